@@ -1,0 +1,141 @@
+"""Strict JSON in, canonical JSON out.
+
+Canonical means RFC 8785 (JSON Canonicalization Scheme).  Reading is stricter than ``json.loads``:
+duplicate member names, floats, NaN, integers outside ±(2^53 - 1), lone surrogates and documents
+larger or deeper than the bounds are refused, so that two readers can never disagree about what a
+document says (RFC 7493, I-JSON).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn, TypeAlias, Union
+
+import rfc8785
+
+from anchor.errors import MalformedError
+
+JsonValue: TypeAlias = Union[
+    None, bool, int, str, "list[JsonValue]", "dict[str, JsonValue]"  # noqa: UP007 (recursive)
+]
+
+# RFC 8785 section 3.2.2.3 serialises numbers as IEEE 754 doubles; above this integers lose digits.
+MAX_INTEGER = 2**53 - 1
+# 2^53 has 16 digits and a sign; a longer literal is refused before Python converts it.
+_MAX_INTEGER_CHARACTERS = 17
+# Records and receipts nest four levels deep; later formats get room, an attacker's towers do not.
+MAX_DEPTH = 16
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+
+
+class _Refused(Exception):
+    """Carries a reason out of the JSON decoder's hooks."""
+
+
+def encode_canonical(value: JsonValue, *, what: str) -> bytes:
+    """Serialise ``value`` as RFC 8785 bytes.
+
+    Raises:
+        MalformedError: a float, an integer beyond ±(2^53 - 1), or a lone surrogate.
+    """
+    _check_value(value, what=what)
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise MalformedError(f"{what} has no canonical JSON form: {error}") from error
+
+
+def parse_strict(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
+    """Parse one JSON document of at most ``max_bytes`` bytes of UTF-8.
+
+    Raises:
+        MalformedError: whatever two JSON readers could understand differently; ``what`` names the
+            document in the message.
+    """
+    if len(data) > max_bytes:
+        raise MalformedError(f"{what} has {len(data):,} bytes; at most {max_bytes:,} are allowed")
+    _check_depth(data, what=what)
+    try:
+        value: JsonValue = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique_members,
+            parse_int=_bounded_integer,
+            parse_float=_refuse_float,
+            parse_constant=_refuse_float,
+        )
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"{what} is not UTF-8 (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise MalformedError(
+            f"{what} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        ) from error
+    except _Refused as error:
+        raise MalformedError(f"{what} {error}") from error
+    _check_value(value, what=what)
+    return value
+
+
+def parse_canonical(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
+    """Parse a document that must already be in its own RFC 8785 form, byte for byte."""
+    value = parse_strict(data, what=what, max_bytes=max_bytes)
+    if encode_canonical(value, what=what) != data:
+        raise MalformedError(f"{what} is not in canonical form (RFC 8785)")
+    return value
+
+
+def _check_depth(data: bytes, *, what: str) -> None:
+    # Before json.loads, whose own guard is the recursion limit: py-evm raises that to 100,000, and
+    # then a tower of brackets crashes the process.
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise MalformedError(f"{what} nests deeper than {MAX_DEPTH} levels")
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _Refused(f"has the member {twice!r} twice")
+    return members
+
+
+def _bounded_integer(literal: str) -> int:
+    if literal == "-0":
+        raise _Refused("holds -0, which is not an integer's canonical spelling")
+    if len(literal) > _MAX_INTEGER_CHARACTERS or abs(int(literal)) > MAX_INTEGER:
+        raise _Refused("holds an integer outside ±(2^53 - 1)")
+    return int(literal)
+
+
+def _refuse_float(literal: str) -> NoReturn:
+    raise _Refused(f"holds the number {literal[:32]}; only integers are allowed")
+
+
+def _check_value(value: JsonValue, *, what: str) -> None:
+    """Refuse what the JSON grammar allows and this project does not; iterative on purpose."""
+    pending: list[JsonValue] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            _check_text(item, what=what)
+        elif isinstance(item, dict):
+            for name, member in item.items():
+                _check_text(name, what=what)
+                pending.append(member)
+        elif isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, int) and abs(item) > MAX_INTEGER:
+            raise MalformedError(f"{what} holds an integer outside ±(2^53 - 1)")
+        elif item is not None and not isinstance(item, int):
+            raise MalformedError(f"{what} holds a {type(item).__name__}, which JSON cannot carry")
+
+
+def _check_text(text: str, *, what: str) -> None:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise MalformedError(f"{what} holds a lone surrogate, which is not a character")

@@ -1,0 +1,93 @@
+"""What to do next about one nonce: a pure decision from what is stored and what was observed.
+
+A *slot* is one reserved nonce; its *attempts* are the transactions signed for it, at most one of
+which can ever be included.  The driver is ``anchor.chain.txmgr``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from anchor.types import Address, ChainId, Hash32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One signed transaction, byte for byte.  Fees in wei a gas; ``head_size`` None: no anchor."""
+
+    tx_hash: Hash32
+    raw: bytes
+    head_size: int | None
+    max_fee: int
+    priority_fee: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One reserved nonce with its attempts, oldest first."""
+
+    chain_id: ChainId
+    sender: Address
+    nonce: int
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inclusion:
+    """Where an attempt was included, and whether it succeeded there."""
+
+    tx_hash: Hash32
+    block_hash: Hash32
+    block_number: int
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one look at the chain showed: the sender's nonces and our attempts' inclusions.
+
+    ``final_nonce`` is None where the chain has no final block yet.
+    """
+
+    latest_nonce: int
+    final_nonce: int | None
+    inclusions: Mapping[Hash32, Inclusion]
+
+
+class Action(Enum):
+    """The next thing to do about a slot."""
+
+    SIGN = "sign a first transaction"
+    SEND = "send the newest attempt's bytes, for the first time or again"
+    WAIT = "look again later"
+    DONE = "an attempt was included and succeeded"
+    REVERTED = "an attempt was included and reverted"
+    FOREIGN = "another transaction used the nonce, finally"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """An action, and the inclusion it rests on where there is one."""
+
+    action: Action
+    inclusion: Inclusion | None = None
+
+
+def decide(slot: Slot, observation: Observation) -> Decision:
+    """Return what to do about ``slot``.
+
+    An unknown outcome of a send is never a failure: the same bytes are sent again until some
+    transaction has used the nonce.
+    """
+    for attempt in slot.attempts:
+        inclusion = observation.inclusions.get(attempt.tx_hash)
+        if inclusion is not None:
+            action = Action.DONE if inclusion.succeeded else Action.REVERTED
+            return Decision(action=action, inclusion=inclusion)
+    if observation.latest_nonce > slot.nonce:
+        # Used, but by none of our attempts: provisional until final, then settled.
+        final = observation.final_nonce is not None and observation.final_nonce > slot.nonce
+        return Decision(action=Action.FOREIGN if final else Action.WAIT)
+    return Decision(action=Action.SEND if slot.attempts else Action.SIGN)

@@ -1,0 +1,86 @@
+"""Local chains to try things out on: anvil where it is installed, py-evm in this process else.
+
+Both are reached by URL only, exactly like a real node.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from anchor.chain.devnet.accounts import (
+    DEV_ADDRESS,
+    DEVNET_CHAIN_ID,
+    PUBLIC_DEV_KEY,
+)
+from anchor.chain.devnet.anvil import AnvilNode, find_anvil
+from anchor.chain.devnet.pyevm import PyEvmNode
+from anchor.errors import UsageError
+from anchor.types import ChainId
+
+__all__ = [
+    "DEVNET_CHAIN_ID",
+    "DEV_ADDRESS",
+    "PUBLIC_DEV_KEY",
+    "AnvilNode",
+    "Devnet",
+    "PyEvmNode",
+    "find_anvil",
+    "open_devnet",
+]
+
+
+class Devnet(Protocol):
+    """A local chain that serves from the moment it exists until it is closed.
+
+    ``has_finality`` says whether the ``finalized`` tag names a block; where it does not, the node
+    answers error -39001 and nothing ever becomes final.
+    """
+
+    @property
+    def url(self) -> str:
+        """The JSON-RPC endpoint, on the loopback interface."""
+
+    @property
+    def kind(self) -> Literal["anvil", "py-evm"]:
+        """Which program runs it."""
+
+    @property
+    def chain_id(self) -> ChainId:
+        """The chain's id."""
+
+    @property
+    def has_finality(self) -> bool:
+        """Whether blocks become final."""
+
+    def close(self) -> None:
+        """End the chain; safe to repeat."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def open_devnet(*, port: int = 0, anvil: Path | None, state: Path | None = None) -> Devnet:
+    """Start a devnet on 127.0.0.1: ``anvil`` if there is one, the embedded one if it is None.
+
+    ``port`` 0 takes any free one.  ``state`` is the file that keeps the chain between runs.
+
+    Raises:
+        UsageError: the port is taken, py-evm is missing, or ``state`` is given without anvil.
+        NodeUnreachableError: anvil did not start.
+    """
+    if anvil is not None:
+        return AnvilNode(anvil, port=port, state=state)
+    if state is not None:
+        raise UsageError(
+            "the embedded devnet cannot keep its chain in a state file",
+            hint="install anvil (https://getfoundry.sh), or leave the state file out",
+        )
+    return PyEvmNode(port=port)

@@ -1,0 +1,222 @@
+"""Finding and running anvil, Foundry's local node, as a child process."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, Self
+
+from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
+from anchor.errors import NodeUnreachableError, UsageError
+from anchor.types import ChainId
+
+HOST = "127.0.0.1"
+ANVIL_VARIABLE = "ANCHOR_ANVIL"
+
+# The rules py-evm implements too, so that both devnets are the same chain.
+HARDFORK = "prague"
+# `finalized` is then two blocks behind the head, and a block a second moves it on without
+# transactions.  (--mixed-mining: a transaction is mined at once all the same.)
+_CHAIN_FLAGS = (
+    f"--chain-id={DEVNET_CHAIN_ID}",
+    f"--hardfork={HARDFORK}",
+    "--slots-in-an-epoch=1",
+    "--mixed-mining",
+    "--block-time=1",
+    # No page in a browser has business here.
+    "--no-cors",
+)
+# Old states that eth_call and eth_getProof still reach, two minutes' worth.  anvil keeps them on
+# disk, 1.4 MB each; by default 3600, in the home directory, for ever.  (--prune-history would hold
+# thousands of them in memory whatever number it is given: 4 GB, measured with 1.7.1.)
+_KEPT_STATES = 128
+
+_START_TIMEOUT = 30.0
+_VERSION_TIMEOUT = 10.0
+# Writing the state file of a long run takes seconds.
+_STOP_TIMEOUT = 20.0
+_LISTENING = re.compile(r"Listening on \S*:(\d+)\s*$")
+
+# The child's parent is this shell.  It waits for the end of standard input, which comes when we
+# close it or die by whatever means (SIGKILL included), and then ends its process group: politely,
+# so that anvil writes its state file, and after ten seconds by force.  The states go last.
+_GUARD = """
+states=$1; shift
+trap : TERM
+exec 3<&0
+"$@" 3<&- </dev/null &
+child=$!
+( trap : TERM; read -r _ <&3; kill -TERM 0; sleep 10; rm -rf -- "$states"; kill -KILL 0 ) &
+while kill -0 "$child" 2>/dev/null; do wait "$child"; done
+rm -rf -- "$states"
+kill -KILL 0
+"""
+
+
+def find_anvil(root: Path | None = None) -> Path | None:
+    """Return an anvil that runs on this machine, or None.
+
+    Looked for in this order: the ``ANCHOR_ANVIL`` variable, npm's platform package below ``root``
+    (a checkout that ran ``npm install``), PATH.  npm's own wrapper on PATH is passed over where its
+    binary is missing.
+
+    Raises:
+        UsageError: ``ANCHOR_ANVIL`` names something that is no working anvil.
+    """
+    if named := os.environ.get(ANVIL_VARIABLE):
+        if not _is_working(Path(named)):
+            raise UsageError(
+                f"{ANVIL_VARIABLE} names {named}, which does not run as anvil",
+                hint=f"correct or unset {ANVIL_VARIABLE}",
+            )
+        return Path(named)
+    candidates: list[Path] = []
+    if root is not None:
+        candidates += sorted(root.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))
+    for folder in os.get_exec_path():
+        if found := shutil.which("anvil", path=folder):
+            candidates.append(Path(found))
+    return next((path.resolve() for path in candidates if _is_working(path)), None)
+
+
+def _is_working(path: Path) -> bool:
+    try:
+        answer = subprocess.run(
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_VERSION_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0 and answer.stdout.lower().startswith(b"anvil")
+
+
+class AnvilNode:
+    """A running anvil; it serves from construction on, and ends with `close` or this process.
+
+    With ``state`` the chain is loaded from that file if it exists, and saved there at the end.
+
+    Raises:
+        UsageError: the port is taken.
+        NodeUnreachableError: anvil did not start.
+    """
+
+    kind: Literal["anvil"] = "anvil"
+    chain_id: ChainId = DEVNET_CHAIN_ID
+    has_finality = True
+
+    def __init__(self, anvil: Path, *, port: int = 0, state: Path | None = None) -> None:
+        self._states = tempfile.mkdtemp(prefix="anchor-devnet-")
+        command = [str(anvil), f"--host={HOST}", f"--port={port}", *_CHAIN_FLAGS]
+        command += [f"--max-persisted-states={_KEPT_STATES}", f"--cache-path={self._states}"]
+        if state is not None:
+            command.append(f"--state={state}")
+        # Its own process group: Ctrl-C in the terminal reaches us alone, and we end it in order.
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "anchor-devnet", self._states, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self._output = _Output(self._process.stdout)
+        try:
+            self._port = self._output.wait_for_port()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, _NotListening):
+                raise _describe_failure(anvil, port, self._output.tail()) from None
+            raise
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{HOST}:{self._port}"
+
+    def close(self) -> None:
+        """End the child and wait until it is gone; does nothing the second time."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            # Not waited for yet, so the group's number cannot belong to anyone else.
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._output.close()
+        shutil.rmtree(self._states, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _NotListening(Exception):
+    """The output ended, or time was up, before the port was named."""
+
+
+class _Output:
+    """Drains the child's output for ever, so that it never blocks; keeps the last lines."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._lines: deque[str] = deque(maxlen=20)
+        self._ports: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._drain, name="anvil output", daemon=True)
+        self._thread.start()
+
+    def _drain(self) -> None:
+        for raw in self._stream:
+            line = raw.decode("utf-8", "replace").rstrip()
+            self._lines.append(line)
+            if found := _LISTENING.search(line):
+                self._ports.put(int(found[1]))
+        self._ports.put(None)
+
+    def wait_for_port(self) -> int:
+        try:
+            port = self._ports.get(timeout=_START_TIMEOUT)
+        except queue.Empty:
+            raise _NotListening from None
+        if port is None:
+            raise _NotListening
+        return port
+
+    def tail(self) -> str:
+        return "\n".join(line for line in self._lines if line)
+
+    def close(self) -> None:
+        self._thread.join()
+        self._stream.close()
+
+
+def _describe_failure(anvil: Path, port: int, output: str) -> UsageError | NodeUnreachableError:
+    if "address already in use" in output.lower():
+        return UsageError(
+            f"port {port} on {HOST} is taken",
+            hint="choose another port, or 0 for any free one",
+        )
+    reason = output.splitlines()[-1] if output else "it printed nothing"
+    return NodeUnreachableError(
+        f"{anvil} did not start: {reason}",
+        hint=f"run `{anvil}` by hand to see all it says; 1.7.1 is known to work",
+    )

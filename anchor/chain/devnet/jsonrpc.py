@@ -1,0 +1,249 @@
+"""JSON-RPC 2.0 over HTTP on the loopback interface: envelopes, bounds and nothing of a chain."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from anchor.errors import UsageError
+
+HOST = "127.0.0.1"
+
+# A contract creation is below 100 KiB of hex; nobody here needs more.
+MAX_BODY = 1 << 20
+# A batch is answered in memory; geth's own limit is 1000.
+MAX_BATCH = 100
+# A call with an access list nests six deep.
+MAX_DEPTH = 32
+# What is still read of a refused body, so that the client sees the refusal instead of a reset.
+MAX_DISCARD = 8 << 20
+# The EVM nests calls on the Python stack; some systems give threads half a megabyte only.
+THREAD_STACK = 16 << 20
+# A client that stops talking must not hold a thread.
+SOCKET_TIMEOUT = 10.0
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+SERVER_ERROR = -32000
+# execution-apis, error group of tags that name no block (yet).
+UNKNOWN_BLOCK = -39001
+EXECUTION_REVERTED = 3
+
+# A string, even one that never ends, or a bracket; possessive, so that one pass is all it takes.
+_TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+
+_DEPTH_CHANGE = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+
+Dispatch = Callable[[str, list[Any]], Any]
+"""Answers one call, or raises `RpcError`."""
+
+
+class RpcError(Exception):
+    """A call's refusal, as the client reads it."""
+
+    def __init__(self, code: int, message: str, data: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class LoopbackServer(ThreadingHTTPServer):
+    """Serves one `Dispatch` on 127.0.0.1 until `stop`, one thread per request."""
+
+    # Threads end with the process; a burst of clients must not be refused.
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, dispatch: Dispatch) -> None:
+        self.dispatch = dispatch
+        try:
+            super().__init__((HOST, port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise UsageError(
+                f"cannot listen on {HOST}:{port}: {error}",
+                hint="choose another port, or 0 for any free one",
+            ) from error
+        self._thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, name="devnet", daemon=True
+        )
+        self._thread.start()
+
+    def server_bind(self) -> None:
+        """Bind without http.server's reverse look-up of the address, which can take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.socket.getsockname()[:2]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Hand the connection to a thread with stack enough for the EVM."""
+        usual = threading.stack_size(THREAD_STACK)
+        try:
+            super().process_request(request, client_address)
+        finally:
+            threading.stack_size(usual)
+
+    def stop(self) -> None:
+        """Stop listening; requests being answered are cut when the process ends."""
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+def answer(body: bytes, dispatch: Dispatch) -> bytes:
+    """Answer one request body, single or batch; empty if it holds notifications only."""
+    try:
+        _check_depth(body)
+        message = json.loads(body, parse_constant=_refuse_constant)
+    except ValueError:
+        return _encode(_failure(None, RpcError(PARSE_ERROR, "parse error")))
+    if not isinstance(message, list):
+        response = _answer_one(message, dispatch)
+        return b"" if response is None else _encode(response)
+    if not message:
+        return _encode(_failure(None, RpcError(INVALID_REQUEST, "empty batch")))
+    if len(message) > MAX_BATCH:
+        too_many = f"batch too large: at most {MAX_BATCH} requests"
+        return _encode(_failure(None, RpcError(INVALID_REQUEST, too_many)))
+    responses = [_answer_one(item, dispatch) for item in message]
+    answered = [response for response in responses if response is not None]
+    return _encode(answered) if answered else b""
+
+
+def _answer_one(message: Any, dispatch: Dispatch) -> dict[str, Any] | None:
+    """Answer one request object; None for a notification (a request without ``id``)."""
+    ident = message.get("id") if isinstance(message, dict) else None
+    if isinstance(ident, bool) or not isinstance(ident, str | int | float | None):
+        ident = None
+    try:
+        method, params = _parse_request(message)
+        response = {"jsonrpc": "2.0", "id": ident, "result": dispatch(method, params)}
+    except RpcError as error:
+        response = _failure(ident, error)
+        if error.code == INVALID_REQUEST:
+            return response
+    except Exception as error:
+        # Our own bug: the client gets an answer, and the server lives on.
+        response = _failure(ident, RpcError(INTERNAL_ERROR, f"internal error: {error!r}"))
+    return response if "id" in message else None
+
+
+def _parse_request(message: Any) -> tuple[str, list[Any]]:
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        raise RpcError(INVALID_REQUEST, "invalid request: not a JSON-RPC 2.0 object")
+    ident = message.get("id")
+    if isinstance(ident, bool) or not isinstance(ident, str | int | float | None):
+        raise RpcError(INVALID_REQUEST, "invalid request: id must be a string or a number")
+    method = message.get("method")
+    if not isinstance(method, str):
+        raise RpcError(INVALID_REQUEST, "invalid request: method must be a string")
+    params = message.get("params", [])
+    if isinstance(params, dict):
+        raise RpcError(INVALID_PARAMS, "non-array args")
+    if not isinstance(params, list):
+        raise RpcError(INVALID_REQUEST, "invalid request: params must be an array")
+    return method, params
+
+
+def _failure(ident: Any, error: RpcError) -> dict[str, Any]:
+    detail: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.data is not None:
+        detail["data"] = error.data
+    return {"jsonrpc": "2.0", "id": ident, "error": detail}
+
+
+def _encode(response: Any) -> bytes:
+    return json.dumps(response, separators=(",", ":")).encode()
+
+
+def _check_depth(body: bytes) -> None:
+    """Refuse deep nesting before the parser meets it.
+
+    py-evm raises the recursion limit so far that json, which recurses in C, would run out of stack
+    and take the process with it.
+    """
+    depth = 0
+    for token in _TOKENS.finditer(body):
+        depth += _DEPTH_CHANGE.get(token[0], 0)
+        if depth > MAX_DEPTH:
+            raise ValueError("nested too deeply")
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _is_loopback(host: str | None) -> bool:
+    """Tell whether a Host header names this machine.
+
+    A page on a foreign name that resolves to 127.0.0.1 (DNS rebinding) is same-origin to a browser
+    and needs no CORS; only this header gives it away.
+    """
+    name, _, port = (host or "").rpartition(":")
+    if not port.isascii() or not port.isdigit():
+        name = host or ""
+    return name.lower() in {"127.0.0.1", "localhost", "[::1]"}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: LoopbackServer
+    protocol_version = "HTTP/1.1"
+    server_version = "anchor-devnet"
+    sys_version = ""
+    timeout = SOCKET_TIMEOUT
+    # Headers and body go out in two writes; Nagle would hold the second back.
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        """Answer one JSON-RPC body; the connection closes after it."""
+        length = self.headers.get("Content-Length", "")
+        if not _is_loopback(self.headers.get("Host")):
+            self._refuse(HTTPStatus.FORBIDDEN, "the Host header does not name this machine")
+        elif self.headers.get_content_type() != "application/json":
+            # A browser sends other types across origins without asking first.
+            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+        elif not (length.isascii() and length.isdigit()):
+            self._refuse(HTTPStatus.LENGTH_REQUIRED, "send a Content-Length")
+        elif len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY} bytes")
+        else:
+            self._answer_body(int(length))
+
+    def _answer_body(self, length: int) -> None:
+        body = self.rfile.read(length)
+        if len(body) == length:
+            self._respond(HTTPStatus.OK, "application/json", answer(body, self.server.dispatch))
+
+    def _refuse(self, status: HTTPStatus, reason: str) -> None:
+        self._respond(status, "text/plain; charset=utf-8", f"{reason}\n".encode())
+        self.connection.shutdown(socket.SHUT_WR)
+        left = MAX_DISCARD
+        while left > 0 and (chunk := self.rfile.read1(1 << 16)):
+            left -= len(chunk)
+
+    def _respond(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def handle(self) -> None:
+        """Serve the connection; a client that went away or fell silent is no error of ours."""
+        try:
+            super().handle()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log nothing: the library does not write to stderr."""

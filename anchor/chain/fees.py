@@ -1,0 +1,62 @@
+"""Transaction fees as integer arithmetic, in wei a gas (EIP-1559)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.errors import FundsError
+
+# A full block raises the base fee by an eighth (EIP-1559): doubling it covers six such blocks.
+_BASE_FEE_HEADROOM = 2
+# What a call is estimated to take is exact only for today's state; unused gas is given back.
+_GAS_HEADROOM_PERCENT = 20
+_GWEI = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fees:
+    """What a transaction offers; ``legacy`` where the chain has no base fee (one gas price)."""
+
+    max_fee: int
+    priority_fee: int
+    legacy: bool
+
+
+def price_dynamic(*, base_fee: int, suggested_tip: int, cap: int) -> Fees:
+    """Price a transaction against the current base fee, never above ``cap``.
+
+    Raises:
+        FundsError: not even the current base fee fits under the cap.
+    """
+    if base_fee >= cap:
+        raise FundsError(
+            f"the base fee is {_gwei(base_fee)} gwei, the fee cap {_gwei(cap)} gwei",
+            hint="wait for the fee to fall, or raise chain.max_fee_gwei",
+        )
+    tip = min(suggested_tip, cap - base_fee)
+    return Fees(
+        max_fee=min(_BASE_FEE_HEADROOM * base_fee + tip, cap), priority_fee=tip, legacy=False
+    )
+
+
+def price_legacy(*, gas_price: int, cap: int) -> Fees:
+    """Price a transaction on a chain without EIP-1559.
+
+    Raises:
+        FundsError: the node's gas price is above the cap.
+    """
+    if gas_price > cap:
+        raise FundsError(
+            f"the gas price is {_gwei(gas_price)} gwei, the fee cap {_gwei(cap)} gwei",
+            hint="wait for the price to fall, or raise chain.max_fee_gwei",
+        )
+    return Fees(max_fee=gas_price, priority_fee=gas_price, legacy=True)
+
+
+def gas_limit(estimate: int) -> int:
+    """Return the gas limit for an estimated use."""
+    return estimate + estimate * _GAS_HEADROOM_PERCENT // 100
+
+
+def _gwei(wei: int) -> str:
+    return f"{wei / _GWEI:.9f}".rstrip("0").rstrip(".")

@@ -1,0 +1,185 @@
+"""Typed, strictly decoded reads and sends over one node (Ethereum execution APIs).
+
+web3 validates little; what a node may say, and what is a fault, is decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from anchor.chain.rpc import Rpc
+from anchor.errors import NodeFaultError
+from anchor.registry.keccak import hash_keccak256
+from anchor.types import Address, ChainId, Hash32
+from anchor.verify import Block
+
+BlockId = str | int | Hash32
+"""A tag (``latest``, ``finalized``, …), a number, or a block hash (EIP-1898)."""
+
+_QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
+_DATA = re.compile(r"0x([0-9a-f]{2})*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionReceipt:
+    """Where a transaction was included; ``succeeded`` is its status."""
+
+    tx_hash: Hash32
+    block_hash: Hash32
+    block_number: int
+    succeeded: bool
+    gas_used: int
+
+
+class Node:
+    """One node's answers as values of this package."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self.rpc = rpc
+
+    @property
+    def name(self) -> str:
+        """Return what may be shown of the node's URL."""
+        return self.rpc.name
+
+    def fetch_chain_id(self) -> ChainId:
+        """Return ``eth_chainId``."""
+        return ChainId(self._quantity("eth_chainId"))
+
+    def fetch_block(self, block: BlockId) -> Block | None:
+        """Return a block's number, hash and time; None where the node does not know it."""
+        members = self._block_members(block)
+        if members is None:
+            return None
+        found = Block(
+            number=_decode_quantity(members.get("number"), self._what("block number")),
+            hash=self._hash(members.get("hash"), "block hash"),
+            timestamp=_decode_quantity(members.get("timestamp"), self._what("block timestamp")),
+        )
+        if (isinstance(block, int) and found.number != block) or (
+            isinstance(block, bytes) and found.hash != block
+        ):
+            raise NodeFaultError(f"the node {self.name} returned another block than was asked for")
+        return found
+
+    def fetch_base_fee(self) -> int | None:
+        """Return the latest block's base fee in wei; None on chains without EIP-1559."""
+        members = self._block_members("latest")
+        if members is None:
+            raise NodeFaultError(f"the node {self.name} has no latest block")
+        fee = members.get("baseFeePerGas")
+        return None if fee is None else _decode_quantity(fee, self._what("base fee"))
+
+    def fetch_code_hash(self, address: Address, block: BlockId) -> Hash32:
+        """Return the Keccak-256 of the code at ``address``; the empty code's hash where none is."""
+        return hash_keccak256(self._data("eth_getCode", _hex(address), _block_param(block)))
+
+    def fetch_storage(self, address: Address, slot: Hash32, block: BlockId) -> Hash32:
+        """Return the 32 bytes in ``slot``."""
+        word = self._data("eth_getStorageAt", _hex(address), _hex(slot), _block_param(block))
+        if len(word) != 32:
+            raise NodeFaultError(f"the node {self.name} returned a storage word of {len(word)} bytes")
+        return Hash32(word)
+
+    def fetch_balance(self, address: Address) -> int:
+        """Return the balance in wei at the latest block."""
+        return self._quantity("eth_getBalance", _hex(address), "latest")
+
+    def fetch_nonce(self, address: Address, block: BlockId) -> int:
+        """Return how many transactions ``address`` has sent up to ``block``."""
+        return self._quantity("eth_getTransactionCount", _hex(address), _block_param(block))
+
+    def fetch_priority_fee(self) -> int:
+        """Return the node's suggested tip in wei a gas."""
+        return self._quantity("eth_maxPriorityFeePerGas")
+
+    def fetch_gas_price(self) -> int:
+        """Return the node's suggested gas price in wei (chains without EIP-1559)."""
+        return self._quantity("eth_gasPrice")
+
+    def call(self, *, sender: Address, to: Address, data: bytes) -> bytes:
+        """Run a call against the latest block; a revert raises ``NodeRefusedError`` with its data."""
+        call = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+        return self._data("eth_call", call, "latest")
+
+    def estimate_gas(self, *, sender: Address, to: Address, data: bytes) -> int:
+        """Return the gas the call would take; a revert raises ``NodeRefusedError``."""
+        call = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+        return self._quantity("eth_estimateGas", call)
+
+    def send_raw_transaction(self, raw: bytes) -> None:
+        """Hand a signed transaction to the node.
+
+        The transaction's hash is ours to know; what the node calls it is checked, not trusted.
+        """
+        answer = self._hash(self.rpc.call("eth_sendRawTransaction", [_hex(raw)]), "hash")
+        if answer != hash_keccak256(raw):
+            raise NodeFaultError(f"the node {self.name} gave the transaction another hash")
+
+    def fetch_receipt(self, tx_hash: Hash32) -> TransactionReceipt | None:
+        """Return where the transaction was included, or None."""
+        members = self.rpc.call("eth_getTransactionReceipt", [_hex(tx_hash)])
+        if members is None:
+            return None
+        if not isinstance(members, dict):
+            raise NodeFaultError(f"the node {self.name} returned a malformed receipt")
+        if self._hash(members.get("transactionHash"), "receipt's hash") != tx_hash:
+            raise NodeFaultError(f"the node {self.name} returned another transaction's receipt")
+        status = _decode_quantity(members.get("status"), self._what("receipt's status"))
+        if status not in (0, 1):
+            raise NodeFaultError(f"the node {self.name} returned a receipt of status {status}")
+        return TransactionReceipt(
+            tx_hash=tx_hash,
+            block_hash=self._hash(members.get("blockHash"), "receipt's block hash"),
+            block_number=_decode_quantity(members.get("blockNumber"), self._what("receipt's block")),
+            succeeded=status == 1,
+            gas_used=_decode_quantity(members.get("gasUsed"), self._what("receipt's gas")),
+        )
+
+    def _block_members(self, block: BlockId) -> dict[str, Any] | None:
+        if isinstance(block, bytes):
+            members = self.rpc.call("eth_getBlockByHash", [_hex(block), False])
+        else:
+            members = self.rpc.call("eth_getBlockByNumber", [_block_param(block), False])
+        if members is not None and not isinstance(members, dict):
+            raise NodeFaultError(f"the node {self.name} returned a malformed block")
+        return members
+
+    def _quantity(self, method: str, *params: Any) -> int:
+        return _decode_quantity(self.rpc.call(method, params), self._what(method))
+
+    def _data(self, method: str, *params: Any) -> bytes:
+        return _decode_data(self.rpc.call(method, params), self._what(method))
+
+    def _hash(self, value: object, what: str) -> Hash32:
+        data = _decode_data(value, self._what(what))
+        if len(data) != 32:
+            raise NodeFaultError(f"{self._what(what)} is not 32 bytes")
+        return Hash32(data)
+
+    def _what(self, part: str) -> str:
+        return f"the node {self.name}'s {part}"
+
+
+def _decode_quantity(value: object, what: str) -> int:
+    if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
+        raise NodeFaultError(f"{what} is not a hex quantity")
+    return int(value, 16)
+
+
+def _decode_data(value: object, what: str) -> bytes:
+    if not isinstance(value, str) or not _DATA.fullmatch(value):
+        raise NodeFaultError(f"{what} is not hex data")
+    return bytes.fromhex(value[2:])
+
+
+def _block_param(block: BlockId) -> str | dict[str, Any]:
+    if isinstance(block, bytes):
+        return {"blockHash": _hex(block), "requireCanonical": True}
+    return hex(block) if isinstance(block, int) else block
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()

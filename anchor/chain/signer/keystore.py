@@ -1,0 +1,159 @@
+"""Keys from an encrypted keystore file (Web3 Secret Storage), as eth-account, geth and ape keep them.
+
+The password comes from a callback, is used once and not kept; neither it nor the key appears in a
+message, a log or a representation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from anchor.chain.signer import UnsignedTransaction
+from anchor.errors import SignerError
+from anchor.registry.keccak import format_address, parse_address
+from anchor.types import Address
+
+# A keystore is well under 2 KiB; this keeps a wrong path from being read whole.
+_MAX_KEYSTORE_BYTES = 64 << 10
+_MAX_PASSWORD_BYTES = 4096
+
+
+class KeystoreSigner:
+    """Signs with a key decrypted from a keystore file; built by ``open_keystore``."""
+
+    def __init__(self, account: Any) -> None:
+        self._account = account
+        self._address = Address(bytes.fromhex(account.address[2:]))
+
+    def __repr__(self) -> str:
+        return f"KeystoreSigner({format_address(self._address)})"
+
+    @property
+    def address(self) -> Address:
+        """Return the key's address."""
+        return self._address
+
+    def sign_transaction(self, transaction: UnsignedTransaction) -> bytes:
+        """Return the signed transaction's raw bytes (type 2, or legacy with EIP-155)."""
+        fees = transaction.fees
+        fields: dict[str, Any] = {
+            "chainId": transaction.chain_id,
+            "nonce": transaction.nonce,
+            "to": format_address(transaction.to),
+            "value": 0,
+            "data": "0x" + transaction.data.hex(),
+            "gas": transaction.gas,
+        }
+        if fees.legacy:
+            fields["gasPrice"] = fees.max_fee
+        else:
+            fields["type"] = 2
+            fields["maxFeePerGas"] = fees.max_fee
+            fields["maxPriorityFeePerGas"] = fees.priority_fee
+        return bytes(self._account.sign_transaction(fields).raw_transaction)
+
+
+def keystore_address(path: Path) -> Address:
+    """Return the address a keystore states, without its password.
+
+    Raises:
+        SignerError: the file is missing, unreadable or no keystore.
+    """
+    members = _read_keystore(path)
+    address = members.get("address")
+    if not isinstance(address, str):
+        raise SignerError(f"the keystore {path} does not state its address")
+    return parse_address("0x" + address.removeprefix("0x").lower(), what=f"address in {path}")
+
+
+def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner:
+    """Decrypt the key in ``path``.
+
+    Raises:
+        SignerError: the file is missing, unreadable or no keystore, or the password is wrong.
+    """
+    from eth_account import Account
+
+    members = _read_keystore(path)
+    password = ask_password()
+    try:
+        account = Account.from_key(Account.decrypt(members, password))
+    except Exception:
+        # Whatever eth-account raises may quote what it was given; only our own words go out.
+        raise SignerError(
+            f"the keystore {path} does not open with that password",
+            hint="check the password; nothing was sent",
+        ) from None
+    return KeystoreSigner(account)
+
+
+def write_keystore(path: Path, private_key: str, password: str, *, iterations: int) -> None:
+    """Encrypt a key into a new keystore file that only this user can read."""
+    from eth_account import Account
+
+    members = Account.encrypt(private_key, password, kdf="pbkdf2", iterations=iterations)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(members, file)
+
+
+def find_ape_keyfile(alias: str) -> Path:
+    """Return the keyfile of the ape account ``alias``.
+
+    Raises:
+        SignerError: ape has no such account here.
+    """
+    folder = Path(os.environ.get("APE_DATA_FOLDER") or Path.home() / ".ape") / "accounts"
+    path = folder / f"{alias}.json"
+    if Path(alias).name != alias or not path.is_file():
+        raise SignerError(
+            f"ape has no account {alias!r} (looked in {folder})",
+            hint="list them with `ape accounts list`",
+        )
+    return path
+
+
+def read_password_file(path: Path) -> str:
+    """Return a password file's first line.
+
+    Raises:
+        SignerError: missing, readable by other users, or too long.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SignerError(f"the password file {path} cannot be read: {error.strerror}") from error
+    with open(descriptor, "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_IMODE(mode) & 0o077:
+            raise SignerError(
+                f"the password file {path} can be read by other users",
+                hint=f"chmod 600 {path}",
+            )
+        data = file.read(_MAX_PASSWORD_BYTES + 1)
+    if len(data) > _MAX_PASSWORD_BYTES:
+        raise SignerError(f"the password file {path} is longer than {_MAX_PASSWORD_BYTES} bytes")
+    try:
+        return data.decode("utf-8").split("\n", 1)[0].removesuffix("\r")
+    except UnicodeDecodeError:
+        raise SignerError(f"the password file {path} is not UTF-8 text") from None
+
+
+def _read_keystore(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_KEYSTORE_BYTES + 1)
+    except OSError as error:
+        raise SignerError(f"the keystore {path} cannot be read: {error.strerror}") from error
+    try:
+        members = json.loads(data[:_MAX_KEYSTORE_BYTES])
+    except (ValueError, RecursionError):
+        members = None
+    if not isinstance(members, dict) or "crypto" not in {name.lower() for name in members}:
+        raise SignerError(f"{path} is not a keystore file")
+    return members

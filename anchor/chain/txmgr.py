@@ -1,0 +1,297 @@
+"""Sends one transaction at a time, so that a crash at any point loses and doubles nothing.
+
+The order of effects is the crash design: reserve the nonce, sign, store the signed bytes, send.
+Each is durable before the next.  There is no separate recovery: ``resume`` runs the ordinary loop
+on whatever slot is open.  What to do next is decided by ``anchor.chain.attempts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from anchor.chain.attempts import (
+    Action,
+    Attempt,
+    Inclusion,
+    Observation,
+    Slot,
+    decide,
+)
+from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy
+from anchor.chain.node import Node
+from anchor.chain.refusals import Refusal, classify_refusal
+from anchor.chain.signer import Signer, UnsignedTransaction
+from anchor.chain.views import fetch_final_block
+from anchor.errors import (
+    CannotCheckError,
+    ChainGuardError,
+    FundsError,
+    NodeRefusedError,
+    NodeUnreachableError,
+    NotFinalError,
+)
+from anchor.registry.codec import describe_revert
+from anchor.registry.keccak import format_address, hash_keccak256
+from anchor.trust import FinalityRule
+from anchor.types import Address, ChainId
+
+# Seconds between two looks at the chain: quick at first, for devnets, then once every few blocks.
+_FIRST_POLL = 0.1
+_LONGEST_POLL = 4.0
+# Seconds after which unseen bytes are offered again.
+_RESEND = 40.0
+
+
+class TxJournal(Protocol):
+    """Where nonces and signed bytes are kept.  Every method is durable when it returns."""
+
+    def open_slot(self, chain_id: ChainId, sender: Address) -> Slot | None:
+        """Return the nonce that is reserved and not settled; there is at most one."""
+
+    def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
+        """Reserve a nonce.
+
+        One that was settled before and is free again (a reorganisation) is opened again with its
+        attempts, so that the same bytes are sent.
+        """
+
+    def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
+        """Store a signed transaction; only then may it be sent."""
+
+    def settle_slot(self, slot: Slot, outcome: str) -> None:
+        """Store how the nonce ended: ``included``, ``reverted`` or ``foreign``."""
+
+
+class Clock(Protocol):
+    """Monotonic seconds, and a way to let some pass."""
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One call to bring on chain; ``head_size`` is the head it anchors, None for a deployment."""
+
+    to: Address
+    data: bytes
+    head_size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final."""
+
+    fee_cap: int
+    wait_seconds: float
+    finality: FinalityRule
+
+
+class TransactionManager:
+    """The one sender of one key on one chain."""
+
+    def __init__(
+        self,
+        *,
+        node: Node,
+        chain_id: ChainId,
+        signer: Signer,
+        journal: TxJournal,
+        clock: Clock,
+        limits: Limits,
+        report: Callable[[str], None],
+    ) -> None:
+        self._node = node
+        self._chain_id = chain_id
+        self._signer = signer
+        self._journal = journal
+        self._clock = clock
+        self._limits = limits
+        self._report = report
+
+    def resume(self) -> Inclusion | None:
+        """Drive the open slot of an earlier run to its end; None where there is nothing to resume.
+
+        A slot reserved but never signed is left for the next ``send``, which uses its nonce.
+        """
+        slot = self._journal.open_slot(self._chain_id, self._signer.address)
+        if slot is None or not slot.attempts:
+            return None
+        self._report("resuming the transaction of an earlier run")
+        return self._drive(slot)
+
+    def send(self, intent: Intent) -> Inclusion:
+        """Bring ``intent`` on chain and wait until it is included.
+
+        Raises:
+            FundsError: the sender cannot pay, or the fee cap is too low.
+            ChainGuardError: the call reverts, or another program uses this key.
+            NotFinalError: not included within the limit; a later run goes on with the same bytes.
+        """
+        sender = self._signer.address
+        gas = self._estimate(intent)
+        fees = self._price()
+        self._check_balance(gas * fees.max_fee)
+        nonce = self._node.fetch_nonce(sender, "latest")
+        slot = self._journal.open_slot(self._chain_id, sender)
+        if slot is not None and not slot.attempts and slot.nonce < nonce:
+            self._journal.settle_slot(slot, "foreign")  # used before we signed anything for it
+            slot = None
+        if slot is None:
+            slot = self._journal.reserve_slot(self._chain_id, sender, nonce)
+        # A crash here leaves a reserved nonce without attempts: the next run signs for it.
+        if not slot.attempts:
+            slot = self._sign(slot, intent, gas, fees)
+        # A crash here leaves stored bytes that were never sent: the next run sends them.
+        return self._drive(slot)
+
+    def _sign(self, slot: Slot, intent: Intent, gas: int, fees: Fees) -> Slot:
+        raw = self._signer.sign_transaction(
+            UnsignedTransaction(
+                chain_id=self._chain_id,
+                nonce=slot.nonce,
+                to=intent.to,
+                data=intent.data,
+                gas=gas,
+                fees=fees,
+            )
+        )
+        attempt = Attempt(
+            tx_hash=hash_keccak256(raw),
+            raw=raw,
+            head_size=intent.head_size,
+            max_fee=fees.max_fee,
+            priority_fee=fees.priority_fee,
+        )
+        self._journal.save_attempt(slot, attempt)
+        return Slot(
+            chain_id=slot.chain_id, sender=slot.sender, nonce=slot.nonce, attempts=(attempt,)
+        )
+
+    def _drive(self, slot: Slot) -> Inclusion:
+        deadline = self._clock.monotonic() + self._limits.wait_seconds
+        pause = _FIRST_POLL
+        next_send = self._clock.monotonic()
+        while True:
+            decision = decide(slot, self._observe(slot))
+            if decision.action is Action.DONE and decision.inclusion is not None:
+                self._journal.settle_slot(slot, "included")
+                return decision.inclusion
+            if decision.action is Action.REVERTED:
+                self._journal.settle_slot(slot, "reverted")
+                raise ChainGuardError(
+                    f"transaction 0x{slot.attempts[-1].tx_hash.hex()} was included and reverted",
+                    hint="run again: the registry's state is read afresh first",
+                )
+            if decision.action is Action.FOREIGN:
+                self._journal.settle_slot(slot, "foreign")
+                raise ChainGuardError(
+                    f"another program used nonce {slot.nonce} of {format_address(slot.sender)}",
+                    hint="give this log a key of its own, then run again",
+                )
+            if decision.action is Action.SEND and self._clock.monotonic() >= next_send:
+                self._send_bytes(slot.attempts[-1])
+                next_send = self._clock.monotonic() + _RESEND
+            if self._clock.monotonic() >= deadline:
+                raise NotFinalError(
+                    f"transaction 0x{slot.attempts[-1].tx_hash.hex()} was sent but not included "
+                    f"within {self._limits.wait_seconds:g} seconds",
+                    hint="run again later: the same bytes are sent again, never a second anchor",
+                )
+            self._clock.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_POLL)
+
+    def _observe(self, slot: Slot) -> Observation:
+        inclusions = {}
+        for attempt in slot.attempts:
+            receipt = self._node.fetch_receipt(attempt.tx_hash)
+            if receipt is None:
+                continue
+            block = self._node.fetch_block(receipt.block_number)
+            if block is None or block.hash != receipt.block_hash:
+                continue  # a receipt from a block that is not on the node's own chain
+            inclusions[attempt.tx_hash] = Inclusion(
+                tx_hash=receipt.tx_hash,
+                block_hash=receipt.block_hash,
+                block_number=receipt.block_number,
+                succeeded=receipt.succeeded,
+            )
+        latest_nonce = self._node.fetch_nonce(slot.sender, "latest")
+        final_nonce = None
+        if latest_nonce > slot.nonce and not inclusions:
+            final_nonce = self._fetch_final_nonce(slot.sender)
+        return Observation(
+            latest_nonce=latest_nonce, final_nonce=final_nonce, inclusions=inclusions
+        )
+
+    def _fetch_final_nonce(self, sender: Address) -> int | None:
+        try:
+            final = fetch_final_block(self._node, self._limits.finality)
+        except NodeUnreachableError:
+            raise
+        except CannotCheckError:
+            return None
+        return self._node.fetch_nonce(sender, final.hash)
+
+    def _send_bytes(self, attempt: Attempt) -> None:
+        self._report(f"sending transaction 0x{attempt.tx_hash.hex()}")
+        try:
+            self._node.send_raw_transaction(attempt.raw)
+        except NodeUnreachableError:
+            # The node may have taken it all the same: look, then send the same bytes again.
+            self._report("the node did not answer; looking whether it took the transaction")
+        except NodeRefusedError as error:
+            refusal = classify_refusal(error.reason)
+            if refusal is Refusal.FUNDS:
+                raise FundsError(self._funds_message(), hint=_FUNDS_HINT) from error
+            if refusal is Refusal.FEE_TOO_LOW:
+                raise FundsError(
+                    f"the node takes no transaction at this fee now: {error.reason}",
+                    hint="run again later; the same transaction is offered again",
+                ) from error
+            if refusal is Refusal.OTHER:
+                raise
+
+    def _estimate(self, intent: Intent) -> int:
+        sender = self._signer.address
+        try:
+            self._node.call(sender=sender, to=intent.to, data=intent.data)
+            return gas_limit(
+                self._node.estimate_gas(sender=sender, to=intent.to, data=intent.data)
+            )
+        except NodeRefusedError as error:
+            if classify_refusal(error.reason) is Refusal.FUNDS:
+                raise FundsError(self._funds_message(), hint=_FUNDS_HINT) from error
+            data = bytes.fromhex(error.data[2:]) if _is_hex(error.data) else b""
+            reason = describe_revert(data) if data else error.reason
+            raise ChainGuardError(
+                f"the registry would refuse this call: {reason}",
+                hint="nothing was sent; check the log, the key and the registry with `anchor status`",
+            ) from error
+
+    def _price(self) -> Fees:
+        base_fee = self._node.fetch_base_fee()
+        if base_fee is None:
+            return price_legacy(gas_price=self._node.fetch_gas_price(), cap=self._limits.fee_cap)
+        tip = self._node.fetch_priority_fee()
+        return price_dynamic(base_fee=base_fee, suggested_tip=tip, cap=self._limits.fee_cap)
+
+    def _check_balance(self, cost: int) -> None:
+        if self._node.fetch_balance(self._signer.address) < cost:
+            raise FundsError(
+                f"{self._funds_message()}: up to {cost / 10**18:.6f} ether needed",
+                hint=_FUNDS_HINT,
+            )
+
+    def _funds_message(self) -> str:
+        return f"{format_address(self._signer.address)} cannot pay for the transaction"
+
+
+_FUNDS_HINT = "send ether to that address; what is recorded and sealed stays, run again then"
+
+
+def _is_hex(text: str | None) -> bool:
+    return text is not None and text.startswith("0x") and set(text[2:]) <= set("0123456789abcdef")

@@ -1,0 +1,98 @@
+"""A chain as the verifier sees it: reads pinned to block hashes, each made once."""
+
+from __future__ import annotations
+
+from anchor.chain.node import Node
+from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError
+from anchor.trust import FinalityRule
+from anchor.types import Address, ChainId, Hash32
+from anchor.verify import Block
+
+# "Unknown block" in the execution APIs (EIP-1474 and geth): what a node says to a tag it has not.
+_UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
+
+
+class ChainReader:
+    """Implements ``anchor.verify.ChainView`` over one node.
+
+    The final block is asked for once, so that thousands of receipts are judged against one state.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._chain_id: ChainId | None = None
+        self._genesis: Hash32 | None = None
+        self._final: dict[FinalityRule, Block] = {}
+        self._code: dict[tuple[Address, Hash32], Hash32] = {}
+        self._storage: dict[tuple[Address, Hash32, Hash32], Hash32] = {}
+
+    def fetch_chain_id(self) -> ChainId:
+        """Return the chain's id."""
+        if self._chain_id is None:
+            self._chain_id = self._node.fetch_chain_id()
+        return self._chain_id
+
+    def fetch_genesis(self) -> Hash32:
+        """Return the hash of block 0."""
+        if self._genesis is None:
+            self._genesis = self._known(self._node.fetch_block(0), "genesis").hash
+        return self._genesis
+
+    def fetch_latest_block(self) -> Block:
+        """Return the newest block; never cached."""
+        return self._known(self._node.fetch_block("latest"), "latest")
+
+    def fetch_final_block(self, rule: FinalityRule) -> Block:
+        """Return the newest block that is final by ``rule``."""
+        if rule not in self._final:
+            self._final[rule] = fetch_final_block(self._node, rule)
+        return self._final[rule]
+
+    def fetch_code_hash(self, address: Address, block: Block) -> Hash32:
+        """Return the code hash at ``address`` in ``block``."""
+        key = (address, block.hash)
+        if key not in self._code:
+            self._code[key] = self._node.fetch_code_hash(address, block.hash)
+        return self._code[key]
+
+    def fetch_storage(self, address: Address, slot: Hash32, block: Block) -> Hash32:
+        """Return the storage word at ``slot`` in ``block``."""
+        key = (address, slot, block.hash)
+        if key not in self._storage:
+            self._storage[key] = self._node.fetch_storage(address, slot, block.hash)
+        return self._storage[key]
+
+    def _known(self, block: Block | None, which: str) -> Block:
+        if block is None:
+            raise NodeFaultError(f"the node {self._node.name} has no {which} block")
+        return block
+
+
+def fetch_final_block(node: Node, rule: FinalityRule) -> Block:
+    """Return the newest block that is final by ``rule``.
+
+    Raises:
+        CannotCheckError: the node knows no ``finalized`` tag, or has no final block yet.
+    """
+    if rule == "finalized":
+        try:
+            block = node.fetch_block("finalized")
+        except NodeRefusedError as error:
+            if error.code not in _UNKNOWN_BLOCK_CODES:
+                raise
+            block = None
+        if block is None:
+            raise CannotCheckError(
+                f"the node {node.name} does not say which block is final",
+                hint="where a chain has no `finalized` tag, set `finality` to a number of blocks",
+            )
+        return block
+    latest = node.fetch_block("latest")
+    if latest is None:
+        raise NodeFaultError(f"the node {node.name} has no latest block")
+    if latest.number < rule:
+        raise CannotCheckError(f"the chain has fewer than {rule} blocks, so none is final yet")
+    block = latest if rule == 0 else node.fetch_block(latest.number - rule)
+    if block is None:
+        raise NodeFaultError(f"the node {node.name} lost block {latest.number - rule}")
+    return block

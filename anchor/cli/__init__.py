@@ -1,0 +1,67 @@
+"""The command line: one module for each command, imported here so that ``--help`` stays quick.
+
+Every module imports what is heavy (web3, the database) inside its command.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from anchor.cli import (
+    add,
+    demo,
+    deploy,
+    devnet,
+    explain,
+    init,
+    prove,
+    run,
+    seal,
+    stamp,
+    status,
+    upgrade,
+    verify,
+)
+from anchor.cli.output import Output
+from anchor.errors import AnchorError, ExitCode
+
+app = typer.Typer(
+    name="anchor",
+    help="Anchor electronic evidence on Ethereum, and verify it against the chain.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _module in (
+    init, devnet, deploy, add, seal, run, stamp, status, prove, upgrade, verify, explain, demo,
+):  # fmt: skip
+    app.command(name=_module.NAME)(_module.command)
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and exit.", is_eager=True
+    ),
+) -> None:
+    if version:
+        from importlib.metadata import version as installed_version
+
+        print(f"anchor {installed_version('anchor-evidence')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line and end the process with a code of ``anchor.errors.ExitCode``."""
+    try:
+        app()
+    except AnchorError as error:
+        Output(as_json="--json" in sys.argv).error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)

@@ -1,0 +1,37 @@
+"""``anchor deploy``: put the registry on the project's chain, once."""
+
+from __future__ import annotations
+
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.output import Output
+from anchor.cli.session import SystemClock, open_node, open_signer, project_session
+
+NAME = "deploy"
+
+
+def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Deploy the registry unless it is there; the address is the same on every chain."""
+    from anchor.pipeline.deployment import deploy
+    from anchor.registry.keccak import format_address
+
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project:
+        config = project.config
+        node = open_node(config.rpc)
+        done = deploy(project, node, lambda: open_signer(config), SystemClock(), output.note)
+    place = f"{format_address(done.registry)} on chain {config.chain_id}"
+    if done.tx_hash is None:
+        output.line(f"the registry is at {place} already; nothing was sent")
+    else:
+        output.line(f"deployed the registry at {place}")
+        output.line(f"transaction 0x{done.tx_hash.hex()}, {done.gas_used:,} gas")
+    output.line(f"code hash   0x{done.code_hash.hex()}")
+    output.result(
+        {
+            "registry": format_address(done.registry),
+            "chain_id": config.chain_id,
+            "code_hash": "0x" + done.code_hash.hex(),
+            "tx_hash": None if done.tx_hash is None else "0x" + done.tx_hash.hex(),
+            "gas_used": done.gas_used,
+        }
+    )

@@ -1,0 +1,108 @@
+"""What ``anchor verify`` has on its bench: the policy, and for each file its bytes and receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anchor.cli.files import read_policy, read_receipt, receipt_path
+from anchor.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from anchor.digest import Digests
+    from anchor.trust import TrustPolicy
+
+Load = Callable[[], "tuple[bytes, Digests]"]
+
+
+class Bench:
+    """Finds the trust policy and the receipts.
+
+    The policy is ``--trust``, else ``trust.toml`` in the current folder or in the project around
+    it.  A receipt lies beside its file; inside a project, a file without one is looked up in the
+    store, so that an operator can check what was just anchored.
+    """
+
+    def __init__(self, *, config_path: Path | None, trust: Path | None) -> None:
+        from anchor.config import TRUST_FILE_NAME, find_config
+
+        try:
+            self._config_path = config_path or find_config()
+        except ConfigError:
+            self._config_path = None
+        here = Path(TRUST_FILE_NAME)
+        if trust is None and here.is_file():
+            trust = here
+        if trust is None and self._config_path is not None:
+            candidate = self._config_path.parent / TRUST_FILE_NAME
+            trust = candidate if candidate.is_file() else None
+        self.policy_name: str | None = None if trust is None else str(trust)
+        self.policy: TrustPolicy | None = None if trust is None else read_policy(trust)
+
+    def items(
+        self, files: Sequence[Path], *, receipt: Path | None, digest: str | None
+    ) -> Iterator[tuple[str, Load]]:
+        """Yield each item's name, and a function that reads its receipt and digests."""
+        if digest is not None:
+            if receipt is None:
+                raise UsageError("--digest needs --receipt")
+            yield digest, lambda: (read_receipt(receipt), _parse_digest(digest))
+        for file in files:
+            yield str(file), lambda file=file: self._load(file, receipt)  # type: ignore[misc]
+
+    def _load(self, file: Path, receipt: Path | None) -> tuple[bytes, Digests]:
+        from anchor.receipt import SUFFIX
+
+        if receipt is None and file.name.endswith(SUFFIX):
+            receipt, file = file, file.with_name(file.name.removesuffix(SUFFIX))
+        digests = _digest_file(file)
+        if receipt is None:
+            beside = receipt_path(file)
+            if not beside.is_file():
+                return self._from_store(file, digests, beside), digests
+            receipt = beside
+        return read_receipt(receipt), digests
+
+    def _from_store(self, file: Path, digests: Digests, beside: Path) -> bytes:
+        if self._config_path is None:
+            raise UsageError(
+                f"there is no receipt for {file}: {beside.name} is missing",
+                hint="name it with --receipt",
+            )
+        from anchor.config import load_config
+        from anchor.pipeline.project import open_project
+        from anchor.pipeline.proving import Prover
+        from anchor.pipeline.receipts import find_evidence
+        from anchor.receipt import encode_receipt
+
+        project = open_project(load_config(self._config_path))
+        try:
+            return encode_receipt(Prover(project).prove(find_evidence(project, file, digests)))
+        finally:
+            project.database.close()
+
+
+def _digest_file(file: Path) -> Digests:
+    from anchor.digest import SHA256, SM3, digest_stream
+
+    if not file.exists():
+        raise UsageError(
+            f"the file {file} is missing", hint="to verify a digest alone: --digest sha256:HEX"
+        )
+    try:
+        with file.open("rb") as stream:
+            return digest_stream(stream, (SHA256, SM3))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _parse_digest(text: str) -> Digests:
+    from anchor.digest import SHA256, SM3, Digests, parse_digest
+
+    algorithm, value = parse_digest(text)
+    return Digests(
+        sha256=value if algorithm == SHA256 else None,
+        sm3=value if algorithm == SM3 else None,
+        size=None,
+    )

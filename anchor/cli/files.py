@@ -1,0 +1,46 @@
+"""Finding and reading receipts, policies and evidence named on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anchor.errors import UsageError
+
+if TYPE_CHECKING:
+    from anchor.trust import TrustPolicy
+
+
+def receipt_path(argument: Path) -> Path:
+    """Return the receipt that ``argument`` is, or that lies beside it."""
+    from anchor.pipeline.receipts import sidecar_path
+    from anchor.receipt import SUFFIX
+
+    return argument if argument.name.endswith(SUFFIX) else sidecar_path(argument)
+
+
+def read_receipt(path: Path) -> bytes:
+    """Read a receipt's bytes, within its bound."""
+    from anchor.receipt import MAX_RECEIPT_BYTES
+
+    return read_bounded(path, MAX_RECEIPT_BYTES + 1)
+
+
+def read_policy(path: Path) -> TrustPolicy:
+    """Read a trust policy file."""
+    from anchor.trust import MAX_POLICY_BYTES, parse_policy
+
+    return parse_policy(read_bounded(path, MAX_POLICY_BYTES + 1))
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """Read at most ``most`` bytes of a file; parsers then refuse what is longer than they allow.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(most)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,125 @@
+"""``anchor init``: create a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from anchor.cli.options import JsonOption
+from anchor.cli.output import Output
+from anchor.cli.session import open_node
+from anchor.errors import UsageError
+
+if TYPE_CHECKING:
+    from anchor.config import SignerConfig
+    from anchor.trust import FinalityRule
+    from anchor.types import Address
+
+NAME = "init"
+DEVNET_URL = "http://127.0.0.1:8545"
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="Where to create the project.")] = Path(),
+    rpc: Annotated[
+        Optional[str], typer.Option(help="URL of a node of the chain to anchor on.")  # noqa: UP045
+    ] = None,
+    keystore: Annotated[
+        Optional[Path], typer.Option(help="Encrypted keystore of the key that sends.")  # noqa: UP045
+    ] = None,
+    ape_account: Annotated[
+        Optional[str], typer.Option(help="Use this ape account's keyfile instead.")  # noqa: UP045
+    ] = None,
+    password_file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="File with the key's password; without it, it is asked for."),
+    ] = None,
+    owner: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Address that owns the log; by default the key's own."),
+    ] = None,
+    number: Annotated[int, typer.Option(help="Which of the owner's logs this is.")] = 0,
+    finality: Annotated[
+        str, typer.Option(help="'finalized', or a number of blocks where a chain has no such tag.")
+    ] = "finalized",
+    devnet: Annotated[
+        bool, typer.Option("--devnet", help="Use `anchor devnet` and its public test key.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Create a project: configuration, store and trust policy for one log."""
+    from anchor.config import SignerConfig
+    from anchor.pipeline.project import create_project
+    from anchor.pipeline.setup import plan_dev_project, plan_project, write_dev_key
+    from anchor.registry.keccak import format_address
+    from anchor.types import log_number, log_owner
+
+    output = Output(as_json=as_json)
+    folder = folder.resolve()
+    if devnet:
+        url = rpc or DEVNET_URL
+        config = plan_dev_project(folder, open_node(url), url=url, number=number)
+    elif rpc is None:
+        raise UsageError("--rpc is missing", hint="for a first try: `anchor init --devnet`")
+    else:
+        signer = SignerConfig(
+            keystore=keystore and keystore.resolve(),
+            ape_account=ape_account,
+            password_file=password_file and password_file.resolve(),
+        )
+        config = plan_project(
+            folder,
+            open_node(rpc),
+            url=rpc,
+            signer=signer,
+            owner=_owner(owner, signer),
+            number=number,
+            finality=_finality(finality),
+            wait="included",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    create_project(config).database.close()
+    if devnet:
+        write_dev_key(config)
+    output.line(f"project    {folder}")
+    output.line(f"chain      {config.chain_id}, genesis 0x{config.genesis.hex()}")
+    output.line(f"registry   {format_address(config.registry)}")
+    output.line(f"log        number {log_number(config.log)} of {format_address(log_owner(config.log))}")
+    output.line()
+    output.line("Next: `anchor deploy` (once for each chain), then `anchor add`.")
+    output.result(
+        {
+            "folder": str(folder),
+            "chain_id": config.chain_id,
+            "genesis": "0x" + config.genesis.hex(),
+            "registry": format_address(config.registry),
+            "log": "0x" + config.log.hex(),
+        }
+    )
+
+
+def _owner(owner: str | None, signer: SignerConfig) -> Address:
+    from anchor.chain.signer.keystore import find_ape_keyfile, keystore_address
+    from anchor.registry.keccak import parse_address
+
+    if (signer.keystore is None) == (signer.ape_account is None):
+        raise UsageError(
+            "either --keystore or --ape-account must name the key that sends",
+            hint="`ape accounts generate NAME` makes one; geth's and eth-account's files work, too",
+        )
+    if owner is not None:
+        return parse_address(owner, what="--owner")
+    if signer.ape_account is not None:
+        return keystore_address(find_ape_keyfile(signer.ape_account))
+    assert signer.keystore is not None
+    return keystore_address(signer.keystore)
+
+
+def _finality(text: str) -> FinalityRule:
+    if text == "finalized":
+        return "finalized"
+    if text.isdecimal():
+        return int(text)
+    raise UsageError(f"--finality takes 'finalized' or a number of blocks, not {text!r}")

@@ -1,0 +1,28 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+ConfigOption = Annotated[
+    Optional[Path],  # noqa: UP045 (Typer reads the annotation at run time)
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The project's anchor.toml; by default the nearest one upwards, or $ANCHOR_CONFIG.",
+    ),
+]
+
+WaitOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--wait",
+        metavar="included|final",
+        help="What to wait for after sending; by default what the configuration says.",
+    ),
+]

@@ -1,0 +1,127 @@
+"""A verification report as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from anchor.cli.output import Colour, Output
+
+if TYPE_CHECKING:
+    from anchor.errors import AnchorError
+    from anchor.verdict import Report
+
+_COLOURS = {
+    "pass": Colour.GREEN,
+    "fail": Colour.RED,
+    "cannot tell": Colour.YELLOW,
+    "not present": Colour.YELLOW,
+}
+
+
+def print_report(
+    output: Output, name: str, report: Report, *, policy: str | None, brief: bool
+) -> None:
+    """Print one file's report: steps, claims, and what it does not prove."""
+    from anchor.verdict import NOT_PROVEN
+
+    error = report.error
+    if brief:
+        detail = _summary(report) if error is None else error.message
+        _line(output, "verified" if error is None else "refused ", f" {name}: {detail}", error)
+        return
+    output.line(name)
+    for step in report.steps:
+        mark = f"  {step.number:>2}. {step.verdict.value:<12}"
+        _line(output, mark, f"{step.title}: {step.detail}", step.error)
+        if step.error is not None and step.error.hint:
+            output.line(f"                  {step.error.hint}")
+    output.line()
+    for claim in report.claims:
+        mark, colour = f"  {claim.id} {claim.verdict.value:<12}", _COLOURS[claim.verdict.value]
+        output.line(f"{claim.title} ({claim.reason})", mark=mark, colour=colour)
+    output.line()
+    _print_trust(output, report, policy)
+    output.line("  Not proven: " + "; ".join(NOT_PROVEN) + ".")
+    mark = "  VERIFIED" if error is None else "  NOT VERIFIED"
+    _line(output, mark, f" (exit code {int(report.exit_code)})", error)
+    output.line()
+
+
+def _print_trust(output: Output, report: Report, policy: str | None) -> None:
+    from anchor.registry.keccak import format_address
+
+    if policy is not None:
+        output.line(f"  Trust policy: {policy}")
+    else:
+        output.line("  No trust policy was given; taken from the receipt, unpinned:")
+        for item in report.unpinned:
+            output.line(f"    {item}")
+    for proven in report.proven:
+        output.line(
+            f"  Unchanged since it was recorded; the record existed no later than "
+            f"{proven.existed_by:%Y-%m-%d %H:%M:%S} UTC,"
+        )
+        output.line(
+            f"  anchored by {format_address(proven.submitter)} on chain {proven.chain_id}, "
+            f"block {proven.anchor.block_number} (as one node says: assurance rpc)."
+        )
+
+
+def _line(output: Output, mark: str, text: str, error: AnchorError | None) -> None:
+    from anchor.verdict import verdict_of
+
+    output.line(text, mark=mark, colour=_COLOURS[verdict_of(error).value])
+
+
+def report_members(name: str, report: Report) -> dict[str, Any]:
+    """Return one file's report as JSON members."""
+    from anchor.registry.keccak import format_address
+    from anchor.verdict import NOT_PROVEN
+
+    return {
+        "file": name,
+        "exit_code": int(report.exit_code),
+        "steps": [
+            {
+                "number": step.number,
+                "title": step.title,
+                "verdict": step.verdict.value,
+                "detail": step.detail,
+            }
+            for step in report.steps
+        ],
+        "claims": [
+            {
+                "id": claim.id,
+                "title": claim.title,
+                "verdict": claim.verdict.value,
+                "reason": claim.reason,
+            }
+            for claim in report.claims
+        ],
+        "anchors": [
+            {
+                "chain_id": proven.chain_id,
+                "registry": format_address(proven.registry),
+                "log": "0x" + proven.log.hex(),
+                "root": proven.root.hex(),
+                "size": proven.anchor.size,
+                "sequence": proven.anchor.sequence,
+                "block_number": proven.anchor.block_number,
+                "timestamp": proven.anchor.timestamp,
+                "submitter": format_address(proven.submitter),
+                "final_block_number": proven.final_block_number,
+                "final_block_hash": "0x" + proven.final_block_hash.hex(),
+                "existed_no_later_than": proven.existed_by.isoformat().replace("+00:00", "Z"),
+                "assurance": "rpc",
+            }
+            for proven in report.proven
+        ],
+        "unpinned": list(report.unpinned),
+        "not_proven": list(NOT_PROVEN),
+    }
+
+
+def _summary(report: Report) -> str:
+    first = report.proven[0]
+    return f"existed no later than {first.existed_by:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,27 @@
+"""``anchor seal``: give accepted evidence its place in the log."""
+
+from __future__ import annotations
+
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.output import Output
+from anchor.cli.session import project_session
+
+NAME = "seal"
+
+
+def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Append what was added to the log, without anchoring it yet."""
+    from anchor.log import seal
+    from anchor.pipeline.project import utc_now
+    from anchor.store.lock import hold_lock
+
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project, hold_lock(project.config.lock):
+        sealed = seal(project.database, utc_now())
+    if sealed is None:
+        output.line("nothing was waiting")
+        output.result({"sealed": 0})
+        return
+    head, count = sealed
+    output.line(f"sealed {count:,} leaves; the log has {head.size:,}, root {head.root.hex()}")
+    output.result({"sealed": count, "size": head.size, "root": head.root.hex()})

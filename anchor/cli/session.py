@@ -1,0 +1,87 @@
+"""What most commands open: the project, its node, its key.  Heavy imports stay in here."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anchor.errors import ConfigError, SignerError, UsageError
+
+if TYPE_CHECKING:
+    from anchor.chain.node import Node
+    from anchor.chain.signer import Signer
+    from anchor.config import Config, WaitFor
+    from anchor.pipeline.project import Project
+
+
+class SystemClock:
+    """The machine's monotonic clock."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some fixed point."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        time.sleep(seconds)
+
+
+@contextmanager
+def project_session(config_path: Path | None) -> Iterator[Project]:
+    """Open the project named by ``--config``, the environment or the current folder."""
+    from anchor.config import find_config, load_config
+    from anchor.pipeline.project import open_project
+
+    project = open_project(load_config(config_path or find_config()))
+    try:
+        yield project
+    finally:
+        project.database.close()
+
+
+def open_node(url: str) -> Node:
+    """Return a node to ask; nothing is sent yet."""
+    from anchor.chain.node import Node
+    from anchor.chain.rpc import Rpc
+
+    return Node(Rpc(url))
+
+
+def open_signer(config: Config) -> Signer:
+    """Decrypt the project's key, asking for its password where no file holds it."""
+    from anchor.chain.signer.keystore import find_ape_keyfile, open_keystore, read_password_file
+
+    signer = config.signer
+    if signer.ape_account is not None:
+        path = find_ape_keyfile(signer.ape_account)
+    elif signer.keystore is not None:
+        path = signer.keystore
+    else:
+        raise ConfigError("the [signer] section names no key")
+
+    def ask_password() -> str:
+        if signer.password_file is not None:
+            return read_password_file(signer.password_file)
+        if not sys.stdin.isatty():
+            raise SignerError(
+                f"the password of {path} cannot be asked for: there is no terminal",
+                hint="name a file with signer.password_file, readable by you alone",
+            )
+        import getpass
+
+        return getpass.getpass(f"Password of {path}: ")
+
+    return open_keystore(path, ask_password)
+
+
+def choose_wait(config: Config, option: str | None) -> WaitFor:
+    """Return what to wait for: the option, or the configuration's setting."""
+    if option is None:
+        return config.wait
+    if option == "included" or option == "final":
+        return option
+    raise UsageError(f"--wait takes included or final, not {option!r}")

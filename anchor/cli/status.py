@@ -1,0 +1,76 @@
+"""``anchor status``: where the log stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.output import Output
+from anchor.cli.session import open_node, project_session
+from anchor.errors import CannotCheckError
+
+if TYPE_CHECKING:
+    from anchor.pipeline.project import Project
+
+NAME = "status"
+
+
+def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show what is accepted, sealed, included and anchored (final)."""
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project:
+        members = _local(project)
+        for name, value in members.items():
+            output.line(f"{name:<14}{value}")
+        try:
+            chain = _on_chain(project)
+        except CannotCheckError:
+            # What is known without the node is printed all the same.
+            output.result(members | {"chain": None})
+            raise
+        for name, value in chain.items():
+            output.line(f"{name:<14}{value}")
+        output.result(members | {"chain": chain})
+
+
+def _local(project: Project) -> dict[str, Any]:
+    from anchor.registry.keccak import format_address
+    from anchor.store.evidence import count_evidence
+    from anchor.store.heads import newest_head
+    from anchor.types import log_number, log_owner
+
+    config = project.config
+    with project.database.read() as connection:
+        total, waiting = count_evidence(connection)
+        newest = newest_head(connection)
+    return {
+        "log": f"number {log_number(config.log)} of {format_address(log_owner(config.log))}",
+        "registry": f"{format_address(config.registry)} on chain {config.chain_id}",
+        "accepted": total,
+        "not sealed": waiting,
+        "head": f"{newest.head.size} leaves, root {newest.head.root.hex()}" if newest else "none",
+    }
+
+
+def _on_chain(project: Project) -> dict[str, Any]:
+    from anchor.pipeline.anchoring import (
+        check_chain,
+        check_registry,
+        read_chain_state,
+        refresh_anchors,
+    )
+
+    node = open_node(project.config.rpc)
+    check_chain(project.config, node)
+    check_registry(project.config, node)
+    state = read_chain_state(project, node)
+    anchors = refresh_anchors(project, node)
+    final = [anchored for anchored in anchors if anchored.final]
+    on_chain = state.head_on_chain
+    return {
+        "on chain": f"{on_chain.size} leaves" if on_chain else "nothing yet",
+        "final": f"{final[-1].head.size} leaves, anchor {final[-1].sequence}" if final else "none",
+        "reversible": len(anchors) - len(final),
+        "to anchor": (state.newest.size if state.newest else 0)
+        - (on_chain.size if on_chain else 0),
+    }

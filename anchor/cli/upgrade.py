@@ -1,0 +1,67 @@
+"""``anchor upgrade``: bring receipts up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.output import Output
+from anchor.cli.session import open_node, project_session
+from anchor.errors import ExitCode, NotTrustedError, UsageError
+
+if TYPE_CHECKING:
+    from anchor.pipeline.project import Project
+    from anchor.pipeline.proving import Prover
+    from anchor.receipt import Receipt
+
+NAME = "upgrade"
+
+
+def command(
+    receipts: Annotated[
+        list[Path], typer.Argument(help="Receipts, or the files they lie beside.")
+    ],
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the anchor into receipts that were written before it was final."""
+    from anchor.cli.files import read_receipt, receipt_path
+    from anchor.pipeline.anchoring import refresh_anchors
+    from anchor.pipeline.project import write_file
+    from anchor.pipeline.proving import Prover
+    from anchor.receipt import encode_receipt, parse_receipt
+
+    output = Output(as_json=as_json)
+    results: list[dict[str, Any]] = []
+    with project_session(config_path) as project:
+        refresh_anchors(project, open_node(project.config.rpc))
+        prover = Prover(project)
+        for argument in receipts:
+            path = receipt_path(argument)
+            old = parse_receipt(read_receipt(path))
+            new = old if old.anchors else _renew(project, prover, old, path)
+            if new.anchors and not old.anchors:
+                write_file(path, encode_receipt(new))
+            state = "has its anchor" if new.anchors else "its anchor is not final yet"
+            output.line(f"{path}: {state}")
+            results.append({"receipt": str(path), "anchors": len(new.anchors)})
+    output.result({"receipts": results})
+    if any(item["anchors"] == 0 for item in results):
+        raise typer.Exit(ExitCode.NOT_FINAL)
+
+
+def _renew(project: Project, prover: Prover, old: Receipt, path: Path) -> Receipt:
+    from anchor.record import parse_record
+    from anchor.store.evidence import find_by_digest
+
+    if old.log != project.config.log:
+        raise NotTrustedError(f"{path} belongs to another log than this project's")
+    with project.database.read() as connection:
+        found = find_by_digest(connection, parse_record(old.record).digests)
+    match = next((item for item in found if item.record == old.record), None)
+    if match is None:
+        raise UsageError(f"this project's log does not hold the record of {path}")
+    return prover.prove(match)

@@ -1,0 +1,258 @@
+"""The project's configuration: one ``anchor.toml``, overridable by ``ANCHOR_*`` variables.
+
+Relative paths count from the file itself.  Secrets are never in it: the keystore is encrypted and
+its password comes from a prompt or a file of its own.  An RPC URL that holds an API key belongs in
+``ANCHOR_CHAIN__RPC``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from anchor.digest import parse_algorithms
+from anchor.errors import ConfigError
+from anchor.registry.keccak import format_address, parse_address
+from anchor.trust import FinalityRule
+from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
+
+FILE_NAME = "anchor.toml"
+TRUST_FILE_NAME = "trust.toml"
+FORMAT = "anchor-config/1"
+
+WaitFor = Literal["included", "final"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerConfig:
+    """Where the key is; ``password_file`` None asks on the terminal."""
+
+    keystore: Path | None
+    ape_account: str | None
+    password_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything a command needs to know about the project in ``folder``."""
+
+    folder: Path
+    store: Path
+    receipts: Path
+    trust: Path
+    digests: tuple[str, ...]
+    rpc: str
+    chain_id: ChainId
+    genesis: Hash32
+    registry: Address
+    code_hash: Hash32
+    finality: FinalityRule
+    wait: WaitFor
+    wait_seconds: int
+    time_slack: int
+    max_fee_gwei: int
+    log: LogId
+    signer: SignerConfig
+
+    @property
+    def lock(self) -> Path:
+        """Return the lock file beside the store."""
+        return self.store.with_suffix(".lock")
+
+
+def find_config(start: Path | None = None) -> Path:
+    """Return the configuration file: ``ANCHOR_CONFIG``, else the nearest one upwards.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    named = os.environ.get("ANCHOR_CONFIG")
+    if named:
+        return Path(named)
+    folder = (start or Path.cwd()).resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / FILE_NAME).is_file():
+            return candidate / FILE_NAME
+    raise ConfigError(
+        f"no {FILE_NAME} in {folder} or above it",
+        hint="create a project here with `anchor init`, or name one with --config",
+    )
+
+
+def load_config(path: Path) -> Config:
+    """Read the configuration in ``path``.
+
+    Raises:
+        ConfigError: missing, not TOML, or a member that is missing, unknown or misshapen.
+    """
+    if not path.is_file():
+        raise ConfigError(
+            f"there is no configuration file {path}", hint="create a project with `anchor init`"
+        )
+    try:
+        document = _load_document(path)
+        return _from_document(document, path.resolve().parent)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}, member {where}: {first['msg']}") from None
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def encode_config(config: Config) -> str:
+    """Write the configuration file of a new project."""
+    finality = config.finality if isinstance(config.finality, int) else f'"{config.finality}"'
+    signer = [
+        f'{name} = "{value}"'
+        for name, value in (
+            ("keystore", _relative(config.signer.keystore, config.folder)),
+            ("ape_account", config.signer.ape_account),
+            ("password_file", _relative(config.signer.password_file, config.folder)),
+        )
+        if value is not None
+    ]
+    digests = ", ".join(f'"{name}"' for name in config.digests)
+    return "\n".join(
+        [
+            f'format = "{FORMAT}"',
+            f'store = "{_relative(config.store, config.folder)}"',
+            f'receipts = "{_relative(config.receipts, config.folder)}"',
+            f'trust = "{_relative(config.trust, config.folder)}"',
+            "# sha256 always; sm3 is computed beside it and takes about four times as long.",
+            f"digests = [{digests}]",
+            "",
+            "[chain]",
+            "# A URL that holds an API key belongs in the environment: ANCHOR_CHAIN__RPC.",
+            f'rpc = "{config.rpc}"',
+            f"chain_id = {config.chain_id}",
+            f'genesis = "0x{config.genesis.hex()}"',
+            f'registry = "{format_address(config.registry)}"',
+            f'code_hash = "0x{config.code_hash.hex()}"',
+            '# "finalized" is the chain\'s own tag; a number means that many blocks on top.',
+            f"finality = {finality}",
+            "# What `run --once` and `stamp` wait for: included (reversible) or final.",
+            f'wait = "{config.wait}"',
+            f"wait_seconds = {config.wait_seconds}",
+            "# Seconds the block time may be off: one slot on Ethereum.",
+            f"time_slack = {config.time_slack}",
+            f"max_fee_gwei = {config.max_fee_gwei}",
+            "",
+            "[log]",
+            f'owner = "{format_address(Address(config.log[12:]))}"',
+            f"number = {int.from_bytes(config.log[:12], 'big')}",
+            "",
+            "[signer]",
+            *signer,
+            "",
+        ]
+    )
+
+
+def _relative(path: Path | None, folder: Path) -> str | None:
+    if path is None:
+        return None
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _ChainSection(_Section):
+    rpc: str
+    chain_id: Annotated[int, Field(ge=1, lt=2**53)]
+    genesis: str
+    registry: str
+    code_hash: str
+    finality: FinalityRule = "finalized"
+    wait: WaitFor = "included"
+    wait_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
+    max_fee_gwei: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+
+
+class _LogSection(_Section):
+    owner: str
+    number: Annotated[int, Field(ge=0, lt=2**96)] = 0
+
+
+class _SignerSection(_Section):
+    keystore: str | None = None
+    ape_account: str | None = None
+    password_file: str | None = None
+
+
+class _ConfigDocument(BaseSettings):
+    # extra="ignore" would hide a misspelt member; ANCHOR_CONFIG and the like are read elsewhere.
+    model_config = SettingsConfigDict(
+        env_prefix="ANCHOR_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    format: Literal["anchor-config/1"]
+    store: str = "anchor.db"
+    receipts: str = "receipts"
+    trust: str = TRUST_FILE_NAME
+    digests: list[str] = ["sha256", "sm3"]
+    chain: _ChainSection
+    log: _LogSection
+    signer: _SignerSection
+
+
+def _load_document(path: Path) -> _ConfigDocument:
+    class FromFile(_ConfigDocument):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], **sources: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (
+                sources["env_settings"],
+                TomlConfigSettingsSource(settings_cls, toml_file=path),
+            )
+
+    return FromFile()
+
+
+def _from_document(document: _ConfigDocument, folder: Path) -> Config:
+    chain, signer = document.chain, document.signer
+    if (signer.keystore is None) == (signer.ape_account is None):
+        raise ConfigError("the [signer] section needs either keystore or ape_account")
+    return Config(
+        folder=folder,
+        store=folder / document.store,
+        receipts=folder / document.receipts,
+        trust=folder / document.trust,
+        digests=parse_algorithms(document.digests),
+        rpc=chain.rpc,
+        chain_id=ChainId(chain.chain_id),
+        genesis=_hash(chain.genesis, "chain.genesis"),
+        registry=parse_address(chain.registry, what="chain.registry"),
+        code_hash=_hash(chain.code_hash, "chain.code_hash"),
+        finality=chain.finality,
+        wait=chain.wait,
+        wait_seconds=chain.wait_seconds,
+        time_slack=chain.time_slack,
+        max_fee_gwei=chain.max_fee_gwei,
+        log=make_log_id(parse_address(document.log.owner, what="log.owner"), document.log.number),
+        signer=SignerConfig(
+            keystore=None if signer.keystore is None else folder / signer.keystore,
+            ape_account=signer.ape_account,
+            password_file=None
+            if signer.password_file is None
+            else folder / signer.password_file,
+        ),
+    )
+
+
+def _hash(text: str, member: str) -> Hash32:
+    return Hash32(parse_hex(text, length=32, what=member, prefix=True))

@@ -1,0 +1,235 @@
+"""SHA-256 and SM3 of evidence.
+
+SHA-256 (FIPS 180-4) always, SM3 (GB/T 32905-2016, ISO/IEC 10118-3:2018) beside it.  SM3 comes from
+hashlib's OpenSSL, or from ``cryptography`` where that build lacks it; a pure-Python one would be
+a thousand times slower, so a machine with neither is told so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+from anchor.errors import MalformedError, UnknownVersionError, UsageError
+
+SHA256 = "sha256"
+SM3 = "sm3"
+
+# Both algorithms give 256 bits.
+DIGEST_BYTES = 32
+# Measured on 1 GiB: both digests run at 207 MB/s with chunks of 64 KiB, 281 with 256 KiB and 319
+# with 1 MiB; 4 MiB adds 3 % more and would take 8 MiB of buffers for each open file.
+CHUNK_BYTES = 1024 * 1024
+# A refused text is quoted in its error message up to here: a digest with its prefix is 71 long.
+_MAX_QUOTED = 80
+
+# The order of this table is the order in which digests are computed and shown.
+_ALGORITHMS = (SHA256, SM3)
+_HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digests:
+    """The digests of one piece of evidence, 32 bytes each, and its size in bytes.
+
+    What was not computed or not given is None, never invented: ``size`` is None for bare digests.
+
+    Raises:
+        UsageError: no digest at all, a digest that is not 32 bytes, or a negative size.
+    """
+
+    sha256: bytes | None
+    sm3: bytes | None
+    size: int | None
+
+    def __post_init__(self) -> None:
+        given = [digest for digest in (self.sha256, self.sm3) if digest is not None]
+        if not given:
+            raise UsageError("at least one digest must be given")
+        if any(len(digest) != DIGEST_BYTES for digest in given):
+            raise UsageError(f"a digest must be {DIGEST_BYTES} bytes long")
+        if self.size is not None and self.size < 0:
+            raise UsageError(f"size {self.size} is negative")
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes | memoryview, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+
+class _CryptographyHash:
+    """Gives a ``cryptography`` hash context the two methods of hashlib that are used here."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        self._context.update(data)
+
+    def digest(self) -> bytes:
+        return bytes(self._context.finalize())
+
+
+def parse_algorithms(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the algorithms called ``names``: each once, SHA-256 first.
+
+    Raises:
+        UnknownVersionError: a name that is neither ``sha256`` nor ``sm3``.
+        UsageError: ``sha256`` is missing; a leaf's reader may count on it.
+    """
+    wanted = set(names)
+    unknown = sorted(wanted - set(_ALGORITHMS))
+    if unknown:
+        raise UnknownVersionError(
+            f"unknown digest algorithm {unknown[0][:_MAX_QUOTED]!r}",
+            hint=f"known are {', '.join(_ALGORITHMS)}",
+        )
+    if SHA256 not in wanted:
+        raise UsageError(f"{SHA256} must be among the digest algorithms")
+    return tuple(algorithm for algorithm in _ALGORITHMS if algorithm in wanted)
+
+
+def parse_digest(text: str) -> tuple[str, bytes]:
+    """Split ``sha256:HEX`` or ``sm3:HEX`` into the algorithm and the digest's 32 bytes.
+
+    The 64 hex digits may be of either case, because tools print both; the algorithm is lower case.
+
+    Raises:
+        MalformedError: any other shape.
+        UnknownVersionError: the shape fits, but the algorithm is not known.
+    """
+    algorithm, colon, digits = text.partition(":")
+    if not colon or not algorithm:
+        raise MalformedError(f"{text[:_MAX_QUOTED]!r} is not of the form sha256:HEX or sm3:HEX")
+    if algorithm not in _ALGORITHMS:
+        raise UnknownVersionError(
+            f"unknown digest algorithm {algorithm[:_MAX_QUOTED]!r}",
+            hint=f"known are {', '.join(_ALGORITHMS)}",
+        )
+    if not _HEX_DIGEST.fullmatch(digits):
+        raise MalformedError(
+            f"the {algorithm} digest {digits[:_MAX_QUOTED]!r} is not 64 hex digits"
+        )
+    return algorithm, bytes.fromhex(digits)
+
+
+def digest_bytes(data: bytes, algorithms: Iterable[str]) -> Digests:
+    """Digest bytes that are in memory; errors as for `digest_stream`."""
+    hashes = _new_hashes(algorithms)
+    for state in hashes.values():
+        state.update(data)
+    return _finish(hashes, len(data))
+
+
+def digest_stream(
+    stream: BinaryIO, algorithms: Iterable[str], *, limit: int | None = None
+) -> Digests:
+    """Digest ``stream`` from where it stands to its end, in constant memory.
+
+    Beyond the first chunk SM3 runs on a thread of its own beside SHA-256 and the next read, so
+    that the slower of the two sets the pace (measured: 272 to 319 MB/s, and 190 to 309 on a CPU
+    without SHA instructions; with every core busy it costs 2 %).
+
+    Raises:
+        UsageError: more than ``limit`` bytes (the digest of a beginning is never returned), or a
+            non-blocking stream that has no data yet, which must not be taken for its end.
+        UnknownVersionError: an algorithm nobody here knows, or that this Python cannot compute.
+        OSError: whatever the stream raises.
+    """
+    hashes = _new_hashes(algorithms)
+    first, *others = hashes.values()
+    size = 0
+    # The pool starts its thread with the first submit: a stream of one chunk never pays for it.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="anchor-digest") as helper:
+        running: Future[None] | None = None
+        for chunk in _read_chunks(stream, limit):
+            if running is not None:
+                running.result()
+            if size == 0:
+                _update_all(others, chunk)
+            elif others:
+                running = helper.submit(_update_all, others, chunk)
+            first.update(chunk)
+            size += len(chunk)
+        if running is not None:
+            running.result()
+    return _finish(hashes, size)
+
+
+def _read_chunks(stream: BinaryIO, limit: int | None) -> Iterator[memoryview]:
+    """Yield the stream's chunks; each stays valid until the next but one is asked for."""
+    buffers: list[memoryview] = []
+    size = turn = 0
+    while True:
+        if len(buffers) <= turn:
+            buffers.append(memoryview(bytearray(CHUNK_BYTES)))
+        room = CHUNK_BYTES if limit is None else min(CHUNK_BYTES, limit - size + 1)
+        count = _read_into(stream, buffers[turn][:room])
+        if count == 0:
+            return
+        size += count
+        if limit is not None and size > limit:
+            raise UsageError(f"the stream holds more than {limit:,} bytes")
+        yield buffers[turn][:count]
+        turn = 1 - turn
+
+
+def _read_into(stream: BinaryIO, buffer: memoryview) -> int:
+    read_into = getattr(stream, "readinto", None)
+    if read_into is not None:
+        count: int | None = read_into(buffer)
+    else:
+        # `typing.BinaryIO` promises only read().
+        data: bytes | None = stream.read(len(buffer))
+        count = None if data is None else len(data)
+        buffer[: count or 0] = data or b""
+    if count is None:
+        raise UsageError("the stream is non-blocking and has no data yet, so its end is unknown")
+    return count
+
+
+def _update_all(hashes: Sequence[_Hash], chunk: memoryview) -> None:
+    for state in hashes:
+        state.update(chunk)
+
+
+def _new_hashes(algorithms: Iterable[str]) -> dict[str, _Hash]:
+    return {
+        algorithm: hashlib.sha256() if algorithm == SHA256 else _new_sm3()
+        for algorithm in parse_algorithms(algorithms)
+    }
+
+
+def _new_sm3() -> _Hash:
+    try:
+        return hashlib.new(SM3)
+    except ValueError:
+        # This OpenSSL was built without SM3 (no-sm3), or runs in FIPS mode.
+        pass
+    try:
+        exceptions = importlib.import_module("cryptography.exceptions")
+        primitives = importlib.import_module("cryptography.hazmat.primitives.hashes")
+    except ImportError as error:
+        raise _no_sm3() from error
+    try:
+        return _CryptographyHash(primitives.Hash(primitives.SM3()))
+    except exceptions.UnsupportedAlgorithm as error:
+        raise _no_sm3() from error
+
+
+def _no_sm3() -> UnknownVersionError:
+    return UnknownVersionError(
+        "this Python can compute no SM3: neither its OpenSSL nor cryptography offers it",
+        hint="install the cryptography package, or record SHA-256 only",
+    )
+
+
+def _finish(hashes: dict[str, _Hash], size: int) -> Digests:
+    values = {algorithm: state.digest() for algorithm, state in hashes.items()}
+    return Digests(sha256=values.get(SHA256), sm3=values.get(SM3), size=size)

@@ -1,0 +1,156 @@
+"""Every way an operation can end, with the exit code each one carries.
+
+The tree::
+
+    AnchorError
+    ├── UsageError                2  bad usage or malformed input
+    │   ├── ConfigError           2  no project here, or its configuration is wrong
+    │   └── MalformedError        2  a foreign document that breaks its format
+    ├── MismatchError            10  file, record, path or root does not match
+    ├── NotAnchoredError         11  the registry does not hold this root
+    ├── NotTrustedError          12  other chain, registry, code or log than pinned
+    ├── CannotCheckError         20  the question could not be answered
+    │   ├── NodeUnreachableError 20  no answer from the node
+    │   ├── NodeFaultError       20  an answer that breaks the JSON-RPC schema
+    │   └── NodeRefusedError     20  the node answered with an error of its own
+    ├── NotFinalError            21  pending, or included but still reversible
+    ├── UnknownVersionError      22  unknown format version, fork or algorithm
+    └── OperatorActionError          the operator must act
+        ├── FundsError           30  funds or fee cap
+        ├── SignerError          31  key, password or authorisation
+        └── ChainGuardError      32  wrong chain, foreign code, lock held, restored backup
+
+An error's text is one sentence that says what is wrong and where; ``hint`` says what to do about
+it.  Neither ever holds a key, a password or an RPC URL's credentials.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The process exit codes; the command line documentation is generated from this table."""
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> ExitCode:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    DONE = 0, "done; for verify: every required check was made, and passed"
+    BUG = 1, "a bug in this program"
+    USAGE = 2, "bad usage or malformed input"
+    MISMATCH = 10, "file, record, path or root does not match"
+    NOT_ANCHORED = 11, "the registry does not hold this root"
+    NOT_TRUSTED = 12, "other chain, registry, code hash or log than the policy pins"
+    CANNOT_CHECK = 20, "cannot check: node unreachable or not answering properly"
+    NOT_FINAL = 21, "not final yet (pending or included)"
+    UNKNOWN_VERSION = 22, "unknown version, fork or algorithm"
+    FUNDS = 30, "the operator must act: funds or fee cap"
+    SIGNER = 31, "the operator must act: signer"
+    CHAIN_GUARD = 32, "the operator must act: wrong chain, code hash or lock held"
+    INTERRUPTED = 130, "interrupted"
+
+
+class AnchorError(Exception):
+    """The root of every error this package raises on purpose."""
+
+    exit_code: ExitCode = ExitCode.BUG
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(AnchorError):
+    """The caller asked for something that makes no sense, or passed malformed input."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ConfigError(UsageError):
+    """No project here, or its configuration is wrong."""
+
+
+class MalformedError(UsageError):
+    """A document from outside breaks its format; the message names the member."""
+
+
+class MismatchError(AnchorError):
+    """Two values that must be equal are not: the evidence was changed, or belongs elsewhere."""
+
+    exit_code = ExitCode.MISMATCH
+
+
+class NotAnchoredError(AnchorError):
+    """The registry answered, and does not hold this root."""
+
+    exit_code = ExitCode.NOT_ANCHORED
+
+
+class NotTrustedError(AnchorError):
+    """The chain, registry, code or log is not the one the verifier pinned."""
+
+    exit_code = ExitCode.NOT_TRUSTED
+
+
+class CannotCheckError(AnchorError):
+    """The question could not be answered; never to be read as yes or no."""
+
+    exit_code = ExitCode.CANNOT_CHECK
+
+
+class NodeUnreachableError(CannotCheckError):
+    """The node did not answer: refused, timed out, or cut the connection."""
+
+
+class NodeFaultError(CannotCheckError):
+    """The node's answer breaks the JSON-RPC schema, or contradicts itself."""
+
+
+class NodeRefusedError(CannotCheckError):
+    """The node answered with a JSON-RPC error object."""
+
+    def __init__(self, message: str, *, code: int, reason: str, data: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.data = data
+
+
+class NotFinalError(AnchorError):
+    """Pending, or included in a block that can still be reversed."""
+
+    exit_code = ExitCode.NOT_FINAL
+
+
+class UnknownVersionError(AnchorError):
+    """A version, fork or algorithm this release does not know."""
+
+    exit_code = ExitCode.UNKNOWN_VERSION
+
+
+class OperatorActionError(AnchorError):
+    """Nothing was lost, but the operator has to do something before work can go on."""
+
+
+class FundsError(OperatorActionError):
+    """The sender cannot pay, or the fee cap is too low for the current market."""
+
+    exit_code = ExitCode.FUNDS
+
+
+class SignerError(OperatorActionError):
+    """The key cannot be opened, or is not allowed to anchor for this log."""
+
+    exit_code = ExitCode.SIGNER
+
+
+class ChainGuardError(OperatorActionError):
+    """What is on chain, or who holds the store, is not what was pinned; going on could do harm."""
+
+    exit_code = ExitCode.CHAIN_GUARD

@@ -1,0 +1,35 @@
+"""Where hashing runs.
+
+Threads, because hashlib releases the GIL for every update of more than 2,047 bytes (Python
+documentation, hashlib, "Hash algorithms"), so they use all cores without a copy of the program
+or of the data; and because every task is a plain function of plain values, processes or another
+machine's executor can take their place behind the same `concurrent.futures.Executor`.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from anchor.errors import UsageError
+
+
+def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
+    """Open a pool of ``workers`` threads; without a number, one for each usable core.
+
+    Leaving its ``with`` block waits for the tasks that run.
+
+    Raises:
+        UsageError: fewer than one worker.
+    """
+    count = count_usable_cores() if workers is None else workers
+    if count < 1:
+        raise UsageError(f"{count} workers cannot work; at least 1 is needed")
+    return ThreadPoolExecutor(max_workers=count, thread_name_prefix="anchor")
+
+
+def count_usable_cores() -> int:
+    """Return how many cores this process may run on, which can be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

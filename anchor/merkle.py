@@ -1,0 +1,263 @@
+"""RFC 9162 section 2.1 Merkle trees over SHA-256: roots, proofs and their verification.
+
+Leaves are ``SHA-256(0x00 ‖ data)``, nodes ``SHA-256(0x01 ‖ left ‖ right)``, in order, with no
+duplicated last leaf.  A path can be redone with ``sha256sum`` alone.
+
+A root commits to leaves, not to a size: the index and the size are the operator's claim, which the
+path's shape must fit (docs/receipt-format.md says what that does and does not prove).
+
+Functions that verify return nothing and raise ``MismatchError``: there is no boolean to forget.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from anchor.errors import MismatchError
+from anchor.types import Hash32
+
+EMPTY_ROOT = Hash32(hashlib.sha256().digest())
+"""The root of a tree without leaves (RFC 9162 section 2.1.1)."""
+
+# A path in a tree of fewer than 2^48 leaves has at most 48 hashes; a consistency proof one more.
+MAX_PATH = 48
+MAX_CONSISTENCY = 49
+
+_sha256 = hashlib.sha256
+
+
+def hash_leaf(data: bytes) -> Hash32:
+    """Hash one record's bytes into its leaf."""
+    return Hash32(_sha256(b"\x00" + data).digest())
+
+
+def hash_node(left: bytes, right: bytes) -> Hash32:
+    """Hash two adjacent nodes into their parent."""
+    return Hash32(_sha256(b"\x01" + left + right).digest())
+
+
+class Tree:
+    """All complete nodes over a fixed run of leaves, for many proofs from one build.
+
+    Memory is about 64 bytes a leaf.  ``levels[h]`` holds, back to back, the hashes of the complete
+    subtrees of ``2^h`` leaves; a ragged right edge is never stored but folded when it is needed.
+    """
+
+    def __init__(self, leaves: bytes) -> None:
+        """Build from ``leaves``: their 32-byte hashes, back to back, in order."""
+        if len(leaves) % 32:
+            raise ValueError("leaves are 32 bytes each")
+        self.size = len(leaves) // 32
+        self._ragged: dict[tuple[int, int], Hash32] = {}
+        self._levels = [leaves]
+        while len(self._levels[-1]) >= 64:
+            self._levels.append(_hash_level(self._levels[-1]))
+
+    def subtree_root(self, start: int, end: int) -> Hash32:
+        """Return ``MTH(D[start:end])`` for a run that is a node of the tree or a ragged edge."""
+        width = end - start
+        height = (width - 1).bit_length()
+        if width == 1 << height:
+            position = (start >> height) * 32
+            return Hash32(self._levels[height][position : position + 32])
+        if (start, end) not in self._ragged:  # at most 48 for each size asked for
+            middle = start + (1 << (height - 1))
+            self._ragged[start, end] = hash_node(
+                self.subtree_root(start, middle), self.subtree_root(middle, end)
+            )
+        return self._ragged[start, end]
+
+    def root(self, size: int) -> Hash32:
+        """Return the root over the first ``size`` leaves."""
+        self._check_size(size)
+        return self.subtree_root(0, size) if size else EMPTY_ROOT
+
+    def inclusion_path(self, index: int, size: int) -> list[Hash32]:
+        """Return ``PATH(index, D[0:size])``, leaf side first (RFC 9162 section 2.1.3.1)."""
+        self._check_size(size)
+        if not 0 <= index < size:
+            raise ValueError(f"no leaf {index} in a tree of {size}")
+        path: list[Hash32] = []
+        start, end = 0, size
+        while end - start > 1:
+            middle = start + _split(end - start)
+            if index < middle:
+                path.append(self.subtree_root(middle, end))
+                end = middle
+            else:
+                path.append(self.subtree_root(start, middle))
+                start = middle
+        path.reverse()
+        return path
+
+    def consistency_proof(self, old_size: int, new_size: int) -> list[Hash32]:
+        """Return ``PROOF(old_size, D[0:new_size])`` (RFC 9162 section 2.1.4.1)."""
+        self._check_size(new_size)
+        if not 0 < old_size < new_size:
+            raise ValueError(f"no consistency proof from {old_size} to {new_size}")
+        proof: list[Hash32] = []
+        start, end = 0, new_size
+        known = True  # whether the verifier has MTH(D[start:old_size]) already: the old root itself
+        while old_size != end:
+            middle = start + _split(end - start)
+            if old_size <= middle:
+                proof.append(self.subtree_root(middle, end))
+                end = middle
+            else:
+                proof.append(self.subtree_root(start, middle))
+                start = middle
+                known = False
+        if not known:
+            proof.append(self.subtree_root(start, end))
+        proof.reverse()
+        return proof
+
+    def _check_size(self, size: int) -> None:
+        if not 0 <= size <= self.size:
+            raise ValueError(f"the tree holds {self.size} leaves, not {size}")
+
+
+class RightEdge:
+    """The roots of the complete subtrees a tree of ``size`` leaves falls into, largest first.
+
+    At most 48 hashes; with them alone a log can go on growing (they give the root of every larger
+    size once the new leaves are known).
+    """
+
+    def __init__(self, size: int = 0, nodes: Sequence[Hash32] = ()) -> None:
+        if len(nodes) != size.bit_count():
+            raise ValueError(f"a right edge of {size} leaves has {size.bit_count()} nodes")
+        self.size = size
+        self.nodes = list(nodes)
+
+    def append(self, leaf: Hash32) -> None:
+        """Add one leaf hash."""
+        node, size = leaf, self.size
+        while size & 1:
+            node = hash_node(self.nodes.pop(), node)
+            size >>= 1
+        self.nodes.append(node)
+        self.size += 1
+
+    def root(self) -> Hash32:
+        """Return the root over all leaves added."""
+        if not self.nodes:
+            return EMPTY_ROOT
+        root = self.nodes[-1]
+        for node in reversed(self.nodes[:-1]):
+            root = hash_node(node, root)
+        return root
+
+
+def root_from_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]) -> Hash32:
+    """Fold ``path`` over ``leaf`` and return the root it leads to (RFC 9162 section 2.1.3.2).
+
+    Raises:
+        MismatchError: the path's length cannot belong to that index and size.
+    """
+    return fold_path(leaf=leaf, index=index, size=size, path=path)[-1]
+
+
+def fold_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]) -> list[Hash32]:
+    """Return the hash after each step of ``path``, starting with the leaf itself.
+
+    ``path_sides`` says on which side each sibling stands.
+
+    Raises:
+        MismatchError: the path's length cannot belong to that index and size.
+    """
+    hashes = [leaf]
+    for sibling, sibling_is_left in zip(path, path_sides(index, size, len(path)), strict=True):
+        node = hashes[-1]
+        hashes.append(hash_node(sibling, node) if sibling_is_left else hash_node(node, sibling))
+    return hashes
+
+
+def path_sides(index: int, size: int, length: int) -> list[bool]:
+    """Say for each of a path's siblings whether it is the left one.
+
+    Raises:
+        MismatchError: no path of that ``length`` belongs to ``index`` and ``size``.
+    """
+    if not 0 <= index < size:
+        raise MismatchError(f"index {index} is not inside a tree of {size} leaves")
+    sides: list[bool] = []
+    node, last = index, size - 1
+    while last:
+        if node & 1:
+            sides.append(True)
+        elif node < last:
+            sides.append(False)
+        # else: the right edge is ragged here, the node is carried up unchanged.
+        node >>= 1
+        last >>= 1
+    if len(sides) != length:
+        raise MismatchError(
+            f"the path has {length} hashes; leaf {index} of {size} takes {len(sides)}"
+        )
+    return sides
+
+
+def verify_inclusion(
+    *, leaf: Hash32, index: int, size: int, path: Sequence[Hash32], root: Hash32
+) -> None:
+    """Check that ``leaf`` is at ``index`` under ``root`` (RFC 9162 section 2.1.3.2).
+
+    Raises:
+        MismatchError: it is not, or the path's shape does not fit index and size.
+    """
+    if root_from_path(leaf=leaf, index=index, size=size, path=path) != root:
+        raise MismatchError("the path leads to another root")
+
+
+def verify_consistency(
+    *, old_size: int, old_root: Hash32, new_size: int, new_root: Hash32, proof: Sequence[Hash32]
+) -> None:
+    """Check that the tree under ``new_root`` extends the one under ``old_root``.
+
+    RFC 9162 section 2.1.4.2, for 0 < ``old_size`` < ``new_size``.
+
+    Raises:
+        MismatchError: it does not, or the proof's shape does not fit the sizes.
+    """
+    if not 0 < old_size < new_size:
+        raise MismatchError(f"a log cannot grow from {old_size} to {new_size} leaves")
+    if not proof:
+        raise MismatchError("the consistency proof is empty")
+    nodes = list(proof)
+    if old_size & (old_size - 1) == 0:
+        nodes.insert(0, old_root)
+    node, last = old_size - 1, new_size - 1
+    while node & 1:
+        node >>= 1
+        last >>= 1
+    old, new = nodes[0], nodes[0]
+    for sibling in nodes[1:]:
+        if last == 0:
+            raise MismatchError("the consistency proof is too long")
+        if node & 1 or node == last:
+            old, new = hash_node(sibling, old), hash_node(sibling, new)
+            while node and not node & 1:
+                node >>= 1
+                last >>= 1
+        else:
+            new = hash_node(new, sibling)
+        node >>= 1
+        last >>= 1
+    if last:
+        raise MismatchError("the consistency proof is too short")
+    if old != old_root or new != new_root:
+        raise MismatchError("the consistency proof leads to other roots")
+
+
+def _hash_level(level: bytes) -> bytes:
+    sha256 = _sha256
+    return b"".join(
+        [sha256(b"\x01" + level[at : at + 64]).digest() for at in range(0, len(level) - 63, 64)]
+    )
+
+
+def _split(width: int) -> int:
+    """Return the largest power of two smaller than ``width``."""
+    return 1 << ((width - 1).bit_length() - 1)

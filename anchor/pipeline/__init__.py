@@ -1,0 +1,1 @@
+"""The operator's work: a project, and what is done in it, step by step."""

@@ -1,0 +1,94 @@
+"""Accepting evidence: a record, a leaf and a durable row for each piece, once."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from anchor.digest import Digests
+from anchor.merkle import hash_leaf
+from anchor.pipeline.project import Project, utc_now
+from anchor.record import SALT_BYTES, build_record
+from anchor.store.evidence import NewEvidence, insert_evidence, known_identities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One piece of evidence, digested.
+
+    ``source`` says where it came from on this machine (an absolute path, or a label); together with
+    the digests it decides whether this is the same evidence as before.  It stays in the store:
+    only ``name`` goes into the record.
+    """
+
+    source: str
+    name: str
+    digests: Digests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """How many pieces a call accepted, and how many it had already."""
+
+    new: int
+    known: int
+
+
+def accept(
+    project: Project,
+    submissions: Sequence[Submission],
+    *,
+    again: bool = False,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> Acceptance:
+    """Accept ``submissions`` in order; when this returns they are durable.
+
+    The same file with the same digests is the same evidence and accepted once, unless ``again``.
+    """
+    prepared: dict[bytes, NewEvidence] = {}
+    for submission in submissions:
+        identity = _identify(submission, random_bytes(SALT_BYTES) if again else b"")
+        if identity not in prepared:
+            prepared[identity] = _prepare(submission, identity, random_bytes(SALT_BYTES))
+    with project.database.write() as connection:
+        known = known_identities(connection, list(prepared))
+        fresh = [item for identity, item in prepared.items() if identity not in known]
+        insert_evidence(connection, fresh)
+    return Acceptance(new=len(fresh), known=len(submissions) - len(fresh))
+
+
+def _prepare(submission: Submission, identity: bytes, salt: bytes) -> NewEvidence:
+    media_type, _ = mimetypes.guess_type(submission.name)
+    record = build_record(
+        digests=submission.digests,
+        name=submission.name,
+        media_type=media_type,
+        salt=salt,
+        recorded_at=datetime.now(UTC),
+    )
+    return NewEvidence(
+        identity=identity,
+        source=submission.source,
+        digests=submission.digests,
+        record=record.encoded,
+        leaf=hash_leaf(record.encoded),
+        accepted_at=utc_now(),
+    )
+
+
+def _identify(submission: Submission, unique: bytes) -> bytes:
+    digests = submission.digests
+    parts = (
+        submission.source.encode("utf-8", "surrogateescape"),
+        digests.sha256 or b"",
+        digests.sm3 or b"",
+        unique,
+    )
+    # Length-prefixed, so that no two different tuples are the same bytes.
+    return hashlib.sha256(
+        b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    ).digest()

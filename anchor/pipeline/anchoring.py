@@ -1,0 +1,292 @@
+"""Bringing the chain's head up to the newest sealed head, and watching it become final."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anchor import merkle
+from anchor.chain.attempts import Inclusion
+from anchor.chain.node import BlockId, Node
+from anchor.chain.signer import Signer
+from anchor.chain.txmgr import Clock, Intent, Limits, TransactionManager
+from anchor.chain.views import fetch_final_block
+from anchor.config import Config
+from anchor.errors import CannotCheckError, ChainGuardError, NodeUnreachableError, SignerError
+from anchor.log import load_tree
+from anchor.pipeline.project import Project, utc_now
+from anchor.registry.codec import encode_anchor_call
+from anchor.registry.keccak import format_address, hash_keccak256
+from anchor.registry.slots import (
+    CLOSED_HEAD,
+    anchor_slot,
+    decode_anchor,
+    head_slot,
+    operator_id_slot,
+)
+from anchor.store.heads import (
+    AnchoredHead,
+    find_head,
+    forget_anchor,
+    load_anchors,
+    newest_head,
+    save_anchor,
+)
+from anchor.store.journal import StoredJournal
+from anchor.types import Anchor, Hash32, Head, log_owner
+
+_GWEI = 10**9
+_EMPTY_CODE_HASH = hash_keccak256(b"")
+# How many transactions one call may need: an earlier run's, then ours; more means interference.
+_MAX_ROUNDS = 4
+# Seconds between two looks while waiting for finality.
+_FINALITY_POLL = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainState:
+    """Where the log stands on chain, and what is waiting."""
+
+    head_on_chain: Head | None
+    newest: Head | None
+
+
+def check_chain(config: Config, node: Node) -> None:
+    """Compare the node's chain with the pins.
+
+    Raises:
+        ChainGuardError: another chain.
+    """
+    chain_id = node.fetch_chain_id()
+    if chain_id != config.chain_id:
+        raise ChainGuardError(
+            f"the node {node.name} is on chain {chain_id}, this project on chain {config.chain_id}",
+            hint="point chain.rpc at a node of the project's chain; nothing was sent",
+        )
+    genesis = node.fetch_block(0)
+    if genesis is None or genesis.hash != config.genesis:
+        raise ChainGuardError(
+            f"the node {node.name} has another genesis block than this project pinned",
+            hint="it is another chain with the same id (a restarted devnet, say); nothing was sent",
+        )
+
+
+def check_registry(config: Config, node: Node) -> None:
+    """Check that our registry is deployed where this project expects it.
+
+    Raises:
+        ChainGuardError: nothing is there, or other code.
+    """
+    code_hash = node.fetch_code_hash(config.registry, "latest")
+    if code_hash == _EMPTY_CODE_HASH:
+        raise ChainGuardError(
+            f"there is no registry at {format_address(config.registry)} on chain {config.chain_id}",
+            hint="deploy it with `anchor deploy`",
+        )
+    if code_hash != config.code_hash:
+        raise ChainGuardError(
+            f"the code at {format_address(config.registry)} is not our registry's",
+            hint="check chain.registry; nothing was sent",
+        )
+
+
+def read_chain_state(project: Project, node: Node) -> ChainState:
+    """Return the head in the registry and the newest sealed one.
+
+    Raises:
+        ChainGuardError: the log is closed, or its head on chain is none of ours.
+    """
+    config = project.config
+    word = node.fetch_storage(config.registry, head_slot(config.log), "latest")
+    with project.database.read() as connection:
+        sealed = newest_head(connection)
+        on_chain = find_head(connection, word) if any(word) else None
+    if word == CLOSED_HEAD:
+        raise ChainGuardError(
+            "this log was closed with `succeed`", hint="go on in its successor's project"
+        )
+    if any(word) and on_chain is None:
+        raise ChainGuardError(
+            f"the registry's head 0x{word.hex()} is not in this store: the store is older than the "
+            "chain, or another program anchors for this log",
+            hint="restore the newest backup; sealing on would fork the log, so nothing was sent",
+        )
+    return ChainState(head_on_chain=on_chain, newest=sealed.head if sealed else None)
+
+
+def make_manager(
+    project: Project, node: Node, signer: Signer, clock: Clock, report: Callable[[str], None]
+) -> TransactionManager:
+    """Return the transaction manager of this project's key."""
+    config = project.config
+    return TransactionManager(
+        node=node,
+        chain_id=config.chain_id,
+        signer=signer,
+        journal=StoredJournal(project.database, utc_now),
+        clock=clock,
+        limits=Limits(
+            fee_cap=config.max_fee_gwei * _GWEI,
+            wait_seconds=config.wait_seconds,
+            finality=config.finality,
+        ),
+        report=report,
+    )
+
+
+def anchor_newest(
+    project: Project,
+    node: Node,
+    open_signer: Callable[[], Signer],
+    clock: Clock,
+    report: Callable[[str], None],
+) -> AnchoredHead | None:
+    """Bring the chain's head up to the newest sealed head and wait until that is included.
+
+    An anchor already on chain is adopted, never sent again; the key is opened only to send.  None
+    for a log without leaves.  ``check_chain`` and ``check_registry`` come first.
+
+    Raises:
+        OperatorActionError: key without authority, no funds, a store older than the chain, …
+        NotFinalError: sent, but not included in time; a later call goes on.
+    """
+    manager: TransactionManager | None = None
+    inclusion: Inclusion | None = None
+    for _ in range(_MAX_ROUNDS):
+        state = read_chain_state(project, node)
+        if state.newest is None:
+            return None
+        if state.head_on_chain == state.newest:
+            block: BlockId = inclusion.block_hash if inclusion else "latest"
+            return _record_anchor(project, node, state.newest, block, inclusion)
+        if manager is None:
+            signer = open_signer()
+            _check_authority(project.config, node, signer)
+            manager = make_manager(project, node, signer, clock, report)
+            inclusion = manager.resume()
+            if inclusion is not None:
+                continue
+        inclusion = manager.send(_make_intent(project, state.head_on_chain, state.newest))
+    raise ChainGuardError("the registry's head does not follow our transactions; run again later")
+
+
+def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
+    """Look at every anchor that is not final yet, store what the chain says now, return them all.
+
+    An anchor found in the final block is final; one that a reorganisation took back is forgotten
+    (the next run anchors again).  Where the chain has no final block yet, nothing changes.
+    """
+    config = project.config
+    with project.database.read() as connection:
+        known = load_anchors(connection, config.chain_id)
+    if all(anchored.final for anchored in known):
+        return known
+    try:
+        final = fetch_final_block(node, config.finality)
+    except NodeUnreachableError:
+        raise
+    except CannotCheckError:
+        return known
+    for anchored in known:
+        if anchored.final:
+            continue
+        stored = _read_anchor(config, node, anchored.head.root, final.hash)
+        is_final = stored is not None
+        if stored is None:
+            stored = _read_anchor(config, node, anchored.head.root, "latest")
+        with project.database.write() as connection:
+            if stored is None:
+                forget_anchor(connection, config.chain_id, anchored.head)
+            else:
+                save_anchor(
+                    connection,
+                    config.chain_id,
+                    anchored.head,
+                    stored,
+                    final=is_final,
+                    tx_hash=anchored.tx_hash,
+                    block_hash=anchored.block_hash,
+                )
+    with project.database.read() as connection:
+        return load_anchors(connection, config.chain_id)
+
+
+def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> bool:
+    """Wait until ``head``'s anchor is final, at most as long as the configuration allows."""
+    deadline = clock.monotonic() + project.config.wait_seconds
+    while True:
+        anchors = refresh_anchors(project, node)
+        if any(anchored.head == head and anchored.final for anchored in anchors):
+            return True
+        if clock.monotonic() >= deadline or all(anchored.head != head for anchored in anchors):
+            return False
+        clock.sleep(_FINALITY_POLL)
+
+
+def _check_authority(config: Config, node: Node, signer: Signer) -> None:
+    if signer.address == log_owner(config.log):
+        return
+    slot = operator_id_slot(config.log, signer.address)
+    if not any(node.fetch_storage(config.registry, slot, "latest")):
+        raise SignerError(
+            f"{format_address(signer.address)} is neither this log's owner nor one of its operators",
+            hint="use the owner's key, or let the owner call setOperator for this one",
+        )
+
+
+def _make_intent(project: Project, old: Head | None, new: Head) -> Intent:
+    tree = load_tree(project.database, new)
+    proof = tree.consistency_proof(old.size, new.size) if old else []
+    if old is not None:
+        # The same check the registry makes; failing here costs nothing.
+        merkle.verify_consistency(
+            old_size=old.size,
+            old_root=old.root,
+            new_size=new.size,
+            new_root=new.root,
+            proof=proof,
+        )
+    return Intent(
+        to=project.config.registry,
+        data=encode_anchor_call(project.config.log, new, proof),
+        head_size=new.size,
+    )
+
+
+def _record_anchor(
+    project: Project, node: Node, head: Head, block: BlockId, inclusion: Inclusion | None
+) -> AnchoredHead:
+    config = project.config
+    anchor = _read_anchor(config, node, head.root, block)
+    if anchor is None or anchor.size != head.size:
+        raise ChainGuardError(f"the registry holds root {head.root.hex()} under another size")
+    anchored = AnchoredHead(
+        head=head,
+        sequence=anchor.sequence,
+        block_number=anchor.block_number,
+        timestamp=anchor.timestamp,
+        final=False,
+        tx_hash=inclusion.tx_hash if inclusion else None,
+        block_hash=inclusion.block_hash if inclusion else None,
+    )
+    with project.database.read() as connection:
+        before = {known.head.size: known for known in load_anchors(connection, config.chain_id)}
+    if head.size in before and before[head.size].final:
+        return before[head.size]
+    with project.database.write() as connection:
+        save_anchor(
+            connection,
+            config.chain_id,
+            head,
+            anchor,
+            final=False,
+            tx_hash=anchored.tx_hash,
+            block_hash=anchored.block_hash,
+        )
+    return anchored
+
+
+def _read_anchor(config: Config, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
+    return decode_anchor(
+        node.fetch_storage(config.registry, anchor_slot(config.log, root), block)
+    )

@@ -1,0 +1,89 @@
+"""Deploying the registry through the CREATE2 proxy: the same address on every chain, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anchor.chain.node import Node
+from anchor.chain.signer import Signer
+from anchor.chain.txmgr import Clock, Intent
+from anchor.errors import ChainGuardError
+from anchor.pipeline.anchoring import check_chain, make_manager
+from anchor.pipeline.project import Project
+from anchor.registry.artifact import CREATE2_PROXY, CREATE2_PROXY_CODE_HASH
+from anchor.registry.codec import encode_deployment
+from anchor.registry.keccak import format_address, hash_keccak256
+from anchor.types import Address, Hash32
+
+_EMPTY_CODE_HASH = hash_keccak256(b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """Where the registry is; ``tx_hash`` is None when it was there already."""
+
+    registry: Address
+    code_hash: Hash32
+    tx_hash: Hash32 | None
+    gas_used: int | None
+
+
+def deploy(
+    project: Project,
+    node: Node,
+    open_signer: Callable[[], Signer],
+    clock: Clock,
+    report: Callable[[str], None],
+) -> Deployment:
+    """Deploy the registry unless it is there; the key is opened only when it is needed.
+
+    Raises:
+        ChainGuardError: wrong chain, no CREATE2 proxy, or other code at the registry's address.
+    """
+    config = project.config
+    check_chain(config, node)
+    if is_deployed(node, config.registry, config.code_hash):
+        return Deployment(
+            registry=config.registry, code_hash=config.code_hash, tx_hash=None, gas_used=None
+        )
+    if node.fetch_code_hash(CREATE2_PROXY, "latest") != CREATE2_PROXY_CODE_HASH:
+        raise ChainGuardError(
+            f"chain {config.chain_id} has no CREATE2 proxy at {format_address(CREATE2_PROXY)}",
+            hint="github.com/Arachnid/deterministic-deployment-proxy says how to put it there",
+        )
+    manager = make_manager(project, node, open_signer(), clock, report)
+    inclusion = manager.resume()
+    if inclusion is None or not is_deployed(node, config.registry, config.code_hash):
+        intent = Intent(to=CREATE2_PROXY, data=encode_deployment(), head_size=None)
+        inclusion = manager.send(intent)
+    if not is_deployed(node, config.registry, config.code_hash):
+        raise ChainGuardError(
+            f"the deployment was included, but the registry is not at "
+            f"{format_address(config.registry)}"
+        )
+    receipt = node.fetch_receipt(inclusion.tx_hash)
+    return Deployment(
+        registry=config.registry,
+        code_hash=config.code_hash,
+        tx_hash=inclusion.tx_hash,
+        gas_used=receipt.gas_used if receipt else None,
+    )
+
+
+def is_deployed(node: Node, registry: Address, code_hash: Hash32) -> bool:
+    """Say whether our code is at ``registry``; False where nothing is.
+
+    Raises:
+        ChainGuardError: other code is there.
+    """
+    found = node.fetch_code_hash(registry, "latest")
+    if found == _EMPTY_CODE_HASH:
+        return False
+    if found != code_hash:
+        raise ChainGuardError(
+            f"the code at {format_address(registry)} has hash 0x{found.hex()}, not our registry's "
+            f"0x{code_hash.hex()}",
+            hint="nothing was sent; check which chain and address this is",
+        )
+    return True

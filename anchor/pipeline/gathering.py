@@ -1,0 +1,85 @@
+"""Taking in files: found, digested and accepted, a few hundred at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.intake import Found, Hashed, Problem, Skipped, hash_sources
+from anchor.pipeline.acceptance import Submission, accept
+from anchor.pipeline.project import Project
+
+# One transaction, and so one fsync, for this many files.
+_CHUNK = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What taking in some paths came to.  ``files`` are those now in the store, in order."""
+
+    new: int
+    known: int
+    size: int
+    files: tuple[Hashed, ...]
+    problems: tuple[Problem, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def gather(
+    project: Project,
+    found: Iterable[Found],
+    *,
+    executor: Executor,
+    again: bool = False,
+    on_done: Callable[[int, int], None] | None = None,
+) -> Gathered:
+    """Accept every file found; what cannot be read is reported, and the rest is done."""
+    files: list[Hashed] = []
+    problems: list[Problem] = []
+    skipped: list[Skipped] = []
+    new = known = 0
+    chunk: list[Hashed] = []
+
+    def accept_chunk() -> None:
+        nonlocal new, known
+        done = accept(project, [_submission(hashed) for hashed in chunk], again=again)
+        new += done.new
+        known += done.known
+        files.extend(chunk)
+        chunk.clear()
+
+    for result in hash_sources(found, project.config.digests, executor=executor, on_done=on_done):
+        if isinstance(result, Hashed):
+            chunk.append(result)
+            if len(chunk) == _CHUNK:
+                accept_chunk()
+        elif isinstance(result, Problem):
+            problems.append(result)
+        else:
+            skipped.append(result)
+    accept_chunk()
+    return Gathered(
+        new=new,
+        known=known,
+        size=sum(hashed.digests.size or 0 for hashed in files),
+        files=tuple(files),
+        problems=tuple(problems),
+        skipped=tuple(skipped),
+    )
+
+
+def source_of(path: Path) -> str:
+    """Return how the store names a file's place: its absolute path, links in its folder resolved.
+
+    A link to a file stays a name of its own.
+    """
+    return os.path.join(os.path.realpath(path.parent), path.name)
+
+
+def _submission(hashed: Hashed) -> Submission:
+    return Submission(
+        source=source_of(hashed.source.path), name=hashed.source.name, digests=hashed.digests
+    )

@@ -1,0 +1,140 @@
+"""A project: one folder with a configuration, a store and a trust policy, for one log.
+
+Only ``create_project`` creates.  Log, chain, genesis, registry and code hash are pinned in the
+store then, and every later opening checks the configuration against the pins.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import insert, select
+
+from anchor.config import FILE_NAME, Config, encode_config
+from anchor.errors import ChainGuardError, ConfigError
+from anchor.store.database import Database, create_database, open_database
+from anchor.store.schema import project
+from anchor.trust import TrustEntry, encode_policy
+from anchor.types import log_number, log_owner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """An open project."""
+
+    config: Config
+    database: Database
+
+
+def utc_now() -> str:
+    """Return the operator's clock as RFC 3339 text, for the store's own columns."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def create_project(config: Config) -> Project:
+    """Create the project's store, trust policy and configuration, in that order.
+
+    The configuration comes last: a crash half-way leaves a folder that no command takes for a
+    project.
+
+    Raises:
+        ConfigError: there is a project, or one of its files, already.
+    """
+    for path in (config.folder / FILE_NAME, config.trust, config.store):
+        if path.exists():
+            raise ConfigError(
+                f"{path} exists already", hint="choose an empty folder, or use the project in it"
+            )
+    database = create_database(config.store)
+    with database.write() as connection:
+        connection.execute(
+            insert(project).values(
+                id=1,
+                log=config.log,
+                chain_id=config.chain_id,
+                genesis=config.genesis,
+                registry=config.registry,
+                code_hash=config.code_hash,
+                created_at=utc_now(),
+            )
+        )
+    write_file(config.trust, encode_policy([trust_entry(config)]))
+    write_file(config.folder / FILE_NAME, encode_config(config).encode("utf-8"))
+    return Project(config=config, database=database)
+
+
+def open_project(config: Config) -> Project:
+    """Open the project's store and compare its pins with the configuration.
+
+    Raises:
+        ConfigError: the store is missing.
+        ChainGuardError: the configuration names another log, chain or registry than was pinned.
+    """
+    database = open_database(config.store)
+    with database.read() as connection:
+        pins = connection.execute(select(project)).one_or_none()
+    if pins is None:
+        raise ConfigError(f"the store {config.store} was never initialised")
+    for member, pinned, configured in (
+        ("log", pins.log, config.log),
+        ("chain_id", pins.chain_id, config.chain_id),
+        ("genesis", pins.genesis, config.genesis),
+        ("registry", pins.registry, config.registry),
+        ("code_hash", pins.code_hash, config.code_hash),
+    ):
+        if pinned != configured:
+            raise ChainGuardError(
+                f"the configuration's {member} is not the one this store was created with",
+                hint="undo the change: another log or chain needs a project of its own",
+            )
+    return Project(config=config, database=database)
+
+
+def trust_entry(config: Config) -> TrustEntry:
+    """Return what this project's verifiers have to pin."""
+    return TrustEntry(
+        chain_id=config.chain_id,
+        genesis=config.genesis,
+        registry=config.registry,
+        code_hash=config.code_hash,
+        owner=log_owner(config.log),
+        logs=(log_number(config.log),),
+        operators=None,
+        time_slack=config.time_slack,
+        finality=config.finality,
+        rpc=(config.rpc,),
+    )
+
+
+def write_file(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace ``path`` as a whole: readers see the old bytes or the new ones, never a part.
+
+    ``durable`` also waits until a power cut cannot undo it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        # A crash here leaves a temporary file and the old content.
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,78 @@
+"""Writing receipts for stored evidence."""
+
+from __future__ import annotations
+
+from anchor.errors import NotFinalError, UsageError
+from anchor.log import load_tree
+from anchor.merkle import Tree
+from anchor.pipeline.project import Project
+from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor
+from anchor.store.evidence import StoredEvidence
+from anchor.store.heads import AnchoredHead, first_head_above, load_anchors, newest_head
+from anchor.types import Hash32, Head
+
+
+class Prover:
+    """Makes receipts from one snapshot of the log; the tree is built once for all of them.
+
+    A receipt carries the first *final* anchor that covers its leaf.  Until there is one it is the
+    operator's promise: the head alone.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        with project.database.read() as connection:
+            newest = newest_head(connection)
+            self._anchors = [
+                anchored
+                for anchored in load_anchors(connection, project.config.chain_id)
+                if anchored.final
+            ]
+        self._tree = load_tree(project.database, newest.head) if newest else Tree(b"")
+
+    def prove(self, evidence: StoredEvidence) -> Receipt:
+        """Return the receipt for ``evidence``.
+
+        Raises:
+            NotFinalError: it is accepted, but no seal has given it a place in the log yet.
+        """
+        index = evidence.leaf_index
+        if index is None or index >= self._tree.size:
+            raise NotFinalError(
+                "this evidence is accepted but not sealed yet, so there is nothing to prove",
+                hint="anchor it with `anchor run --once`",
+            )
+        if evidence.record is None:
+            raise UsageError("this evidence's record was erased, so no receipt can be made")
+        anchored = next((item for item in self._anchors if item.head.size > index), None)
+        head = anchored.head if anchored else self._first_head(index)
+        path = tuple(self._tree.inclusion_path(index, head.size))
+        return Receipt(
+            record=evidence.record,
+            log=self._project.config.log,
+            index=index,
+            head=head,
+            path=path,
+            anchors=() if anchored is None else (self._anchor(anchored, path),),
+        )
+
+    def _first_head(self, index: int) -> Head:
+        with self._project.database.read() as connection:
+            head = first_head_above(connection, index)
+        assert head is not None, "a sealed leaf is covered by the head of its own seal"
+        return head
+
+    def _anchor(self, anchored: AnchoredHead, path: tuple[Hash32, ...]) -> ReceiptAnchor:
+        hints = None
+        if anchored.tx_hash is not None and anchored.block_hash is not None:
+            hints = AnchorHints(tx_hash=anchored.tx_hash, block_hash=anchored.block_hash)
+        return ReceiptAnchor(
+            chain_id=self._project.config.chain_id,
+            registry=self._project.config.registry,
+            head=anchored.head,
+            path=path,
+            sequence=anchored.sequence,
+            block_number=anchored.block_number,
+            timestamp=anchored.timestamp,
+            hints=hints,
+        )

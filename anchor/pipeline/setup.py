@@ -1,0 +1,106 @@
+"""What a new project's configuration is made of: facts of the chain, and the operator's choices."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from anchor.chain.devnet.accounts import DEV_ADDRESS, DEVNET_CHAIN_ID, PUBLIC_DEV_KEY
+from anchor.chain.node import Node
+from anchor.chain.signer.keystore import write_keystore
+from anchor.chain.views import fetch_final_block
+from anchor.config import TRUST_FILE_NAME, Config, SignerConfig, WaitFor
+from anchor.digest import SHA256, SM3
+from anchor.errors import CannotCheckError, NodeFaultError, NodeUnreachableError, UsageError
+from anchor.registry.artifact import expected_code_hash, registry_address
+from anchor.trust import FinalityRule
+from anchor.types import Address, make_log_id
+
+_SLOT_SECONDS = 12
+
+
+def plan_project(
+    folder: Path,
+    node: Node,
+    *,
+    url: str,
+    signer: SignerConfig,
+    owner: Address,
+    number: int,
+    finality: FinalityRule,
+    wait: WaitFor,
+) -> Config:
+    """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on."""
+    chain_id = node.fetch_chain_id()
+    genesis = node.fetch_block(0)
+    if genesis is None:
+        raise NodeFaultError(f"the node {node.name} has no genesis block")
+    return Config(
+        folder=folder,
+        store=folder / "anchor.db",
+        receipts=folder / "receipts",
+        trust=folder / TRUST_FILE_NAME,
+        digests=(SHA256, SM3),
+        rpc=url,
+        chain_id=chain_id,
+        genesis=genesis.hash,
+        registry=registry_address(),
+        code_hash=expected_code_hash(chain_id),
+        finality=finality,
+        wait=wait,
+        wait_seconds=600,
+        time_slack=_SLOT_SECONDS,
+        max_fee_gwei=100,
+        log=make_log_id(owner, number),
+        signer=signer,
+    )
+
+
+def plan_dev_project(folder: Path, node: Node, *, url: str, number: int) -> Config:
+    """Return the configuration of a project on a devnet, with its public test key.
+
+    Where the devnet has no finality (py-evm), its latest block counts as final: there is nothing
+    behind it that could reorganise.
+
+    Raises:
+        UsageError: the node is not on the devnets' chain id, where that key must not be used.
+    """
+    chain_id = node.fetch_chain_id()
+    if chain_id != DEVNET_CHAIN_ID:
+        raise UsageError(
+            f"the node {node.name} is on chain {chain_id}, which is no devnet ({DEVNET_CHAIN_ID})",
+            hint="start one with `anchor devnet`, or give --rpc and --keystore for a real chain",
+        )
+    try:
+        fetch_final_block(node, "finalized")
+        finality: FinalityRule = "finalized"
+    except NodeUnreachableError:
+        raise
+    except CannotCheckError:
+        finality = 0
+    return plan_project(
+        folder,
+        node,
+        url=url,
+        signer=SignerConfig(
+            keystore=folder / "devnet-key.json",
+            ape_account=None,
+            password_file=folder / "devnet-password",
+        ),
+        owner=DEV_ADDRESS,
+        number=number,
+        finality=finality,
+        wait="final",
+    )
+
+
+def write_dev_key(config: Config) -> None:
+    """Write the public test key and its password where ``config`` looks for them."""
+    signer = config.signer
+    assert signer.keystore is not None and signer.password_file is not None
+    password = "devnet"
+    # The key is public and the password stands beside it: stretching it would protect nothing.
+    write_keystore(signer.keystore, PUBLIC_DEV_KEY, password, iterations=1_000)
+    descriptor = os.open(signer.password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(password + "\n")

@@ -1,0 +1,214 @@
+"""Receipts (``anchor-receipt/1``): a self-contained proof for one record.
+
+``docs/receipt-format.md`` is the specification, with the table that says which members are
+authenticated, which are derived and which are hints.  A receipt names no URL, no trust root and no
+status: what it is worth, the verifier finds out.
+
+The pydantic models below are the document as it enters; ``Receipt`` is what the rest of the
+package works with.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from anchor.canonical import parse_strict
+from anchor.errors import MalformedError, UnknownVersionError
+from anchor.merkle import MAX_PATH
+from anchor.record import MAX_RECORD_BYTES
+from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
+
+FORMAT = "anchor-receipt/1"
+SUFFIX = ".anchor.json"
+# A record escaped at its worst, 16 anchors with paths and state proofs: well below one mebibyte.
+MAX_RECEIPT_BYTES = 1 << 20
+# One log on this many chains is more than anybody runs; it bounds a verifier's work.
+MAX_ANCHORS = 16
+# EIP-1474 quantities are unbounded; EIP-2294 bounds chain ids so that they fit a double.
+_MAX_CHAIN_ID = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorHints:
+    """Where the anchoring transaction was seen; never reaches a verdict."""
+
+    tx_hash: Hash32
+    block_hash: Hash32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptAnchor:
+    """One anchored head that covers the record, and the record's path to it.
+
+    ``sequence``, ``block_number`` and ``timestamp`` are derived: they must equal what the registry
+    says.
+    """
+
+    chain_id: ChainId
+    registry: Address
+    head: Head
+    path: tuple[Hash32, ...]
+    sequence: int
+    block_number: int
+    timestamp: int
+    hints: AnchorHints | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One parsed receipt.  ``head`` is the operator's promise while ``anchors`` is empty."""
+
+    record: bytes
+    log: LogId
+    index: int
+    head: Head
+    path: tuple[Hash32, ...]
+    anchors: tuple[ReceiptAnchor, ...]
+
+
+def parse_receipt(data: bytes) -> Receipt:
+    """Read a receipt's bytes, strictly and within bounds.
+
+    Raises:
+        MalformedError: anything but the format; the message names the member.
+        UnknownVersionError: another format or version.
+    """
+    value = parse_strict(data, what="the receipt", max_bytes=MAX_RECEIPT_BYTES)
+    if not isinstance(value, dict) or "format" not in value:
+        raise MalformedError("the receipt is not a JSON object with a member 'format'")
+    if value["format"] != FORMAT:
+        raise UnknownVersionError(f"the receipt's format is {value['format']!r}, not {FORMAT!r}")
+    try:
+        document = ReceiptDocument.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MalformedError(f"the receipt's member {where}: {first['msg']}") from error
+    receipt = _from_document(document)
+    if len(receipt.record) > MAX_RECORD_BYTES:
+        raise MalformedError(f"the receipt's record is longer than {MAX_RECORD_BYTES:,} bytes")
+    return receipt
+
+
+def encode_receipt(receipt: Receipt) -> bytes:
+    """Write a receipt; one spelling per value, so equal receipts are equal bytes."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "record": receipt.record.decode("utf-8"),
+        "log": "0x" + receipt.log.hex(),
+        "index": receipt.index,
+        "head": _head_members(receipt.head, receipt.path),
+        "anchors": [_anchor_members(anchor) for anchor in receipt.anchors],
+    }
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def _head_members(head: Head, path: tuple[Hash32, ...]) -> dict[str, Any]:
+    return {"size": head.size, "root": head.root.hex(), "path": [node.hex() for node in path]}
+
+
+def _anchor_members(anchor: ReceiptAnchor) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "chain_id": anchor.chain_id,
+        "registry": "0x" + anchor.registry.hex(),
+        **_head_members(anchor.head, anchor.path),
+        "sequence": anchor.sequence,
+        "block_number": anchor.block_number,
+        "timestamp": anchor.timestamp,
+    }
+    if anchor.hints is not None:
+        members["hints"] = {
+            "tx_hash": "0x" + anchor.hints.tx_hash.hex(),
+            "block_hash": "0x" + anchor.hints.block_hash.hex(),
+        }
+    return members
+
+
+Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Bytes32Hex = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
+AddressHex = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{40}$")]
+Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
+Path = Annotated[list[Sha256Hex], Field(max_length=MAX_PATH)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class HeadDocument(_Document):
+    """``head``: a root, its size, and the record's path to it."""
+
+    size: Size
+    root: Sha256Hex
+    path: Path
+
+
+class HintsDocument(_Document):
+    """``hints``: where the anchoring transaction was seen."""
+
+    tx_hash: Bytes32Hex
+    block_hash: Bytes32Hex
+
+
+class AnchorDocument(HeadDocument):
+    """One member of ``anchors``."""
+
+    chain_id: Annotated[int, Field(ge=1, le=_MAX_CHAIN_ID)]
+    registry: AddressHex
+    sequence: Annotated[int, Field(ge=1, lt=2**40)]
+    block_number: Annotated[int, Field(ge=0, lt=2**48)]
+    timestamp: Annotated[int, Field(ge=0, lt=2**48)]
+    hints: HintsDocument | None = None
+
+
+class ReceiptDocument(_Document):
+    """The whole receipt; its JSON schema is published with the documentation."""
+
+    format: Literal["anchor-receipt/1"]
+    record: str
+    log: Bytes32Hex
+    index: Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
+    head: HeadDocument
+    anchors: Annotated[list[AnchorDocument], Field(max_length=MAX_ANCHORS)]
+
+
+def _from_document(document: ReceiptDocument) -> Receipt:
+    return Receipt(
+        record=document.record.encode("utf-8"),
+        log=LogId(bytes.fromhex(document.log[2:])),
+        index=document.index,
+        head=_head(document.head),
+        path=_path(document.head),
+        anchors=tuple(_anchor(anchor) for anchor in document.anchors),
+    )
+
+
+def _anchor(document: AnchorDocument) -> ReceiptAnchor:
+    hints = document.hints
+    return ReceiptAnchor(
+        chain_id=ChainId(document.chain_id),
+        registry=Address(bytes.fromhex(document.registry[2:])),
+        head=_head(document),
+        path=_path(document),
+        sequence=document.sequence,
+        block_number=document.block_number,
+        timestamp=document.timestamp,
+        hints=None
+        if hints is None
+        else AnchorHints(
+            tx_hash=Hash32(bytes.fromhex(hints.tx_hash[2:])),
+            block_hash=Hash32(bytes.fromhex(hints.block_hash[2:])),
+        ),
+    )
+
+
+def _head(document: HeadDocument) -> Head:
+    return Head(root=Hash32(bytes.fromhex(document.root)), size=document.size)
+
+
+def _path(document: HeadDocument) -> tuple[Hash32, ...]:
+    return tuple(Hash32(bytes.fromhex(node)) for node in document.path)

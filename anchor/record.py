@@ -1,0 +1,161 @@
+"""Evidence records (``evidence-record/1``): what is written down about one piece of evidence.
+
+A record is stored and shipped as its exact RFC 8785 bytes; ``docs/receipt-format.md`` is the
+specification.  The leaf of a record is ``SHA-256(0x00 ‖ record bytes)`` (RFC 9162 section 2.1.1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from anchor.canonical import JsonValue, encode_canonical, parse_canonical
+from anchor.digest import SHA256, SM3, Digests
+from anchor.errors import MalformedError, UnknownVersionError
+from anchor.types import parse_hex
+
+SCHEMA = "evidence-record/1"
+# A record is hashed as one leaf and travels inside every receipt; this bounds what a verifier reads.
+MAX_RECORD_BYTES = 65_535
+# Long enough for any path (PATH_MAX is 4,096 on Linux), short enough to print.
+MAX_NAME_CHARACTERS = 4_096
+SALT_BYTES = 32
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+_MEMBER_NAME = re.compile(r"[\x21-\x7e]+")
+_REQUIRED = ("schema", "digests", "name", "salt", "recorded_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One parsed record; ``encoded`` are the bytes that were hashed.
+
+    ``digests.size`` is None, and digests not given are None, for evidence recorded by its digest
+    alone.  ``recorded_at`` is the operator's own clock: a claim, not a proof.
+    """
+
+    encoded: bytes
+    digests: Digests
+    name: str
+    media_type: str | None
+    salt: bytes
+    recorded_at: datetime
+
+
+def build_record(
+    *, digests: Digests, name: str, media_type: str | None, salt: bytes, recorded_at: datetime
+) -> Record:
+    """Build a record and its canonical bytes.
+
+    ``salt`` is 32 fresh random bytes: it keeps short or guessable evidence from being found by
+    guessing, and deleting the record with it erases the entry while the leaf stays.
+    """
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"a salt has {SALT_BYTES} bytes")
+    members: dict[str, JsonValue] = {
+        "schema": SCHEMA,
+        "digests": {
+            algorithm: value.hex()
+            for algorithm, value in ((SHA256, digests.sha256), (SM3, digests.sm3))
+            if value is not None
+        },
+        "name": name,
+        "salt": salt.hex(),
+        "recorded_at": _format_time(recorded_at),
+    }
+    if digests.size is not None:
+        members["size"] = digests.size
+    if media_type is not None:
+        members["media_type"] = media_type
+    return parse_record(encode_canonical(members, what="the record"))
+
+
+def parse_record(encoded: bytes) -> Record:
+    """Read a record from its exact bytes.
+
+    Members this version does not know are allowed: they are authenticated by the leaf like the
+    rest, and later versions of the schema add some.
+
+    Raises:
+        MalformedError: not canonical, a member missing or misshapen.
+        UnknownVersionError: another schema, or only digests of unknown algorithms.
+    """
+    value = parse_canonical(encoded, what="the record", max_bytes=MAX_RECORD_BYTES)
+    if not isinstance(value, dict):
+        raise MalformedError("the record is not a JSON object")
+    if "schema" in value and value["schema"] != SCHEMA:
+        raise UnknownVersionError(f"the record's schema is {value['schema']!r}, not {SCHEMA!r}")
+    for member in _REQUIRED:
+        if member not in value:
+            raise MalformedError(f"the record has no member {member!r}")
+    _check_member_names(value)
+    media_type = value.get("media_type")
+    if media_type is not None and not isinstance(media_type, str):
+        raise MalformedError("the record's media_type is not a string")
+    return Record(
+        encoded=encoded,
+        digests=_parse_digests(value),
+        name=_parse_name(value["name"]),
+        media_type=media_type,
+        salt=_parse_hex_member(value["salt"], "salt"),
+        recorded_at=_parse_time(value["recorded_at"]),
+    )
+
+
+def _parse_digests(value: Mapping[str, JsonValue]) -> Digests:
+    digests = value["digests"]
+    if not isinstance(digests, dict) or not digests:
+        raise MalformedError("the record's digests are not a non-empty object")
+    known = {
+        algorithm: _parse_hex_member(digests[algorithm], f"digests.{algorithm}")
+        for algorithm in (SHA256, SM3)
+        if algorithm in digests
+    }
+    if not known:
+        raise UnknownVersionError(
+            f"the record holds only digests of unknown algorithms: {', '.join(sorted(digests))}"
+        )
+    size = value.get("size")
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+        raise MalformedError("the record's size is not a count of bytes")
+    return Digests(sha256=known.get(SHA256), sm3=known.get(SM3), size=size)
+
+
+def _parse_name(name: JsonValue) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
+        raise MalformedError(f"the record's name is not 1 to {MAX_NAME_CHARACTERS} characters")
+    return name
+
+
+def _parse_hex_member(value: JsonValue, member: str) -> bytes:
+    if not isinstance(value, str):
+        raise MalformedError(f"the record's {member} is not a string")
+    return parse_hex(value, length=32, what=f"the record's {member}", prefix=False)
+
+
+def _parse_time(value: JsonValue) -> datetime:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise MalformedError("the record's recorded_at is not an RFC 3339 time in UTC (…Z)")
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError as error:
+        raise MalformedError(f"the record's recorded_at is no date: {error}") from error
+
+
+def _format_time(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _check_member_names(value: Mapping[str, JsonValue]) -> None:
+    pending: list[JsonValue] = [dict(value)]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            for name, member in item.items():
+                if not _MEMBER_NAME.fullmatch(name):
+                    raise MalformedError(f"the record's member name {name!r} is not plain ASCII")
+                pending.append(member)
+        elif isinstance(item, list):
+            pending.extend(item)

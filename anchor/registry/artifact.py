@@ -1,0 +1,72 @@
+"""The compiled registry as package data, and what follows from it: code hash and address.
+
+Users need no compiler; ``scripts/build_artifact.py --check`` rebuilds the artifact byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from anchor.registry.keccak import hash_keccak256
+from anchor.types import Address, ChainId, Hash32
+
+# EIP-1014 deployments go through this proxy, which has the same address on every chain that has
+# it: github.com/Arachnid/deterministic-deployment-proxy.
+CREATE2_PROXY = Address(bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c"))
+CREATE2_PROXY_CODE_HASH = Hash32(
+    bytes.fromhex("2fa86add0aed31f33a762c9d88e807c475bd51d0f52bd0955754b2608f7e4989")
+)
+# Nothing to tell two deployments of the same code apart; zero is what a stranger would try first.
+CREATE2_SALT = bytes(32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """What the compiler made of ``contracts/AnchorRegistry.sol``."""
+
+    abi: list[dict[str, Any]]
+    init_code: bytes
+    runtime_template: bytes
+    chain_id_places: tuple[int, ...]
+
+
+@cache
+def load_artifact() -> Artifact:
+    """Read the artifact from the package."""
+    text = (resources.files("anchor.registry") / "data" / "AnchorRegistry.json").read_text("utf-8")
+    data = json.loads(text)
+    return Artifact(
+        abi=data["abi"],
+        init_code=bytes.fromhex(data["bytecode"].removeprefix("0x")),
+        runtime_template=bytes.fromhex(data["deployedBytecode"].removeprefix("0x")),
+        chain_id_places=tuple(
+            place["start"] for place in data["immutableReferences"]["CHAIN_ID"]
+        ),
+    )
+
+
+def runtime_code(chain_id: ChainId) -> bytes:
+    """Return the code a deployment on ``chain_id`` has: the template with CHAIN_ID filled in."""
+    artifact = load_artifact()
+    code = bytearray(artifact.runtime_template)
+    for place in artifact.chain_id_places:
+        code[place : place + 32] = chain_id.to_bytes(32, "big")
+    return bytes(code)
+
+
+@cache
+def expected_code_hash(chain_id: ChainId) -> Hash32:
+    """Return the code hash our registry has on ``chain_id``."""
+    return hash_keccak256(runtime_code(chain_id))
+
+
+@cache
+def registry_address() -> Address:
+    """Return where the CREATE2 proxy puts the registry, on every chain (EIP-1014)."""
+    init_code_hash = hash_keccak256(load_artifact().init_code)
+    preimage = b"\xff" + CREATE2_PROXY + CREATE2_SALT + init_code_hash
+    return Address(hash_keccak256(preimage)[12:])

@@ -1,0 +1,74 @@
+"""Calldata for the registry, and its custom errors in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+
+from anchor.registry.artifact import CREATE2_SALT, load_artifact
+from anchor.registry.keccak import hash_keccak256
+from anchor.types import Address, Hash32, Head, LogId
+
+
+def encode_anchor_call(log: LogId, head: Head, consistency_proof: Sequence[Hash32]) -> bytes:
+    """Return the calldata of ``anchor(log, root, size, consistencyProof)``."""
+    return _encode_call("anchor", [log, head.root, head.size, list(consistency_proof)])
+
+
+def encode_set_operator_call(log: LogId, key: Address, operator_id: int) -> bytes:
+    """Return the calldata of ``setOperator(log, key, id)``; id 0 removes the key."""
+    return _encode_call("setOperator", [log, key, operator_id])
+
+
+def encode_deployment() -> bytes:
+    """Return the calldata that makes the CREATE2 proxy deploy the registry: salt ‖ init code."""
+    return CREATE2_SALT + load_artifact().init_code
+
+
+def describe_revert(data: bytes) -> str:
+    """Put a revert's data into words: the custom error and its operands, or what is known."""
+    error = _errors().get(data[:4])
+    if error is None:
+        return f"revert data 0x{data[:64].hex()}" if data else "no revert data"
+    name, names, types = error
+    try:
+        operands = decode(types, data[4:])
+    except DecodingError:
+        return f"{name} with malformed operands"
+    shown = ", ".join(
+        f"{operand}={_show(value)}" for operand, value in zip(names, operands, strict=True)
+    )
+    return f"{name}({shown})"
+
+
+def _show(value: object) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _encode_call(function: str, arguments: list[Any]) -> bytes:
+    item = next(
+        item
+        for item in load_artifact().abi
+        if item["type"] == "function" and item["name"] == function
+    )
+    types = [argument["type"] for argument in item["inputs"]]
+    return _selector(function, types) + encode(types, arguments)
+
+
+@cache
+def _errors() -> dict[bytes, tuple[str, list[str], list[str]]]:
+    errors = {}
+    for item in load_artifact().abi:
+        if item["type"] == "error":
+            types = [operand["type"] for operand in item["inputs"]]
+            names = [operand["name"] for operand in item["inputs"]]
+            errors[_selector(item["name"], types)] = (item["name"], names, types)
+    return errors
+
+
+def _selector(name: str, types: list[str]) -> bytes:
+    return hash_keccak256(f"{name}({','.join(types)})".encode("ascii"))[:4]

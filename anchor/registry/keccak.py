@@ -1,0 +1,73 @@
+"""Keccak-256, Ethereum's hash (not the later SHA3-256), and what Ethereum spells with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Protocol
+
+from anchor.errors import MalformedError
+from anchor.types import Address, Hash32
+
+
+class _Hash(Protocol):
+    def digest(self) -> bytes: ...
+
+
+def hash_keccak256(data: bytes) -> Hash32:
+    """Hash ``data``."""
+    return Hash32(_new_keccak(data).digest())
+
+
+def _openssl_keccak(data: bytes) -> _Hash:
+    return hashlib.new("keccak-256", data)
+
+
+def _pycryptodome_keccak(data: bytes) -> _Hash:
+    from Crypto.Hash import keccak
+
+    return keccak.new(digest_bits=256, data=data)
+
+
+def _choose_keccak() -> Callable[[bytes], _Hash]:
+    # OpenSSL 3.2 and later has it, though hashlib.algorithms_available does not list it.
+    try:
+        _openssl_keccak(b"")
+    except ValueError:
+        return _pycryptodome_keccak
+    return _openssl_keccak
+
+
+_new_keccak = _choose_keccak()
+
+
+def format_address(address: Address) -> str:
+    """Spell an address with its EIP-55 checksum."""
+    digits = address.hex()
+    checksum = hash_keccak256(digits.encode("ascii")).hex()
+    return "0x" + "".join(
+        digit.upper() if int(check, 16) >= 8 else digit
+        for digit, check in zip(digits, checksum, strict=False)
+    )
+
+
+def parse_address(text: str, *, what: str) -> Address:
+    """Read an address as a person types it: one case throughout, or with a correct checksum.
+
+    Raises:
+        MalformedError: not 20 bytes of hex, or a checksum that does not fit.
+    """
+    digits = text[2:]
+    if not text.startswith("0x") or len(digits) != 40 or not _is_hex(digits):
+        raise MalformedError(f"{what} must be 0x and 40 hex digits")
+    address = Address(bytes.fromhex(digits))
+    if digits not in (digits.lower(), digits.upper()) and text != format_address(address):
+        raise MalformedError(
+            f"{what} {text} fails its EIP-55 checksum",
+            hint="copy it again; a digit or a letter's case differs",
+        )
+    return address
+
+
+def _is_hex(digits: str) -> bool:
+    return set(digits) <= set("0123456789abcdefABCDEF")

@@ -1,0 +1,139 @@
+"""Heads: every sealed state of the log, and where each was anchored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from anchor.merkle import RightEdge
+from anchor.store.schema import anchors, heads
+from anchor.types import Anchor, ChainId, Hash32, Head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedHead:
+    """A head and the right edge from which the log can go on."""
+
+    head: Head
+    right_edge: RightEdge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchoredHead:
+    """A head as the registry holds it.
+
+    ``final`` False means included in a block that can still be reversed.  ``tx_hash`` and
+    ``block_hash`` are hints.
+    """
+
+    head: Head
+    sequence: int
+    block_number: int
+    timestamp: int
+    final: bool
+    tx_hash: Hash32 | None
+    block_hash: Hash32 | None
+
+
+def insert_head(connection: Connection, sealed: SealedHead, sealed_at: str) -> None:
+    """Store a new head."""
+    connection.execute(
+        insert(heads).values(
+            size=sealed.head.size,
+            root=sealed.head.root,
+            right_edge=b"".join(sealed.right_edge.nodes),
+            sealed_at=sealed_at,
+        )
+    )
+
+
+def newest_head(connection: Connection) -> SealedHead | None:
+    """Return the log's newest head, or None for a log without leaves."""
+    row = connection.execute(select(heads).order_by(heads.c.size.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    edge = row.right_edge
+    nodes = [Hash32(edge[start : start + 32]) for start in range(0, len(edge), 32)]
+    return SealedHead(
+        head=Head(root=Hash32(row.root), size=row.size), right_edge=RightEdge(row.size, nodes)
+    )
+
+
+def find_head(connection: Connection, root: Hash32) -> Head | None:
+    """Return the head with this root, if it is one of ours."""
+    row = connection.execute(select(heads.c.size).where(heads.c.root == root)).one_or_none()
+    return None if row is None else Head(root=root, size=row.size)
+
+
+def first_head_above(connection: Connection, index: int) -> Head | None:
+    """Return the smallest sealed head that covers leaf ``index``."""
+    row = connection.execute(
+        select(heads.c.size, heads.c.root)
+        .where(heads.c.size > index)
+        .order_by(heads.c.size)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else Head(root=Hash32(row.root), size=row.size)
+
+
+def save_anchor(
+    connection: Connection,
+    chain_id: ChainId,
+    head: Head,
+    anchor: Anchor,
+    *,
+    final: bool,
+    tx_hash: Hash32 | None,
+    block_hash: Hash32 | None,
+) -> None:
+    """Store what the registry says of ``head`` now, in place of what it said before."""
+    key = (anchors.c.chain_id == chain_id) & (anchors.c.head_size == head.size)
+    before = connection.execute(select(anchors).where(key)).one_or_none()
+    values = {
+        "sequence": anchor.sequence,
+        "block_number": anchor.block_number,
+        "timestamp": anchor.timestamp,
+        "final": int(final),
+        "tx_hash": tx_hash if tx_hash or before is None else before.tx_hash,
+        "block_hash": block_hash if block_hash or before is None else before.block_hash,
+    }
+    if before is None:
+        connection.execute(
+            insert(anchors).values(chain_id=chain_id, head_size=head.size, **values)
+        )
+    else:
+        connection.execute(update(anchors).where(key).values(**values))
+
+
+def forget_anchor(connection: Connection, chain_id: ChainId, head: Head) -> None:
+    """Drop an included anchor that a reorganisation took back."""
+    connection.execute(
+        delete(anchors).where(
+            (anchors.c.chain_id == chain_id)
+            & (anchors.c.head_size == head.size)
+            & (anchors.c.final == 0)
+        )
+    )
+
+
+def load_anchors(connection: Connection, chain_id: ChainId) -> list[AnchoredHead]:
+    """Return the anchored heads on that chain, smallest first."""
+    rows = connection.execute(
+        select(anchors, heads.c.root)
+        .join(heads, heads.c.size == anchors.c.head_size)
+        .where(anchors.c.chain_id == chain_id)
+        .order_by(anchors.c.head_size)
+    )
+    return [
+        AnchoredHead(
+            head=Head(root=Hash32(row.root), size=row.head_size),
+            sequence=row.sequence,
+            block_number=row.block_number,
+            timestamp=row.timestamp,
+            final=bool(row.final),
+            tx_hash=None if row.tx_hash is None else Hash32(row.tx_hash),
+            block_hash=None if row.block_hash is None else Hash32(row.block_hash),
+        )
+        for row in rows
+    ]

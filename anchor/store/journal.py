@@ -1,0 +1,106 @@
+"""The transaction journal: nonces and signed bytes, durable before their effect.
+
+Implements ``anchor.chain.txmgr.TxJournal`` over the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+
+from anchor.chain.attempts import Attempt, Slot
+from anchor.store.database import Database
+from anchor.store.schema import attempts, slots
+from anchor.types import Address, ChainId, Hash32
+
+
+class StoredJournal:
+    """The journal of one project."""
+
+    def __init__(self, database: Database, now: Callable[[], str]) -> None:
+        self._database = database
+        self._now = now
+
+    def open_slot(self, chain_id: ChainId, sender: Address) -> Slot | None:
+        """Return the nonce that is reserved and not settled, with its attempts."""
+        with self._database.read() as connection:
+            nonce = connection.execute(
+                select(slots.c.nonce).where(
+                    (slots.c.chain_id == chain_id)
+                    & (slots.c.sender == sender)
+                    & slots.c.outcome.is_(None)
+                )
+            ).scalar_one_or_none()
+            return None if nonce is None else _load_slot(connection, chain_id, sender, nonce)
+
+    def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
+        """Store the reservation of a nonce, before anything is signed for it."""
+        with self._database.write() as connection:
+            opened = connection.execute(
+                update(slots).where(_is_slot(slots, chain_id, sender, nonce)).values(outcome=None)
+            )
+            if opened.rowcount == 0:
+                connection.execute(
+                    insert(slots).values(
+                        chain_id=chain_id, sender=sender, nonce=nonce, reserved_at=self._now()
+                    )
+                )
+            return _load_slot(connection, chain_id, sender, nonce)
+
+    def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
+        """Store a signed transaction's bytes, before they are sent."""
+        with self._database.write() as connection:
+            connection.execute(
+                insert(attempts).values(
+                    tx_hash=attempt.tx_hash,
+                    chain_id=slot.chain_id,
+                    sender=slot.sender,
+                    nonce=slot.nonce,
+                    head_size=attempt.head_size,
+                    raw=attempt.raw,
+                    max_fee=attempt.max_fee,
+                    priority_fee=attempt.priority_fee,
+                    signed_at=self._now(),
+                )
+            )
+
+    def settle_slot(self, slot: Slot, outcome: str) -> None:
+        """Store how a nonce ended: ``included``, ``reverted`` or ``foreign``."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(slots)
+                .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
+                .values(outcome=outcome)
+            )
+
+
+def _is_slot(
+    table: Table, chain_id: ChainId, sender: Address, nonce: int
+) -> ColumnElement[bool]:
+    return (
+        (table.c.chain_id == chain_id) & (table.c.sender == sender) & (table.c.nonce == nonce)
+    )
+
+
+def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
+    rows = connection.execute(
+        select(attempts)
+        .where(_is_slot(attempts, chain_id, sender, nonce))
+        .order_by(attempts.c.max_fee)
+    )
+    return Slot(
+        chain_id=chain_id,
+        sender=sender,
+        nonce=nonce,
+        attempts=tuple(
+            Attempt(
+                tx_hash=Hash32(row.tx_hash),
+                raw=row.raw,
+                head_size=row.head_size,
+                max_fee=row.max_fee,
+                priority_fee=row.priority_fee,
+            )
+            for row in rows
+        ),
+    )

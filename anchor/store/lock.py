@@ -1,0 +1,35 @@
+"""One writer: a lock file held for as long as a process seals or sends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from anchor.errors import ChainGuardError, ConfigError
+
+
+@contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold the exclusive lock on ``path``; the operating system drops it when the process ends.
+
+    Raises:
+        ChainGuardError: another process holds it.
+    """
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ChainGuardError(
+                f"another process is sealing or anchoring for this log ({path})",
+                hint="wait until it is done, or stop it",
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)

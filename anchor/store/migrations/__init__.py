@@ -1,0 +1,1 @@
+"""Alembic migrations of the store; ``versions/`` holds one file for each released schema."""

@@ -1,0 +1,114 @@
+"""The first schema."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+_INT64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Create every table."""
+    op.create_table(
+        "project",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("log", sa.LargeBinary(), nullable=False),
+        sa.Column("chain_id", _INT64, nullable=False),
+        sa.Column("genesis", sa.LargeBinary(), nullable=False),
+        sa.Column("registry", sa.LargeBinary(), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.CheckConstraint("id = 1", name="ck_project_one_row"),
+        sa.PrimaryKeyConstraint("id", name="pk_project"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "evidence",
+        sa.Column("id", _INT64, nullable=False),
+        sa.Column("identity", sa.LargeBinary(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary()),
+        sa.Column("sm3", sa.LargeBinary()),
+        sa.Column("record", sa.LargeBinary()),
+        sa.Column("leaf", sa.LargeBinary(), nullable=False),
+        sa.Column("accepted_at", sa.Text(), nullable=False),
+        sa.Column("leaf_index", _INT64),
+        sa.PrimaryKeyConstraint("id", name="pk_evidence"),
+        sa.UniqueConstraint("identity", name="uq_evidence_identity"),
+        sa.UniqueConstraint("leaf_index", name="uq_evidence_leaf_index"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_evidence_sha256", "evidence", ["sha256"])
+    op.create_index("ix_evidence_sm3", "evidence", ["sm3"])
+    op.create_index(
+        "ix_evidence_unsealed", "evidence", ["id"], sqlite_where=sa.text("leaf_index IS NULL")
+    )
+    op.create_table(
+        "heads",
+        sa.Column("size", _INT64, autoincrement=False, nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("right_edge", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("size", name="pk_heads"),
+        sa.UniqueConstraint("root", name="uq_heads_root"),
+        sqlite_strict=True,
+    )
+    _create_transactions()
+
+
+def _create_transactions() -> None:
+    op.create_table(
+        "slots",
+        sa.Column("chain_id", _INT64, autoincrement=False, nullable=False),
+        sa.Column("sender", sa.LargeBinary(), nullable=False),
+        sa.Column("nonce", _INT64, autoincrement=False, nullable=False),
+        sa.Column("reserved_at", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text()),
+        sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_slots"),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "uq_slots_open",
+        "slots",
+        ["chain_id", "sender"],
+        unique=True,
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
+    )
+    op.create_table(
+        "attempts",
+        sa.Column("tx_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("chain_id", _INT64, nullable=False),
+        sa.Column("sender", sa.LargeBinary(), nullable=False),
+        sa.Column("nonce", _INT64, nullable=False),
+        sa.Column("head_size", _INT64),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("max_fee", _INT64, nullable=False),
+        sa.Column("priority_fee", _INT64, nullable=False),
+        sa.Column("signed_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tx_hash", name="pk_attempts"),
+        sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_attempts_head_size_heads"),
+        sa.ForeignKeyConstraint(
+            ["chain_id", "sender", "nonce"],
+            ["slots.chain_id", "slots.sender", "slots.nonce"],
+            name="fk_attempts_chain_id_slots",
+        ),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "anchors",
+        sa.Column("chain_id", _INT64, autoincrement=False, nullable=False),
+        sa.Column("head_size", _INT64, autoincrement=False, nullable=False),
+        sa.Column("sequence", _INT64, nullable=False),
+        sa.Column("block_number", _INT64, nullable=False),
+        sa.Column("timestamp", _INT64, nullable=False),
+        sa.Column("final", sa.Integer(), nullable=False),
+        sa.Column("tx_hash", sa.LargeBinary()),
+        sa.Column("block_hash", sa.LargeBinary()),
+        sa.CheckConstraint("final IN (0, 1)", name="ck_anchors_flag"),
+        sa.PrimaryKeyConstraint("chain_id", "head_size", name="pk_anchors"),
+        sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_anchors_head_size_heads"),
+        sqlite_strict=True,
+    )

@@ -1,0 +1,135 @@
+"""The store's tables: one schema for every database (SQLAlchemy Core).
+
+What each table keeps durable:
+
+- ``project``: the pins of ``anchor init``: log, chain, genesis, registry, code hash.  One row.
+- ``evidence``: each record with its leaf; ``leaf_index`` is NULL until a seal assigns it, and never
+  changes after.  ``record`` may be erased later (with its salt); ``leaf`` stays.
+- ``heads``: every sealed head and its right edge, which alone is enough to go on.
+- ``slots``: each nonce this project reserved, and how it ended.  At most one is open per sender.
+- ``attempts``: every transaction ever signed, byte for byte, stored before it was sent.
+- ``anchors``: the heads seen in the registry, and whether that block is final.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+# 64 bits everywhere; SQLite's INTEGER has them, and its STRICT tables know no BIGINT.
+Int64 = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+project = Table(
+    "project",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
+    Column("log", LargeBinary, nullable=False),
+    Column("chain_id", Int64, nullable=False),
+    Column("genesis", LargeBinary, nullable=False),
+    Column("registry", LargeBinary, nullable=False),
+    Column("code_hash", LargeBinary, nullable=False),
+    Column("created_at", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Int64, primary_key=True),
+    Column("identity", LargeBinary, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("sha256", LargeBinary, index=True),
+    Column("sm3", LargeBinary, index=True),
+    Column("record", LargeBinary),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("accepted_at", Text, nullable=False),
+    Column("leaf_index", Int64, unique=True),
+    Index("ix_evidence_unsealed", "id", sqlite_where=text("leaf_index IS NULL")),
+    sqlite_strict=True,
+)
+
+heads = Table(
+    "heads",
+    metadata,
+    Column("size", Int64, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False, unique=True),
+    Column("right_edge", LargeBinary, nullable=False),
+    Column("sealed_at", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("chain_id", Int64, primary_key=True, autoincrement=False),
+    Column("sender", LargeBinary, primary_key=True),
+    Column("nonce", Int64, primary_key=True, autoincrement=False),
+    Column("reserved_at", Text, nullable=False),
+    # NULL while open; then how it ended: 'included', 'reverted' or 'foreign'.
+    Column("outcome", Text),
+    Index(
+        "uq_slots_open",
+        "chain_id",
+        "sender",
+        unique=True,
+        sqlite_where=text("outcome IS NULL"),
+        postgresql_where=text("outcome IS NULL"),
+    ),
+    sqlite_strict=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("tx_hash", LargeBinary, primary_key=True),
+    Column("chain_id", Int64, nullable=False),
+    Column("sender", LargeBinary, nullable=False),
+    Column("nonce", Int64, nullable=False),
+    # NULL for a deployment, which anchors nothing.
+    Column("head_size", Int64, ForeignKey("heads.size")),
+    Column("raw", LargeBinary, nullable=False),
+    Column("max_fee", Int64, nullable=False),
+    Column("priority_fee", Int64, nullable=False),
+    Column("signed_at", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["chain_id", "sender", "nonce"], ["slots.chain_id", "slots.sender", "slots.nonce"]
+    ),
+    sqlite_strict=True,
+)
+
+anchors = Table(
+    "anchors",
+    metadata,
+    Column("chain_id", Int64, primary_key=True, autoincrement=False),
+    Column("head_size", Int64, ForeignKey("heads.size"), primary_key=True, autoincrement=False),
+    Column("sequence", Int64, nullable=False),
+    Column("block_number", Int64, nullable=False),
+    Column("timestamp", Int64, nullable=False),
+    Column("final", Integer, CheckConstraint("final IN (0, 1)", name="flag"), nullable=False),
+    # Hints for people: where our transaction was included.  NULL for an adopted anchor.
+    Column("tx_hash", LargeBinary),
+    Column("block_hash", LargeBinary),
+    sqlite_strict=True,
+)

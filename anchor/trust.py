@@ -1,0 +1,192 @@
+"""The trust policy (``anchor-trust/1``): what the *verifier* pins, outside any receipt.
+
+A policy is a TOML file.  Each ``[[trust]]`` entry names one log owner's logs in one registry on one
+chain, and how to ask that chain.  A receipt must fit an entry; it can never widen one.
+``docs/trust-policy.md`` shows every member.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from anchor.errors import MalformedError, UnknownVersionError
+from anchor.registry.keccak import format_address, parse_address
+from anchor.types import Address, ChainId, Hash32, parse_hex
+
+FORMAT = "anchor-trust/1"
+# A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
+MAX_POLICY_BYTES = 1 << 20
+
+FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=100_000)]
+"""``finalized``: the chain's own tag; a number: that many blocks on top, where a chain has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedOperator:
+    """An operator id the verifier accepts, for anchors in blocks ``from_block`` … ``until_block``."""
+
+    id: int
+    from_block: int
+    until_block: int | None
+
+    def accepts(self, *, operator_id: int, block_number: int) -> bool:
+        """Say whether an anchor by ``operator_id`` in that block falls under this entry."""
+        return (
+            operator_id == self.id
+            and block_number >= self.from_block
+            and (self.until_block is None or block_number <= self.until_block)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustEntry:
+    """One owner's logs in one registry on one chain.
+
+    ``operators`` None accepts whoever the registry let anchor; ``time_slack`` (seconds) is added to
+    the block's timestamp in the claim "existed no later than".
+    """
+
+    chain_id: ChainId
+    genesis: Hash32
+    registry: Address
+    code_hash: Hash32
+    owner: Address
+    logs: tuple[int, ...]
+    operators: tuple[TrustedOperator, ...] | None
+    time_slack: int
+    finality: FinalityRule
+    rpc: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustPolicy:
+    """Everything the verifier pinned."""
+
+    entries: tuple[TrustEntry, ...]
+
+
+def parse_policy(data: bytes) -> TrustPolicy:
+    """Read a trust policy.
+
+    Raises:
+        MalformedError: not TOML, or a member that is missing, unknown or misshapen.
+        UnknownVersionError: another format, or an assurance this version cannot reach.
+    """
+    if len(data) > MAX_POLICY_BYTES:
+        raise MalformedError(f"the trust policy is longer than {MAX_POLICY_BYTES:,} bytes")
+    try:
+        value = tomllib.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise MalformedError(f"the trust policy is not TOML: {error}") from error
+    if value.get("format") != FORMAT:
+        raise UnknownVersionError(
+            f"the trust policy's format is {value.get('format')!r}, not {FORMAT!r}"
+        )
+    try:
+        document = _PolicyDocument.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MalformedError(f"the trust policy's member {where}: {first['msg']}") from error
+    return TrustPolicy(entries=tuple(_entry(entry) for entry in document.trust))
+
+
+def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
+    """Write a policy file that ``parse_policy`` reads back."""
+    lines = [
+        "# What this verifier trusts, independent of any receipt.  Check each value against a",
+        "# source of your own before you rely on it: docs/trust-policy.md says how.",
+        f'format = "{FORMAT}"',
+    ]
+    for entry in entries:
+        finality = entry.finality if isinstance(entry.finality, int) else f'"{entry.finality}"'
+        lines += [
+            "",
+            "[[trust]]",
+            f"chain_id = {entry.chain_id}",
+            f'genesis = "0x{entry.genesis.hex()}"',
+            f'registry = "{format_address(entry.registry)}"',
+            f'code_hash = "0x{entry.code_hash.hex()}"',
+            f'owner = "{format_address(entry.owner)}"',
+            f"logs = [{', '.join(str(number) for number in entry.logs)}]",
+            f"time_slack = {entry.time_slack}",
+            f"finality = {finality}",
+            f"rpc = [{', '.join(_toml_string(url) for url in entry.rpc)}]",
+        ]
+        for operator in entry.operators or ():
+            lines += ["", "[[trust.operators]]", f"id = {operator.id}"]
+            lines.append(f"from_block = {operator.from_block}")
+            if operator.until_block is not None:
+                lines.append(f"until_block = {operator.until_block}")
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+_Bytes32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
+_BlockNumber = Annotated[int, Field(ge=0, lt=2**48)]
+
+
+class _OperatorDocument(_Document):
+    id: Annotated[int, Field(ge=0, lt=2**72)]
+    from_block: _BlockNumber = 0
+    until_block: _BlockNumber | None = None
+
+
+class _EntryDocument(_Document):
+    chain_id: Annotated[int, Field(ge=1, lt=2**53)]
+    genesis: _Bytes32
+    registry: str
+    code_hash: _Bytes32
+    owner: str
+    logs: Annotated[list[Annotated[int, Field(ge=0, lt=2**96)]], Field(min_length=1)]
+    operators: list[_OperatorDocument] | None = None
+    time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
+    finality: FinalityRule = "finalized"
+    rpc: list[str] = []
+    # The only assurance this version reaches; asking for more must not quietly get less.
+    assurance: Literal["rpc"] = "rpc"
+
+
+class _PolicyDocument(_Document):
+    format: Literal["anchor-trust/1"]
+    trust: Annotated[list[_EntryDocument], Field(min_length=1)]
+
+
+def _entry(document: _EntryDocument) -> TrustEntry:
+    operators = document.operators
+    return TrustEntry(
+        chain_id=ChainId(document.chain_id),
+        genesis=_hash(document.genesis, "genesis"),
+        registry=parse_address(document.registry, what="the trust policy's registry"),
+        code_hash=_hash(document.code_hash, "code_hash"),
+        owner=parse_address(document.owner, what="the trust policy's owner"),
+        logs=tuple(document.logs),
+        operators=None
+        if operators is None
+        else tuple(
+            TrustedOperator(id=item.id, from_block=item.from_block, until_block=item.until_block)
+            for item in operators
+        ),
+        time_slack=document.time_slack,
+        finality=document.finality,
+        rpc=tuple(document.rpc),
+    )
+
+
+def _hash(text: str, member: str) -> Hash32:
+    return Hash32(parse_hex(text, length=32, what=f"the trust policy's {member}", prefix=True))
+
+
+def _toml_string(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    if any(ord(character) < 32 for character in escaped):
+        raise MalformedError("an RPC URL holds a control character")
+    return f'"{escaped}"'

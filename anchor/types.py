@@ -1,0 +1,81 @@
+"""The words of the domain as types: bytes inside, hex only at the edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+from anchor.errors import MalformedError, UsageError
+
+Hash32 = NewType("Hash32", bytes)
+"""A 32-byte hash: a leaf, a node, a root, a block hash, a code hash or a transaction hash."""
+
+Address = NewType("Address", bytes)
+"""A 20-byte Ethereum address."""
+
+LogId = NewType("LogId", bytes)
+"""32 bytes: ``uint96 number ‖ owner address``, big-endian; the log belongs to that owner."""
+
+ChainId = NewType("ChainId", int)
+
+# The registry's packed anchor keeps 48 bits for a log's size.
+MAX_LOG_SIZE = 2**48 - 1
+MAX_LOG_NUMBER = 2**96 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """A log's state after a batch: the Merkle root over its first ``size`` leaves."""
+
+    root: Hash32
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """What the registry stores for an anchored root (one packed slot).
+
+    ``sequence`` counts the log's anchors from 1; ``block_number`` and ``timestamp`` (Unix seconds)
+    are those of the block that stored it; ``operator_id`` is 0 for the log's owner.
+    """
+
+    size: int
+    sequence: int
+    block_number: int
+    timestamp: int
+    operator_id: int
+
+
+def make_log_id(owner: Address, number: int) -> LogId:
+    """Return the id of ``owner``'s log ``number``."""
+    if not 0 <= number <= MAX_LOG_NUMBER:
+        raise UsageError(f"log number {number} is outside 0 … 2^96 - 1")
+    return LogId(number.to_bytes(12, "big") + owner)
+
+
+def log_owner(log: LogId) -> Address:
+    """Return the address that owns ``log``."""
+    return Address(log[12:])
+
+
+def log_number(log: LogId) -> int:
+    """Return the owner's own number for ``log``."""
+    return int.from_bytes(log[:12], "big")
+
+
+def parse_hex(text: str, *, length: int, what: str, prefix: bool) -> bytes:
+    """Decode exactly ``length`` bytes of lower-case hex.
+
+    ``prefix`` says whether ``0x`` must be there (Ethereum values) or must not (SHA-256 values, as
+    ``sha256sum`` prints them).  One spelling per value, so that equal values are equal texts.
+
+    Raises:
+        MalformedError: any other spelling; ``what`` names the value in the message.
+    """
+    digits = text[2:] if prefix and text.startswith("0x") else text
+    spelled = f"0x and {length * 2}" if prefix else f"{length * 2}"
+    if (prefix and not text.startswith("0x")) or len(digits) != length * 2:
+        raise MalformedError(f"{what} must be {spelled} lower-case hex digits")
+    if not set(digits) <= set("0123456789abcdef"):
+        raise MalformedError(f"{what} must be {spelled} lower-case hex digits")
+    return bytes.fromhex(digits)

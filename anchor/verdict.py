@@ -1,0 +1,127 @@
+"""What a verification found: numbered steps, claims, and the one exit code they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from anchor.errors import AnchorError, ExitCode
+from anchor.record import Record
+from anchor.types import Address, Anchor, ChainId, Hash32, LogId
+
+
+class Verdict(Enum):
+    """How one statement fared.  "Cannot tell" is neither true nor false."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    CANNOT_TELL = "cannot tell"
+    NOT_PRESENT = "not present"
+
+
+# Which of several findings a process reports: what is certainly wrong outranks what is unknown,
+# and what is unknown outranks what is only not final yet.
+_GRAVITY = (
+    ExitCode.DONE,
+    ExitCode.NOT_FINAL,
+    ExitCode.CANNOT_CHECK,
+    ExitCode.UNKNOWN_VERSION,
+    ExitCode.USAGE,
+    ExitCode.NOT_ANCHORED,
+    ExitCode.NOT_TRUSTED,
+    ExitCode.MISMATCH,
+)
+
+_FAILURES = (ExitCode.MISMATCH, ExitCode.NOT_ANCHORED, ExitCode.NOT_TRUSTED, ExitCode.USAGE)
+
+NOT_PROVEN = (
+    "that the content is true, or that it is what it claims to be",
+    "who made it (only which key anchored it)",
+    "what happened to it before it was recorded",
+    "that nothing was left out, or that the operator keeps no other log",
+)
+"""What no receipt proves; every report ends with it."""
+
+
+def gravest_code(codes: Sequence[ExitCode]) -> ExitCode:
+    """Return the code that a run over several pieces of evidence ends with."""
+    return max(codes, key=_rank, default=ExitCode.DONE)
+
+
+def _rank(code: ExitCode) -> int:
+    return _GRAVITY.index(code) if code in _GRAVITY else len(_GRAVITY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One numbered step and how it ended; ``error`` is None when it passed."""
+
+    number: int
+    title: str
+    detail: str
+    error: AnchorError | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the step's verdict."""
+        return verdict_of(self.error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One statement a reader cares about, with the steps' verdict on it and the reason."""
+
+    id: str
+    title: str
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenAnchor:
+    """An anchor as the registry holds it in a final block.
+
+    ``submitter`` is the address behind ``anchor.operator_id``; ``existed_by`` is the block's time
+    plus the chain's slack.
+    """
+
+    chain_id: ChainId
+    registry: Address
+    log: LogId
+    root: Hash32
+    anchor: Anchor
+    submitter: Address
+    final_block_number: int
+    final_block_hash: Hash32
+    existed_by: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything one verification found, whether it passed or not."""
+
+    record: Record | None
+    steps: tuple[Step, ...]
+    claims: tuple[Claim, ...]
+    proven: tuple[ProvenAnchor, ...]
+    unpinned: tuple[str, ...]
+
+    @property
+    def error(self) -> AnchorError | None:
+        """Return the gravest finding, the earliest of its kind; None when all passed."""
+        errors = [step.error for step in self.steps if step.error is not None]
+        return max(errors, key=lambda error: _rank(error.exit_code), default=None)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return what the process should end with."""
+        return ExitCode.DONE if self.error is None else self.error.exit_code
+
+
+def verdict_of(error: AnchorError | None) -> Verdict:
+    """Sort a step's outcome: passed, certainly wrong, or unknown."""
+    if error is None:
+        return Verdict.PASS
+    return Verdict.FAIL if error.exit_code in _FAILURES else Verdict.CANNOT_TELL
