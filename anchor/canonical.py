@@ -16,9 +16,7 @@ import rfc8785
 
 from anchor.errors import MalformedError
 
-JsonValue: TypeAlias = Union[
-    None, bool, int, str, "list[JsonValue]", "dict[str, JsonValue]"  # noqa: UP007 (recursive)
-]
+JsonValue: TypeAlias = Union[None, bool, int, str, "list[JsonValue]", "dict[str, JsonValue]"]
 
 # RFC 8785 section 3.2.2.3 serialises numbers as IEEE 754 doubles; above this integers lose digits.
 MAX_INTEGER = 2**53 - 1
@@ -26,8 +24,12 @@ MAX_INTEGER = 2**53 - 1
 _MAX_INTEGER_CHARACTERS = 17
 # Records and receipts nest four levels deep; later formats get room, an attacker's towers do not.
 MAX_DEPTH = 16
+# A foreign text is quoted in an error message up to here.
+_MAX_QUOTED = 80
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and content without a closing quote: an unterminated string costs one pass, not n.
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 
@@ -97,11 +99,11 @@ def _check_depth(data: bytes, *, what: str) -> None:
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _Refused(f"has the member {twice!r} twice")
+    members: dict[str, Any] = {}
+    for name, member in pairs:
+        if name in members:
+            raise _Refused(f"has the member {name[:_MAX_QUOTED]!r} twice")
+        members[name] = member
     return members
 
 
@@ -137,5 +139,5 @@ def _check_value(value: JsonValue, *, what: str) -> None:
 
 
 def _check_text(text: str, *, what: str) -> None:
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _SURROGATES.search(text):
         raise MalformedError(f"{what} holds a lone surrogate, which is not a character")

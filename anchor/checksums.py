@@ -1,11 +1,11 @@
-"""Lists of checksums, as ``sha256sum`` and ``cksum`` of GNU coreutils print them.
+r"""Lists of checksums, as ``sha256sum`` and ``cksum`` of GNU coreutils print them.
 
 The format is that of the coreutils manual, sections "md5sum invocation" and "cksum invocation",
 as of coreutils 9.7.
 
 File names are bytes; evidence names are Unicode text.  A name that is UTF-8 stays as it is.  A byte
-that is not part of valid UTF-8 becomes ``\\x`` and two lower-case hex digits, and a backslash that
-would read as such an escape becomes ``\\x5c``; so two names never become one, `encode_name` gets
+that is not part of valid UTF-8 becomes ``\x`` and two lower-case hex digits, and a backslash that
+would read as such an escape becomes ``\x5c``; so two names never become one, `encode_name` gets
 the exact bytes back, and names without such bytes, percent signs included, never change.
 """
 
@@ -36,10 +36,10 @@ _NAME_ESCAPE = re.compile(rb"\\x(5c|[89a-f][0-9a-f])")
 def parse_checksum_lines(
     lines: Iterable[bytes | str], *, what: str, untagged: str = SHA256
 ) -> Iterator[tuple[str, str, bytes]]:
-    """Yield ``(name, algorithm, digest)`` for each line of a list of checksums.
+    r"""Yield ``(name, algorithm, digest)`` for each line of a list of checksums.
 
     Understood are ``HEX  name``, ``HEX *name`` and ``SHA256 (name) = HEX`` or ``SM3 (name) = HEX``,
-    and each of them after a backslash with ``\\n``, ``\\r`` and ``\\\\`` in the name escaped.  A
+    and each of them after a backslash with ``\n``, ``\r`` and ``\\`` in the name escaped.  A
     line without a tag does not say its algorithm: ``untagged`` does, which is the caller's word.
     Empty lines, lines that start with ``#`` and a carriage return at the end are passed over, as
     ``sha256sum --check`` does.  The digest has 32 bytes; the name is text as `decode_name` makes

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -213,14 +213,16 @@ def _load_document(path: Path) -> _ConfigDocument:
     class FromFile(_ConfigDocument):
         @classmethod
         def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], **sources: Any
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base class's signature)
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (
-                sources["env_settings"],
-                TomlConfigSettingsSource(settings_cls, toml_file=path),
-            )
+            return env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
 
-    return FromFile()
+    return FromFile.model_validate({})
 
 
 def _from_document(document: _ConfigDocument, folder: Path) -> Config:
@@ -247,9 +249,7 @@ def _from_document(document: _ConfigDocument, folder: Path) -> Config:
         signer=SignerConfig(
             keystore=None if signer.keystore is None else folder / signer.keystore,
             ape_account=signer.ape_account,
-            password_file=None
-            if signer.password_file is None
-            else folder / signer.password_file,
+            password_file=None if signer.password_file is None else folder / signer.password_file,
         ),
     )
 

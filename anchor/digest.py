@@ -25,6 +25,8 @@ DIGEST_BYTES = 32
 # Measured on 1 GiB: both digests run at 207 MB/s with chunks of 64 KiB, 281 with 256 KiB and 319
 # with 1 MiB; 4 MiB adds 3 % more and would take 8 MiB of buffers for each open file.
 CHUNK_BYTES = 1024 * 1024
+# Clearing a whole chunk takes longer than hashing a small file; the buffers start with this.
+_FIRST_CHUNK_BYTES = 64 * 1024
 # A refused text is quoted in its error message up to here: a digest with its prefix is 71 long.
 _MAX_QUOTED = 80
 
@@ -164,12 +166,13 @@ def digest_stream(
 
 def _read_chunks(stream: BinaryIO, limit: int | None) -> Iterator[memoryview]:
     """Yield the stream's chunks; each stays valid until the next but one is asked for."""
-    buffers: list[memoryview] = []
+    buffers = [memoryview(b""), memoryview(b"")]
     size = turn = 0
     while True:
-        if len(buffers) <= turn:
-            buffers.append(memoryview(bytearray(CHUNK_BYTES)))
-        room = CHUNK_BYTES if limit is None else min(CHUNK_BYTES, limit - size + 1)
+        wanted = _FIRST_CHUNK_BYTES if size <= _FIRST_CHUNK_BYTES else CHUNK_BYTES
+        if len(buffers[turn]) < wanted:
+            buffers[turn] = memoryview(bytearray(wanted))
+        room = wanted if limit is None else min(wanted, limit - size + 1)
         count = _read_into(stream, buffers[turn][:room])
         if count == 0:
             return

@@ -13,6 +13,13 @@ from anchor.registry.slots import anchor_slot, encode_anchor
 from anchor.types import Anchor, Hash32, Head, log_number, log_owner
 
 
+# Python is there where this program is; jq and xxd need not be.
+_PRINT_RECORD = (
+    "import json, sys; "
+    'sys.stdout.buffer.write(json.load(open(sys.argv[1], "rb"))["record"].encode())'
+)
+_PRINT_HEX = 'import sys; sys.stdout.buffer.write(bytes.fromhex("".join(sys.argv[1:])))'
+
 
 @dataclass(slots=True)
 class Explanation:
@@ -43,11 +50,11 @@ def explain_receipt(receipt: Receipt) -> Explanation:
         "",
         "Leaf = SHA-256(0x00 ‖ record):",
         f"  {leaf.hex()}",
-        "To redo it (RECEIPT is the receipt's file; jq -j prints the record's exact bytes):",
-        "  (printf '\\000'; jq -j .record RECEIPT) | sha256sum",
+        "To redo it (RECEIPT is the receipt's file; jq -j .record RECEIPT prints the same bytes):",
+        f"  (printf '\\000'; python3 -c '{_PRINT_RECORD}' RECEIPT) | sha256sum",
         "",
-        "Each step below hashes 0x01 ‖ left ‖ right; to redo one:",
-        "  (printf '\\001'; printf LEFTRIGHT | xxd -r -p) | sha256sum",
+        "Each step below hashes 0x01 ‖ left ‖ right; to redo one (xxd -r -p reads hex, too):",
+        f"  (printf '\\001'; python3 -c '{_PRINT_HEX}' LEFT RIGHT) | sha256sum",
     ]
     explanation.steps.append({"what": "leaf", "hash": leaf.hex()})
     if not receipt.anchors:
@@ -91,7 +98,7 @@ def _explain_anchor(explanation: Explanation, receipt: Receipt, anchor: ReceiptA
     owner = format_address(log_owner(receipt.log))
     explanation.lines += [
         "",
-        f"The registry {format_address(anchor.registry)} on chain {anchor.chain_id} keeps this root",
+        f"Registry {format_address(anchor.registry)} on chain {anchor.chain_id} keeps this root",
         f"for log {log_number(receipt.log)} of {owner} in storage slot",
         "  keccak256(root ‖ keccak256(log ‖ uint256(0)))",
         f"  = 0x{slot.hex()}",

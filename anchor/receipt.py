@@ -14,7 +14,14 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from anchor.canonical import parse_strict
 from anchor.errors import MalformedError, UnknownVersionError
@@ -163,6 +170,13 @@ class AnchorDocument(HeadDocument):
     block_number: Annotated[int, Field(ge=0, lt=2**48)]
     timestamp: Annotated[int, Field(ge=0, lt=2**48)]
     hints: HintsDocument | None = None
+
+    @field_validator("hints", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("must be an object; it is left out where there are no hints")
+        return value
 
 
 class ReceiptDocument(_Document):

@@ -17,13 +17,16 @@ from anchor.errors import MalformedError, UnknownVersionError
 from anchor.types import parse_hex
 
 SCHEMA = "evidence-record/1"
-# A record is hashed as one leaf and travels inside every receipt; this bounds what a verifier reads.
+# A record is one leaf and travels inside every receipt; this bounds what a verifier reads.
 MAX_RECORD_BYTES = 65_535
 # Long enough for any path (PATH_MAX is 4,096 on Linux), short enough to print.
 MAX_NAME_CHARACTERS = 4_096
 SALT_BYTES = 32
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+# Python 3.13 reads hour 24 as the next day's 0, which RFC 3339 has not.
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?Z", re.ASCII
+)
 _MEMBER_NAME = re.compile(r"[\x21-\x7e]+")
 _REQUIRED = ("schema", "digests", "name", "salt", "recorded_at")
 
@@ -90,6 +93,9 @@ def parse_record(encoded: bytes) -> Record:
     for member in _REQUIRED:
         if member not in value:
             raise MalformedError(f"the record has no member {member!r}")
+    for member in ("size", "media_type"):
+        if value.get(member, SCHEMA) is None:
+            raise MalformedError(f"the record's {member} is null; what is unknown is left out")
     _check_member_names(value)
     media_type = value.get("media_type")
     if media_type is not None and not isinstance(media_type, str):

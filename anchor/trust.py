@@ -28,7 +28,7 @@ FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=100_000)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedOperator:
-    """An operator id the verifier accepts, for anchors in blocks ``from_block`` … ``until_block``."""
+    """An operator id that is accepted for anchors in blocks ``from_block`` to ``until_block``."""
 
     id: int
     from_block: int
@@ -81,7 +81,7 @@ def parse_policy(data: bytes) -> TrustPolicy:
         raise MalformedError(f"the trust policy is longer than {MAX_POLICY_BYTES:,} bytes")
     try:
         value = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib lets int's and Python's own through
         raise MalformedError(f"the trust policy is not TOML: {error}") from error
     if value.get("format") != FORMAT:
         raise UnknownVersionError(
@@ -118,6 +118,8 @@ def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
             f"finality = {finality}",
             f"rpc = [{', '.join(_toml_string(url) for url in entry.rpc)}]",
         ]
+        if entry.operators == ():
+            lines.append("operators = []")  # nobody: left out, it would mean everybody
         for operator in entry.operators or ():
             lines += ["", "[[trust.operators]]", f"id = {operator.id}"]
             lines.append(f"from_block = {operator.from_block}")
@@ -151,8 +153,7 @@ class _EntryDocument(_Document):
     time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
     finality: FinalityRule = "finalized"
     rpc: list[str] = []
-    # The only assurance this version reaches; asking for more must not quietly get less.
-    assurance: Literal["rpc"] = "rpc"
+    assurance: str = "rpc"
 
 
 class _PolicyDocument(_Document):
@@ -161,6 +162,12 @@ class _PolicyDocument(_Document):
 
 
 def _entry(document: _EntryDocument) -> TrustEntry:
+    # The only assurance this version reaches; asking for more must not quietly get less.
+    if document.assurance != "rpc":
+        raise UnknownVersionError(
+            f"the trust policy asks for the assurance {document.assurance!r}; this version reaches "
+            "only 'rpc'"
+        )
     operators = document.operators
     return TrustEntry(
         chain_id=ChainId(document.chain_id),
@@ -187,6 +194,6 @@ def _hash(text: str, member: str) -> Hash32:
 
 def _toml_string(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    if any(ord(character) < 32 for character in escaped):
-        raise MalformedError("an RPC URL holds a control character")
+    if not escaped.isprintable():
+        raise MalformedError("an RPC URL holds a character that cannot be printed")
     return f'"{escaped}"'

@@ -81,7 +81,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenAnchor:
-    """An anchor as the registry holds it in a final block.
+    """An anchor that covers the record, as the registry holds it in a final block.
 
     ``submitter`` is the address behind ``anchor.operator_id``; ``existed_by`` is the block's time
     plus the chain's slack.

@@ -1,0 +1,1 @@
+"""Talking to a chain: reading, deciding, signing, sending."""

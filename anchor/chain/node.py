@@ -6,10 +6,10 @@ web3 validates little; what a node may say, and what is a fault, is decided here
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from anchor.chain.rpc import Rpc
 from anchor.errors import NodeFaultError
 from anchor.registry.keccak import hash_keccak256
 from anchor.types import Address, ChainId, Hash32
@@ -33,10 +33,21 @@ class TransactionReceipt:
     gas_used: int
 
 
+class RpcTransport(Protocol):
+    """A way to one node: ``anchor.chain.rpc.Rpc``, or an adapter to a chain in this process."""
+
+    @property
+    def name(self) -> str:
+        """Return what may be shown of where the node is."""
+
+    def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        """Send one request and return its ``result``; faults are ``CannotCheckError``s."""
+
+
 class Node:
     """One node's answers as values of this package."""
 
-    def __init__(self, rpc: Rpc) -> None:
+    def __init__(self, rpc: RpcTransport) -> None:
         self.rpc = rpc
 
     @property
@@ -80,7 +91,9 @@ class Node:
         """Return the 32 bytes in ``slot``."""
         word = self._data("eth_getStorageAt", _hex(address), _hex(slot), _block_param(block))
         if len(word) != 32:
-            raise NodeFaultError(f"the node {self.name} returned a storage word of {len(word)} bytes")
+            raise NodeFaultError(
+                f"the node {self.name} returned a storage word of {len(word)} bytes"
+            )
         return Hash32(word)
 
     def fetch_balance(self, address: Address) -> int:
@@ -100,7 +113,7 @@ class Node:
         return self._quantity("eth_gasPrice")
 
     def call(self, *, sender: Address, to: Address, data: bytes) -> bytes:
-        """Run a call against the latest block; a revert raises ``NodeRefusedError`` with its data."""
+        """Run a call on the latest block; a revert raises ``NodeRefusedError`` with its data."""
         call = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
         return self._data("eth_call", call, "latest")
 
@@ -133,7 +146,9 @@ class Node:
         return TransactionReceipt(
             tx_hash=tx_hash,
             block_hash=self._hash(members.get("blockHash"), "receipt's block hash"),
-            block_number=_decode_quantity(members.get("blockNumber"), self._what("receipt's block")),
+            block_number=_decode_quantity(
+                members.get("blockNumber"), self._what("receipt's block")
+            ),
             succeeded=status == 1,
             gas_used=_decode_quantity(members.get("gasUsed"), self._what("receipt's gas")),
         )

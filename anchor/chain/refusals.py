@@ -22,14 +22,19 @@ _TEXTS: tuple[tuple[str, Refusal], ...] = (
     ("already known", Refusal.KNOWN),  # geth core/txpool/errors.go, reth, erigon, nethermind
     ("already imported", Refusal.KNOWN),  # anvil
     ("known transaction", Refusal.KNOWN),  # besu, hardhat
+    ("alreadyknown", Refusal.KNOWN),  # nethermind AcceptTxResult, before its texts became geth's
     ("nonce too low", Refusal.NONCE_USED),  # geth core/error.go, anvil, reth, hardhat
     ("nonce_too_low", Refusal.NONCE_USED),  # besu
-    ("oldnonce", Refusal.NONCE_USED),  # nethermind AcceptTxResult
+    ("oldnonce", Refusal.NONCE_USED),  # nethermind, before
     ("insufficient funds", Refusal.FUNDS),  # geth core/error.go, anvil
     ("doesn't have enough funds", Refusal.FUNDS),  # hardhat
+    ("upfront cost exceeds", Refusal.FUNDS),  # besu RpcErrorType
+    ("insufficientfunds", Refusal.FUNDS),  # nethermind, before
     ("underpriced", Refusal.FEE_TOO_LOW),  # geth core/txpool/errors.go
     ("less than block base fee", Refusal.FEE_TOO_LOW),  # geth core/error.go, anvil
     ("below block base fee", Refusal.FEE_TOO_LOW),  # hardhat
+    ("gas price below configured minimum", Refusal.FEE_TOO_LOW),  # besu RpcErrorType
+    ("feetoolow", Refusal.FEE_TOO_LOW),  # nethermind, before
 )
 
 

@@ -259,17 +259,13 @@ class TransactionManager:
         sender = self._signer.address
         try:
             self._node.call(sender=sender, to=intent.to, data=intent.data)
-            return gas_limit(
-                self._node.estimate_gas(sender=sender, to=intent.to, data=intent.data)
-            )
+            return gas_limit(self._node.estimate_gas(sender=sender, to=intent.to, data=intent.data))
         except NodeRefusedError as error:
             if classify_refusal(error.reason) is Refusal.FUNDS:
                 raise FundsError(self._funds_message(), hint=_FUNDS_HINT) from error
-            data = bytes.fromhex(error.data[2:]) if _is_hex(error.data) else b""
-            reason = describe_revert(data) if data else error.reason
             raise ChainGuardError(
-                f"the registry would refuse this call: {reason}",
-                hint="nothing was sent; check the log, the key and the registry with `anchor status`",
+                f"the registry would refuse this call: {_revert_reason(error)}",
+                hint="nothing was sent; look at the log and the registry with `anchor status`",
             ) from error
 
     def _price(self) -> Fees:
@@ -293,5 +289,9 @@ class TransactionManager:
 _FUNDS_HINT = "send ether to that address; what is recorded and sealed stays, run again then"
 
 
-def _is_hex(text: str | None) -> bool:
-    return text is not None and text.startswith("0x") and set(text[2:]) <= set("0123456789abcdef")
+def _revert_reason(error: NodeRefusedError) -> str:
+    try:
+        data = bytes.fromhex((error.data or "").removeprefix("0x"))
+    except ValueError:
+        data = b""
+    return describe_revert(data) if data else error.reason

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from anchor.cli.files import digest_file, read_policy, read_receipt
 from anchor.cli.output import Colour, Output
 from anchor.cli.session import SystemClock, open_node, open_signer
 from anchor.errors import MismatchError, UsageError
@@ -123,11 +124,13 @@ def _anchor(
     )
     prover, folder = Prover(project), ReceiptFolder(config.receipts)
     receipts = []
-    for hashed in gathered.files:
-        receipt = prover.prove(find_evidence(project, hashed.source.path, hashed.digests))
-        path = folder.place(hashed.source.name, receipt)
-        write_file(path, encode_receipt(receipt), durable=False)
-        receipts.append((hashed.source.path, path))
+    with project.database.read() as connection:
+        for hashed in gathered.files:
+            evidence = find_evidence(connection, hashed.source.path, hashed.digests)
+            receipt = prover.prove(evidence)
+            path = folder.place(hashed.source.name, receipt)
+            write_file(path, encode_receipt(receipt), durable=False)
+            receipts.append((hashed.source.path, path))
     return receipts
 
 
@@ -136,20 +139,19 @@ class _Verifier:
 
     def __init__(self, project: Project, url: str) -> None:
         from anchor.chain.views import ChainReader
-        from anchor.trust import parse_policy
 
-        self._policy = parse_policy(project.config.trust.read_bytes())
+        self._policy = read_policy(project.config.trust)
         self._view = ChainReader(open_node(url))
 
     def judge(self, file: Path, receipt: Path) -> Report:
         """Verify one file."""
-        from anchor.digest import SHA256, SM3, digest_stream
         from anchor.verify import judge
 
-        with file.open("rb") as stream:
-            digests = digest_stream(stream, (SHA256, SM3))
         return judge(
-            receipt.read_bytes(), digests, policy=self._policy, connect=lambda *_: self._view
+            read_receipt(receipt),
+            digest_file(file),
+            policy=self._policy,
+            connect=lambda *_: self._view,
         )
 
 
@@ -157,11 +159,17 @@ def _show(output: Output, name: str, report: Report) -> None:
     error = report.error
     if error is None:
         time = report.proven[0].existed_by
-        output.line(f"{name}  existed no later than {time:%Y-%m-%d %H:%M:%S} UTC",
-                    mark="   verified  ", colour=Colour.GREEN)
+        output.line(
+            f"{name}  existed no later than {time:%Y-%m-%d %H:%M:%S} UTC",
+            mark="   verified  ",
+            colour=Colour.GREEN,
+        )
     else:
-        output.line(f"{name}  {error.message} (exit code {int(error.exit_code)})",
-                    mark="   refused   ", colour=Colour.RED)
+        output.line(
+            f"{name}  {error.message} (exit code {int(error.exit_code)})",
+            mark="   refused   ",
+            colour=Colour.RED,
+        )
 
 
 def _tamper(output: Output, verifier: _Verifier, work: Path, file: Path, receipt: Path) -> None:

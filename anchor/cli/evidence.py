@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchor.cli.files import read_policy, read_receipt, receipt_path
+from anchor.cli.files import digest_file, read_policy, read_receipt, receipt_path
 from anchor.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ class Bench:
     def __init__(self, *, config_path: Path | None, trust: Path | None) -> None:
         from anchor.config import TRUST_FILE_NAME, find_config
 
-        try:
-            self._config_path = config_path or find_config()
-        except ConfigError:
-            self._config_path = None
+        self._config_path: Path | None = config_path
+        if config_path is None:
+            with contextlib.suppress(ConfigError):
+                self._config_path = find_config()
         here = Path(TRUST_FILE_NAME)
         if trust is None and here.is_file():
             trust = here
@@ -56,7 +57,7 @@ class Bench:
 
         if receipt is None and file.name.endswith(SUFFIX):
             receipt, file = file, file.with_name(file.name.removesuffix(SUFFIX))
-        digests = _digest_file(file)
+        digests = digest_file(file)
         if receipt is None:
             beside = receipt_path(file)
             if not beside.is_file():
@@ -78,23 +79,11 @@ class Bench:
 
         project = open_project(load_config(self._config_path))
         try:
-            return encode_receipt(Prover(project).prove(find_evidence(project, file, digests)))
+            with project.database.read() as connection:
+                evidence = find_evidence(connection, file, digests)
+            return encode_receipt(Prover(project).prove(evidence))
         finally:
             project.database.close()
-
-
-def _digest_file(file: Path) -> Digests:
-    from anchor.digest import SHA256, SM3, digest_stream
-
-    if not file.exists():
-        raise UsageError(
-            f"the file {file} is missing", hint="to verify a digest alone: --digest sha256:HEX"
-        )
-    try:
-        with file.open("rb") as stream:
-            return digest_stream(stream, (SHA256, SM3))
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _parse_digest(text: str) -> Digests:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
+    from anchor.digest import Digests
     from anchor.trust import TrustPolicy
 
 
@@ -44,3 +45,22 @@ def read_bounded(path: Path, most: int) -> bytes:
             return file.read(most)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def digest_file(file: Path) -> Digests:
+    """Digest a file with every algorithm a record can hold.
+
+    Raises:
+        UsageError: it is missing or cannot be read.
+    """
+    from anchor.digest import SHA256, SM3, digest_stream
+
+    if not file.exists():
+        raise UsageError(
+            f"the file {file} is missing", hint="to verify a digest alone: --digest sha256:HEX"
+        )
+    try:
+        with file.open("rb") as stream:
+            return digest_stream(stream, (SHA256, SM3))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error

@@ -86,7 +86,9 @@ def command(
     output.line(f"project    {folder}")
     output.line(f"chain      {config.chain_id}, genesis 0x{config.genesis.hex()}")
     output.line(f"registry   {format_address(config.registry)}")
-    output.line(f"log        number {log_number(config.log)} of {format_address(log_owner(config.log))}")
+    output.line(
+        f"log        number {log_number(config.log)} of {format_address(log_owner(config.log))}"
+    )
     output.line()
     output.line("Next: `anchor deploy` (once for each chain), then `anchor add`.")
     output.result(

@@ -7,7 +7,9 @@ from typing import Annotated, Optional
 
 import typer
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document instead of text.")
+]
 
 ConfigOption = Annotated[
     Optional[Path],  # noqa: UP045 (Typer reads the annotation at run time)

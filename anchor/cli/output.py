@@ -49,9 +49,7 @@ class Output:
 
     def error(self, error: AnchorError) -> None:
         """Print what went wrong and what to do; in JSON mode as a document, too."""
-        self.result(
-            {"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}
-        )
+        self.result({"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)})
         self.note(error.message, mark="error: ", colour=Colour.RED)
         if error.hint:
             self.note(f"  {error.hint}")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
 from anchor.cli.session import open_node, project_session
-from anchor.errors import AnchorError, CannotCheckError, ExitCode, UsageError
+from anchor.errors import CannotCheckError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from anchor.pipeline.project import Project
+    from anchor.pipeline.proving import Prover
+    from anchor.pipeline.receipts import ReceiptFolder
+    from anchor.receipt import Receipt
 
 NAME = "prove"
 
@@ -31,20 +37,13 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipts with which anybody can verify the evidence."""
-    from anchor.digest import digest_stream
     from anchor.pipeline.anchoring import refresh_anchors
-    from anchor.pipeline.project import write_file
     from anchor.pipeline.proving import Prover
-    from anchor.pipeline.receipts import ReceiptFolder, find_evidence, sidecar_path
-    from anchor.receipt import encode_receipt
-    from anchor.record import parse_record
-    from anchor.store.evidence import load_all
+    from anchor.pipeline.receipts import ReceiptFolder
 
     if everything == bool(files):
         raise UsageError("name the files whose receipts to write, or say --all")
     output = Output(as_json=as_json)
-    written: list[dict[str, str | int]] = []
-    skipped = 0
     with project_session(config_path) as project:
         config = project.config
         try:
@@ -52,38 +51,15 @@ def command(
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")
         prover = Prover(project)
-        folder = ReceiptFolder(out or config.receipts) if out or everything else None
         if everything:
-            with project.database.read() as connection:
-                chosen = [(None, item) for item in load_all(connection)]
+            folder = ReceiptFolder(out or config.receipts)
+            written, skipped = _prove_all(project, prover, folder)
+            output.line(f"wrote {len(written):,} receipts below {out or config.receipts}")
         else:
-            chosen = []
-            for file in files or []:
-                try:
-                    with file.open("rb") as stream:
-                        digests = digest_stream(stream, config.digests)
-                except OSError as error:
-                    raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-                chosen.append((file, find_evidence(project, file, digests)))
-        for file, evidence in chosen:
-            try:
-                receipt = prover.prove(evidence)
-            except AnchorError:
-                if not everything:
-                    raise
-                skipped += 1
-                continue
-            if folder is not None:
-                path = folder.place(parse_record(receipt.record).name, receipt)
-            else:
-                assert file is not None
-                path = sidecar_path(file)
-            write_file(path, encode_receipt(receipt), durable=not everything)
-            written.append({"receipt": str(path), "anchors": len(receipt.anchors)})
-            if not everything:
-                output.line(f"{path}  {_state(len(receipt.anchors))}")
-    if everything:
-        output.line(f"wrote {len(written):,} receipts below {out or config.receipts}")
+            named = None if out is None else ReceiptFolder(out)
+            written, skipped = _prove_files(project, prover, named, files or []), 0
+            for item in written:
+                output.line(f"{item['receipt']}  {_state(item['anchors'])}")
     if skipped:
         output.line(f"{skipped:,} are not sealed yet (or erased) and have none")
     output.result({"written": written, "skipped": skipped})
@@ -91,6 +67,53 @@ def command(
         output.note("some are promises until their anchor is final: `anchor upgrade` then")
     if not written:
         raise typer.Exit(ExitCode.NOT_FINAL)
+
+
+def _prove_all(
+    project: Project, prover: Prover, folder: ReceiptFolder
+) -> tuple[list[dict[str, Any]], int]:
+    from anchor.record import parse_record
+    from anchor.store.evidence import load_all
+
+    written: list[dict[str, Any]] = []
+    skipped = 0
+    with project.database.read() as connection:
+        for evidence in load_all(connection):
+            if evidence.leaf_index is None or evidence.record is None:
+                skipped += 1
+                continue
+            receipt = prover.prove(evidence)
+            path = folder.place(parse_record(receipt.record).name, receipt)
+            written.append(_write(path, receipt, durable=False))
+    return written, skipped
+
+
+def _prove_files(
+    project: Project, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
+) -> list[dict[str, Any]]:
+    from anchor.cli.files import digest_file
+    from anchor.pipeline.receipts import find_evidence, sidecar_path
+    from anchor.record import parse_record
+
+    written: list[dict[str, Any]] = []
+    with project.database.read() as connection:
+        for file in files:
+            digests = digest_file(file)
+            receipt = prover.prove(find_evidence(connection, file, digests))
+            if folder is None:
+                path = sidecar_path(file)
+            else:
+                path = folder.place(parse_record(receipt.record).name, receipt)
+            written.append(_write(path, receipt, durable=True))
+    return written
+
+
+def _write(path: Path, receipt: Receipt, *, durable: bool) -> dict[str, Any]:
+    from anchor.pipeline.project import write_file
+    from anchor.receipt import encode_receipt
+
+    write_file(path, encode_receipt(receipt), durable=durable)
+    return {"receipt": str(path), "anchors": len(receipt.anchors)}
 
 
 def _state(anchors: int) -> str:

@@ -56,10 +56,11 @@ def _print_trust(output: Output, report: Report, policy: str | None) -> None:
         output.line("  No trust policy was given; taken from the receipt, unpinned:")
         for item in report.unpinned:
             output.line(f"    {item}")
+    is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
+    subject = "Unchanged since it was recorded; the record" if is_unchanged else "The record"
     for proven in report.proven:
         output.line(
-            f"  Unchanged since it was recorded; the record existed no later than "
-            f"{proven.existed_by:%Y-%m-%d %H:%M:%S} UTC,"
+            f"  {subject} existed no later than {proven.existed_by:%Y-%m-%d %H:%M:%S} UTC,"
         )
         output.line(
             f"  anchored by {format_address(proven.submitter)} on chain {proven.chain_id}, "

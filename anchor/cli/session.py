@@ -82,6 +82,8 @@ def choose_wait(config: Config, option: str | None) -> WaitFor:
     """Return what to wait for: the option, or the configuration's setting."""
     if option is None:
         return config.wait
-    if option == "included" or option == "final":
-        return option
+    if option == "included":
+        return "included"
+    if option == "final":
+        return "final"
     raise UsageError(f"--wait takes included or final, not {option!r}")

@@ -82,11 +82,12 @@ def _write_sidecars(
 
     prover = Prover(project)
     written: list[dict[str, Any]] = []
-    for hashed in files:
-        file = hashed.source.path
-        receipt = prover.prove(find_evidence(project, file, hashed.digests))
-        path = sidecar_path(file)
-        write_file(path, encode_receipt(receipt))
-        output.line(str(path))
-        written.append({"file": str(file), "receipt": str(path)})
+    with project.database.read() as connection:
+        for hashed in files:
+            file = hashed.source.path
+            receipt = prover.prove(find_evidence(connection, file, hashed.digests))
+            path = sidecar_path(file)
+            write_file(path, encode_receipt(receipt))
+            output.line(str(path))
+            written.append({"file": str(file), "receipt": str(path)})
     return written

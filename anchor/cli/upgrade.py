@@ -21,9 +21,7 @@ NAME = "upgrade"
 
 
 def command(
-    receipts: Annotated[
-        list[Path], typer.Argument(help="Receipts, or the files they lie beside.")
-    ],
+    receipts: Annotated[list[Path], typer.Argument(help="Receipts, or the files they lie beside.")],
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -13,7 +13,6 @@ from anchor.cli.output import Output
 from anchor.errors import AnchorError, CannotCheckError, UsageError
 
 if TYPE_CHECKING:
-    from anchor.trust import TrustPolicy
     from anchor.types import ChainId
     from anchor.verify import ChainView
 

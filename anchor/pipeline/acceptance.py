@@ -89,6 +89,4 @@ def _identify(submission: Submission, unique: bytes) -> bytes:
         unique,
     )
     # Length-prefixed, so that no two different tuples are the same bytes.
-    return hashlib.sha256(
-        b"".join(len(part).to_bytes(8, "big") + part for part in parts)
-    ).digest()
+    return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).digest()

@@ -229,7 +229,7 @@ def _check_authority(config: Config, node: Node, signer: Signer) -> None:
     slot = operator_id_slot(config.log, signer.address)
     if not any(node.fetch_storage(config.registry, slot, "latest")):
         raise SignerError(
-            f"{format_address(signer.address)} is neither this log's owner nor one of its operators",
+            f"{format_address(signer.address)} is neither this log's owner nor its operator",
             hint="use the owner's key, or let the owner call setOperator for this one",
         )
 
@@ -287,6 +287,4 @@ def _record_anchor(
 
 
 def _read_anchor(config: Config, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
-    return decode_anchor(
-        node.fetch_storage(config.registry, anchor_slot(config.log, root), block)
-    )
+    return decode_anchor(node.fetch_storage(config.registry, anchor_slot(config.log, root), block))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from anchor.digest import Digests
 from anchor.errors import UsageError
 from anchor.pipeline.gathering import source_of
-from anchor.pipeline.project import Project
 from anchor.receipt import SUFFIX, Receipt
 from anchor.store.evidence import StoredEvidence, find_by_digest
 
@@ -41,14 +42,13 @@ class ReceiptFolder:
         return path.with_name(path.name + SUFFIX)
 
 
-def find_evidence(project: Project, file: Path, digests: Digests) -> StoredEvidence:
+def find_evidence(connection: Connection, file: Path, digests: Digests) -> StoredEvidence:
     """Return the newest evidence that is ``file``, or else that has its digests.
 
     Raises:
         UsageError: nothing in this project's log has these digests.
     """
-    with project.database.read() as connection:
-        found = find_by_digest(connection, digests)
+    found = find_by_digest(connection, digests)
     if not found:
         raise UsageError(
             f"{file} is not in this project's log, with this content",

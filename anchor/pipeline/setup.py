@@ -100,7 +100,8 @@ def write_dev_key(config: Config) -> None:
     assert signer.keystore is not None and signer.password_file is not None
     password = "devnet"
     # The key is public and the password stands beside it: stretching it would protect nothing.
-    write_keystore(signer.keystore, PUBLIC_DEV_KEY, password, iterations=1_000)
+    key = bytes.fromhex(PUBLIC_DEV_KEY[2:])
+    write_keystore(signer.keystore, key, password, iterations=1_000)
     descriptor = os.open(signer.password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(password + "\n")

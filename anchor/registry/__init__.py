@@ -1,0 +1,1 @@
+"""The registry contract as data: artifact, address, calldata, storage layout."""

@@ -43,9 +43,7 @@ def load_artifact() -> Artifact:
         abi=data["abi"],
         init_code=bytes.fromhex(data["bytecode"].removeprefix("0x")),
         runtime_template=bytes.fromhex(data["deployedBytecode"].removeprefix("0x")),
-        chain_id_places=tuple(
-            place["start"] for place in data["immutableReferences"]["CHAIN_ID"]
-        ),
+        chain_id_places=tuple(place["start"] for place in data["immutableReferences"]["CHAIN_ID"]),
     )
 
 

@@ -27,7 +27,7 @@ MIGRATION_HEAD = "0001"
 
 
 class Database:
-    """An open store.  Use ``write`` for a transaction that changes something, ``read`` otherwise."""
+    """An open store: ``write`` for a transaction that changes something, ``read`` otherwise."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -63,9 +63,7 @@ def known_identities(connection: Connection, identities: Sequence[bytes]) -> set
     known: set[bytes] = set()
     for start in range(0, len(identities), _LOOKUP_CHUNK):
         chunk = identities[start : start + _LOOKUP_CHUNK]
-        rows = connection.execute(
-            select(evidence.c.identity).where(evidence.c.identity.in_(chunk))
-        )
+        rows = connection.execute(select(evidence.c.identity).where(evidence.c.identity.in_(chunk)))
         known.update(row.identity for row in rows)
     return known
 
@@ -101,9 +99,7 @@ def assign_indices(connection: Connection, first_index: int, ids: Sequence[int])
 def load_leaves(connection: Connection, size: int) -> bytes:
     """Return the first ``size`` leaf hashes of the log, back to back."""
     rows = connection.execute(
-        select(evidence.c.leaf)
-        .where(evidence.c.leaf_index < size)
-        .order_by(evidence.c.leaf_index)
+        select(evidence.c.leaf).where(evidence.c.leaf_index < size).order_by(evidence.c.leaf_index)
     )
     return b"".join(row.leaf for row in rows)
 

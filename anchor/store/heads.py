@@ -99,9 +99,7 @@ def save_anchor(
         "block_hash": block_hash if block_hash or before is None else before.block_hash,
     }
     if before is None:
-        connection.execute(
-            insert(anchors).values(chain_id=chain_id, head_size=head.size, **values)
-        )
+        connection.execute(insert(anchors).values(chain_id=chain_id, head_size=head.size, **values))
     else:
         connection.execute(update(anchors).where(key).values(**values))
 

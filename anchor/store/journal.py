@@ -75,12 +75,8 @@ class StoredJournal:
             )
 
 
-def _is_slot(
-    table: Table, chain_id: ChainId, sender: Address, nonce: int
-) -> ColumnElement[bool]:
-    return (
-        (table.c.chain_id == chain_id) & (table.c.sender == sender) & (table.c.nonce == nonce)
-    )
+def _is_slot(table: Table, chain_id: ChainId, sender: Address, nonce: int) -> ColumnElement[bool]:
+    return (table.c.chain_id == chain_id) & (table.c.sender == sender) & (table.c.nonce == nonce)
 
 
 def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce: int) -> Slot:

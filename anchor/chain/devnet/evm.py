@@ -60,7 +60,7 @@ class EmbeddedChain:
             from eth.chains.base import Chain
             from eth.db.atomic import AtomicDB
             from eth.vm.forks.prague import PragueVM
-            from rlp import encode  # type: ignore[import-untyped]
+            from rlp import encode
         except ImportError as error:
             raise UsageError(
                 f"the embedded devnet needs py-evm: {error}",
@@ -219,7 +219,7 @@ class EmbeddedChain:
 
     def _decode(self, raw: bytes) -> SignedTransactionAPI:
         from eth_utils.exceptions import ValidationError
-        from rlp.exceptions import RLPException  # type: ignore[import-untyped]
+        from rlp.exceptions import RLPException
 
         if raw[:1] not in (b"\x01", b"\x02") and not (raw and raw[0] >= 0xC0):
             raise RpcError(SERVER_ERROR, "transaction type not supported")

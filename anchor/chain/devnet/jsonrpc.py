@@ -131,7 +131,7 @@ def _answer_one(message: Any, dispatch: Dispatch) -> dict[str, Any] | None:
         response = _failure(ident, error)
         if error.code == INVALID_REQUEST:
             return response
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # Our own bug: the client gets an answer, and the server lives on.
         response = _failure(ident, RpcError(INTERNAL_ERROR, f"internal error: {error!r}"))
     return response if "id" in message else None

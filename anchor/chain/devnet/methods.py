@@ -60,7 +60,7 @@ class Methods:
             "net_version": (lambda: str(chain.chain_id), 0, 0),
             "web3_clientVersion": (lambda: self._version, 0, 0),
             "eth_syncing": (lambda: False, 0, 0),
-            "eth_accounts": (lambda: [], 0, 0),
+            "eth_accounts": (list, 0, 0),
             "eth_blockNumber": (lambda: encode_quantity(chain.head.header.block_number), 0, 0),
             "eth_getBlockByNumber": (self._block_by_number, 2, 2),
             "eth_getBlockByHash": (self._block_by_hash, 2, 2),

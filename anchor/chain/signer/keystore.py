@@ -1,4 +1,4 @@
-"""Keys from an encrypted keystore file (Web3 Secret Storage), as eth-account, geth and ape keep them.
+"""Keys from an encrypted keystore file (Web3 Secret Storage), as geth and ape keep them.
 
 The password comes from a callback, is used once and not kept; neither it nor the key appears in a
 message, a log or a representation.
@@ -83,7 +83,7 @@ def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner
     password = ask_password()
     try:
         account = Account.from_key(Account.decrypt(members, password))
-    except Exception:
+    except Exception:  # noqa: BLE001
         # Whatever eth-account raises may quote what it was given; only our own words go out.
         raise SignerError(
             f"the keystore {path} does not open with that password",
@@ -92,7 +92,7 @@ def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner
     return KeystoreSigner(account)
 
 
-def write_keystore(path: Path, private_key: str, password: str, *, iterations: int) -> None:
+def write_keystore(path: Path, private_key: bytes, password: str, *, iterations: int) -> None:
     """Encrypt a key into a new keystore file that only this user can read."""
     from eth_account import Account
 

@@ -1,0 +1,314 @@
+"""The single steps of a verification: each returns what it established and a line about it.
+
+``anchor.verify`` numbers them and says in what order they run.  A step raises the error that says
+what is wrong; what it could not find out is a ``CannotCheckError``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from anchor import merkle
+from anchor.digest import SHA256, SM3, Digests
+from anchor.errors import (
+    CannotCheckError,
+    MismatchError,
+    NodeFaultError,
+    NotAnchoredError,
+    NotFinalError,
+    NotTrustedError,
+)
+from anchor.receipt import Receipt, ReceiptAnchor, parse_receipt
+from anchor.record import Record, parse_record
+from anchor.registry.artifact import expected_code_hash
+from anchor.registry.keccak import format_address
+from anchor.registry.slots import anchor_slot, decode_anchor, operator_key_slot
+from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
+from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, log_number, log_owner
+
+# One slot on Ethereum: a block's timestamp is its slot's start, set by protocol since the merge.
+_DEFAULT_TIME_SLACK = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One block, named by its hash; ``timestamp`` in Unix seconds."""
+
+    number: int
+    hash: Hash32
+    timestamp: int
+
+
+class ChainView(Protocol):
+    """What a verifier reads from one chain.
+
+    Every answer is strictly decoded; a node that does not answer, or not properly, raises
+    ``CannotCheckError``.  Reads at one block may be cached: a block hash names one state.
+    """
+
+    def fetch_chain_id(self) -> ChainId: ...
+
+    def fetch_genesis(self) -> Hash32: ...
+
+    def fetch_latest_block(self) -> Block: ...
+
+    def fetch_final_block(self, rule: FinalityRule) -> Block: ...
+
+    def fetch_code_hash(self, address: Address, block: Block) -> Hash32: ...
+
+    def fetch_storage(self, address: Address, slot: Hash32, block: Block) -> Hash32: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One anchor to look up, or (``anchor`` None) a head that may have been anchored since."""
+
+    chain_id: ChainId
+    genesis: Hash32 | None
+    registry: Address
+    code_hash: Hash32
+    log: LogId
+    head: Head
+    anchor: ReceiptAnchor | None
+    operators: tuple[TrustedOperator, ...] | None
+    time_slack: int
+    finality: FinalityRule
+    rpc: tuple[str, ...]
+
+
+def parse_documents(data: bytes) -> tuple[tuple[Receipt, Record], str]:
+    """Step 1: parse the receipt and its record strictly."""
+    receipt = parse_receipt(data)
+    record = parse_record(receipt.record)
+    return (receipt, record), f"log 0x{receipt.log.hex()}, leaf {receipt.index}"
+
+
+def check_file(evidence: Digests, record: Record) -> tuple[bool, str]:
+    """Step 2: compare the digests of the file, and its size, with the record's."""
+    compared: list[str] = []
+    for name, ours, theirs in (
+        (SHA256, evidence.sha256, record.digests.sha256),
+        (SM3, evidence.sm3, record.digests.sm3),
+    ):
+        if ours is None or theirs is None:
+            continue
+        if ours != theirs:
+            raise MismatchError(
+                f"the {name} of the file is {ours.hex()}, the record says {theirs.hex()}",
+                hint="the file was changed, or the receipt belongs to another file",
+            )
+        compared.append(name)
+    sizes = (evidence.size, record.digests.size)
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise MismatchError(f"the file has {sizes[0]} bytes, the record says {sizes[1]}")
+    if not compared:
+        raise CannotCheckError("the record has none of the digests given, so nothing was compared")
+    return True, " and ".join(compared) + " equal"
+
+
+def check_paths(receipt: Receipt) -> tuple[bool, str]:
+    """Step 3: fold the record's leaf up to the root of the head and of every anchor."""
+    leaf = merkle.hash_leaf(receipt.record)
+    places = [("head", receipt.head, receipt.path)]
+    places += [("anchor", anchor.head, anchor.path) for anchor in receipt.anchors]
+    for place, head, path in places:
+        try:
+            merkle.verify_inclusion(
+                leaf=leaf, index=receipt.index, size=head.size, path=path, root=head.root
+            )
+        except MismatchError as error:
+            raise MismatchError(
+                f"the record does not lead to the root of the {place} of size {head.size}: "
+                f"{error.message}",
+                hint="the record, the index, the path or the root was changed",
+            ) from error
+    return True, f"leaf {leaf.hex()}"
+
+
+def choose_targets(receipt: Receipt, policy: TrustPolicy | None) -> tuple[tuple[Target, ...], str]:
+    """Step 4: return what to look up: the anchors the policy pins, or the head of a promise.
+
+    Without a policy every anchor is taken as the receipt names it.
+    """
+    if policy is None:
+        if not receipt.anchors:
+            raise NotFinalError(
+                "the receipt is the operator's promise: it names no anchor yet",
+                hint="ask the operator for an upgraded receipt, or give a trust policy",
+            )
+        targets = tuple(_unpinned_target(receipt, anchor) for anchor in receipt.anchors)
+        return targets, "taken from the receipt: no trust policy was given"
+    entries = [entry for entry in policy.entries if _covers_log(entry, receipt.log)]
+    if not entries:
+        raise NotTrustedError(
+            f"log {log_number(receipt.log)} of owner {format_address(log_owner(receipt.log))} is "
+            "not one the trust policy pins",
+            hint="check whose receipt this is before you pin another log",
+        )
+    if not receipt.anchors:
+        return tuple(_pinned_target(receipt, entry, None) for entry in entries), "as pinned"
+    matches = [
+        _pinned_target(receipt, entry, anchor)
+        for anchor in receipt.anchors
+        for entry in entries
+        if (entry.chain_id, entry.registry) == (anchor.chain_id, anchor.registry)
+    ]
+    if not matches:
+        places = ", ".join(
+            f"registry {format_address(anchor.registry)} on chain {anchor.chain_id}"
+            for anchor in receipt.anchors
+        )
+        raise NotTrustedError(f"the receipt is anchored in {places}, which the policy does not pin")
+    return tuple(matches), "as pinned"
+
+
+def _covers_log(entry: TrustEntry, log: LogId) -> bool:
+    return entry.owner == log_owner(log) and log_number(log) in entry.logs
+
+
+def _unpinned_target(receipt: Receipt, anchor: ReceiptAnchor) -> Target:
+    return Target(
+        chain_id=anchor.chain_id,
+        genesis=None,
+        registry=anchor.registry,
+        code_hash=expected_code_hash(anchor.chain_id),
+        log=receipt.log,
+        head=anchor.head,
+        anchor=anchor,
+        operators=None,
+        time_slack=_DEFAULT_TIME_SLACK,
+        finality="finalized",
+        rpc=(),
+    )
+
+
+def _pinned_target(receipt: Receipt, entry: TrustEntry, anchor: ReceiptAnchor | None) -> Target:
+    return Target(
+        chain_id=entry.chain_id,
+        genesis=entry.genesis,
+        registry=entry.registry,
+        code_hash=entry.code_hash,
+        log=receipt.log,
+        head=receipt.head if anchor is None else anchor.head,
+        anchor=anchor,
+        operators=entry.operators,
+        time_slack=entry.time_slack,
+        finality=entry.finality,
+        rpc=entry.rpc,
+    )
+
+
+def check_chain(view: ChainView, target: Target) -> tuple[ChainView, str]:
+    """Step 5: compare the node's chain id, and its genesis block where that is pinned."""
+    chain_id = view.fetch_chain_id()
+    if chain_id != target.chain_id:
+        raise NotTrustedError(
+            f"the node is on chain {chain_id}, not on chain {target.chain_id}",
+            hint="point --rpc at a node of the right chain",
+        )
+    if target.genesis is None:
+        return view, f"chain {chain_id}; its genesis block is not pinned"
+    genesis = view.fetch_genesis()
+    if genesis != target.genesis:
+        raise NotTrustedError(
+            f"the node's genesis block is 0x{genesis.hex()}, the policy pins "
+            f"0x{target.genesis.hex()}: another chain with the same chain id"
+        )
+    return view, f"chain {chain_id}, genesis 0x{genesis.hex()[:16]}…"
+
+
+def check_code(view: ChainView, target: Target) -> tuple[Block, str]:
+    """Step 6: compare the registry's code hash in the newest final block; return that block."""
+    final = view.fetch_final_block(target.finality)
+    where = f"{format_address(target.registry)} in final block {final.number}"
+    code_hash = view.fetch_code_hash(target.registry, final)
+    if code_hash == target.code_hash:
+        return final, f"code hash 0x{code_hash.hex()[:16]}… at {where}"
+    latest = view.fetch_latest_block()
+    if view.fetch_code_hash(target.registry, latest) == target.code_hash:
+        raise NotFinalError(
+            f"the registry {format_address(target.registry)} is deployed, but not in a final block "
+            f"yet (final: {final.number}, latest: {latest.number})"
+        )
+    raise NotTrustedError(
+        f"the code at {where} has hash 0x{code_hash.hex()}, not the pinned "
+        f"0x{target.code_hash.hex()}"
+    )
+
+
+def check_anchored(view: ChainView, target: Target, final: Block) -> tuple[Anchor, str]:
+    """Step 7: read the root's anchor from the registry's storage in the final block."""
+    slot = anchor_slot(target.log, target.head.root)
+    stored = decode_anchor(view.fetch_storage(target.registry, slot, final))
+    if stored is not None:
+        if stored.block_number > final.number or stored.timestamp > final.timestamp:
+            raise NodeFaultError("the node shows an anchor later than the block it was read at")
+        return stored, f"read at final block {final.number}, 0x{final.hash.hex()}"
+    latest = view.fetch_latest_block()
+    pending = decode_anchor(view.fetch_storage(target.registry, slot, latest))
+    if pending is not None:
+        raise NotFinalError(
+            f"included in block {pending.block_number}, which is not final yet "
+            f"(final: {final.number})",
+            hint="verify again once it is; until then a reorganisation can undo it",
+        )
+    if target.anchor is None:
+        raise NotFinalError(
+            f"the receipt is the operator's promise: the registry does not hold its head of size "
+            f"{target.head.size}",
+            hint="ask for an upgraded receipt: `anchor upgrade`",
+        )
+    raise NotAnchoredError(
+        f"the registry {format_address(target.registry)} does not hold root "
+        f"{target.head.root.hex()} for log 0x{target.log.hex()}"
+    )
+
+
+def check_derived(target: Target, stored: Anchor) -> tuple[bool, str]:
+    """Step 8: compare what the receipt states about the anchor with what is stored."""
+    pairs = [("size", target.head.size, stored.size)]
+    if target.anchor is not None:
+        pairs += [
+            ("sequence", target.anchor.sequence, stored.sequence),
+            ("block_number", target.anchor.block_number, stored.block_number),
+            ("timestamp", target.anchor.timestamp, stored.timestamp),
+        ]
+    for member, stated, found in pairs:
+        if stated != found:
+            raise MismatchError(
+                f"the receipt says {member} {stated}, the registry says {found}",
+                hint="the receipt was altered, or written before a reorganisation: upgrade it",
+            )
+    return True, f"size {stored.size}, anchor {stored.sequence}, block {stored.block_number}"
+
+
+def check_submitter(
+    view: ChainView, target: Target, stored: Anchor, final: Block
+) -> tuple[Address, str]:
+    """Step 9: return the address behind the anchor's operator id, if the policy accepts it."""
+    operator_id = stored.operator_id
+    if target.operators is not None and not any(
+        operator.accepts(operator_id=operator_id, block_number=stored.block_number)
+        for operator in target.operators
+    ):
+        raise NotTrustedError(
+            f"operator {operator_id} is not accepted by the policy for block {stored.block_number}"
+        )
+    if operator_id == 0:
+        owner = log_owner(target.log)
+        return owner, f"the log's owner {format_address(owner)}"
+    word = view.fetch_storage(target.registry, operator_key_slot(target.log, operator_id), final)
+    if word[:12] != bytes(12) or not any(word):
+        raise NodeFaultError(f"the node shows no key for operator {operator_id}")
+    return Address(word[12:]), f"operator {operator_id}, key {format_address(Address(word[12:]))}"
+
+
+def latest_time(timestamp: int) -> tuple[datetime, str]:
+    """Step 10: return the time by which the record existed, given in Unix seconds."""
+    try:
+        time = datetime.fromtimestamp(timestamp, UTC)
+    except (OverflowError, ValueError) as error:
+        raise NodeFaultError(f"the registry's timestamp {timestamp} is no date") from error
+    return time, f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,51 @@
+# Shared by scripts/demo and scripts/test, which source it from the repository's root: finds a
+# Python, and fills a virtual environment with pinned, hash-checked packages.
+
+fail() {
+    echo "error: $1" >&2
+    echo "  $2" >&2
+    exit 2
+}
+
+# find_python MINOR... : print the first Python 3.MINOR here, in that order of preference.
+find_python() {
+    for minor in "$@"; do
+        for name in "python3.$minor" python3 python; do
+            if "$name" -c "import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, $minor))" \
+                2>/dev/null; then
+                command -v "$name"
+                return 0
+            fi
+        done
+    done
+    return 1
+}
+
+# fill_environment FOLDER PYTHON REQUIREMENTS... : create the environment from the first of the
+# requirements files, unless it was filled from one of them already.
+fill_environment() {
+    folder=$1
+    python=$2
+    shift 2
+    for requirements in "$@"; do
+        if [ -f "$folder/.filled-from" ] &&
+            cat "$requirements" pyproject.toml | cmp -s - "$folder/.filled-from"; then
+            return 0
+        fi
+    done
+    requirements=$1
+    echo "setting up $folder with $python ..." >&2
+    rm -rf "$folder"
+    "$python" -m venv "$folder" || fail "$python cannot create a virtual environment" \
+        "install its venv module (on Debian: apt install python3-venv)"
+    log="$folder/pip.log"
+    if ! "$folder/bin/python" -m pip install --disable-pip-version-check --require-hashes \
+        --requirement "$requirements" >"$log" 2>&1 ||
+        ! "$folder/bin/python" -m pip install --disable-pip-version-check --no-build-isolation \
+            --no-deps --editable . >>"$log" 2>&1; then
+        tail -n 15 "$log" >&2
+        fail "the packages pinned in $requirements could not be installed" \
+            "check the connection to your package registry, then run this again"
+    fi
+    cat "$requirements" pyproject.toml >"$folder/.filled-from"
+}
