@@ -7,10 +7,10 @@ its password comes from a prompt or a file of its own.  An RPC URL that holds an
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -22,12 +22,11 @@ from pydantic_settings import (
 
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
+from anchor.filenames import TRUST_POLICY
 from anchor.registry.keccak import format_address, parse_address
 from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
 
-FILE_NAME = "anchor.toml"
-TRUST_FILE_NAME = "trust.toml"
 FORMAT = "anchor-config/1"
 
 WaitFor = Literal["included", "final"]
@@ -68,25 +67,6 @@ class Config:
     def lock(self) -> Path:
         """Return the lock file beside the store."""
         return self.store.with_suffix(".lock")
-
-
-def find_config(start: Path | None = None) -> Path:
-    """Return the configuration file: ``ANCHOR_CONFIG``, else the nearest one upwards.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    named = os.environ.get("ANCHOR_CONFIG")
-    if named:
-        return Path(named)
-    folder = (start or Path.cwd()).resolve()
-    for candidate in (folder, *folder.parents):
-        if (candidate / FILE_NAME).is_file():
-            return candidate / FILE_NAME
-    raise ConfigError(
-        f"no {FILE_NAME} in {folder} or above it",
-        hint="create a project here with `anchor init`, or name one with --config",
-    )
 
 
 def load_config(path: Path) -> Config:
@@ -159,6 +139,12 @@ def encode_config(config: Config) -> str:
     )
 
 
+def is_plain_url(url: str) -> bool:
+    """Say whether an RPC URL holds nothing but scheme, host and port, and so no secret."""
+    parts = urlsplit(url)
+    return not (parts.username or parts.password or parts.query or parts.path.strip("/"))
+
+
 def _relative(path: Path | None, folder: Path) -> str | None:
     if path is None:
         return None
@@ -202,7 +188,7 @@ class _ConfigDocument(BaseSettings):
     format: Literal["anchor-config/1"]
     store: str = "anchor.db"
     receipts: str = "receipts"
-    trust: str = TRUST_FILE_NAME
+    trust: str = TRUST_POLICY
     digests: list[str] = ["sha256", "sm3"]
     chain: _ChainSection
     log: _LogSection

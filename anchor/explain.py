@@ -12,7 +12,6 @@ from anchor.registry.keccak import format_address
 from anchor.registry.slots import anchor_slot, encode_anchor
 from anchor.types import Anchor, Hash32, Head, log_number, log_owner
 
-
 # Python is there where this program is; jq and xxd need not be.
 _PRINT_RECORD = (
     "import json, sys; "

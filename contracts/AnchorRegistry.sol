@@ -36,9 +36,10 @@ contract AnchorRegistry is IAnchorRegistry {
         bytes32 head = heads[log];
         if (head == CLOSED) revert LogClosed(log, successors[log]);
         if (root == 0 || root == CLOSED) revert InvalidRoot(root);
-        Anchor storage place = anchors[log][root];
+        mapping(bytes32 root => Anchor) storage inLog = anchors[log];
+        Anchor storage place = inLog[root];
         if (place.size != 0) revert AlreadyAnchored(log, root);
-        Anchor storage previous = anchors[log][head];
+        Anchor storage previous = inLog[head];
         (uint48 headSize, uint40 headSequence) = (0, 0);
         if (head != 0) (headSize, headSequence) = (previous.size, previous.sequence);
         if (size <= headSize || size > type(uint48).max) revert InvalidSize(size, headSize);
@@ -79,8 +80,7 @@ contract AnchorRegistry is IAnchorRegistry {
     }
 
     function headOf(bytes32 log) external view returns (bytes32 root, Anchor memory) {
-        root = heads[log];
-        return (root, anchors[log][root]);
+        return (heads[log], anchors[log][heads[log]]);
     }
 
     function successorOf(bytes32 log) external view returns (bytes32) {

@@ -11,16 +11,17 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anchor.chain.node import Node
-from anchor.chain.rpc import Rpc
-from anchor.errors import NodeRefusedError, UsageError
-from anchor.registry.artifact import CREATE2_PROXY
 from ape.api import ProviderAPI
 from ape_test import LocalProvider
 from eth_tester.exceptions import TransactionFailed
 from eth_tester.exceptions import ValidationError as TesterValidationError
 from eth_utils.exceptions import ValidationError
 from web3.exceptions import MethodUnavailable
+
+from anchor.chain.devnet.accounts import CREATE2_PROXY, CREATE2_PROXY_CODE
+from anchor.chain.node import Node
+from anchor.chain.rpc import Rpc
+from anchor.errors import NodeRefusedError, UsageError
 
 # geth's codes: rpc/errors.go (method not found, server error) and internal/ethapi/errors.go (3).
 _METHOD_NOT_FOUND = -32601
@@ -36,15 +37,15 @@ _BLOCK_PARAMS = {
     "eth_getTransactionCount": 1,
 }
 
-# The proxy's one deployment, signed so that nobody holds its key: the same transaction on every
-# chain (github.com/Arachnid/deterministic-deployment-proxy, README).
-_PROXY_SENDER = "0x3fab184622dc19b6109349b94811493bf45362e0"
-_PROXY_COST = 100_000 * 100 * 10**9
+# The proxy's one deployment: the same transaction on every chain, with a made-up signature, so that
+# nobody holds its key (github.com/Arachnid/deterministic-deployment-proxy, README).
+_PROXY_SENDER = "0x3fAB184622Dc19b6109349B94811493BF2a45362"
+_PROXY_GAS = 100_000
+_PROXY_GAS_PRICE = 100 * 10**9
 _PROXY_TRANSACTION = (
-    "0xf8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffff"
-    "ffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b80825250"
-    "50506014600cf31ba02222222222222222222222222222222222222222222222222222222222222222a02222222222"
-    "222222222222222222222222222222222222222222222222222222"
+    "0xf8a58085174876e800830186a08080b853"  # nonce 0, gas price, gas, no receiver, no value
+    "604580600e600039806000f350fe"  # returns the code that follows
+    f"{CREATE2_PROXY_CODE.hex()}1ba0{'22' * 32}a0{'22' * 32}"
 )
 
 
@@ -112,11 +113,13 @@ def open_node(provider: ProviderAPI) -> Node:
 
 def provide_create2_proxy(provider: ProviderAPI) -> None:
     """Put the CREATE2 proxy on ape's in-process chain; every other devnet starts with it."""
-    if not isinstance(provider, LocalProvider) or provider.get_code("0x" + CREATE2_PROXY.hex()):
+    if not isinstance(provider, LocalProvider):
         return
     rpc = InProcessRpc(provider)
-    payer = rpc.call("eth_accounts")[0]
-    rpc.call("eth_sendTransaction", [{"from": payer, "to": _PROXY_SENDER, "value": _PROXY_COST}])
+    if rpc.call("eth_getCode", ["0x" + CREATE2_PROXY.hex(), "latest"]) != "0x":
+        return
+    cost = {"to": _PROXY_SENDER, "value": hex(_PROXY_GAS * _PROXY_GAS_PRICE)}
+    rpc.call("eth_sendTransaction", [{"from": rpc.call("eth_accounts")[0], **cost}])
     rpc.call("eth_sendRawTransaction", [_PROXY_TRANSACTION])
 
 

@@ -13,6 +13,7 @@ from anchor.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from anchor.digest import Digests
     from anchor.trust import TrustPolicy
+    from anchor.types import ChainId
 
 Load = Callable[[], "tuple[bytes, Digests]"]
 
@@ -26,20 +27,29 @@ class Bench:
     """
 
     def __init__(self, *, config_path: Path | None, trust: Path | None) -> None:
-        from anchor.config import TRUST_FILE_NAME, find_config
+        from anchor.filenames import TRUST_POLICY, find_config
 
         self._config_path: Path | None = config_path
         if config_path is None:
             with contextlib.suppress(ConfigError):
                 self._config_path = find_config()
-        here = Path(TRUST_FILE_NAME)
+        here = Path(TRUST_POLICY)
         if trust is None and here.is_file():
             trust = here
         if trust is None and self._config_path is not None:
-            candidate = self._config_path.parent / TRUST_FILE_NAME
+            candidate = self._config_path.parent / TRUST_POLICY
             trust = candidate if candidate.is_file() else None
         self.policy_name: str | None = None if trust is None else str(trust)
         self.policy: TrustPolicy | None = None if trust is None else read_policy(trust)
+
+    def project_rpc(self, chain_id: ChainId) -> str | None:
+        """Return the node of the project around, where there is one on that chain."""
+        if self._config_path is None:
+            return None
+        from anchor.config import load_config
+
+        config = load_config(self._config_path)
+        return config.rpc if config.chain_id == chain_id else None
 
     def items(
         self, files: Sequence[Path], *, receipt: Path | None, digest: str | None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def receipt_path(argument: Path) -> Path:
     """Return the receipt that ``argument`` is, or that lies beside it."""
-    from anchor.pipeline.receipts import sidecar_path
+    from anchor.filenames import sidecar_path
     from anchor.receipt import SUFFIX
 
     return argument if argument.name.endswith(SUFFIX) else sidecar_path(argument)

@@ -92,7 +92,8 @@ def _prove_files(
     project: Project, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
 ) -> list[dict[str, Any]]:
     from anchor.cli.files import digest_file
-    from anchor.pipeline.receipts import find_evidence, sidecar_path
+    from anchor.filenames import sidecar_path
+    from anchor.pipeline.receipts import find_evidence
     from anchor.record import parse_record
 
     written: list[dict[str, Any]] = []

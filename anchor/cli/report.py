@@ -59,9 +59,7 @@ def _print_trust(output: Output, report: Report, policy: str | None) -> None:
     is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
     subject = "Unchanged since it was recorded; the record" if is_unchanged else "The record"
     for proven in report.proven:
-        output.line(
-            f"  {subject} existed no later than {proven.existed_by:%Y-%m-%d %H:%M:%S} UTC,"
-        )
+        output.line(f"  {subject} existed no later than {proven.existed_by:%Y-%m-%d %H:%M:%S} UTC,")
         output.line(
             f"  anchored by {format_address(proven.submitter)} on chain {proven.chain_id}, "
             f"block {proven.anchor.block_number} (as one node says: assurance rpc)."

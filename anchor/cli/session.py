@@ -33,7 +33,8 @@ class SystemClock:
 @contextmanager
 def project_session(config_path: Path | None) -> Iterator[Project]:
     """Open the project named by ``--config``, the environment or the current folder."""
-    from anchor.config import find_config, load_config
+    from anchor.config import load_config
+    from anchor.filenames import find_config
     from anchor.pipeline.project import open_project
 
     project = open_project(load_config(config_path or find_config()))

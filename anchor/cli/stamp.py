@@ -75,9 +75,10 @@ def command(
 def _write_sidecars(
     project: Project, files: tuple[Hashed, ...], output: Output
 ) -> list[dict[str, Any]]:
+    from anchor.filenames import sidecar_path
     from anchor.pipeline.project import write_file
     from anchor.pipeline.proving import Prover
-    from anchor.pipeline.receipts import find_evidence, sidecar_path
+    from anchor.pipeline.receipts import find_evidence
     from anchor.receipt import encode_receipt
 
     prover = Prover(project)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -14,7 +14,7 @@ from anchor.errors import AnchorError, CannotCheckError, UsageError
 
 if TYPE_CHECKING:
     from anchor.types import ChainId
-    from anchor.verify import ChainView
+    from anchor.verify import ChainView, Connect
 
 NAME = "verify"
 
@@ -64,7 +64,7 @@ def command(
         raise UsageError("--receipt goes with one file")
     output = Output(as_json=as_json)
     bench = Bench(config_path=config_path, trust=trust)
-    connect = _connector(rpc)
+    connect = _connector(rpc, bench.project_rpc)
     documents: list[dict[str, Any]] = []
     codes = []
     for name, load in bench.items(files or [], receipt=receipt, digest=digest):
@@ -86,15 +86,18 @@ def command(
     raise typer.Exit(code)
 
 
-def _connector(rpc: str | None) -> Any:
-    """Return how to reach a chain; one view for each URL, so that many files cost few questions."""
+def _connector(rpc: str | None, project_rpc: Callable[[ChainId], str | None]) -> Connect:
+    """Return how to reach a chain: ``--rpc``, else the policy's node, else the project's.
+
+    One view for each URL, so that many files cost few questions.
+    """
     views: dict[str, ChainView] = {}
 
     def connect(chain_id: ChainId, urls: Sequence[str]) -> ChainView:
         from anchor.chain.views import ChainReader
         from anchor.cli.session import open_node
 
-        url = rpc or next(iter(urls), None)
+        url = rpc or next(iter(urls), None) or project_rpc(chain_id)
         if url is None:
             raise CannotCheckError(
                 f"no node of chain {chain_id} is known",

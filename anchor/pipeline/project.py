@@ -13,8 +13,9 @@ from pathlib import Path
 
 from sqlalchemy import insert, select
 
-from anchor.config import FILE_NAME, Config, encode_config
+from anchor.config import Config, encode_config, is_plain_url
 from anchor.errors import ChainGuardError, ConfigError
+from anchor.filenames import CONFIG
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.schema import project
 from anchor.trust import TrustEntry, encode_policy
@@ -43,7 +44,7 @@ def create_project(config: Config) -> Project:
     Raises:
         ConfigError: there is a project, or one of its files, already.
     """
-    for path in (config.folder / FILE_NAME, config.trust, config.store):
+    for path in (config.folder / CONFIG, config.trust, config.store):
         if path.exists():
             raise ConfigError(
                 f"{path} exists already", hint="choose an empty folder, or use the project in it"
@@ -62,7 +63,7 @@ def create_project(config: Config) -> Project:
             )
         )
     write_file(config.trust, encode_policy([trust_entry(config)]))
-    write_file(config.folder / FILE_NAME, encode_config(config).encode("utf-8"))
+    write_file(config.folder / CONFIG, encode_config(config).encode("utf-8"))
     return Project(config=config, database=database)
 
 
@@ -105,7 +106,8 @@ def trust_entry(config: Config) -> TrustEntry:
         operators=None,
         time_slack=config.time_slack,
         finality=config.finality,
-        rpc=(config.rpc,),
+        # The policy is handed out: a URL that holds more than a host may hold an API key.
+        rpc=(config.rpc,) if is_plain_url(config.rpc) else (),
     )
 
 

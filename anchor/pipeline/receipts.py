@@ -16,11 +16,6 @@ from anchor.store.evidence import StoredEvidence, find_by_digest
 _MAX_PART_BYTES = 200
 
 
-def sidecar_path(file: Path) -> Path:
-    """Return where the receipt for ``file`` lies beside it."""
-    return file.with_name(file.name + SUFFIX)
-
-
 class ReceiptFolder:
     """Gives each evidence name a file of its own below one folder.
 

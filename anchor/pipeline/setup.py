@@ -9,9 +9,10 @@ from anchor.chain.devnet.accounts import DEV_ADDRESS, DEVNET_CHAIN_ID, PUBLIC_DE
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import write_keystore
 from anchor.chain.views import fetch_final_block
-from anchor.config import TRUST_FILE_NAME, Config, SignerConfig, WaitFor
+from anchor.config import Config, SignerConfig, WaitFor
 from anchor.digest import SHA256, SM3
 from anchor.errors import CannotCheckError, NodeFaultError, NodeUnreachableError, UsageError
+from anchor.filenames import TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.trust import FinalityRule
 from anchor.types import Address, make_log_id
@@ -39,7 +40,7 @@ def plan_project(
         folder=folder,
         store=folder / "anchor.db",
         receipts=folder / "receipts",
-        trust=folder / TRUST_FILE_NAME,
+        trust=folder / TRUST_POLICY,
         digests=(SHA256, SM3),
         rpc=url,
         chain_id=chain_id,

@@ -1,0 +1,36 @@
+"""The names of the files this program looks for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from anchor.errors import ConfigError
+from anchor.receipt import SUFFIX
+
+CONFIG = "anchor.toml"
+TRUST_POLICY = "trust.toml"
+
+
+def find_config(start: Path | None = None) -> Path:
+    """Return the configuration file: ``ANCHOR_CONFIG``, else the nearest one upwards.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    named = os.environ.get("ANCHOR_CONFIG")
+    if named:
+        return Path(named)
+    folder = (start or Path.cwd()).resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / CONFIG).is_file():
+            return candidate / CONFIG
+    raise ConfigError(
+        f"no {CONFIG} in {folder} or above it",
+        hint="create a project here with `anchor init`, or name one with --config",
+    )
+
+
+def sidecar_path(file: Path) -> Path:
+    """Return where the receipt for ``file`` lies beside it."""
+    return file.with_name(file.name + SUFFIX)

@@ -1,0 +1,220 @@
+"""What the ape scripts share: errors as exit codes, ape's account as a signer, the project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from ape.api import AccountAPI, ProviderAPI, TestAccountAPI
+from ape.cli import ConnectedProviderCommand
+from ape.exceptions import AccountsError, NetworkError, ProviderError, SubprocessError
+from ape.utils.testing import DEFAULT_TEST_CHAIN_ID
+from ape_ethereum.transactions import DynamicFeeTransaction, StaticFeeTransaction
+
+from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
+from anchor.chain.node import Node
+from anchor.chain.signer import UnsignedTransaction
+from anchor.cli.output import Output
+from anchor.cli.session import SystemClock
+from anchor.config import Config, SignerConfig, load_config
+from anchor.filenames import CONFIG
+from anchor.errors import AnchorError, CannotCheckError, NodeFaultError, SignerError
+from anchor.pipeline.deployment import Deployment, deploy
+from anchor.pipeline.project import Project, create_project, open_project
+from anchor.pipeline.setup import plan_project
+from anchor.registry.keccak import format_address
+from anchor.store.lock import hold_lock
+from anchor.types import Address, ChainId
+from scripts._ape_chain import open_node, provide_create2_proxy
+
+_DEV_CHAIN_IDS = (ChainId(DEFAULT_TEST_CHAIN_ID), DEVNET_CHAIN_ID)
+
+output = Output(as_json=False)
+
+project_option = click.option(
+    "--project",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The project's folder; by default one for each chain, below .anchor-ape.",
+)
+autosign_option = click.option(
+    "--autosign",
+    is_flag=True,
+    help="Sign without confirmation; the passphrase is asked for once, or taken from "
+    "$APE_ACCOUNTS_<alias>_PASSPHRASE.",
+)
+
+
+class AnchorCommand(ConnectedProviderCommand):
+    """A command on a connected network that ends with a code of ``anchor.errors.ExitCode``."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what goes wrong is one sentence on standard error."""
+        try:
+            code = super().invoke(ctx)
+        except AnchorError as error:
+            code = _report(error)
+        except (ProviderError, NetworkError, SubprocessError, ConnectionError) as error:
+            # ape's texts go over several lines, and only the first says what happened.
+            reason = str(error).partition("\n")[0]
+            code = _report(CannotCheckError(f"ape cannot connect to the network: {reason}"))
+        if code:
+            ctx.exit(int(code))
+
+
+def _report(error: AnchorError) -> int:
+    output.error(error)
+    return int(error.exit_code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The network ape is connected to.
+
+    ``is_dev`` is what ape calls local *and* what has a devnet's chain id: there the latest block
+    counts as final, and the test accounts, whose keys are public, may sign.
+    """
+
+    provider: ProviderAPI
+    node: Node
+    chain_id: ChainId
+    is_dev: bool
+
+    @property
+    def default_folder(self) -> Path:
+        """Return the project's folder where none is named; a devnet's id stands for many chains."""
+        name = str(self.chain_id)
+        if self.is_dev:
+            genesis = self.node.fetch_block(0)
+            if genesis is None:
+                raise NodeFaultError(f"the node {self.node.name} has no genesis block")
+            name += f"-{genesis.hash[:4].hex()}"
+        return Path(".anchor-ape", name)
+
+
+def open_network(provider: ProviderAPI) -> Network:
+    """Return the network behind ape's connected provider."""
+    node = open_node(provider)
+    chain_id = node.fetch_chain_id()  # ape's own property guesses it for `local`
+    is_dev = provider.network.is_dev and chain_id in _DEV_CHAIN_IDS
+    return Network(provider=provider, node=node, chain_id=chain_id, is_dev=is_dev)
+
+
+class AccountSigner:
+    """Implements ``anchor.chain.signer.Signer`` over an ape account, which keeps its key."""
+
+    def __init__(self, account: AccountAPI) -> None:
+        self._account = account
+
+    @property
+    def address(self) -> Address:
+        """Return the account's address."""
+        return Address(bytes.fromhex(self._account.address[2:]))
+
+    def sign_transaction(self, transaction: UnsignedTransaction) -> bytes:
+        """Return the signed transaction's raw bytes; ape asks what it asks before signing.
+
+        Raises:
+            SignerError: declined, a wrong passphrase, or nobody there to ask.
+        """
+        try:
+            signed = self._account.sign_transaction(_encode_transaction(transaction, self._account))
+        except (AccountsError, click.Abort) as error:
+            # Whatever ape raises may quote what it was given; only our own words go out.
+            raise _signer_error(self._account, f"cannot sign ({type(error).__name__})") from None
+        if signed is None:
+            raise _signer_error(self._account, "was not allowed to sign")
+        return signed.serialize_transaction()
+
+
+def _encode_transaction(
+    transaction: UnsignedTransaction, account: AccountAPI
+) -> StaticFeeTransaction | DynamicFeeTransaction:
+    fees = transaction.fees
+    fields: dict[str, Any] = {
+        "sender": account.address,
+        "chainId": transaction.chain_id,
+        "nonce": transaction.nonce,
+        "to": format_address(transaction.to),
+        "value": 0,
+        "data": transaction.data,
+        "gas": transaction.gas,
+    }
+    if fees.legacy:
+        return StaticFeeTransaction(gasPrice=fees.max_fee, **fields)
+    return DynamicFeeTransaction(
+        maxFeePerGas=fees.max_fee, maxPriorityFeePerGas=fees.priority_fee, **fields
+    )
+
+
+def open_signer(network: Network, account: AccountAPI, *, autosign: bool) -> AccountSigner:
+    """Return a signer over ``account``; with ``autosign`` its passphrase is needed now.
+
+    Raises:
+        SignerError: a test account on a real chain, or the account does not open.
+    """
+    if isinstance(account, TestAccountAPI):
+        if not network.is_dev:
+            raise _signer_error(account, f"must not be used on chain {network.chain_id}")
+    elif autosign and hasattr(account, "set_autosign"):
+        try:
+            account.set_autosign(True)
+        except (AccountsError, click.Abort) as error:
+            raise _signer_error(account, f"does not open ({type(error).__name__})") from None
+    return AccountSigner(account)
+
+
+def _signer_error(account: AccountAPI, what: str) -> SignerError:
+    public = "; its key is public" if isinstance(account, TestAccountAPI) else ""
+    return SignerError(f"the ape account {account.alias} {what}{public}", hint="nothing was sent")
+
+
+@contextmanager
+def hold_project(network: Network, folder: Path | None, account: AccountAPI) -> Iterator[Project]:
+    """Open the project in ``folder``, or create it for a log of ``account``'s, and hold its lock."""
+    folder = (folder or network.default_folder).resolve()
+    if (folder / CONFIG).is_file():
+        project = open_project(load_config(folder / CONFIG))
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        project = create_project(_plan(network, folder, account))
+    try:
+        with hold_lock(project.config.lock):
+            yield project
+    finally:
+        project.database.close()
+
+
+def _plan(network: Network, folder: Path, account: AccountAPI) -> Config:
+    return plan_project(
+        folder,
+        network.node,
+        # Without the path, where providers keep their API keys: the scripts ask ape for the URL.
+        url=network.node.name,
+        signer=SignerConfig(
+            keystore=None, ape_account=account.alias or account.address, password_file=None
+        ),
+        owner=AccountSigner(account).address,
+        number=0,
+        finality=0 if network.is_dev else "finalized",
+        wait="final" if network.is_dev else "included",
+    )
+
+
+def deploy_registry(
+    network: Network, project: Project, signer: Callable[[], AccountSigner]
+) -> Deployment:
+    """Deploy the registry unless it is there, and print where it is."""
+    provide_create2_proxy(network.provider)
+    done = deploy(project, network.node, signer, SystemClock(), output.note)
+    output.line(f"registry     {format_address(done.registry)} on chain {network.chain_id}")
+    output.line(f"code hash    0x{done.code_hash.hex()}")
+    if done.tx_hash is None:
+        output.line("transaction  already there; nothing was sent")
+    else:
+        output.line(f"transaction  0x{done.tx_hash.hex()}, {done.gas_used:,} gas")
+    return done

@@ -1,0 +1,188 @@
+"""The ``anchor`` command as its users run it: a new process each time.
+
+Warnings are errors in that process, and no run may end in a traceback or as a bug (exit code 1).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCHER = Path(__file__).with_name("launcher.py")
+
+_STRICT = (
+    "-W",
+    "error",
+    # web3 7 imports the deprecated half of websockets, whether one uses it or not.
+    "-W",
+    "ignore:websockets.legacy is deprecated:DeprecationWarning",
+)
+ANCHOR = (sys.executable, *_STRICT, "-m", "anchor")
+_TIMEOUT = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """How one process ended and what it printed."""
+
+    arguments: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return standard output, which must be exactly one JSON object."""
+        document = json.loads(self.out)
+        assert isinstance(document, dict), self
+        return document
+
+    def expect(self, code: int, *texts: str) -> Ran:
+        """Check the exit code, and that each text stands in what was printed."""
+        assert self.code == code, self
+        for text in texts:
+            assert text in self.out + self.err, (text, self)
+        return self
+
+    def refused(self, code: int, *texts: str) -> Ran:
+        """Check that it ended with one clear sentence on standard error (and perhaps a hint)."""
+        self.expect(code)
+        errors = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1, self
+        for text in texts:
+            assert text in self.err, (text, self)
+        return self
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Return an environment without settings of the person who runs the tests."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ANCHOR_", "PYTHON"))
+    }
+    # What a person sees has no bytecode setting; the tests must not litter the source tree.
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **extra}
+
+
+def run_anchor(
+    *arguments: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    command: tuple[str, ...] = ANCHOR,
+    uid: int | None = None,
+    killed: bool = False,
+) -> Ran:
+    """Run ``anchor`` in ``cwd`` to its end."""
+    words = [str(argument) for argument in arguments]
+    done = subprocess.run(
+        [*command, *words],
+        cwd=cwd,
+        env=environment(**(env or {})),
+        input=stdin,
+        capture_output=True,
+        timeout=_TIMEOUT,
+        check=False,
+        user=uid,
+    )
+    ran = Ran(
+        arguments=tuple(words),
+        code=done.returncode,
+        out=done.stdout.decode("utf-8"),
+        err=done.stderr.decode("utf-8"),
+    )
+    _check_manners(ran)
+    assert killed == (ran.code in (137, -signal.SIGKILL)), ran
+    return ran
+
+
+def _check_manners(ran: Ran) -> None:
+    assert "Traceback" not in ran.out + ran.err, ran
+    assert "Exception ignored" not in ran.err, ran
+    assert "Warning" not in ran.err, ran
+    assert ran.code != 1, ran
+
+
+class Running:
+    """An ``anchor`` process that goes on until it is ended."""
+
+    def __init__(self, process: subprocess.Popen[bytes], err: Path) -> None:
+        self.process = process
+        self._err = err
+
+    def wait_for(self, text: str, seconds: float = 30.0) -> str:
+        """Wait until standard error holds ``text``."""
+        end = time.monotonic() + seconds
+        while text not in (shown := self._err.read_text("utf-8")):
+            assert self.process.poll() is None, (self.process.returncode, shown)
+            assert time.monotonic() < end, f"{text!r} never came: {shown!r}"
+            time.sleep(0.02)
+        return shown
+
+    def read_line(self) -> str:
+        """Return the next line of standard output."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().decode("utf-8")
+
+    def interrupt(self) -> Ran:
+        """Do what Ctrl-C does, and wait for the end."""
+        self.process.send_signal(signal.SIGINT)
+        out, _ = self.process.communicate(timeout=_TIMEOUT)
+        ran = Ran(
+            arguments=("(interrupted)",),
+            code=self.process.returncode,
+            out=out.decode("utf-8"),
+            err=self._err.read_text("utf-8"),
+        )
+        _check_manners(ran)
+        return ran
+
+
+@contextmanager
+def start_anchor(
+    *arguments: str | Path,
+    cwd: Path,
+    err: Path,
+    env: Mapping[str, str] | None = None,
+    command: tuple[str, ...] = ANCHOR,
+) -> Iterator[Running]:
+    """Start ``anchor`` and kill it at the end of the block, should it still run."""
+    with (
+        err.open("wb") as errors,
+        subprocess.Popen(
+            [*command, *map(str, arguments)],
+            cwd=cwd,
+            env=environment(**(env or {})),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as process,
+    ):
+        try:
+            yield Running(process, err)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def snapshot(folder: Path, *, without: tuple[str, ...] = ()) -> dict[str, bytes]:
+    """Return every file below ``folder`` with its bytes; SQLite's own side files left out."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not path.name.endswith(("-wal", "-shm", ".lock"))
+        and path.name not in without
+    }

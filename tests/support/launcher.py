@@ -1,0 +1,43 @@
+"""Runs ``anchor`` in a process that ends itself, like kill -9, at one effect.
+
+    python launcher.py before|after MODULE CLASS METHOD COUNT anchor-arguments…
+
+The process is gone at the COUNT-th call of that method (``-`` for a function of the module):
+``before`` its effect, or ``after`` it and before anyone learns of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+
+def main() -> None:
+    """Patch one function, then run the command line."""
+    when, module_name, class_name, method, count = sys.argv[1:6]
+    module = importlib.import_module(module_name)
+    owner: Any = module if class_name == "-" else getattr(module, class_name)
+    original = getattr(owner, method)
+    left = int(count)
+
+    def dies(*arguments: Any, **named: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0 and when == "before":
+            os._exit(137)
+        result = original(*arguments, **named)
+        if left == 0:
+            os._exit(137)
+        return result
+
+    setattr(owner, method, dies)
+    sys.argv = ["anchor", *sys.argv[6:]]
+    from anchor.cli import main as anchor
+
+    anchor()
+
+
+if __name__ == "__main__":
+    main()

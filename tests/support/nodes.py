@@ -1,0 +1,163 @@
+"""Nodes for tests: questions to one, a proxy that loses messages, and servers that misbehave."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from anchor.chain.devnet import DEV_ADDRESS, Devnet
+from anchor.chain.devnet.accounts import (
+    CREATE2_PROXY,
+    CREATE2_PROXY_CODE,
+    DEV_ADDRESSES,
+    DEV_BALANCE,
+)
+from anchor.chain.devnet.evm import EmbeddedChain
+from anchor.chain.devnet.jsonrpc import LoopbackServer
+from anchor.chain.devnet.methods import Methods
+
+DEV = "0x" + DEV_ADDRESS.hex()
+
+
+def ask(url: str, method: str, *params: Any) -> Any:
+    """Return a method's result."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    answer = json.loads(_post(url, body))
+    assert "error" not in answer, answer
+    return answer["result"]
+
+
+def _post(url: str, body: bytes) -> bytes:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return bytes(response.read())
+
+
+def nonce(url: str, address: str = DEV) -> int:
+    """Return how many transactions ``address`` has sent."""
+    return int(ask(url, "eth_getTransactionCount", address, "latest"), 16)
+
+
+def wait_until(question: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """Return the first true answer."""
+    end = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.05)
+    return answer
+
+
+def wait_until_final(url: str) -> None:
+    """Wait until what is in the latest block now is final."""
+    latest = int(ask(url, "eth_blockNumber"), 16)
+    wait_until(
+        lambda: int(ask(url, "eth_getBlockByNumber", "finalized", False)["number"], 16) >= latest
+    )
+
+
+@contextmanager
+def other_chain(chain_id: int) -> Iterator[str]:
+    """Run the embedded chain under another chain id, and give its URL."""
+    chain = EmbeddedChain(
+        chain_id=chain_id,
+        balances=dict.fromkeys(DEV_ADDRESSES, DEV_BALANCE),
+        codes={CREATE2_PROXY: CREATE2_PROXY_CODE},
+    )
+    server = LoopbackServer(0, Methods(chain))
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.stop()
+
+
+class Proxy:
+    """Stands in front of a node and loses what the rules in ``lose`` say.
+
+    ``lose[method]`` is a list of ``"request"`` (the node never sees it), ``"response"`` (the node
+    does it, nobody hears of it) or ``"pass"``, used up one for each call.
+    """
+
+    def __init__(self, node: Devnet) -> None:
+        self.lose: dict[str, list[str]] = {}
+        self.calls: list[tuple[str, list[Any]]] = []
+        self._node = node
+
+    def sent(self) -> list[str]:
+        """Return the raw transactions that were offered, in order."""
+        return [params[0] for method, params in self.calls if method == "eth_sendRawTransaction"]
+
+    def answer(self, body: bytes) -> bytes | None:
+        """Return what the client gets; None cuts the connection."""
+        message = json.loads(body)
+        method = message["method"]
+        self.calls.append((method, message["params"]))
+        rules = self.lose.get(method)
+        rule = rules.pop(0) if rules else "pass"
+        if rule == "request":
+            return None
+        response = _post(self._node.url, body)
+        return None if rule == "response" else response
+
+
+@contextmanager
+def open_proxy(node: Devnet) -> Iterator[tuple[Proxy, str]]:
+    """Run a proxy in front of ``node``; gives it and its URL."""
+    proxy = Proxy(node)
+
+    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        answer = proxy.answer(body)
+        if answer is None:
+            handler.close_connection = True
+            return
+        send(handler, 200, answer)
+
+    with serve(respond) as url:
+        yield proxy, url
+
+
+Respond = Callable[[BaseHTTPRequestHandler, bytes], None]
+
+
+def send(handler: BaseHTTPRequestHandler, status: int, body: bytes, **headers: str) -> None:
+    """Send one whole response."""
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+@contextmanager
+def serve(respond: Respond) -> Iterator[str]:
+    """Run an HTTP server whose POST requests ``respond`` answers, and give its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length", "0"))
+            respond(self, self.rfile.read(length))
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Say nothing: clients go away in these tests."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

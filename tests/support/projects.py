@@ -1,0 +1,121 @@
+"""Projects to test with: made in this process, because only what is tested needs a new one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.command import Ran, run_anchor
+
+from anchor.chain.devnet import DEV_ADDRESS, Devnet
+from anchor.cli.session import SystemClock, open_node, open_signer
+from anchor.config import load_config
+from anchor.digest import digest_bytes
+from anchor.pipeline.acceptance import Submission, accept
+from anchor.pipeline.deployment import deploy
+from anchor.pipeline.gathering import source_of
+from anchor.pipeline.project import Project, create_project, open_project
+from anchor.pipeline.setup import plan_dev_project, write_dev_key
+from anchor.registry.slots import decode_anchor, head_slot
+from anchor.types import Hash32, make_log_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A project in ``folder`` whose log is number ``number`` of the devnets' public key."""
+
+    folder: Path
+    url: str
+    number: int
+
+    def run(self, *arguments: str | Path, **options: Any) -> Ran:
+        """Run ``anchor`` in the project's folder."""
+        return run_anchor(*arguments, cwd=self.folder, **options)
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Write a piece of evidence."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    def add(self, name: str, data: bytes) -> Path:
+        """Write a piece of evidence, and accept it in this process."""
+        path = self.write(name, data)
+        digests = digest_bytes(data, ("sha256", "sm3"))
+        with self.open() as project:
+            accept(
+                project, [Submission(source=source_of(path), name=path.name, digests=digests)]
+            )
+        return path
+
+    def edit(self, old: str, new: str) -> None:
+        """Change the configuration's text."""
+        path = self.folder / "anchor.toml"
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), "utf-8")
+
+    @contextmanager
+    def open(self) -> Iterator[Project]:
+        """Open the project in this process."""
+        project = open_project(load_config(self.folder / "anchor.toml"))
+        try:
+            yield project
+        finally:
+            project.database.close()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the store in SQL."""
+        with closing(sqlite3.connect(self.folder / "anchor.db")) as connection:
+            return connection.execute(query).fetchall()
+
+    def heads(self) -> list[tuple[int, bytes]]:
+        """Return every sealed head, smallest first."""
+        return self.rows("SELECT size, root FROM heads ORDER BY size")
+
+    def anchors_on_chain(self, url: str | None = None) -> list[tuple[int, int]]:
+        """Return (size, sequence) of every sealed head the registry holds, smallest first."""
+        from anchor.registry.slots import anchor_slot
+
+        node = open_node(url or self.url)
+        config = load_config(self.folder / "anchor.toml")
+        found = []
+        for _, root in self.heads():
+            slot = anchor_slot(config.log, Hash32(root))
+            anchor = decode_anchor(node.fetch_storage(config.registry, slot, "latest"))
+            if anchor is not None:
+                found.append((anchor.size, anchor.sequence))
+        node.rpc.close()
+        return found
+
+    def head_on_chain(self) -> bytes:
+        """Return the root the registry holds as this log's head; zero bytes for none."""
+        node = open_node(self.url)
+        config = load_config(self.folder / "anchor.toml")
+        word = node.fetch_storage(config.registry, head_slot(config.log), "latest")
+        node.rpc.close()
+        return word
+
+
+def make_site(folder: Path, node: Devnet, *, number: int, deployed: bool = True) -> Site:
+    """Create a project as ``anchor init --devnet`` does, and deploy the registry."""
+    reader = open_node(node.url)
+    config = plan_dev_project(folder, reader, url=node.url, number=number)
+    folder.mkdir(parents=True, exist_ok=True)
+    project = create_project(config)
+    write_dev_key(config)
+    if deployed:
+        deploy(project, reader, lambda: open_signer(config), SystemClock(), lambda _: None)
+    project.database.close()
+    reader.rpc.close()
+    return Site(folder=folder, url=node.url, number=number)
+
+
+def dev_log(number: int) -> str:
+    """Return the id of the public key's log, in hex."""
+    return make_log_id(DEV_ADDRESS, number).hex()

@@ -1,0 +1,225 @@
+"""An honest world: two chains in memory, one owner's logs, their anchors, receipts and a policy.
+
+``MemoryChain`` is a real, small ``ChainView``: blocks, a final block, and storage with its history.
+Tests lie about one thing at a time, by changing the chain or with ``dataclasses.replace``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from anchor.checks import Block
+from anchor.digest import SHA256, SM3, Digests, digest_bytes
+from anchor.errors import CannotCheckError, NodeUnreachableError
+from anchor.merkle import Tree, hash_leaf
+from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor
+from anchor.record import build_record
+from anchor.registry.artifact import expected_code_hash
+from anchor.registry.slots import anchor_slot, encode_anchor, operator_key_slot
+from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
+from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, make_log_id
+from anchor.verdict import Report, Verdict
+
+OWNER = Address(bytes.fromhex("a11ce00000000000000000000000000000000001"))
+STRANGER = Address(bytes.fromhex("0bad000000000000000000000000000000000002"))
+REGISTRY = Address(bytes.fromhex("5e61000000000000000000000000000000000003"))
+KEYS = {1: Address(b"\x11" * 20), 2: Address(b"\x22" * 20)}
+
+MAIN = ChainId(31337)
+SIDE = ChainId(10)
+
+GENESIS_TIME = 1_790_000_000
+LOG_SIZE = 13
+# size: (block, operator id); sequence follows the order.
+ANCHORED = {4: (10, 0), 9: (20, 1), 13: (30, 2)}
+
+
+def hash_of(*parts: object) -> Hash32:
+    """Make up a hash that names ``parts``."""
+    return Hash32(hashlib.sha256(repr(parts).encode()).digest())
+
+
+@dataclass
+class MemoryChain:
+    """A chain whose block ``n`` was made ``12 n`` seconds after its genesis."""
+
+    chain_id: ChainId
+    latest: int = 45
+    final: int | None = 40
+    code: dict[Address, tuple[int, Hash32]] = field(default_factory=dict)
+    storage: dict[tuple[Address, Hash32], list[tuple[int, bytes]]] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+    fails_at: int | None = None
+
+    def block(self, number: int) -> Block:
+        return Block(
+            number=number,
+            hash=hash_of("block", self.chain_id, number),
+            timestamp=GENESIS_TIME + 12 * number,
+        )
+
+    def store(self, slot: Hash32, word: bytes, *, block: int) -> None:
+        self.storage.setdefault((REGISTRY, slot), []).append((block, word))
+
+    def store_anchor(self, log: LogId, root: Hash32, anchor: Anchor) -> None:
+        self.store(anchor_slot(log, root), encode_anchor(anchor), block=anchor.block_number)
+
+    def fetch_chain_id(self) -> ChainId:
+        self._read("chain id")
+        return self.chain_id
+
+    def fetch_genesis(self) -> Hash32:
+        self._read("genesis")
+        return self.block(0).hash
+
+    def fetch_latest_block(self) -> Block:
+        self._read("latest block")
+        return self.block(self.latest)
+
+    def fetch_final_block(self, rule: FinalityRule) -> Block:
+        self._read(f"final block by {rule}")
+        if isinstance(rule, int):
+            return self.block(self.latest - rule)
+        if self.final is None:
+            raise CannotCheckError("the node does not say which block is final")
+        return self.block(self.final)
+
+    def fetch_code_hash(self, address: Address, block: Block) -> Hash32:
+        self._read("code")
+        since, code_hash = self.code.get(address, (0, hash_of("no code")))
+        return code_hash if since <= self._number(block) else hash_of("no code")
+
+    def fetch_storage(self, address: Address, slot: Hash32, block: Block) -> Hash32:
+        self._read("storage")
+        word = bytes(32)
+        for since, written in self.storage.get((address, slot), []):
+            if since <= self._number(block):
+                word = written
+        return Hash32(word)
+
+    def _number(self, block: Block) -> int:
+        if block != self.block(block.number):
+            raise AssertionError("a block was asked for that this chain never had")
+        return block.number
+
+    def _read(self, what: str) -> None:
+        self.reads.append(what)
+        if len(self.reads) - 1 == self.fails_at:
+            raise NodeUnreachableError(f"the node did not answer when asked for the {what}")
+
+
+class World:
+    """The honest state of everything; ``connect`` is what a verifier is given."""
+
+    def __init__(self) -> None:
+        self.log = make_log_id(OWNER, 0)
+        self.other_log = make_log_id(OWNER, 5)
+        self.files = [f"evidence number {index}".encode() for index in range(LOG_SIZE)]
+        self.records = [_record(index, content) for index, content in enumerate(self.files)]
+        self.tree = Tree(b"".join(hash_leaf(record) for record in self.records))
+        self.chains = {chain_id: MemoryChain(chain_id) for chain_id in (MAIN, SIDE)}
+        self.asked: list[tuple[ChainId, tuple[str, ...]]] = []
+        for chain in self.chains.values():
+            chain.code[REGISTRY] = (5, expected_code_hash(chain.chain_id))
+            for log in (self.log, self.other_log):
+                for operator_id, key in KEYS.items():
+                    chain.store(operator_key_slot(log, operator_id), bytes(12) + key, block=6)
+        for chain in self.chains.values():
+            for size in ANCHORED:
+                chain.store_anchor(self.log, self.tree.root(size), self.stored(chain, size))
+
+    @property
+    def main(self) -> MemoryChain:
+        return self.chains[MAIN]
+
+    def stored(self, chain: MemoryChain, size: int) -> Anchor:
+        block, operator_id = ANCHORED[size]
+        return Anchor(
+            size=size,
+            sequence=list(ANCHORED).index(size) + 1,
+            block_number=block,
+            timestamp=chain.block(block).timestamp,
+            operator_id=operator_id,
+        )
+
+    def connect(self, chain_id: ChainId, urls: Sequence[str]) -> MemoryChain:
+        self.asked.append((chain_id, tuple(urls)))
+        if chain_id not in self.chains:
+            raise CannotCheckError(f"no node of chain {chain_id} is known")
+        return self.chains[chain_id]
+
+    def evidence(self, index: int) -> Digests:
+        return digest_bytes(self.files[index], (SHA256, SM3))
+
+    def anchor(self, index: int, size: int, chain_id: ChainId = MAIN) -> ReceiptAnchor:
+        stored = self.stored(self.chains[chain_id], size)
+        return ReceiptAnchor(
+            chain_id=chain_id,
+            registry=REGISTRY,
+            head=Head(root=self.tree.root(size), size=size),
+            path=tuple(self.tree.inclusion_path(index, size)),
+            sequence=stored.sequence,
+            block_number=stored.block_number,
+            timestamp=stored.timestamp,
+            hints=AnchorHints(
+                tx_hash=hash_of("tx", size),
+                block_hash=self.chains[chain_id].block(stored.block_number).hash,
+            ),
+        )
+
+    def receipt(self, index: int, *anchors: ReceiptAnchor, head_size: int = 9) -> Receipt:
+        return Receipt(
+            record=self.records[index],
+            log=self.log,
+            index=index,
+            head=Head(root=self.tree.root(head_size), size=head_size),
+            path=tuple(self.tree.inclusion_path(index, head_size)),
+            anchors=anchors,
+        )
+
+    def entry(self, chain_id: ChainId = MAIN) -> TrustEntry:
+        return TrustEntry(
+            chain_id=chain_id,
+            genesis=self.chains[chain_id].block(0).hash,
+            registry=REGISTRY,
+            code_hash=expected_code_hash(chain_id),
+            owner=OWNER,
+            logs=(0,),
+            operators=tuple(
+                TrustedOperator(id=operator_id, from_block=0, until_block=None)
+                for operator_id in (0, 1, 2)
+            ),
+            time_slack=30,
+            finality="finalized",
+            rpc=(f"https://node-{chain_id}.example/",),
+        )
+
+    def policy(self, *entries: TrustEntry) -> TrustPolicy:
+        return TrustPolicy(entries=entries or (self.entry(),))
+
+
+def _record(index: int, content: bytes) -> bytes:
+    return build_record(
+        digests=digest_bytes(content, (SHA256, SM3)),
+        name=f"evidence-{index}.txt",
+        media_type="text/plain",
+        salt=hash_of("salt", index),
+        recorded_at=datetime(2026, 9, 21, 15, 0, index, tzinfo=UTC),
+    ).encoded
+
+
+_LETTERS = {Verdict.PASS: "P", Verdict.FAIL: "F", Verdict.CANNOT_TELL: "?"}
+
+
+def verdicts(report: Report) -> str:
+    """Return the verdicts of C1 C2 C3 C4 C6 as five letters: passed, failed, ? cannot tell."""
+    assert [claim.id for claim in report.claims] == ["C1", "C2", "C3", "C4", "C6"]
+    return "".join(_LETTERS[claim.verdict] for claim in report.claims)
+
+
+def failing_steps(report: Report) -> list[int]:
+    """Return the numbers of the steps that did not pass, in the order they were made."""
+    return [step.number for step in report.steps if step.error is not None]
