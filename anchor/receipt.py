@@ -88,7 +88,8 @@ def parse_receipt(data: bytes) -> Receipt:
     if not isinstance(value, dict) or "format" not in value:
         raise MalformedError("the receipt is not a JSON object with a member 'format'")
     if value["format"] != FORMAT:
-        raise UnknownVersionError(f"the receipt's format is {value['format']!r}, not {FORMAT!r}")
+        stated = str(value["format"])[:80]
+        raise UnknownVersionError(f"the receipt's format is {stated!r}, not {FORMAT!r}")
     try:
         document = ReceiptDocument.model_validate(value)
     except ValidationError as error:

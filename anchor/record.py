@@ -87,7 +87,8 @@ def parse_record(encoded: bytes) -> Record:
     if not isinstance(value, dict):
         raise MalformedError("the record is not a JSON object")
     if "schema" in value and value["schema"] != SCHEMA:
-        raise UnknownVersionError(f"the record's schema is {value['schema']!r}, not {SCHEMA!r}")
+        stated = str(value["schema"])[:80]
+        raise UnknownVersionError(f"the record's schema is {stated!r}, not {SCHEMA!r}")
     for member in _REQUIRED:
         if member not in value:
             raise MalformedError(f"the record has no member {member!r}")

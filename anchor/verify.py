@@ -111,10 +111,8 @@ def _judge_target(run: _Run, target: Target, connect: Connect) -> None:
         return
     is_as_stated = run.step(8, lambda: check_derived(target, stored))
     submitter = run.step(9, lambda: check_submitter(view, target, stored, final))
-    if submitter is None:
-        return
     existed_by = run.step(10, lambda: latest_time(stored.timestamp + target.time_slack))
-    if existed_by is not None and is_as_stated:
+    if is_as_stated and submitter is not None and existed_by is not None:
         run.proven.append(
             ProvenAnchor(
                 chain_id=target.chain_id,

@@ -11,10 +11,9 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import eth_tester.exceptions as tester  # type: ignore[import-untyped]  # it ships no types
 from ape.api import ProviderAPI
 from ape_test import LocalProvider
-from eth_tester.exceptions import TransactionFailed
-from eth_tester.exceptions import ValidationError as TesterValidationError
 from eth_utils.exceptions import ValidationError
 from web3.exceptions import MethodUnavailable
 
@@ -67,11 +66,11 @@ class InProcessRpc:
         if place is not None:
             params[place] = self._block_param(params[place])
         try:
-            return _encode(self._request(method, params))  # type: ignore[arg-type]  # a NewType
-        except TransactionFailed as error:
+            return _encode(self._request(method, params))
+        except tester.TransactionFailed as error:
             reason = str(error)
             raise self._refusal(method, _REVERTED, reason, _revert_data(reason)) from error
-        except (TesterValidationError, ValidationError) as error:
+        except (tester.ValidationError, ValidationError) as error:
             raise self._refusal(method, _SERVER_ERROR, str(error), None) from error
         except MethodUnavailable as error:
             raise self._refusal(method, _METHOD_NOT_FOUND, "no such method", None) from error

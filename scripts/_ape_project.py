@@ -14,6 +14,7 @@ from ape.cli import ConnectedProviderCommand
 from ape.exceptions import AccountsError, NetworkError, ProviderError, SubprocessError
 from ape.utils.testing import DEFAULT_TEST_CHAIN_ID
 from ape_ethereum.transactions import DynamicFeeTransaction, StaticFeeTransaction
+from ape_node.provider import NodeSoftwareNotInstalledError
 
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.node import Node
@@ -21,8 +22,8 @@ from anchor.chain.signer import UnsignedTransaction
 from anchor.cli.output import Output
 from anchor.cli.session import SystemClock
 from anchor.config import Config, SignerConfig, load_config
-from anchor.filenames import CONFIG
 from anchor.errors import AnchorError, CannotCheckError, NodeFaultError, SignerError
+from anchor.filenames import CONFIG
 from anchor.pipeline.deployment import Deployment, deploy
 from anchor.pipeline.project import Project, create_project, open_project
 from anchor.pipeline.setup import plan_project
@@ -31,6 +32,8 @@ from anchor.store.lock import hold_lock
 from anchor.types import Address, ChainId
 from scripts._ape_chain import open_node, provide_create2_proxy
 
+# What ape raises when it finds no node: the last one also for a local URL that does not answer.
+_NO_CONNECTION = (ProviderError, NetworkError, SubprocessError, NodeSoftwareNotInstalledError)
 _DEV_CHAIN_IDS = (ChainId(DEFAULT_TEST_CHAIN_ID), DEVNET_CHAIN_ID)
 
 output = Output(as_json=False)
@@ -58,7 +61,7 @@ class AnchorCommand(ConnectedProviderCommand):
             code = super().invoke(ctx)
         except AnchorError as error:
             code = _report(error)
-        except (ProviderError, NetworkError, SubprocessError, ConnectionError) as error:
+        except _NO_CONNECTION as error:
             # ape's texts go over several lines, and only the first says what happened.
             reason = str(error).partition("\n")[0]
             code = _report(CannotCheckError(f"ape cannot connect to the network: {reason}"))
@@ -128,7 +131,7 @@ class AccountSigner:
             raise _signer_error(self._account, f"cannot sign ({type(error).__name__})") from None
         if signed is None:
             raise _signer_error(self._account, "was not allowed to sign")
-        return signed.serialize_transaction()
+        return bytes(signed.serialize_transaction())
 
 
 def _encode_transaction(
@@ -175,7 +178,7 @@ def _signer_error(account: AccountAPI, what: str) -> SignerError:
 
 @contextmanager
 def hold_project(network: Network, folder: Path | None, account: AccountAPI) -> Iterator[Project]:
-    """Open the project in ``folder``, or create it for a log of ``account``'s, and hold its lock."""
+    """Open the project in ``folder``, or create it with ``account``'s log, and hold its lock."""
     folder = (folder or network.default_folder).resolve()
     if (folder / CONFIG).is_file():
         project = open_project(load_config(folder / CONFIG))
@@ -216,5 +219,6 @@ def deploy_registry(
     if done.tx_hash is None:
         output.line("transaction  already there; nothing was sent")
     else:
-        output.line(f"transaction  0x{done.tx_hash.hex()}, {done.gas_used:,} gas")
+        gas = "" if done.gas_used is None else f", {done.gas_used:,} gas"
+        output.line(f"transaction  0x{done.tx_hash.hex()}{gas}")
     return done

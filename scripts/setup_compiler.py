@@ -109,7 +109,9 @@ def write_front(target: Path) -> None:
     """
     node = shutil.which("node")
     if node is None or not NPM_PACKAGE.is_dir():
-        raise SetupError(f"solc {VERSION} cannot be downloaded: install Node.js 20 and run `npm ci`")
+        raise SetupError(
+            f"solc {VERSION} cannot be downloaded: install Node.js 20 and run `npm ci`"
+        )
     script = "process.stdout.write(JSON.stringify(require(process.argv[1]).version()))"
     asked = subprocess.run(
         [node, "-e", script, str(NPM_PACKAGE)], capture_output=True, text=True, check=True

@@ -15,7 +15,7 @@ from ape.api import ProviderAPI
 from anchor.chain.views import ChainReader
 from anchor.cli.evidence import Bench
 from anchor.cli.report import print_report
-from anchor.filenames import CONFIG, TRUST_POLICY
+from anchor.config import FILE_NAME, TRUST_FILE_NAME
 from anchor.errors import ExitCode
 from anchor.verify import judge
 from scripts._ape_project import AnchorCommand, open_network, output, project_option
@@ -37,15 +37,15 @@ def cli(
 ) -> ExitCode:
     """Verify that FILE is unchanged since it was anchored.
 
-    Ends with 0 verified, 10 mismatch, 11 not anchored, 12 not trusted, 20 cannot check, 21 not final
-    yet, or 22 unknown version.
+    Ends with 0 verified, 10 mismatch, 11 not anchored, 12 not trusted, 20 cannot check, 21 not
+    final yet, or 22 unknown version.
     """
     network = open_network(provider)
     folder = folder or network.default_folder
-    policy, config = (
-        path if path.is_file() else None for path in (folder / TRUST_POLICY, folder / CONFIG)
-    )
-    bench = Bench(config_path=config, trust=trust or policy)
+    if trust is None and (folder / TRUST_FILE_NAME).is_file():
+        trust = folder / TRUST_FILE_NAME
+    config = folder / FILE_NAME
+    bench = Bench(config_path=config if config.is_file() else None, trust=trust)
     view = ChainReader(network.node)
     ((name, load),) = bench.items([file], receipt=receipt, digest=None)
     data, evidence = load()

@@ -122,7 +122,9 @@ def test_the_golden_receipt_still_verifies() -> None:
     assert (failing_steps(report), verdicts(report)) == ([], "PPPPP")
 
 
-@pytest.mark.parametrize("version", ["anchor-receipt/2", "anchor-receipt/1 ", "", 1, None, [], {}])
+@pytest.mark.parametrize(
+    "version", ["anchor-receipt/2", "anchor-receipt/1 ", "", 1, None, [], {}, "x" * 10_000]
+)
 def test_another_format_is_an_unknown_version_and_not_an_invalid_receipt(version: Any) -> None:
     assert "format" in refusal(changed(("format",), lambda _: version), UnknownVersionError)
     assert "format" in refusal(json.dumps({"format": version}).encode(), UnknownVersionError)

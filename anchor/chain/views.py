@@ -90,9 +90,8 @@ def fetch_final_block(node: Node, rule: FinalityRule) -> Block:
     latest = node.fetch_block("latest")
     if latest is None:
         raise NodeFaultError(f"the node {node.name} has no latest block")
-    if latest.number < rule:
-        raise CannotCheckError(f"the chain has fewer than {rule} blocks, so none is final yet")
-    block = latest if rule == 0 else node.fetch_block(latest.number - rule)
+    number = max(latest.number - rule, 0)
+    block = latest if rule == 0 else node.fetch_block(number)
     if block is None:
-        raise NodeFaultError(f"the node {node.name} lost block {latest.number - rule}")
+        raise NodeFaultError(f"the node {node.name} lost block {number}")
     return block

@@ -25,7 +25,18 @@ from anchor.cli import (
     verify,
 )
 from anchor.cli.output import Output
-from anchor.errors import AnchorError, ExitCode
+from anchor.errors import AnchorError, ExitCode, UsageError
+
+# Which extra brings a package that some commands need and a verifier may lack.
+_EXTRAS = {
+    "web3": "rpc",
+    "requests": "rpc",
+    "eth_abi": "rpc",
+    "eth_account": "operator",
+    "sqlalchemy": "operator",
+    "alembic": "operator",
+    "pydantic_settings": "operator",
+}
 
 app = typer.Typer(
     name="anchor",
@@ -63,5 +74,15 @@ def main() -> None:
     except AnchorError as error:
         Output(as_json="--json" in sys.argv).error(error)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        missing = UsageError(
+            f"this command needs the package {error.name}, which is not installed",
+            hint=f"pip install 'anchor-evidence[{extra}]'",
+        )
+        Output(as_json="--json" in sys.argv).error(missing)
+        sys.exit(missing.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)

@@ -13,9 +13,10 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     """Deploy the registry unless it is there; the address is the same on every chain."""
     from anchor.pipeline.deployment import deploy
     from anchor.registry.keccak import format_address
+    from anchor.store.lock import hold_lock
 
     output = Output(as_json=as_json)
-    with project_session(config_path) as project:
+    with project_session(config_path) as project, hold_lock(project.config.lock):
         config = project.config
         node = open_node(config.rpc)
         done = deploy(project, node, lambda: open_signer(config), SystemClock(), output.note)

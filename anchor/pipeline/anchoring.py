@@ -212,7 +212,12 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
 
 
 def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> bool:
-    """Wait until ``head``'s anchor is final, at most as long as the configuration allows."""
+    """Wait until ``head``'s anchor is final, at most as long as the configuration allows.
+
+    Raises:
+        CannotCheckError: the node does not say what is final, so waiting would be for nothing.
+    """
+    fetch_final_block(node, project.config.finality)
     deadline = clock.monotonic() + project.config.wait_seconds
     while True:
         anchors = refresh_anchors(project, node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from anchor.digest import Digests
 from anchor.store.schema import evidence
@@ -88,12 +88,13 @@ def load_unsealed(connection: Connection) -> list[tuple[int, Hash32]]:
 
 def assign_indices(connection: Connection, first_index: int, ids: Sequence[int]) -> None:
     """Give ``ids`` the indices from ``first_index`` on, in order; only ever once."""
-    statement = update(evidence).where(evidence.c.leaf_index.is_(None))
-    for offset, row_id in enumerate(ids):
-        result = connection.execute(
-            statement.where(evidence.c.id == row_id).values(leaf_index=first_index + offset)
-        )
-        assert result.rowcount == 1, "a sealed leaf must never get another index"
+    result = connection.execute(
+        update(evidence)
+        .where(evidence.c.leaf_index.is_(None), evidence.c.id == bindparam("row"))
+        .values(leaf_index=bindparam("index")),
+        [{"row": row_id, "index": first_index + offset} for offset, row_id in enumerate(ids)],
+    )
+    assert result.rowcount == len(ids), "a sealed leaf must never get another index"
 
 
 def load_leaves(connection: Connection, size: int) -> bytes:

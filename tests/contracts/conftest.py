@@ -1,6 +1,6 @@
 """The contract lane: ape, anvil and the artifact as it ships.
 
-Collected only under its own pytest.ini (``ape test tests/contracts``), so that every other lane runs
+Collected only under its own pytest.ini (``ape test tests/contracts``): every other lane runs
 where ape is not installed.
 """
 

@@ -113,16 +113,12 @@ def test_anchor_refuses_a_size_of_more_than_48_bits(
         registry.anchor(log, root_of(3), size, [], sender=owner)
 
 
-def test_anchor_refuses_a_proof_for_the_first_anchor(
-    registry: Any, log: bytes, owner: Any
-) -> None:
+def test_anchor_refuses_a_proof_for_the_first_anchor(registry: Any, log: bytes, owner: Any) -> None:
     with refused(registry.UnexpectedProof, log=log, length=2):
         registry.anchor(log, root_of(3), 3, proof_between(2, 5)[:2], sender=owner)
 
 
-def test_anchor_accepts_the_owners_first_head(
-    registry: Any, log: bytes, owner: Any
-) -> None:
+def test_anchor_accepts_the_owners_first_head(registry: Any, log: bytes, owner: Any) -> None:
     receipt = anchor_sizes(registry, owner, log, 3)
     stored = (3, 1, receipt.block_number, receipt.timestamp, 0)
     assert tuple(registry.anchorOf(log, root_of(3))) == stored
@@ -173,9 +169,7 @@ def test_anchor_refuses_a_missing_proof(registry: Any, log: bytes, owner: Any) -
         registry.anchor(log, root_of(8), 8, [], sender=owner)
 
 
-def test_anchor_refuses_a_proof_from_an_earlier_head(
-    registry: Any, log: bytes, owner: Any
-) -> None:
+def test_anchor_refuses_a_proof_from_an_earlier_head(registry: Any, log: bytes, owner: Any) -> None:
     anchor_sizes(registry, owner, log, 3, 5)
     operands = {"oldSize": 5, "oldRoot": root_of(5), "newSize": 8, "newRoot": root_of(8)}
     with refused(registry.InvalidConsistencyProof, **operands):

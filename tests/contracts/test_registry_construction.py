@@ -53,9 +53,7 @@ def test_constructor_refuses_a_chain_without_the_precompile(init_code: bytes) ->
         pytest.param(reverting_with(DIGEST), id="the digest as a revert's reason"),
     ],
 )
-def test_constructor_refuses_a_broken_precompile(
-    init_code: bytes, precompile: Precompile
-) -> None:
+def test_constructor_refuses_a_broken_precompile(init_code: bytes, precompile: Precompile) -> None:
     outcome = deploy(init_code, precompile)
     assert outcome.reverted
     assert outcome.output == SHA256_MISSING

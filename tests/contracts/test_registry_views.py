@@ -51,21 +51,21 @@ def test_view_names_the_chain(registry: Any) -> None:
     assert registry.CHAIN_ID() == registry.provider.chain_id
 
 
-def test_verify_inclusion_refuses_a_root_that_is_not_anchored(
-    registry: Any, log: bytes
-) -> None:
+def test_verify_inclusion_refuses_a_root_that_is_not_anchored(registry: Any, log: bytes) -> None:
     path = inclusion_path(2, LEAVES[:5])
     arguments = [log, root_of(5), hash_leaf(LEAVES[2]), 2, path]
-    check_view_refuses(registry.verifyInclusion, arguments, registry.NotAnchored, log=log, root=root_of(5))
+    check_view_refuses(
+        registry.verifyInclusion, arguments, registry.NotAnchored, log=log, root=root_of(5)
+    )
 
 
-def test_verify_inclusion_refuses_a_leaf_that_is_not_in_the_tree(
-    registry: Any, log: bytes
-) -> None:
+def test_verify_inclusion_refuses_a_leaf_that_is_not_in_the_tree(registry: Any, log: bytes) -> None:
     leaf, path = hash_leaf(b"forged"), inclusion_path(2, LEAVES[:8])
     operands = {"root": root_of(8), "size": 8, "leafHash": leaf, "index": 2}
     arguments = [log, root_of(8), leaf, 2, path]
-    check_view_refuses(registry.verifyInclusion, arguments, registry.InvalidInclusionProof, **operands)
+    check_view_refuses(
+        registry.verifyInclusion, arguments, registry.InvalidInclusionProof, **operands
+    )
 
 
 def test_verify_inclusion_refuses_an_index_outside_the_anchored_size(
@@ -74,7 +74,9 @@ def test_verify_inclusion_refuses_an_index_outside_the_anchored_size(
     leaf, path = hash_leaf(LEAVES[2]), inclusion_path(2, LEAVES[:8])
     operands = {"root": root_of(8), "size": 8, "leafHash": leaf, "index": 8}
     arguments = [log, root_of(8), leaf, 8, path]
-    check_view_refuses(registry.verifyInclusion, arguments, registry.InvalidInclusionProof, **operands)
+    check_view_refuses(
+        registry.verifyInclusion, arguments, registry.InvalidInclusionProof, **operands
+    )
 
 
 @pytest.mark.parametrize("size", [3, 8])
@@ -106,13 +108,17 @@ def test_verify_consistency_refuses_sizes_that_do_not_grow_from_one(
 ) -> None:
     operands = {"oldSize": old, "oldRoot": root_of(8), "newSize": new, "newRoot": root_of(8)}
     arguments = [old, root_of(8), new, root_of(8), []]
-    check_view_refuses(registry.verifyConsistency, arguments, registry.InvalidConsistencyProof, **operands)
+    check_view_refuses(
+        registry.verifyConsistency, arguments, registry.InvalidConsistencyProof, **operands
+    )
 
 
 def test_verify_consistency_refuses_a_wrong_proof(registry: Any) -> None:
     operands = {"oldSize": 13, "oldRoot": root_of(13), "newSize": 21, "newRoot": root_of(21)}
     arguments = [13, root_of(13), 21, root_of(21), proof_between(12, 21)]
-    check_view_refuses(registry.verifyConsistency, arguments, registry.InvalidConsistencyProof, **operands)
+    check_view_refuses(
+        registry.verifyConsistency, arguments, registry.InvalidConsistencyProof, **operands
+    )
 
 
 def test_storage_keeps_an_anchor_in_one_word_at_its_documented_slot(
@@ -122,11 +128,7 @@ def test_storage_keeps_an_anchor_in_one_word_at_its_documented_slot(
     registry.setOperator(log, operator, operator_id, sender=owner)
     receipt = anchor_sizes(registry, operator, log, 13, after=8)
     packed = (
-        13
-        | 3 << 48
-        | receipt.block_number << 88
-        | receipt.timestamp << 136
-        | operator_id << 184
+        13 | 3 << 48 | receipt.block_number << 88 | receipt.timestamp << 136 | operator_id << 184
     )
     word = read_word(registry, slot(0, log, root_of(13)))
     assert word == packed.to_bytes(32, "big")

@@ -1,4 +1,4 @@
-"""``AnchorRegistry.tree`` and the tests say the same: a leaf is a test's name, and every test a leaf."""
+"""``AnchorRegistry.tree`` and the tests say the same: every leaf is a test, every test a leaf."""
 
 from __future__ import annotations
 

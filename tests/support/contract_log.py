@@ -1,4 +1,4 @@
-"""A log for contract tests: real trees of the RFC reference, and refusals compared operand by operand."""
+"""A log for contract tests: real trees of the RFC reference, refusals compared in full."""
 
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ from typing import Any
 from support.command import Ran, run_anchor
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
-from anchor.cli.session import SystemClock, open_node, open_signer
+from anchor.chain.node import Node
+from anchor.chain.rpc import Rpc
+from anchor.cli.session import SystemClock, open_signer
 from anchor.config import load_config
 from anchor.digest import digest_bytes
 from anchor.pipeline.acceptance import Submission, accept
@@ -20,7 +22,7 @@ from anchor.pipeline.deployment import deploy
 from anchor.pipeline.gathering import source_of
 from anchor.pipeline.project import Project, create_project, open_project
 from anchor.pipeline.setup import plan_dev_project, write_dev_key
-from anchor.registry.slots import decode_anchor, head_slot
+from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
 from anchor.types import Hash32, make_log_id
 
 
@@ -80,39 +82,43 @@ class Site:
 
     def anchors_on_chain(self, url: str | None = None) -> list[tuple[int, int]]:
         """Return (size, sequence) of every sealed head the registry holds, smallest first."""
-        from anchor.registry.slots import anchor_slot
-
-        node = open_node(url or self.url)
         config = load_config(self.folder / "anchor.toml")
         found = []
-        for _, root in self.heads():
-            slot = anchor_slot(config.log, Hash32(root))
-            anchor = decode_anchor(node.fetch_storage(config.registry, slot, "latest"))
-            if anchor is not None:
-                found.append((anchor.size, anchor.sequence))
-        node.rpc.close()
+        with reading(url or self.url) as node:
+            for _, root in self.heads():
+                slot = anchor_slot(config.log, Hash32(root))
+                anchor = decode_anchor(node.fetch_storage(config.registry, slot, "latest"))
+                if anchor is not None:
+                    found.append((anchor.size, anchor.sequence))
         return found
 
     def head_on_chain(self) -> bytes:
         """Return the root the registry holds as this log's head; zero bytes for none."""
-        node = open_node(self.url)
         config = load_config(self.folder / "anchor.toml")
-        word = node.fetch_storage(config.registry, head_slot(config.log), "latest")
-        node.rpc.close()
-        return word
+        with reading(self.url) as node:
+            return node.fetch_storage(config.registry, head_slot(config.log), "latest")
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Node]:
+    """Open a node to ask in this process."""
+    rpc = Rpc(url)
+    try:
+        yield Node(rpc)
+    finally:
+        rpc.close()
 
 
 def make_site(folder: Path, node: Devnet, *, number: int, deployed: bool = True) -> Site:
     """Create a project as ``anchor init --devnet`` does, and deploy the registry."""
-    reader = open_node(node.url)
-    config = plan_dev_project(folder, reader, url=node.url, number=number)
-    folder.mkdir(parents=True, exist_ok=True)
-    project = create_project(config)
-    write_dev_key(config)
-    if deployed:
-        deploy(project, reader, lambda: open_signer(config), SystemClock(), lambda _: None)
-    project.database.close()
-    reader.rpc.close()
+    with reading(node.url) as reader:
+        config = plan_dev_project(folder, reader, url=node.url, number=number)
+        folder.mkdir(parents=True, exist_ok=True)
+        project = create_project(config)
+        write_dev_key(config)
+        if deployed:
+            deploy(project, reader, lambda: open_signer(config), SystemClock(), lambda _: None)
+        project.database.close()
     return Site(folder=folder, url=node.url, number=number)
 
 

@@ -1,0 +1,87 @@
+"""The lane of the ape scripts; collected only under its own pytest.ini, because it needs ape."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+def is_ape_lane(config: pytest.Config) -> bool:
+    return config.inipath == HERE / "pytest.ini"
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    return None if is_ape_lane(config) else True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if is_ape_lane(config):
+        # npm's wrapper scripts need a postinstall step that may not have run; the binaries do not.
+        binaries = sorted(ROOT.glob("node_modules/@foundry-rs/anvil-*/bin"))
+        os.environ["PATH"] = os.pathsep.join([*map(str, binaries), os.environ["PATH"]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ape_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of our own: the accounts of whoever runs this are none of our business."""
+    home = tmp_path_factory.mktemp("ape-home")
+    os.environ["APE_DATA_FOLDER"] = str(home)
+    (home / "accounts").mkdir()
+    return home
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder to run in: the checkout's scripts and configuration, and some evidence."""
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    shutil.copy(ROOT / "ape-config.yaml", tmp_path)
+    (tmp_path / "evidence" / "sub").mkdir(parents=True)
+    (tmp_path / "evidence" / "a.txt").write_text("first\n")
+    (tmp_path / "evidence" / "sub" / "b.bin").write_bytes(bytes(range(256)))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def ape(work: Path) -> Iterator[Run]:
+    """Run ``ape run …`` as a process of its own, without a terminal."""
+    program = shutil.which("ape")
+    assert program is not None, "ape is not on PATH: activate its environment"
+
+    def run(*arguments: str, stdin: str = "", **environment: str) -> Done:
+        done = subprocess.run(
+            [program, "run", *arguments],
+            cwd=work,
+            env={**os.environ, **environment},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            # Without a terminal to ask on, passphrases come from standard input.
+            start_new_session=True,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    yield run

@@ -1,0 +1,233 @@
+"""The ape scripts do what the command line does, on every kind of network ape connects to."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anchor.chain.devnet import PUBLIC_DEV_KEY, AnvilNode, find_anvil
+from anchor.registry.artifact import expected_code_hash, registry_address
+from anchor.registry.keccak import format_address
+from anchor.types import ChainId
+from click.testing import CliRunner
+from conftest import ROOT, Done, Run
+
+DEV = ("--account", "TEST::0")
+IN_PROCESS = "ethereum:local:test"
+PASSPHRASE = "correct horse"
+# A key of nobody's, for the keyfile.
+KEY = "0x" + "5a" * 32
+
+DEPLOYED = f"""\
+registry     {format_address(registry_address())} on chain {{chain}}
+code hash    0x{{code_hash}}
+transaction  """
+
+
+def deployed(chain: int) -> str:
+    return DEPLOYED.format(chain=chain, code_hash=expected_code_hash(ChainId(chain)).hex())
+
+
+@pytest.fixture
+def anvil() -> Iterator[AnvilNode]:
+    program = find_anvil(ROOT)
+    assert program is not None, "anvil is not installed: npm ci"
+    with AnvilNode(program) as node:
+        yield node
+
+
+@pytest.fixture
+def keyfile(ape_home: Path) -> Iterator[str]:
+    """An account of ape's with a key of its own; returns its alias."""
+    from eth_account import Account
+
+    path = ape_home / "accounts" / "keeper.json"
+    path.write_text(json.dumps(Account.encrypt(KEY, PASSPHRASE, kdf="pbkdf2", iterations=1000)))
+    yield path.stem
+    path.unlink()
+
+
+def altered(file: Path) -> tuple[str, ...]:
+    """Return the arguments that verify a copy of ``file`` with one byte more by its receipt."""
+    copy = file.with_name("altered")
+    copy.write_bytes(file.read_bytes() + b"\0")
+    return (str(copy), "--receipt", f"{file}.anchor.json")
+
+
+def policy(work: Path, member: str, value: str) -> tuple[str, str]:
+    """Return the option for the project's trust policy with one member pinned to another value."""
+    text = (work / "project" / "trust.toml").read_text()
+    changed, count = re.subn(rf"(?m)^{member} = .*$", f"{member} = {value}", text)
+    assert count == 1 and changed != text
+    (work / "other.toml").write_text(changed)
+    return ("--trust", "other.toml")
+
+
+def journey(run: Run, work: Path, network: str, *, chain: int) -> None:
+    """Deploy, deploy again, anchor, anchor again, verify, and be refused for each reason."""
+    on = ("--network", network, "--project", "project")
+    file = work / "evidence" / "a.txt"
+
+    first = run("deploy", *on, *DEV)
+    assert first.code == 0, first.err
+    assert re.fullmatch(re.escape(deployed(chain)) + r"0x[0-9a-f]{64}, [\d,]+ gas\n", first.out)
+    again = run("deploy", *on, *DEV)
+    assert (again.code, again.out) == (0, deployed(chain) + "already there; nothing was sent\n")
+
+    for _ in range(2):
+        anchored = run("anchor_evidence", "evidence", *on, *DEV)
+        assert anchored.code == 0, anchored.err
+        assert anchored.out.splitlines() == [
+            "evidence/a.txt  leaf 0  anchored (final)",
+            "evidence/sub/b.bin  leaf 1  anchored (final)",
+        ]
+    assert sorted(path.name for path in work.rglob("*.anchor.json")) == [
+        "a.txt.anchor.json",
+        "b.bin.anchor.json",
+    ]
+    receipt = json.loads(Path(f"{file}.anchor.json").read_bytes())
+    assert [anchor["chain_id"] for anchor in receipt["anchors"]] == [chain]
+
+    for path in ("evidence/a.txt", "evidence/sub/b.bin"):
+        verified = run("verify_receipt", path, *on)
+        assert verified.code == 0, verified.err
+        assert "VERIFIED (exit code 0)" in verified.out
+    expect(run("verify_receipt", *altered(file), *on), 10, "2. fail")
+    for member, value, step in (
+        ("owner", f'"{format_address(registry_address())}"', "4. fail"),
+        ("genesis", f'"0x{"11" * 32}"', "5. fail"),
+        ("code_hash", f'"0x{"11" * 32}"', "6. fail"),
+    ):
+        arguments = ("evidence/a.txt", *on, *policy(work, member, value))
+        expect(run("verify_receipt", *arguments), 12, step)
+
+
+def expect(done: Done, code: int, step: str) -> None:
+    assert done.code == code, done.err
+    assert step in done.out
+    assert f"NOT VERIFIED (exit code {code})" in done.out
+
+
+def test_on_an_anvil_reached_by_its_url(ape: Run, work: Path, anvil: AnvilNode) -> None:
+    network = f"ethereum:local:{anvil.url}"
+    journey(ape, work, network, chain=31337)
+    anvil.close()
+    gone = ape("verify_receipt", "evidence/a.txt", "--network", network, "--project", "project")
+    assert gone.code == 20
+    assert gone.err.startswith("error: ape cannot connect to the network: ")
+
+
+def test_on_a_running_anvil_through_ape_foundry(
+    ape: Run, work: Path, anvil: AnvilNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APE_FOUNDRY_HOST", anvil.url)
+    journey(ape, work, "ethereum:local:foundry", chain=31337)
+
+
+@pytest.mark.parametrize(
+    ("network", "chain"), [(IN_PROCESS, 1337), ("ethereum:local:foundry", 31337)]
+)
+def test_on_a_chain_that_ends_with_the_command(
+    ape: Run, work: Path, network: str, chain: int
+) -> None:
+    on = ("--network", network)
+    done = ape("deploy", *on, *DEV)
+    assert done.code == 0, done.err
+    assert done.out.startswith(deployed(chain))
+    # The next command's chain is a new one, with a project of its own: no registry there.
+    bare = ape("anchor_evidence", "evidence", *on, *DEV)
+    assert bare.code == 32
+    assert bare.err.splitlines()[-2].startswith("error: there is no registry at ")
+    assert not list(work.rglob("*.anchor.json"))
+
+    anchored = ape("anchor_evidence", "evidence", "--deploy", *on, *DEV)
+    assert anchored.code == 0, anchored.err
+    assert anchored.out.startswith(deployed(chain))
+    assert anchored.out.endswith("evidence/sub/b.bin  leaf 1  anchored (final)\n")
+    trusts = sorted(work.glob(f".anchor-ape/{chain}-*/trust.toml"))
+    assert len(trusts) == 3
+    pinned = [trust for trust in trusts if "a.txt" in str(trust.parent) or trust]
+    for trust in pinned:
+        # Same chain id, another genesis block: whatever the receipt is worth, not here.
+        expect(ape("verify_receipt", "evidence/a.txt", "--trust", str(trust), *on), 12, "5. fail")
+
+
+def test_on_apes_in_process_chain(work: Path) -> None:
+    """Several commands in one process, through ape's own command line, on one chain."""
+    from ape import networks
+    from ape._cli import cli
+
+    def run(*arguments: str) -> Done:
+        result = CliRunner(mix_stderr=False).invoke(cli, ["run", *arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return Done(code=result.exit_code, out=result.stdout, err=result.stderr)
+
+    with networks.parse_network_choice(IN_PROCESS) as provider:
+        untouched = provider.snapshot()
+        journey(run, work, IN_PROCESS, chain=1337)
+        verify = ("verify_receipt", "evidence/a.txt", "--network", IN_PROCESS)
+        verify += ("--project", "project")
+        height = provider.get_block("latest").number
+        # That many blocks on top: the genesis block is the only final one.
+        expect(run(*verify, *policy(work, "finality", str(height))), 21, "6. cannot tell")
+        shutil.copy("evidence/a.txt.anchor.json", "kept.json")
+        kept = Path("kept.json").read_text()
+        Path("newer.json").write_text(kept.replace("anchor-receipt/1", "anchor-receipt/9"))
+        expect(run(*verify, "--receipt", "newer.json"), 22, "1. cannot tell")
+        provider.revert(untouched)
+        assert run("deploy", "--network", IN_PROCESS, "--project", "second", *DEV).code == 0
+        expect(run(*verify), 11, "7. fail")
+
+
+def test_a_keyfile_account_signs_when_asked(
+    ape: Run, work: Path, anvil: AnvilNode, keyfile: str
+) -> None:
+    from anchor.chain.rpc import Rpc
+    from eth_account import Account
+
+    address = Account.from_key(KEY).address
+    Rpc(anvil.url).call("anvil_setBalance", [address, hex(10**18)])
+    on = ("--network", f"ethereum:local:{anvil.url}", "--account", keyfile)
+
+    refusals = {
+        "declined": {"stdin": "n\n"},
+        "a wrong passphrase": {"stdin": "y\nwrong\n"},
+        "nobody there": {"stdin": ""},
+    }
+    said = []
+    for why, how in refusals.items():
+        refused = ape("deploy", *on, **how)
+        assert refused.code == 31, why
+        assert "error: the ape account keeper " in refused.err
+        said.append(refused)
+    autosign = {"APE_ACCOUNTS_keeper_PASSPHRASE": "wrong"}
+    said.append(ape("deploy", *on, "--autosign", **autosign))
+    assert said[-1].code == 31
+
+    said.append(ape("deploy", *on, stdin=f"y\n{PASSPHRASE}\nn\n"))
+    assert said[-1].code == 0, said[-1].err
+    autosign = {"APE_ACCOUNTS_keeper_PASSPHRASE": PASSPHRASE}
+    said.append(ape("anchor_evidence", "evidence", *on, "--autosign", **autosign))
+    assert said[-1].code == 0, said[-1].err
+    said.append(ape("verify_receipt", "evidence/a.txt", *on[:2]))
+    assert said[-1].code == 0, said[-1].err
+    assert f"the log's owner {address}" in said[-1].out
+    for done in said:
+        for secret in (KEY[2:], PASSPHRASE, PUBLIC_DEV_KEY[2:]):
+            assert secret not in done.out + done.err
+
+
+def test_a_test_account_is_refused_on_a_real_network(
+    ape: Run, work: Path, anvil: AnvilNode
+) -> None:
+    # The URL names a devnet here, but ape was told that it is a node of Sepolia.
+    from anchor.chain.rpc import Rpc
+
+    Rpc(anvil.url).call("anvil_setChainId", [11155111])
+    done = ape("deploy", "--network", f"ethereum:sepolia:{anvil.url}", *DEV)
+    assert done.code == 31
+    assert "TEST::0 must not be used on chain 11155111; its key is public" in done.err

@@ -1,0 +1,75 @@
+"""A verifier installs little: the extra ``rpc``, no store, no keys, no chain of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from support.command import ROOT, environment
+from support.projects import Site
+
+# What only the extras `operator`, `devnet` and `ape` bring.
+OPERATOR_PACKAGES = ("sqlalchemy", "alembic", "pydantic_settings", "eth", "eth_tester", "ape")
+
+VERIFIER = """
+import sys
+
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {absent!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        return None
+
+
+sys.meta_path.insert(0, Absent())
+from anchor.cli import main
+
+sys.argv = ["anchor", *sys.argv[1:]]
+main()
+"""
+
+
+def run_verifier(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    script = VERIFIER.format(absent=OPERATOR_PACKAGES)
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        cwd=cwd, env=environment(), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_verify_explain_and_the_recomputing_script_need_no_operator_packages(
+    site: Site, tmp_path: Path
+):
+    site.write("deed.txt", b"one field, two cows")
+    site.run("stamp", "deed.txt").expect(0)
+    away = tmp_path / "away"
+    away.mkdir()
+    for name in ("deed.txt", "deed.txt.anchor.json", "trust.toml"):
+        shutil.copy(site.folder / name, away / name)
+
+    verified = run_verifier("verify", "deed.txt", "--trust", "trust.toml", cwd=away)
+    assert verified.returncode == 0, verified
+    assert "VERIFIED (exit code 0)" in verified.stdout
+    assert run_verifier("explain", "deed.txt", cwd=away).returncode == 0
+
+    script = ROOT / "scripts" / "recompute_receipt.py"
+    receipt = away / "deed.txt.anchor.json"
+    redone = subprocess.run(
+        [sys.executable, "-I", str(script), str(receipt), str(away / "deed.txt"), site.url],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert "sequence  1\n" in redone.stdout
+
+    (away / "deed.txt").write_text("one field, three cows")
+    altered = run_verifier("verify", "deed.txt", cwd=away)
+    assert altered.returncode == 10, altered
+
+
+def test_an_operator_command_says_which_extra_it_needs(site: Site):
+    refused = run_verifier("status", cwd=site.folder)
+    assert refused.returncode == 2
+    assert "pip install 'anchor-evidence[operator]'" in refused.stderr
+    assert "Traceback" not in refused.stderr
