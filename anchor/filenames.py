@@ -31,6 +31,12 @@ def find_config(start: Path | None = None) -> Path:
     )
 
 
+def find_checkout() -> Path | None:
+    """Return the folder of the checkout this program runs from, if it does."""
+    root = Path(__file__).resolve().parents[1]
+    return root if (root / "pyproject.toml").is_file() else None
+
+
 def sidecar_path(file: Path) -> Path:
     """Return where the receipt for ``file`` lies beside it."""
     return file.with_name(file.name + SUFFIX)

@@ -15,8 +15,8 @@ from ape.api import ProviderAPI
 from anchor.chain.views import ChainReader
 from anchor.cli.evidence import Bench
 from anchor.cli.report import print_report
-from anchor.config import FILE_NAME, TRUST_FILE_NAME
 from anchor.errors import ExitCode
+from anchor.filenames import CONFIG, TRUST_POLICY
 from anchor.verify import judge
 from scripts._ape_project import AnchorCommand, open_network, output, project_option
 
@@ -42,9 +42,9 @@ def cli(
     """
     network = open_network(provider)
     folder = folder or network.default_folder
-    if trust is None and (folder / TRUST_FILE_NAME).is_file():
-        trust = folder / TRUST_FILE_NAME
-    config = folder / FILE_NAME
+    if trust is None and (folder / TRUST_POLICY).is_file():
+        trust = folder / TRUST_POLICY
+    config = folder / CONFIG
     bench = Bench(config_path=config if config.is_file() else None, trust=trust)
     view = ChainReader(network.node)
     ((name, load),) = bench.items([file], receipt=receipt, digest=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from anchor.cli.files import digest_file, read_policy, read_receipt
 from anchor.cli.output import Colour, Output
 from anchor.cli.session import SystemClock, open_node, open_signer
 from anchor.errors import MismatchError, UsageError
+from anchor.filenames import find_checkout
 
 if TYPE_CHECKING:
     from anchor.chain.devnet import Devnet
@@ -41,7 +43,7 @@ def command(
     output = Output(as_json=False)
     started = time.monotonic()
     work = Path(tempfile.mkdtemp(prefix="anchor-demo-"))
-    checkout = _checkout()
+    checkout = find_checkout()
     anvil = None if embedded else find_anvil(checkout)
     with open_devnet(anvil=anvil) as chain:
         output.line(f"1. a chain of its own: {chain.kind}, chain {chain.chain_id}, at {chain.url}")
@@ -58,14 +60,21 @@ def command(
             _show(output, report.record.name if report.record else str(file), report)
         _tamper(output, verifier, work, *receipts[0])
         project.database.close()
-    seconds = time.monotonic() - started
-    output.line()
     if refused:
         raise MismatchError(f"{refused} of {len(receipts)} files did not verify")
+    seconds = time.monotonic() - started
+    output.line()
     output.line(f"{len(receipts):,} files recorded, anchored and verified in {seconds:.1f} s.")
-    output.line(f"The receipts are below {project.config.receipts}")
+    _say_what_is_next(output, project.config.receipts, receipts[0][1])
+
+
+def _say_what_is_next(output: Output, folder: Path, receipt: Path) -> None:
+    output.line(f"The receipts are below {folder}")
     output.line("Next:")
-    output.line(f"  anchor explain {receipts[0][1]}")
+    activate = Path(sys.executable).with_name("activate")
+    if shutil.which("anchor") is None and activate.is_file():
+        output.line(f"  . {activate}      # puts `anchor` on your path")
+    output.line(f"  anchor explain {receipt}")
     output.line("  anchor devnet                      # a chain that stays, in a shell of its own")
     output.line("  anchor init --devnet my-project && cd my-project && anchor deploy")
     output.line("  anchor stamp FILE && anchor verify FILE")
@@ -183,12 +192,6 @@ def _tamper(output: Output, verifier: _Verifier, work: Path, file: Path, receipt
     _show(output, altered.name, report)
     if report.error is None:
         raise MismatchError("the altered copy was verified: this program is broken")
-
-
-def _checkout() -> Path | None:
-    """Return the folder of the checkout this program runs from, if it does."""
-    root = Path(__file__).resolve().parents[2]
-    return root if (root / "pyproject.toml").is_file() else None
 
 
 def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Found]:

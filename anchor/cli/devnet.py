@@ -26,12 +26,13 @@ def command(
 ) -> None:
     """Run a local chain until it is interrupted: anvil where it is installed, else py-evm."""
     from anchor.chain.devnet import find_anvil, open_devnet
+    from anchor.filenames import find_checkout
 
     output = Output(as_json=False)
     ended = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: ended.set())
-    anvil = None if embedded else find_anvil()
+    anvil = None if embedded else find_anvil(find_checkout())
     with open_devnet(port=port, anvil=anvil, state=state) as chain:
         output.line(f"{chain.kind} devnet, chain {chain.chain_id}, at {chain.url}")
         if not chain.has_finality:

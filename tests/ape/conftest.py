@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def ape(work: Path) -> Iterator[Run]:
+def ape(work: Path) -> Run:
     """Run ``ape run …`` as a process of its own, without a terminal."""
     program = shutil.which("ape")
     assert program is not None, "ape is not on PATH: activate its environment"
@@ -82,6 +82,9 @@ def ape(work: Path) -> Iterator[Run]:
             start_new_session=True,
         )
         assert "Traceback" not in done.stderr, done.stderr
-        return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+        # ape logs what it connects to and starts on standard output.
+        lines = done.stdout.splitlines(keepends=True)
+        out = "".join(line for line in lines if not line.startswith("INFO:"))
+        return Done(code=done.returncode, out=out, err=done.stderr)
 
-    yield run
+    return run

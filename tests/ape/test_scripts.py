@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from conftest import ROOT, Done, Run
+
 from anchor.chain.devnet import PUBLIC_DEV_KEY, AnvilNode, find_anvil
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.keccak import format_address
 from anchor.types import ChainId
-from click.testing import CliRunner
-from conftest import ROOT, Done, Run
 
 DEV = ("--account", "TEST::0")
 IN_PROCESS = "ethereum:local:test"
@@ -67,7 +67,14 @@ def policy(work: Path, member: str, value: str) -> tuple[str, str]:
     return ("--trust", "other.toml")
 
 
-def journey(run: Run, work: Path, network: str, *, chain: int) -> None:
+WRONG_PINS = {
+    "owner": (f'"{format_address(registry_address())}"', "4. fail"),
+    "genesis": (f'"0x{"11" * 32}"', "5. fail"),
+    "code_hash": (f'"0x{"11" * 32}"', "6. fail"),
+}
+
+
+def journey(run: Run, work: Path, network: str, *, chain: int, pins: tuple[str, ...]) -> None:
     """Deploy, deploy again, anchor, anchor again, verify, and be refused for each reason."""
     on = ("--network", network, "--project", "project")
     file = work / "evidence" / "a.txt"
@@ -92,16 +99,12 @@ def journey(run: Run, work: Path, network: str, *, chain: int) -> None:
     receipt = json.loads(Path(f"{file}.anchor.json").read_bytes())
     assert [anchor["chain_id"] for anchor in receipt["anchors"]] == [chain]
 
-    for path in ("evidence/a.txt", "evidence/sub/b.bin"):
-        verified = run("verify_receipt", path, *on)
-        assert verified.code == 0, verified.err
-        assert "VERIFIED (exit code 0)" in verified.out
+    verified = run("verify_receipt", "evidence/a.txt", *on)
+    assert verified.code == 0, verified.err
+    assert "VERIFIED (exit code 0)" in verified.out
     expect(run("verify_receipt", *altered(file), *on), 10, "2. fail")
-    for member, value, step in (
-        ("owner", f'"{format_address(registry_address())}"', "4. fail"),
-        ("genesis", f'"0x{"11" * 32}"', "5. fail"),
-        ("code_hash", f'"0x{"11" * 32}"', "6. fail"),
-    ):
+    for member in pins:
+        value, step = WRONG_PINS[member]
         arguments = ("evidence/a.txt", *on, *policy(work, member, value))
         expect(run("verify_receipt", *arguments), 12, step)
 
@@ -114,7 +117,7 @@ def expect(done: Done, code: int, step: str) -> None:
 
 def test_on_an_anvil_reached_by_its_url(ape: Run, work: Path, anvil: AnvilNode) -> None:
     network = f"ethereum:local:{anvil.url}"
-    journey(ape, work, network, chain=31337)
+    journey(ape, work, network, chain=31337, pins=("genesis",))
     anvil.close()
     gone = ape("verify_receipt", "evidence/a.txt", "--network", network, "--project", "project")
     assert gone.code == 20
@@ -125,7 +128,7 @@ def test_on_a_running_anvil_through_ape_foundry(
     ape: Run, work: Path, anvil: AnvilNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("APE_FOUNDRY_HOST", anvil.url)
-    journey(ape, work, "ethereum:local:foundry", chain=31337)
+    journey(ape, work, "ethereum:local:foundry", chain=31337, pins=("owner",))
 
 
 @pytest.mark.parametrize(
@@ -150,10 +153,9 @@ def test_on_a_chain_that_ends_with_the_command(
     assert anchored.out.endswith("evidence/sub/b.bin  leaf 1  anchored (final)\n")
     trusts = sorted(work.glob(f".anchor-ape/{chain}-*/trust.toml"))
     assert len(trusts) == 3
-    pinned = [trust for trust in trusts if "a.txt" in str(trust.parent) or trust]
-    for trust in pinned:
-        # Same chain id, another genesis block: whatever the receipt is worth, not here.
-        expect(ape("verify_receipt", "evidence/a.txt", "--trust", str(trust), *on), 12, "5. fail")
+    # Same chain id, another genesis block: whatever the receipt is worth, not here.
+    trust = ("--trust", str(trusts[0]))
+    expect(ape("verify_receipt", "evidence/a.txt", *trust, *on), 12, "5. fail")
 
 
 def test_on_apes_in_process_chain(work: Path) -> None:
@@ -168,17 +170,16 @@ def test_on_apes_in_process_chain(work: Path) -> None:
 
     with networks.parse_network_choice(IN_PROCESS) as provider:
         untouched = provider.snapshot()
-        journey(run, work, IN_PROCESS, chain=1337)
+        journey(run, work, IN_PROCESS, chain=1337, pins=tuple(WRONG_PINS))
         verify = ("verify_receipt", "evidence/a.txt", "--network", IN_PROCESS)
         verify += ("--project", "project")
         height = provider.get_block("latest").number
         # That many blocks on top: the genesis block is the only final one.
         expect(run(*verify, *policy(work, "finality", str(height))), 21, "6. cannot tell")
-        shutil.copy("evidence/a.txt.anchor.json", "kept.json")
-        kept = Path("kept.json").read_text()
-        Path("newer.json").write_text(kept.replace("anchor-receipt/1", "anchor-receipt/9"))
+        receipt = Path("evidence/a.txt.anchor.json").read_text()
+        Path("newer.json").write_text(receipt.replace("anchor-receipt/1", "anchor-receipt/9"))
         expect(run(*verify, "--receipt", "newer.json"), 22, "1. cannot tell")
-        provider.revert(untouched)
+        provider.restore(untouched)
         assert run("deploy", "--network", IN_PROCESS, "--project", "second", *DEV).code == 0
         expect(run(*verify), 11, "7. fail")
 
@@ -186,8 +187,9 @@ def test_on_apes_in_process_chain(work: Path) -> None:
 def test_a_keyfile_account_signs_when_asked(
     ape: Run, work: Path, anvil: AnvilNode, keyfile: str
 ) -> None:
-    from anchor.chain.rpc import Rpc
     from eth_account import Account
+
+    from anchor.chain.rpc import Rpc
 
     address = Account.from_key(KEY).address
     Rpc(anvil.url).call("anvil_setBalance", [address, hex(10**18)])

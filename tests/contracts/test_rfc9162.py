@@ -182,6 +182,17 @@ def test_wrong_sizes_pass_only_where_their_proof_has_the_same_shape(harness: Any
     assert judge(harness.judgeConsistencies, cases) == expected
 
 
+def test_equal_sizes_are_refused_whatever_proof_leads_to_their_root(harness: Any) -> None:
+    # With an odd size the algorithm of section 2.1.4.2 would start from the last leaf and follow
+    # its path up to both roots; the RFC asks for 0 < m < n.
+    cases = []
+    for size in range(3, LARGEST, 2):
+        last = make_inclusion(size - 1, size)
+        proof = [last.leaf_hash, *last.proof]
+        cases.append(Consistency(size, last.root, size, last.root, proof))
+    assert judge(harness.judgeConsistencies, cases) == [False] * len(cases)
+
+
 def test_a_log_of_the_largest_size_is_proven(harness: Any) -> None:
     # Subtrees of equal leaves are equal, so 2^48 - 1 leaves take 48 hashes.
     largest = 2**48 - 1

@@ -6,6 +6,7 @@ Tests lie about one thing at a time, by changing the chain or with ``dataclasses
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,13 +16,14 @@ from anchor.checks import Block
 from anchor.digest import SHA256, SM3, Digests, digest_bytes
 from anchor.errors import CannotCheckError, NodeUnreachableError
 from anchor.merkle import Tree, hash_leaf
-from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor
+from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor, encode_receipt
 from anchor.record import build_record
 from anchor.registry.artifact import expected_code_hash
 from anchor.registry.slots import anchor_slot, encode_anchor, operator_key_slot
 from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, make_log_id
 from anchor.verdict import Report, Verdict
+from anchor.verify import Connect, judge
 
 OWNER = Address(bytes.fromhex("a11ce00000000000000000000000000000000001"))
 STRANGER = Address(bytes.fromhex("0bad000000000000000000000000000000000002"))
@@ -35,6 +37,10 @@ GENESIS_TIME = 1_790_000_000
 LOG_SIZE = 13
 # size: (block, operator id); sequence follows the order.
 ANCHORED = {4: (10, 0), 9: (20, 1), 13: (30, 2)}
+
+
+# The receipt most tests bend: leaf 6 under the second anchor, which operator 1 sent in block 20.
+INDEX, SIZE = 6, 9
 
 
 def hash_of(*parts: object) -> Hash32:
@@ -114,11 +120,13 @@ class MemoryChain:
 class World:
     """The honest state of everything; ``connect`` is what a verifier is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: Sequence[bytes] | None = None) -> None:
         self.log = make_log_id(OWNER, 0)
         self.other_log = make_log_id(OWNER, 5)
         self.files = [f"evidence number {index}".encode() for index in range(LOG_SIZE)]
-        self.records = [_record(index, content) for index, content in enumerate(self.files)]
+        self.records = list(
+            records or (_record(index, content) for index, content in enumerate(self.files))
+        )
         self.tree = Tree(b"".join(hash_leaf(record) for record in self.records))
         self.chains = {chain_id: MemoryChain(chain_id) for chain_id in (MAIN, SIDE)}
         self.asked: list[tuple[ChainId, tuple[str, ...]]] = []
@@ -144,6 +152,16 @@ class World:
             timestamp=chain.block(block).timestamp,
             operator_id=operator_id,
         )
+
+    def word(self, **changes: int) -> bytes:
+        """Return what the registry stores for the anchor of size 9, with members changed."""
+        return encode_anchor(dataclasses.replace(self.stored(self.main, SIZE), **changes))
+
+    def rewrite(self, word: bytes | None, *, block: int = 20, chain_id: ChainId = MAIN) -> None:
+        """Make the registry hold ``word`` for that anchor's root, from ``block`` on, or nothing."""
+        slot = anchor_slot(self.log, self.tree.root(SIZE))
+        writes = [] if word is None else [(block, word)]
+        self.chains[chain_id].storage[REGISTRY, slot] = writes
 
     def connect(self, chain_id: ChainId, urls: Sequence[str]) -> MemoryChain:
         self.asked.append((chain_id, tuple(urls)))
@@ -223,3 +241,41 @@ def verdicts(report: Report) -> str:
 def failing_steps(report: Report) -> list[int]:
     """Return the numbers of the steps that did not pass, in the order they were made."""
     return [step.number for step in report.steps if step.error is not None]
+
+
+def honest(world: World) -> Receipt:
+    """Return the receipt of record 6 with one anchor, that of size 9 on the main chain."""
+    return world.receipt(INDEX, world.anchor(INDEX, SIZE))
+
+
+def re_anchored(receipt: Receipt, **changes: object) -> Receipt:
+    """Change members of the receipt's only anchor."""
+    anchor = dataclasses.replace(receipt.anchors[0], **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(receipt, anchors=(anchor,))
+
+
+class _Pinned:
+    """Stands for the world's own policy, where None means that there is none."""
+
+
+def judged(
+    world: World,
+    receipt: Receipt | bytes | None = None,
+    *,
+    evidence: Digests | None = None,
+    policy: TrustPolicy | type[_Pinned] | None = _Pinned,
+    connect: Connect | None = None,
+) -> Report:
+    """Judge a receipt, the honest one by default, as a verifier of that world would."""
+    receipt = receipt or honest(world)
+    return judge(
+        receipt if isinstance(receipt, bytes) else encode_receipt(receipt),
+        evidence or world.evidence(INDEX),
+        policy=policy if policy is None or isinstance(policy, TrustPolicy) else world.policy(),
+        connect=connect or world.connect,
+    )
+
+
+def expect(report: Report, code: int, steps: list[int], claims: str) -> None:
+    """Assert the exit code, the steps that did not pass, and the verdicts of the claims."""
+    assert (int(report.exit_code), failing_steps(report), verdicts(report)) == (code, steps, claims)

@@ -1,0 +1,235 @@
+"""The pure rules of sending: what to do about a nonce, what to offer, what a refusal means."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anchor.chain.attempts import Action, Attempt, Decision, Inclusion, Observation, Slot, decide
+from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy
+from anchor.chain.refusals import Refusal, classify_refusal
+from anchor.errors import ExitCode, FundsError
+from anchor.types import Address, ChainId, Hash32
+
+NONCE = 5
+SENDER = Address(b"\x11" * 20)
+
+
+def attempt(number: int) -> Attempt:
+    return Attempt(
+        tx_hash=Hash32(bytes([number]) * 32),
+        raw=b"raw",
+        head_size=1,
+        max_fee=2,
+        priority_fee=1,
+    )
+
+
+def slot(count: int) -> Slot:
+    attempts = tuple(attempt(number) for number in range(count))
+    return Slot(chain_id=ChainId(1), sender=SENDER, nonce=NONCE, attempts=attempts)
+
+
+def included(number: int, *, succeeded: bool = True) -> Inclusion:
+    return Inclusion(
+        tx_hash=attempt(number).tx_hash,
+        block_hash=Hash32(b"\xbb" * 32),
+        block_number=9,
+        succeeded=succeeded,
+    )
+
+
+def observed(latest: int = NONCE, final: int | None = NONCE, *inclusions: Inclusion) -> Observation:
+    return Observation(
+        latest_nonce=latest,
+        final_nonce=final,
+        inclusions={inclusion.tx_hash: inclusion for inclusion in inclusions},
+    )
+
+
+@pytest.mark.parametrize(
+    ("attempts", "observation", "action"),
+    [
+        (0, observed(), Action.SIGN),
+        (0, observed(NONCE - 1, None), Action.SIGN),
+        (1, observed(), Action.SEND),
+        (3, observed(NONCE - 2, NONCE - 3), Action.SEND),
+        (1, observed(NONCE + 1, NONCE, included(0)), Action.DONE),
+        (3, observed(NONCE + 1, NONCE, included(1)), Action.DONE),
+        (3, observed(NONCE + 1, NONCE + 1, included(2)), Action.DONE),
+        (1, observed(NONCE + 1, NONCE + 1, included(0, succeeded=False)), Action.REVERTED),
+        # Used by somebody else, but not finally: a reorganisation can still give it back.
+        (0, observed(NONCE + 1, NONCE), Action.WAIT),
+        (1, observed(NONCE + 1, NONCE), Action.WAIT),
+        (1, observed(NONCE + 1, None), Action.WAIT),
+        (1, observed(NONCE + 1, NONCE + 1), Action.FOREIGN),
+        (0, observed(NONCE + 7, NONCE + 3), Action.FOREIGN),
+        # Somebody else's inclusion under a hash that is not ours changes nothing.
+        (1, observed(NONCE + 1, NONCE + 1, included(9)), Action.FOREIGN),
+        (1, observed(NONCE, NONCE, included(9)), Action.SEND),
+    ],
+)
+def test_one_look_at_the_chain_decides_what_to_do_about_a_nonce(
+    attempts: int, observation: Observation, action: Action
+) -> None:
+    assert decide(slot(attempts), observation).action is action
+
+
+_OBSERVATIONS = st.builds(
+    lambda latest, final, inclusions: observed(latest, final, *inclusions),
+    st.integers(0, 10),
+    st.none() | st.integers(0, 10),
+    st.lists(
+        st.builds(
+            lambda number, ok: included(number, succeeded=ok), st.integers(0, 5), st.booleans()
+        ),
+        max_size=2,
+    ),
+)
+
+
+@given(st.integers(0, 4), _OBSERVATIONS)
+def test_no_observation_breaks_the_rules_of_sending(count: int, observation: Observation) -> None:
+    ours = slot(count)
+    decision = decide(ours, observation)
+    mine = [
+        observation.inclusions[attempt.tx_hash]
+        for attempt in ours.attempts
+        if attempt.tx_hash in observation.inclusions
+    ]
+    # Done and reverted rest on the inclusion of one of our own attempts, and on nothing else.
+    assert (decision.action in (Action.DONE, Action.REVERTED)) == bool(mine)
+    assert decision.inclusion == (mine[0] if mine else None)
+    if decision.action is Action.DONE:
+        assert decision.inclusion is not None
+        assert decision.inclusion.succeeded
+    # A second transaction is never signed while one of ours may still be included.
+    if decision.action is Action.SIGN:
+        assert not ours.attempts
+        assert observation.latest_nonce <= NONCE
+    if decision.action is Action.SEND:
+        assert ours.attempts
+        assert observation.latest_nonce <= NONCE
+    # Giving up on a nonce needs finality.
+    if decision.action is Action.FOREIGN:
+        assert observation.final_nonce is not None
+        assert min(observation.final_nonce, observation.latest_nonce) > NONCE
+    if decision.action is Action.WAIT:
+        assert observation.latest_nonce > NONCE
+
+
+def test_a_decision_carries_the_inclusion_it_rests_on() -> None:
+    inclusion = included(0)
+    assert decide(slot(2), observed(NONCE + 1, None, inclusion)) == Decision(
+        action=Action.DONE, inclusion=inclusion
+    )
+
+
+WEI = st.integers(0, 10**30)
+
+
+@given(base_fee=WEI, suggested_tip=WEI, cap=WEI)
+def test_a_dynamic_fee_covers_the_base_fee_and_stays_under_the_cap(
+    base_fee: int, suggested_tip: int, cap: int
+) -> None:
+    if base_fee >= cap:
+        with pytest.raises(FundsError) as caught:
+            price_dynamic(base_fee=base_fee, suggested_tip=suggested_tip, cap=cap)
+        assert caught.value.exit_code is ExitCode.FUNDS
+        return
+    fees = price_dynamic(base_fee=base_fee, suggested_tip=suggested_tip, cap=cap)
+    assert not fees.legacy
+    assert all(type(fee) is int for fee in (fees.max_fee, fees.priority_fee))
+    # EIP-1559: a transaction needs max_fee >= priority_fee and max_fee >= base fee.
+    assert 0 <= fees.priority_fee <= fees.max_fee <= cap
+    assert base_fee + fees.priority_fee <= fees.max_fee
+    assert fees.priority_fee == min(suggested_tip, cap - base_fee)
+    assert fees.max_fee == min(2 * base_fee + fees.priority_fee, cap)
+
+
+@given(base_fee=WEI, rise=st.integers(1, 10**9), tip=WEI, cap=WEI)
+def test_a_higher_base_fee_never_lowers_the_offer(
+    base_fee: int, rise: int, tip: int, cap: int
+) -> None:
+    if base_fee + rise < cap:
+        low = price_dynamic(base_fee=base_fee, suggested_tip=tip, cap=cap)
+        high = price_dynamic(base_fee=base_fee + rise, suggested_tip=tip, cap=cap)
+        assert high.max_fee >= low.max_fee
+
+
+def test_a_fee_survives_six_full_blocks_where_the_cap_allows() -> None:
+    base_fee = 10**9
+    fees = price_dynamic(base_fee=base_fee, suggested_tip=10**6, cap=10**12)
+    for _ in range(5):
+        base_fee += base_fee // 8
+    assert base_fee + fees.priority_fee <= fees.max_fee
+
+
+@given(gas_price=WEI, cap=WEI)
+def test_a_legacy_price_is_the_nodes_or_nothing(gas_price: int, cap: int) -> None:
+    if gas_price > cap:
+        with pytest.raises(FundsError):
+            price_legacy(gas_price=gas_price, cap=cap)
+    else:
+        assert price_legacy(gas_price=gas_price, cap=cap) == Fees(
+            max_fee=gas_price, priority_fee=gas_price, legacy=True
+        )
+
+
+def test_a_refused_fee_is_told_in_gwei_with_what_to_do() -> None:
+    with pytest.raises(FundsError) as caught:
+        price_dynamic(base_fee=30 * 10**9, suggested_tip=1, cap=20 * 10**9 + 1)
+    assert caught.value.message == ("the base fee is 30 gwei, the fee cap 20.000000001 gwei")
+    assert caught.value.hint is not None
+    assert "chain.max_fee_gwei" in caught.value.hint
+
+
+@given(st.integers(0, 10**9))
+def test_a_gas_limit_is_a_fifth_above_the_estimate_in_integers(estimate: int) -> None:
+    limit = gas_limit(estimate)
+    assert type(limit) is int
+    assert estimate <= limit
+    assert limit == estimate * 6 // 5
+    assert gas_limit(100_000) == 120_000
+
+
+@pytest.mark.parametrize(
+    ("reason", "refusal"),
+    [
+        ("already known", Refusal.KNOWN),
+        ("transaction already imported", Refusal.KNOWN),
+        ("Known transaction", Refusal.KNOWN),
+        ("Known transaction: 0xabcd", Refusal.KNOWN),
+        ("AlreadyKnown", Refusal.KNOWN),
+        ("nonce too low: next nonce 6, tx nonce 5", Refusal.NONCE_USED),
+        ("Nonce too low. Expected nonce to be 6 but got 5.", Refusal.NONCE_USED),
+        ("NONCE_TOO_LOW", Refusal.NONCE_USED),
+        ("OldNonce", Refusal.NONCE_USED),
+        ("insufficient funds for gas * price + value: balance 0, tx cost 1", Refusal.FUNDS),
+        ("Insufficient funds for gas * price + value", Refusal.FUNDS),
+        ("Sender doesn't have enough funds to send tx.", Refusal.FUNDS),
+        ("Upfront cost exceeds account balance", Refusal.FUNDS),
+        ("InsufficientFunds, Account balance: 0, cumulative cost: 1", Refusal.FUNDS),
+        ("transaction underpriced: gas tip cap 0, minimum needed 1", Refusal.FEE_TOO_LOW),
+        ("replacement transaction underpriced", Refusal.FEE_TOO_LOW),
+        ("Replacement transaction underpriced", Refusal.FEE_TOO_LOW),
+        ("max fee per gas less than block base fee: address 0x…", Refusal.FEE_TOO_LOW),
+        ("Transaction gasPrice (1) is too low, it is below block base fee", Refusal.FEE_TOO_LOW),
+        ("Gas price below configured minimum gas price", Refusal.FEE_TOO_LOW),
+        ("FeeTooLow, MaxFeePerGas too low", Refusal.FEE_TOO_LOW),
+        ("nonce too high", Refusal.OTHER),
+        ("unknown transaction", Refusal.OTHER),
+        ("Unknown transaction type", Refusal.OTHER),
+        ("intrinsic gas too low", Refusal.OTHER),
+        ("exceeds block gas limit", Refusal.OTHER),
+        ("invalid sender", Refusal.OTHER),
+        ("execution reverted", Refusal.OTHER),
+        ("rate limit exceeded", Refusal.OTHER),
+        ("", Refusal.OTHER),
+    ],
+)
+def test_each_nodes_text_has_its_class(reason: str, refusal: Refusal) -> None:
+    assert classify_refusal(reason) is refusal
+    assert classify_refusal(reason.upper()) is refusal
+    assert classify_refusal(f"err: {reason} (code -32000)") is refusal

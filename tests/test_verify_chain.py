@@ -1,0 +1,266 @@
+"""Verification, one lie or failure of the node at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anchor.errors import (
+    ExitCode,
+    NodeUnreachableError,
+    NotTrustedError,
+)
+from anchor.registry.slots import encode_anchor, operator_key_slot
+from anchor.trust import FinalityRule
+from anchor.types import Anchor, Hash32
+from tests.support.world import (
+    MAIN,
+    REGISTRY,
+    SIDE,
+    SIZE,
+    MemoryChain,
+    World,
+    expect,
+    failing_steps,
+    hash_of,
+    honest,
+    judged,
+)
+
+
+def foreign_code(world: World) -> None:
+    world.main.code[REGISTRY] = (5, hash_of("foreign code"))
+
+
+def no_code(world: World) -> None:
+    del world.main.code[REGISTRY]
+
+
+def late_code(world: World) -> None:
+    world.main.code[REGISTRY] = (41, world.main.code[REGISTRY][1])
+
+
+def absent_root(world: World) -> None:
+    world.rewrite(None)
+
+
+def late_root(world: World) -> None:
+    world.rewrite(world.word(block_number=43), block=43)
+
+
+def no_final_block(world: World) -> None:
+    world.main.final = None
+
+
+def no_operator_key(world: World) -> None:
+    world.main.storage[REGISTRY, operator_key_slot(world.log, 1)] = []
+
+
+def long_operator_key(world: World) -> None:
+    world.main.store(operator_key_slot(world.log, 1), b"\x01" + b"\x11" * 31, block=7)
+
+
+def late_operator_key(world: World) -> None:
+    world.main.storage[REGISTRY, operator_key_slot(world.log, 1)] = [(41, bytes(12) + b"\x11" * 20)]
+
+
+@pytest.mark.parametrize(
+    ("lie", "code", "steps", "claims"),
+    [
+        (foreign_code, 12, [6], "PPFFF"),
+        (no_code, 12, [6], "PPFFF"),
+        (late_code, 21, [6], "PP???"),
+        (absent_root, 11, [7], "PPFFF"),
+        (late_root, 21, [7], "PP???"),
+        (no_final_block, 20, [6], "PP???"),
+        (no_operator_key, 20, [9], "PPPP?"),
+        (long_operator_key, 20, [9], "PPPP?"),
+        (late_operator_key, 20, [9], "PPPP?"),
+    ],
+)
+def test_what_the_chain_holds_decides(
+    lie: Callable[[World], None], code: int, steps: list[int], claims: str
+) -> None:
+    world = World()
+    lie(world)
+    report = judged(world)
+    expect(report, code, steps, claims)
+    assert report.proven == ()
+
+
+def test_a_node_on_another_chain_is_not_trusted() -> None:
+    world = World()
+    report = judged(world, connect=lambda chain_id, urls: world.chains[SIDE])
+    expect(report, 12, [5], "PPFFF")
+    assert isinstance(report.error, NotTrustedError)
+    assert world.chains[SIDE].reads == ["chain id"]
+
+
+def test_a_chain_that_only_claims_the_chain_id_is_told_by_its_genesis() -> None:
+    world = World()
+
+    class Impostor(MemoryChain):
+        def fetch_genesis(self) -> Hash32:
+            return hash_of("another genesis")
+
+    impostor = Impostor(MAIN, code=world.main.code, storage=world.main.storage)
+    expect(judged(world, connect=lambda *_: impostor), 12, [5], "PPFFF")
+    # Without a policy nobody pinned a genesis block, and the report does not pretend otherwise.
+    report = judged(world, policy=None, connect=lambda *_: impostor)
+    expect(report, 0, [], "PPPPP")
+    assert "not pinned" in report.steps[4].detail
+
+
+# The reads an honest verification makes, in order, with the step each belongs to.
+READS = [
+    ("chain id", 5, "PP???"),
+    ("genesis", 5, "PP???"),
+    ("final block by finalized", 6, "PP???"),
+    ("code", 6, "PP???"),
+    ("storage", 7, "PP???"),
+    ("storage", 9, "PPPP?"),
+]
+
+
+@pytest.mark.parametrize("fails_at", range(len(READS)))
+def test_a_node_that_fails_at_any_single_read_leaves_it_open_and_decides_nothing(
+    fails_at: int,
+) -> None:
+    world = World()
+    world.main.fails_at = fails_at
+    what, step, claims = READS[fails_at]
+    report = judged(world)
+    assert world.main.reads[fails_at] == what
+    expect(report, 20, [step], claims)
+    assert isinstance(report.error, NodeUnreachableError)
+    assert report.proven == ()
+
+
+def test_an_honest_verification_makes_exactly_those_reads() -> None:
+    world = World()
+    judged(world)
+    assert world.main.reads == [what for what, _, _ in READS]
+
+
+@pytest.mark.parametrize(
+    ("lie", "fails_at", "step"),
+    [
+        (foreign_code, 4, 6),
+        (foreign_code, 5, 6),
+        (late_code, 4, 6),
+        (late_code, 5, 6),
+        (absent_root, 5, 7),
+        (absent_root, 6, 7),
+        (late_root, 5, 7),
+        (late_root, 6, 7),
+    ],
+)
+def test_a_node_that_fails_while_a_bad_answer_is_looked_into_leaves_it_open(
+    lie: Callable[[World], None], fails_at: int, step: int
+) -> None:
+    world = World()
+    lie(world)
+    world.main.fails_at = fails_at
+    expect(judged(world), 20, [step], "PP???")
+    assert len(world.main.reads) == fails_at + 1
+
+
+def test_a_chain_nobody_knows_a_node_of_cannot_be_checked() -> None:
+    world = World()
+    receipt, policy = honest(world), world.policy()
+    del world.chains[MAIN]
+    expect(judged(world, receipt, policy=policy), 20, [5], "PP???")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        lambda world: b"\x00" * 31 + b"\x01",
+        lambda world: b"\xff" * 26 + bytes(6),
+        lambda world: bytes(31) + b"\x09",
+        lambda world: b"\x80" + bytes(31),
+        lambda world: world.word(size=0),
+        lambda world: world.word(sequence=0),
+        lambda world: world.word(block_number=41),
+        lambda world: world.word(timestamp=1_790_000_000 + 12 * 40 + 1),
+        lambda world: b"\xff" * 32,
+    ],
+)
+def test_a_storage_word_the_registry_cannot_have_written_decides_nothing(
+    word: Callable[[World], bytes],
+) -> None:
+    world = World()
+    world.rewrite(word(world))
+    expect(judged(world), 20, [7], "PP???")
+
+
+def test_a_junk_word_beside_the_final_block_decides_nothing_either() -> None:
+    world = World()
+    world.rewrite(bytes(31) + b"\x01", block=43)
+    expect(judged(world), 20, [7], "PP???")
+
+
+def test_an_anchor_in_the_final_block_itself_is_final() -> None:
+    world = World()
+    world.main.final = 20
+    expect(judged(world), 0, [], "PPPPP")
+    world.main.final = 19
+    expect(judged(world), 21, [7], "PP???")
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_no_other_storage_word_than_the_honest_one_verifies(word: bytes) -> None:
+    world = World()
+    world.rewrite(word)
+    report = judged(world)
+    assert (report.exit_code is ExitCode.DONE) == (word == world.word())
+
+
+@given(
+    size=st.integers(8, 10),
+    sequence=st.integers(1, 3),
+    block_number=st.integers(19, 21),
+    operator_id=st.integers(0, 3),
+)
+def test_no_anchor_close_to_the_honest_one_verifies(
+    size: int, sequence: int, block_number: int, operator_id: int
+) -> None:
+    world = World()
+    stored = world.stored(world.main, SIZE)
+    near = Anchor(
+        size=size,
+        sequence=sequence,
+        block_number=block_number,
+        timestamp=stored.timestamp,
+        operator_id=operator_id,
+    )
+    world.rewrite(encode_anchor(near))
+    differs = dataclasses.replace(near, operator_id=stored.operator_id) != stored
+    unaccepted = operator_id == 3
+    report = judged(world)
+    assert failing_steps(report) == [8] * differs + [9] * unaccepted
+    assert (report.exit_code is ExitCode.DONE) == (not differs and not unaccepted)
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "steps", "claims"),
+    [
+        ("finalized", 0, [], "PPPPP"),
+        (0, 0, [], "PPPPP"),
+        (25, 0, [], "PPPPP"),
+        (26, 21, [7], "PP???"),
+        (41, 21, [6], "PP???"),
+    ],
+)
+def test_the_policys_finality_rule_chooses_the_block_that_is_read(
+    rule: FinalityRule, code: int, steps: list[int], claims: str
+) -> None:
+    world = World()
+    entry = dataclasses.replace(world.entry(), finality=rule)
+    report = judged(world, policy=world.policy(entry))
+    expect(report, code, steps, claims)
+    assert world.main.reads[2] == f"final block by {rule}"
