@@ -240,7 +240,7 @@ def test_the_slots_are_those_of_the_compilers_storage_layout() -> None:
         "operatorIds": OPERATOR_IDS_SLOT,
         "successors": SUCCESSORS_SLOT,
     }
-    struct = next(kind for name, kind in layout["types"].items() if "members" in kind)
+    struct = next(kind for kind in layout["types"].values() if "members" in kind)
     assert [(item["label"], item["offset"], item["slot"]) for item in struct["members"]] == [
         ("size", 0, "0"),
         ("sequence", 6, "0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Annotated, Optional
@@ -41,4 +42,5 @@ def command(
         option = "" if port == 8545 else f" --rpc {chain.url}"
         output.line(f"In another shell: anchor init --devnet{option} MY-PROJECT")
         output.line("Stop it with Ctrl-C.")
+        sys.stdout.flush()  # a pipe or a file would get the URL only at the end
         ended.wait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Protocol
@@ -47,9 +47,10 @@ class Output:
         """Print one line about what is going on."""
         print(_compose(text, mark, colour, sys.stderr.isatty()), file=sys.stderr)
 
-    def error(self, error: AnchorError) -> None:
-        """Print what went wrong and what to do; in JSON mode as a document, too."""
-        self.result({"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)})
+    def error(self, error: AnchorError, *, known: Mapping[str, Any] | None = None) -> None:
+        """Print what went wrong and what to do; in JSON mode as a document, too, with ``known``."""
+        members = {"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}
+        self.result({**(known or {}), **members})
         self.note(error.message, mark="error: ", colour=Colour.RED)
         if error.hint:
             self.note(f"  {error.hint}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
 from anchor.cli.session import open_node, project_session
@@ -24,10 +26,10 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
             output.line(f"{name:<14}{value}")
         try:
             chain = _on_chain(project)
-        except CannotCheckError:
+        except CannotCheckError as error:
             # What is known without the node is printed all the same.
-            output.result(members | {"chain": None})
-            raise
+            output.error(error, known=members | {"chain": None})
+            raise typer.Exit(error.exit_code) from None
         for name, value in chain.items():
             output.line(f"{name:<14}{value}")
         output.result(members | {"chain": chain})

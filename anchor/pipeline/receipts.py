@@ -10,7 +10,7 @@ from anchor.digest import Digests
 from anchor.errors import UsageError
 from anchor.pipeline.gathering import source_of
 from anchor.receipt import SUFFIX, Receipt
-from anchor.store.evidence import StoredEvidence, find_by_digest
+from anchor.store.evidence import StoredEvidence, find_by_digest, find_by_source
 
 # File systems take names of 255 bytes; the suffix and a counter need some of them.
 _MAX_PART_BYTES = 200
@@ -37,19 +37,26 @@ class ReceiptFolder:
         return path.with_name(path.name + SUFFIX)
 
 
-def find_evidence(connection: Connection, file: Path, digests: Digests) -> StoredEvidence:
+def find_evidence(
+    connection: Connection, file: Path, digests: Digests, *, or_changed: bool = False
+) -> StoredEvidence:
     """Return the newest evidence that is ``file``, or else that has its digests.
+
+    ``or_changed`` takes what was last recorded of a file whose digests are not in the log any more,
+    so that a verification can say what differs.
 
     Raises:
         UsageError: nothing in this project's log has these digests.
     """
+    here = source_of(file)
     found = find_by_digest(connection, digests)
+    if not found and or_changed:
+        found = find_by_source(connection, here)
     if not found:
         raise UsageError(
             f"{file} is not in this project's log, with this content",
             hint="add it with `anchor add`, or look for its receipt: `anchor verify --receipt`",
         )
-    here = source_of(file)
     return next((item for item in reversed(found) if item.source == here), found[-1])
 
 

@@ -118,6 +118,11 @@ def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvide
     return list(_load(connection, or_(*conditions))) if conditions else []
 
 
+def find_by_source(connection: Connection, source: str) -> list[StoredEvidence]:
+    """Return every row that was accepted from ``source``, oldest first."""
+    return list(_load(connection, evidence.c.source == source))
+
+
 def load_all(connection: Connection) -> Iterator[StoredEvidence]:
     """Yield every row in order of acceptance."""
     return _load(connection, evidence.c.id > 0)

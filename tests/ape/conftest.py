@@ -60,6 +60,9 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "evidence" / "a.txt").write_text("first\n")
     (tmp_path / "evidence" / "sub" / "b.bin").write_bytes(bytes(range(256)))
     monkeypatch.chdir(tmp_path)
+    # ape appends its project to the path, where an editable install's checkout comes first.
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.syspath_prepend(ROOT)
     return tmp_path
 
 

@@ -11,16 +11,18 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT, Done, Run
 
-from anchor.chain.devnet import PUBLIC_DEV_KEY, AnvilNode, find_anvil
-from anchor.registry.artifact import expected_code_hash, registry_address
+from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, AnvilNode, find_anvil
+from anchor.errors import NodeRefusedError
+from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
+from anchor.registry.codec import describe_revert, encode_anchor_call
 from anchor.registry.keccak import format_address
-from anchor.types import ChainId
+from anchor.types import ChainId, Hash32, Head, make_log_id
 
 DEV = ("--account", "TEST::0")
 IN_PROCESS = "ethereum:local:test"
 PASSPHRASE = "correct horse"
 # A key of nobody's, for the keyfile.
-KEY = "0x" + "5a" * 32
+KEY = bytes([0x5A]) * 32
 
 DEPLOYED = f"""\
 registry     {format_address(registry_address())} on chain {{chain}}
@@ -184,6 +186,31 @@ def test_on_apes_in_process_chain(work: Path) -> None:
         expect(run(*verify), 11, "7. fail")
 
 
+def test_apes_in_process_chain_refuses_as_a_node_does(work: Path) -> None:
+    from ape import networks
+    from ape._cli import cli
+
+    from scripts._ape_chain import open_node
+
+    with networks.parse_network_choice(IN_PROCESS) as provider:
+        deploying = ["run", "deploy", "--network", IN_PROCESS, "--project", "project", *DEV]
+        assert CliRunner().invoke(cli, deploying).exit_code == 0
+        node = open_node(provider)
+        with pytest.raises(NodeRefusedError) as unknown:
+            node.fetch_nonce(DEV_ADDRESS, Hash32(bytes(32)))
+        assert (unknown.value.code, unknown.value.reason) == (-32000, "header not found")
+        with pytest.raises(NodeRefusedError) as absent:
+            node.rpc.call("eth_getProof", [])
+        assert absent.value.code == -32601
+        # The log's number is the dev account's, the caller is not.
+        call = encode_anchor_call(make_log_id(DEV_ADDRESS, 0), Head(root=Hash32(KEY), size=1), [])
+        with pytest.raises(NodeRefusedError) as reverted:
+            node.call(sender=CREATE2_PROXY, to=registry_address(), data=call)
+        assert reverted.value.code == 3
+        assert reverted.value.data is not None
+        assert "NotAuthorized" in describe_revert(bytes.fromhex(reverted.value.data[2:]))
+
+
 def test_a_keyfile_account_signs_when_asked(
     ape: Run, work: Path, anvil: AnvilNode, keyfile: str
 ) -> None:
@@ -219,7 +246,7 @@ def test_a_keyfile_account_signs_when_asked(
     assert said[-1].code == 0, said[-1].err
     assert f"the log's owner {address}" in said[-1].out
     for done in said:
-        for secret in (KEY[2:], PASSPHRASE, PUBLIC_DEV_KEY[2:]):
+        for secret in (KEY.hex(), PASSPHRASE, PUBLIC_DEV_KEY[2:]):
             assert secret not in done.out + done.err
 
 

@@ -117,32 +117,28 @@ def _check_manners(ran: Ran) -> None:
 class Running:
     """An ``anchor`` process that goes on until it is ended."""
 
-    def __init__(self, process: subprocess.Popen[bytes], err: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
         self.process = process
+        self._out = out
         self._err = err
 
-    def wait_for(self, text: str, seconds: float = 30.0) -> str:
-        """Wait until standard error holds ``text``."""
+    def printed(self, text: str, seconds: float = 30.0) -> str:
+        """Wait until it printed ``text``, and return all it printed so far."""
         end = time.monotonic() + seconds
-        while text not in (shown := self._err.read_text("utf-8")):
+        while text not in (shown := self._out.read_text("utf-8") + self._err.read_text("utf-8")):
             assert self.process.poll() is None, (self.process.returncode, shown)
             assert time.monotonic() < end, f"{text!r} never came: {shown!r}"
             time.sleep(0.02)
         return shown
 
-    def read_line(self) -> str:
-        """Return the next line of standard output."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().decode("utf-8")
-
     def interrupt(self) -> Ran:
         """Do what Ctrl-C does, and wait for the end."""
         self.process.send_signal(signal.SIGINT)
-        out, _ = self.process.communicate(timeout=_TIMEOUT)
+        self.process.wait(_TIMEOUT)
         ran = Ran(
             arguments=("(interrupted)",),
             code=self.process.returncode,
-            out=out.decode("utf-8"),
+            out=self._out.read_text("utf-8"),
             err=self._err.read_text("utf-8"),
         )
         _check_manners(ran)
@@ -153,24 +149,29 @@ class Running:
 def start_anchor(
     *arguments: str | Path,
     cwd: Path,
-    err: Path,
+    log: Path,
     env: Mapping[str, str] | None = None,
     command: tuple[str, ...] = ANCHOR,
 ) -> Iterator[Running]:
-    """Start ``anchor`` and kill it at the end of the block, should it still run."""
+    """Start ``anchor`` and kill it at the end of the block, should it still run.
+
+    What it prints goes to ``log.out`` and ``log.err``.
+    """
+    out, err = log.with_suffix(".out"), log.with_suffix(".err")
     with (
+        out.open("wb") as output,
         err.open("wb") as errors,
         subprocess.Popen(
             [*command, *map(str, arguments)],
             cwd=cwd,
             env=environment(**(env or {})),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=errors,
         ) as process,
     ):
         try:
-            yield Running(process, err)
+            yield Running(process, out, err)
         finally:
             if process.poll() is None:
                 process.kill()

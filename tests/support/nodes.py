@@ -53,12 +53,10 @@ def wait_until(question: Callable[[], Any], seconds: float = 15.0) -> Any:
     return answer
 
 
-def wait_until_final(url: str) -> None:
-    """Wait until what is in the latest block now is final."""
-    latest = int(ask(url, "eth_blockNumber"), 16)
-    wait_until(
-        lambda: int(ask(url, "eth_getBlockByNumber", "finalized", False)["number"], 16) >= latest
-    )
+def stop_the_clock(url: str) -> None:
+    """Let anvil mine for transactions only, so that nothing becomes final by itself."""
+    ask(url, "anvil_setIntervalMining", 0)
+    ask(url, "evm_setAutomine", True)
 
 
 @contextmanager

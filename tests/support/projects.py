@@ -50,9 +50,7 @@ class Site:
         path = self.write(name, data)
         digests = digest_bytes(data, ("sha256", "sm3"))
         with self.open() as project:
-            accept(
-                project, [Submission(source=source_of(path), name=path.name, digests=digests)]
-            )
+            accept(project, [Submission(source=source_of(path), name=path.name, digests=digests)])
         return path
 
     def edit(self, old: str, new: str) -> None:

@@ -1,0 +1,94 @@
+"""``--help`` is quick, light, and there for every command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.command import environment, run_anchor
+
+COMMANDS = (
+    "init", "devnet", "deploy", "add", "seal", "run", "stamp", "status", "prove", "upgrade",
+    "verify", "explain", "demo",
+)  # fmt: skip
+
+
+def test_help_takes_less_than_half_a_second(tmp_path: Path) -> None:
+    def measure() -> float:
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "anchor", "--help"],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        return time.perf_counter() - started
+
+    assert min(measure() for _ in range(5)) < 0.5
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help"], ["run", "--help"]])
+def test_help_loads_no_heavy_package(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys, atexit\n"
+        "heavy = {'web3', 'requests', 'sqlalchemy', 'alembic', 'pydantic', 'eth_account', 'rich'}\n"
+        "atexit.register(lambda: print('loaded', sorted(heavy & set(sys.modules))))\n"
+        f"sys.argv = ['anchor', *{arguments!r}]\n"
+        "from anchor.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "loaded []"
+
+
+def test_every_command_is_listed_and_has_help_with_its_options(tmp_path: Path) -> None:
+    listing = run_anchor("--help", cwd=tmp_path).expect(0).out
+    with ThreadPoolExecutor(2) as pool:
+        helps = pool.map(lambda name: run_anchor(name, "--help", cwd=tmp_path), COMMANDS)
+    for name, ran in zip(COMMANDS, helps, strict=True):
+        assert f"\n  {name} " in listing
+        ran.expect(0, f"anchor {name}", "--help")
+        assert ran.err == ""
+        if name not in ("devnet", "demo"):
+            assert "--json" in ran.out, name
+
+
+def test_the_listing_names_no_command_that_these_tests_do_not_know(tmp_path: Path) -> None:
+    listing = run_anchor("--help", cwd=tmp_path).expect(0).out
+    listed = [line.split()[0] for line in listing.partition("Commands:")[2].splitlines() if line]
+    assert sorted(listed) == sorted(COMMANDS)
+
+
+def test_without_arguments_the_help_is_shown(tmp_path: Path) -> None:
+    ran = run_anchor(cwd=tmp_path).expect(2)
+    assert "Usage: " in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["vrify", "x"], "vrify"),
+        (["verify", "--colour"], "--colour"),
+        (["explain"], "RECEIPT"),
+        (["devnet", "--port", "65536"], "65536"),
+        (["add", "--workers", "0", "x"], "0"),
+    ],
+)
+def test_a_mistyped_command_line_is_bad_usage(
+    arguments: list[str], text: str, tmp_path: Path
+) -> None:
+    ran = run_anchor(*arguments, cwd=tmp_path).expect(2)
+    assert text in ran.err
+    assert ran.out == ""

@@ -1,0 +1,191 @@
+"""Crashes, lost messages and reorganisations: the next ordinary run finishes, once."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.command import ANCHOR, LAUNCHER
+from support.nodes import ask, nonce, open_proxy, stop_the_clock
+from support.projects import Site, make_site
+
+from anchor.chain.devnet import Devnet
+
+_strict = ANCHOR[1 : ANCHOR.index("-m")]
+
+JOURNAL = ("anchor.store.journal", "StoredJournal")
+NODE = ("anchor.chain.node", "Node")
+# Every effect of one run, in order; the last word is which call of the function it is.
+EFFECTS = [
+    ("anchor.pipeline.round", "-", "seal", "1"),
+    (*JOURNAL, "reserve_slot", "1"),
+    ("anchor.chain.signer.keystore", "KeystoreSigner", "sign_transaction", "1"),
+    (*JOURNAL, "save_attempt", "1"),
+    (*NODE, "send_raw_transaction", "1"),
+    (*NODE, "fetch_receipt", "2"),
+    (*JOURNAL, "settle_slot", "1"),
+    ("anchor.pipeline.anchoring", "-", "save_anchor", "1"),
+]
+CRASHES = [(when, *effect) for effect in EFFECTS for when in ("before", "after")]
+
+_names = itertools.count()
+
+
+def crashing(*words: str) -> tuple[str, ...]:
+    """Return the command that ends itself there."""
+    return (sys.executable, *_strict, str(LAUNCHER), *words)
+
+
+def attempts(site: Site) -> list[str]:
+    """Return the hash of every transaction ever signed for an anchor, oldest first."""
+    query = "SELECT hex(tx_hash) FROM attempts WHERE head_size IS NOT NULL ORDER BY nonce"
+    return [f"0x{row[0].lower()}" for row in site.rows(query)]
+
+
+def check_one_anchor_for_each_head(site: Site) -> None:
+    sizes = [size for size, _ in site.heads()]
+    sequences = range(1, len(sizes) + 1)
+    assert site.anchors_on_chain() == list(zip(sizes, sequences, strict=True))
+    assert site.head_on_chain() == site.heads()[-1][1]
+    assert site.rows("SELECT count(*) FROM slots WHERE outcome IS NOT 'included'") == [(0,)]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory, embedded: Devnet) -> Site:
+    """One log that goes through all the crashes."""
+    return make_site(tmp_path_factory.mktemp("crashes") / "project", embedded, number=9_000)
+
+
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: f"{crash[0]} {crash[3]}")
+def test_after_a_kill_at_any_effect_the_next_run_anchors_once(
+    log: Site, crash: tuple[str, ...]
+) -> None:
+    before, sent_before = attempts(log), nonce(log.url)
+    log.add(f"file {next(_names)}", b"evidence %d" % next(_names))
+    log.run("run", "--once", command=crashing(*crash), killed=True)
+    stored = attempts(log)
+    assert stored[: len(before)] == before
+    log.run("run", "--once").expect(0, "anchored (final)")
+    check_one_anchor_for_each_head(log)
+    assert nonce(log.url) == sent_before + 1
+    # What was stored is what was sent: a second signing happens only where nothing was stored.
+    assert attempts(log)[: len(stored)] == stored
+    assert len(attempts(log)) == len(before) + 1
+    assert ask(log.url, "eth_getTransactionReceipt", attempts(log)[-1])["status"] == "0x1"
+    again = log.run("run", "--once").expect(0) if crash == CRASHES[-1] else None
+    assert again is None or "sending" not in again.err
+
+
+def test_a_stored_transaction_is_finished_before_newer_evidence_is_anchored(log: Site) -> None:
+    sent_before = nonce(log.url)
+    log.add("older", b"older")
+    log.run("run", "--once", command=crashing("after", *JOURNAL, "save_attempt", "1"), killed=True)
+    stored = attempts(log)
+    log.add("newer", b"newer")
+    log.run("run", "--once").expect(0, "resuming the transaction of an earlier run")
+    check_one_anchor_for_each_head(log)
+    assert nonce(log.url) == sent_before + 2
+    assert attempts(log)[:-1] == stored
+
+
+def test_a_kill_while_deploying_deploys_once(make: Callable[..., Site], own_anvil: Devnet) -> None:
+    site = make(own_anvil, deployed=False)
+    words = ("after", *NODE, "send_raw_transaction", "1")
+    site.run("deploy", command=crashing(*words), killed=True)
+    site.run("deploy").expect(0, "nothing was sent")
+    assert nonce(site.url) == 1
+    site.add("a", b"a")
+    site.run("run", "--once", "--wait", "included").expect(0)
+    check_one_anchor_for_each_head(site)
+    assert nonce(site.url) == 2
+
+
+def test_a_send_whose_answer_is_lost_is_looked_up_not_repeated(
+    make: Callable[..., Site], embedded: Devnet
+) -> None:
+    site = make(embedded)
+    site.add("a", b"a")
+    with open_proxy(embedded) as (proxy, url):
+        proxy.lose["eth_sendRawTransaction"] = ["response"]
+        ran = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
+    ran.expect(0, "the node did not answer; looking whether it took the transaction")
+    assert len(proxy.sent()) == 1
+    check_one_anchor_for_each_head(site)
+
+
+def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
+    make: Callable[..., Site], embedded: Devnet
+) -> None:
+    site = make(embedded)
+    site.edit("wait_seconds = 600", "wait_seconds = 1")
+    site.add("a", b"a")
+    sent_before = nonce(site.url)
+    with open_proxy(embedded) as (proxy, url):
+        proxy.lose["eth_sendRawTransaction"] = ["request"]
+        lost = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
+        lost.refused(21, "sent but not included within 1 seconds", "the same bytes are sent again")
+        assert nonce(site.url) == sent_before
+        site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)
+    first, second = proxy.sent()
+    assert first == second
+    assert nonce(site.url) == sent_before + 1
+    check_one_anchor_for_each_head(site)
+
+
+def test_a_node_that_falls_silent_after_the_send_leaves_nothing_to_repeat(
+    make: Callable[..., Site], embedded: Devnet
+) -> None:
+    site = make(embedded)
+    site.add("a", b"a")
+    with open_proxy(embedded) as (proxy, url):
+        proxy.lose["eth_getTransactionReceipt"] = ["pass", "response"]
+        silent = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
+        silent.refused(20, "cannot be reached")
+        site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)
+    assert len(proxy.sent()) == 1
+    assert len(attempts(site)) == 1
+    check_one_anchor_for_each_head(site)
+
+
+def test_a_reorganisation_rolls_back_and_the_same_bytes_are_sent_again(
+    make: Callable[..., Site], own_anvil: Devnet, tmp_path: Path
+) -> None:
+    site = make(own_anvil)
+    stop_the_clock(site.url)
+    site.add("a", b"a")
+    site.run("run", "--once", "--wait", "included").expect(0, "included (still reversible)")
+    (signed,) = attempts(site)
+    ask(site.url, "anvil_reorg", 1, [])
+    assert ask(site.url, "eth_getTransactionReceipt", signed) is None
+    assert site.anchors_on_chain() == []
+    status = site.run("status", "--json").expect(0).document
+    assert status["chain"] == {
+        "on chain": "nothing yet",
+        "final": "none",
+        "reversible": 0,
+        "to anchor": 1,
+    }
+    site.run("run", "--once", "--wait", "included").expect(0, f"sending transaction {signed}")
+    assert attempts(site) == [signed]
+    assert ask(site.url, "eth_getTransactionReceipt", signed)["status"] == "0x1"
+    check_one_anchor_for_each_head(site)
+
+
+def test_an_anchor_that_moved_to_another_block_is_followed(
+    make: Callable[..., Site], own_anvil: Devnet
+) -> None:
+    site = make(own_anvil)
+    stop_the_clock(site.url)
+    site.add("a", b"a")
+    site.run("run", "--once", "--wait", "included").expect(0)
+    (block,) = site.rows("SELECT block_number FROM anchors")
+    (raw,) = site.rows("SELECT hex(raw) FROM attempts WHERE head_size IS NOT NULL")
+    ask(site.url, "anvil_mine", "0x1")
+    ask(site.url, "anvil_reorg", 2, [[f"0x{raw[0]}", 1]])
+    ran = site.run("run", "--once", "--wait", "included").expect(0)
+    assert "sending" not in ran.err
+    assert site.rows("SELECT block_number FROM anchors") == [(block[0] + 1,)]
+    check_one_anchor_for_each_head(site)
