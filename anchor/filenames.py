@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from anchor.errors import ConfigError
-from anchor.receipt import SUFFIX
 
 CONFIG = "anchor.toml"
 TRUST_POLICY = "trust.toml"
+RECEIPT_SUFFIX = ".anchor.json"
 
 
 def find_config(start: Path | None = None) -> Path:
@@ -39,4 +39,4 @@ def find_checkout() -> Path | None:
 
 def sidecar_path(file: Path) -> Path:
     """Return where the receipt for ``file`` lies beside it."""
-    return file.with_name(file.name + SUFFIX)
+    return file.with_name(file.name + RECEIPT_SUFFIX)

@@ -30,7 +30,6 @@ from anchor.record import MAX_RECORD_BYTES
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
 
 FORMAT = "anchor-receipt/1"
-SUFFIX = ".anchor.json"
 # A record escaped at its worst, 16 anchors with paths and state proofs: well below one mebibyte.
 MAX_RECEIPT_BYTES = 1 << 20
 # One log on this many chains is more than anybody runs; it bounds a verifier's work.

@@ -17,14 +17,14 @@ from ape.cli import account_option
 from anchor.cli.session import SystemClock
 from anchor.errors import ExitCode, UsageError
 from anchor.executor import open_executor
-from anchor.filenames import sidecar_path
+from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
 from anchor.intake import Hashed, find_sources
 from anchor.pipeline.gathering import gather
 from anchor.pipeline.project import Project, write_file
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.receipts import find_evidence
 from anchor.pipeline.round import State, anchor_round
-from anchor.receipt import SUFFIX, encode_receipt
+from anchor.receipt import encode_receipt
 from scripts._ape_project import (
     AnchorCommand,
     autosign_option,
@@ -62,7 +62,7 @@ def cli(
         with open_executor() as executor:
             found = find_sources(paths, follow_symlinks=False)
             # The receipts of an earlier run lie among the files.
-            evidence = (item for item in found if not item.path.name.endswith(SUFFIX))
+            evidence = (item for item in found if not item.path.name.endswith(RECEIPT_SUFFIX))
             gathered = gather(project, evidence, executor=executor)
         for problem in gathered.problems:
             output.note(f"not anchored: {problem.path}: {problem.reason}")

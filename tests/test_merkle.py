@@ -247,6 +247,17 @@ def test_a_log_that_does_not_grow_has_no_consistency_proof(old_size: int, new_si
         TREE.consistency_proof(old_size, new_size)
 
 
+@pytest.mark.parametrize("size", range(1, LARGEST_MUTATED + 1))
+def test_a_proof_between_equal_sizes_is_refused_even_where_it_would_fold_to_the_root(
+    size: int,
+) -> None:
+    root = TREE.root(size)
+    path = TREE.inclusion_path(size - 1, size)
+    for start in range(len(path) + 1):
+        seed = merkle.fold_path(leaf=LEAVES[size - 1], index=size - 1, size=size, path=path)[start]
+        assert not extends(size, root, size, root, [seed, *path[start:]])
+
+
 @pytest.mark.parametrize("size", [2, 3, 4, 7, 8])
 def test_an_inner_node_presented_as_a_leaf_is_refused(size: int) -> None:
     # Second preimage: the node over leaves 0 and 1, as "leaf 0" of a tree of half the size.

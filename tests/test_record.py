@@ -217,13 +217,6 @@ def test_a_time_is_rfc_3339_in_utc(time: str) -> None:
         "٢٠٢٦-٠٩-٢١T١٥:٠٠:٠٣Z",
         "2026-09-21T24:00:00Z",
         "2026-09-21T25:00:00Z",
-        "2026-09-21T15:60:00Z",
-        "2026-09-21T15:00:60Z",
-        "2026-13-01T00:00:00Z",
-        "2026-00-01T00:00:00Z",
-        "2026-02-30T00:00:00Z",
-        "2025-02-29T00:00:00Z",
-        "0000-01-01T00:00:00Z",
         "+12026-01-01T00:00:00Z",
         "",
         None,
@@ -231,8 +224,25 @@ def test_a_time_is_rfc_3339_in_utc(time: str) -> None:
         True,
     ],
 )
-def test_any_other_spelling_of_a_time_or_a_day_that_never_was_is_refused(time: Any) -> None:
-    assert "recorded_at" in refusal(changed(recorded_at=time))
+def test_any_other_spelling_of_a_time_is_refused_before_python_reads_it(time: Any) -> None:
+    # What Python's own parser takes differs from version to version.
+    assert "recorded_at is not an RFC 3339 time" in refusal(changed(recorded_at=time))
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-09-21T15:60:00Z",
+        "2026-09-21T15:00:60Z",
+        "2026-13-01T00:00:00Z",
+        "2026-00-01T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "2025-02-29T00:00:00Z",
+        "0000-01-01T00:00:00Z",
+    ],
+)
+def test_a_moment_that_never_was_is_refused(time: str) -> None:
+    assert "recorded_at is no date" in refusal(changed(recorded_at=time))
 
 
 @pytest.mark.parametrize("name", ["", "a b", "\u00e9", "a\x7f", "a\x00", "\t", "名"])

@@ -26,7 +26,7 @@ from anchor.receipt import Receipt, encode_receipt
 from anchor.record import build_record, parse_record
 from anchor.types import Hash32, Head
 from anchor.verdict import ProvenAnchor, Verdict, gravest_code
-from anchor.verify import TITLES, verify
+from anchor.verify import TITLES, _Run, verify
 from tests.support.world import (
     INDEX,
     KEYS,
@@ -40,6 +40,7 @@ from tests.support.world import (
     honest,
     judged,
     re_anchored,
+    verdicts,
 )
 
 
@@ -277,6 +278,12 @@ def test_a_receipt_that_cannot_be_read_ends_at_step_1(
     report = judged(world, json.dumps(document).encode())
     expect(report, code, [1], claims)
     assert ([step.number for step in report.steps], report.record, world.asked) == ([1], None, [])
+
+
+def test_claims_whose_steps_were_not_made_are_open() -> None:
+    report = _Run().report(record=None, unpinned=())
+    assert verdicts(report) == "?????"
+    assert report.claims[2].reason == "step 1 could not be made"
 
 
 def test_certain_findings_outrank_unknown_ones_and_those_what_is_not_final_yet() -> None:

@@ -14,6 +14,7 @@ from tests.support.world import (
     REGISTRY,
     SIDE,
     SIZE,
+    STRANGER,
     World,
     expect,
     hash_of,
@@ -46,6 +47,15 @@ def test_a_pending_receipt_without_a_policy_names_no_place_to_look() -> None:
     world = World()
     report = judged(world, world.receipt(INDEX), policy=None)
     expect(report, 21, [4], "PP???")
+    assert world.asked == []
+
+
+def test_a_pending_receipt_of_a_log_the_policy_does_not_pin_is_not_trusted() -> None:
+    world = World()
+    for changes in ({"logs": (1,)}, {"owner": STRANGER}):
+        entry = dataclasses.replace(world.entry(), **changes)  # type: ignore[arg-type]
+        report = judged(world, world.receipt(INDEX), policy=world.policy(entry))
+        expect(report, 12, [4], "PPFFF")
     assert world.asked == []
 
 

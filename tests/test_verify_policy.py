@@ -121,6 +121,14 @@ def test_without_a_policy_everything_taken_from_the_receipt_is_listed() -> None:
     assert "no trust policy" in report.steps[3].detail
 
 
+def test_without_a_policy_final_is_what_the_chain_calls_so() -> None:
+    world = World()
+    world.main.final = 19
+    expect(judged(world, policy=None), 21, [7], "PP???")
+    world.main.final = None
+    expect(judged(world, policy=None), 20, [6], "PP???")
+
+
 @pytest.mark.parametrize("field", ["tx_hash", "block_hash"])
 @pytest.mark.parametrize("pinned", [True, False])
 def test_hints_reach_no_verdict(field: str, pinned: bool) -> None:

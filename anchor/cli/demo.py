@@ -17,7 +17,6 @@ from anchor.cli.files import digest_file, read_policy, read_receipt
 from anchor.cli.output import Colour, Output
 from anchor.cli.session import SystemClock, open_node, open_signer
 from anchor.errors import MismatchError, UsageError
-from anchor.filenames import find_checkout
 
 if TYPE_CHECKING:
     from anchor.chain.devnet import Devnet
@@ -39,6 +38,7 @@ def command(
 ) -> None:
     """Anchor a folder on an embedded chain, verify every file, and show an altered one refused."""
     from anchor.chain.devnet import find_anvil, open_devnet
+    from anchor.filenames import find_checkout
 
     output = Output(as_json=False)
     started = time.monotonic()

@@ -63,10 +63,10 @@ class Bench:
             yield str(file), lambda file=file: self._load(file, receipt)  # type: ignore[misc]
 
     def _load(self, file: Path, receipt: Path | None) -> tuple[bytes, Digests]:
-        from anchor.receipt import SUFFIX
+        from anchor.filenames import RECEIPT_SUFFIX
 
-        if receipt is None and file.name.endswith(SUFFIX):
-            receipt, file = file, file.with_name(file.name.removesuffix(SUFFIX))
+        if receipt is None and file.name.endswith(RECEIPT_SUFFIX):
+            receipt, file = file, file.with_name(file.name.removesuffix(RECEIPT_SUFFIX))
         digests = digest_file(file)
         if receipt is None:
             beside = receipt_path(file)

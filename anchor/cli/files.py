@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
 def receipt_path(argument: Path) -> Path:
     """Return the receipt that ``argument`` is, or that lies beside it."""
-    from anchor.filenames import sidecar_path
-    from anchor.receipt import SUFFIX
+    from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
 
-    return argument if argument.name.endswith(SUFFIX) else sidecar_path(argument)
+    return argument if argument.name.endswith(RECEIPT_SUFFIX) else sidecar_path(argument)
 
 
 def read_receipt(path: Path) -> bytes:

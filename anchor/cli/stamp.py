@@ -33,6 +33,7 @@ def command(
 ) -> None:
     """Do the whole job and leave FILE.anchor.json beside each file."""
     from anchor.executor import open_executor
+    from anchor.filenames import RECEIPT_SUFFIX
     from anchor.intake import find_sources
     from anchor.pipeline.gathering import gather
     from anchor.pipeline.round import State, anchor_round
@@ -42,7 +43,12 @@ def command(
     with project_session(config_path) as project, hold_lock(project.config.lock):
         config = project.config
         with open_executor() as executor, output.progress("hashing") as progress:
-            found = find_sources(files, follow_symlinks=False)
+            # A second run over a folder meets the receipts of the first: they are no evidence.
+            found = (
+                item
+                for item in find_sources(files, follow_symlinks=False)
+                if not item.path.name.endswith(RECEIPT_SUFFIX)
+            )
             gathered = gather(project, found, executor=executor, on_done=progress.advance)
         for problem in gathered.problems:
             output.note(f"{problem.path}: {problem.reason}", mark="not stamped ", colour=Colour.RED)

@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 
 from anchor.digest import Digests
 from anchor.errors import UsageError
+from anchor.filenames import RECEIPT_SUFFIX
 from anchor.pipeline.gathering import source_of
-from anchor.receipt import SUFFIX, Receipt
+from anchor.receipt import Receipt
 from anchor.store.evidence import StoredEvidence, find_by_digest, find_by_source
 
 # File systems take names of 255 bytes; the suffix and a counter need some of them.
@@ -34,7 +35,7 @@ class ReceiptFolder:
         if path in self._taken:
             path = path.with_name(f"{path.name}.{receipt.index}")
         self._taken.add(path)
-        return path.with_name(path.name + SUFFIX)
+        return path.with_name(path.name + RECEIPT_SUFFIX)
 
 
 def find_evidence(

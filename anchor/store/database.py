@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
@@ -67,6 +67,7 @@ def create_database(path: Path) -> Database:
     except OSError as error:
         raise ConfigError(f"the store {path} cannot be created: {error.strerror}") from error
     engine = _make_engine(path)
+    _write_ahead(engine)
     config = Config()
     config.set_main_option("script_location", "anchor.store:migrations")
     config.set_main_option("path_separator", "os")
@@ -88,13 +89,15 @@ def open_database(path: Path) -> Database:
             f"the store {path} is missing",
             hint="restore it from a backup; only `anchor init` creates one, in a new folder",
         )
-    database = Database(_make_engine(path))
+    engine = _make_engine(path)
+    database = Database(engine)
     with database.read() as connection:
         version = _schema_version(connection)
     if version != MIGRATION_HEAD:
         raise UnknownVersionError(
             f"the store {path} has schema {version}; this release works with {MIGRATION_HEAD}"
         )
+    _write_ahead(engine)
     return database
 
 
@@ -108,7 +111,8 @@ def _schema_version(connection: Connection) -> str | None:
 
 def _make_engine(path: Path) -> Engine:
     # autobegin is ours: pysqlite would begin DEFERRED and fail on the upgrade to a write lock.
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    # Not a URL in text: a folder's name may hold ? or %.
+    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool)
     event.listen(engine, "connect", _configure_connection)
     event.listen(engine, "begin", _begin_transaction)
     return engine
@@ -118,10 +122,18 @@ def _configure_connection(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _write_ahead(engine: Engine) -> None:
+    """Switch the file to WAL, where it stays; never one of which we do not know that it is ours."""
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
 
 
 def _begin_transaction(connection: Connection) -> None:

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from conftest import ROOT, Done, Run
 
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, AnvilNode, find_anvil
+from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.errors import NodeRefusedError
-from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
+from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.codec import describe_revert, encode_anchor_call
 from anchor.registry.keccak import format_address
 from anchor.types import ChainId, Hash32, Head, make_log_id
@@ -202,13 +203,13 @@ def test_apes_in_process_chain_refuses_as_a_node_does(work: Path) -> None:
         with pytest.raises(NodeRefusedError) as absent:
             node.rpc.call("eth_getProof", [])
         assert absent.value.code == -32601
-        # The log's number is the dev account's, the caller is not.
+        # The caller is neither the owner of this log nor one of its operators.
         call = encode_anchor_call(make_log_id(DEV_ADDRESS, 0), Head(root=Hash32(KEY), size=1), [])
         with pytest.raises(NodeRefusedError) as reverted:
-            node.call(sender=CREATE2_PROXY, to=registry_address(), data=call)
+            node.call(sender=DEV_ADDRESSES[1], to=registry_address(), data=call)
         assert reverted.value.code == 3
         assert reverted.value.data is not None
-        assert "NotAuthorized" in describe_revert(bytes.fromhex(reverted.value.data[2:]))
+        assert "NotAuthorised" in describe_revert(bytes.fromhex(reverted.value.data[2:]))
 
 
 def test_a_keyfile_account_signs_when_asked(

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("registry", sa.LargeBinary(), nullable=False),
         sa.Column("code_hash", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
-        sa.CheckConstraint("id = 1", name="ck_project_one_row"),
+        sa.CheckConstraint("id = 1", name=op.f("ck_project_one_row")),
         sa.PrimaryKeyConstraint("id", name="pk_project"),
         sqlite_strict=True,
     )
@@ -107,7 +107,7 @@ def _create_transactions() -> None:
         sa.Column("final", sa.Integer(), nullable=False),
         sa.Column("tx_hash", sa.LargeBinary()),
         sa.Column("block_hash", sa.LargeBinary()),
-        sa.CheckConstraint("final IN (0, 1)", name="ck_anchors_flag"),
+        sa.CheckConstraint("final IN (0, 1)", name=op.f("ck_anchors_flag")),
         sa.PrimaryKeyConstraint("chain_id", "head_size", name="pk_anchors"),
         sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_anchors_head_size_heads"),
         sqlite_strict=True,
