@@ -106,7 +106,9 @@ def test_the_migrations_create_what_the_schema_would_create(path: Path, store: D
                 name: (
                     strict,
                     connection.execute(f"PRAGMA table_info({name})").fetchall(),
-                    sorted(row[1:] for row in connection.execute(f"PRAGMA foreign_key_list({name})")),
+                    sorted(
+                        row[1:] for row in connection.execute(f"PRAGMA foreign_key_list({name})")
+                    ),
                     sorted(
                         (row[1], row[2], row[4], str(_index(connection, row[1])))
                         for row in connection.execute(f"PRAGMA index_list({name})")

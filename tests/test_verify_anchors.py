@@ -53,7 +53,7 @@ def test_a_pending_receipt_without_a_policy_names_no_place_to_look() -> None:
 def test_a_pending_receipt_of_a_log_the_policy_does_not_pin_is_not_trusted() -> None:
     world = World()
     for changes in ({"logs": (1,)}, {"owner": STRANGER}):
-        entry = dataclasses.replace(world.entry(), **changes)  # type: ignore[arg-type]
+        entry = dataclasses.replace(world.entry(), **changes)
         report = judged(world, world.receipt(INDEX), policy=world.policy(entry))
         expect(report, 12, [4], "PPFFF")
     assert world.asked == []

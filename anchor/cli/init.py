@@ -79,7 +79,10 @@ def command(
             finality=_finality(finality),
             wait="included",
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be created: {error.strerror}") from error
     create_project(config).database.close()
     if devnet:
         write_dev_key(config)

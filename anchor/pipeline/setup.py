@@ -11,7 +11,13 @@ from anchor.chain.signer.keystore import write_keystore
 from anchor.chain.views import fetch_final_block
 from anchor.config import Config, SignerConfig, WaitFor
 from anchor.digest import SHA256, SM3
-from anchor.errors import CannotCheckError, NodeFaultError, NodeUnreachableError, UsageError
+from anchor.errors import (
+    CannotCheckError,
+    ConfigError,
+    NodeFaultError,
+    NodeUnreachableError,
+    UsageError,
+)
 from anchor.filenames import TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.trust import FinalityRule
@@ -65,6 +71,7 @@ def plan_dev_project(folder: Path, node: Node, *, url: str, number: int) -> Conf
 
     Raises:
         UsageError: the node is not on the devnets' chain id, where that key must not be used.
+        ConfigError: one of the key's two files exists already.
     """
     chain_id = node.fetch_chain_id()
     if chain_id != DEVNET_CHAIN_ID:
@@ -72,6 +79,12 @@ def plan_dev_project(folder: Path, node: Node, *, url: str, number: int) -> Conf
             f"the node {node.name} is on chain {chain_id}, which is no devnet ({DEVNET_CHAIN_ID})",
             hint="start one with `anchor devnet`, or give --rpc and --keystore for a real chain",
         )
+    keystore, password_file = folder / "devnet-key.json", folder / "devnet-password"
+    for path in (keystore, password_file):
+        if path.exists():
+            raise ConfigError(
+                f"{path} exists already", hint="choose an empty folder, or use the project in it"
+            )
     try:
         fetch_final_block(node, "finalized")
         finality: FinalityRule = "finalized"
@@ -83,11 +96,7 @@ def plan_dev_project(folder: Path, node: Node, *, url: str, number: int) -> Conf
         folder,
         node,
         url=url,
-        signer=SignerConfig(
-            keystore=folder / "devnet-key.json",
-            ape_account=None,
-            password_file=folder / "devnet-password",
-        ),
+        signer=SignerConfig(keystore=keystore, ape_account=None, password_file=password_file),
         owner=DEV_ADDRESS,
         number=number,
         finality=finality,

@@ -1,0 +1,249 @@
+"""Passwords, keys and the secrets in an RPC URL appear in nothing that is printed or written.
+
+Canaries stand for them.  The one exception, which is documented: a URL given with ``--rpc`` to
+``init`` is written into anchor.toml, as it was given.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from support.command import Ran, run_anchor
+from support.nodes import ask, nonce, open_proxy, send, serve
+from support.projects import Site
+
+from anchor.chain.devnet import Devnet
+from anchor.chain.node import Node
+from anchor.chain.rpc import Rpc
+from anchor.chain.signer.keystore import write_keystore
+from anchor.errors import AnchorError, CannotCheckError, NodeRefusedError
+
+PASSWORD = "canary-password-7d1f"
+KEY = bytes.fromhex("ca9a47" + "5e" * 29)
+USER, SECRET, PATH_KEY, QUERY_KEY = (
+    "canary-user-19b2",
+    "canary-secret-c3a8",
+    "canary-path-key-55e0",
+    "canary-query-key-f00d",
+)
+URL_CANARIES = (USER, SECRET, PATH_KEY, QUERY_KEY)
+CANARIES = (PASSWORD, KEY.hex(), *URL_CANARIES)
+
+
+def with_secrets(url: str) -> str:
+    """Put every kind of secret into a node's URL."""
+    return f"http://{USER}:{SECRET}@{url.removeprefix('http://')}/v3/{PATH_KEY}?key={QUERY_KEY}"
+
+
+def check_silence(text: str) -> None:
+    for canary in CANARIES:
+        assert canary.lower() not in text.lower(), (canary, text)
+
+
+def check_files(folder: Path, *, but: tuple[str, ...]) -> None:
+    spellings = [canary.encode() for canary in CANARIES] + [KEY]
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name not in but:
+            content = path.read_bytes()
+            for spelling in spellings:
+                assert spelling not in content, (path, spelling)
+
+
+def test_a_projects_whole_life_reveals_no_secret(
+    tmp_path: Path, anvil: Devnet
+) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    keystore, password = secrets / "key.json", secrets / "password"
+    write_keystore(keystore, KEY, PASSWORD, iterations=1_000)
+    password.write_text(PASSWORD + "\n")
+    password.chmod(0o600)
+    ask(anvil.url, "anvil_setBalance", Account.from_key(KEY).address, hex(10**20))
+    project = tmp_path / "project"
+    ran: list[Ran] = []
+
+    def anchor(*arguments: str | Path, cwd: Path = project, code: int = 0) -> None:
+        ran.append(run_anchor(*arguments, cwd=cwd).expect(code))
+
+    with open_proxy(anvil) as (proxy, plain_url):
+        url = with_secrets(plain_url)
+        anchor(
+            "init", project, "--rpc", url, "--keystore", keystore, "--password-file", password,
+            cwd=tmp_path,
+        )  # fmt: skip
+        file, note = project / "a.txt", project / "b.txt"
+        file.write_bytes(b"a")
+        note.write_bytes(b"b")
+        anchor("deploy")
+        anchor("add", file)
+        anchor("seal")
+        anchor("run", "--once", "--wait", "final")
+        anchor("stamp", note, "--wait", "final")
+        anchor("status")
+        anchor("status", "--json")
+        anchor("prove", "--all")
+        anchor("prove", file)
+        anchor("upgrade", file)
+        anchor("verify", file, note)
+        anchor("verify", file, "--json", "--rpc", url)
+        anchor("explain", file)
+        proxy.lose["eth_chainId"] = ["request"] * 9
+        anchor("run", "--once", code=20)
+        anchor("verify", file, code=20)
+        proxy.lose.clear()
+    anchor("status", code=20)
+    anchor("verify", file, "--rpc", url, code=20)
+    (project / "anchor.toml").write_text(
+        (project / "anchor.toml").read_text("utf-8").replace("wait_seconds = 600", "wait = "),
+        "utf-8",
+    )
+    anchor("status", code=2)
+    check_silence("\n".join(item.out + item.err for item in ran))
+    check_files(project, but=("anchor.toml",))
+    written = (project / "anchor.toml").read_text("utf-8")
+    assert PASSWORD not in written
+    assert KEY.hex() not in written
+    # The policy is handed out to verifiers, so it names no node at all then.
+    assert "rpc = []" in (project / "trust.toml").read_text("utf-8")
+
+
+def test_a_wrong_password_is_not_quoted(site: Site) -> None:
+    site.add("a.txt", b"a")
+    (site.folder / "devnet-password").write_text(PASSWORD)
+    check_silence(site.run("run", "--once").refused(31).err)
+    (site.folder / "devnet-key.json").write_text(json.dumps({"crypto": {"password": PASSWORD}}))
+    check_silence(site.run("run", "--once").refused(31).err)
+    (site.folder / "devnet-password").write_text(PASSWORD * 500)
+    check_silence(site.run("run", "--once").refused(31).err)
+
+
+def test_a_url_from_the_environment_is_written_nowhere(site: Site) -> None:
+    file = site.add("a.txt", b"a")
+    env = {"ANCHOR_CHAIN__RPC": with_secrets(site.url)}
+    before = nonce(site.url)
+    outputs = [
+        site.run(*command, env=env).expect(0)
+        for command in (("run", "--once"), ("prove", file), ("status",), ("verify", file))
+    ]
+    assert nonce(site.url) == before + 1
+    check_silence("".join(item.out + item.err for item in outputs))
+    check_files(site.folder, but=())
+
+
+def test_a_malformed_url_is_not_quoted(site: Site) -> None:
+    for url in (
+        f"ws://{USER}:{SECRET}@node/{PATH_KEY}",
+        f"http://[{USER}/{PATH_KEY}",
+        f"http://{USER}:{SECRET}@host:port{QUERY_KEY}/",
+        f"{PATH_KEY}",
+    ):
+        check_silence(site.run("status", env={"ANCHOR_CHAIN__RPC": url}).refused(2).err)
+
+
+# Nodes that misbehave.  The handler's request line and headers hold what the client sent.
+
+
+def echo(handler: BaseHTTPRequestHandler, status: int, wrap: Callable[[str], str], **headers: str):
+    said = f"{handler.requestline} {dict(handler.headers)} {USER}:{SECRET}"
+    send(handler, status, wrap(said).encode(), **headers)
+
+
+def rpc_error(said: str) -> str:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": said}})
+
+
+MISBEHAVIOUR: dict[str, Callable[[BaseHTTPRequestHandler, bytes], object]] = {
+    "html": lambda handler, _: echo(handler, 200, lambda said: f"<html>{said}</html>"),
+    "unauthorised": lambda handler, _: echo(handler, 401, lambda said: said),
+    "server error": lambda handler, _: echo(handler, 500, rpc_error),
+    "redirect": lambda handler, _: echo(handler, 307, str, Location=f"/{PATH_KEY}"),
+    "refusal that quotes the request": lambda handler, _: echo(handler, 200, rpc_error),
+    "result that quotes the request": lambda handler, _: echo(
+        handler, 200, lambda said: json.dumps({"jsonrpc": "2.0", "id": 1, "result": said})
+    ),
+    "neither": lambda handler, _: echo(handler, 200, lambda said: json.dumps({said: said})),
+    "list": lambda handler, _: echo(handler, 200, lambda said: json.dumps([said])),
+    "deep": lambda handler, _: send(handler, 200, b"[" * 200_000),
+    "long": lambda handler, _: send(handler, 200, b"x" * (17 << 20)),
+    "cut": lambda handler, _: send(handler, 200, b"", **{"Transfer-Encoding": "chunked"}),
+    "nothing": lambda handler, _: setattr(handler, "close_connection", True),
+    "slow": lambda handler, _: time.sleep(1.2),
+    "binary": lambda handler, _: send(handler, 200, bytes(range(256))),
+    "bad length": lambda handler, _: send(handler, 200, b"{}", **{"Content-Encoding": "gzip"}),
+}
+
+
+@pytest.mark.parametrize("name", list(MISBEHAVIOUR))
+def test_whatever_a_node_answers_the_error_reveals_no_secret(name: str) -> None:
+    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        MISBEHAVIOUR[name](handler, body)
+
+    with serve(respond) as url:
+        rpc = Rpc(with_secrets(url), timeout=0.4)
+        for question in (Node(rpc).fetch_chain_id, lambda: Node(rpc).fetch_block("latest")):
+            with pytest.raises(CannotCheckError) as caught:
+                question()
+            check_error(caught.value)
+        rpc.close()
+
+
+def check_error(error: AnchorError) -> None:
+    check_silence(str(error))
+    check_silence(f"{error.message} {error.hint} {error!r} {error.args}")
+    check_silence("".join(traceback.format_exception(error)))
+    if isinstance(error, NodeRefusedError):
+        check_silence(f"{error.reason} {error.data}")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid", "256.0.0.1:80"])
+def test_an_unreachable_node_is_named_without_its_secrets(host: str) -> None:
+    rpc = Rpc(with_secrets(f"http://{host}"), timeout=2)
+    with pytest.raises(CannotCheckError) as caught:
+        rpc.call("eth_chainId")
+    check_error(caught.value)
+    assert host.partition(":")[0] in str(caught.value)
+    rpc.close()
+
+
+@pytest.mark.parametrize("name", ["html", "redirect", "refusal that quotes the request"])
+def test_the_commands_reveal_no_secret_of_a_node_that_misbehaves(site: Site, name: str) -> None:
+    file = site.add("a.txt", b"a")
+    with serve(lambda handler, body: MISBEHAVIOUR[name](handler, body) and None) as url:
+        env = {"ANCHOR_CHAIN__RPC": with_secrets(url)}
+        for command in (("run", "--once"), ("status", "--json"), ("verify", file)):
+            ran = site.run(*command, env=env)
+            assert ran.code in (20, 21), ran
+            check_silence(ran.out + ran.err)
+    assert site.heads() == []
+
+
+def test_a_secret_in_a_trust_policy_is_not_printed(site: Site, tmp_path: Path) -> None:
+    file = site.write("a.txt", b"a")
+    site.run("stamp", file).expect(0)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    policy = (site.folder / "trust.toml").read_text("utf-8")
+    (tmp_path / "policy.toml").write_text(policy.replace(site.url, with_secrets(url)), "utf-8")
+    ran = run_anchor("verify", file, "--trust", "policy.toml", cwd=tmp_path).expect(20)
+    check_silence(ran.out + ran.err)
+    (tmp_path / "policy.toml").write_text(policy.replace(site.url, with_secrets(site.url)), "utf-8")
+    for options in ((), ("--json",)):
+        ran = run_anchor("verify", file, *options, "--trust", "policy.toml", cwd=tmp_path).expect(0)
+        check_silence(ran.out + ran.err)
+
+
+def test_a_signer_shows_its_address_only() -> None:
+    from anchor.chain.signer.keystore import KeystoreSigner
+
+    signer: Any = KeystoreSigner(Account.from_key(KEY))
+    check_silence(f"{signer!r} {signer}")
+    assert Account.from_key(KEY).address in repr(signer)
