@@ -23,7 +23,7 @@ MAX_RECORD_BYTES = 65_535
 MAX_NAME_CHARACTERS = 4_096
 SALT_BYTES = 32
 
-# Python 3.13 reads hour 24 as the next day's 0, which RFC 3339 has not.
+# Python 3.14 and later read hour 24 as the next day's 0, which RFC 3339 has not.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _MEMBER_NAME = re.compile(r"[\x21-\x7e]+")
 _REQUIRED = ("schema", "digests", "name", "salt", "recorded_at")
