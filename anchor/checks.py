@@ -22,7 +22,7 @@ from anchor.errors import (
 )
 from anchor.receipt import Receipt, ReceiptAnchor, parse_receipt
 from anchor.record import Record, parse_record
-from anchor.registry.artifact import expected_code_hash
+from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import anchor_slot, decode_anchor, operator_key_slot
 from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
@@ -139,7 +139,7 @@ def choose_targets(receipt: Receipt, policy: TrustPolicy | None) -> tuple[tuple[
                 hint="ask the operator for an upgraded receipt, or give a trust policy",
             )
         targets = tuple(_unpinned_target(receipt, anchor) for anchor in receipt.anchors)
-        return targets, "taken from the receipt: no trust policy was given"
+        return targets, "not pinned, taken from the receipt; the registry is this release's own"
     entries = [entry for entry in policy.entries if _covers_log(entry, receipt.log)]
     if not entries:
         raise NotTrustedError(
@@ -169,6 +169,14 @@ def _covers_log(entry: TrustEntry, log: LogId) -> bool:
 
 
 def _unpinned_target(receipt: Receipt, anchor: ReceiptAnchor) -> Target:
+    # The code alone proves nothing: a constructor can fill the storage as it likes and then return
+    # our code.  The CREATE2 address commits to the constructor, too.
+    if anchor.registry != registry_address():
+        raise NotTrustedError(
+            f"registry {format_address(anchor.registry)} is not this release's registry, whose "
+            "storage could not be filled at deployment",
+            hint="if you checked how it was deployed, pin it in a trust policy",
+        )
     return Target(
         chain_id=anchor.chain_id,
         genesis=None,
@@ -226,7 +234,7 @@ def check_code(view: ChainView, target: Target) -> tuple[Block, str]:
     code_hash = view.fetch_code_hash(target.registry, final)
     if code_hash == target.code_hash:
         return final, f"code hash 0x{code_hash.hex()[:16]}… at {where}"
-    latest = view.fetch_latest_block()
+    latest = _latest_block(view, target)
     if view.fetch_code_hash(target.registry, latest) == target.code_hash:
         raise NotFinalError(
             f"the registry {format_address(target.registry)} is deployed, but not in a final block "
@@ -246,7 +254,7 @@ def check_anchored(view: ChainView, target: Target, final: Block) -> tuple[Ancho
         if stored.block_number > final.number or stored.timestamp > final.timestamp:
             raise NodeFaultError("the node shows an anchor later than the block it was read at")
         return stored, f"read at final block {final.number}, 0x{final.hash.hex()}"
-    latest = view.fetch_latest_block()
+    latest = _latest_block(view, target)
     pending = decode_anchor(view.fetch_storage(target.registry, slot, latest))
     if pending is not None:
         raise NotFinalError(
@@ -264,6 +272,17 @@ def check_anchored(view: ChainView, target: Target, final: Block) -> tuple[Ancho
         f"the registry {format_address(target.registry)} does not hold root "
         f"{target.head.root.hex()} for log 0x{target.log.hex()}"
     )
+
+
+def _latest_block(view: ChainView, target: Target) -> Block:
+    latest = view.fetch_latest_block()
+    if target.anchor is not None and latest.number < target.anchor.block_number:
+        raise CannotCheckError(
+            f"the node has reached block {latest.number}, the receipt's anchor is in block "
+            f"{target.anchor.block_number}",
+            hint="wait until the node is in step with its chain, or ask another",
+        )
+    return latest
 
 
 def check_derived(target: Target, stored: Anchor) -> tuple[bool, str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -20,11 +19,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from anchor.chain.urls import describe_url
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
 from anchor.filenames import TRUST_POLICY
 from anchor.registry.keccak import format_address, parse_address
-from anchor.trust import FinalityRule
+from anchor.trust import FinalityRule, format_toml_string
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
 
 FORMAT = "anchor-config/1"
@@ -94,7 +94,7 @@ def encode_config(config: Config) -> str:
     """Write the configuration file of a new project."""
     finality = config.finality if isinstance(config.finality, int) else f'"{config.finality}"'
     signer = [
-        f'{name} = "{value}"'
+        f"{name} = {format_toml_string(value)}"
         for name, value in (
             ("keystore", _relative(config.signer.keystore, config.folder)),
             ("ape_account", config.signer.ape_account),
@@ -106,15 +106,15 @@ def encode_config(config: Config) -> str:
     return "\n".join(
         [
             f'format = "{FORMAT}"',
-            f'store = "{_relative(config.store, config.folder)}"',
-            f'receipts = "{_relative(config.receipts, config.folder)}"',
-            f'trust = "{_relative(config.trust, config.folder)}"',
+            f'store = "{config.store.name}"',
+            f'receipts = "{config.receipts.name}"',
+            f'trust = "{config.trust.name}"',
             "# sha256 always; sm3 is computed beside it and takes about four times as long.",
             f"digests = [{digests}]",
             "",
             "[chain]",
             "# A URL that holds an API key belongs in the environment: ANCHOR_CHAIN__RPC.",
-            f'rpc = "{config.rpc}"',
+            f'rpc = "{describe_url(config.rpc)}"',
             f"chain_id = {config.chain_id}",
             f'genesis = "0x{config.genesis.hex()}"',
             f'registry = "{format_address(config.registry)}"',
@@ -141,8 +141,7 @@ def encode_config(config: Config) -> str:
 
 def is_plain_url(url: str) -> bool:
     """Say whether an RPC URL holds nothing but scheme, host and port, and so no secret."""
-    parts = urlsplit(url)
-    return not (parts.username or parts.password or parts.query or parts.path.strip("/"))
+    return url.rstrip("/") == describe_url(url)
 
 
 def _relative(path: Path | None, folder: Path) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 from anchor.errors import ConfigError
@@ -29,6 +30,24 @@ def find_config(start: Path | None = None) -> Path:
         f"no {CONFIG} in {folder} or above it",
         hint="create a project here with `anchor init`, or name one with --config",
     )
+
+
+def policy_of(config: Path) -> Path:
+    """Return the trust policy that a project's configuration names.
+
+    Only that one member is read: a verifier has no need for what reads the others.
+
+    Raises:
+        ConfigError: the file is missing or no TOML.
+    """
+    try:
+        members = tomllib.loads(config.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{config} cannot be read: {error}") from error
+    named = members.get("trust", TRUST_POLICY)
+    if not isinstance(named, str):
+        raise ConfigError(f"{config}, member trust: not a string")
+    return config.parent / named
 
 
 def find_checkout() -> Path | None:

@@ -94,7 +94,7 @@ def parse_receipt(data: bytes) -> Receipt:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise MalformedError(f"the receipt's member {where}: {first['msg']}") from error
+        raise MalformedError(f"the receipt's member {where[:80]!r}: {first['msg']}") from error
     receipt = _from_document(document)
     if len(receipt.record) > MAX_RECORD_BYTES:
         raise MalformedError(f"the receipt's record is longer than {MAX_RECORD_BYTES:,} bytes")

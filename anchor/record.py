@@ -51,7 +51,7 @@ def build_record(
     """Build a record and its canonical bytes.
 
     ``salt`` is 32 fresh random bytes: it keeps short or guessable evidence from being found by
-    guessing, and deleting the record with it erases the entry while the leaf stays.
+    guessing from its leaf.
     """
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes")
@@ -70,7 +70,17 @@ def build_record(
         members["size"] = digests.size
     if media_type is not None:
         members["media_type"] = media_type
-    return parse_record(encode_canonical(members, what="the record"))
+    encoded = encode_canonical(members, what="the record")
+    if len(encoded) > MAX_RECORD_BYTES:
+        raise MalformedError(f"the record is longer than {MAX_RECORD_BYTES:,} bytes")
+    return Record(
+        encoded=encoded,
+        digests=digests,
+        name=_parse_name(name),
+        media_type=media_type,
+        salt=salt,
+        recorded_at=_parse_time(members["recorded_at"]),
+    )
 
 
 def parse_record(encoded: bytes) -> Record:

@@ -92,7 +92,7 @@ def parse_policy(data: bytes) -> TrustPolicy:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise MalformedError(f"the trust policy's member {where}: {first['msg']}") from error
+        raise MalformedError(f"the trust policy's member {where[:80]!r}: {first['msg']}") from error
     return TrustPolicy(entries=tuple(_entry(entry) for entry in document.trust))
 
 
@@ -116,7 +116,7 @@ def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
             f"logs = [{', '.join(str(number) for number in entry.logs)}]",
             f"time_slack = {entry.time_slack}",
             f"finality = {finality}",
-            f"rpc = [{', '.join(_toml_string(url) for url in entry.rpc)}]",
+            f"rpc = [{', '.join(format_toml_string(url) for url in entry.rpc)}]",
         ]
         if entry.operators == ():
             lines.append("operators = []")  # nobody: left out, it would mean everybody
@@ -192,8 +192,13 @@ def _hash(text: str, member: str) -> Hash32:
     return Hash32(parse_hex(text, length=32, what=f"the trust policy's {member}", prefix=True))
 
 
-def _toml_string(text: str) -> str:
+def format_toml_string(text: str) -> str:
+    """Spell ``text`` as a TOML basic string.
+
+    Raises:
+        MalformedError: it holds what cannot be printed.
+    """
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     if not escaped.isprintable():
-        raise MalformedError("an RPC URL holds a character that cannot be printed")
+        raise MalformedError("a value holds a character that cannot be printed")
     return f'"{escaped}"'

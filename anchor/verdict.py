@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from anchor.errors import AnchorError, ExitCode
+from anchor.errors import AnchorError, ExitCode, MalformedError
 from anchor.record import Record
 from anchor.types import Address, Anchor, ChainId, Hash32, LogId
 
@@ -18,7 +18,6 @@ class Verdict(Enum):
     PASS = "pass"
     FAIL = "fail"
     CANNOT_TELL = "cannot tell"
-    NOT_PRESENT = "not present"
 
 
 # Which of several findings a process reports: what is certainly wrong outranks what is unknown,
@@ -34,7 +33,7 @@ _GRAVITY = (
     ExitCode.MISMATCH,
 )
 
-_FAILURES = (ExitCode.MISMATCH, ExitCode.NOT_ANCHORED, ExitCode.NOT_TRUSTED, ExitCode.USAGE)
+_FAILURES = (ExitCode.MISMATCH, ExitCode.NOT_ANCHORED, ExitCode.NOT_TRUSTED)
 
 NOT_PROVEN = (
     "that the content is true, or that it is what it claims to be",
@@ -124,4 +123,6 @@ def verdict_of(error: AnchorError | None) -> Verdict:
     """Sort a step's outcome: passed, certainly wrong, or unknown."""
     if error is None:
         return Verdict.PASS
-    return Verdict.FAIL if error.exit_code in _FAILURES else Verdict.CANNOT_TELL
+    if isinstance(error, MalformedError) or error.exit_code in _FAILURES:
+        return Verdict.FAIL
+    return Verdict.CANNOT_TELL

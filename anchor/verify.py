@@ -142,7 +142,7 @@ _Value = TypeVar("_Value")
 
 _CLAIMS = (
     ("C1", "the file is unchanged since it was recorded", (1, 2)),
-    ("C2", "the record is in the anchored log", (1, 3)),
+    ("C2", "the record is in the anchored log", (1, 3, 4, 5, 6, 7)),
     ("C3", "the anchor exists on the named chain and is final", (1, 4, 5, 6, 7, 8)),
     ("C4", "the record existed no later than", (1, 3, 4, 5, 6, 7, 8, 10)),
     ("C6", "the anchor was submitted under an accepted key", (1, 4, 5, 6, 7, 9)),

@@ -50,5 +50,7 @@ def cli(
     ((name, load),) = bench.items([file], receipt=receipt, digest=None)
     data, evidence = load()
     report = judge(data, evidence, policy=bench.policy, connect=lambda *_: view)
-    print_report(output, name, report, policy=bench.policy_name, brief=False)
+    print_report(
+        output, name, report, policy=bench.policy_name, nodes=[network.node.name], brief=False
+    )
     return report.exit_code

@@ -22,6 +22,7 @@ LAYERS = (
     ("anchor.merkle", 1),
     ("anchor.receipt", 1),
     ("anchor.registry", 1),
+    ("anchor.chain.urls", 1),
     ("anchor.chain.fees", 1),
     ("anchor.chain.attempts", 1),
     ("anchor.chain.refusals", 1),

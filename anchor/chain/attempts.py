@@ -65,6 +65,7 @@ class Action(Enum):
     DONE = "an attempt was included and succeeded"
     REVERTED = "an attempt was included and reverted"
     FOREIGN = "another transaction used the nonce, finally"
+    GAP = "the chain waits for an earlier nonce than the one we signed for"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,4 +91,8 @@ def decide(slot: Slot, observation: Observation) -> Decision:
         # Used, but by none of our attempts: provisional until final, then settled.
         final = observation.final_nonce is not None and observation.final_nonce > slot.nonce
         return Decision(action=Action.FOREIGN if final else Action.WAIT)
-    return Decision(action=Action.SEND if slot.attempts else Action.SIGN)
+    if not slot.attempts:
+        return Decision(action=Action.SIGN)
+    # One active sender: whatever is missing below our nonce is not ours, and may never come.
+    gap = observation.latest_nonce < slot.nonce
+    return Decision(action=Action.GAP if gap else Action.SEND)

@@ -11,6 +11,8 @@ _BASE_FEE_HEADROOM = 2
 # What a call is estimated to take is exact only for today's state; unused gas is given back.
 _GAS_HEADROOM_PERCENT = 20
 _GWEI = 10**9
+# Quiet chains have base fees near zero, where tips are still about a gwei.
+_LEAST_TIP_BOUND = 2 * _GWEI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,8 @@ def price_dynamic(*, base_fee: int, suggested_tip: int, cap: int) -> Fees:
             f"the base fee is {_gwei(base_fee)} gwei, the fee cap {_gwei(cap)} gwei",
             hint="wait for the fee to fall, or raise chain.max_fee_gwei",
         )
-    tip = min(suggested_tip, cap - base_fee)
+    # A node's suggestion is taken, within what anybody would pay: it is the node's word alone.
+    tip = min(suggested_tip, max(base_fee, _LEAST_TIP_BOUND), cap - base_fee)
     return Fees(
         max_fee=min(_BASE_FEE_HEADROOM * base_fee + tip, cap), priority_fee=tip, legacy=False
     )

@@ -19,6 +19,8 @@ BlockId = str | int | Hash32
 """A tag (``latest``, ``finalized``, …), a number, or a block hash (EIP-1898)."""
 
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
+# EIP-2681 allows 2^64 - 2; nobody has sent 2^48, and the store keeps 63 bits.
+_MAX_NONCE = 2**48
 _DATA = re.compile(r"0x([0-9a-f]{2})*")
 
 
@@ -102,7 +104,10 @@ class Node:
 
     def fetch_nonce(self, address: Address, block: BlockId) -> int:
         """Return how many transactions ``address`` has sent up to ``block``."""
-        return self._quantity("eth_getTransactionCount", _hex(address), _block_param(block))
+        nonce = self._quantity("eth_getTransactionCount", _hex(address), _block_param(block))
+        if nonce > _MAX_NONCE:
+            raise NodeFaultError(f"the node {self.name} counts {nonce} transactions")
+        return nonce
 
     def fetch_priority_fee(self) -> int:
         """Return the node's suggested tip in wei a gas."""

@@ -9,16 +9,20 @@ API keys live.
 from __future__ import annotations
 
 import json
-import time
+import re
+import threading
+from base64 import b64encode
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
-from anchor.errors import ConfigError, NodeFaultError, NodeRefusedError, NodeUnreachableError
+from anchor.chain.urls import describe_url
+from anchor.errors import NodeFaultError, NodeRefusedError, NodeUnreachableError
 
 # A block with full bodies stays below this; a node that sends more is broken or hostile.
 MAX_RESPONSE_BYTES = 16 << 20
@@ -28,6 +32,13 @@ DEFAULT_TIMEOUT = 20.0
 _CHUNK = 1 << 16
 # A node's own error text is quoted in ours; this keeps a hostile one from flooding a terminal.
 _MAX_REASON = 300
+# Shorter parts of a URL ("v3", "eth") are words, not keys.
+_SHORTEST_SECRET = 6
+# A block nests four deep.  json recurses in C, and eth's libraries raise Python's recursion limit
+# so far that a tower of brackets would run out of stack and take the process with it.
+_MAX_DEPTH = 32
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_DEPTH_CHANGE = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 
 class Rpc:
@@ -40,6 +51,7 @@ class Rpc:
             ConfigError: not an http(s) URL.
         """
         self.name = describe_url(url)
+        self._secrets = _find_secrets(url)
         self._session = _BoundedSession(timeout)
         self._provider = HTTPProvider(
             url, session=self._session, exception_retry_configuration=None
@@ -85,7 +97,10 @@ class Rpc:
         error = response["error"]
         if not isinstance(error, dict) or not isinstance(error.get("code"), int):
             raise NodeFaultError(f"the node {self.name} answered {method} with a malformed error")
-        reason = _printable(str(error.get("message", "")))
+        reason = str(error.get("message", ""))
+        for secret in self._secrets:  # a node may quote the request in its answer
+            reason = reason.replace(secret, "(hidden)")
+        reason = _printable(reason)
         data = error.get("data")
         raise NodeRefusedError(
             f"the node {self.name} refused {method}: {reason}",
@@ -93,26 +108,6 @@ class Rpc:
             reason=reason,
             data=data if isinstance(data, str) else None,
         )
-
-
-def describe_url(url: str) -> str:
-    """Return the part of an RPC URL that is safe to show: scheme, host and port.
-
-    Raises:
-        ConfigError: not an http(s) URL.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ConfigError("the RPC URL is not a URL") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(
-            "the RPC URL must start with http:// or https://",
-            hint="for a local node: http://127.0.0.1:8545",
-        )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
 class _BadResponse(Exception):
@@ -127,9 +122,32 @@ class _BoundedSession(requests.Session):
         self._timeout = timeout
 
     def post(self, url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Any:
-        """Send the request and read the whole body within the bounds."""
-        deadline = time.monotonic() + self._timeout
-        kwargs.update(allow_redirects=False, stream=True, timeout=self._timeout)
+        """Send the request and read the whole answer, all within the time.
+
+        requests bounds each single wait, not their sum: a node that sends a byte a second would
+        hold us for hours.  So the exchange has a thread of its own, left behind at the deadline.
+        """
+        outcome: SimpleQueue[requests.Response | BaseException] = SimpleQueue()
+
+        def exchange() -> None:
+            try:
+                outcome.put(self._exchange(url, data, json, kwargs))
+            except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
+                outcome.put(error)
+
+        threading.Thread(target=exchange, daemon=True, name="anchor-rpc").start()
+        try:
+            result = outcome.get(timeout=self._timeout)
+        except Empty:
+            raise requests.Timeout("the response took too long") from None
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def _exchange(
+        self, url: Any, data: Any, json: Any, kwargs: dict[str, Any]
+    ) -> requests.Response:
+        kwargs = {**kwargs, "allow_redirects": False, "stream": True, "timeout": self._timeout}
         response = super().post(url, data=data, json=json, **kwargs)
         with response:
             if response.is_redirect:
@@ -139,10 +157,27 @@ class _BoundedSession(requests.Session):
                 body += chunk
                 if len(body) > MAX_RESPONSE_BYTES:
                     raise _BadResponse(f"more than {MAX_RESPONSE_BYTES:,} bytes")
-                if time.monotonic() > deadline:
-                    raise requests.Timeout("the response took too long")
+        _check_depth(body)
         response._content = bytes(body)
         return response
+
+
+def _check_depth(body: bytes | bytearray) -> None:
+    depth = 0
+    for token in _TOKENS.finditer(body):
+        depth += _DEPTH_CHANGE.get(token[0], 0)
+        if depth > _MAX_DEPTH:
+            raise _BadResponse("JSON that is nested too deeply")
+
+
+def _find_secrets(url: str) -> list[str]:
+    """Return the parts of a URL that may be keys, the longest first."""
+    parts = urlsplit(url)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    basic = b64encode(f"{user}:{password}".encode()).decode()
+    found = {user, password, parts.query, basic, *parts.path.split("/")}
+    found |= {value for _, value in parse_qsl(parts.query)}
+    return sorted((part for part in found if len(part) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
 def _reason(error: Exception) -> str:

@@ -28,9 +28,11 @@ from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     FundsError,
+    NodeFaultError,
     NodeRefusedError,
     NodeUnreachableError,
     NotFinalError,
+    SignerError,
 )
 from anchor.registry.codec import describe_revert
 from anchor.registry.keccak import format_address, hash_keccak256
@@ -47,8 +49,8 @@ _RESEND = 40.0
 class TxJournal(Protocol):
     """Where nonces and signed bytes are kept.  Every method is durable when it returns."""
 
-    def open_slot(self, chain_id: ChainId, sender: Address) -> Slot | None:
-        """Return the nonce that is reserved and not settled; there is at most one."""
+    def open_slot(self, chain_id: ChainId) -> Slot | None:
+        """Return the nonce that is reserved and not settled; there is at most one, of any key."""
 
     def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
         """Reserve a nonce.
@@ -61,7 +63,7 @@ class TxJournal(Protocol):
         """Store a signed transaction; only then may it be sent."""
 
     def settle_slot(self, slot: Slot, outcome: str) -> None:
-        """Store how the nonce ended: ``included``, ``reverted`` or ``foreign``."""
+        """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``."""
 
 
 class Clock(Protocol):
@@ -117,7 +119,7 @@ class TransactionManager:
 
         A slot reserved but never signed is left for the next ``send``, which uses its nonce.
         """
-        slot = self._journal.open_slot(self._chain_id, self._signer.address)
+        slot = self._open_slot()
         if slot is None or not slot.attempts:
             return None
         self._report("resuming the transaction of an earlier run")
@@ -135,10 +137,10 @@ class TransactionManager:
         gas = self._estimate(intent)
         fees = self._price()
         self._check_balance(gas * fees.max_fee)
-        nonce = self._node.fetch_nonce(sender, "latest")
-        slot = self._journal.open_slot(self._chain_id, sender)
-        if slot is not None and not slot.attempts and slot.nonce < nonce:
-            self._journal.settle_slot(slot, "foreign")  # used before we signed anything for it
+        nonce = self._fetch_next_nonce(sender)
+        slot = self._open_slot()
+        if slot is not None and not slot.attempts and slot.nonce != nonce:
+            self._journal.settle_slot(slot, "unused")  # nothing was ever signed for it
             slot = None
         if slot is None:
             slot = self._journal.reserve_slot(self._chain_id, sender, nonce)
@@ -147,6 +149,29 @@ class TransactionManager:
             slot = self._sign(slot, intent, gas, fees)
         # A crash here leaves stored bytes that were never sent: the next run sends them.
         return self._drive(slot)
+
+    def _open_slot(self) -> Slot | None:
+        slot = self._journal.open_slot(self._chain_id)
+        if slot is None or slot.sender == self._signer.address:
+            return slot
+        if not slot.attempts:
+            self._journal.settle_slot(slot, "unused")
+            return None
+        raise SignerError(
+            f"a transaction of {format_address(slot.sender)} is not settled yet",
+            hint="run with that key until it is; then the key can be changed",
+        )
+
+    def _fetch_next_nonce(self, sender: Address) -> int:
+        # One wrong answer here would sign a transaction that never becomes valid: ask twice, the
+        # second time about one block.
+        nonce = self._node.fetch_nonce(sender, "latest")
+        latest = self._node.fetch_block("latest")
+        if latest is None or self._node.fetch_nonce(sender, latest.hash) != nonce:
+            raise NodeFaultError(
+                f"the node {self._node.name} gives two answers to what the next nonce is"
+            )
+        return nonce
 
     def _sign(self, slot: Slot, intent: Intent, gas: int, fees: Fees) -> Slot:
         raw = self._signer.sign_transaction(
@@ -180,11 +205,12 @@ class TransactionManager:
             if decision.action is Action.DONE and decision.inclusion is not None:
                 self._journal.settle_slot(slot, "included")
                 return decision.inclusion
-            if decision.action is Action.REVERTED:
-                self._journal.settle_slot(slot, "reverted")
+            if decision.action is Action.REVERTED and decision.inclusion is not None:
+                if self._is_final(decision.inclusion.block_number):
+                    self._journal.settle_slot(slot, "reverted")
                 raise ChainGuardError(
                     f"transaction 0x{slot.attempts[-1].tx_hash.hex()} was included and reverted",
-                    hint="run again: the registry's state is read afresh first",
+                    hint="run again once that block is final: only then can a new one be sent",
                 )
             if decision.action is Action.FOREIGN:
                 self._journal.settle_slot(slot, "foreign")
@@ -192,10 +218,19 @@ class TransactionManager:
                     f"another program used nonce {slot.nonce} of {format_address(slot.sender)}",
                     hint="give this log a key of its own, then run again",
                 )
-            if decision.action is Action.SEND and self._clock.monotonic() >= next_send:
+            if (
+                decision.action in (Action.SEND, Action.GAP)
+                and self._clock.monotonic() >= next_send
+            ):
                 self._send_bytes(slot.attempts[-1])
                 next_send = self._clock.monotonic() + _RESEND
             if self._clock.monotonic() >= deadline:
+                if decision.action is Action.GAP:
+                    raise ChainGuardError(
+                        f"nonce {slot.nonce} of {format_address(slot.sender)} is signed, but the "
+                        "chain waits for an earlier one",
+                        hint="send something with each missing nonce of that key, then run again",
+                    )
                 raise NotFinalError(
                     f"transaction 0x{slot.attempts[-1].tx_hash.hex()} was sent but not included "
                     f"within {self._limits.wait_seconds:g} seconds",
@@ -226,6 +261,14 @@ class TransactionManager:
         return Observation(
             latest_nonce=latest_nonce, final_nonce=final_nonce, inclusions=inclusions
         )
+
+    def _is_final(self, block_number: int) -> bool:
+        try:
+            return fetch_final_block(self._node, self._limits.finality).number >= block_number
+        except NodeUnreachableError:
+            raise
+        except CannotCheckError:
+            return False
 
     def _fetch_final_nonce(self, sender: Address) -> int | None:
         try:

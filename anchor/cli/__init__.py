@@ -5,6 +5,7 @@ Every module imports what is heavy (web3, the database) inside its command.
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -69,6 +70,10 @@ def _options(
 
 def main() -> None:
     """Run the command line and end the process with a code of ``anchor.errors.ExitCode``."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets its escape, never a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except AnchorError as error:

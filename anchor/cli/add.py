@@ -94,22 +94,25 @@ def _labelled(
             sm3=value if algorithm == SM3 else None,
             size=None,
         )
-        found.append(Submission(source="digest", name=name or text.lower(), digests=given))
+        label = name or text.lower()
+        found.append(Submission(source=f"digest:{label}", name=label, digests=given))
     if digests_from is not None:
         found += _read_checksums(digests_from)
     if stdin:
         taken = hash_stdin(sys.stdin.buffer, project.config.digests)
-        found.append(Submission(source="stdin", name=name or "standard input", digests=taken))
+        label = name or "standard input"
+        found.append(Submission(source=f"stdin:{label}", name=label, digests=taken))
     return found
 
 
 def _read_checksums(path: Path) -> list[Submission]:
-    from anchor.checksums import parse_checksum_lines
+    from anchor.checksums import MAX_LINE_BYTES, parse_checksum_lines
     from anchor.digest import SHA256, SM3, Digests
     from anchor.pipeline.acceptance import Submission
 
     try:
-        with path.open("rb") as lines:
+        with path.open("rb") as file:
+            lines = iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")
             return [
                 Submission(
                     source=f"digest:{listed}",

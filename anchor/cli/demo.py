@@ -109,7 +109,9 @@ def _anchor(
     from anchor.receipt import encode_receipt
 
     with open_executor() as executor, output.progress("hashing") as progress:
-        gathered = gather(project, found, executor=executor, on_done=progress.advance)
+        gathered = gather(
+            project, found, executor=executor, keep_files=True, on_done=progress.advance
+        )
     for problem in gathered.problems:
         output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
     if not gathered.files:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchor.cli.files import digest_file, read_policy, read_receipt, receipt_path
+from anchor.cli.files import digest_file, is_there, read_policy, read_receipt, receipt_path
 from anchor.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from anchor.digest import Digests
+    from anchor.pipeline.project import Project
+    from anchor.pipeline.proving import Prover
     from anchor.trust import TrustPolicy
     from anchor.types import ChainId
 
@@ -21,26 +23,29 @@ Load = Callable[[], "tuple[bytes, Digests]"]
 class Bench:
     """Finds the trust policy and the receipts.
 
-    The policy is ``--trust``, else ``trust.toml`` in the current folder or in the project around
-    it.  A receipt lies beside its file; inside a project, a file without one is looked up in the
-    store, so that an operator can check what was just anchored.
+    The policy is ``--trust``, else that of the project around; a ``trust.toml`` that merely lies in
+    the current folder may have come with the evidence and is not taken.  A receipt lies beside its
+    file; inside a project, a file without one is looked up in the store, so that an operator can
+    check what was just anchored.
     """
 
     def __init__(self, *, config_path: Path | None, trust: Path | None) -> None:
-        from anchor.filenames import TRUST_POLICY, find_config
+        from anchor.filenames import find_config, policy_of
 
         self._config_path: Path | None = config_path
         if config_path is None:
             with contextlib.suppress(ConfigError):
                 self._config_path = find_config()
-        here = Path(TRUST_POLICY)
-        if trust is None and here.is_file():
-            trust = here
-        if trust is None and self._config_path is not None:
-            candidate = self._config_path.parent / TRUST_POLICY
-            trust = candidate if candidate.is_file() else None
-        self.policy_name: str | None = None if trust is None else str(trust)
-        self.policy: TrustPolicy | None = None if trust is None else read_policy(trust)
+        self._prover: tuple[Project, Prover] | None = None
+        self.policy_name: str | None = None
+        self.policy: TrustPolicy | None = None
+        if trust is not None:
+            self.policy_name = str(trust.resolve())
+        elif self._config_path is not None:
+            trust = policy_of(self._config_path)
+            self.policy_name = f"{trust.resolve()} (of the project around; yours with --trust)"
+        if trust is not None:
+            self.policy = read_policy(trust)
 
     def project_rpc(self, chain_id: ChainId) -> str | None:
         """Return the node of the project around, where there is one on that chain."""
@@ -50,6 +55,11 @@ class Bench:
 
         config = load_config(self._config_path)
         return config.rpc if config.chain_id == chain_id else None
+
+    def close(self) -> None:
+        """Close the project's store, if it was opened."""
+        if self._prover is not None:
+            self._prover[0].database.close()
 
     def items(
         self, files: Sequence[Path], *, receipt: Path | None, digest: str | None
@@ -70,7 +80,7 @@ class Bench:
         digests = digest_file(file)
         if receipt is None:
             beside = receipt_path(file)
-            if not beside.is_file():
+            if not is_there(beside):
                 return self._from_store(file, digests, beside), digests
             receipt = beside
         return read_receipt(receipt), digests
@@ -81,19 +91,23 @@ class Bench:
                 f"there is no receipt for {file}: {beside.name} is missing",
                 hint="name it with --receipt",
             )
-        from anchor.config import load_config
-        from anchor.pipeline.project import open_project
-        from anchor.pipeline.proving import Prover
         from anchor.pipeline.receipts import find_evidence
         from anchor.receipt import encode_receipt
 
-        project = open_project(load_config(self._config_path))
-        try:
-            with project.database.read() as connection:
-                evidence = find_evidence(connection, file, digests, or_changed=True)
-            return encode_receipt(Prover(project).prove(evidence))
-        finally:
-            project.database.close()
+        project, prover = self._open_prover(self._config_path)
+        with project.database.read() as connection:
+            evidence = find_evidence(connection, file, digests, or_changed=True)
+        return encode_receipt(prover.prove(evidence))
+
+    def _open_prover(self, config_path: Path) -> tuple[Project, Prover]:
+        from anchor.config import load_config
+        from anchor.pipeline.project import open_project
+        from anchor.pipeline.proving import Prover
+
+        if self._prover is None:
+            project = open_project(load_config(config_path))
+            self._prover = project, Prover(project)
+        return self._prover
 
 
 def _parse_digest(text: str) -> Digests:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,12 +56,27 @@ def digest_file(file: Path) -> Digests:
     """
     from anchor.digest import SHA256, SM3, digest_stream
 
-    if not file.exists():
+    try:
+        # Not blocking: a pipe that was named by mistake must not wait for a writer.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
         raise UsageError(
             f"the file {file} is missing", hint="to verify a digest alone: --digest sha256:HEX"
-        )
-    try:
-        with file.open("rb") as stream:
-            return digest_stream(stream, (SHA256, SM3))
+        ) from error
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    with open(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UsageError(f"{file} is not a regular file")
+        try:
+            return digest_stream(stream, (SHA256, SM3))
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def is_there(path: Path) -> bool:
+    """Say whether a file is at ``path``; a name that no file can have is not there."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -50,7 +50,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Create a project: configuration, store and trust policy for one log."""
-    from anchor.config import SignerConfig
+    from anchor.config import SignerConfig, is_plain_url
     from anchor.pipeline.project import create_project
     from anchor.pipeline.setup import plan_dev_project, plan_project, write_dev_key
     from anchor.registry.keccak import format_address
@@ -84,6 +84,9 @@ def command(
     except OSError as error:
         raise UsageError(f"the folder {folder} cannot be created: {error.strerror}") from error
     create_project(config).database.close()
+    if not is_plain_url(config.rpc):
+        output.note("The URL may hold a secret, so only its host is in the configuration:")
+        output.note("set ANCHOR_CHAIN__RPC to the whole URL for every command.")
     if devnet:
         write_dev_key(config)
     output.line(f"project    {folder}")

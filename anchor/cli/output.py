@@ -41,7 +41,7 @@ class Output:
     def result(self, members: dict[str, Any]) -> None:
         """Print the JSON document; nothing in text mode."""
         if self.as_json:
-            print(json.dumps(members, ensure_ascii=False, indent=1))
+            print(json.dumps(members, indent=1))
 
     def note(self, text: str, *, mark: str = "", colour: Colour | None = None) -> None:
         """Print one line about what is going on."""
@@ -109,10 +109,11 @@ def _compose(text: str, mark: str, colour: Colour | None, is_terminal: bool) -> 
 
 
 def escape_controls(text: str) -> str:
-    """Make control characters visible: file names and foreign receipts may hold any."""
+    """Make control characters visible: file names and foreign receipts may hold any.
+
+    Line breaks too, or a name could print lines of its own that look like ours.
+    """
     return "".join(
-        character
-        if character.isprintable() or character == "\n"
-        else character.encode("unicode_escape").decode("ascii")
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
     )

@@ -37,7 +37,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipts with which anybody can verify the evidence."""
-    from anchor.pipeline.anchoring import refresh_anchors
+    from anchor.pipeline.anchoring import check_standing, refresh_anchors
     from anchor.pipeline.proving import Prover
     from anchor.pipeline.receipts import ReceiptFolder
 
@@ -47,7 +47,9 @@ def command(
     with project_session(config_path) as project:
         config = project.config
         try:
-            refresh_anchors(project, open_node(config.rpc))
+            node = open_node(config.rpc)
+            check_standing(project, node)
+            refresh_anchors(project, node)
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")
         prover = Prover(project)
@@ -61,7 +63,7 @@ def command(
             for item in written:
                 output.line(f"{item['receipt']}  {_state(item['anchors'])}")
     if skipped:
-        output.line(f"{skipped:,} are not sealed yet (or erased) and have none")
+        output.line(f"{skipped:,} are not sealed yet and have none")
     output.result({"written": written, "skipped": skipped})
     if any(item["anchors"] == 0 for item in written):
         output.note("some are promises until their anchor is final: `anchor upgrade` then")
@@ -79,7 +81,7 @@ def _prove_all(
     skipped = 0
     with project.database.read() as connection:
         for evidence in load_all(connection):
-            if evidence.leaf_index is None or evidence.record is None:
+            if evidence.leaf_index is None:
                 skipped += 1
                 continue
             receipt = prover.prove(evidence)
@@ -110,11 +112,10 @@ def _prove_files(
 
 
 def _write(path: Path, receipt: Receipt, *, durable: bool) -> dict[str, Any]:
-    from anchor.pipeline.project import write_file
-    from anchor.receipt import encode_receipt
+    from anchor.pipeline.receipts import save_receipt
 
-    write_file(path, encode_receipt(receipt), durable=durable)
-    return {"receipt": str(path), "anchors": len(receipt.anchors)}
+    saved = save_receipt(path, receipt, durable=durable)
+    return {"receipt": str(path), "anchors": len(saved.anchors)}
 
 
 def _state(anchors: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from anchor.cli.output import Colour, Output
@@ -10,24 +11,31 @@ if TYPE_CHECKING:
     from anchor.errors import AnchorError
     from anchor.verdict import Report
 
+_BRIEF = {"pass": "verified ", "fail": "refused  ", "cannot tell": "undecided"}
+
 _COLOURS = {
     "pass": Colour.GREEN,
     "fail": Colour.RED,
     "cannot tell": Colour.YELLOW,
-    "not present": Colour.YELLOW,
 }
 
 
 def print_report(
-    output: Output, name: str, report: Report, *, policy: str | None, brief: bool
+    output: Output,
+    name: str,
+    report: Report,
+    *,
+    policy: str | None,
+    nodes: Sequence[str],
+    brief: bool,
 ) -> None:
     """Print one file's report: steps, claims, and what it does not prove."""
-    from anchor.verdict import NOT_PROVEN
+    from anchor.verdict import NOT_PROVEN, verdict_of
 
     error = report.error
     if brief:
         detail = _summary(report) if error is None else error.message
-        _line(output, "verified" if error is None else "refused ", f" {name}: {detail}", error)
+        _line(output, _BRIEF[verdict_of(error).value], f"  {name}: {detail}", error)
         return
     output.line(name)
     for step in report.steps:
@@ -40,14 +48,14 @@ def print_report(
         mark, colour = f"  {claim.id} {claim.verdict.value:<12}", _COLOURS[claim.verdict.value]
         output.line(f"{claim.title} ({claim.reason})", mark=mark, colour=colour)
     output.line()
-    _print_trust(output, report, policy)
+    _print_trust(output, report, policy, nodes)
     output.line("  Not proven: " + "; ".join(NOT_PROVEN) + ".")
     mark = "  VERIFIED" if error is None else "  NOT VERIFIED"
     _line(output, mark, f" (exit code {int(report.exit_code)})", error)
     output.line()
 
 
-def _print_trust(output: Output, report: Report, policy: str | None) -> None:
+def _print_trust(output: Output, report: Report, policy: str | None, nodes: Sequence[str]) -> None:
     from anchor.registry.keccak import format_address
 
     if policy is not None:
@@ -58,6 +66,8 @@ def _print_trust(output: Output, report: Report, policy: str | None) -> None:
             output.line(f"    {item}")
     is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
     subject = "Unchanged since it was recorded; the record" if is_unchanged else "The record"
+    if nodes:
+        output.line(f"  Asked: {', '.join(nodes)}")
     for proven in report.proven:
         output.line(f"  {subject} existed no later than {proven.existed_by:%Y-%m-%d %H:%M:%S} UTC,")
         output.line(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import project_session
+from anchor.cli.session import open_node, project_session
 
 NAME = "seal"
 
@@ -12,11 +12,14 @@ NAME = "seal"
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Append what was added to the log, without anchoring it yet."""
     from anchor.log import seal
+    from anchor.pipeline.anchoring import check_standing
     from anchor.pipeline.project import utc_now
     from anchor.store.lock import hold_lock
 
     output = Output(as_json=as_json)
     with project_session(config_path) as project, hold_lock(project.config.lock):
+        # A store older than the chain would grow a fork that no anchor can ever take.
+        check_standing(project, open_node(project.config.rpc))
         sealed = seal(project.database, utc_now())
     if sealed is None:
         output.line("nothing was waiting")

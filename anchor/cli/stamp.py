@@ -19,7 +19,10 @@ from anchor.cli.session import (
 from anchor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from anchor.intake import Hashed
+    from collections.abc import Iterator
+
+    from anchor.intake import Found, Hashed
+    from anchor.pipeline.gathering import Gathered
     from anchor.pipeline.project import Project
 
 NAME = "stamp"
@@ -31,27 +34,18 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Do the whole job and leave FILE.anchor.json beside each file."""
-    from anchor.executor import open_executor
-    from anchor.filenames import RECEIPT_SUFFIX
-    from anchor.intake import find_sources
-    from anchor.pipeline.gathering import gather
+    """Do the whole job and leave FILE.anchor.json beside each file.
+
+    What is included but not final yet gets a promise, which `anchor upgrade` completes later.
+    """
     from anchor.pipeline.round import State, anchor_round
     from anchor.store.lock import hold_lock
 
     output = Output(as_json=as_json)
     with project_session(config_path) as project, hold_lock(project.config.lock):
         config = project.config
-        with open_executor() as executor, output.progress("hashing") as progress:
-            # A second run over a folder meets the receipts of the first: they are no evidence.
-            found = (
-                item
-                for item in find_sources(files, follow_symlinks=False)
-                if not item.path.name.endswith(RECEIPT_SUFFIX)
-            )
-            gathered = gather(project, found, executor=executor, on_done=progress.advance)
-        for problem in gathered.problems:
-            output.note(f"{problem.path}: {problem.reason}", mark="not stamped ", colour=Colour.RED)
+        gathered = _gather(project, files, output)
+        _report_left_out(output, gathered)
         if not gathered.files:
             raise UsageError("there is nothing to stamp in there")
         done = anchor_round(
@@ -62,39 +56,91 @@ def command(
             wait_for=choose_wait(config, wait),
             report=output.note,
         )
-        written = _write_sidecars(project, gathered.files, output)
+        written, failed = _write_sidecars(project, gathered.files, output)
     output.result(
         {
             "state": done.state.value,
             "receipts": written,
             "problems": [{"path": str(p.path), "reason": p.reason} for p in gathered.problems],
+            "skipped": [{"path": str(s.path), "reason": s.reason} for s in gathered.skipped],
+            "failed": failed,
         }
     )
     if done.state is not State.FINAL:
         output.note("included, not final yet: run `anchor upgrade` on the receipts later")
-    if gathered.problems:
+    if gathered.problems or failed:
         raise typer.Exit(ExitCode.USAGE)
     if done.timed_out:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
+def _gather(project: Project, files: list[Path], output: Output) -> Gathered:
+    from anchor.executor import open_executor
+    from anchor.intake import find_sources
+    from anchor.pipeline.gathering import gather
+
+    with open_executor() as executor, output.progress("hashing") as progress:
+        found = _with_free_places(project, find_sources(files, follow_symlinks=False))
+        return gather(project, found, executor=executor, keep_files=True, on_done=progress.advance)
+
+
+def _with_free_places(project: Project, found: Iterator[Found]) -> Iterator[Found]:
+    """Leave out this log's own receipts, and refuse files whose place for a receipt is taken.
+
+    That is known before anything is recorded or anchored.
+    """
+    from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
+    from anchor.intake import Problem, Skipped, Source
+    from anchor.pipeline.receipts import check_place
+
+    log = project.config.log
+    for item in found:
+        if not isinstance(item, Source):
+            yield item
+            continue
+        base = item.path.with_name(item.path.name.removesuffix(RECEIPT_SUFFIX))
+        try:
+            if base != item.path and base.exists() and check_place(item.path, log) is not None:
+                yield Skipped(path=item.path, reason=f"it is the receipt of {base.name}")
+                continue
+        except (UsageError, OSError):
+            pass  # not a receipt of ours, so it is evidence like any other file
+        try:
+            check_place(sidecar_path(item.path), log)
+        except UsageError as error:
+            yield Problem(path=item.path, reason=error.message)
+            continue
+        yield item
+
+
+def _report_left_out(output: Output, gathered: Gathered) -> None:
+    for problem in gathered.problems:
+        output.note(f"{problem.path}: {problem.reason}", mark="not stamped ", colour=Colour.RED)
+    for skipped in gathered.skipped:
+        output.note(f"{skipped.path}: {skipped.reason}", mark="skipped ", colour=Colour.YELLOW)
+
+
 def _write_sidecars(
     project: Project, files: tuple[Hashed, ...], output: Output
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     from anchor.filenames import sidecar_path
-    from anchor.pipeline.project import write_file
     from anchor.pipeline.proving import Prover
-    from anchor.pipeline.receipts import find_evidence
-    from anchor.receipt import encode_receipt
+    from anchor.pipeline.receipts import find_evidence, save_receipt
 
     prover = Prover(project)
     written: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
     with project.database.read() as connection:
         for hashed in files:
             file = hashed.source.path
-            receipt = prover.prove(find_evidence(connection, file, hashed.digests))
             path = sidecar_path(file)
-            write_file(path, encode_receipt(receipt))
+            try:
+                save_receipt(path, prover.prove(find_evidence(connection, file, hashed.digests)))
+            except UsageError as error:
+                # Anchored all the same: the other receipts are written, this one can be later.
+                output.note(f"{file}: {error.message}", mark="no receipt ", colour=Colour.RED)
+                failed.append({"file": str(file), "reason": error.message})
+                continue
             output.line(str(path))
             written.append({"file": str(file), "receipt": str(path)})
-    return written
+    return written, failed

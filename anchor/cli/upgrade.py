@@ -28,9 +28,9 @@ def command(
     """Put the anchor into receipts that were written before it was final."""
     from anchor.cli.files import read_receipt, receipt_path
     from anchor.pipeline.anchoring import refresh_anchors
-    from anchor.pipeline.project import write_file
     from anchor.pipeline.proving import Prover
-    from anchor.receipt import encode_receipt, parse_receipt
+    from anchor.pipeline.receipts import save_receipt
+    from anchor.receipt import parse_receipt
 
     output = Output(as_json=as_json)
     results: list[dict[str, Any]] = []
@@ -42,7 +42,7 @@ def command(
             old = parse_receipt(read_receipt(path))
             new = old if old.anchors else _renew(project, prover, old, path)
             if new.anchors and not old.anchors:
-                write_file(path, encode_receipt(new))
+                save_receipt(path, new)
             state = "has its anchor" if new.anchors else "its anchor is not final yet"
             output.line(f"{path}: {state}")
             results.append({"receipt": str(path), "anchors": len(new.anchors)})

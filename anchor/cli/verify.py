@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.cli.output import Output
-from anchor.errors import AnchorError, CannotCheckError, UsageError
+from anchor.cli.output import Colour, Output
+from anchor.errors import AnchorError, CannotCheckError, ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from anchor.cli.evidence import Bench, Load
     from anchor.types import ChainId
-    from anchor.verify import ChainView, Connect
+    from anchor.verdict import Report
+    from anchor.verify import ChainView
 
 NAME = "verify"
 
@@ -35,7 +37,7 @@ def command(
     trust: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            metavar="POLICY", help="Trust policy; by default trust.toml here or in the project."
+            metavar="POLICY", help="Your trust policy; by default that of the project around."
         ),
     ] = None,
     rpc: Annotated[
@@ -53,58 +55,85 @@ def command(
     Ends with the worst code of all files: 0 verified, 10 mismatch, 11 not anchored, 12 not trusted,
     20 cannot check, 21 not final yet, 22 unknown version.
     """
-    from anchor.cli.evidence import Bench
-    from anchor.cli.report import print_report, report_members
-    from anchor.verdict import Report, gravest_code
-    from anchor.verify import judge
-
     if bool(files) == (digest is not None):
         raise UsageError("name the files to verify, or one --digest with its --receipt")
     if receipt is not None and files is not None and len(files) > 1:
         raise UsageError("--receipt goes with one file")
+    from anchor.cli.evidence import Bench
+    from anchor.cli.report import report_members
+    from anchor.verdict import gravest_code
+
     output = Output(as_json=as_json)
     bench = Bench(config_path=config_path, trust=trust)
-    connect = _connector(rpc, bench.project_rpc)
+    nodes = _Nodes(rpc, bench.project_rpc)
     documents: list[dict[str, Any]] = []
-    codes = []
+    codes: list[ExitCode] = []
     for name, load in bench.items(files or [], receipt=receipt, digest=digest):
         try:
-            data, evidence = load()
-            report: Report = judge(data, evidence, policy=bench.policy, connect=connect)
+            report = _verify_one(output, bench, nodes, name, load, brief=quiet)
         except AnchorError as error:
             if len(files or []) <= 1:
                 raise
-            output.note(f"{name}: {error.message}")
-            documents.append({"file": name, "error": error.message})
+            output.note(f"{name}: {error.message}", mark="error: ", colour=Colour.RED)
+            code = int(error.exit_code)
+            documents.append({"file": name, "exit_code": code, "error": error.message})
             codes.append(error.exit_code)
             continue
-        print_report(output, name, report, policy=bench.policy_name, brief=quiet)
         documents.append(report_members(name, report))
         codes.append(report.exit_code)
-    code = gravest_code(codes)
-    output.result({"exit_code": int(code), "files": documents})
-    raise typer.Exit(code)
+    bench.close()
+    worst = gravest_code(codes)
+    output.result(
+        {
+            "exit_code": int(worst),
+            "policy": bench.policy_name,
+            "nodes": nodes.asked,
+            "files": documents,
+        }
+    )
+    raise typer.Exit(worst)
 
 
-def _connector(rpc: str | None, project_rpc: Callable[[ChainId], str | None]) -> Connect:
-    """Return how to reach a chain: ``--rpc``, else the policy's node, else the project's.
+def _verify_one(
+    output: Output, bench: Bench, nodes: _Nodes, name: str, load: Load, *, brief: bool
+) -> Report:
+    from anchor.cli.report import print_report
+    from anchor.verify import judge
 
-    One view for each URL, so that many files cost few questions.
+    data, evidence = load()
+    report = judge(data, evidence, policy=bench.policy, connect=nodes.connect)
+    print_report(output, name, report, policy=bench.policy_name, nodes=nodes.asked, brief=brief)
+    return report
+
+
+class _Nodes:
+    """Reaches a chain: by ``--rpc``, else the policy's node, else the project's.
+
+    One view for each URL, so that many files cost few questions.  ``asked`` names them.
     """
-    views: dict[str, ChainView] = {}
 
-    def connect(chain_id: ChainId, urls: Sequence[str]) -> ChainView:
+    def __init__(self, rpc: str | None, project_rpc: Callable[[ChainId], str | None]) -> None:
+        if rpc is not None:
+            from anchor.chain.urls import describe_url
+
+            describe_url(rpc)  # bad usage, and no finding about any evidence
+        self._rpc = rpc
+        self._project_rpc = project_rpc
+        self._views: dict[str, ChainView] = {}
+        self.asked: list[str] = []
+
+    def connect(self, chain_id: ChainId, urls: Sequence[str]) -> ChainView:
         from anchor.chain.views import ChainReader
         from anchor.cli.session import open_node
 
-        url = rpc or next(iter(urls), None) or project_rpc(chain_id)
+        url = self._rpc or next(iter(urls), None) or self._project_rpc(chain_id)
         if url is None:
             raise CannotCheckError(
                 f"no node of chain {chain_id} is known",
                 hint="name one you trust with --rpc, or in a trust policy with --trust",
             )
-        if url not in views:
-            views[url] = ChainReader(open_node(url))
-        return views[url]
-
-    return connect
+        if url not in self._views:
+            node = open_node(url)
+            self._views[url] = ChainReader(node)
+            self.asked.append(node.name)
+        return self._views[url]

@@ -49,14 +49,17 @@ def accept(
 
     The same file with the same digests is the same evidence and accepted once, unless ``again``.
     """
-    prepared: dict[bytes, NewEvidence] = {}
+    wanted: dict[bytes, Submission] = {}
     for submission in submissions:
-        identity = _identify(submission, random_bytes(SALT_BYTES) if again else b"")
-        if identity not in prepared:
-            prepared[identity] = _prepare(submission, identity, random_bytes(SALT_BYTES))
+        unique = random_bytes(SALT_BYTES) if again else b""
+        wanted.setdefault(_identify(submission, unique), submission)
     with project.database.write() as connection:
-        known = known_identities(connection, list(prepared))
-        fresh = [item for identity, item in prepared.items() if identity not in known]
+        known = known_identities(connection, list(wanted))
+        fresh = [
+            _prepare(submission, identity, random_bytes(SALT_BYTES))
+            for identity, submission in wanted.items()
+            if identity not in known
+        ]
         insert_evidence(connection, fresh)
     return Acceptance(new=len(fresh), known=len(submissions) - len(fresh))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anchor import merkle
 from anchor.chain.attempts import Inclusion
@@ -12,7 +12,13 @@ from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock, Intent, Limits, TransactionManager
 from anchor.chain.views import fetch_final_block
 from anchor.config import Config
-from anchor.errors import CannotCheckError, ChainGuardError, NodeUnreachableError, SignerError
+from anchor.errors import (
+    CannotCheckError,
+    ChainGuardError,
+    NodeFaultError,
+    NodeUnreachableError,
+    SignerError,
+)
 from anchor.log import load_tree
 from anchor.pipeline.project import Project, utc_now
 from anchor.registry.codec import encode_anchor_call
@@ -114,6 +120,17 @@ def read_chain_state(project: Project, node: Node) -> ChainState:
     return ChainState(head_on_chain=on_chain, newest=sealed.head if sealed else None)
 
 
+def check_standing(project: Project, node: Node) -> None:
+    """Check chain, registry and head before the log grows or a promise is given.
+
+    Raises:
+        ChainGuardError: another chain, no registry, or a store older than the chain.
+    """
+    check_chain(project.config, node)
+    check_registry(project.config, node)
+    read_chain_state(project, node)
+
+
 def make_manager(
     project: Project, node: Node, signer: Signer, clock: Clock, report: Callable[[str], None]
 ) -> TransactionManager:
@@ -175,8 +192,12 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
 
     An anchor found in the final block is final; one that a reorganisation took back is forgotten
     (the next run anchors again).  Where the chain has no final block yet, nothing changes.
+
+    Raises:
+        ChainGuardError: the node is on another chain than the project's.
     """
     config = project.config
+    check_chain(config, node)
     with project.database.read() as connection:
         known = load_anchors(connection, config.chain_id)
     if all(anchored.final for anchored in known):
@@ -201,11 +222,13 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
                 save_anchor(
                     connection,
                     config.chain_id,
-                    anchored.head,
-                    stored,
-                    final=is_final,
-                    tx_hash=anchored.tx_hash,
-                    block_hash=anchored.block_hash,
+                    replace(
+                        anchored,
+                        sequence=stored.sequence,
+                        block_number=stored.block_number,
+                        timestamp=stored.timestamp,
+                        final=is_final,
+                    ),
                 )
     with project.database.read() as connection:
         return load_anchors(connection, config.chain_id)
@@ -263,9 +286,11 @@ def _record_anchor(
 ) -> AnchoredHead:
     config = project.config
     anchor = _read_anchor(config, node, head.root, block)
-    if anchor is None or anchor.size != head.size:
+    if anchor is None:
+        raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
+    if anchor.size != head.size:
         raise ChainGuardError(f"the registry holds root {head.root.hex()} under another size")
-    anchored = AnchoredHead(
+    now = AnchoredHead(
         head=head,
         sequence=anchor.sequence,
         block_number=anchor.block_number,
@@ -274,21 +299,29 @@ def _record_anchor(
         tx_hash=inclusion.tx_hash if inclusion else None,
         block_hash=inclusion.block_hash if inclusion else None,
     )
-    with project.database.read() as connection:
-        before = {known.head.size: known for known in load_anchors(connection, config.chain_id)}
-    if head.size in before and before[head.size].final:
-        return before[head.size]
     with project.database.write() as connection:
-        save_anchor(
-            connection,
-            config.chain_id,
-            head,
-            anchor,
-            final=False,
-            tx_hash=anchored.tx_hash,
-            block_hash=anchored.block_hash,
+        known = {item.head: item for item in load_anchors(connection, config.chain_id)}
+        before = known.get(head)
+        if before is not None and before.final and _same_place(before, now):
+            return before
+        save_anchor(connection, config.chain_id, now)
+    if before is not None and before.final:
+        # Stored as reversible again, so that the next run goes by what the chain says then.
+        raise ChainGuardError(
+            f"finality was violated: anchor {before.sequence} was final in block "
+            f"{before.block_number}, and is now in block {now.block_number}",
+            hint="receipts that name the old block are wrong: raise chain.finality, run again, and "
+            "upgrade them",
         )
-    return anchored
+    return now
+
+
+def _same_place(one: AnchoredHead, other: AnchoredHead) -> bool:
+    return (one.sequence, one.block_number, one.timestamp) == (
+        other.sequence,
+        other.block_number,
+        other.timestamp,
+    )
 
 
 def _read_anchor(config: Config, node: Node, root: Hash32, block: BlockId) -> Anchor | None:

@@ -8,9 +8,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.checksums import decode_name
 from anchor.intake import Found, Hashed, Problem, Skipped, hash_sources
 from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.project import Project
+from anchor.record import MAX_NAME_CHARACTERS
 
 # One transaction, and so one fsync, for this many files.
 _CHUNK = 1_000
@@ -18,7 +20,7 @@ _CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """What taking in some paths came to.  ``files`` are those now in the store, in order."""
+    """What taking in some paths came to.  ``files`` are those now in the store, if asked for."""
 
     new: int
     known: int
@@ -34,25 +36,31 @@ def gather(
     *,
     executor: Executor,
     again: bool = False,
+    keep_files: bool = False,
     on_done: Callable[[int, int], None] | None = None,
 ) -> Gathered:
     """Accept every file found; what cannot be read is reported, and the rest is done."""
     files: list[Hashed] = []
     problems: list[Problem] = []
     skipped: list[Skipped] = []
-    new = known = 0
+    new = known = size = 0
     chunk: list[Hashed] = []
 
     def accept_chunk() -> None:
-        nonlocal new, known
+        nonlocal new, known, size
         done = accept(project, [_submission(hashed) for hashed in chunk], again=again)
         new += done.new
         known += done.known
-        files.extend(chunk)
+        size += sum(hashed.digests.size or 0 for hashed in chunk)
+        if keep_files:
+            files.extend(chunk)
         chunk.clear()
 
     for result in hash_sources(found, project.config.digests, executor=executor, on_done=on_done):
-        if isinstance(result, Hashed):
+        if isinstance(result, Hashed) and len(result.source.name) > MAX_NAME_CHARACTERS:
+            reason = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of a record"
+            problems.append(Problem(path=result.source.path, reason=reason))
+        elif isinstance(result, Hashed):
             chunk.append(result)
             if len(chunk) == _CHUNK:
                 accept_chunk()
@@ -64,7 +72,7 @@ def gather(
     return Gathered(
         new=new,
         known=known,
-        size=sum(hashed.digests.size or 0 for hashed in files),
+        size=size,
         files=tuple(files),
         problems=tuple(problems),
         skipped=tuple(skipped),
@@ -76,7 +84,9 @@ def source_of(path: Path) -> str:
 
     A link to a file stays a name of its own.
     """
-    return os.path.join(os.path.realpath(path.parent), path.name)
+    place = os.path.join(os.path.realpath(path.parent), path.name)
+    # The store keeps text; bytes that are no text are escaped as they are in names.
+    return decode_name(os.fsencode(place))
 
 
 def _submission(hashed: Hashed) -> Submission:

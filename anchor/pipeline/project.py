@@ -6,7 +6,9 @@ store then, and every later opening checks the configuration against the pins.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import insert, select
 
 from anchor.config import Config, encode_config, is_plain_url
-from anchor.errors import ChainGuardError, ConfigError
+from anchor.errors import ChainGuardError, ConfigError, UsageError
 from anchor.filenames import CONFIG
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.schema import project
@@ -115,22 +117,28 @@ def write_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Replace ``path`` as a whole: readers see the old bytes or the new ones, never a part.
 
     ``durable`` also waits until a power cut cannot undo it.
+
+    Raises:
+        UsageError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not guessable, and never through a link that somebody else put there.
+    temporary = path.with_name(f".anchor-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(temporary, flags, 0o666), "wb") as file:
             file.write(data)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
         # A crash here leaves a temporary file and the old content.
         temporary.replace(path)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
-    if durable:
-        sync_folder(path.parent)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from anchor.errors import NotFinalError, UsageError
+from bisect import bisect_right
+
+from anchor.errors import NotFinalError
 from anchor.log import load_tree
 from anchor.merkle import Tree
 from anchor.pipeline.project import Project
 from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor
 from anchor.store.evidence import StoredEvidence
-from anchor.store.heads import AnchoredHead, first_head_above, load_anchors, newest_head
-from anchor.types import Hash32, Head
+from anchor.store.heads import AnchoredHead, load_anchors, load_heads
+from anchor.types import Hash32
 
 
 class Prover:
@@ -22,13 +24,13 @@ class Prover:
     def __init__(self, project: Project) -> None:
         self._project = project
         with project.database.read() as connection:
-            newest = newest_head(connection)
+            self._heads = load_heads(connection)
             self._anchors = [
                 anchored
                 for anchored in load_anchors(connection, project.config.chain_id)
                 if anchored.final
             ]
-        self._tree = load_tree(project.database, newest.head) if newest else Tree(b"")
+        self._tree = load_tree(project.database, self._heads[-1]) if self._heads else Tree(b"")
 
     def prove(self, evidence: StoredEvidence) -> Receipt:
         """Return the receipt for ``evidence``.
@@ -42,10 +44,12 @@ class Prover:
                 "this evidence is accepted but not sealed yet, so there is nothing to prove",
                 hint="anchor it with `anchor run --once`",
             )
-        if evidence.record is None:
-            raise UsageError("this evidence's record was erased, so no receipt can be made")
-        anchored = next((item for item in self._anchors if item.head.size > index), None)
-        head = anchored.head if anchored else self._first_head(index)
+        place = bisect_right(self._anchors, index, key=lambda item: item.head.size)
+        anchored = self._anchors[place] if place < len(self._anchors) else None
+        if anchored is not None:
+            head = anchored.head
+        else:
+            head = self._heads[bisect_right(self._heads, index, key=lambda head: head.size)]
         path = tuple(self._tree.inclusion_path(index, head.size))
         return Receipt(
             record=evidence.record,
@@ -55,12 +59,6 @@ class Prover:
             path=path,
             anchors=() if anchored is None else (self._anchor(anchored, path),),
         )
-
-    def _first_head(self, index: int) -> Head:
-        with self._project.database.read() as connection:
-            head = first_head_above(connection, index)
-        assert head is not None, "a sealed leaf is covered by the head of its own seal"
-        return head
 
     def _anchor(self, anchored: AnchoredHead, path: tuple[Hash32, ...]) -> ReceiptAnchor:
         hints = None

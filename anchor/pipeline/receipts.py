@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from anchor.digest import Digests
-from anchor.errors import UsageError
+from anchor.errors import AnchorError, UsageError
 from anchor.filenames import RECEIPT_SUFFIX
 from anchor.pipeline.gathering import source_of
-from anchor.receipt import Receipt
+from anchor.pipeline.project import write_file
+from anchor.receipt import MAX_RECEIPT_BYTES, Receipt, encode_receipt, parse_receipt
 from anchor.store.evidence import StoredEvidence, find_by_digest, find_by_source
+from anchor.types import LogId
 
 # File systems take names of 255 bytes; the suffix and a counter need some of them.
 _MAX_PART_BYTES = 200
@@ -32,19 +35,55 @@ class ReceiptFolder:
         """Return the file for ``receipt`` of the evidence called ``name``."""
         parts = [_safe_part(part) for part in name.split("/") if part not in ("", ".")]
         path = self._folder.joinpath(*parts or ["unnamed"])
-        if path in self._taken:
+        while path in self._taken:
             path = path.with_name(f"{path.name}.{receipt.index}")
         self._taken.add(path)
         return path.with_name(path.name + RECEIPT_SUFFIX)
 
 
+def check_place(path: Path, log: LogId) -> Receipt | None:
+    """Return the receipt of ``log`` that lies at ``path``; None where nothing does.
+
+    Raises:
+        UsageError: something else is there, which must not be overwritten.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_RECEIPT_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    with contextlib.suppress(AnchorError):
+        receipt = parse_receipt(data)
+        if receipt.log == log:
+            return receipt
+    raise UsageError(
+        f"{path} is there and is no receipt of this log",
+        hint="move it away, or write the receipts elsewhere with `anchor prove --out`",
+    )
+
+
+def save_receipt(path: Path, receipt: Receipt, *, durable: bool = True) -> Receipt:
+    """Write ``receipt`` unless a better one for the same record is there; return what is there.
+
+    Raises:
+        UsageError: something that is no receipt of this log is there, or it cannot be written.
+    """
+    old = check_place(path, receipt.log)
+    if old is not None and old.record == receipt.record and len(old.anchors) > len(receipt.anchors):
+        return old
+    write_file(path, encode_receipt(receipt), durable=durable)
+    return receipt
+
+
 def find_evidence(
     connection: Connection, file: Path, digests: Digests, *, or_changed: bool = False
 ) -> StoredEvidence:
-    """Return the newest evidence that is ``file``, or else that has its digests.
+    """Return the evidence that is ``file``, or else one that has its digests.
 
-    ``or_changed`` takes what was last recorded of a file whose digests are not in the log any more,
-    so that a verification can say what differs.
+    Of several the one that is longest in the log.  ``or_changed`` takes what was last recorded of
+    a file whose digests are not in the log any more, so that a verification can say what differs.
 
     Raises:
         UsageError: nothing in this project's log has these digests.
@@ -52,13 +91,14 @@ def find_evidence(
     here = source_of(file)
     found = find_by_digest(connection, digests)
     if not found and or_changed:
-        found = find_by_source(connection, here)
+        found = find_by_source(connection, here)[-1:]
     if not found:
         raise UsageError(
             f"{file} is not in this project's log, with this content",
-            hint="add it with `anchor add`, or look for its receipt: `anchor verify --receipt`",
+            hint="add it with `anchor add`, or name its receipt with --receipt",
         )
-    return next((item for item in reversed(found) if item.source == here), found[-1])
+    mine = [item for item in found if item.source == here] or found
+    return next((item for item in mine if item.leaf_index is not None), mine[0])
 
 
 def _safe_part(part: str) -> str:

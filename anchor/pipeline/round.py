@@ -13,9 +13,7 @@ from anchor.config import WaitFor
 from anchor.log import seal
 from anchor.pipeline.anchoring import (
     anchor_newest,
-    check_chain,
-    check_registry,
-    read_chain_state,
+    check_standing,
     refresh_anchors,
     wait_until_final,
 )
@@ -55,9 +53,7 @@ def anchor_round(
     The chain is compared with the pins before anything is sealed, so that a store older than the
     chain never grows a fork.  The key is opened only when there is something to send.
     """
-    check_chain(project.config, node)
-    check_registry(project.config, node)
-    read_chain_state(project, node)
+    check_standing(project, node)
     sealed = seal(project.database, utc_now())
     count = sealed[1] if sealed else 0
     # A crash here leaves a sealed head; the next round anchors it.

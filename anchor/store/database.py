@@ -9,8 +9,9 @@ for each other instead of failing half-way.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +130,8 @@ def _configure_connection(connection: Any, _record: object) -> None:
 
 def _write_ahead(engine: Engine) -> None:
     """Switch the file to WAL, where it stays; never one of which we do not know that it is ours."""
-    connection = engine.raw_connection()
-    try:
+    with _translated(), closing(engine.raw_connection()) as connection:
         connection.cursor().execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()
 
 
 def _begin_transaction(connection: Connection) -> None:
@@ -145,13 +143,14 @@ def _begin_transaction(connection: Connection) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        if "locked" in str(error.orig):
+    except (OperationalError, sqlite3.OperationalError) as error:
+        reason = str(getattr(error, "orig", error))
+        if "locked" in reason:
             raise ChainGuardError(
                 "the store is locked by another process",
                 hint="wait for it, or stop it; nothing was changed",
             ) from error
-        raise ConfigError(f"the store cannot be used: {error.orig}") from error
+        raise ConfigError(f"the store cannot be used: {reason}") from error
     except DatabaseError as error:
         if "not a database" in str(error.orig) or "malformed" in str(error.orig):
             raise ConfigError(f"the store cannot be read: {error.orig}") from error

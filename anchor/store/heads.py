@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from anchor.merkle import RightEdge
 from anchor.store.schema import anchors, heads
-from anchor.types import Anchor, ChainId, Hash32, Head
+from anchor.types import ChainId, Hash32, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,40 +66,30 @@ def find_head(connection: Connection, root: Hash32) -> Head | None:
     return None if row is None else Head(root=root, size=row.size)
 
 
-def first_head_above(connection: Connection, index: int) -> Head | None:
-    """Return the smallest sealed head that covers leaf ``index``."""
-    row = connection.execute(
-        select(heads.c.size, heads.c.root)
-        .where(heads.c.size > index)
-        .order_by(heads.c.size)
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else Head(root=Hash32(row.root), size=row.size)
+def load_heads(connection: Connection) -> list[Head]:
+    """Return every sealed head, smallest first."""
+    rows = connection.execute(select(heads.c.size, heads.c.root).order_by(heads.c.size))
+    return [Head(root=Hash32(row.root), size=row.size) for row in rows]
 
 
-def save_anchor(
-    connection: Connection,
-    chain_id: ChainId,
-    head: Head,
-    anchor: Anchor,
-    *,
-    final: bool,
-    tx_hash: Hash32 | None,
-    block_hash: Hash32 | None,
-) -> None:
-    """Store what the registry says of ``head`` now, in place of what it said before."""
-    key = (anchors.c.chain_id == chain_id) & (anchors.c.head_size == head.size)
+def save_anchor(connection: Connection, chain_id: ChainId, anchored: AnchoredHead) -> None:
+    """Store what the registry says of a head now, in place of what it said before.
+
+    Hints that are not known this time are kept.
+    """
+    key = (anchors.c.chain_id == chain_id) & (anchors.c.head_size == anchored.head.size)
     before = connection.execute(select(anchors).where(key)).one_or_none()
     values = {
-        "sequence": anchor.sequence,
-        "block_number": anchor.block_number,
-        "timestamp": anchor.timestamp,
-        "final": int(final),
-        "tx_hash": tx_hash if tx_hash or before is None else before.tx_hash,
-        "block_hash": block_hash if block_hash or before is None else before.block_hash,
+        "sequence": anchored.sequence,
+        "block_number": anchored.block_number,
+        "timestamp": anchored.timestamp,
+        "final": int(anchored.final),
+        "tx_hash": anchored.tx_hash or (before and before.tx_hash),
+        "block_hash": anchored.block_hash or (before and before.block_hash),
     }
     if before is None:
-        connection.execute(insert(anchors).values(chain_id=chain_id, head_size=head.size, **values))
+        values |= {"chain_id": chain_id, "head_size": anchored.head.size}
+        connection.execute(insert(anchors).values(**values))
     else:
         connection.execute(update(anchors).where(key).values(**values))
 

@@ -22,17 +22,17 @@ class StoredJournal:
         self._database = database
         self._now = now
 
-    def open_slot(self, chain_id: ChainId, sender: Address) -> Slot | None:
+    def open_slot(self, chain_id: ChainId) -> Slot | None:
         """Return the nonce that is reserved and not settled, with its attempts."""
         with self._database.read() as connection:
-            nonce = connection.execute(
-                select(slots.c.nonce).where(
-                    (slots.c.chain_id == chain_id)
-                    & (slots.c.sender == sender)
-                    & slots.c.outcome.is_(None)
+            row = connection.execute(
+                select(slots.c.sender, slots.c.nonce).where(
+                    (slots.c.chain_id == chain_id) & slots.c.outcome.is_(None)
                 )
-            ).scalar_one_or_none()
-            return None if nonce is None else _load_slot(connection, chain_id, sender, nonce)
+            ).one_or_none()
+            if row is None:
+                return None
+            return _load_slot(connection, chain_id, Address(row.sender), row.nonce)
 
     def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
         """Store the reservation of a nonce, before anything is signed for it."""
@@ -66,7 +66,7 @@ class StoredJournal:
             )
 
     def settle_slot(self, slot: Slot, outcome: str) -> None:
-        """Store how a nonce ended: ``included``, ``reverted`` or ``foreign``."""
+        """Store how a nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``."""
         with self._database.write() as connection:
             connection.execute(
                 update(slots)

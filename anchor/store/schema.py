@@ -6,7 +6,7 @@ What each table keeps durable:
 - ``evidence``: each record with its leaf; ``leaf_index`` is NULL until a seal assigns it, and never
   changes after.  ``record`` may be erased later (with its salt); ``leaf`` stays.
 - ``heads``: every sealed head and its right edge, which alone is enough to go on.
-- ``slots``: each nonce this project reserved, and how it ended.  At most one is open per sender.
+- ``slots``: each nonce this project reserved, and how it ended.  At most one is open on a chain.
 - ``attempts``: every transaction ever signed, byte for byte, stored before it was sent.
 - ``anchors``: the heads seen in the registry, and whether that block is final.
 """
@@ -66,6 +66,7 @@ evidence = Table(
     Column("leaf", LargeBinary, nullable=False),
     Column("accepted_at", Text, nullable=False),
     Column("leaf_index", Int64, unique=True),
+    Index("ix_evidence_source", "source"),
     Index("ix_evidence_unsealed", "id", sqlite_where=text("leaf_index IS NULL")),
     sqlite_strict=True,
 )
@@ -87,12 +88,11 @@ slots = Table(
     Column("sender", LargeBinary, primary_key=True),
     Column("nonce", Int64, primary_key=True, autoincrement=False),
     Column("reserved_at", Text, nullable=False),
-    # NULL while open; then how it ended: 'included', 'reverted' or 'foreign'.
+    # NULL while open; then how it ended: 'included', 'reverted', 'foreign' or 'unused'.
     Column("outcome", Text),
     Index(
         "uq_slots_open",
         "chain_id",
-        "sender",
         unique=True,
         sqlite_where=text("outcome IS NULL"),
         postgresql_where=text("outcome IS NULL"),

@@ -58,9 +58,7 @@ def check_files(folder: Path, *, but: tuple[str, ...]) -> None:
                 assert spelling not in content, (path, spelling)
 
 
-def test_a_projects_whole_life_reveals_no_secret(
-    tmp_path: Path, anvil: Devnet
-) -> None:
+def test_a_projects_whole_life_reveals_no_secret(tmp_path: Path, anvil: Devnet) -> None:
     secrets = tmp_path / "secrets"
     secrets.mkdir()
     keystore, password = secrets / "key.json", secrets / "password"
@@ -122,18 +120,22 @@ def test_a_wrong_password_is_not_quoted(site: Site) -> None:
     check_silence(site.run("run", "--once").refused(31).err)
     (site.folder / "devnet-key.json").write_text(json.dumps({"crypto": {"password": PASSWORD}}))
     check_silence(site.run("run", "--once").refused(31).err)
+    (site.folder / "devnet-key.json").write_text("[" * 65_536)
+    site.run("run", "--once").refused(31, "is not a keystore file")
+    (site.folder / "devnet-key.json").write_text(json.dumps({"crypto": {}}))
     (site.folder / "devnet-password").write_text(PASSWORD * 500)
     check_silence(site.run("run", "--once").refused(31).err)
 
 
-def test_a_url_from_the_environment_is_written_nowhere(site: Site) -> None:
+def test_a_url_from_the_environment_is_written_nowhere(site: Site, anvil: Devnet) -> None:
     file = site.add("a.txt", b"a")
-    env = {"ANCHOR_CHAIN__RPC": with_secrets(site.url)}
     before = nonce(site.url)
-    outputs = [
-        site.run(*command, env=env).expect(0)
-        for command in (("run", "--once"), ("prove", file), ("status",), ("verify", file))
-    ]
+    with open_proxy(anvil) as (_, url):
+        env = {"ANCHOR_CHAIN__RPC": with_secrets(url)}
+        outputs = [
+            site.run(*command, env=env).expect(0)
+            for command in (("run", "--once"), ("prove", file), ("status",), ("verify", file))
+        ]
     assert nonce(site.url) == before + 1
     check_silence("".join(item.out + item.err for item in outputs))
     check_files(site.folder, but=())
@@ -152,7 +154,9 @@ def test_a_malformed_url_is_not_quoted(site: Site) -> None:
 # Nodes that misbehave.  The handler's request line and headers hold what the client sent.
 
 
-def echo(handler: BaseHTTPRequestHandler, status: int, wrap: Callable[[str], str], **headers: str):
+def echo(
+    handler: BaseHTTPRequestHandler, status: int, wrap: Callable[[str], str], **headers: str
+) -> None:
     said = f"{handler.requestline} {dict(handler.headers)} {USER}:{SECRET}"
     send(handler, status, wrap(said).encode(), **headers)
 
@@ -217,7 +221,11 @@ def test_an_unreachable_node_is_named_without_its_secrets(host: str) -> None:
 @pytest.mark.parametrize("name", ["html", "redirect", "refusal that quotes the request"])
 def test_the_commands_reveal_no_secret_of_a_node_that_misbehaves(site: Site, name: str) -> None:
     file = site.add("a.txt", b"a")
-    with serve(lambda handler, body: MISBEHAVIOUR[name](handler, body) and None) as url:
+
+    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        MISBEHAVIOUR[name](handler, body)
+
+    with serve(respond) as url:
         env = {"ANCHOR_CHAIN__RPC": with_secrets(url)}
         for command in (("run", "--once"), ("status", "--json"), ("verify", file)):
             ran = site.run(*command, env=env)
@@ -226,7 +234,9 @@ def test_the_commands_reveal_no_secret_of_a_node_that_misbehaves(site: Site, nam
     assert site.heads() == []
 
 
-def test_a_secret_in_a_trust_policy_is_not_printed(site: Site, tmp_path: Path) -> None:
+def test_a_secret_in_a_trust_policy_is_not_printed(
+    site: Site, anvil: Devnet, tmp_path: Path
+) -> None:
     file = site.write("a.txt", b"a")
     site.run("stamp", file).expect(0)
     with socket.create_server(("127.0.0.1", 0)) as closed:
@@ -235,10 +245,13 @@ def test_a_secret_in_a_trust_policy_is_not_printed(site: Site, tmp_path: Path) -
     (tmp_path / "policy.toml").write_text(policy.replace(site.url, with_secrets(url)), "utf-8")
     ran = run_anchor("verify", file, "--trust", "policy.toml", cwd=tmp_path).expect(20)
     check_silence(ran.out + ran.err)
-    (tmp_path / "policy.toml").write_text(policy.replace(site.url, with_secrets(site.url)), "utf-8")
-    for options in ((), ("--json",)):
-        ran = run_anchor("verify", file, *options, "--trust", "policy.toml", cwd=tmp_path).expect(0)
-        check_silence(ran.out + ran.err)
+    with open_proxy(anvil) as (_, url):
+        secret = policy.replace(site.url, with_secrets(url))
+        (tmp_path / "policy.toml").write_text(secret, "utf-8")
+        given = ("--trust", "policy.toml")
+        for options in ((), ("--json",)):
+            ran = run_anchor("verify", file, *options, *given, cwd=tmp_path).expect(0)
+            check_silence(ran.out + ran.err)
 
 
 def test_a_signer_shows_its_address_only() -> None:

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from anchor.canonical import parse_strict
 from anchor.chain.signer import UnsignedTransaction
-from anchor.errors import SignerError
+from anchor.errors import MalformedError, SignerError
 from anchor.registry.keccak import format_address, parse_address
 from anchor.types import Address
 
@@ -150,9 +151,11 @@ def _read_keystore(path: Path) -> dict[str, Any]:
             data = file.read(_MAX_KEYSTORE_BYTES + 1)
     except OSError as error:
         raise SignerError(f"the keystore {path} cannot be read: {error.strerror}") from error
+    members: object
     try:
-        members = json.loads(data[:_MAX_KEYSTORE_BYTES])
-    except (ValueError, RecursionError):
+        # Not json.loads: a tower of brackets would crash the process (anchor.canonical says why).
+        members = parse_strict(data, what=str(path), max_bytes=_MAX_KEYSTORE_BYTES)
+    except MalformedError:
         members = None
     if not isinstance(members, dict) or "crypto" not in {name.lower() for name in members}:
         raise SignerError(f"{path} is not a keystore file")

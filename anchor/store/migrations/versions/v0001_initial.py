@@ -42,6 +42,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_evidence_sha256", "evidence", ["sha256"])
     op.create_index("ix_evidence_sm3", "evidence", ["sm3"])
+    op.create_index("ix_evidence_source", "evidence", ["source"])
     op.create_index(
         "ix_evidence_unsealed", "evidence", ["id"], sqlite_where=sa.text("leaf_index IS NULL")
     )
@@ -72,7 +73,7 @@ def _create_transactions() -> None:
     op.create_index(
         "uq_slots_open",
         "slots",
-        ["chain_id", "sender"],
+        ["chain_id"],
         unique=True,
         sqlite_where=sa.text("outcome IS NULL"),
         postgresql_where=sa.text("outcome IS NULL"),
