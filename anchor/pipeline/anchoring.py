@@ -22,7 +22,7 @@ from anchor.errors import (
 from anchor.log import load_tree
 from anchor.pipeline.project import Project, utc_now
 from anchor.registry.codec import encode_anchor_call
-from anchor.registry.keccak import format_address, hash_keccak256
+from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
 from anchor.registry.slots import (
     CLOSED_HEAD,
     anchor_slot,
@@ -42,7 +42,6 @@ from anchor.store.journal import StoredJournal
 from anchor.types import Anchor, Hash32, Head, log_owner
 
 _GWEI = 10**9
-_EMPTY_CODE_HASH = hash_keccak256(b"")
 # How many transactions one call may need: an earlier run's, then ours; more means interference.
 _MAX_ROUNDS = 4
 # Seconds between two looks while waiting for finality.
@@ -77,22 +76,34 @@ def check_chain(config: Config, node: Node) -> None:
         )
 
 
+def is_deployed(config: Config, node: Node) -> bool:
+    """Say whether our registry is where this project expects it; False where nothing is.
+
+    Raises:
+        ChainGuardError: other code is there.
+    """
+    found = node.fetch_code_hash(config.registry, "latest")
+    if found == EMPTY_CODE_HASH:
+        return False
+    if found != config.code_hash:
+        raise ChainGuardError(
+            f"the code at {format_address(config.registry)} has hash 0x{found.hex()}, not our "
+            f"registry's 0x{config.code_hash.hex()}",
+            hint="nothing was sent; check which chain and address this is",
+        )
+    return True
+
+
 def check_registry(config: Config, node: Node) -> None:
     """Check that our registry is deployed where this project expects it.
 
     Raises:
         ChainGuardError: nothing is there, or other code.
     """
-    code_hash = node.fetch_code_hash(config.registry, "latest")
-    if code_hash == _EMPTY_CODE_HASH:
+    if not is_deployed(config, node):
         raise ChainGuardError(
             f"there is no registry at {format_address(config.registry)} on chain {config.chain_id}",
             hint="deploy it with `anchor deploy`",
-        )
-    if code_hash != config.code_hash:
-        raise ChainGuardError(
-            f"the code at {format_address(config.registry)} is not our registry's",
-            hint="check chain.registry; nothing was sent",
         )
 
 

@@ -9,14 +9,12 @@ from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock, Intent
 from anchor.errors import ChainGuardError
-from anchor.pipeline.anchoring import check_chain, make_manager
+from anchor.pipeline.anchoring import check_chain, is_deployed, make_manager
 from anchor.pipeline.project import Project
 from anchor.registry.artifact import CREATE2_PROXY, CREATE2_PROXY_CODE_HASH
 from anchor.registry.codec import encode_deployment
-from anchor.registry.keccak import format_address, hash_keccak256
+from anchor.registry.keccak import format_address
 from anchor.types import Address, Hash32
-
-_EMPTY_CODE_HASH = hash_keccak256(b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +41,7 @@ def deploy(
     """
     config = project.config
     check_chain(config, node)
-    if is_deployed(node, config.registry, config.code_hash):
+    if is_deployed(config, node):
         return Deployment(
             registry=config.registry, code_hash=config.code_hash, tx_hash=None, gas_used=None
         )
@@ -54,10 +52,10 @@ def deploy(
         )
     manager = make_manager(project, node, open_signer(), clock, report)
     inclusion = manager.resume()
-    if inclusion is None or not is_deployed(node, config.registry, config.code_hash):
+    if inclusion is None or not is_deployed(config, node):
         intent = Intent(to=CREATE2_PROXY, data=encode_deployment(), head_size=None)
         inclusion = manager.send(intent)
-    if not is_deployed(node, config.registry, config.code_hash):
+    if not is_deployed(config, node):
         raise ChainGuardError(
             f"the deployment was included, but the registry is not at "
             f"{format_address(config.registry)}"
@@ -69,21 +67,3 @@ def deploy(
         tx_hash=inclusion.tx_hash,
         gas_used=receipt.gas_used if receipt else None,
     )
-
-
-def is_deployed(node: Node, registry: Address, code_hash: Hash32) -> bool:
-    """Say whether our code is at ``registry``; False where nothing is.
-
-    Raises:
-        ChainGuardError: other code is there.
-    """
-    found = node.fetch_code_hash(registry, "latest")
-    if found == _EMPTY_CODE_HASH:
-        return False
-    if found != code_hash:
-        raise ChainGuardError(
-            f"the code at {format_address(registry)} has hash 0x{found.hex()}, not our registry's "
-            f"0x{code_hash.hex()}",
-            hint="nothing was sent; check which chain and address this is",
-        )
-    return True

@@ -41,6 +41,10 @@ def _choose_keccak() -> Callable[[bytes], _Hash]:
 _new_keccak = _choose_keccak()
 
 
+EMPTY_CODE_HASH = hash_keccak256(b"")
+"""The code hash of an address without code (EIP-1052)."""
+
+
 def format_address(address: Address) -> str:
     """Spell an address with its EIP-55 checksum."""
     digits = address.hex()

@@ -6,7 +6,18 @@ junk``, which anvil and hardhat use too.
 
 from __future__ import annotations
 
+from anchor.registry.artifact import CREATE2_PROXY
 from anchor.types import Address, ChainId
+
+__all__ = [
+    "CREATE2_PROXY",
+    "CREATE2_PROXY_CODE",
+    "DEVNET_CHAIN_ID",
+    "DEV_ADDRESS",
+    "DEV_ADDRESSES",
+    "DEV_BALANCE",
+    "PUBLIC_DEV_KEY",
+]
 
 DEVNET_CHAIN_ID = ChainId(31337)
 """The chain id anvil and hardhat use; any devnet may claim it, so it proves nothing."""
@@ -39,9 +50,6 @@ DEV_ADDRESS = DEV_ADDRESSES[0]
 """The address of `PUBLIC_DEV_KEY`."""
 
 DEV_BALANCE = 10_000 * 10**18
-
-CREATE2_PROXY = Address(bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c"))
-"""The deterministic deployment proxy (github.com/Arachnid/deterministic-deployment-proxy)."""
 
 CREATE2_PROXY_CODE = bytes.fromhex(
     "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
