@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from copy import deepcopy
@@ -116,10 +117,20 @@ def test_the_golden_receipt_is_parsed_and_written_back_byte_for_byte() -> None:
 
 
 def test_the_golden_receipt_still_verifies() -> None:
+    # Its registry is a made-up address, which only a policy can vouch for.
     world = World()
-    policy = world.policy(world.entry(), world.entry(SIDE))
+    registry = parse_receipt(GOLDEN.read_bytes()).anchors[0].registry
+    world.copy_registry(registry)
+    policy = world.policy(
+        dataclasses.replace(world.entry(), registry=registry),
+        dataclasses.replace(world.entry(SIDE), registry=registry),
+    )
     report = judge(GOLDEN.read_bytes(), world.evidence(3), policy=policy, connect=world.connect)
     assert (failing_steps(report), verdicts(report)) == ([], "PPPPP")
+    assert len(report.proven) == 2
+    report = judge(GOLDEN.read_bytes(), world.evidence(3), policy=None, connect=world.connect)
+    assert (int(report.exit_code), failing_steps(report)) == (12, [4])
+    assert verdicts(report) == "PFFFF"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +152,7 @@ def test_a_missing_member_is_refused_by_name(place: Place, name: str) -> None:
         return {key: member for key, member in value.items() if key != name}
 
     data = changed(place, drop) if place else json.dumps(drop(golden())).encode()
-    assert name_of((*place, name)) in refusal(data)
+    assert f"the receipt's member {name_of((*place, name))!r}: " in refusal(data)
 
 
 @pytest.mark.parametrize("place", OBJECTS, ids=name_of)
@@ -149,7 +160,17 @@ def test_a_missing_member_is_refused_by_name(place: Place, name: str) -> None:
 def test_an_unknown_member_is_refused_by_name(place: Place, name: str) -> None:
     document = golden()
     at(document, place)[name] = "x"
-    assert name_of((*place, name)) in refusal(json.dumps(document).encode())
+    said = refusal(json.dumps(document).encode())
+    assert f"the receipt's member {name_of((*place, name))!r}: " in said
+
+
+@pytest.mark.parametrize(
+    "name", ["\x1b[2Jpass", "a\nstep 7: pass", "\u202e", "\x9b", "'", "x" * 9_000]
+)
+def test_a_hostile_member_name_is_quoted_and_cut(name: str) -> None:
+    said = refusal(json.dumps(golden() | {name: 1}).encode())
+    assert said.startswith(f"the receipt's member {name[:80]!r}: ")
+    assert said.isprintable()
 
 
 def test_hints_may_be_left_out_but_not_be_null() -> None:

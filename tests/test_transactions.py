@@ -54,7 +54,15 @@ def observed(latest: int = NONCE, final: int | None = NONCE, *inclusions: Inclus
         (0, observed(), Action.SIGN),
         (0, observed(NONCE - 1, None), Action.SIGN),
         (1, observed(), Action.SEND),
-        (3, observed(NONCE - 2, NONCE - 3), Action.SEND),
+        # Signed for a nonce the chain has not come to: sending again cannot fill the gap below it.
+        (1, observed(NONCE - 1, NONCE - 1), Action.GAP),
+        (1, observed(NONCE - 1, None), Action.GAP),
+        (3, observed(NONCE - 2, NONCE - 3), Action.GAP),
+        (1, observed(0, 0), Action.GAP),
+        (1, observed(NONCE - 1, NONCE - 1, included(9)), Action.GAP),
+        # The latest nonce was read before one of ours was included: the inclusion decides.
+        (1, observed(NONCE - 1, NONCE - 1, included(0)), Action.DONE),
+        (1, observed(NONCE - 1, None, included(0, succeeded=False)), Action.REVERTED),
         (1, observed(NONCE + 1, NONCE, included(0)), Action.DONE),
         (3, observed(NONCE + 1, NONCE, included(1)), Action.DONE),
         (3, observed(NONCE + 1, NONCE + 1, included(2)), Action.DONE),
@@ -108,9 +116,13 @@ def test_no_observation_breaks_the_rules_of_sending(count: int, observation: Obs
     if decision.action is Action.SIGN:
         assert not ours.attempts
         assert observation.latest_nonce <= NONCE
+    # Sent again only where the chain waits for this very nonce; below it there is a gap.
     if decision.action is Action.SEND:
         assert ours.attempts
-        assert observation.latest_nonce <= NONCE
+        assert observation.latest_nonce == NONCE
+    assert (decision.action is Action.GAP) == (
+        bool(ours.attempts) and not mine and observation.latest_nonce < NONCE
+    )
     # Giving up on a nonce needs finality.
     if decision.action is Action.FOREIGN:
         assert observation.final_nonce is not None
@@ -126,6 +138,7 @@ def test_a_decision_carries_the_inclusion_it_rests_on() -> None:
     )
 
 
+GWEI = 10**9
 WEI = st.integers(0, 10**30)
 
 
@@ -144,8 +157,36 @@ def test_a_dynamic_fee_covers_the_base_fee_and_stays_under_the_cap(
     # EIP-1559: a transaction needs max_fee >= priority_fee and max_fee >= base fee.
     assert 0 <= fees.priority_fee <= fees.max_fee <= cap
     assert base_fee + fees.priority_fee <= fees.max_fee
-    assert fees.priority_fee == min(suggested_tip, cap - base_fee)
+    assert fees.priority_fee == min(suggested_tip, max(base_fee, 2 * GWEI), cap - base_fee)
     assert fees.max_fee == min(2 * base_fee + fees.priority_fee, cap)
+
+
+@pytest.mark.parametrize(
+    ("base_fee", "suggested_tip", "cap", "tip"),
+    [
+        # Within the bound a suggestion is taken as it is.
+        (0, 0, 100 * GWEI, 0),
+        (0, 2 * GWEI, 100 * GWEI, 2 * GWEI),
+        (30 * GWEI, 29 * GWEI, 100 * GWEI, 29 * GWEI),
+        (30 * GWEI, 30 * GWEI, 100 * GWEI, 30 * GWEI),
+        # Above it the base fee is the bound, or two gwei where that is more.
+        (0, 2 * GWEI + 1, 100 * GWEI, 2 * GWEI),
+        (7, 99 * GWEI, 100 * GWEI, 2 * GWEI),
+        (2 * GWEI - 1, 99 * GWEI, 100 * GWEI, 2 * GWEI),
+        (2 * GWEI + 1, 99 * GWEI, 100 * GWEI, 2 * GWEI + 1),
+        (30 * GWEI, 30 * GWEI + 1, 100 * GWEI, 30 * GWEI),
+        (30 * GWEI, 10**30, 100 * GWEI, 30 * GWEI),
+        # The cap still bounds the two together.
+        (70 * GWEI, 60 * GWEI, 100 * GWEI, 30 * GWEI),
+        (0, 10**30, GWEI, GWEI),
+    ],
+)
+def test_a_nodes_suggested_tip_is_taken_only_within_what_anybody_would_pay(
+    base_fee: int, suggested_tip: int, cap: int, tip: int
+) -> None:
+    assert price_dynamic(base_fee=base_fee, suggested_tip=suggested_tip, cap=cap) == Fees(
+        max_fee=min(2 * base_fee + tip, cap), priority_fee=tip, legacy=False
+    )
 
 
 @given(base_fee=WEI, rise=st.integers(1, 10**9), tip=WEI, cap=WEI)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from typing import Any
 
@@ -61,6 +62,14 @@ def with_line(member: str, value: str) -> str:
         lines.insert(at, "")
     lines[at] = f"{member} = {value}"
     return "\n".join(lines)
+
+
+@pytest.mark.parametrize("escaped", ["\\u001b[2J", "a\\nb", "\\u202e", "x" * 9_000])
+def test_a_hostile_member_name_is_quoted_and_cut(escaped: str) -> None:
+    name = json.loads(f'"{escaped}"')
+    said = refusal(f'"{escaped}" = 1\n{TEXT}')
+    assert said.startswith(f"the trust policy's member {name[:80]!r}: ")
+    assert said.isprintable()
 
 
 def test_a_written_policy_is_read_back_equal() -> None:

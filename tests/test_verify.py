@@ -12,20 +12,30 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import NoReturn
 
 import pytest
 
+from anchor import errors
 from anchor.digest import Digests, digest_bytes
 from anchor.errors import (
     AnchorError,
+    CannotCheckError,
+    ConfigError,
     ExitCode,
+    MalformedError,
     MismatchError,
+    NotAnchoredError,
+    NotFinalError,
+    NotTrustedError,
+    UnknownVersionError,
+    UsageError,
 )
 from anchor.merkle import hash_leaf
 from anchor.receipt import Receipt, encode_receipt
 from anchor.record import build_record, parse_record
 from anchor.types import Hash32, Head
-from anchor.verdict import ProvenAnchor, Verdict, gravest_code
+from anchor.verdict import ProvenAnchor, Step, Verdict, gravest_code, verdict_of
 from anchor.verify import TITLES, _Run, verify
 from tests.support.world import (
     INDEX,
@@ -217,7 +227,7 @@ def test_a_forged_record_hashed_into_a_root_of_its_own_is_not_anchored() -> None
             dataclasses.replace(world.anchor(INDEX, SIZE), head=Head(root=root, size=1), path=()),
         ),
     )
-    expect(judged(world, forged), 11, [7], "PPFFF")
+    expect(judged(world, forged), 11, [7], "PFFFF")
 
 
 def test_a_receipt_may_not_swap_the_anchors_root_for_an_absent_one() -> None:
@@ -284,6 +294,109 @@ def test_claims_whose_steps_were_not_made_are_open() -> None:
     report = _Run().report(record=None, unpinned=())
     assert verdicts(report) == "?????"
     assert report.claims[2].reason == "step 1 could not be made"
+
+
+# Which claims each step bears on, as docs/verification.md has it.
+NEEDED_BY = {
+    1: ("C1", "C2", "C3", "C4", "C6"),
+    2: ("C1",),
+    3: ("C2", "C4"),
+    4: ("C2", "C3", "C4", "C6"),
+    5: ("C2", "C3", "C4", "C6"),
+    6: ("C2", "C3", "C4", "C6"),
+    7: ("C2", "C3", "C4", "C6"),
+    8: ("C3", "C4"),
+    9: ("C6",),
+    10: ("C4",),
+}
+
+
+def _made(steps: dict[int, AnchorError | None]) -> dict[str, tuple[Verdict, str]]:
+    """Return each claim's verdict and reason after these steps, which ended like this."""
+    run = _Run()
+
+    def check(number: int, error: AnchorError | None) -> tuple[bool, str]:
+        if error is not None:
+            raise error
+        return True, f"detail {number}"
+
+    for number, error in steps.items():
+        run.step(number, lambda number=number, error=error: check(number, error))  # type: ignore[misc]
+    claims = run.report(record=None, unpinned=()).claims
+    return {claim.id: (claim.verdict, claim.reason) for claim in claims}
+
+
+@pytest.mark.parametrize("number", list(TITLES))
+def test_a_step_that_fails_or_is_not_made_bears_on_exactly_the_claims_that_need_it(
+    number: int,
+) -> None:
+    passed: dict[int, AnchorError | None] = dict.fromkeys(TITLES)
+    wrong = (Verdict.FAIL, f"step {number}: wrong")
+    unknown = (Verdict.CANNOT_TELL, f"step {number}: unknown")
+    missing = (Verdict.CANNOT_TELL, f"step {number} could not be made")
+    for steps, finding in (
+        (passed | {number: MismatchError("wrong")}, wrong),
+        (passed | {number: CannotCheckError("unknown")}, unknown),
+        ({made: error for made, error in passed.items() if made != number}, missing),
+    ):
+        claims = _made(steps)
+        touched = {claim for claim, (verdict, _) in claims.items() if verdict is not Verdict.PASS}
+        assert touched == set(NEEDED_BY[number])
+        assert {claims[claim] for claim in touched} == {finding}
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (None, Verdict.PASS),
+        (MalformedError("x"), Verdict.FAIL),
+        (MismatchError("x"), Verdict.FAIL),
+        (NotAnchoredError("x"), Verdict.FAIL),
+        (NotTrustedError("x"), Verdict.FAIL),
+        # How the verifier was called or set up says nothing about the evidence.
+        (UsageError("x"), Verdict.CANNOT_TELL),
+        (ConfigError("x"), Verdict.CANNOT_TELL),
+        (CannotCheckError("x"), Verdict.CANNOT_TELL),
+        (errors.NodeUnreachableError("x"), Verdict.CANNOT_TELL),
+        (errors.NodeFaultError("x"), Verdict.CANNOT_TELL),
+        (errors.NodeRefusedError("x", code=1, reason="y"), Verdict.CANNOT_TELL),
+        (NotFinalError("x"), Verdict.CANNOT_TELL),
+        (UnknownVersionError("x"), Verdict.CANNOT_TELL),
+        (errors.FundsError("x"), Verdict.CANNOT_TELL),
+        (errors.SignerError("x"), Verdict.CANNOT_TELL),
+        (errors.ChainGuardError("x"), Verdict.CANNOT_TELL),
+        (AnchorError("x"), Verdict.CANNOT_TELL),
+    ],
+)
+def test_only_a_certain_failure_fails_a_step(error: AnchorError | None, verdict: Verdict) -> None:
+    assert verdict_of(error) is verdict
+    assert Step(number=1, title="x", detail="x", error=error).verdict is verdict
+
+
+def test_a_verdict_is_one_of_three() -> None:
+    assert [verdict.name for verdict in Verdict] == ["PASS", "FAIL", "CANNOT_TELL"]
+
+
+@pytest.mark.parametrize(
+    ("error", "claims"),
+    [
+        (UsageError("no URL of chain 31337"), "P????"),
+        (ConfigError("chain.rpc is not set"), "P????"),
+        (MalformedError("the answer breaks its format"), "PFFFF"),
+    ],
+)
+def test_a_usage_error_on_the_way_to_the_node_ends_with_2_and_fails_no_claim(
+    error: UsageError, claims: str
+) -> None:
+    world = World()
+
+    def connect(*_: object) -> NoReturn:
+        raise error
+
+    report = judged(world, connect=connect)
+    expect(report, 2, [5], claims)
+    assert report.error is error
+    assert report.proven == ()
 
 
 def test_certain_findings_outrank_unknown_ones_and_those_what_is_not_final_yet() -> None:

@@ -31,9 +31,9 @@ def test_a_pending_receipt_passes_once_its_head_is_anchored_and_final() -> None:
 
 def test_a_pending_receipt_whose_head_is_not_anchored_is_not_final_rather_than_wrong() -> None:
     world = World()
-    expect(judged(world, world.receipt(INDEX, head_size=7)), 21, [7], "PP???")
+    expect(judged(world, world.receipt(INDEX, head_size=7)), 21, [7], "P????")
     world.rewrite(world.word(block_number=43), block=43)
-    expect(judged(world, world.receipt(INDEX)), 21, [7], "PP???")
+    expect(judged(world, world.receipt(INDEX)), 21, [7], "P????")
 
 
 def test_a_pending_receipt_with_another_size_than_the_registrys_is_a_mismatch() -> None:
@@ -46,7 +46,7 @@ def test_a_pending_receipt_with_another_size_than_the_registrys_is_a_mismatch() 
 def test_a_pending_receipt_without_a_policy_names_no_place_to_look() -> None:
     world = World()
     report = judged(world, world.receipt(INDEX), policy=None)
-    expect(report, 21, [4], "PP???")
+    expect(report, 21, [4], "P????")
     assert world.asked == []
 
 
@@ -55,7 +55,7 @@ def test_a_pending_receipt_of_a_log_the_policy_does_not_pin_is_not_trusted() -> 
     for changes in ({"logs": (1,)}, {"owner": STRANGER}):
         entry = dataclasses.replace(world.entry(), **changes)
         report = judged(world, world.receipt(INDEX), policy=world.policy(entry))
-        expect(report, 12, [4], "PPFFF")
+        expect(report, 12, [4], "PFFFF")
     assert world.asked == []
 
 
@@ -67,7 +67,7 @@ def test_a_pending_receipt_is_looked_for_on_every_chain_the_policy_pins() -> Non
     assert [proven.chain_id for proven in report.proven] == [MAIN, SIDE]
     world.rewrite(None)
     report = judged(world, world.receipt(INDEX), policy=both)
-    expect(report, 21, [7], "PP???")
+    expect(report, 21, [7], "P????")
     assert [proven.chain_id for proven in report.proven] == [SIDE]
 
 
@@ -91,9 +91,9 @@ def contradicting_side(world: World) -> None:
 @pytest.mark.parametrize(
     ("lie", "code", "steps", "claims"),
     [
-        (absent_on_side, 11, [7], "PPFFF"),
-        (foreign_on_side, 12, [6], "PPFFF"),
-        (unreachable_side, 20, [5], "PP???"),
+        (absent_on_side, 11, [7], "PFFFF"),
+        (foreign_on_side, 12, [6], "PFFFF"),
+        (unreachable_side, 20, [5], "P????"),
         (contradicting_side, 10, [8], "PPFFP"),
     ],
 )
@@ -142,7 +142,7 @@ def test_a_claim_names_the_step_it_fell_at_and_a_certain_failure_before_an_unkno
         world.receipt(INDEX, world.anchor(INDEX, SIZE, SIDE), world.anchor(INDEX, SIZE)),
         policy=world.policy(world.entry(), world.entry(SIDE)),
     )
-    expect(report, 11, [5, 7], "PPFFF")
+    expect(report, 11, [5, 7], "PFFFF")
     claim = next(claim for claim in report.claims if claim.id == "C3")
     assert claim.verdict is Verdict.FAIL
     assert claim.reason.startswith("step 7: ")

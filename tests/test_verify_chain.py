@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor.errors import (
+    CannotCheckError,
     ExitCode,
     NodeUnreachableError,
     NotTrustedError,
@@ -18,6 +19,7 @@ from anchor.registry.slots import encode_anchor, operator_key_slot
 from anchor.trust import FinalityRule
 from anchor.types import Anchor, Hash32
 from tests.support.world import (
+    INDEX,
     MAIN,
     REGISTRY,
     SIDE,
@@ -29,6 +31,7 @@ from tests.support.world import (
     hash_of,
     honest,
     judged,
+    re_anchored,
 )
 
 
@@ -71,12 +74,12 @@ def late_operator_key(world: World) -> None:
 @pytest.mark.parametrize(
     ("lie", "code", "steps", "claims"),
     [
-        (foreign_code, 12, [6], "PPFFF"),
-        (no_code, 12, [6], "PPFFF"),
-        (late_code, 21, [6], "PP???"),
-        (absent_root, 11, [7], "PPFFF"),
-        (late_root, 21, [7], "PP???"),
-        (no_final_block, 20, [6], "PP???"),
+        (foreign_code, 12, [6], "PFFFF"),
+        (no_code, 12, [6], "PFFFF"),
+        (late_code, 21, [6], "P????"),
+        (absent_root, 11, [7], "PFFFF"),
+        (late_root, 21, [7], "P????"),
+        (no_final_block, 20, [6], "P????"),
         (no_operator_key, 20, [9], "PPPP?"),
         (long_operator_key, 20, [9], "PPPP?"),
         (late_operator_key, 20, [9], "PPPP?"),
@@ -95,7 +98,7 @@ def test_what_the_chain_holds_decides(
 def test_a_node_on_another_chain_is_not_trusted() -> None:
     world = World()
     report = judged(world, connect=lambda chain_id, urls: world.chains[SIDE])
-    expect(report, 12, [5], "PPFFF")
+    expect(report, 12, [5], "PFFFF")
     assert isinstance(report.error, NotTrustedError)
     assert world.chains[SIDE].reads == ["chain id"]
 
@@ -108,7 +111,7 @@ def test_a_chain_that_only_claims_the_chain_id_is_told_by_its_genesis() -> None:
             return hash_of("another genesis")
 
     impostor = Impostor(MAIN, code=world.main.code, storage=world.main.storage)
-    expect(judged(world, connect=lambda *_: impostor), 12, [5], "PPFFF")
+    expect(judged(world, connect=lambda *_: impostor), 12, [5], "PFFFF")
     # Without a policy nobody pinned a genesis block, and the report does not pretend otherwise.
     report = judged(world, policy=None, connect=lambda *_: impostor)
     expect(report, 0, [], "PPPPP")
@@ -117,11 +120,11 @@ def test_a_chain_that_only_claims_the_chain_id_is_told_by_its_genesis() -> None:
 
 # The reads an honest verification makes, in order, with the step each belongs to.
 READS = [
-    ("chain id", 5, "PP???"),
-    ("genesis", 5, "PP???"),
-    ("final block by finalized", 6, "PP???"),
-    ("code", 6, "PP???"),
-    ("storage", 7, "PP???"),
+    ("chain id", 5, "P????"),
+    ("genesis", 5, "P????"),
+    ("final block by finalized", 6, "P????"),
+    ("code", 6, "P????"),
+    ("storage", 7, "P????"),
     ("storage", 9, "PPPP?"),
 ]
 
@@ -165,7 +168,7 @@ def test_a_node_that_fails_while_a_bad_answer_is_looked_into_leaves_it_open(
     world = World()
     lie(world)
     world.main.fails_at = fails_at
-    expect(judged(world), 20, [step], "PP???")
+    expect(judged(world), 20, [step], "P????")
     assert len(world.main.reads) == fails_at + 1
 
 
@@ -173,7 +176,7 @@ def test_a_chain_nobody_knows_a_node_of_cannot_be_checked() -> None:
     world = World()
     receipt, policy = honest(world), world.policy()
     del world.chains[MAIN]
-    expect(judged(world, receipt, policy=policy), 20, [5], "PP???")
+    expect(judged(world, receipt, policy=policy), 20, [5], "P????")
 
 
 @pytest.mark.parametrize(
@@ -195,13 +198,13 @@ def test_a_storage_word_the_registry_cannot_have_written_decides_nothing(
 ) -> None:
     world = World()
     world.rewrite(word(world))
-    expect(judged(world), 20, [7], "PP???")
+    expect(judged(world), 20, [7], "P????")
 
 
 def test_a_junk_word_beside_the_final_block_decides_nothing_either() -> None:
     world = World()
     world.rewrite(bytes(31) + b"\x01", block=43)
-    expect(judged(world), 20, [7], "PP???")
+    expect(judged(world), 20, [7], "P????")
 
 
 def test_an_anchor_in_the_final_block_itself_is_final() -> None:
@@ -209,7 +212,85 @@ def test_an_anchor_in_the_final_block_itself_is_final() -> None:
     world.main.final = 20
     expect(judged(world), 0, [], "PPPPP")
     world.main.final = 19
-    expect(judged(world), 21, [7], "PP???")
+    expect(judged(world), 21, [7], "P????")
+
+
+def behind(world: World, *, latest: int, final: int) -> World:
+    """Let the node have come no further than ``latest``; the honest anchor is in block 20."""
+    world.main.latest, world.main.final = latest, final
+    return world
+
+
+def unchanged(world: World) -> None:
+    """Tell no lie."""
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+@pytest.mark.parametrize(
+    ("lie", "latest", "final", "code", "steps", "claims"),
+    [
+        # A node that has not come to the anchor's block cannot know, whatever it shows.
+        (unchanged, 19, 10, 20, [7], "P????"),
+        (unchanged, 5, 5, 20, [7], "P????"),
+        (unchanged, 4, 3, 20, [6], "P????"),
+        (unchanged, 5, 4, 20, [6], "P????"),
+        (unchanged, 0, 0, 20, [6], "P????"),
+        (absent_root, 19, 19, 20, [7], "P????"),
+        (foreign_code, 19, 19, 20, [6], "P????"),
+        (no_code, 19, 19, 20, [6], "P????"),
+        # One that has come to it, and no further, does.
+        (unchanged, 20, 19, 21, [7], "P????"),
+        (unchanged, 20, 20, 0, [], "PPPPP"),
+        (unchanged, 20, 4, 21, [6], "P????"),
+        (absent_root, 20, 19, 11, [7], "PFFFF"),
+        (foreign_code, 20, 19, 12, [6], "PFFFF"),
+        (no_code, 20, 19, 12, [6], "PFFFF"),
+    ],
+)
+def test_a_node_behind_the_receipts_anchor_decides_nothing(
+    lie: Callable[[World], None],
+    latest: int,
+    final: int,
+    code: int,
+    steps: list[int],
+    claims: str,
+    pinned: bool,
+) -> None:
+    world = behind(World(), latest=latest, final=final)
+    lie(world)
+    report = judged(world, policy=world.policy() if pinned else None)
+    expect(report, code, steps, claims)
+    assert len(report.proven) == (0 if code else 1)
+    if latest < 20:
+        assert type(report.error) is CannotCheckError
+        assert report.error.message == (
+            f"the node has reached block {latest}, the receipt's anchor is in block 20"
+        )
+        assert report.error.hint is not None
+        assert "in step with its chain" in report.error.hint
+
+
+def test_a_node_behind_is_not_asked_for_more_than_its_latest_block() -> None:
+    world = behind(World(), latest=19, final=10)
+    judged(world)
+    assert world.main.reads == [*(what for what, _, _ in READS[:5]), "latest block"]
+
+
+def test_a_promise_names_no_block_that_a_node_could_be_behind() -> None:
+    world = behind(World(), latest=19, final=10)
+    expect(judged(world, world.receipt(INDEX)), 21, [7], "P????")
+    foreign_code(world)
+    expect(judged(world, world.receipt(INDEX)), 12, [6], "PFFFF")
+
+
+def test_a_block_the_chain_has_not_come_to_makes_no_absent_root_pass_or_final() -> None:
+    # The block number is the receipt's word: overstated, it leaves open what would have failed.
+    world = World()
+    ahead = re_anchored(honest(world), block_number=46)
+    expect(judged(world, ahead), 10, [8], "PPFFP")
+    absent_root(world)
+    expect(judged(world, ahead), 20, [7], "P????")
+    expect(judged(world, re_anchored(honest(world), block_number=45)), 11, [7], "PFFFF")
 
 
 @given(st.binary(min_size=32, max_size=32))
@@ -252,8 +333,8 @@ def test_no_anchor_close_to_the_honest_one_verifies(
         ("finalized", 0, [], "PPPPP"),
         (0, 0, [], "PPPPP"),
         (25, 0, [], "PPPPP"),
-        (26, 21, [7], "PP???"),
-        (41, 21, [6], "PP???"),
+        (26, 21, [7], "P????"),
+        (41, 21, [6], "P????"),
     ],
 )
 def test_the_policys_finality_rule_chooses_the_block_that_is_read(

@@ -7,15 +7,21 @@ from collections.abc import Callable
 
 import pytest
 
+from anchor.errors import NotTrustedError
+from anchor.merkle import hash_leaf
 from anchor.receipt import Receipt
+from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.keccak import format_address
 from anchor.trust import TrustedOperator, TrustEntry
-from anchor.types import Address, ChainId, Hash32, make_log_id
+from anchor.types import Address, ChainId, Hash32, Head, make_log_id
+from anchor.verdict import Verdict
 from tests.support.world import (
+    INDEX,
     MAIN,
     OWNER,
     REGISTRY,
     SIDE,
+    SIZE,
     STRANGER,
     World,
     expect,
@@ -37,12 +43,12 @@ def _in_log(owner: Address, number: int) -> Callable[[World], Receipt]:
 @pytest.mark.parametrize(
     ("change", "unpinned"),
     [
-        (_moved(registry=STRANGER), (12, [6], "PPFFF")),
+        (_moved(registry=STRANGER), (12, [4], "PFFFF")),
         (_moved(chain_id=SIDE), (0, [], "PPPPP")),
-        (_moved(chain_id=ChainId(999)), (20, [5], "PP???")),
-        (_in_log(STRANGER, 0), (11, [7], "PPFFF")),
-        (_in_log(OWNER, 1), (11, [7], "PPFFF")),
-        (_in_log(OWNER, 2**96 - 1), (11, [7], "PPFFF")),
+        (_moved(chain_id=ChainId(999)), (20, [5], "P????")),
+        (_in_log(STRANGER, 0), (11, [7], "PFFFF")),
+        (_in_log(OWNER, 1), (11, [7], "PFFFF")),
+        (_in_log(OWNER, 2**96 - 1), (11, [7], "PFFFF")),
     ],
 )
 def test_a_receipt_of_another_place_than_pinned_is_not_trusted(
@@ -50,7 +56,7 @@ def test_a_receipt_of_another_place_than_pinned_is_not_trusted(
 ) -> None:
     world = World()
     report = judged(world, change(world))
-    expect(report, 12, [4], "PPFFF")
+    expect(report, 12, [4], "PFFFF")
     assert (world.asked, report.proven) == ([], ())
     expect(judged(world, change(world), policy=None), *unpinned)
 
@@ -59,7 +65,7 @@ def test_a_root_of_one_log_says_nothing_about_the_owners_other_log() -> None:
     world = World()
     entry = dataclasses.replace(world.entry(), logs=(0, 5))
     receipt = dataclasses.replace(honest(world), log=world.other_log)
-    expect(judged(world, receipt, policy=world.policy(entry)), 11, [7], "PPFFF")
+    expect(judged(world, receipt, policy=world.policy(entry)), 11, [7], "PFFFF")
     expect(judged(world, policy=world.policy(entry)), 0, [], "PPPPP")
 
 
@@ -74,8 +80,8 @@ def _operator(operator_id: int, first: int, last: int | None) -> TrustedOperator
 @pytest.mark.parametrize(
     ("entry", "code", "steps", "claims"),
     [
-        (_entry(genesis=hash_of("other")), 12, [5], "PPFFF"),
-        (_entry(code_hash=hash_of("other")), 12, [6], "PPFFF"),
+        (_entry(genesis=hash_of("other")), 12, [5], "PFFFF"),
+        (_entry(code_hash=hash_of("other")), 12, [6], "PFFFF"),
         (_entry(operators=()), 12, [9], "PPPPF"),
         (_entry(operators=(_operator(0, 0, None), _operator(2, 0, None))), 12, [9], "PPPPF"),
         (_entry(operators=(_operator(1, 0, 19),)), 12, [9], "PPPPF"),
@@ -83,10 +89,10 @@ def _operator(operator_id: int, first: int, last: int | None) -> TrustedOperator
         (_entry(operators=(_operator(1, 20, 20),)), 0, [], "PPPPP"),
         (_entry(operators=(_operator(1, 0, 5), _operator(1, 20, None))), 0, [], "PPPPP"),
         (_entry(operators=None), 0, [], "PPPPP"),
-        (_entry(owner=STRANGER), 12, [4], "PPFFF"),
-        (_entry(logs=(1, 2)), 12, [4], "PPFFF"),
-        (_entry(registry=STRANGER), 12, [4], "PPFFF"),
-        (_entry(chain_id=SIDE), 12, [4], "PPFFF"),
+        (_entry(owner=STRANGER), 12, [4], "PFFFF"),
+        (_entry(logs=(1, 2)), 12, [4], "PFFFF"),
+        (_entry(registry=STRANGER), 12, [4], "PFFFF"),
+        (_entry(chain_id=SIDE), 12, [4], "PFFFF"),
         (_entry(time_slack=10**12), 20, [10], "PPP?P"),
     ],
 )
@@ -118,15 +124,93 @@ def test_without_a_policy_everything_taken_from_the_receipt_is_listed() -> None:
     assert world.asked == [(MAIN, ())]
     assert "genesis" not in world.main.reads
     assert report.proven[0].existed_by.timestamp() == 1_790_000_240 + 12
-    assert "no trust policy" in report.steps[3].detail
+    assert report.steps[3].detail == (
+        "not pinned, taken from the receipt; the registry is this release's own"
+    )
 
 
 def test_without_a_policy_final_is_what_the_chain_calls_so() -> None:
     world = World()
     world.main.final = 19
-    expect(judged(world, policy=None), 21, [7], "PP???")
+    expect(judged(world, policy=None), 21, [7], "P????")
     world.main.final = None
-    expect(judged(world, policy=None), 20, [6], "PP???")
+    expect(judged(world, policy=None), 20, [6], "P????")
+
+
+# A registry whose constructor filled the storage as it liked and then returned our code: only its
+# address, which CREATE2 derives from the constructor too, gives it away.
+HOSTILE = Address(bytes.fromhex("5e61000000000000000000000000000000000003"))
+
+
+def _forged(world: World) -> Receipt:
+    """Forge a record, and deploy a registry on every chain that holds its root as if anchored."""
+    record = world.records[INDEX].replace(b'"recorded_at":"2026', b'"recorded_at":"2016')
+    head = Head(root=hash_leaf(record), size=1)
+    for chain in world.chains.values():
+        chain.code[HOSTILE] = (1, expected_code_hash(chain.chain_id))
+        stored = dataclasses.replace(world.stored(chain, 4), size=1)
+        chain.store_anchor(world.log, head.root, stored, registry=HOSTILE)
+    anchor = dataclasses.replace(world.anchor(2, 4), registry=HOSTILE, head=head, path=())
+    return Receipt(record=record, log=world.log, index=0, head=head, path=(), anchors=(anchor,))
+
+
+def test_our_code_at_another_address_is_not_trusted_unless_a_policy_pins_it() -> None:
+    world = World()
+    receipt = _forged(world)
+    assert registry_address() != HOSTILE
+    assert world.main.code[HOSTILE][1] == world.main.code[REGISTRY][1]
+    # Nothing the node shows tells the two apart: who pins that registry is told it all passes.
+    pinned = dataclasses.replace(world.entry(), registry=HOSTILE)
+    expect(judged(world, receipt, policy=world.policy(pinned)), 0, [], "PPPPP")
+    world.asked.clear()
+    report = judged(world, receipt, policy=None)
+    expect(report, 12, [4], "PFFFF")
+    # No node was even asked, and every dependent claim names step 4.
+    assert (world.asked, report.proven) == ([], ())
+    assert [step.number for step in report.steps] == [1, 2, 3, 4]
+    assert isinstance(report.error, NotTrustedError)
+    assert format_address(HOSTILE) in report.error.message
+    assert report.error.hint is not None
+    assert "pin it in a trust policy" in report.error.hint
+    for claim in report.claims[1:]:
+        assert (claim.verdict, claim.reason) == (
+            Verdict.FAIL,
+            f"step 4: {report.error.message}",
+        )
+
+
+@pytest.mark.parametrize("chain_id", [MAIN, SIDE, ChainId(999)])
+def test_our_code_at_another_address_is_not_trusted_on_any_chain(chain_id: ChainId) -> None:
+    world = World()
+    receipt = re_anchored(_forged(world), chain_id=chain_id)
+    expect(judged(world, receipt, policy=None), 12, [4], "PFFFF")
+    assert world.asked == []
+
+
+@pytest.mark.parametrize("hostile_first", [False, True])
+def test_a_foreign_registry_is_not_covered_by_an_anchor_in_ours(hostile_first: bool) -> None:
+    world = World()
+    _forged(world)
+    ours = world.anchor(INDEX, SIZE)
+    world.chains[SIDE].store_anchor(
+        world.log, ours.head.root, world.stored(world.chains[SIDE], SIZE), registry=HOSTILE
+    )
+    theirs = dataclasses.replace(world.anchor(INDEX, SIZE, SIDE), registry=HOSTILE)
+    anchors = [theirs, ours] if hostile_first else [ours, theirs]
+    receipt = world.receipt(INDEX, *anchors)
+    report = judged(world, receipt, policy=None)
+    expect(report, 12, [4], "PFFFF")
+    assert (world.asked, report.proven) == ([], ())
+    # A policy that pins ours, and only ours, does not ask the other one.
+    expect(judged(world, receipt), 0, [], "PPPPP")
+
+
+def test_our_registry_needs_its_code_without_a_policy_too() -> None:
+    world = World()
+    world.main.code[REGISTRY] = (5, hash_of("foreign code"))
+    expect(judged(world, policy=None), 12, [6], "PFFFF")
+    world.main.code[REGISTRY] = (5, expected_code_hash(SIDE))
+    expect(judged(world, policy=None), 12, [6], "PFFFF")
 
 
 @pytest.mark.parametrize("field", ["tx_hash", "block_hash"])

@@ -65,13 +65,16 @@ def digest_file(file: Path) -> Digests:
         ) from error
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    with open(descriptor, "rb") as stream:
+    try:
+        # Before open(), which refuses a folder's descriptor in words of its own.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UsageError(f"{file} is not a regular file")
-        try:
+        with open(descriptor, "rb", closefd=False) as stream:
             return digest_stream(stream, (SHA256, SM3))
-        except OSError as error:
-            raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
 
 
 def is_there(path: Path) -> bool:

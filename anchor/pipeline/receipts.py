@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -48,8 +49,9 @@ def check_place(path: Path, log: LogId) -> Receipt | None:
         UsageError: something else is there, which must not be overwritten.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_RECEIPT_BYTES + 1)
+        # A pipe in the receipt's place must not be waited for; it is no receipt, like a folder.
+        is_file = stat.S_ISREG(path.stat().st_mode)
+        data = _read_receipt(path) if is_file else b""
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -99,6 +101,11 @@ def find_evidence(
         )
     mine = [item for item in found if item.source == here] or found
     return next((item for item in mine if item.leaf_index is not None), mine[0])
+
+
+def _read_receipt(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_RECEIPT_BYTES + 1)
 
 
 def _safe_part(part: str) -> str:

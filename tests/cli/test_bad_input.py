@@ -11,13 +11,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import run_anchor, snapshot, start_anchor
+from support.command import run_anchor, run_together, snapshot, start_anchor
 from support.nodes import ask, nonce, other_chain, stop_the_clock, wait_until
 from support.projects import Site, make_site
 
@@ -155,16 +154,26 @@ def test_another_chain_or_a_restarted_devnet_stops_before_anything_happens(site:
         other_chain(1337) as other,
         other_chain(int(DEVNET_CHAIN_ID)) as restarted,
     ):
-        for command in (("run", "--once"), ("deploy",)):
-            away = site.run(*command, env={"ANCHOR_CHAIN__RPC": other})
-            away.refused(32, "is on chain 1337, this project on chain 31337", "nothing was sent")
-        site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": restarted}).refused(32, same_id)
-        site.run("status", env={"ANCHOR_CHAIN__RPC": restarted}).refused(32, same_id)
+        away, again = {"ANCHOR_CHAIN__RPC": other}, {"ANCHOR_CHAIN__RPC": restarted}
+        text = "is on chain 1337, this project on chain 31337"
+        run_together(
+            lambda: site.run("run", "--once", env=away).refused(32, text, "nothing was sent"),
+            lambda: site.run("status", env=again).refused(32, same_id),
+        )
+        run_together(
+            lambda: site.run("run", "--once", env=again).refused(32, same_id),
+            lambda: site.run("status", env=away).refused(32, text),
+        )
+        site.run("deploy", env=away).refused(32, text, "nothing was sent")
     assert site.heads() == []
     site.run("run", "--once").expect(0)
     with other_chain(1337) as other, other_chain(int(DEVNET_CHAIN_ID)) as restarted:
-        site.run("verify", file, "--rpc", other).expect(12, "is on chain 1337, not on chain 31337")
-        site.run("verify", file, "--rpc", restarted).expect(12, "another chain with the same")
+        first, second = run_together(
+            lambda: site.run("verify", file, "--rpc", other),
+            lambda: site.run("verify", file, "--rpc", restarted),
+        )
+    first.expect(12, "is on chain 1337, not on chain 31337")
+    second.expect(12, "another chain with the same")
 
 
 def test_a_devnet_project_is_never_made_on_another_chain(tmp_path: Path) -> None:
@@ -178,10 +187,12 @@ def test_without_a_node_nothing_is_sealed_or_sent(site: Site, closed_url: str) -
     site.add("a.txt", b"a")
     env = {"ANCHOR_CHAIN__RPC": closed_url}
     with nothing_changes(site):
-        site.run("run", "--once", env=env).refused(20, closed_url, "cannot be reached", "start")
+        init = ("init", "--devnet", "--rpc", closed_url, "new")
+        run_together(
+            lambda: site.run("run", "--once", env=env).refused(20, closed_url, "start the node"),
+            lambda: run_anchor(*init, cwd=site.folder).refused(20, closed_url),
+        )
         site.run("deploy", env=env).refused(20, closed_url, "cannot be reached")
-        new = run_anchor("init", "--devnet", "--rpc", closed_url, "new", cwd=site.folder)
-        new.refused(20, closed_url)
     assert site.heads() == []
 
 
@@ -240,7 +251,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_added(site: Site) -> None:
         site.run("add", "missing.txt").expect(2, "not added missing.txt")
         site.run("verify", "missing.txt").refused(2, "the file missing.txt is missing", "--digest")
         site.run("verify", unreadable).refused(2, f"{unreadable} cannot be read")
-        site.run("verify", "empty").refused(2, "empty cannot be read")
+        site.run("verify", "empty").refused(2, "empty is not a regular file")
         site.run("stamp", "missing.txt").refused(2, "there is nothing to stamp")
     assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
 
@@ -310,7 +321,7 @@ TAMPERED: dict[str, tuple[int, str, Change]] = {
     "spelling": (2, "canonical", in_record("{", "{ ")),
     "index": (10, "does not lead to the root", lambda receipt: receipt.update(index=3)),
     "index outside": (10, "index", lambda receipt: receipt.update(index=7)),
-    "path": (10, "does not lead to the root", both("path", lambda path: [flip(path[0])] + path[1:])),
+    "path": (10, "not lead to the root", both("path", lambda path: [flip(path[0]), *path[1:]])),
     "shorter path": (10, "does not lead to the root", both("path", lambda path: path[1:])),
     "root": (10, "does not lead to the root", both("root", flip)),
     "size": (10, "does not lead to the root", both("size", lambda size: 2)),
@@ -444,12 +455,13 @@ def test_only_one_process_works_on_a_log_at_a_time(site: Site) -> None:
     file = site.add("a.txt", b"a")
     with (site.folder / "anchor.lock").open("w") as lock, nothing_changes(site):
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with ThreadPoolExecutor(2) as pool:
-            for ran in pool.map(
-                lambda command: site.run(*command),
-                [("run", "--once"), ("seal",), ("stamp", file), ("deploy",)],
-            ):
-                ran.refused(32, "another process is sealing or anchoring", "wait until it is done")
+        for ran in run_together(
+            lambda: site.run("run", "--once"),
+            lambda: site.run("seal"),
+            lambda: site.run("stamp", file),
+            lambda: site.run("deploy"),
+        ):
+            ran.refused(32, "another process is sealing or anchoring", "wait until it is done")
     with nothing_changes(site), closing(sqlite3.connect(site.folder / "anchor.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         site.run("add", site.folder / "anchor.toml").refused(

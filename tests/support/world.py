@@ -18,7 +18,7 @@ from anchor.errors import CannotCheckError, NodeUnreachableError
 from anchor.merkle import Tree, hash_leaf
 from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor, encode_receipt
 from anchor.record import build_record
-from anchor.registry.artifact import expected_code_hash
+from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.slots import anchor_slot, encode_anchor, operator_key_slot
 from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, make_log_id
@@ -27,7 +27,7 @@ from anchor.verify import Connect, judge
 
 OWNER = Address(bytes.fromhex("a11ce00000000000000000000000000000000001"))
 STRANGER = Address(bytes.fromhex("0bad000000000000000000000000000000000002"))
-REGISTRY = Address(bytes.fromhex("5e61000000000000000000000000000000000003"))
+REGISTRY = registry_address()
 KEYS = {1: Address(b"\x11" * 20), 2: Address(b"\x22" * 20)}
 
 MAIN = ChainId(31337)
@@ -67,11 +67,14 @@ class MemoryChain:
             timestamp=GENESIS_TIME + 12 * number,
         )
 
-    def store(self, slot: Hash32, word: bytes, *, block: int) -> None:
-        self.storage.setdefault((REGISTRY, slot), []).append((block, word))
+    def store(self, slot: Hash32, word: bytes, *, block: int, registry: Address = REGISTRY) -> None:
+        self.storage.setdefault((registry, slot), []).append((block, word))
 
-    def store_anchor(self, log: LogId, root: Hash32, anchor: Anchor) -> None:
-        self.store(anchor_slot(log, root), encode_anchor(anchor), block=anchor.block_number)
+    def store_anchor(
+        self, log: LogId, root: Hash32, anchor: Anchor, *, registry: Address = REGISTRY
+    ) -> None:
+        word = encode_anchor(anchor)
+        self.store(anchor_slot(log, root), word, block=anchor.block_number, registry=registry)
 
     def fetch_chain_id(self) -> ChainId:
         self._read("chain id")
@@ -142,6 +145,13 @@ class World:
     @property
     def main(self) -> MemoryChain:
         return self.chains[MAIN]
+
+    def copy_registry(self, registry: Address) -> None:
+        """Let another address hold the same code and storage, on every chain."""
+        for chain in self.chains.values():
+            chain.code[registry] = chain.code[REGISTRY]
+            copied = {slot: list(writes) for (_, slot), writes in chain.storage.items()}
+            chain.storage |= {(registry, slot): writes for slot, writes in copied.items()}
 
     def stored(self, chain: MemoryChain, size: int) -> Anchor:
         block, operator_id = ANCHORED[size]

@@ -1,0 +1,314 @@
+"""The operator's steps in this process: where receipts go, whom the sender believes, slow nodes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command import environment, snapshot
+from support.nodes import nonce, open_proxy, send, serve
+from support.projects import Site, make_site, reading
+
+from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet.accounts import DEV_ADDRESSES
+from anchor.chain.node import Node
+from anchor.chain.rpc import Rpc
+from anchor.chain.signer.keystore import write_keystore
+from anchor.chain.txmgr import Intent
+from anchor.cli.session import SystemClock, open_signer
+from anchor.errors import AnchorError, ExitCode, NodeUnreachableError, UsageError
+from anchor.filenames import sidecar_path
+from anchor.log import seal
+from anchor.pipeline.anchoring import make_manager
+from anchor.pipeline.project import Project, utc_now, write_file
+from anchor.pipeline.proving import Prover
+from anchor.pipeline.receipts import ReceiptFolder, save_receipt
+from anchor.pipeline.round import Round, anchor_round
+from anchor.receipt import Receipt, encode_receipt
+from anchor.registry.codec import encode_set_operator_call
+from anchor.store.evidence import load_all
+from anchor.types import make_log_id
+
+# The devnets' second account; its key is as public as the first one's.
+SECOND_KEY = bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def devnet() -> Iterator[Devnet]:
+    with open_devnet(anvil=None) as node:
+        yield node
+
+
+@pytest.fixture
+def site(tmp_path: Path, devnet: Devnet) -> Site:
+    return make_site(tmp_path / "project", devnet, number=next(_numbers))
+
+
+def anchored(site: Site, url: str | None = None) -> Round:
+    """Do what ``run --once`` does."""
+    with site.open() as project, reading(url or site.url) as node:
+        return anchor_round(
+            project,
+            node,
+            lambda: open_signer(project.config),
+            SystemClock(),
+            wait_for="final",
+            report=lambda _: None,
+        )
+
+
+def prove_first(project: Project) -> Receipt:
+    with project.database.read() as connection:
+        first = next(iter(load_all(connection)))
+    return Prover(project).prove(first)
+
+
+def refusal(action: Callable[[], object]) -> AnchorError:
+    with pytest.raises(AnchorError) as caught:
+        action()
+    return caught.value
+
+
+# Receipts
+
+
+def test_a_receipt_with_an_anchor_is_never_replaced_by_a_promise(site: Site) -> None:
+    path = sidecar_path(site.add("a.txt", b"a"))
+    with site.open() as project:
+        seal(project.database, utc_now())
+        promise = prove_first(project)
+    save_receipt(path, promise)
+    anchored(site)
+    with site.open() as project:
+        whole = prove_first(project)
+    assert (len(promise.anchors), len(whole.anchors)) == (0, 1)
+    assert save_receipt(path, whole) == whole
+    assert path.read_bytes() == encode_receipt(whole)
+    assert save_receipt(path, promise) == whole
+    assert path.read_bytes() == encode_receipt(whole)
+
+
+def test_what_is_no_receipt_of_this_log_is_never_overwritten(site: Site) -> None:
+    path = sidecar_path(site.add("a.txt", b"a"))
+    with site.open() as project:
+        seal(project.database, utc_now())
+        receipt = prove_first(project)
+    stranger = encode_receipt(replace(receipt, log=make_log_id(DEV_ADDRESSES[1], 0)))
+    for content in (b"", b"notes", b"{}", encode_receipt(receipt)[:-9], stranger):
+        path.write_bytes(content)
+        error = refusal(lambda: save_receipt(path, receipt))
+        assert error.exit_code == ExitCode.USAGE
+        assert f"{path} is there and is no receipt of this log" in error.message
+        assert path.read_bytes() == content
+    path.unlink()
+    path.mkdir()
+    assert refusal(lambda: save_receipt(path, receipt)).exit_code == ExitCode.USAGE
+    path.rmdir()
+    os.mkfifo(path)
+    assert refusal(lambda: save_receipt(path, receipt)).exit_code == ExitCode.USAGE
+    assert path.is_fifo()
+
+
+def test_evidences_whose_names_clash_get_a_file_each(site: Site) -> None:
+    site.add("a.txt", b"a")
+    with site.open() as project:
+        seal(project.database, utc_now())
+        receipt = prove_first(project)
+    folder = ReceiptFolder(site.folder / "receipts")
+    names = [("a", 3), ("a.5", 4), ("a", 5), ("a", 5), ("./a", 6), ("../a", 7), ("__/a", 8)]
+    places = [folder.place(name, replace(receipt, index=index)) for name, index in names]
+    assert len(set(places)) == len(names)
+    assert [place.name for place in places[:3]] == [
+        "a.anchor.json",
+        "a.5.anchor.json",
+        "a.5.5.anchor.json",
+    ]
+    assert all(place.resolve().is_relative_to(site.folder / "receipts") for place in places)
+
+
+# Files
+
+
+def test_a_file_is_written_in_place_of_a_planted_link_not_through_it(tmp_path: Path) -> None:
+    victim, path = tmp_path / "victim", tmp_path / "out"
+    victim.write_bytes(b"precious")
+    path.symlink_to(victim)
+    write_file(path, b"new")
+    assert victim.read_bytes() == b"precious"
+    assert not path.is_symlink()
+    assert path.read_bytes() == b"new"
+    assert {item.name for item in tmp_path.iterdir()} == {"victim", "out"}
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "below").mkdir(parents=True)
+    (tmp_path / "file").write_bytes(b"file")
+    for path in (tmp_path / "folder", tmp_path / "file" / "below", tmp_path / ("n" * 256)):
+        with pytest.raises(UsageError, match="cannot be written"):
+            write_file(path, b"new")
+    assert sorted(str(item.relative_to(tmp_path)) for item in tmp_path.rglob("*")) == [
+        "file",
+        "folder",
+        "folder/below",
+    ]
+    assert snapshot(tmp_path) == {"file": b"file"}
+
+
+# Whom the sender believes
+
+
+@contextmanager
+def lying(site: Site, lie: Callable[[str, list[Any], Any], Any]) -> Iterator[str]:
+    """Run a node that answers as the site's does, but for what ``lie`` makes of a result."""
+
+    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        message = json.loads(body)
+        request = urllib.request.Request(site.url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as response:
+            answer = json.loads(response.read())
+        if "result" in answer:
+            answer["result"] = lie(message["method"], message["params"], answer["result"])
+        send(handler, 200, json.dumps(answer).encode())
+
+    with serve(respond) as url:
+        yield url
+
+
+def one_more_at_latest(method: str, params: list[Any], result: Any) -> Any:
+    is_asked = method == "eth_getTransactionCount" and params[1] == "latest"
+    return hex(int(result, 16) + 1) if is_asked else result
+
+
+def one_less_at_a_hash(method: str, params: list[Any], result: Any) -> Any:
+    is_asked = method == "eth_getTransactionCount" and params[1] != "latest"
+    return hex(max(int(result, 16) - 1, 0)) if is_asked else result
+
+
+def absurd(method: str, params: list[Any], result: Any) -> Any:
+    return hex(2**63) if method == "eth_getTransactionCount" else result
+
+
+@pytest.mark.parametrize("lie", [one_more_at_latest, one_less_at_a_hash, absurd])
+def test_a_nonce_that_cannot_be_believed_is_never_signed_for(
+    site: Site, lie: Callable[[str, list[Any], Any], Any]
+) -> None:
+    site.add("a.txt", b"a")
+    signed = site.rows("SELECT count(*) FROM attempts")
+    sent = nonce(site.url)
+    with lying(site, lie) as url:
+        error = refusal(lambda: anchored(site, url))
+    assert error.exit_code == ExitCode.CANNOT_CHECK
+    assert site.rows("SELECT count(*) FROM attempts") == signed
+    assert nonce(site.url) == sent
+    assert anchored(site).anchored is not None
+    assert nonce(site.url) == sent + 1
+
+
+def test_a_key_is_not_changed_while_its_transaction_is_unsettled(
+    site: Site, devnet: Devnet
+) -> None:
+    site.edit("wait_seconds = 600", "wait_seconds = 1")
+    with site.open() as project, reading(site.url) as node:
+        config = project.config
+        call = encode_set_operator_call(config.log, DEV_ADDRESSES[1], 1)
+        manager = make_manager(project, node, open_signer(config), SystemClock(), lambda _: None)
+        manager.send(Intent(to=config.registry, data=call, head_size=None))
+    site.add("a.txt", b"a")
+    with open_proxy(devnet) as (proxy, url):
+        proxy.lose["eth_sendRawTransaction"] = ["request"] * 10
+        assert refusal(lambda: anchored(site, url)).exit_code == ExitCode.NOT_FINAL
+    signed = site.rows("SELECT hex(raw) FROM attempts ORDER BY signed_at")
+    sent = nonce(site.url)
+    write_keystore(site.folder / "second.json", SECOND_KEY, "devnet", iterations=1_000)
+    site.edit('"devnet-key.json"', '"second.json"')
+    error = refusal(lambda: anchored(site))
+    assert error.exit_code == ExitCode.SIGNER
+    assert "is not settled yet" in error.message
+    assert site.rows("SELECT hex(raw) FROM attempts ORDER BY signed_at") == signed
+    assert nonce(site.url, "0x" + DEV_ADDRESSES[1].hex()) == 0
+    site.edit('"second.json"', '"devnet-key.json"')
+    anchored(site)
+    assert nonce(site.url) == sent + 1
+    site.edit('"devnet-key.json"', '"second.json"')
+    site.add("b.txt", b"b")
+    assert anchored(site).anchored is not None
+    assert nonce(site.url, "0x" + DEV_ADDRESSES[1].hex()) == 1
+    assert [size for size, _ in site.anchors_on_chain()] == [1, 2]
+
+
+# Slow nodes
+
+
+def drip_body(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    drip(handler)
+
+
+def drip_headers(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    drip(handler)
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    for _ in range(40):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(0.5)
+
+
+SLOW = [drip_body, drip_headers]
+
+
+@pytest.mark.parametrize("respond", SLOW)
+def test_a_node_that_answers_byte_by_byte_is_given_up_in_time(
+    respond: Callable[[BaseHTTPRequestHandler, bytes], None],
+) -> None:
+    with serve(respond) as url:
+        rpc = Rpc(url, timeout=1.0)
+        begin = time.monotonic()
+        with pytest.raises(NodeUnreachableError, match="timed out") as caught:
+            Node(rpc).fetch_chain_id()
+        assert time.monotonic() - begin < 2.0
+        assert caught.value.exit_code == ExitCode.CANNOT_CHECK
+        rpc.close()
+
+
+@pytest.mark.parametrize("respond", SLOW)
+def test_a_process_ends_at_once_after_it_gave_a_node_up(
+    respond: Callable[[BaseHTTPRequestHandler, bytes], None],
+) -> None:
+    program = (
+        "import sys, time\n"
+        "from anchor.chain.rpc import Rpc\n"
+        "from anchor.errors import NodeUnreachableError\n"
+        "try:\n"
+        "    Rpc(sys.argv[1], timeout=1.0).call('eth_chainId')\n"
+        "except NodeUnreachableError:\n"
+        "    print(time.time())\n"
+    )
+    with serve(respond) as url:
+        done = subprocess.run(
+            [sys.executable, "-c", program, url],
+            capture_output=True,
+            env=environment(),
+            timeout=60,
+            check=True,
+        )
+        assert time.time() - float(done.stdout) < 2.0
+    assert done.stderr == b""
