@@ -226,7 +226,7 @@ def test_foreign_code_in_the_registrys_place_is_never_used(
     site.add("b.txt", b"b")
     with nothing_changes(site):
         site.run("deploy").refused(32, "not our registry's", "nothing was sent")
-        site.run("run", "--once").refused(32, "is not our registry's", "nothing was sent")
+        site.run("run", "--once").refused(32, "not our registry's", "nothing was sent")
         site.run("verify", file).expect(12, "not the pinned", " 6. fail")
     assert len(site.heads()) == 1
 

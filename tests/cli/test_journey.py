@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.command import Ran, Running, run_anchor, start_anchor
+from support.command import Ran, Running, run_anchor, run_together, start_anchor
 from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site, dev_log
 
@@ -147,9 +147,10 @@ def test_files_verify_from_the_store_in_a_new_process(journey: Journey) -> None:
 def test_quiet_prints_one_line_for_each_file(journey: Journey) -> None:
     files = [journey.files / "01/00100.txt", journey.files / "01/00101.txt"]
     lines = journey.anchor("verify", "--quiet", *files).expect(0).out.splitlines()
-    assert [line.split(": existed no later than ")[0] for line in lines] == [
-        f"verified {file}" for file in files
-    ]
+    for file, line in zip(files, lines, strict=True):
+        assert re.fullmatch(
+            rf"verified +{re.escape(str(file))}: existed no later than .* UTC", line
+        )
 
 
 def test_one_changed_byte_is_a_mismatch_even_without_a_receipt_file(journey: Journey) -> None:
@@ -283,7 +284,8 @@ def test_explain_prints_every_hash_and_the_slot_in_the_registry(
     assert word[-46:] == steps[-1]["low_bytes"]
 
 
-def test_stamp_is_the_whole_job_in_one_go(site: Site) -> None:
+def test_stamp_is_the_whole_job_in_one_go(make: Callable[..., Site], embedded: Devnet) -> None:
+    site = make(embedded)
     note = site.write("note.txt", b"meeting at noon\n")
     folder = site.write("folder/a.txt", b"a").parent
     stamped = site.run("stamp", note, folder).expect(0)
@@ -316,17 +318,13 @@ def test_a_receipt_written_before_finality_is_upgraded_later(
     site.run("verify", file).expect(0)
 
 
-def test_each_command_prints_one_json_document(
-    make: Callable[..., Site], anvil: Devnet, tmp_path: Path
-) -> None:
-    site = make(anvil, "unused")
-    folder = tmp_path / "json"
-    number = str(site.number)
-    site = Site(folder=folder, url=anvil.url, number=site.number)
-    init = ("init", "--devnet", "--rpc", anvil.url, "--number", number, folder, "--json")
+def test_each_command_prints_one_json_document(embedded: Devnet, tmp_path: Path) -> None:
+    site = Site(folder=tmp_path / "project", url=embedded.url, number=9_200)
+    init = ("init", "--devnet", "--rpc", site.url, "--number", "9200", site.folder, "--json")
     made = run_anchor(*init, cwd=tmp_path).expect(0).document
-    assert made["log"] == "0x" + dev_log(site.number)
-    assert site.run("deploy", "--json").expect(0).document["tx_hash"] is None
+    assert made["log"] == "0x" + dev_log(9_200)
+    deployed = site.run("deploy", "--json").expect(0).document
+    assert deployed["registry"] == made["registry"]
     file, note = site.write("a.txt", b"a"), site.write("b.txt", b"b")
     added = site.run("add", file, "--json").expect(0).document
     assert (added["new"], added["known"], added["bytes"]) == (1, 0, 1)
@@ -334,17 +332,22 @@ def test_each_command_prints_one_json_document(
     assert site.run("run", "--once", "--json").expect(0).document["sequence"] == 1
     stamped = site.run("stamp", note, "--json").expect(0).document
     assert stamped["receipts"] == [{"file": str(note), "receipt": f"{note}.anchor.json"}]
-    assert site.run("status", "--json").expect(0).document["chain"]["to anchor"] == 0
     assert site.run("prove", file, "--json").expect(0).document["written"][0]["anchors"] == 1
-    assert site.run("upgrade", file, "--json").expect(0).document["receipts"][0]["anchors"] == 1
-    verified = site.run("verify", file, note, "--json").expect(0).document
-    assert [item["exit_code"] for item in verified["files"]] == [0, 0]
-    assert site.run("explain", file, "--json").expect(0).document["steps"][0]["what"] == "leaf"
+    status, upgraded, verified, explained, missing = run_together(
+        lambda: site.run("status", "--json").expect(0),
+        lambda: site.run("upgrade", file, "--json").expect(0),
+        lambda: site.run("verify", file, note, "--json").expect(0),
+        lambda: site.run("explain", file, "--json").expect(0),
+        lambda: site.run("verify", "missing.txt", "--json").refused(2),
+    )
+    assert status.document["chain"]["to anchor"] == 0
+    assert upgraded.document["receipts"][0]["anchors"] == 1
+    assert [item["exit_code"] for item in verified.document["files"]] == [0, 0]
+    assert explained.document["steps"][0]["what"] == "leaf"
+    assert missing.document["exit_code"] == 2
+    assert "missing.txt" in missing.document["error"]
     file.write_bytes(b"x")
     assert site.run("verify", file, "--json").expect(10).document["exit_code"] == 10
-    missing = site.run("verify", "missing.txt", "--json").refused(2).document
-    assert missing["exit_code"] == 2
-    assert "missing.txt" in missing["error"]
 
 
 def test_status_without_a_node_is_still_one_json_document(site: Site) -> None:

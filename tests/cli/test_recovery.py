@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.command import ANCHOR, LAUNCHER
 from support.nodes import ask, nonce, open_proxy, stop_the_clock
-from support.projects import Site, make_site
+from support.projects import Site
 
 from anchor.chain.devnet import Devnet
 
@@ -29,9 +28,10 @@ EFFECTS = [
     (*JOURNAL, "settle_slot", "1"),
     ("anchor.pipeline.anchoring", "-", "save_anchor", "1"),
 ]
-CRASHES = [(when, *effect) for effect in EFFECTS for when in ("before", "after")]
-
-_names = itertools.count()
+# After one effect is before the next, so these are all the states a crash can leave.
+CRASHES = [("before", *EFFECTS[0]), *(("after", *effect) for effect in EFFECTS)]
+SAVED = CRASHES.index(("after", *JOURNAL, "save_attempt", "1"))
+SENT = CRASHES.index(("after", *NODE, "send_raw_transaction", "1"))
 
 
 def crashing(*words: str) -> tuple[str, ...]:
@@ -56,10 +56,13 @@ def check_every_nonce_is_settled(site: Site) -> None:
     assert site.rows("SELECT count(*) FROM slots WHERE outcome IS NOT 'included'") == [(0,)]
 
 
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory, embedded: Devnet) -> Site:
-    """One log that goes through all the crashes."""
-    return make_site(tmp_path_factory.mktemp("crashes") / "project", embedded, number=9_000)
+@pytest.fixture
+def log(make: Callable[..., Site], embedded: Devnet) -> Site:
+    """A log with one anchor, whose journal is settled."""
+    site = make(embedded)
+    site.add("first", b"first")
+    site.anchor()
+    return site
 
 
 @pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: f"{crash[0]} {crash[3]}")
@@ -67,10 +70,13 @@ def test_after_a_kill_at_any_effect_the_next_run_anchors_once(
     log: Site, crash: tuple[str, ...]
 ) -> None:
     before, sent_before = attempts(log), nonce(log.url)
-    log.add(f"file {next(_names)}", b"evidence %d" % next(_names))
+    log.add("second", b"second")
     log.run("run", "--once", command=crashing(*crash), killed=True)
     stored = attempts(log)
     assert stored[: len(before)] == before
+    # Persist before effect: what was sent is stored, at whatever point the process ended.
+    assert len(stored) == len(before) + (CRASHES.index(crash) >= SAVED)
+    assert nonce(log.url) == sent_before + (CRASHES.index(crash) >= SENT)
     log.run("run", "--once").expect(0, "anchored (final)")
     check_one_anchor_for_each_head(log)
     assert nonce(log.url) == sent_before + 1

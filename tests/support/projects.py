@@ -21,6 +21,7 @@ from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.deployment import deploy
 from anchor.pipeline.gathering import source_of
 from anchor.pipeline.project import Project, create_project, open_project
+from anchor.pipeline.round import anchor_round
 from anchor.pipeline.setup import plan_dev_project, write_dev_key
 from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
 from anchor.types import Hash32, make_log_id
@@ -52,6 +53,18 @@ class Site:
         with self.open() as project:
             accept(project, [Submission(source=source_of(path), name=path.name, digests=digests)])
         return path
+
+    def anchor(self) -> None:
+        """Seal and anchor in this process, without waiting until it is final."""
+        with self.open() as project, reading(self.url) as node:
+            anchor_round(
+                project,
+                node,
+                lambda: open_signer(project.config),
+                SystemClock(),
+                wait_for="included",
+                report=lambda _: None,
+            )
 
     def edit(self, old: str, new: str) -> None:
         """Change the configuration's text."""
