@@ -453,20 +453,23 @@ def test_a_store_that_is_missing_or_none_is_named_and_never_replaced(
 
 def test_only_one_process_works_on_a_log_at_a_time(site: Site) -> None:
     file = site.add("a.txt", b"a")
-    with (site.folder / "anchor.lock").open("w") as lock, nothing_changes(site):
+    with (
+        (site.folder / "anchor.lock").open("w") as lock,
+        closing(sqlite3.connect(site.folder / "anchor.db")) as other,
+        nothing_changes(site),
+    ):
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for ran in run_together(
+        other.execute("BEGIN IMMEDIATE")
+        adding, *rest = run_together(
+            lambda: site.run("add", site.folder / "anchor.toml"),
             lambda: site.run("run", "--once"),
             lambda: site.run("seal"),
             lambda: site.run("stamp", file),
             lambda: site.run("deploy"),
-        ):
-            ran.refused(32, "another process is sealing or anchoring", "wait until it is done")
-    with nothing_changes(site), closing(sqlite3.connect(site.folder / "anchor.db")) as other:
-        other.execute("BEGIN IMMEDIATE")
-        site.run("add", site.folder / "anchor.toml").refused(
-            32, "the store is locked by another process", "nothing was changed"
         )
+    adding.refused(32, "the store is locked by another process", "nothing was changed")
+    for ran in rest:
+        ran.refused(32, "another process is sealing or anchoring", "wait until it is done")
     site.run("run", "--once").expect(0, "sealed 1 leaves")
 
 
