@@ -102,6 +102,7 @@ def encode_config(config: Config) -> str:
         )
         if value is not None
     ]
+    rpc = config.rpc if is_plain_url(config.rpc) else describe_url(config.rpc)
     digests = ", ".join(f'"{name}"' for name in config.digests)
     return "\n".join(
         [
@@ -114,7 +115,7 @@ def encode_config(config: Config) -> str:
             "",
             "[chain]",
             "# A URL that holds an API key belongs in the environment: ANCHOR_CHAIN__RPC.",
-            f'rpc = "{describe_url(config.rpc)}"',
+            f"rpc = {format_toml_string(rpc)}",
             f"chain_id = {config.chain_id}",
             f'genesis = "0x{config.genesis.hex()}"',
             f'registry = "{format_address(config.registry)}"',
@@ -140,7 +141,12 @@ def encode_config(config: Config) -> str:
 
 
 def is_plain_url(url: str) -> bool:
-    """Say whether an RPC URL holds nothing but scheme, host and port, and so no secret."""
+    """Say whether an RPC URL holds nothing but scheme, host and port, and so no secret.
+
+    What is no URL at all is the name of a chain inside a process, as ape has one.
+    """
+    if "//" not in url:
+        return True
     return url.rstrip("/") == describe_url(url)
 
 

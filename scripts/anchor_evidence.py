@@ -20,11 +20,10 @@ from anchor.executor import open_executor
 from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
 from anchor.intake import Hashed, find_sources
 from anchor.pipeline.gathering import gather
-from anchor.pipeline.project import Project, write_file
+from anchor.pipeline.project import Project
 from anchor.pipeline.proving import Prover
-from anchor.pipeline.receipts import find_evidence
+from anchor.pipeline.receipts import find_evidence, save_receipt
 from anchor.pipeline.round import State, anchor_round
-from anchor.receipt import encode_receipt
 from scripts._ape_project import (
     AnchorCommand,
     autosign_option,
@@ -63,7 +62,7 @@ def cli(
             found = find_sources(paths, follow_symlinks=False)
             # The receipts of an earlier run lie among the files.
             evidence = (item for item in found if not item.path.name.endswith(RECEIPT_SUFFIX))
-            gathered = gather(project, evidence, executor=executor)
+            gathered = gather(project, evidence, executor=executor, keep_files=True)
         for problem in gathered.problems:
             output.note(f"not anchored: {problem.path}: {problem.reason}")
         if not gathered.files:
@@ -92,5 +91,5 @@ def _write_sidecars(project: Project, files: tuple[Hashed, ...], state: State) -
         for hashed in files:
             file = hashed.source.path
             receipt = prover.prove(find_evidence(connection, file, hashed.digests))
-            write_file(sidecar_path(file), encode_receipt(receipt))
+            save_receipt(sidecar_path(file), receipt)
             output.line(f"{file}  leaf {receipt.index}  {state.value}")

@@ -184,6 +184,9 @@ def test_on_apes_in_process_chain(work: Path) -> None:
         expect(run(*verify, "--receipt", "newer.json"), 22, "1. cannot tell")
         provider.restore(untouched)
         assert run("deploy", "--network", IN_PROCESS, "--project", "second", *DEV).code == 0
+        # A node that has not come to the anchor's block cannot tell; one that has, can.
+        expect(run(*verify), 20, "7. cannot tell")
+        provider.mine(height)
         expect(run(*verify), 11, "7. fail")
 
 
