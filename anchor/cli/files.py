@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
 
 def receipt_path(argument: Path) -> Path:
-    """Return the receipt that ``argument`` is, or that lies beside it."""
+    """Return the receipt that ``argument`` is, or that lies beside it, if one does.
+
+    Raises:
+        UsageError: what lies there is no regular file; a pipe there would be waited for.
+    """
     from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
 
-    return argument if argument.name.endswith(RECEIPT_SUFFIX) else sidecar_path(argument)
+    if argument.name.endswith(RECEIPT_SUFFIX):
+        return argument
+    path = sidecar_path(argument)
+    if os.path.lexists(path) and not is_there(path):
+        raise UsageError(f"{path} is not a regular file", hint="name the receipt itself")
+    return path
 
 
 def read_receipt(path: Path) -> bytes:

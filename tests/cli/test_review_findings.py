@@ -330,3 +330,10 @@ def test_a_key_in_the_url_is_in_no_file_and_a_quote_in_a_path_does_no_harm(
     for path, data in snapshot(folder).items():
         assert b"SECRETKEYVALUE" not in data, path
     assert site.url in (folder / "anchor.toml").read_text("utf-8")
+
+
+def test_a_pipe_in_the_receipts_place_is_not_waited_for(site: Site) -> None:
+    file = site.write("a.txt", b"a")
+    os.mkfifo(f"{file}.anchor.json")
+    for command in ("explain", "upgrade", "verify"):
+        site.run(command, file).refused(2, "is not a regular file")
