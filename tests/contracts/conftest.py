@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.gas_table import GAS_TABLE, format_gas_table
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -30,6 +31,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # npm's wrapper scripts need a postinstall step that may not have run; the binaries do not.
     binaries = sorted(ROOT.glob("node_modules/@foundry-rs/anvil-*/bin"))
     os.environ["PATH"] = os.pathsep.join([*map(str, binaries), os.environ["PATH"]])
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if rows := config.stash.get(GAS_TABLE, None):
+        terminalreporter.section("gas")
+        for line in format_gas_table(rows):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

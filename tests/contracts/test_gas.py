@@ -1,17 +1,29 @@
-"""What the calls cost, against the figures checked in (``gas.json``)."""
+"""What the calls cost, against the figures and the ceilings checked in (``gas.json``)."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.contract_log import log_id
+from support.gas_table import GAS_TABLE
 from support.rfc9162_reference import hash_leaf, hash_node, split
 
-SNAPSHOT = Path(__file__).with_name("gas.json")
-OLD_SIZE, NEW_SIZE = 1_000_003, 1_010_003
+SNAPSHOT = json.loads(Path(__file__).with_name("gas.json").read_text("utf-8"))
+
+# A batch of 10,000 onto logs of these sizes; odd ones, as logs are.
+BATCH = 10_000
+LOG_SIZES = (1_003, 1_000_003, 1_000_000_003)
+# No two sizes between 980,000 and 1,100,000 take more hashes (39) or a longer proof (22 nodes);
+# the second pair, with 40, is the costliest whose old size is below 2^20.
+WORST = ((1_015_807, 1_048_577), (1_048_575, 2_097_151))
+DEPTHS = (0, 10, 20, 30, 40)
+# What a level adds at most: a node of calldata (512) and the hashes and steps it takes.
+LEVEL_CEILING = 1_400
 
 
 @cache
@@ -32,24 +44,91 @@ def proof_over_equal_leaves(old: int, new: int, known: bool = True) -> list[byte
     return [*proof_over_equal_leaves(old - left, new - left, False), root_of_equal_leaves(left)]
 
 
-def test_gas_is_as_checked_in(registry: Any, owner: Any, operator: Any) -> None:
-    log, other, successor = (log_id(owner, number) for number in (1, 2, 3))
-    old_root, new_root = root_of_equal_leaves(OLD_SIZE), root_of_equal_leaves(NEW_SIZE)
-    proof = proof_over_equal_leaves(OLD_SIZE, NEW_SIZE)
-    first, later = (old_root, OLD_SIZE, []), (new_root, NEW_SIZE, proof)
-    anchor = registry.anchor
-    used = {
-        "deploy": registry.creation_metadata.receipt,
-        "anchor: first, by the owner": anchor(log, *first, sender=owner),
-        "anchor: 1,000,003 to 1,010,003 leaves, by the owner": anchor(log, *later, sender=owner),
-        "setOperator: new": registry.setOperator(other, operator, 1, sender=owner),
-        "anchor: first, by an operator": anchor(other, *first, sender=operator),
-        "anchor: 1,000,003 to 1,010,003 leaves, by an operator": anchor(
-            other, *later, sender=operator
-        ),
-        "setOperator: remove": registry.setOperator(other, operator, 0, sender=owner),
-        "succeed": registry.succeed(other, old_root, successor, sender=owner),
-    }
-    measured = {name: receipt.gas_used for name, receipt in used.items()}
-    text = json.dumps(measured, indent=2) + "\n"
-    assert text == SNAPSHOT.read_text("utf-8"), f"is it meant? then gas.json becomes:\n{text}"
+class Meter:
+    """Runs every call once, on logs of its own."""
+
+    def __init__(self, registry: Any, owner: Any, operator: Any) -> None:
+        self._registry = registry
+        self._owner = owner
+        self._operator = operator
+        self._numbers = count(1)
+
+    def measure(self) -> dict[str, int]:
+        used = {"deploy": self._registry.creation_metadata.receipt.gas_used}
+        for sender, who in ((self._owner, "owner"), (self._operator, "operator")):
+            for old, new in [*((size, size + BATCH) for size in LOG_SIZES), *WORST]:
+                first, later = self.anchor_twice(old, new, sender)
+                used[f"anchor: first, {who}"] = first
+                used[f"anchor: {old:,} → {new:,} leaves, {who}"] = later
+        used |= self.measure_owner_calls()
+        for depth in DEPTHS:
+            used[f"verifyInclusion: {depth} hashes"] = self.verify_inclusion(depth)
+        return used
+
+    def anchor_twice(self, old: int, new: int, sender: Any) -> tuple[int, int]:
+        """Return the gas of a log's first anchor and of the next one."""
+        log = log_id(self._owner, next(self._numbers))
+        if sender is self._operator:
+            self._registry.setOperator(log, sender, 1, sender=self._owner)
+        proof = proof_over_equal_leaves(old, new)
+        receipts = [
+            self._registry.anchor(log, root_of_equal_leaves(size), size, nodes, sender=sender)
+            for size, nodes in ((old, []), (new, proof))
+        ]
+        return receipts[0].gas_used, receipts[1].gas_used
+
+    def measure_owner_calls(self) -> dict[str, int]:
+        old, new = (log_id(self._owner, next(self._numbers)) for _ in range(2))
+        registry, root = self._registry, root_of_equal_leaves(BATCH)
+        calls = {
+            "setOperator: new": lambda: registry.setOperator(
+                old, self._operator, 1, sender=self._owner
+            ),
+            "setOperator: remove": lambda: registry.setOperator(
+                old, self._operator, 0, sender=self._owner
+            ),
+            "": lambda: registry.anchor(old, root, BATCH, [], sender=self._owner),
+            "succeed": lambda: registry.succeed(old, root, new, sender=self._owner),
+        }
+        return {name: call().gas_used for name, call in calls.items() if name or not call()}
+
+    def verify_inclusion(self, depth: int) -> int:
+        """Return the gas of ``verifyInclusion``, sent as a transaction, in a tree of 2^depth."""
+        log, size = log_id(self._owner, next(self._numbers)), 2**depth
+        root = root_of_equal_leaves(size)
+        path = [root_of_equal_leaves(2**level) for level in range(depth)]
+        self._registry.anchor(log, root, size, [], sender=self._owner)
+        verify = self._registry.verifyInclusion.transact
+        used: int = verify(log, root, hash_leaf(b""), 0, path, sender=self._owner).gas_used
+        return used
+
+
+@pytest.fixture(scope="module")
+def measured(
+    registry: Any, owner: Any, operator: Any, pytestconfig: pytest.Config
+) -> dict[str, int]:
+    figures = Meter(registry, owner, operator).measure()
+    pytestconfig.stash[GAS_TABLE] = [
+        (name, gas, SNAPSHOT.get(name, {}).get("ceiling")) for name, gas in figures.items()
+    ]
+    return figures
+
+
+def test_gas_is_as_checked_in(measured: dict[str, int]) -> None:
+    checked_in = {name: entry["gas"] for name, entry in SNAPSHOT.items()}
+    changed = dict(measured.items() ^ checked_in.items())
+    assert changed == {}, "is it meant? then gas.json takes the figures of the table below"
+
+
+def test_gas_stays_below_its_ceilings(measured: dict[str, int]) -> None:
+    above = {name: gas for name, gas in measured.items() if gas > SNAPSHOT[name]["ceiling"]}
+    assert above == {}
+
+
+def test_gas_grows_with_the_logarithm_of_the_log(measured: dict[str, int]) -> None:
+    # From 10^3 to 10^6 to 10^9 leaves a tree gets ten levels higher each time.
+    for who in ("owner", "operator"):
+        costs = [measured[f"anchor: {n:,} → {n + BATCH:,} leaves, {who}"] for n in LOG_SIZES]
+        assert all(later - earlier <= 10 * LEVEL_CEILING for earlier, later in pairwise(costs))
+    costs = [measured[f"verifyInclusion: {depth} hashes"] for depth in DEPTHS]
+    assert all(0 < later - earlier <= 10 * LEVEL_CEILING for earlier, later in pairwise(costs))
