@@ -14,17 +14,20 @@ from support.command import Ran, run_anchor
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.node import Node
 from anchor.chain.rpc import Rpc
+from anchor.chain.txmgr import Intent
 from anchor.cli.session import SystemClock, open_signer
 from anchor.config import load_config
 from anchor.digest import digest_bytes
 from anchor.pipeline.acceptance import Submission, accept
+from anchor.pipeline.anchoring import make_manager
 from anchor.pipeline.deployment import deploy
 from anchor.pipeline.gathering import source_of
 from anchor.pipeline.project import Project, create_project, open_project
 from anchor.pipeline.round import anchor_round
 from anchor.pipeline.setup import plan_dev_project, write_dev_key
+from anchor.registry.codec import encode_set_operator_call
 from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
-from anchor.types import Hash32, make_log_id
+from anchor.types import Address, Hash32, make_log_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,16 @@ class Site:
                 wait_for="included",
                 report=lambda _: None,
             )
+
+    def authorise(self, key: Address, operator_id: int) -> None:
+        """Let ``key`` anchor, by a transaction through this project's journal."""
+        with self.open() as project, reading(self.url) as node:
+            config = project.config
+            call = encode_set_operator_call(config.log, key, operator_id)
+            manager = make_manager(
+                project, node, open_signer(config), SystemClock(), lambda _: None
+            )
+            manager.send(Intent(to=config.registry, data=call, head_size=None))
 
     def edit(self, old: str, new: str) -> None:
         """Change the configuration's text."""
