@@ -22,7 +22,7 @@ from pydantic_settings import (
 from anchor.chain.urls import describe_url
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
-from anchor.filenames import TRUST_POLICY
+from anchor.filenames import TRUST_POLICY, deployment_record_path
 from anchor.registry.keccak import format_address, parse_address
 from anchor.trust import FinalityRule, format_toml_string
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
@@ -46,6 +46,7 @@ class Config:
     """Everything a command needs to know about the project in ``folder``."""
 
     folder: Path
+    file: Path
     store: Path
     receipts: Path
     trust: Path
@@ -68,6 +69,11 @@ class Config:
         """Return the lock file beside the store."""
         return self.store.with_suffix(".lock")
 
+    @property
+    def deployment_record(self) -> Path:
+        """Return where the record of the registry's deployment on this chain is."""
+        return deployment_record_path(self.folder, self.chain_id)
+
 
 def load_config(path: Path) -> Config:
     """Read the configuration in ``path``.
@@ -81,7 +87,7 @@ def load_config(path: Path) -> Config:
         )
     try:
         document = _load_document(path)
-        return _from_document(document, path.resolve().parent)
+        return _from_document(document, path.resolve())
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -216,12 +222,13 @@ def _load_document(path: Path) -> _ConfigDocument:
     return FromFile.model_validate({})
 
 
-def _from_document(document: _ConfigDocument, folder: Path) -> Config:
-    chain, signer = document.chain, document.signer
+def _from_document(document: _ConfigDocument, file: Path) -> Config:
+    folder, chain, signer = file.parent, document.chain, document.signer
     if (signer.keystore is None) == (signer.ape_account is None):
         raise ConfigError("the [signer] section needs either keystore or ape_account")
     return Config(
         folder=folder,
+        file=file,
         store=folder / document.store,
         receipts=folder / document.receipts,
         trust=folder / document.trust,

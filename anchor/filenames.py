@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 from anchor.errors import ConfigError
+from anchor.types import ChainId
 
 CONFIG = "anchor.toml"
 TRUST_POLICY = "trust.toml"
@@ -48,6 +49,11 @@ def policy_of(config: Path) -> Path:
     if not isinstance(named, str):
         raise ConfigError(f"{config}, member trust: not a string")
     return config.parent / named
+
+
+def deployment_record_path(folder: Path, chain_id: ChainId) -> Path:
+    """Return where a project keeps the record of the registry's deployment on ``chain_id``."""
+    return folder / "deployments" / str(chain_id) / "AnchorRegistry.json"
 
 
 def find_checkout() -> Path | None:

@@ -28,7 +28,7 @@ contract AnchorRegistry is IAnchorRegistry {
     function anchor(bytes32 log, bytes32 root, uint256 size, bytes32[] calldata consistencyProof)
         external
     {
-        uint72 sender; // 0 is the owner, for whom nothing is read
+        uint72 sender = 0; // the owner, for whom nothing is read
         if (!_isOwner(log)) {
             sender = operatorIds[log][msg.sender];
             if (sender == 0) revert NotAuthorised(log, msg.sender);

@@ -142,11 +142,12 @@ def _encode_transaction(
         "sender": account.address,
         "chainId": transaction.chain_id,
         "nonce": transaction.nonce,
-        "to": format_address(transaction.to),
         "value": 0,
         "data": transaction.data,
         "gas": transaction.gas,
     }
+    if transaction.to is not None:
+        fields["to"] = format_address(transaction.to)
     if fees.legacy:
         return StaticFeeTransaction(gasPrice=fees.max_fee, **fields)
     return DynamicFeeTransaction(

@@ -12,8 +12,8 @@ from anchor.errors import ExitCode
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
-    "init", "devnet", "deploy", "add", "seal", "run", "stamp", "status", "prove", "upgrade",
-    "verify", "explain", "demo",
+    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
+    "prove", "upgrade", "verify", "explain", "demo",
 )  # fmt: skip
 
 

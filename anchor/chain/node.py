@@ -117,15 +117,16 @@ class Node:
         """Return the node's suggested gas price in wei (chains without EIP-1559)."""
         return self._quantity("eth_gasPrice")
 
-    def call(self, *, sender: Address, to: Address, data: bytes) -> bytes:
-        """Run a call on the latest block; a revert raises ``NodeRefusedError`` with its data."""
-        call = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
-        return self._data("eth_call", call, "latest")
+    def call(self, *, sender: Address, to: Address | None, data: bytes) -> bytes:
+        """Run a call on the latest block; a revert raises ``NodeRefusedError`` with its data.
 
-    def estimate_gas(self, *, sender: Address, to: Address, data: bytes) -> int:
+        ``to`` None runs ``data`` as the creation of a contract.
+        """
+        return self._data("eth_call", _encode_call(sender, to, data), "latest")
+
+    def estimate_gas(self, *, sender: Address, to: Address | None, data: bytes) -> int:
         """Return the gas the call would take; a revert raises ``NodeRefusedError``."""
-        call = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
-        return self._quantity("eth_estimateGas", call)
+        return self._quantity("eth_estimateGas", _encode_call(sender, to, data))
 
     def send_raw_transaction(self, raw: bytes) -> None:
         """Hand a signed transaction to the node.
@@ -181,6 +182,11 @@ class Node:
 
     def _what(self, part: str) -> str:
         return f"the node {self.name}'s {part}"
+
+
+def _encode_call(sender: Address, to: Address | None, data: bytes) -> dict[str, str]:
+    call = {"from": _hex(sender), "data": _hex(data)}
+    return call if to is None else call | {"to": _hex(to)}
 
 
 def _decode_quantity(value: object, what: str) -> int:

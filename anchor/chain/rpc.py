@@ -9,11 +9,8 @@ API keys live.
 from __future__ import annotations
 
 import json
-import re
-import threading
 from base64 import b64encode
 from collections.abc import Sequence
-from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -23,22 +20,17 @@ from web3.types import RPCEndpoint
 
 from anchor.chain.urls import describe_url
 from anchor.errors import NodeFaultError, NodeRefusedError, NodeUnreachableError
+from anchor.exchange import BadResponse, BoundedSession, describe_failure
 
 # A block with full bodies stays below this; a node that sends more is broken or hostile.
 MAX_RESPONSE_BYTES = 16 << 20
 DEFAULT_TIMEOUT = 20.0
 """Seconds for one whole request and response."""
 
-_CHUNK = 1 << 16
 # A node's own error text is quoted in ours; this keeps a hostile one from flooding a terminal.
 _MAX_REASON = 300
 # Shorter parts of a URL ("v3", "eth") are words, not keys.
 _SHORTEST_SECRET = 6
-# A block nests four deep.  json recurses in C, and eth's libraries raise Python's recursion limit
-# so far that a tower of brackets would run out of stack and take the process with it.
-_MAX_DEPTH = 32
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
-_DEPTH_CHANGE = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 
 class Rpc:
@@ -52,7 +44,7 @@ class Rpc:
         """
         self.name = describe_url(url)
         self._secrets = _find_secrets(url)
-        self._session = _BoundedSession(timeout)
+        self._session = BoundedSession(timeout=timeout, max_bytes=MAX_RESPONSE_BYTES)
         self._provider = HTTPProvider(
             url, session=self._session, exception_retry_configuration=None
         )
@@ -67,7 +59,7 @@ class Rpc:
         """
         try:
             response = self._provider.make_request(RPCEndpoint(method), list(params))
-        except _BadResponse as error:
+        except BadResponse as error:
             raise NodeFaultError(f"the node {self.name} answered {method} with {error}") from None
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else "unknown"
@@ -76,7 +68,7 @@ class Rpc:
             ) from None
         except (requests.RequestException, OSError) as error:
             raise NodeUnreachableError(
-                f"the node {self.name} cannot be reached ({_reason(error)})",
+                f"the node {self.name} cannot be reached ({describe_failure(error)})",
                 hint="start the node, or point --rpc (or the configuration) at one that runs",
             ) from None
         except (ValueError, TypeError, RecursionError):
@@ -110,66 +102,6 @@ class Rpc:
         )
 
 
-class _BadResponse(Exception):
-    """The response cannot be read: too long, too slow, or a redirect."""
-
-
-class _BoundedSession(requests.Session):
-    """A session that bounds every response in bytes and in time, and follows no redirect."""
-
-    def __init__(self, timeout: float) -> None:
-        super().__init__()
-        self._timeout = timeout
-
-    def post(self, url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Any:
-        """Send the request and read the whole answer, all within the time.
-
-        requests bounds each single wait, not their sum: a node that sends a byte a second would
-        hold us for hours.  So the exchange has a thread of its own, left behind at the deadline.
-        """
-        outcome: SimpleQueue[requests.Response | BaseException] = SimpleQueue()
-
-        def exchange() -> None:
-            try:
-                outcome.put(self._exchange(url, data, json, kwargs))
-            except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
-                outcome.put(error)
-
-        threading.Thread(target=exchange, daemon=True, name="anchor-rpc").start()
-        try:
-            result = outcome.get(timeout=self._timeout)
-        except Empty:
-            raise requests.Timeout("the response took too long") from None
-        if isinstance(result, BaseException):
-            raise result
-        return result
-
-    def _exchange(
-        self, url: Any, data: Any, json: Any, kwargs: dict[str, Any]
-    ) -> requests.Response:
-        kwargs = {**kwargs, "allow_redirects": False, "stream": True, "timeout": self._timeout}
-        response = super().post(url, data=data, json=json, **kwargs)
-        with response:
-            if response.is_redirect:
-                raise _BadResponse("a redirect, which is never followed")
-            body = bytearray()
-            for chunk in response.iter_content(_CHUNK):
-                body += chunk
-                if len(body) > MAX_RESPONSE_BYTES:
-                    raise _BadResponse(f"more than {MAX_RESPONSE_BYTES:,} bytes")
-        _check_depth(body)
-        response._content = bytes(body)
-        return response
-
-
-def _check_depth(body: bytes | bytearray) -> None:
-    depth = 0
-    for token in _TOKENS.finditer(body):
-        depth += _DEPTH_CHANGE.get(token[0], 0)
-        if depth > _MAX_DEPTH:
-            raise _BadResponse("JSON that is nested too deeply")
-
-
 def _find_secrets(url: str) -> list[str]:
     """Return the parts of a URL that may be keys, the longest first."""
     parts = urlsplit(url)
@@ -178,15 +110,6 @@ def _find_secrets(url: str) -> list[str]:
     found = {user, password, parts.query, basic, *parts.path.split("/")}
     found |= {value for _, value in parse_qsl(parts.query)}
     return sorted((part for part in found if len(part) >= _SHORTEST_SECRET), key=len, reverse=True)
-
-
-def _reason(error: Exception) -> str:
-    """Say why without quoting the exception, whose text holds the URL."""
-    if isinstance(error, requests.Timeout):
-        return "timed out"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "TLS failed"
-    return "connection refused or cut"
 
 
 def _printable(text: str) -> str:

@@ -76,9 +76,12 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """One call to bring on chain; ``head_size`` is the head it anchors, None for a deployment."""
+    """One call to bring on chain; ``head_size`` is the head it anchors, None for a deployment.
 
-    to: Address
+    ``to`` None creates a contract from ``data``.
+    """
+
+    to: Address | None
     data: bytes
     head_size: int | None
 
@@ -135,7 +138,7 @@ class TransactionManager:
         """
         sender = self._signer.address
         gas = self._estimate(intent)
-        fees = self._price()
+        fees = fetch_fees(self._node, self._limits.fee_cap)
         self._check_balance(gas * fees.max_fee)
         nonce = self._fetch_next_nonce(sender)
         slot = self._open_slot()
@@ -311,13 +314,6 @@ class TransactionManager:
                 hint="nothing was sent; look at the log and the registry with `anchor status`",
             ) from error
 
-    def _price(self) -> Fees:
-        base_fee = self._node.fetch_base_fee()
-        if base_fee is None:
-            return price_legacy(gas_price=self._node.fetch_gas_price(), cap=self._limits.fee_cap)
-        tip = self._node.fetch_priority_fee()
-        return price_dynamic(base_fee=base_fee, suggested_tip=tip, cap=self._limits.fee_cap)
-
     def _check_balance(self, cost: int) -> None:
         if self._node.fetch_balance(self._signer.address) < cost:
             raise FundsError(
@@ -327,6 +323,18 @@ class TransactionManager:
 
     def _funds_message(self) -> str:
         return f"{format_address(self._signer.address)} cannot pay for the transaction"
+
+
+def fetch_fees(node: Node, cap: int) -> Fees:
+    """Return what to offer for a gas now, at most ``cap``.
+
+    Raises:
+        FundsError: the cap is below the market.
+    """
+    base_fee = node.fetch_base_fee()
+    if base_fee is None:
+        return price_legacy(gas_price=node.fetch_gas_price(), cap=cap)
+    return price_dynamic(base_fee=base_fee, suggested_tip=node.fetch_priority_fee(), cap=cap)
 
 
 _FUNDS_HINT = "send ether to that address; what is recorded and sealed stays, run again then"

@@ -15,11 +15,13 @@ from anchor.cli import (
     demo,
     deploy,
     devnet,
+    doctor,
     explain,
     init,
     prove,
     run,
     seal,
+    source,
     stamp,
     status,
     upgrade,
@@ -50,7 +52,8 @@ app = typer.Typer(
 )
 
 for _module in (
-    init, devnet, deploy, add, seal, run, stamp, status, prove, upgrade, verify, explain, demo,
+    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
+    explain, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
 from anchor.cli.session import SystemClock, open_node, open_signer, project_session
@@ -9,30 +13,54 @@ from anchor.cli.session import SystemClock, open_node, open_signer, project_sess
 NAME = "deploy"
 
 
-def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+def command(
+    config_path: ConfigOption = None,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain",
+            help="Deploy without the CREATE2 proxy, on a chain that has none: the registry gets an "
+            "address of its own, which verifiers must pin.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Deploy the registry unless it is there; the address is the same on every chain."""
-    from anchor.pipeline.deployment import deploy
+    from anchor.pipeline.deployment import deploy, deploy_plainly
+    from anchor.registry.artifact import registry_address
     from anchor.registry.keccak import format_address
     from anchor.store.lock import hold_lock
 
     output = Output(as_json=as_json)
-    with project_session(config_path) as project, hold_lock(project.config.lock):
+    with (
+        project_session(config_path, moved=plain) as project,
+        hold_lock(project.config.lock),
+    ):
         config = project.config
         node = open_node(config.rpc)
-        done = deploy(project, node, lambda: open_signer(config), SystemClock(), output.note)
+        work = deploy_plainly if plain else deploy
+        done = work(project, node, lambda: open_signer(config), SystemClock(), output.note)
+    standard = done.registry == registry_address()
     place = f"{format_address(done.registry)} on chain {config.chain_id}"
     if done.tx_hash is None:
         output.line(f"the registry is at {place} already; nothing was sent")
     else:
+        gas = "" if done.gas_used is None else f", {done.gas_used:,} gas"
         output.line(f"deployed the registry at {place}")
-        output.line(f"transaction 0x{done.tx_hash.hex()}, {done.gas_used:,} gas")
+        output.line(f"transaction 0x{done.tx_hash.hex()}{gas}")
     output.line(f"code hash   0x{done.code_hash.hex()}")
+    output.line(f"record      {done.record}")
+    if not standard:
+        output.note("This is not the standard address: verifiers need a trust policy that names it")
+        output.note(f"({config.trust}), and should check the transaction that deployed it.")
     output.result(
         {
             "registry": format_address(done.registry),
+            "standard_address": standard,
             "chain_id": config.chain_id,
             "code_hash": "0x" + done.code_hash.hex(),
             "tx_hash": None if done.tx_hash is None else "0x" + done.tx_hash.hex(),
             "gas_used": done.gas_used,
+            "record": str(done.record),
         }
     )

@@ -44,6 +44,14 @@ def command(
     finality: Annotated[
         str, typer.Option(help="'finalized', or a number of blocks where a chain has no such tag.")
     ] = "finalized",
+    registry: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where the registry is, if it was deployed with `deploy --plain`; else the "
+            "address it has on every chain.",
+        ),
+    ] = None,
     devnet: Annotated[
         bool, typer.Option("--devnet", help="Use `anchor devnet` and its public test key.")
     ] = False,
@@ -53,14 +61,16 @@ def command(
     from anchor.config import SignerConfig, is_plain_url
     from anchor.pipeline.project import create_project
     from anchor.pipeline.setup import plan_dev_project, plan_project, write_dev_key
-    from anchor.registry.keccak import format_address
+    from anchor.registry.artifact import registry_address
+    from anchor.registry.keccak import format_address, parse_address
     from anchor.types import log_number, log_owner
 
     output = Output(as_json=as_json)
     folder = folder.resolve()
+    place = None if registry is None else parse_address(registry, what="--registry")
     if devnet:
         url = rpc or DEVNET_URL
-        config = plan_dev_project(folder, open_node(url), url=url, number=number)
+        config = plan_dev_project(folder, open_node(url), url=url, number=number, registry=place)
     elif rpc is None:
         raise UsageError("--rpc is missing", hint="for a first try: `anchor init --devnet`")
     else:
@@ -78,6 +88,7 @@ def command(
             number=number,
             finality=_finality(finality),
             wait="included",
+            registry=place,
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,6 +100,9 @@ def command(
         output.note("set ANCHOR_CHAIN__RPC to the whole URL for every command.")
     if devnet:
         write_dev_key(config)
+    if config.registry != registry_address():
+        output.note("The registry is not at its standard address, where its code alone proves")
+        output.note("nothing: check the transaction that deployed it (docs/trust-policy.md).")
     output.line(f"project    {folder}")
     output.line(f"chain      {config.chain_id}, genesis 0x{config.genesis.hex()}")
     output.line(f"registry   {format_address(config.registry)}")

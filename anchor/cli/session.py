@@ -31,13 +31,18 @@ class SystemClock:
 
 
 @contextmanager
-def project_session(config_path: Path | None) -> Iterator[Project]:
-    """Open the project named by ``--config``, the environment or the current folder."""
+def project_session(config_path: Path | None, *, moved: bool = False) -> Iterator[Project]:
+    """Open the project named by ``--config``, the environment or the current folder.
+
+    ``moved`` also takes one whose plain deployment was interrupted, at its new registry.
+    """
     from anchor.config import load_config
     from anchor.filenames import find_config
     from anchor.pipeline.project import open_project
+    from anchor.pipeline.relocation import open_moved_project
 
-    project = open_project(load_config(config_path or find_config()))
+    config = load_config(config_path or find_config())
+    project = open_moved_project(config) if moved else open_project(config)
     try:
         yield project
     finally:

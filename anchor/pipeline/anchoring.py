@@ -39,7 +39,7 @@ from anchor.store.heads import (
     save_anchor,
 )
 from anchor.store.journal import StoredJournal
-from anchor.types import Anchor, Hash32, Head, log_owner
+from anchor.types import Address, Anchor, Hash32, Head, log_owner
 
 _GWEI = 10**9
 # How many transactions one call may need: an earlier run's, then ours; more means interference.
@@ -189,7 +189,7 @@ def anchor_newest(
             return _record_anchor(project, node, state.newest, block, inclusion)
         if manager is None:
             signer = open_signer()
-            _check_authority(project.config, node, signer)
+            check_authority(project.config, node, signer.address)
             manager = make_manager(project, node, signer, clock, report)
             inclusion = manager.resume()
             if inclusion is not None:
@@ -262,15 +262,21 @@ def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> 
         clock.sleep(_FINALITY_POLL)
 
 
-def _check_authority(config: Config, node: Node, signer: Signer) -> None:
-    if signer.address == log_owner(config.log):
-        return
-    slot = operator_id_slot(config.log, signer.address)
-    if not any(node.fetch_storage(config.registry, slot, "latest")):
+def check_authority(config: Config, node: Node, key: Address) -> int:
+    """Check that ``key`` may anchor in the log; return its operator id, 0 for the owner.
+
+    Raises:
+        SignerError: it is neither the owner nor an operator.
+    """
+    if key == log_owner(config.log):
+        return 0
+    word = node.fetch_storage(config.registry, operator_id_slot(config.log, key), "latest")
+    if not any(word):
         raise SignerError(
-            f"{format_address(signer.address)} is neither this log's owner nor its operator",
+            f"{format_address(key)} is neither this log's owner nor its operator",
             hint="use the owner's key, or let the owner call setOperator for this one",
         )
+    return int.from_bytes(word, "big")
 
 
 def _make_intent(project: Project, old: Head | None, new: Head) -> Intent:

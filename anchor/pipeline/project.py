@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from anchor.config import Config, encode_config, is_plain_url
 from anchor.errors import ChainGuardError, ConfigError, UsageError
-from anchor.filenames import CONFIG
 from anchor.store.database import Database, create_database, open_database
+from anchor.store.heads import newest_head
 from anchor.store.schema import project
 from anchor.trust import TrustEntry, encode_policy
-from anchor.types import log_number, log_owner
+from anchor.types import Address, log_number, log_owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def create_project(config: Config) -> Project:
     Raises:
         ConfigError: there is a project, or one of its files, already.
     """
-    for path in (config.folder / CONFIG, config.trust, config.store):
+    for path in (config.file, config.trust, config.store):
         if path.exists():
             raise ConfigError(
                 f"{path} exists already", hint="choose an empty folder, or use the project in it"
@@ -65,7 +65,7 @@ def create_project(config: Config) -> Project:
             )
         )
     write_file(config.trust, encode_policy([trust_entry(config)]))
-    write_file(config.folder / CONFIG, encode_config(config).encode("utf-8"))
+    write_file(config.file, encode_config(config).encode("utf-8"))
     return Project(config=config, database=database)
 
 
@@ -89,11 +89,42 @@ def open_project(config: Config) -> Project:
         ("code_hash", pins.code_hash, config.code_hash),
     ):
         if pinned != configured:
+            database.close()
             raise ChainGuardError(
                 f"the configuration's {member} is not the one this store was created with",
-                hint="undo the change: another log or chain needs a project of its own",
+                hint=_MOVED_HINT
+                if member == "registry"
+                else "undo the change: another log or chain needs a project of its own",
             )
     return Project(config=config, database=database)
+
+
+_MOVED_HINT = (
+    "undo the change, or run `anchor deploy --plain` again where it was interrupted: another "
+    "registry needs a project of its own"
+)
+
+
+def load_pinned_registry(database: Database) -> Address | None:
+    """Return the registry this store is pinned to; None where it was never initialised."""
+    with database.read() as connection:
+        found = connection.execute(select(project.c.registry)).scalar_one_or_none()
+    return None if found is None else Address(found)
+
+
+def pin_registry(database: Database, registry: Address) -> None:
+    """Pin another registry, for a log of which no head exists.
+
+    Raises:
+        ChainGuardError: something is sealed.
+    """
+    with database.write() as connection:
+        if newest_head(connection) is not None:
+            raise ChainGuardError(
+                "this log has sealed heads: its registry cannot be exchanged any more",
+                hint="create another project for the new registry, and anchor there",
+            )
+        connection.execute(update(project).values(registry=registry))
 
 
 def trust_entry(config: Config) -> TrustEntry:
@@ -113,10 +144,10 @@ def trust_entry(config: Config) -> TrustEntry:
     )
 
 
-def write_file(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_file(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
     """Replace ``path`` as a whole: readers see the old bytes or the new ones, never a part.
 
-    ``durable`` also waits until a power cut cannot undo it.
+    ``durable`` also waits until a power cut cannot undo it; ``mode`` is narrowed by the umask.
 
     Raises:
         UsageError: it cannot be written.
@@ -126,7 +157,7 @@ def write_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(temporary, flags, 0o666), "wb") as file:
+        with open(os.open(temporary, flags, mode), "wb") as file:
             file.write(data)
             if durable:
                 file.flush()

@@ -13,15 +13,17 @@ from anchor.config import Config, SignerConfig, WaitFor
 from anchor.digest import SHA256, SM3
 from anchor.errors import (
     CannotCheckError,
+    ChainGuardError,
     ConfigError,
     NodeFaultError,
     NodeUnreachableError,
     UsageError,
 )
-from anchor.filenames import TRUST_POLICY
+from anchor.filenames import CONFIG, TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
+from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
 from anchor.trust import FinalityRule
-from anchor.types import Address, make_log_id
+from anchor.types import Address, ChainId, make_log_id
 
 _SLOT_SECONDS = 12
 
@@ -36,14 +38,24 @@ def plan_project(
     number: int,
     finality: FinalityRule,
     wait: WaitFor,
+    registry: Address | None = None,
 ) -> Config:
-    """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on."""
+    """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
+
+    ``registry`` None is the standard address, deployed or not; any other must be there already.
+
+    Raises:
+        ChainGuardError: the code at ``registry`` is not our registry's.
+    """
     chain_id = node.fetch_chain_id()
+    if registry is not None and registry != registry_address():
+        _check_code(node, registry, chain_id)
     genesis = node.fetch_block(0)
     if genesis is None:
         raise NodeFaultError(f"the node {node.name} has no genesis block")
     return Config(
         folder=folder,
+        file=folder / CONFIG,
         store=folder / "anchor.db",
         receipts=folder / "receipts",
         trust=folder / TRUST_POLICY,
@@ -51,7 +63,7 @@ def plan_project(
         rpc=url,
         chain_id=chain_id,
         genesis=genesis.hash,
-        registry=registry_address(),
+        registry=registry or registry_address(),
         code_hash=expected_code_hash(chain_id),
         finality=finality,
         wait=wait,
@@ -63,7 +75,21 @@ def plan_project(
     )
 
 
-def plan_dev_project(folder: Path, node: Node, *, url: str, number: int) -> Config:
+def _check_code(node: Node, registry: Address, chain_id: ChainId) -> None:
+    found = node.fetch_code_hash(registry, "latest")
+    if found == expected_code_hash(chain_id):
+        return
+    there = "no code" if found == EMPTY_CODE_HASH else f"code with the hash 0x{found.hex()}"
+    raise ChainGuardError(
+        f"there is {there} at {format_address(registry)} on chain {chain_id}, not our registry's "
+        f"0x{expected_code_hash(chain_id).hex()}",
+        hint="check address and chain; nothing was created",
+    )
+
+
+def plan_dev_project(
+    folder: Path, node: Node, *, url: str, number: int, registry: Address | None = None
+) -> Config:
     """Return the configuration of a project on a devnet, with its public test key.
 
     Where the devnet has no finality (py-evm), its latest block counts as final: there is nothing
@@ -101,6 +127,7 @@ def plan_dev_project(folder: Path, node: Node, *, url: str, number: int) -> Conf
         number=number,
         finality=finality,
         wait="final",
+        registry=registry,
     )
 
 

@@ -28,6 +28,8 @@ CREATE2_SALT = bytes(32)
 class Artifact:
     """What the compiler made of ``contracts/AnchorRegistry.sol``."""
 
+    contract: str
+    compiler_version: str
     abi: list[dict[str, Any]]
     init_code: bytes
     runtime_template: bytes
@@ -37,14 +39,28 @@ class Artifact:
 @cache
 def load_artifact() -> Artifact:
     """Read the artifact from the package."""
-    text = (resources.files("anchor.registry") / "data" / "AnchorRegistry.json").read_text("utf-8")
-    data = json.loads(text)
+    data = json.loads(_read("AnchorRegistry.json"))
     return Artifact(
+        contract=data["contract"],
+        compiler_version=data["compiler"]["version"],
         abi=data["abi"],
         init_code=bytes.fromhex(data["bytecode"].removeprefix("0x")),
         runtime_template=bytes.fromhex(data["deployedBytecode"].removeprefix("0x")),
         chain_id_places=tuple(place["start"] for place in data["immutableReferences"]["CHAIN_ID"]),
     )
+
+
+@cache
+def load_standard_input() -> bytes:
+    """Read the compiler's standard JSON input that made the artifact, byte for byte as it is kept.
+
+    Explorers take it to verify the source: compiled with ``compiler_version``, it gives the code.
+    """
+    return _read("AnchorRegistry.standard-input.json")
+
+
+def _read(name: str) -> bytes:
+    return (resources.files("anchor.registry") / "data" / name).read_bytes()
 
 
 def runtime_code(chain_id: ChainId) -> bytes:

@@ -74,6 +74,19 @@ class StoredJournal:
                 .values(outcome=outcome)
             )
 
+    def load_deployments(self, chain_id: ChainId) -> list[Slot]:
+        """Return every nonce for which a deployment was signed, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(attempts.c.sender, attempts.c.nonce)
+                .where((attempts.c.chain_id == chain_id) & attempts.c.head_size.is_(None))
+                .distinct()
+                .order_by(attempts.c.nonce)
+            ).all()
+            return [
+                _load_slot(connection, chain_id, Address(row.sender), row.nonce) for row in rows
+            ]
+
 
 def _is_slot(table: Table, chain_id: ChainId, sender: Address, nonce: int) -> ColumnElement[bool]:
     return (table.c.chain_id == chain_id) & (table.c.sender == sender) & (table.c.nonce == nonce)

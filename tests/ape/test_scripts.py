@@ -85,7 +85,11 @@ def journey(run: Run, work: Path, network: str, *, chain: int, pins: tuple[str, 
     first = run("deploy", *on, *DEV)
     assert first.code == 0, first.err
     assert re.fullmatch(re.escape(deployed(chain)) + r"0x[0-9a-f]{64}, [\d,]+ gas\n", first.out)
+    record = work / "project" / "deployments" / str(chain) / "AnchorRegistry.json"
+    written = record.read_bytes()
+    assert json.loads(written)["transaction"]["hash"] in first.out
     again = run("deploy", *on, *DEV)
+    assert record.read_bytes() == written
     assert (again.code, again.out) == (0, deployed(chain) + "already there; nothing was sent\n")
 
     for _ in range(2):

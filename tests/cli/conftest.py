@@ -39,6 +39,16 @@ def own_anvil(anvil_path: Path) -> Iterator[Devnet]:
 
 
 @pytest.fixture(scope="session")
+def bare_anvil(anvil_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    """An anvil without the CREATE2 proxy, which tests share."""
+    program = tmp_path_factory.mktemp("bare") / "anvil"
+    program.write_text(f'#!/bin/sh\nexec "{anvil_path}" --disable-default-create2-deployer "$@"\n')
+    program.chmod(0o755)
+    with open_devnet(anvil=program) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
 def embedded() -> Iterator[Devnet]:
     """The py-evm node that tests share."""
     with open_devnet(anvil=None) as node:

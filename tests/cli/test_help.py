@@ -12,8 +12,8 @@ import pytest
 from support.command import environment, run_anchor
 
 COMMANDS = (
-    "init", "devnet", "deploy", "add", "seal", "run", "stamp", "status", "prove", "upgrade",
-    "verify", "explain", "demo",
+    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
+    "prove", "upgrade", "verify", "explain", "demo",
 )  # fmt: skip
 
 

@@ -11,11 +11,11 @@ from anchor.types import Address, ChainId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnsignedTransaction:
-    """A call to sign; it never carries value."""
+    """A call to sign; it never carries value.  ``to`` None creates a contract from ``data``."""
 
     chain_id: ChainId
     nonce: int
-    to: Address
+    to: Address | None
     data: bytes
     gas: int
     fees: Fees

@@ -45,11 +45,12 @@ class KeystoreSigner:
         fields: dict[str, Any] = {
             "chainId": transaction.chain_id,
             "nonce": transaction.nonce,
-            "to": format_address(transaction.to),
             "value": 0,
             "data": "0x" + transaction.data.hex(),
             "gas": transaction.gas,
         }
+        if transaction.to is not None:
+            fields["to"] = format_address(transaction.to)
         if fees.legacy:
             fields["gasPrice"] = fees.max_fee
         else:
@@ -65,10 +66,21 @@ def keystore_address(path: Path) -> Address:
     Raises:
         SignerError: the file is missing, unreadable or no keystore.
     """
-    members = _read_keystore(path)
-    address = members.get("address")
-    if not isinstance(address, str):
+    address = find_keystore_address(path)
+    if address is None:
         raise SignerError(f"the keystore {path} does not state its address")
+    return address
+
+
+def find_keystore_address(path: Path) -> Address | None:
+    """Return the address a keystore states, or None where it states none (some leave it out).
+
+    Raises:
+        SignerError: the file is missing, unreadable or no keystore.
+    """
+    address = _read_keystore(path).get("address")
+    if not isinstance(address, str):
+        return None
     return parse_address("0x" + address.removeprefix("0x").lower(), what=f"address in {path}")
 
 

@@ -1,0 +1,63 @@
+"""``anchor doctor``: check the set-up, and say what to do."""
+
+from __future__ import annotations
+
+import time
+
+import typer
+
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.output import Colour, Output
+from anchor.cli.session import open_node
+
+NAME = "doctor"
+
+
+def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check configuration, store, key, node, chain and registry; change and send nothing."""
+    from anchor.filenames import find_config
+    from anchor.pipeline.checkup import CHECKS
+    from anchor.pipeline.diagnosis import Patient, diagnose, gravest_exit_code
+    from anchor.verdict import Verdict
+
+    output = Output(as_json=as_json)
+    colours = {
+        Verdict.PASS: Colour.GREEN,
+        Verdict.FAIL: Colour.RED,
+        Verdict.CANNOT_TELL: Colour.YELLOW,
+    }
+    findings = diagnose(
+        Patient(
+            config_path=config_path or find_config(),
+            open_node=open_node,
+            now=time.time(),
+        ),
+        CHECKS,
+    )
+    code = gravest_exit_code(findings)
+    for finding in findings:
+        mark = f"{finding.verdict.value:<13}"
+        output.line(
+            f"{finding.check:<15}{finding.text}", mark=mark, colour=colours[finding.verdict]
+        )
+        if finding.hint:
+            output.line(f"{'':<28}{finding.hint}")
+    output.line()
+    output.line("all is well" if code == 0 else f"something is to be done (exit code {int(code)})")
+    output.result(
+        {
+            "findings": [
+                {
+                    "check": finding.check,
+                    "verdict": finding.verdict.value,
+                    "text": finding.text,
+                    "hint": finding.hint,
+                    "exit_code": int(finding.exit_code),
+                }
+                for finding in findings
+            ],
+            "exit_code": int(code),
+        }
+    )
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,97 @@
+"""HTTP with bounds: every answer limited in bytes, in time and in depth, and no redirect followed.
+
+Who uses it decides what a failure means; nothing here ever quotes a URL, where keys live.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import requests
+
+_CHUNK = 1 << 16
+# A block nests four deep.  json recurses in C, and eth's libraries raise Python's recursion limit
+# so far that a tower of brackets would run out of stack and take the process with it.
+_MAX_DEPTH = 32
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_DEPTH_CHANGE = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+
+
+class BadResponse(Exception):
+    """The response cannot be read: too long, nested too deeply, or a redirect."""
+
+
+class BoundedSession(requests.Session):
+    """A session that bounds every response in bytes and in time, and follows no redirect."""
+
+    def __init__(self, *, timeout: float, max_bytes: int) -> None:
+        super().__init__()
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+
+    def post(self, url: Any, data: Any = None, json: Any = None, **kwargs: Any) -> Any:
+        """Send the request and read the whole answer, all within the time."""
+        send = super().post
+        return self._within_time(lambda bounds: send(url, data=data, json=json, **kwargs | bounds))
+
+    def get(self, url: Any, **kwargs: Any) -> Any:
+        """Ask and read the whole answer, all within the time."""
+        send = super().get
+        return self._within_time(lambda bounds: send(url, **kwargs | bounds))
+
+    def _within_time(self, send: Callable[[dict[str, Any]], requests.Response]) -> Any:
+        # requests bounds each single wait, not their sum: a server that sends a byte a second
+        # would hold us for hours.  So the exchange has a thread of its own, left behind at the
+        # deadline.
+        outcome: SimpleQueue[requests.Response | BaseException] = SimpleQueue()
+
+        def exchange() -> None:
+            try:
+                outcome.put(self._exchange(send))
+            except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
+                outcome.put(error)
+
+        threading.Thread(target=exchange, daemon=True, name="anchor-http").start()
+        try:
+            result = outcome.get(timeout=self._timeout)
+        except Empty:
+            raise requests.Timeout("the response took too long") from None
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def _exchange(self, send: Callable[[dict[str, Any]], requests.Response]) -> requests.Response:
+        bounds = {"allow_redirects": False, "stream": True, "timeout": self._timeout}
+        response = send(bounds)
+        with response:
+            if response.is_redirect:
+                raise BadResponse("a redirect, which is never followed")
+            body = bytearray()
+            for chunk in response.iter_content(_CHUNK):
+                body += chunk
+                if len(body) > self._max_bytes:
+                    raise BadResponse(f"more than {self._max_bytes:,} bytes")
+        _check_depth(body)
+        response._content = bytes(body)
+        return response
+
+
+def describe_failure(error: Exception) -> str:
+    """Say why without quoting the exception, whose text holds the URL."""
+    if isinstance(error, requests.Timeout):
+        return "timed out"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "TLS failed"
+    return "connection refused or cut"
+
+
+def _check_depth(body: bytes | bytearray) -> None:
+    depth = 0
+    for token in _TOKENS.finditer(body):
+        depth += _DEPTH_CHANGE.get(token[0], 0)
+        if depth > _MAX_DEPTH:
+            raise BadResponse("JSON that is nested too deeply")
