@@ -13,6 +13,8 @@ contract AnchorRegistry is IAnchorRegistry {
     mapping(bytes32 log => mapping(uint72 id => address key)) private operatorKeys;
     mapping(bytes32 log => mapping(address key => uint72 id)) private operatorIds;
     mapping(bytes32 log => bytes32 successor) private successors;
+    mapping(bytes32 log => bytes32 predecessor) private predecessors;
+    mapping(bytes32 log => bytes32 root) private lastHeads; // of closed logs
 
     bytes32 private constant CLOSED = bytes32(type(uint256).max); // head of a log with a successor
 
@@ -65,12 +67,13 @@ contract AnchorRegistry is IAnchorRegistry {
     function succeed(bytes32 oldLog, bytes32 fromRoot, bytes32 newLog) external {
         _checkOwner(oldLog);
         _checkOwner(newLog);
-        if (heads[oldLog] == CLOSED) revert LogClosed(oldLog, successors[oldLog]);
+        bytes32 head = heads[oldLog];
+        if (head == CLOSED) revert LogClosed(oldLog, successors[oldLog]);
         uint48 size = _anchored(oldLog, fromRoot).size;
         // Any log that was ever used has a head: `oldLog` itself, and a closed one too.
         if (heads[newLog] != 0) revert SuccessorInUse(newLog);
-        heads[oldLog] = CLOSED;
-        successors[oldLog] = newLog;
+        (lastHeads[oldLog], heads[oldLog]) = (head, CLOSED);
+        (successors[oldLog], predecessors[newLog]) = (newLog, oldLog);
         emit Succeeded(oldLog, newLog, fromRoot, size);
         _store(anchors[newLog][fromRoot], newLog, 0, fromRoot, size, 1, 0);
     }
@@ -80,11 +83,17 @@ contract AnchorRegistry is IAnchorRegistry {
     }
 
     function headOf(bytes32 log) external view returns (bytes32 root, Anchor memory) {
-        return (heads[log], anchors[log][heads[log]]);
+        root = heads[log];
+        if (root == CLOSED) root = lastHeads[log];
+        return (root, anchors[log][root]);
     }
 
     function successorOf(bytes32 log) external view returns (bytes32) {
         return successors[log];
+    }
+
+    function predecessorOf(bytes32 log) external view returns (bytes32) {
+        return predecessors[log];
     }
 
     function operatorKey(bytes32 log, uint72 id) external view returns (address) {
@@ -112,8 +121,9 @@ contract AnchorRegistry is IAnchorRegistry {
         uint256 newSize,
         bytes32 newRoot,
         bytes32[] calldata proof
-    ) external view {
+    ) external view returns (bool) {
         Rfc9162.verifyConsistency(oldSize, oldRoot, newSize, newRoot, proof);
+        return true;
     }
 
     /// @dev Writes the anchor into `place`, which is `anchors[log][root]`, and makes it the head.

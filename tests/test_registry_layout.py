@@ -32,15 +32,19 @@ from anchor.registry.keccak import format_address, hash_keccak256, parse_address
 from anchor.registry.slots import (
     ANCHORS_SLOT,
     HEADS_SLOT,
+    LAST_HEADS_SLOT,
     OPERATOR_IDS_SLOT,
     OPERATOR_KEYS_SLOT,
+    PREDECESSORS_SLOT,
     SUCCESSORS_SLOT,
     anchor_slot,
     decode_anchor,
     encode_anchor,
     head_slot,
+    last_head_slot,
     operator_id_slot,
     operator_key_slot,
+    predecessor_slot,
     successor_slot,
 )
 from anchor.types import (
@@ -207,13 +211,17 @@ FIRST_KEYS = {
     OPERATOR_KEYS_SLOT: "e90b7bceb6e7df5418fb78d8ee546e97c83a08bbccc01a0644d599ccd2a7c2e0",
     OPERATOR_IDS_SLOT: "a15bc60c955c405d20d9149c709e2460f1c2d9a497496a7f46004d1772c3054c",
     SUCCESSORS_SLOT: "abd6e7cb50984ff9c2f3e18a2660c3353dadf4e3291deeb275dae2cd1e44fe05",
+    PREDECESSORS_SLOT: "1471eb6eb2c5e789fc3de43f8ce62938c7d1836ec861730447e2ada8fd81017b",
+    LAST_HEADS_SLOT: "3e5fec24aa4dc4e5aee2e025e51e1392c72a2500577559fae9665c6d52bd6a31",
 }
 
 
-def test_a_log_keeps_its_head_and_successor_where_solidity_says() -> None:
+def test_a_log_keeps_its_heads_and_links_where_solidity_says() -> None:
     log = LogId(ONE)
     assert head_slot(log).hex() == FIRST_KEYS[HEADS_SLOT]
     assert successor_slot(log).hex() == FIRST_KEYS[SUCCESSORS_SLOT]
+    assert predecessor_slot(log).hex() == FIRST_KEYS[PREDECESSORS_SLOT]
+    assert last_head_slot(log).hex() == FIRST_KEYS[LAST_HEADS_SLOT]
 
 
 @pytest.mark.parametrize(
@@ -239,6 +247,8 @@ def test_the_slots_are_those_of_the_compilers_storage_layout() -> None:
         "operatorKeys": OPERATOR_KEYS_SLOT,
         "operatorIds": OPERATOR_IDS_SLOT,
         "successors": SUCCESSORS_SLOT,
+        "predecessors": PREDECESSORS_SLOT,
+        "lastHeads": LAST_HEADS_SLOT,
     }
     struct = next(kind for kind in layout["types"].values() if "members" in kind)
     assert [(item["label"], item["offset"], item["slot"]) for item in struct["members"]] == [

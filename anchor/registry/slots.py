@@ -16,6 +16,8 @@ HEADS_SLOT = 1
 OPERATOR_KEYS_SLOT = 2
 OPERATOR_IDS_SLOT = 3
 SUCCESSORS_SLOT = 4
+PREDECESSORS_SLOT = 5
+LAST_HEADS_SLOT = 6
 
 CLOSED_HEAD = Hash32(b"\xff" * 32)
 """What ``heads[log]`` holds once ``succeed`` has closed the log."""
@@ -44,6 +46,16 @@ def operator_id_slot(log: LogId, key: Address) -> Hash32:
 def successor_slot(log: LogId) -> Hash32:
     """Return the slot of ``successors[log]``."""
     return _entry(log, SUCCESSORS_SLOT.to_bytes(32, "big"))
+
+
+def predecessor_slot(log: LogId) -> Hash32:
+    """Return the slot of ``predecessors[log]``."""
+    return _entry(log, PREDECESSORS_SLOT.to_bytes(32, "big"))
+
+
+def last_head_slot(log: LogId) -> Hash32:
+    """Return the slot of ``lastHeads[log]``, which is filled once the log is closed."""
+    return _entry(log, LAST_HEADS_SLOT.to_bytes(32, "big"))
 
 
 def decode_anchor(word: bytes) -> Anchor | None:

@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 /// @title IAnchorRegistry
 /// @notice Keeps the heads of append-only Merkle logs (RFC 9162 section 2.1, SHA-256). A head is
 /// accepted only with a proof that it extends the one before it, so within one log not even its
-/// owner can rewrite, fork or drop what was anchored.
+/// owner can rewrite, fork or drop what was anchored. All the owner can do is close the log, for
+/// all to see, and go on in another from an anchor of its choice ({succeed}).
 ///
 /// @dev A log's id is `uint96 number ‖ address owner`: the low 160 bits own the log, for ever. The
 /// owner, meant to be a cold key or a multisig, authorises operator keys, log by log.
@@ -24,16 +25,19 @@ pragma solidity 0.8.37;
 /// | operatorKeys[log][id]  | H(id ‖ H(log ‖ 2))       |
 /// | operatorIds[log][key]  | H(key ‖ H(log ‖ 3))      |
 /// | successors[log]        | H(log ‖ 4)               |
+/// | predecessors[log]      | H(log ‖ 5)               |
+/// | lastHeads[log]         | H(log ‖ 6)               |
 ///
 /// `anchors` holds an {Anchor} in one word, from the lowest bit up: size 48, sequence 40,
 /// blockNumber 48, timestamp 48, operatorId 72. `heads` holds the newest root, zero before the
-/// first anchor, and all ones ("closed") once the log has a successor.
+/// first anchor, and all ones ("closed") once the log has a successor. `lastHeads` then holds the
+/// root it had.
 interface IAnchorRegistry {
     /// @notice One anchored head; all zero where there is none.
     /// @param size The leaves the operator says the root covers; never zero.
     /// @param sequence Which of the log's anchors it is, counted from 1 without gaps.
     /// @param blockNumber `block.number` at anchoring; some rollups take it from their parent chain.
-    /// @param timestamp `block.timestamp` at anchoring: the root existed no later than that.
+    /// @param timestamp `block.timestamp` at anchoring: the root existed by then, by the chain's clock.
     /// @param operatorId Who sent it: 0 is the log's owner, else see {operatorKey}.
     struct Anchor {
         uint48 size;
@@ -61,7 +65,7 @@ interface IAnchorRegistry {
     /// @notice The chain has no SHA-256 precompile, so the registry cannot be deployed.
     error Sha256Missing();
 
-    /// @notice The SHA-256 precompile failed: too little gas was given.
+    /// @notice The SHA-256 precompile did not answer with a hash.
     error Sha256Failed();
 
     /// @notice `caller` does not own `log`.
@@ -129,8 +133,10 @@ interface IAnchorRegistry {
     /// @notice Closes `oldLog` for ever and opens `newLog` with one of its anchors. Owner of both.
     /// @dev The way out after a stolen operator key anchored what nobody can extend, or after the
     /// tree's right edge was lost. Any anchor of `oldLog` will do, so nothing an operator anchors
-    /// can stand in the way. Operators are per log: `newLog` must not have any yet, or one of them
-    /// could anchor in it first (the owner would then choose another number).
+    /// after a good anchor can stand in the way. Before the first good one there is nothing to go on
+    /// from: remove the key and start another log; better, let the owner anchor first. Operators
+    /// are per log: `newLog` should not have any yet, or one of them could anchor in it first (the
+    /// owner would then choose another number).
     /// @param oldLog The log to close; all its anchors stay.
     /// @param fromRoot The anchor to go on from; what was anchored after it is abandoned.
     /// @param newLog A log that never had a head. Its first anchor is `fromRoot`, at this block.
@@ -143,17 +149,20 @@ interface IAnchorRegistry {
     /// @notice The anchor of `root` in `log`; all zero where there is none.
     function anchorOf(bytes32 log, bytes32 root) external view returns (Anchor memory);
 
-    /// @notice The newest root of `log` and its anchor; all zero before the first.
-    /// @dev A closed log has no head: the root is then all ones and the anchor all zero.
+    /// @notice The newest root of `log` and its anchor, also once it is closed; all zero before the
+    /// first.
     function headOf(bytes32 log) external view returns (bytes32 root, Anchor memory);
 
     /// @notice The log that succeeded `log`; zero while it is open.
     function successorOf(bytes32 log) external view returns (bytes32);
 
-    /// @notice The key that operator `id` of `log` is, or was before it was removed; zero for none.
+    /// @notice The log that `log` succeeded, from whose anchor it started; zero where there is none.
+    function predecessorOf(bytes32 log) external view returns (bytes32);
+
+    /// @notice The key that `id` of `log` was given to, for ever; zero for none.
     function operatorKey(bytes32 log, uint72 id) external view returns (address);
 
-    /// @notice The id under which `key` may anchor in `log` now; 0 for none.
+    /// @notice The id under which `key` may anchor in `log` while that is open; 0 for none.
     function operatorId(bytes32 log, address key) external view returns (uint72);
 
     /// @notice Returns the anchor of `root` if the leaf is under it, else reverts.
@@ -173,11 +182,12 @@ interface IAnchorRegistry {
 
     /// @notice Reverts unless the tree under `newRoot` extends the one under `oldRoot`.
     /// @dev RFC 9162 section 2.1.4: `0 < oldSize < newSize`. The roots need not be anchored.
+    /// @return Always true: a call to an address without code would succeed and return nothing.
     function verifyConsistency(
         uint256 oldSize,
         bytes32 oldRoot,
         uint256 newSize,
         bytes32 newRoot,
         bytes32[] calldata proof
-    ) external view;
+    ) external view returns (bool);
 }

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from support.contract_log import (
     CLOSED,
-    EMPTY_ANCHOR,
     ZERO,
     anchor_sizes,
     emitted,
@@ -125,6 +124,7 @@ def test_succeed_opens_the_new_log_from_any_anchor(
     assert tuple(registry.anchorOf(new_log, root_of(size))) == stored
     assert registry.headOf(new_log)[0] == root_of(size)
     assert registry.successorOf(new_log) == ZERO
+    assert registry.predecessorOf(new_log) == old_log
 
 
 def test_succeed_takes_the_owners_id_though_an_operator_anchored(
@@ -144,10 +144,19 @@ def test_succeed_closes_the_old_log_and_keeps_its_anchors(
     before = [tuple(registry.anchorOf(old_log, root_of(size))) for size in (3, 5, 8)]
     registry.succeed(old_log, root_of(5), new_log, sender=owner)
     assert registry.successorOf(old_log) == new_log
-    assert registry.headOf(old_log)[0] == CLOSED
-    assert tuple(registry.headOf(old_log)[1]) == EMPTY_ANCHOR
+    assert registry.predecessorOf(old_log) == ZERO
     after = [tuple(registry.anchorOf(old_log, root_of(size))) for size in (3, 5, 8)]
     assert after == before
+
+
+def test_succeed_leaves_the_last_head_of_the_old_log_to_be_read(
+    registry: Any, old_log: bytes, new_log: bytes, owner: Any
+) -> None:
+    before = registry.headOf(old_log)
+    assert before[0] == root_of(8)
+    registry.succeed(old_log, root_of(3), new_log, sender=owner)
+    assert registry.headOf(old_log) == before
+    assert registry.headOf(new_log)[0] == root_of(3)
 
 
 def test_succeed_reports_both_logs(
@@ -184,6 +193,8 @@ def test_succeed_lets_the_new_log_grow_and_be_succeeded_in_turn(
     third = log_id(owner, 9)
     registry.succeed(new_log, root_of(13), third, sender=owner)
     assert registry.successorOf(new_log) == third
+    assert registry.predecessorOf(third) == new_log
+    assert registry.predecessorOf(new_log) == old_log
 
 
 def test_succeed_is_not_blocked_by_what_a_stolen_key_anchors(

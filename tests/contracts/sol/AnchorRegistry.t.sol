@@ -265,6 +265,7 @@ contract AnchorRegistryTest is RegistryTest {
     ) external view {
         _assertUntouched(log, root);
         VM.assertEq(REGISTRY.successorOf(log), 0, "successor");
+        VM.assertEq(REGISTRY.predecessorOf(log), 0, "predecessor");
         VM.assertEq(REGISTRY.operatorKey(log, id), address(0), "key");
         VM.assertEq(REGISTRY.operatorId(log, key), 0, "id");
     }
@@ -342,7 +343,7 @@ contract AnchorRegistryTest is RegistryTest {
     }
 
     function _isKnown(bytes4 selector) private view returns (bool) {
-        bytes4[11] memory known = [
+        bytes4[12] memory known = [
             REGISTRY.anchor.selector,
             REGISTRY.setOperator.selector,
             REGISTRY.succeed.selector,
@@ -350,6 +351,7 @@ contract AnchorRegistryTest is RegistryTest {
             REGISTRY.anchorOf.selector,
             REGISTRY.headOf.selector,
             REGISTRY.successorOf.selector,
+            REGISTRY.predecessorOf.selector,
             REGISTRY.operatorKey.selector,
             REGISTRY.operatorId.selector,
             REGISTRY.verifyInclusion.selector,

@@ -155,9 +155,12 @@ contract AnchorRegistryOwnerTest is RegistryTest {
         VM.assertEq(_load(Slots.heads(log)), CLOSED, "closed head");
         VM.assertEq(_load(Slots.successors(log)), newLog, "successor's slot");
         VM.assertEq(REGISTRY.successorOf(log), newLog, "successor");
-        (bytes32 head, IAnchorRegistry.Anchor memory none) = REGISTRY.headOf(log);
-        VM.assertEq(head, CLOSED, "head");
-        VM.assertEq(none.size, 0, "a closed log has no head");
+        VM.assertEq(_load(Slots.predecessors(newLog)), log, "predecessor's slot");
+        VM.assertEq(REGISTRY.predecessorOf(newLog), log, "predecessor");
+        VM.assertEq(_load(Slots.lastHeads(log)), _toRoot(root), "last head's slot");
+        (bytes32 head, IAnchorRegistry.Anchor memory last) = REGISTRY.headOf(log);
+        VM.assertEq(head, _toRoot(root), "head");
+        VM.assertEq(abi.encode(last), abi.encode(REGISTRY.anchorOf(log, head)), "the head's anchor");
     }
 
     function testFuzz_refusesEveryCallInAClosedLog(

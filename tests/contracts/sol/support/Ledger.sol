@@ -88,7 +88,9 @@ abstract contract Ledger {
     function digest(uint256 which) public view returns (bytes32 sum) {
         Log storage log = logs[which];
         (bytes32 head, IAnchorRegistry.Anchor memory newest) = REGISTRY.headOf(log.id);
-        sum = keccak256(abi.encode(head, newest, REGISTRY.successorOf(log.id)));
+        sum = keccak256(
+            abi.encode(head, newest, REGISTRY.successorOf(log.id), REGISTRY.predecessorOf(log.id))
+        );
         for (uint256 i = 0; i < log.records.length; ++i) {
             sum = keccak256(abi.encode(sum, REGISTRY.anchorOf(log.id, log.records[i].root)));
         }

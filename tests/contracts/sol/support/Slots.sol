@@ -23,6 +23,14 @@ library Slots {
         return _hash(log, bytes32(uint256(4)));
     }
 
+    function predecessors(bytes32 log) internal pure returns (bytes32) {
+        return _hash(log, bytes32(uint256(5)));
+    }
+
+    function lastHeads(bytes32 log) internal pure returns (bytes32) {
+        return _hash(log, bytes32(uint256(6)));
+    }
+
     function _hash(bytes32 left, bytes32 right) private pure returns (bytes32) {
         return keccak256(bytes.concat(left, right));
     }

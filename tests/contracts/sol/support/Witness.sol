@@ -35,7 +35,7 @@ abstract contract Witness is Ledger {
             _mayAnchor(which, sender),
             abi.encodeCall(REGISTRY.anchor, (id, root, size, proof)),
             reason,
-            [Slots.anchors(id, root), Slots.heads(id), 0, 0]
+            [Slots.anchors(id, root), Slots.heads(id), 0, 0, 0, 0]
         );
         if (accepted) _enter(which, root, size, idOf[which][sender]);
     }
@@ -53,7 +53,7 @@ abstract contract Witness is Ledger {
             sender == _log(which).owner,
             abi.encodeCall(REGISTRY.setOperator, (log, key, id)),
             reason,
-            [Slots.operatorKeys(log, id), Slots.operatorIds(log, key), 0, 0]
+            [Slots.operatorKeys(log, id), Slots.operatorIds(log, key), 0, 0, 0, 0]
         );
         if (!accepted) return;
         idOf[which][key] = id;
@@ -76,7 +76,9 @@ abstract contract Witness is Ledger {
             reason,
             [
                 Slots.heads(log.id),
+                Slots.lastHeads(log.id),
                 Slots.successors(log.id),
+                Slots.predecessors(newLog),
                 Slots.heads(newLog),
                 Slots.anchors(newLog, fromRoot)
             ]
@@ -122,7 +124,7 @@ abstract contract Witness is Ledger {
         bool mayCall,
         bytes memory call,
         bytes memory reason,
-        bytes32[4] memory slots
+        bytes32[6] memory slots
     ) private returns (bool accepted) {
         bytes memory answer;
         VM.record();
@@ -144,7 +146,10 @@ abstract contract Witness is Ledger {
         }
     }
 
-    function _isAmong(bytes32 slot, bytes32[4] memory slots) private pure returns (bool) {
-        return slot == slots[0] || slot == slots[1] || slot == slots[2] || slot == slots[3];
+    function _isAmong(bytes32 slot, bytes32[6] memory slots) private pure returns (bool) {
+        for (uint256 i = 0; i < slots.length; ++i) {
+            if (slot == slots[i]) return true;
+        }
+        return false;
     }
 }
