@@ -75,7 +75,7 @@ LIKE_NAMES = (
     ("sibling", "hash"),
     ("key", "holder"),
     ("previousRoot", "root"),
-    ("heads", "successors"),
+    ("heads", "lastHeads", "successors", "predecessors"),
     ("CLOSED", "0"),
 )
 _TOKEN = re.compile(r"0x[0-9a-fA-F]+|\w+|>>=|<<=|=>|[<>=!]=|&&|\|\||\+\+|--|[-+*/&|^<>!=?]|\S")
@@ -242,7 +242,7 @@ class Laboratory:
         return code
 
     def _passes_forge(self) -> bool:
-        return self._run("forge", "test", "--fail-fast", profile="mutation") == 0
+        return self._run("forge", "test", "--fail-fast") == 0
 
     def _passes_ape(self) -> bool:
         if self._run(sys.executable, "scripts/build_artifact.py"):
@@ -256,8 +256,8 @@ class Laboratory:
         # The shipped standard input is not compared: it changed with the mutant.
         return self._run(sys.executable, *command) == 0
 
-    def _run(self, *command: str, profile: str = "default") -> int:
-        environment = {**os.environ, "FOUNDRY_PROFILE": profile}
+    def _run(self, *command: str) -> int:
+        environment = {**os.environ, "FOUNDRY_PROFILE": "mutation"}
         return subprocess.run(
             command, cwd=self._tree, env=environment, capture_output=True
         ).returncode

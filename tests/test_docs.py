@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from anchor.chain.devnet import find_anvil, open_devnet
+from anchor.registry.artifact import registry_address
 from anchor.verify import TITLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +27,18 @@ def test_the_verification_page_has_every_step_by_its_number():
     page = (ROOT / "docs" / "verification.md").read_text("utf-8")
     numbers = [int(row) for row in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)]
     assert numbers == sorted(TITLES)
+
+
+def test_the_contract_page_has_the_registrys_address():
+    page = (ROOT / "docs" / "contract.md").read_text("utf-8")
+    assert f"`{registry_address()}`" in page
+
+
+def test_the_performance_page_has_the_gas_table_that_the_contracts_tests_hold_to():
+    page = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    table = json.loads((ROOT / "tests" / "contracts" / "gas.json").read_text("utf-8"))
+    for call, figures in table.items():
+        assert f"| {call} | {figures['gas']:,} | {figures['ceiling']:,} |" in page
 
 
 @pytest.mark.parametrize(
