@@ -138,19 +138,17 @@ def choose_targets(receipt: Receipt, policy: TrustPolicy | None) -> tuple[tuple[
                 "the receipt is the operator's promise: it names no anchor yet",
                 hint="ask the operator for an upgraded receipt, or give a trust policy",
             )
-        targets = tuple(_unpinned_target(receipt, anchor) for anchor in receipt.anchors)
-        return targets, "not pinned, taken from the receipt; the registry is this release's own"
-    entries = [entry for entry in policy.entries if _covers_log(entry, receipt.log)]
-    if not entries:
-        raise NotTrustedError(
-            f"log {log_number(receipt.log)} of owner {format_address(log_owner(receipt.log))} is "
-            "not one the trust policy pins",
-            hint="check whose receipt this is before you pin another log",
+        targets = tuple(
+            unpinned_target(anchor.chain_id, anchor.registry, receipt.log, anchor.head, anchor)
+            for anchor in receipt.anchors
         )
+        return targets, "not pinned, taken from the receipt; the registry is this release's own"
+    entries = pinned_entries(policy, receipt.log)
     if not receipt.anchors:
-        return tuple(_pinned_target(receipt, entry, None) for entry in entries), "as pinned"
+        promised = (pinned_target(entry, receipt.log, receipt.head, None) for entry in entries)
+        return tuple(promised), "as pinned"
     matches = [
-        _pinned_target(receipt, entry, anchor)
+        pinned_target(entry, receipt.log, anchor.head, anchor)
         for anchor in receipt.anchors
         for entry in entries
         if (entry.chain_id, entry.registry) == (anchor.chain_id, anchor.registry)
@@ -164,26 +162,45 @@ def choose_targets(receipt: Receipt, policy: TrustPolicy | None) -> tuple[tuple[
     return tuple(matches), "as pinned"
 
 
-def _covers_log(entry: TrustEntry, log: LogId) -> bool:
-    return entry.owner == log_owner(log) and log_number(log) in entry.logs
+def pinned_entries(policy: TrustPolicy, log: LogId) -> list[TrustEntry]:
+    """Return what the policy pins of ``log``.
+
+    Raises:
+        NotTrustedError: nothing.
+    """
+    owner, number = log_owner(log), log_number(log)
+    entries = [entry for entry in policy.entries if entry.owner == owner and number in entry.logs]
+    if not entries:
+        raise NotTrustedError(
+            f"log {number} of owner {format_address(owner)} is not one the trust policy pins",
+            hint="check whose log this is before you pin another",
+        )
+    return entries
 
 
-def _unpinned_target(receipt: Receipt, anchor: ReceiptAnchor) -> Target:
+def unpinned_target(
+    chain_id: ChainId, registry: Address, log: LogId, head: Head, anchor: ReceiptAnchor | None
+) -> Target:
+    """Return what to look up where no policy pins it.
+
+    Raises:
+        NotTrustedError: the registry is not this release's own.
+    """
     # The code alone proves nothing: a constructor can fill the storage as it likes and then return
     # our code.  The CREATE2 address commits to the constructor, too.
-    if anchor.registry != registry_address():
+    if registry != registry_address():
         raise NotTrustedError(
-            f"registry {format_address(anchor.registry)} is not this release's registry, whose "
+            f"registry {format_address(registry)} is not this release's registry, whose "
             "storage could not be filled at deployment",
             hint="if you checked how it was deployed, pin it in a trust policy",
         )
     return Target(
-        chain_id=anchor.chain_id,
+        chain_id=chain_id,
         genesis=None,
-        registry=anchor.registry,
-        code_hash=expected_code_hash(anchor.chain_id),
-        log=receipt.log,
-        head=anchor.head,
+        registry=registry,
+        code_hash=expected_code_hash(chain_id),
+        log=log,
+        head=head,
         anchor=anchor,
         operators=None,
         time_slack=_DEFAULT_TIME_SLACK,
@@ -192,14 +209,17 @@ def _unpinned_target(receipt: Receipt, anchor: ReceiptAnchor) -> Target:
     )
 
 
-def _pinned_target(receipt: Receipt, entry: TrustEntry, anchor: ReceiptAnchor | None) -> Target:
+def pinned_target(
+    entry: TrustEntry, log: LogId, head: Head, anchor: ReceiptAnchor | None
+) -> Target:
+    """Return what to look up as the policy's ``entry`` pins it."""
     return Target(
         chain_id=entry.chain_id,
         genesis=entry.genesis,
         registry=entry.registry,
         code_hash=entry.code_hash,
-        log=receipt.log,
-        head=receipt.head if anchor is None else anchor.head,
+        log=log,
+        head=head,
         anchor=anchor,
         operators=entry.operators,
         time_slack=entry.time_slack,
@@ -246,14 +266,18 @@ def check_code(view: ChainView, target: Target) -> tuple[Block, str]:
     )
 
 
-def check_anchored(view: ChainView, target: Target, final: Block) -> tuple[Anchor, str]:
-    """Step 7: read the root's anchor from the registry's storage in the final block."""
+def read_anchor(view: ChainView, target: Target, final: Block) -> Anchor | None:
+    """Read the root's anchor from the registry's storage in the final block; None if it has none.
+
+    Raises:
+        NotFinalError: it is there, but only in a later block.
+    """
     slot = anchor_slot(target.log, target.head.root)
     stored = decode_anchor(view.fetch_storage(target.registry, slot, final))
     if stored is not None:
         if stored.block_number > final.number or stored.timestamp > final.timestamp:
             raise NodeFaultError("the node shows an anchor later than the block it was read at")
-        return stored, f"read at final block {final.number}, 0x{final.hash.hex()}"
+        return stored
     latest = _latest_block(view, target)
     pending = decode_anchor(view.fetch_storage(target.registry, slot, latest))
     if pending is not None:
@@ -262,6 +286,14 @@ def check_anchored(view: ChainView, target: Target, final: Block) -> tuple[Ancho
             f"(final: {final.number})",
             hint="verify again once it is; until then a reorganisation can undo it",
         )
+    return None
+
+
+def check_anchored(view: ChainView, target: Target, final: Block) -> tuple[Anchor, str]:
+    """Step 7: read the root's anchor from the registry's storage in the final block."""
+    stored = read_anchor(view, target, final)
+    if stored is not None:
+        return stored, f"read at final block {final.number}, 0x{final.hash.hex()}"
     if target.anchor is None:
         raise NotFinalError(
             f"the receipt is the operator's promise: the registry does not hold its head of size "

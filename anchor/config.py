@@ -48,6 +48,8 @@ class Config:
     folder: Path
     file: Path
     store: Path
+    tiles: Path
+    log_key: Path
     receipts: Path
     trust: Path
     digests: tuple[str, ...]
@@ -114,6 +116,9 @@ def encode_config(config: Config) -> str:
         [
             f'format = "{FORMAT}"',
             f'store = "{config.store.name}"',
+            "# The log's tree, made from the store; and the key that signs its checkpoints.",
+            f'tiles = "{config.tiles.name}"',
+            f'log_key = "{config.log_key.name}"',
             f'receipts = "{config.receipts.name}"',
             f'trust = "{config.trust.name}"',
             "# sha256 always; sm3 is computed beside it and takes about four times as long.",
@@ -198,6 +203,8 @@ class _ConfigDocument(BaseSettings):
 
     format: Literal["anchor-config/1"]
     store: str = "anchor.db"
+    tiles: str = "tiles"
+    log_key: str = "log-key.pem"
     receipts: str = "receipts"
     trust: str = TRUST_POLICY
     digests: list[str] = ["sha256", "sm3"]
@@ -230,6 +237,8 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         folder=folder,
         file=file,
         store=folder / document.store,
+        tiles=folder / document.tiles,
+        log_key=folder / document.log_key,
         receipts=folder / document.receipts,
         trust=folder / document.trust,
         digests=parse_algorithms(document.digests),

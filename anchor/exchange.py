@@ -28,8 +28,9 @@ class BadResponse(Exception):
 class BoundedSession(requests.Session):
     """A session that bounds every response in bytes and in time, and follows no redirect."""
 
-    def __init__(self, *, timeout: float, max_bytes: int) -> None:
+    def __init__(self, *, timeout: float, max_bytes: int, is_json: bool = True) -> None:
         super().__init__()
+        self._is_json = is_json
         self._timeout = timeout
         self._max_bytes = max_bytes
 
@@ -38,10 +39,10 @@ class BoundedSession(requests.Session):
         send = super().post
         return self._within_time(lambda bounds: send(url, data=data, json=json, **kwargs | bounds))
 
-    def get(self, url: Any, **kwargs: Any) -> Any:
+    def get(self, url: Any, params: Any = None, **kwargs: Any) -> Any:
         """Ask and read the whole answer, all within the time."""
         send = super().get
-        return self._within_time(lambda bounds: send(url, **kwargs | bounds))
+        return self._within_time(lambda bounds: send(url, params=params, **kwargs | bounds))
 
     def _within_time(self, send: Callable[[dict[str, Any]], requests.Response]) -> Any:
         # requests bounds each single wait, not their sum: a server that sends a byte a second
@@ -75,7 +76,8 @@ class BoundedSession(requests.Session):
                 body += chunk
                 if len(body) > self._max_bytes:
                     raise BadResponse(f"more than {self._max_bytes:,} bytes")
-        _check_depth(body)
+        if self._is_json:
+            _check_depth(body)
         response._content = bytes(body)
         return response
 

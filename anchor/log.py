@@ -1,16 +1,26 @@
 """The sequencer: gives accepted leaves their place in the log, once and for ever.
 
-A seal is one transaction: indices, right edge and head are there together or not at all.
+A seal is one transaction: indices, right edge and head are there together or not at all.  The tiles
+follow it: they are made from the stored leaves, whenever somebody needs them.
 """
 
 from __future__ import annotations
 
-from anchor.errors import ChainGuardError
-from anchor.merkle import RightEdge, Tree
+from collections.abc import Iterator
+
+from anchor.errors import ChainGuardError, MismatchError
 from anchor.store.database import Database
 from anchor.store.evidence import assign_indices, load_leaves, load_unsealed
-from anchor.store.heads import SealedHead, insert_head, newest_head
+from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
+from anchor.tiles import TileTree, grow
+from anchor.tilestore import TileFolder
+from anchor.tree import HASH, RightEdge
 from anchor.types import Head
+
+# Leaves in memory at a time while tiles are made: with their nodes about 16 MiB.
+CHUNK = 1 << 17
+
+_REBUILD = "find out with `anchor audit`; `anchor audit --rebuild` makes the tiles again"
 
 
 def seal(database: Database, now: str) -> tuple[Head, int] | None:
@@ -25,8 +35,7 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
         before = newest_head(connection)
         edge = before.right_edge if before else RightEdge()
         first_index = edge.size
-        for _, leaf in waiting:
-            edge.append(leaf)
+        edge.extend(b"".join(leaf for _, leaf in waiting))
         assign_indices(connection, first_index, [row_id for row_id, _ in waiting])
         head = Head(root=edge.root(), size=edge.size)
         insert_head(connection, SealedHead(head=head, right_edge=edge), now)
@@ -34,23 +43,70 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
     return head, len(waiting)
 
 
-def load_tree(database: Database, head: Head) -> Tree:
-    """Build the tree of ``head`` from the stored leaves, and check that they still lead to it.
+def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:
+    """Return the tree of a sealed head, read from tiles; those that are missing are made first.
 
     Raises:
-        ChainGuardError: they do not: the store was damaged or altered.
+        ChainGuardError: stored leaves or tiles do not lead to the log's roots.
     """
+    write_tiles(database, tiles)
+    try:
+        return TileTree(head, tiles.read)
+    except MismatchError as error:
+        raise ChainGuardError(f"in {tiles.folder}, {error.message}", hint=_REBUILD) from error
+
+
+def write_tiles(database: Database, tiles: TileFolder) -> int:
+    """Bring the tiles up to the newest sealed head; return for how many leaves they are now.
+
+    Raises:
+        ChainGuardError: the tiles are of another log, or the stored leaves do not lead to the head.
+    """
+    size = tiles.size
     with database.read() as connection:
-        leaves = load_leaves(connection, head.size)
-    if len(leaves) != 32 * head.size:
+        newest = newest_head(connection)
+        begun = find_edge(connection, size) if size else None
+    if newest is None or newest.head.size == size:
+        return size
+    if size and begun is None:
         raise ChainGuardError(
-            f"the store holds {len(leaves) // 32} of the log's {head.size} leaves",
-            hint="restore the store from a backup; nothing was sent",
+            f"the tiles in {tiles.folder} are of {size} leaves, a size this log never had",
+            hint="is the store older than its tiles? then restore the newest backup; if the tiles "
+            "are another log's, move the folder away",
         )
-    tree = Tree(leaves)
-    if tree.root(head.size) != head.root:
-        raise ChainGuardError(
-            f"the stored leaves no longer lead to the root of size {head.size}",
-            hint="the store was damaged or altered: restore it from a backup; nothing was sent",
-        )
-    return tree
+    edge = begun.right_edge if begun else RightEdge()
+    try:
+        for leaves in read_leaves(database, size, newest.head.size):
+            grown = grow(edge, leaves, tiles.read)
+            if edge.size == newest.head.size and edge.root() != newest.head.root:
+                raise ChainGuardError(
+                    f"the stored leaves no longer lead to the root of size {edge.size}",
+                    hint="the store was damaged or altered: restore it from a backup",
+                )
+            tiles.write(grown)
+            # A crash here: the next time the same tiles are written again, with the same bytes.
+    except MismatchError as error:
+        raise ChainGuardError(f"in {tiles.folder}, {error.message}", hint=_REBUILD) from error
+    tiles.note_size(edge.size)
+    return edge.size
+
+
+def read_leaves(database: Database, start: int, end: int) -> Iterator[bytes]:
+    """Yield the log's leaf hashes from number ``start`` up to ``end``, in chunks.
+
+    Chunks end at multiples of ``CHUNK``.
+
+    Raises:
+        ChainGuardError: some are missing.
+    """
+    while start < end:
+        stop = min(end, (start // CHUNK + 1) * CHUNK)
+        with database.read() as connection:
+            leaves = load_leaves(connection, start, stop)
+        if len(leaves) != HASH * (stop - start):
+            raise ChainGuardError(
+                f"the store holds {len(leaves) // HASH} of the log's leaves {start} to {stop - 1}",
+                hint="restore the store from a backup; nothing was sent",
+            )
+        yield leaves
+        start = stop

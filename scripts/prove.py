@@ -123,6 +123,7 @@ _ALWAYS = (
     Run(contract="StorageProofs", build=CUT, lengths=_NONE_AND_SOME, branching="100ms"),
     Run(contract="CallProofs", build=CUT, lengths=_NONE_AND_SOME, branching="1s"),
     Run(contract="CallProofs", build=CUT, lengths="proof=2", branching="1s", kind="reach"),
+    Run(contract="OutcomeProofs", build=CUT, lengths=_NONE_AND_SOME, branching="1s"),
     # The artifact as well, but for following anchors: those are among the VerifierProofs.
     Run(
         contract="CombinedStorageProofs",

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from anchor import merkle
 from anchor.errors import ExitCode, MismatchError
-from anchor.merkle import EMPTY_ROOT, MAX_CONSISTENCY, MAX_PATH, RightEdge, Tree, hash_leaf
+from anchor.merkle import EMPTY_ROOT, MAX_CONSISTENCY, MAX_PATH, hash_leaf
+from anchor.tree import Tree
 from anchor.types import MAX_LOG_SIZE, Hash32
 from tests.support import rfc9162_reference as rfc
 
@@ -115,7 +116,7 @@ def mutations(proof: list[Hash32]) -> Iterator[list[Hash32]]:
 
 
 def test_the_empty_tree_has_the_hash_of_nothing_as_its_root() -> None:
-    assert hashlib.sha256(b"").digest() == EMPTY_ROOT == Tree(b"").root(0) == RightEdge().root()
+    assert hashlib.sha256(b"").digest() == EMPTY_ROOT == Tree(b"").root(0)
 
 
 @pytest.mark.parametrize("size", range(1, 9))
@@ -340,39 +341,6 @@ def test_folding_a_path_shows_each_hash_from_the_leaf_to_the_root() -> None:
     assert hashes[-1] == TREE.root(7)
     assert hashes[1] == merkle.hash_node(LEAVES[4], LEAVES[5])
     assert len(hashes) == len(path) + 1
-
-
-def test_a_tree_refuses_sizes_and_indices_it_does_not_have() -> None:
-    with pytest.raises(ValueError, match="32 bytes each"):
-        Tree(bytes(33))
-    for size in (-1, LARGEST + 1):
-        with pytest.raises(ValueError, match="the tree holds 64 leaves"):
-            TREE.root(size)
-        with pytest.raises(ValueError, match="the tree holds 64 leaves"):
-            TREE.inclusion_path(0, size)
-        with pytest.raises(ValueError, match="the tree holds 64 leaves"):
-            TREE.consistency_proof(1, size)
-    for index in (-1, 3, 4):
-        with pytest.raises(ValueError, match="no leaf"):
-            TREE.inclusion_path(index, 3)
-
-
-def test_the_right_edge_gives_the_trees_root_at_every_size() -> None:
-    leaves = [hash_leaf(index.to_bytes(4, "big")) for index in range(300)]
-    tree = Tree(b"".join(leaves))
-    edge = RightEdge()
-    for size, leaf in enumerate(leaves, start=1):
-        edge.append(leaf)
-        assert (edge.size, edge.root()) == (size, tree.root(size))
-        assert len(edge.nodes) == size.bit_count()
-        # Written down and read back, it goes on in the same way.
-        edge = RightEdge(edge.size, edge.nodes)
-
-
-@pytest.mark.parametrize(("size", "count"), [(0, 1), (1, 0), (1, 2), (3, 1), (4, 2), (7, 2)])
-def test_a_right_edge_with_the_wrong_number_of_nodes_is_refused(size: int, count: int) -> None:
-    with pytest.raises(ValueError, match="right edge"):
-        RightEdge(size, [ZERO] * count)
 
 
 @settings(max_examples=25, deadline=None)

@@ -28,11 +28,12 @@ from anchor.chain.rpc import Rpc
 from anchor.chain.signer.keystore import write_keystore
 from anchor.chain.txmgr import Intent
 from anchor.cli.session import SystemClock, open_signer
+from anchor.durable import write_file
 from anchor.errors import AnchorError, ExitCode, NodeUnreachableError, UsageError
 from anchor.filenames import sidecar_path
 from anchor.log import seal
 from anchor.pipeline.anchoring import make_manager
-from anchor.pipeline.project import Project, utc_now, write_file
+from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.receipts import ReceiptFolder, save_receipt
 from anchor.pipeline.round import Round, anchor_round

@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from anchor import log
 from anchor.digest import Digests
 from anchor.errors import ConfigError, UnknownVersionError
-from anchor.merkle import Tree, hash_leaf
+from anchor.merkle import hash_leaf
 from anchor.store.database import (
     MIGRATION_HEAD,
     Database,
@@ -41,6 +41,7 @@ from anchor.store.evidence import (
 )
 from anchor.store.heads import newest_head
 from anchor.store.schema import evidence, heads, metadata
+from anchor.tree import Tree
 from anchor.types import Hash32
 
 NOW = "2026-01-01T00:00:00.000Z"
@@ -245,7 +246,7 @@ def test_a_seal_gives_indices_in_the_order_of_acceptance(store: Database) -> Non
     with store.read() as connection:
         newest = newest_head(connection)
         assert newest is not None
-        assert load_leaves(connection, 5) == leaves
+        assert load_leaves(connection, 0, 5) == leaves
     assert newest.head.root == Tree(leaves).root(5)
     assert sealed is not None
     assert sealed[0].root == Tree(leaves).root(3)

@@ -12,11 +12,13 @@ import typer
 
 from anchor.cli import (
     add,
+    audit,
     demo,
     deploy,
     devnet,
     doctor,
     explain,
+    export_log,
     init,
     prove,
     run,
@@ -53,7 +55,7 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    explain, demo,
+    explain, export_log, audit, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 

@@ -100,9 +100,9 @@ def _anchor(
     output: Output, project: Project, chain: Devnet, found: Iterator[Found]
 ) -> list[tuple[Path, Path]]:
     """Record, seal, anchor and write the receipts; return each file with its receipt."""
+    from anchor.durable import write_file
     from anchor.executor import open_executor
     from anchor.pipeline.gathering import gather
-    from anchor.pipeline.project import write_file
     from anchor.pipeline.proving import Prover
     from anchor.pipeline.receipts import ReceiptFolder, find_evidence
     from anchor.pipeline.round import anchor_round

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -10,13 +9,12 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Colour, Output
-from anchor.errors import AnchorError, CannotCheckError, ExitCode, UsageError
+from anchor.errors import AnchorError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from anchor.cli.evidence import Bench, Load
-    from anchor.types import ChainId
+    from anchor.cli.nodes import Nodes
     from anchor.verdict import Report
-    from anchor.verify import ChainView
 
 NAME = "verify"
 
@@ -60,12 +58,13 @@ def command(
     if receipt is not None and files is not None and len(files) > 1:
         raise UsageError("--receipt goes with one file")
     from anchor.cli.evidence import Bench
+    from anchor.cli.nodes import Nodes
     from anchor.cli.report import report_members
     from anchor.verdict import gravest_code
 
     output = Output(as_json=as_json)
     bench = Bench(config_path=config_path, trust=trust)
-    nodes = _Nodes(rpc, bench.project_rpc)
+    nodes = Nodes(rpc, bench.project_rpc)
     documents: list[dict[str, Any]] = []
     codes: list[ExitCode] = []
     for name, load in bench.items(files or [], receipt=receipt, digest=digest):
@@ -95,7 +94,7 @@ def command(
 
 
 def _verify_one(
-    output: Output, bench: Bench, nodes: _Nodes, name: str, load: Load, *, brief: bool
+    output: Output, bench: Bench, nodes: Nodes, name: str, load: Load, *, brief: bool
 ) -> Report:
     from anchor.cli.report import print_report
     from anchor.verify import judge
@@ -104,36 +103,3 @@ def _verify_one(
     report = judge(data, evidence, policy=bench.policy, connect=nodes.connect)
     print_report(output, name, report, policy=bench.policy_name, nodes=nodes.asked, brief=brief)
     return report
-
-
-class _Nodes:
-    """Reaches a chain: by ``--rpc``, else the policy's node, else the project's.
-
-    One view for each URL, so that many files cost few questions.  ``asked`` names them.
-    """
-
-    def __init__(self, rpc: str | None, project_rpc: Callable[[ChainId], str | None]) -> None:
-        if rpc is not None:
-            from anchor.chain.urls import describe_url
-
-            describe_url(rpc)  # bad usage, and no finding about any evidence
-        self._rpc = rpc
-        self._project_rpc = project_rpc
-        self._views: dict[str, ChainView] = {}
-        self.asked: list[str] = []
-
-    def connect(self, chain_id: ChainId, urls: Sequence[str]) -> ChainView:
-        from anchor.chain.views import ChainReader
-        from anchor.cli.session import open_node
-
-        url = self._rpc or next(iter(urls), None) or self._project_rpc(chain_id)
-        if url is None:
-            raise CannotCheckError(
-                f"no node of chain {chain_id} is known",
-                hint="name one you trust with --rpc, or in a trust policy with --trust",
-            )
-        if url not in self._views:
-            node = open_node(url)
-            self._views[url] = ChainReader(node)
-            self.asked.append(node.name)
-        return self._views[url]

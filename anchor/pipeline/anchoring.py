@@ -19,7 +19,7 @@ from anchor.errors import (
     NodeUnreachableError,
     SignerError,
 )
-from anchor.log import load_tree
+from anchor.log import open_tree
 from anchor.pipeline.project import Project, utc_now
 from anchor.registry.codec import encode_anchor_call
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
@@ -280,7 +280,7 @@ def check_authority(config: Config, node: Node, key: Address) -> int:
 
 
 def _make_intent(project: Project, old: Head | None, new: Head) -> Intent:
-    tree = load_tree(project.database, new)
+    tree = open_tree(project.database, project.tiles, new)
     proof = tree.consistency_proof(old.size, new.size) if old else []
     if old is not None:
         # The same check the registry makes; failing here costs nothing.

@@ -25,6 +25,7 @@ from anchor.errors import (
     NotTrustedError,
     SignerError,
 )
+from anchor.hashing import IMPLEMENTATION
 from anchor.pipeline.anchoring import check_authority, check_chain, read_chain_state
 from anchor.pipeline.deployment import has_create2_proxy, read_record
 from anchor.pipeline.diagnosis import Check, Note, Patient
@@ -41,6 +42,15 @@ _GWEI = 10**9
 _ANCHOR_GAS = 100_000
 # Seconds; a node this far behind, or a clock this far off, is worth a word.
 _CLOCK_TOLERANCE = 120
+
+
+def _look_at_kernel(_patient: Patient) -> str | Note:
+    if IMPLEMENTATION == "hashlib":
+        return Note(
+            "hashlib hashes the tree: this installation has no kernel of its own",
+            "right, but slower: for large logs, install again where there is a C compiler",
+        )
+    return f"{IMPLEMENTATION} hashes the tree"
 
 
 # The project's own files
@@ -264,6 +274,7 @@ def _latest(patient: Patient) -> Block:
 
 
 CHECKS = (
+    Check("kernel", (), _look_at_kernel),
     Check("configuration", (), _look_at_configuration),
     Check("store", ("configuration",), _look_at_store),
     Check("lock", ("configuration",), _look_at_lock),

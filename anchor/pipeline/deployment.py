@@ -15,9 +15,10 @@ from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock, Intent
 from anchor.config import Config
+from anchor.durable import write_file
 from anchor.errors import ChainGuardError, MalformedError, UsageError
 from anchor.pipeline.anchoring import check_chain, is_deployed, make_manager
-from anchor.pipeline.project import Project, utc_now, write_file
+from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.relocation import check_movable, created_addresses, move_project
 from anchor.registry.addresses import create_address
 from anchor.registry.artifact import (

@@ -6,20 +6,19 @@ store then, and every later opening checks the configuration against the pins.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from sqlalchemy import insert, select, update
 
 from anchor.config import Config, encode_config, is_plain_url
-from anchor.errors import ChainGuardError, ConfigError, UsageError
+from anchor.durable import write_file
+from anchor.errors import ChainGuardError, ConfigError
+from anchor.pipeline.logkey import create_log_key
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.heads import newest_head
 from anchor.store.schema import project
+from anchor.tilestore import TileFolder
 from anchor.trust import TrustEntry, encode_policy
 from anchor.types import Address, log_number, log_owner
 
@@ -31,6 +30,11 @@ class Project:
     config: Config
     database: Database
 
+    @property
+    def tiles(self) -> TileFolder:
+        """The log's tree on disk."""
+        return TileFolder(self.config.tiles)
+
 
 def utc_now() -> str:
     """Return the operator's clock as RFC 3339 text, for the store's own columns."""
@@ -38,7 +42,7 @@ def utc_now() -> str:
 
 
 def create_project(config: Config) -> Project:
-    """Create the project's store, trust policy and configuration, in that order.
+    """Create the project's store, log key, trust policy and configuration, in that order.
 
     The configuration comes last: a crash half-way leaves a folder that no command takes for a
     project.
@@ -46,7 +50,7 @@ def create_project(config: Config) -> Project:
     Raises:
         ConfigError: there is a project, or one of its files, already.
     """
-    for path in (config.file, config.trust, config.store):
+    for path in (config.file, config.trust, config.store, config.log_key):
         if path.exists():
             raise ConfigError(
                 f"{path} exists already", hint="choose an empty folder, or use the project in it"
@@ -64,6 +68,7 @@ def create_project(config: Config) -> Project:
                 created_at=utc_now(),
             )
         )
+    create_log_key(config)
     write_file(config.trust, encode_policy([trust_entry(config)]))
     write_file(config.file, encode_config(config).encode("utf-8"))
     return Project(config=config, database=database)
@@ -142,40 +147,3 @@ def trust_entry(config: Config) -> TrustEntry:
         # The policy is handed out: a URL that holds more than a host may hold an API key.
         rpc=(config.rpc,) if is_plain_url(config.rpc) else (),
     )
-
-
-def write_file(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
-    """Replace ``path`` as a whole: readers see the old bytes or the new ones, never a part.
-
-    ``durable`` also waits until a power cut cannot undo it; ``mode`` is narrowed by the umask.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
-    # Not guessable, and never through a link that somebody else put there.
-    temporary = path.with_name(f".anchor-{secrets.token_hex(8)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(temporary, flags, mode), "wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        # A crash here leaves a temporary file and the old content.
-        temporary.replace(path)
-        if durable:
-            sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from anchor.errors import NotFinalError
-from anchor.log import load_tree
-from anchor.merkle import Tree
+from anchor.log import open_tree
 from anchor.pipeline.project import Project
 from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor
 from anchor.store.evidence import StoredEvidence
 from anchor.store.heads import AnchoredHead, load_anchors, load_heads
-from anchor.types import Hash32
+from anchor.tiles import TileTree
+from anchor.types import Hash32, Head
+
+# Heads whose trees are kept open at a time; each remembers some MiB of tiles.
+_OPEN_TREES = 8
 
 
 class Prover:
-    """Makes receipts from one snapshot of the log; the tree is built once for all of them.
+    """Makes receipts from one snapshot of the log.
 
     A receipt carries the first *final* anchor that covers its leaf.  Until there is one it is the
     operator's promise: the head alone.
@@ -30,7 +33,7 @@ class Prover:
                 for anchored in load_anchors(connection, project.config.chain_id)
                 if anchored.final
             ]
-        self._tree = load_tree(project.database, self._heads[-1]) if self._heads else Tree(b"")
+        self._trees: dict[int, TileTree] = {}
 
     def prove(self, evidence: StoredEvidence) -> Receipt:
         """Return the receipt for ``evidence``.
@@ -39,7 +42,7 @@ class Prover:
             NotFinalError: it is accepted, but no seal has given it a place in the log yet.
         """
         index = evidence.leaf_index
-        if index is None or index >= self._tree.size:
+        if index is None or not self._heads or index >= self._heads[-1].size:
             raise NotFinalError(
                 "this evidence is accepted but not sealed yet, so there is nothing to prove",
                 hint="anchor it with `anchor run --once`",
@@ -50,7 +53,7 @@ class Prover:
             head = anchored.head
         else:
             head = self._heads[bisect_right(self._heads, index, key=lambda head: head.size)]
-        path = tuple(self._tree.inclusion_path(index, head.size))
+        path = tuple(self._tree(head).inclusion_path(index, head.size))
         return Receipt(
             record=evidence.record,
             log=self._project.config.log,
@@ -59,6 +62,14 @@ class Prover:
             path=path,
             anchors=() if anchored is None else (self._anchor(anchored, path),),
         )
+
+    def _tree(self, head: Head) -> TileTree:
+        if head.size not in self._trees:
+            if len(self._trees) >= _OPEN_TREES:
+                self._trees.clear()
+            tree = open_tree(self._project.database, self._project.tiles, head)
+            self._trees[head.size] = tree
+        return self._trees[head.size]
 
     def _anchor(self, anchored: AnchoredHead, path: tuple[Hash32, ...]) -> ReceiptAnchor:
         hints = None

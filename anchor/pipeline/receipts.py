@@ -9,10 +9,10 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from anchor.digest import Digests
+from anchor.durable import write_file
 from anchor.errors import AnchorError, UsageError
 from anchor.filenames import RECEIPT_SUFFIX
 from anchor.pipeline.gathering import source_of
-from anchor.pipeline.project import write_file
 from anchor.receipt import MAX_RECEIPT_BYTES, Receipt, encode_receipt, parse_receipt
 from anchor.store.evidence import StoredEvidence, find_by_digest, find_by_source
 from anchor.types import LogId

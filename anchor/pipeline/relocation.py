@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from anchor.config import Config
+from anchor.durable import write_file
 from anchor.errors import ConfigError
 from anchor.pipeline.project import (
     Project,
@@ -21,7 +22,6 @@ from anchor.pipeline.project import (
     open_project,
     pin_registry,
     utc_now,
-    write_file,
 )
 from anchor.registry.addresses import create_address
 from anchor.registry.keccak import format_address

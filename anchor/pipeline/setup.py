@@ -57,6 +57,8 @@ def plan_project(
         folder=folder,
         file=folder / CONFIG,
         store=folder / "anchor.db",
+        tiles=folder / "tiles",
+        log_key=folder / "log-key.pem",
         receipts=folder / "receipts",
         trust=folder / TRUST_POLICY,
         digests=(SHA256, SM3),

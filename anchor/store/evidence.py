@@ -97,12 +97,28 @@ def assign_indices(connection: Connection, first_index: int, ids: Sequence[int])
     assert result.rowcount == len(ids), "a sealed leaf must never get another index"
 
 
-def load_leaves(connection: Connection, size: int) -> bytes:
-    """Return the first ``size`` leaf hashes of the log, back to back."""
+def load_leaves(connection: Connection, start: int, end: int) -> bytes:
+    """Return the leaf hashes of the log from number ``start`` up to ``end``, back to back."""
     rows = connection.execute(
-        select(evidence.c.leaf).where(evidence.c.leaf_index < size).order_by(evidence.c.leaf_index)
+        select(evidence.c.leaf)
+        .where(evidence.c.leaf_index >= start, evidence.c.leaf_index < end)
+        .order_by(evidence.c.leaf_index)
     )
-    return b"".join(row.leaf for row in rows)
+    return b"".join(rows.scalars())
+
+
+def load_sealed_records(
+    connection: Connection,
+) -> Iterator[tuple[int, Hash32, bytes | None]]:
+    """Yield each sealed row's index, leaf and record (None where it was erased), by index."""
+    rows = connection.execute(
+        select(evidence.c.leaf_index, evidence.c.leaf, evidence.c.record)
+        .where(evidence.c.leaf_index.is_not(None))
+        .order_by(evidence.c.leaf_index)
+        .execution_options(yield_per=1_000)
+    )
+    for row in rows:
+        yield row.leaf_index, Hash32(row.leaf), row.record
 
 
 def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvidence]:

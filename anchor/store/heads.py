@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from anchor.merkle import RightEdge
 from anchor.store.schema import anchors, heads
+from anchor.tree import RightEdge
 from anchor.types import ChainId, Hash32, Head
 
 
@@ -51,13 +52,13 @@ def insert_head(connection: Connection, sealed: SealedHead, sealed_at: str) -> N
 def newest_head(connection: Connection) -> SealedHead | None:
     """Return the log's newest head, or None for a log without leaves."""
     row = connection.execute(select(heads).order_by(heads.c.size.desc()).limit(1)).one_or_none()
-    if row is None:
-        return None
-    edge = row.right_edge
-    nodes = [Hash32(edge[start : start + 32]) for start in range(0, len(edge), 32)]
-    return SealedHead(
-        head=Head(root=Hash32(row.root), size=row.size), right_edge=RightEdge(row.size, nodes)
-    )
+    return None if row is None else _parse_head(row)
+
+
+def find_edge(connection: Connection, size: int) -> SealedHead | None:
+    """Return the head of this size with its right edge, if one was sealed."""
+    row = connection.execute(select(heads).where(heads.c.size == size)).one_or_none()
+    return None if row is None else _parse_head(row)
 
 
 def find_head(connection: Connection, root: Hash32) -> Head | None:
@@ -70,6 +71,20 @@ def load_heads(connection: Connection) -> list[Head]:
     """Return every sealed head, smallest first."""
     rows = connection.execute(select(heads.c.size, heads.c.root).order_by(heads.c.size))
     return [Head(root=Hash32(row.root), size=row.size) for row in rows]
+
+
+def _parse_head(row: Row[Any]) -> SealedHead:
+    edge = row.right_edge
+    nodes = [Hash32(edge[start : start + 32]) for start in range(0, len(edge), 32)]
+    return SealedHead(
+        head=Head(root=Hash32(row.root), size=row.size), right_edge=RightEdge(row.size, nodes)
+    )
+
+
+def load_sealed_heads(connection: Connection) -> list[SealedHead]:
+    """Return every sealed head with its right edge, smallest first."""
+    rows = connection.execute(select(heads).order_by(heads.c.size))
+    return [_parse_head(row) for row in rows]
 
 
 def save_anchor(connection: Connection, chain_id: ChainId, anchored: AnchoredHead) -> None:

@@ -44,6 +44,7 @@ from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCErro
 
 from anchor import merkle
 from anchor.errors import MismatchError
+from anchor.tree import Tree
 
 TREE = LargeTree(LEAVES)
 NUMBERS = count(1000)
@@ -175,7 +176,7 @@ def test_an_inner_node_is_a_leaf_where_the_operator_anchored_half_the_size(
             assert not registry_includes(registry, log, claim)
     # Whoever has the leaves sees it: four of them have another root, and this root takes eight.
     leaves = [merkle.hash_leaf(record) for record in LEAVES[:8]]
-    tree = merkle.Tree(b"".join(leaves))
+    tree = Tree(b"".join(leaves))
     assert [size for size in range(1, 9) if tree.root(size) == root_of(8)] == [8]
 
 
@@ -469,7 +470,7 @@ def test_under_a_wrong_size_the_old_leaves_keep_their_indices_and_the_new_are_no
     assert registry_extends(registry, TREE.consistency(4, 8))
     # And recomputing the root from the leaves shows the true size.
     leaves = b"".join(map(hash_leaf, LEAVES[:8]))
-    tree = merkle.Tree(leaves)
+    tree = Tree(leaves)
     assert [size for size in range(1, 9) if tree.root(size) == root_of(8)] == [8]
 
 

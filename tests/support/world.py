@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from anchor.checks import Block
 from anchor.digest import SHA256, SM3, Digests, digest_bytes
 from anchor.errors import CannotCheckError, NodeUnreachableError
-from anchor.merkle import Tree, hash_leaf
+from anchor.merkle import hash_leaf
 from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor, encode_receipt
 from anchor.record import build_record
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.slots import anchor_slot, encode_anchor, operator_key_slot
+from anchor.tree import Tree
 from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, make_log_id
 from anchor.verdict import Report, Verdict

@@ -1,0 +1,175 @@
+"""Verifying a published log: its checkpoint, its tiles and the registry, against one another.
+
+No operator data but what is published is needed.  Nothing here does I/O: tiles come through a
+``TileReader``, the chain is a ``ChainView``.  Steps:
+
+1. The checkpoint must be a signed note of a log in a registry.
+2. It must be signed by the log's key, where that is known.
+3. Chain, registry and log must be the ones the trust policy pins.
+4. The node must be on that chain: chain id and genesis block.
+5. The code at the registry's address must have the pinned hash.
+6. The registry's storage must hold the root, with that size, in a final block.
+7. Who submitted it must be an operator the policy accepts.
+8. All leaf hashes, in their order and number, must lead to the root, and every tile must hold what
+   follows from the leaf hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from anchor.checkpoint import Checkpoint, open_checkpoint, parse_origin
+from anchor.checks import (
+    Block,
+    Target,
+    check_chain,
+    check_code,
+    check_submitter,
+    pinned_entries,
+    pinned_target,
+    read_anchor,
+    unpinned_target,
+)
+from anchor.errors import MismatchError, NotAnchoredError, NotTrustedError
+from anchor.notes import NoteVerifier
+from anchor.registry.keccak import format_address
+from anchor.tiles import Tile, TileBuilder, TileReader
+from anchor.tree import BLOCK, HASH
+from anchor.trust import TrustPolicy
+from anchor.types import Anchor, Head, log_number, log_owner
+from anchor.verify import Connect
+
+TITLES = {
+    1: "checkpoint is well formed",
+    2: "checkpoint is signed",
+    3: "registry and log are trusted",
+    4: "node is on the right chain",
+    5: "registry's code is ours",
+    6: "root is anchored and final",
+    7: "submitter is accepted",
+    8: "tiles lead to the root",
+}
+
+# Leaf hashes in memory at a time: whole tiles of the second level.
+_CHUNK_TILES = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedLog:
+    """A published log of which every step passed; ``final`` is the block that was read."""
+
+    checkpoint: Checkpoint
+    target: Target
+    anchor: Anchor
+    final: Block
+
+
+Told = Callable[[int, str], None]
+"""Called with the number of each step that passed, and a line about it."""
+
+
+def check_log(
+    note: bytes,
+    read: TileReader,
+    *,
+    policy: TrustPolicy | None,
+    verifier: NoteVerifier | None,
+    connect: Connect,
+    tell: Told,
+) -> CheckedLog:
+    """Check the log that ``note``, its checkpoint, speaks of.
+
+    Raises:
+        AnchorError: the first step that failed, or could not be made.
+    """
+    checkpoint = open_checkpoint(note, None)
+    head = checkpoint.head
+    chain_id, registry, log = parse_origin(checkpoint.origin)
+    tell(
+        1,
+        f"{head.size:,} leaves of log {log_number(log)} of {format_address(log_owner(log))}, "
+        f"root {head.root.hex()}",
+    )
+    if verifier is None:
+        tell(2, "not checked: no key was given; the registry's word counts, not the signature")
+    else:
+        open_checkpoint(note, verifier)
+        tell(2, f"by {verifier.encode()}")
+    if policy is None:
+        target = unpinned_target(chain_id, registry, log, head, None)
+        tell(3, "not pinned, taken from the checkpoint; the registry is this release's own")
+    else:
+        entries = pinned_entries(policy, log)
+        places = [
+            item for item in entries if (item.chain_id, item.registry) == (chain_id, registry)
+        ]
+        if not places:
+            raise NotTrustedError(
+                f"the log is in registry {format_address(registry)} on chain {chain_id}, which the "
+                "policy does not pin"
+            )
+        target = pinned_target(places[0], log, head, None)
+        tell(3, "as pinned")
+    view, text = check_chain(connect(chain_id, target.rpc), target)
+    tell(4, text)
+    final, text = check_code(view, target)
+    tell(5, text)
+    anchor = read_anchor(view, target, final)
+    if anchor is None:
+        raise NotAnchoredError(
+            f"the registry {format_address(registry)} does not hold the checkpoint's root "
+            f"{head.root.hex()} for log 0x{log.hex()}"
+        )
+    if anchor.size != head.size:
+        raise MismatchError(
+            f"the checkpoint has {head.size} leaves, the registry holds its root for {anchor.size}"
+        )
+    tell(6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}")
+    _, text = check_submitter(view, target, anchor, final)
+    tell(7, text)
+    tiles = check_tiles(head, read)
+    tell(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
+    return CheckedLog(checkpoint=checkpoint, target=target, anchor=anchor, final=final)
+
+
+def check_tiles(head: Head, read: TileReader) -> int:
+    """Recompute the whole tree from the tiles of leaf hashes; return how many tiles there are.
+
+    Raises:
+        MismatchError: a tile does not hold what follows from those below it, or the root is other.
+    """
+    builder = TileBuilder()
+    count = 0
+    for leaves in _read_leaves(head.size, read):
+        for tile, expected in builder.add(leaves):
+            _compare(tile, expected, read)
+            count += 1
+    for tile, expected in builder.unfinished():
+        _compare(tile, expected, read)
+        count += 1
+    if builder.edge.root() != head.root:
+        raise MismatchError(f"the {head.size} leaf hashes do not lead to the checkpoint's root")
+    return count
+
+
+def _read_leaves(size: int, read: TileReader) -> Iterator[bytes]:
+    for start in range(0, size, _CHUNK_TILES * BLOCK):
+        end = min(size, start + _CHUNK_TILES * BLOCK)
+        yield b"".join(
+            read(Tile(0, first // BLOCK, min(BLOCK, end - first)))
+            for first in range(start, end, BLOCK)
+        )
+
+
+def _compare(tile: Tile, expected: bytes, read: TileReader) -> None:
+    if not tile.level:
+        return  # it is what the rest was computed from
+    found = read(tile)
+    if found == expected:
+        return
+    at = next(
+        at for at in range(tile.width) if found[at * HASH :][:HASH] != expected[at * HASH :][:HASH]
+    )
+    below = Tile(tile.level - 1, tile.number * BLOCK + at)
+    raise MismatchError(f"{below.path} does not lead to hash {at} of {tile.path}: one was altered")

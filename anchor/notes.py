@@ -1,0 +1,366 @@
+"""C2SP signed notes with Ed25519: text, a blank line, and one line for each signature.
+
+The format is c2sp.org/signed-note, version 1.0.0: the text a key signs ends in a newline, the last
+empty line of the note separates it from the signatures, and a signature line is ``— name base64``
+of ``key id ‖ signature``.  Of the signature types only 0x01, Ed25519, is signed or verified here;
+lines of other keys and types are read and passed over, as the specification demands.
+
+One spelling per value: base64 is canonical (RFC 4648 sections 3.5 and 4), hex is lower-case.
+Ed25519 signatures are verified with the cofactor, which RFC 8032 section 5.1.7 allows; who does
+without it accepts every signature made by the rules.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from anchor.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
+from anchor.types import parse_hex
+
+# pycryptodome takes longer to load than everything else here, and reading a note needs none of it.
+if TYPE_CHECKING:
+    from Crypto.PublicKey.ECC import EccKey
+
+# A checkpoint with a hundred post-quantum signatures of 5 kB stays below it.
+MAX_NOTE_BYTES = 1_000_000
+# What Go's golang.org/x/mod/sumdb/note reads; the specification asks for at least 16.
+MAX_SIGNATURES = 100
+# c2sp.org/tlog-cosignature writes names and origins with a length of one byte.
+MAX_NAME_BYTES = 255
+# A name and an ML-DSA-44 key of 1,312 bytes fit: such a key is called unknown, not too long.
+MAX_VERIFIER_CHARACTERS = 4096
+# An Ed25519 key takes 119 characters, and one of RSA with 16,384 bits some 12,500.
+MAX_PRIVATE_KEY_CHARACTERS = 16_384
+
+# The signature type byte of Ed25519 (section "Signature types").
+_ED25519 = b"\x01"
+_KEY_BYTES = 32
+_ID_BYTES = 4
+
+_SEPARATOR = "\n\n"
+_PREFIX = "\N{EM DASH} "
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\r?\n[^-]+-----END \1-----\s*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteSignature:
+    """One signature line as it stands there; nothing about it has been verified."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnverifiedNote:
+    """A well-formed note's text and signatures, none of which has been verified."""
+
+    text: str
+    signatures: tuple[NoteSignature, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteVerifier:
+    """A public key and the name it signs under; `parse_verifier` reads one from outside.
+
+    Raises:
+        MalformedError: a name that is no key name, or a key that is not 32 bytes long.
+    """
+
+    name: str
+    public_key: bytes
+
+    def __post_init__(self) -> None:
+        _check_own_name(self.name)
+        if len(self.public_key) != _KEY_BYTES:
+            raise MalformedError(f"an Ed25519 public key is {_KEY_BYTES} bytes long")
+
+    @property
+    def key_id(self) -> bytes:
+        """The four bytes that, with the name, say which key a signature is by."""
+        named = self.name.encode("utf-8") + b"\n" + _ED25519 + self.public_key
+        return hashlib.sha256(named).digest()[:_ID_BYTES]
+
+    def encode(self) -> str:
+        """Return the verifier key, ``name+id+key`` (section "Verifier keys")."""
+        return f"{self.name}+{self.key_id.hex()}+{_encode_base64(_ED25519 + self.public_key)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteKey:
+    """A private key and the name it signs under; no text made of it shows the key.
+
+    ``seed`` is the 32 bytes that RFC 8032 section 5.1.5 calls the private key.
+
+    Raises:
+        MalformedError: a name that is no key name, or a seed that is not 32 bytes long.
+    """
+
+    name: str
+    seed: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_own_name(self.name)
+        if len(self.seed) != _KEY_BYTES:
+            raise MalformedError(f"an Ed25519 private key is {_KEY_BYTES} bytes long")
+
+    def verifier(self) -> NoteVerifier:
+        """Return what verifies this key's signatures, to be given away."""
+        public_key = _load_private(self.seed).public_key().export_key(format="raw")
+        return NoteVerifier(name=self.name, public_key=public_key)
+
+
+def generate_key(
+    name: str, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes
+) -> NoteKey:
+    """Make a new key that signs as ``name``: one word, by custom a URL without its scheme.
+
+    Raises:
+        MalformedError: ``name`` is empty, too long, or holds a space, a plus or a control code.
+    """
+    return NoteKey(name=name, seed=random_bytes(_KEY_BYTES))
+
+
+def encode_private_key(key: NoteKey) -> str:
+    """Return the key, without its name, as unencrypted PKCS #8 in PEM (RFC 8410 section 7)."""
+    return _load_private(key.seed).export_key(format="PEM") + "\n"
+
+
+def parse_private_key(text: str, *, name: str) -> NoteKey:
+    """Read what `encode_private_key` wrote, or ``openssl genpkey -algorithm ed25519``.
+
+    Raises:
+        MalformedError: no unencrypted PKCS #8 key in PEM, or ``name`` is no key name.
+        UnknownVersionError: a key of another algorithm.
+    """
+    from Crypto.PublicKey import ECC
+
+    pem = _PEM.fullmatch(text) if len(text) <= MAX_PRIVATE_KEY_CHARACTERS else None
+    if pem is None or pem[1] != "PRIVATE KEY":
+        raise MalformedError(
+            "the private key is not unencrypted PKCS #8 in PEM",
+            hint="its first line must be -----BEGIN PRIVATE KEY-----",
+        )
+    # From None: nobody answers for what the library's errors quote.
+    try:
+        key = ECC.import_key(text)
+    except ECC.UnsupportedEccFeature:
+        raise UnknownVersionError("the private key is not for Ed25519") from None
+    except ValueError:
+        raise MalformedError("the private key is damaged, or not for Ed25519") from None
+    if key.curve != "Ed25519":
+        raise UnknownVersionError("the private key is not for Ed25519")
+    if not key.has_private():
+        raise MalformedError("the private key's file holds a public key")
+    return NoteKey(name=name, seed=key.seed)
+
+
+def parse_verifier(text: str) -> NoteVerifier:
+    """Read a verifier key, ``name+id+key``.
+
+    Raises:
+        MalformedError: any other form, an id that is not this key's, or no usable public key.
+        UnknownVersionError: a key of another signature type than Ed25519.
+    """
+    # The name holds no plus and base64 may: the first two separate.
+    parts = text.split("+", 2) if len(text) <= MAX_VERIFIER_CHARACTERS else []
+    if len(parts) != 3:
+        raise MalformedError("a verifier key must be a name, an id and a key, joined by plus signs")
+    name, key_id, encoded = parts
+    claimed_id = parse_hex(key_id, length=_ID_BYTES, what="the verifier key's id", prefix=False)
+    typed_key = parse_base64(encoded, what="the verifier key's last part")
+    if not typed_key:
+        raise MalformedError("the verifier key's last part is empty")
+    # Before the id is compared: other types have other rules for it.
+    if typed_key[:1] != _ED25519:
+        raise UnknownVersionError("the verifier key's signature type is not Ed25519 (0x01)")
+    verifier = NoteVerifier(name=name, public_key=typed_key[1:])
+    if verifier.key_id != claimed_id:
+        raise MalformedError(
+            "the verifier key's id does not belong to its name and key",
+            hint="copy it again; a character differs",
+        )
+    _load_public(verifier.public_key)
+    return verifier
+
+
+def sign_note(text: str, key: NoteKey) -> bytes:
+    """Return the note of ``text`` with one signature, by ``key``.
+
+    Raises:
+        MalformedError: ``text`` cannot be a note's text, or is too long for one.
+    """
+    from Crypto.Signature import eddsa
+
+    signed = encode_text(text)
+    signature = eddsa.new(_load_private(key.seed), "rfc8032").sign(signed)
+    identified = _encode_base64(key.verifier().key_id + signature)
+    note = signed + f"\n{_PREFIX}{key.name} {identified}\n".encode()
+    if len(note) > MAX_NOTE_BYTES:
+        raise MalformedError(f"the note would be longer than {MAX_NOTE_BYTES:,} bytes")
+    return note
+
+
+def open_note(note: bytes, verifier: NoteVerifier) -> str:
+    """Return the text of ``note``, which the key of ``verifier`` signed.
+
+    1. The note is well-formed.
+    2. Every signature under the verifier's name and id is a valid one over the text; the lines of
+       other keys are passed over, even those with only the same name or only the same id.
+    3. There is at least one such signature.
+
+    Raises:
+        MalformedError: 1 does not hold, or the verifier holds no usable public key.
+        MismatchError: 2 does not hold.
+        NotTrustedError: 3 does not hold; other keys signed this note.
+    """
+    from Crypto.Signature import eddsa
+
+    opened = parse_note(note)
+    signed = opened.text.encode("utf-8")
+    scheme = eddsa.new(_load_public(verifier.public_key), "rfc8032")
+    ours = (verifier.name, verifier.key_id)
+    found = False
+    for line in opened.signatures:
+        if (line.name, line.key_id) != ours:
+            continue
+        try:
+            scheme.verify(signed, line.signature)
+        except ValueError as error:
+            raise MismatchError(
+                f"the note's signature by {_show(verifier)} is not valid for its text"
+            ) from error
+        found = True
+    if not found:
+        raise NotTrustedError(f"the note is not signed by {_show(verifier)}")
+    return opened.text
+
+
+def parse_note(note: bytes) -> UnverifiedNote:
+    """Take a note apart without verifying any signature: anybody may have written its text.
+
+    Raises:
+        MalformedError: no signed note, or one beyond `MAX_NOTE_BYTES` or `MAX_SIGNATURES`.
+    """
+    if len(note) > MAX_NOTE_BYTES:
+        raise MalformedError(f"the note is longer than {MAX_NOTE_BYTES:,} bytes")
+    try:
+        content = note.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"the note is not UTF-8 at byte {error.start}") from None
+    # Only "\n" ends a line: str.splitlines knows ten more characters that do.
+    head, separator, tail = content.rpartition(_SEPARATOR)
+    if not separator:
+        raise MalformedError("the note has no empty line before its signatures")
+    text = head + "\n"
+    _check_controls(content, "the note")
+    *lines, rest = tail.split("\n", MAX_SIGNATURES + 1)
+    if not lines or (rest and len(lines) <= MAX_SIGNATURES):
+        raise MalformedError("the note does not end with a signature line and a newline")
+    if len(lines) > MAX_SIGNATURES:
+        raise MalformedError(f"the note has more than {MAX_SIGNATURES} signatures")
+    signatures = tuple(_parse_signature(line, at) for at, line in enumerate(lines, start=1))
+    return UnverifiedNote(text=text, signatures=signatures)
+
+
+def encode_text(text: str) -> bytes:
+    """Return the bytes that a signature covers.
+
+    Raises:
+        MalformedError: ``text`` does not end with a newline, is not Unicode, is too long, or holds
+            a control character other than newline.
+    """
+    if not text.endswith("\n"):
+        raise MalformedError("the note's text does not end with a newline")
+    _check_controls(text, "the note's text")
+    encoded = _encode_utf8(text, "the note's text")
+    if len(encoded) > MAX_NOTE_BYTES:
+        raise MalformedError(f"the note's text is longer than {MAX_NOTE_BYTES:,} bytes")
+    return encoded
+
+
+def parse_base64(text: str, *, what: str) -> bytes:
+    """Decode base64 in its one canonical spelling (RFC 4648 section 4).
+
+    Raises:
+        MalformedError: anything else: missing padding, spaces, or bits set beyond the last byte.
+    """
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise MalformedError(f"{what} is not base64") from None
+    if _encode_base64(decoded) != text:
+        raise MalformedError(f"{what} is not base64 in its canonical spelling")
+    return decoded
+
+
+def _parse_signature(line: str, at: int) -> NoteSignature:
+    what = f"the note's signature line {at}"
+    name, _, encoded = line.removeprefix(_PREFIX).partition(" ")
+    if not line.startswith(_PREFIX) or not _is_name(name):
+        raise MalformedError(f"{what} is not an em dash, a key name and a signature")
+    identified = parse_base64(encoded, what=f"the signature in {what}")
+    if len(identified) <= _ID_BYTES:
+        raise MalformedError(f"{what} holds no signature after the key id")
+    return NoteSignature(name=name, key_id=identified[:_ID_BYTES], signature=identified[_ID_BYTES:])
+
+
+def _is_name(name: str) -> bool:
+    # Python's spaces are Unicode's White_Space and four control characters, which no note may hold.
+    return name != "" and "+" not in name and not any(map(str.isspace, name))
+
+
+def _check_own_name(name: str) -> None:
+    if not _is_name(name):
+        raise MalformedError("a key name must not be empty, nor hold a space or a plus sign")
+    _check_controls(name, "a key name")
+    if len(_encode_utf8(name, "a key name")) > MAX_NAME_BYTES:
+        raise MalformedError(f"a key name must not be longer than {MAX_NAME_BYTES} bytes")
+
+
+def _check_controls(text: str, what: str) -> None:
+    if control := _CONTROLS.search(text):
+        raise MalformedError(
+            f"{what} holds the control character U+{ord(control[0]):04X} at {control.start()}"
+        )
+
+
+def _encode_utf8(text: str, what: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise MalformedError(f"{what} holds a lone surrogate, which is no character") from None
+
+
+def _encode_base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _load_private(seed: bytes) -> EccKey:
+    from Crypto.Signature import eddsa
+
+    return eddsa.import_private_key(seed)
+
+
+def _load_public(public_key: bytes) -> EccKey:
+    """Decode a public key, and refuse the few under which anybody can sign."""
+    from Crypto.Signature import eddsa
+
+    try:
+        key = eddsa.import_public_key(public_key)
+    except ValueError as error:
+        raise MalformedError("the Ed25519 public key is no point on the curve") from error
+    if (key.pointQ * 8).is_point_at_infinity():  # the order divides the cofactor
+        raise MalformedError("the Ed25519 public key has a small order: anybody could sign for it")
+    return key
+
+
+def _show(verifier: NoteVerifier) -> str:
+    return f"{verifier.name}+{verifier.key_id.hex()}"

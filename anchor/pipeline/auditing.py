@@ -1,0 +1,120 @@
+"""Reading a project's log again from the ground: records, leaves, heads and tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from anchor.errors import AnchorError, ChainGuardError
+from anchor.log import read_leaves, write_tiles
+from anchor.merkle import hash_leaf
+from anchor.pipeline.project import Project
+from anchor.store.evidence import load_sealed_records
+from anchor.store.heads import SealedHead, load_sealed_heads
+from anchor.tiles import Tile, TileBuilder
+from anchor.tilestore import TileFolder
+from anchor.tree import HASH, RightEdge
+
+# Past this many, one reason stands behind all of them.
+MAX_BREACHES = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What was read, and each thing that is not as it must be, in one sentence."""
+
+    leaves: int
+    heads: int
+    breaches: tuple[str, ...]
+
+
+def audit_project(project: Project) -> Audit:
+    """Recompute leaves, roots and tiles from what is stored, and compare."""
+    with project.database.read() as connection:
+        heads = load_sealed_heads(connection)
+    size = heads[-1].head.size if heads else 0
+    found = chain(
+        _audit_records(project), _audit_heads(project, heads), _audit_tiles(project, size)
+    )
+    breaches = tuple(islice(found, MAX_BREACHES))
+    if len(breaches) == MAX_BREACHES:
+        breaches = (*breaches, f"… and perhaps more: the audit stopped after {MAX_BREACHES}")
+    return Audit(leaves=size, heads=len(heads), breaches=breaches)
+
+
+def rebuild_tiles(project: Project) -> int:
+    """Make all tiles again from the stored leaves; return of how many leaves they are.
+
+    Raises:
+        ChainGuardError: the stored leaves do not lead to the log's head.
+    """
+    project.tiles.note_size(0)
+    return write_tiles(project.database, project.tiles)
+
+
+def _audit_records(project: Project) -> Iterator[str]:
+    """Hash every record that was not erased; it must be its leaf, and leaves must have no gap."""
+    expected = 0
+    with project.database.read() as connection:
+        for index, leaf, record in load_sealed_records(connection):
+            if index != expected:
+                yield f"leaf {expected} is missing: the next one there is leaf {index}"
+            expected = index + 1
+            if record is not None and hash_leaf(record) != leaf:
+                yield f"the record of leaf {index} does not hash to its leaf"
+
+
+def _audit_heads(project: Project, heads: list[SealedHead]) -> Iterator[str]:
+    """Recompute every head's root and right edge from the leaves."""
+    edge = RightEdge()
+    for sealed in heads:
+        size = sealed.head.size
+        try:
+            for leaves in read_leaves(project.database, edge.size, size):
+                edge.extend(leaves)
+        except ChainGuardError as error:
+            yield f"the head of size {size} cannot be recomputed: {error.message}"
+            return
+        if edge.root() != sealed.head.root:
+            yield f"the leaves do not lead to the root of the head of size {size}"
+        if edge.nodes != sealed.right_edge.nodes:
+            yield f"the right edge stored with the head of size {size} is not the leaves'"
+
+
+def _audit_tiles(project: Project, size: int) -> Iterator[str]:
+    """Make every tile again and compare; report what lies between them, too."""
+    folder = project.tiles
+    try:
+        there = folder.size
+    except AnchorError as error:
+        yield error.message
+        return
+    if there > size:
+        yield f"there are tiles for {there} leaves, but the log has {size}"
+        return
+    builder = TileBuilder()
+    try:
+        for leaves in read_leaves(project.database, 0, there):
+            for tile, expected in builder.add(leaves):
+                yield from _compare_tile(folder, tile, expected)
+        for tile, expected in builder.unfinished():
+            yield from _compare_tile(folder, tile, expected)
+    except ChainGuardError as error:
+        yield f"the tiles cannot be made again: {error.message}"
+    for path, found in folder.list_tiles():
+        if found is None:
+            yield f"{path} in {folder.folder} is no tile"
+
+
+def _compare_tile(folder: TileFolder, tile: Tile, expected: bytes) -> Iterator[str]:
+    try:
+        found = folder.read(tile)
+    except AnchorError as error:
+        yield error.message
+        return
+    if len(found) != len(expected):
+        yield f"{tile.path} has {len(found)} bytes instead of {len(expected)}"
+    elif found != expected:
+        at = next(at for at in range(len(found)) if found[at] != expected[at])
+        yield f"{tile.path} was altered: hash {at // HASH} in it is not the log's"

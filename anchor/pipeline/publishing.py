@@ -1,0 +1,115 @@
+"""Publishing the log as static files that anybody can read, copy and check.
+
+The order of effects: tiles first, the checkpoint that needs them last.  A crash leaves tiles that
+no checkpoint covers yet; the next run writes them again, with the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.errors import AnchorError, ChainGuardError, MalformedError, NotFinalError
+from anchor.log import open_tree
+from anchor.notes import NoteKey
+from anchor.pipeline.logkey import load_log_key, origin_of
+from anchor.pipeline.project import Project
+from anchor.published import CHECKPOINT, Target
+from anchor.store.heads import load_anchors
+from anchor.tiles import Tile, TileTree, tiles_of
+from anchor.types import Head
+
+# Tiles in memory at a time: 2 MiB.
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What is published now, and how many tiles this run wrote for it."""
+
+    head: Head
+    origin: str
+    verifier_key: str
+    tiles_written: int
+
+
+def publish_log(project: Project, target: Target) -> Publication:
+    """Bring what is published up to the newest head whose anchor is final.
+
+    Raises:
+        NotFinalError: no head is final yet.
+        ChainGuardError: what is there is not an earlier state of this log.
+    """
+    config = project.config
+    with project.database.read() as connection:
+        anchors = load_anchors(connection, config.chain_id)
+    head = next((anchor.head for anchor in reversed(anchors) if anchor.final), None)
+    if head is None:
+        raise NotFinalError(
+            "nothing of this log is final yet, so there is nothing to publish",
+            hint="anchor it with `anchor run --once --wait final`",
+        )
+    key = load_log_key(config)
+    tree = open_tree(project.database, project.tiles, head)
+    there = _find_published(target, key, tree)
+    written = 0
+    batch: dict[str, bytes] = {}
+    for tile in tiles_of(head.size, after=there.size if there else 0):
+        batch[tile.path] = tree.tile(tile)
+        written += 1
+        if len(batch) == _BATCH:
+            target.write(batch)
+            batch = {}
+    if batch:
+        target.write(batch)
+    origin = origin_of(config)
+    if there != head:
+        # A crash before this: readers go on with the old checkpoint, whose tiles are all there.
+        checkpoint = Checkpoint(origin=origin, head=head)
+        target.write({CHECKPOINT: sign_checkpoint(checkpoint, key)})
+    return Publication(
+        head=head,
+        origin=origin,
+        verifier_key=key.verifier().encode(),
+        tiles_written=written,
+    )
+
+
+def _find_published(target: Target, key: NoteKey, tree: TileTree) -> Head | None:
+    """Return the head that is published; None in an empty place.
+
+    A published tile must never change, so what is there has to be the beginning of this log.
+    """
+    note = target.read(CHECKPOINT)
+    if note is None:
+        # A crash before the first checkpoint leaves tiles; they have to be ours.
+        first = Tile(0, 0)
+        found = target.read(first.path)
+        if found is not None and (tree.size < first.width or found != tree.tile(first)):
+            raise _other_log("there are tiles of another log, and no checkpoint")
+        return None
+    try:
+        checkpoint = open_checkpoint(note, key.verifier())
+    except MalformedError as error:
+        raise _other_log(f"its checkpoint is damaged: {error.message}") from error
+    except AnchorError as error:
+        raise _other_log(
+            f"its checkpoint is not signed by this log's key: {error.message}"
+        ) from error
+    there = checkpoint.head
+    if there.size > tree.size:
+        raise ChainGuardError(
+            f"what is published has {there.size} leaves, this store's newest final head has "
+            f"{tree.size}",
+            hint="the store is older than what was published: restore the newest backup",
+        )
+    if tree.root(there.size) != there.root:
+        raise _other_log(f"its root of {there.size} leaves is not the one this log has there")
+    return there
+
+
+def _other_log(reason: str) -> ChainGuardError:
+    return ChainGuardError(
+        f"the place to publish to holds something else: {reason}",
+        hint="choose an empty place; nothing was written",
+    )

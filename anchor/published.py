@@ -1,0 +1,223 @@
+"""Where a log is published: a folder, a web server, an object store.
+
+Paths are C2SP tlog-tiles' (https://c2sp.org/tlog-tiles), below a prefix: ``checkpoint``,
+``tile/0/000``, …  A place is named as the user names it: a folder, an ``http(s)://`` URL (to read),
+or any other URL that fsspec knows (``s3://…``, ``gs://…``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from anchor.durable import write_files
+from anchor.errors import CannotCheckError, MismatchError, NodeUnreachableError, UsageError
+from anchor.tiles import TILE_BYTES, Tile
+
+if TYPE_CHECKING:
+    from anchor.exchange import BoundedSession
+
+CHECKPOINT = "checkpoint"
+
+# A signed note of three lines is far shorter, and so is a tile.
+MAX_FILE_BYTES = 1 << 16
+_TIMEOUT = 30.0
+
+
+class Source(Protocol):
+    """Where published files are read."""
+
+    def read(self, path: str) -> bytes | None: ...
+
+
+class Target(Source, Protocol):
+    """Where files are published; each is replaced as a whole."""
+
+    def write(self, files: Mapping[str, bytes]) -> None: ...
+
+
+def open_source(place: str) -> Source:
+    """Return the place to read a published log from; nothing is read yet."""
+    if place.startswith(("http://", "https://")):
+        return WebSource(place)
+    return open_target(place)
+
+
+def open_target(place: str) -> Target:
+    """Return the place to publish a log in; nothing is written yet.
+
+    Raises:
+        UsageError: the URL's scheme cannot be written to, or its package is missing.
+    """
+    if place.startswith(("http://", "https://")):
+        raise UsageError(
+            "a log cannot be published to a web server's URL",
+            hint="publish to the folder or object store that it serves",
+        )
+    if "://" in place and not place.startswith("file://"):
+        return ObjectStore(place)
+    # fsspec would write a local file in place and not wait for the disk.
+    return Folder(Path(place.removeprefix("file://")))
+
+
+def read_tile(source: Source, tile: Tile) -> bytes:
+    """Return a tile's hashes; a partial one also from the full one that replaced it.
+
+    Raises:
+        CannotCheckError: it is not there.
+        MismatchError: it has another length.
+    """
+    data = source.read(tile.path)
+    if data is None and not tile.is_full:
+        data = source.read(tile._replace(width=256).path)
+        data = None if data is None or len(data) != TILE_BYTES else data[: 32 * tile.width]
+    if data is None:
+        raise CannotCheckError(
+            f"{tile.path} is missing from the published log",
+            hint="ask its operator to publish it again",
+        )
+    if len(data) != 32 * tile.width:
+        raise MismatchError(f"{tile.path} has {len(data)} bytes instead of {32 * tile.width}")
+    return data
+
+
+class Folder:
+    """A folder that some web server serves, or that was copied from elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's bytes; None where there is none.
+
+        Raises:
+            CannotCheckError: it is there and cannot be read, or is far too long.
+        """
+        file = self._folder / path
+        try:
+            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            with open(descriptor, "rb") as opened:
+                return _bounded(opened.read(MAX_FILE_BYTES + 1), str(file))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise CannotCheckError(f"{file} cannot be read: {error.strerror}") from error
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Store files durably, each as a whole.
+
+        Raises:
+            UsageError: one cannot be written.
+        """
+        write_files([(self._folder / path, data) for path, data in files.items()])
+
+
+class WebSource:
+    """Any web server that serves the files."""
+
+    def __init__(self, url: str) -> None:
+        from anchor.chain.urls import describe_url
+
+        self._name = describe_url(url)
+        self._prefix = url.rstrip("/")
+        self._session: BoundedSession | None = None
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's bytes; None where the server says that there is none.
+
+        Raises:
+            CannotCheckError: the server does not answer, or not with the file.
+        """
+        import requests
+
+        from anchor.exchange import BadResponse, BoundedSession, describe_failure
+
+        if self._session is None:
+            self._session = BoundedSession(
+                timeout=_TIMEOUT, max_bytes=MAX_FILE_BYTES, is_json=False
+            )
+        try:
+            response = self._session.get(f"{self._prefix}/{path}")
+        except BadResponse as error:
+            raise CannotCheckError(f"{self._name} answered for {path} with {error}") from error
+        except requests.RequestException as error:
+            raise NodeUnreachableError(
+                f"{self._name} did not answer for {path}: {describe_failure(error)}"
+            ) from None
+        if response.status_code in (404, 410):
+            return None
+        if response.status_code != 200:
+            raise CannotCheckError(
+                f"{self._name} answered for {path} with status {response.status_code}"
+            )
+        return bytes(response.content)
+
+
+class ObjectStore:
+    """A bucket, or whatever else fsspec reaches by URL.  Credentials are its own affair."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError:
+            raise UsageError(
+                "publishing to a URL needs the package fsspec",
+                hint="pip install 'anchor-evidence[publish]', and the package of your store (s3fs)",
+            ) from None
+        scheme = url.partition("://")[0]
+        try:
+            self._store, self._prefix = url_to_fs(url)
+        except (ImportError, ValueError, TypeError) as error:
+            raise UsageError(f"{scheme}:// cannot be used: {error}") from None
+        self._scheme = scheme
+
+    def read(self, path: str) -> bytes | None:
+        """Return an object's bytes; None where there is none.
+
+        Raises:
+            CannotCheckError: the store fails.
+        """
+        with _Foreign(f"{path} could not be read from the {self._scheme}:// store"):
+            try:
+                name = f"{self._prefix}/{path}"
+                data = self._store.cat_file(name, start=0, end=MAX_FILE_BYTES + 1)
+            except FileNotFoundError:
+                return None
+        return _bounded(bytes(data), path)
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Store objects; each is replaced as a whole, as object stores do.
+
+        Raises:
+            CannotCheckError: the store fails; some of the files may be there.
+        """
+        objects: dict[str, Any] = {f"{self._prefix}/{path}": data for path, data in files.items()}
+        with _Foreign(f"{next(iter(files))} could not be written to the {self._scheme}:// store"):
+            self._store.pipe(objects)
+
+
+class _Foreign:
+    """Turns whatever an object store's package raises into an error of ours.
+
+    Without its text, which may quote credentials.
+    """
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if kind is not None and issubclass(kind, Exception):
+            raise CannotCheckError(f"{self._message}: {kind.__name__}") from None
+
+
+def _bounded(data: bytes, name: str) -> bytes:
+    if len(data) > MAX_FILE_BYTES:
+        raise CannotCheckError(f"{name} is longer than {MAX_FILE_BYTES:,} bytes: no tile, no note")
+    return data

@@ -1,0 +1,312 @@
+"""Time the log and its peers; scripts/bench sets up what this needs.
+
+Every figure of ours stands beside its peers' of the same run, measured in turn.  Best of several
+runs, as everything else on a machine only ever makes a run slower; the median is printed, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from anchor import hashing
+from anchor.merkle import verify_inclusion
+from anchor.tiles import TileTree, grow
+from anchor.tilestore import TileFolder
+from anchor.tree import RightEdge, Tree
+from anchor.types import Hash32, Head
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "scripts" / "bench_peers" / "time_trees.js"
+CHUNK = 1 << 20
+# Past this many leaves a peer takes minutes.
+PEER_LEAVES = 10**5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--leaves", type=int, default=10**8, help="of the largest log on disk")
+    parser.add_argument("--folder", type=Path, help="where the logs on disk go, and are removed")
+    parser.add_argument("--fallback", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.fallback:
+        print(json.dumps(time_fallback()))
+        return 0
+    print(f"kernel: {hashing.IMPLEMENTATION}; Python {sys.version.split()[0]}; best (median)")
+    bench_building()
+    bench_proofs()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        bench_disk(Path(folder), options.leaves)
+    return 0
+
+
+# Measuring
+
+
+def measure(action: Callable[[], object], *, runs: int = 5) -> tuple[float, float]:
+    """Return the best and the median of ``runs`` times, in seconds."""
+    seconds = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds), statistics.median(seconds)
+
+
+def rate(count: int, seconds: tuple[float, float]) -> str:
+    best, median = seconds
+    return f"{count / best:>14,.0f}/s ({count / median:,.0f}/s)"
+
+
+def show(what: str, figure: str, *, ratio: float | None = None) -> None:
+    times = "" if ratio is None else f"  ours is {ratio:,.1f} times as fast"
+    print(f"  {what:<52}{figure}{times}", flush=True)
+
+
+def section(title: str) -> None:
+    print(f"\n{title}", flush=True)
+
+
+def make_records(count: int) -> bytes:
+    """Return ``count`` 32-byte records, back to back."""
+    return hashlib.shake_128(count.to_bytes(8, "big")).digest(32 * count)
+
+
+def draw(count: int, size: int) -> list[int]:
+    """Return ``count`` indices below ``size``, scattered but the same every time."""
+    digests = (hashlib.sha256(number.to_bytes(8, "big")).digest() for number in range(count))
+    return [int.from_bytes(digest, "big") % size for digest in digests]
+
+
+def split(rows: bytes) -> list[bytes]:
+    return [rows[at : at + 32] for at in range(0, len(rows), 32)]
+
+
+# Trees in memory
+
+
+def build_root(records: bytes) -> bytes:
+    """Hash 32-byte records to leaves, and those up to the root of a power of two, in one go."""
+    leaves = hashing.hash_rows(0, records, 32)
+    edge = RightEdge()
+    edge.extend(leaves)
+    return edge.root()
+
+
+def bench_building() -> None:
+    for count in (10**4, 10**5, 10**6, 10**7):
+        section(f"Build: {count:,} records of 32 bytes to leaves and root, one thread")
+        records = make_records(count)
+        ours = measure(lambda records=records: build_root(records), runs=9 if count < 10**7 else 5)
+        show("anchor, from a buffer", rate(count, ours))
+        rows = split(records)
+        show(
+            "anchor, from a list of bytes",
+            rate(count, measure(lambda rows=rows: build_root(b"".join(rows)))),
+        )
+        if count <= PEER_LEAVES:
+            best = count / ours[0]
+            for name, build in python_peers().items():
+                peer = measure(lambda build=build, rows=rows: build(rows), runs=3)
+                show(name, rate(count, peer), ratio=best / (count / peer[0]))
+            if count == 10**4:
+                for name, value in javascript_peers(count).items():
+                    show(name, f"{value:>14,.0f}/s", ratio=best / value)
+        if count == 10**6:
+            fallback = json.loads(
+                subprocess.run(
+                    [sys.executable, __file__, "--fallback"], capture_output=True, check=True
+                ).stdout
+            )
+            show("anchor without its kernel (hashlib)", rate(count, (fallback, fallback)))
+
+
+def time_fallback() -> float:
+    """Return the seconds for 10^6 leaves where the kernel is missing."""
+    hashing.IMPLEMENTATION = "hashlib"
+    records = make_records(10**6)
+    return measure(lambda: build_root(records), runs=3)[0]
+
+
+def python_peers() -> dict[str, Callable[[list[bytes]], object]]:
+    import pymerkle
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import merkletools
+    from opentimestamps.core.timestamp import Timestamp, make_merkle_tree
+
+    def build_pymerkle(rows: list[bytes]) -> object:
+        return pymerkle.InmemoryTree.init_from_entries(rows, algorithm="sha256").get_state()
+
+    def build_merkletools(rows: list[bytes]) -> object:
+        tree = merkletools.MerkleTools(hash_type="sha256")
+        tree.leaves = [hashlib.sha256(row).digest() for row in rows]  # its own loop goes by hex
+        tree.make_tree()
+        return tree.get_merkle_root()
+
+    def build_opentimestamps(rows: list[bytes]) -> object:
+        stamps = [Timestamp(hashlib.sha256(row).digest()) for row in rows]
+        return make_merkle_tree(stamps).msg
+
+    return {
+        "pymerkle (RFC 9162)": build_pymerkle,
+        "merkletools": build_merkletools,
+        "opentimestamps": build_opentimestamps,
+    }
+
+
+def javascript_peers(count: int) -> dict[str, float]:
+    answer = subprocess.run(
+        ["node", str(PEERS), str(count), "proofs"], capture_output=True, check=True
+    )
+    rates: dict[str, float] = json.loads(answer.stdout)
+    return rates
+
+
+def bench_proofs() -> None:
+    import pymerkle
+
+    count = 10**6
+    section(f"Proofs: every path of a tree of {count:,} leaves in memory")
+    tree = Tree(hashing.hash_rows(0, make_records(count), 32))
+    seconds = measure(lambda: sum(1 for _ in tree.inclusion_paths(0, count, count)), runs=3)
+    show("anchor, in bulk", rate(count, seconds))
+    sample = draw(10**4, count)
+    one_by_one = measure(lambda: [tree.inclusion_path(index, count) for index in sample], runs=3)
+    show("anchor, one by one", rate(len(sample), one_by_one))
+    few = 10**4
+    peer = pymerkle.InmemoryTree.init_from_entries(split(make_records(few)), algorithm="sha256")
+    theirs = measure(lambda: [peer.prove_inclusion(index, few) for index in range(1, 1001)], runs=1)
+    show(
+        f"pymerkle, one by one, tree of {few:,}",
+        rate(1000, theirs),
+        ratio=(count / seconds[0]) / (1000 / theirs[0]),
+    )
+
+
+# Logs on disk
+
+
+def leaf_chunks(start: int, end: int) -> Iterator[bytes]:
+    """Yield leaf hashes of made-up records: SHA-256 of 0x00 and the leaf's number."""
+    while start < end:
+        stop = min(end, (start // CHUNK + 1) * CHUNK)
+        numbers = b"".join(number.to_bytes(8, "big") for number in range(start, stop))
+        yield hashing.hash_rows(0, numbers, 8)
+        start = stop
+
+
+def bench_disk(folder: Path, largest: int) -> None:
+    tiles = TileFolder(folder / "tiles")
+    edge = RightEdge()
+    sizes = [10**power for power in range(3, 13) if 10**power <= largest]
+    section(f"A log on disk, sealed in chunks of {CHUNK:,} leaves up to {sizes[-1]:,}")
+    added = 10**4
+    appended: dict[int, tuple[float, float]] = {}
+    started = time.perf_counter()
+    for size in sizes:
+        for leaves in leaf_chunks(edge.size, size):
+            tiles.write(grow(edge, leaves, tiles.read))
+        tiles.note_size(edge.size)
+        if size < sizes[-1]:
+            appended[size] = time_append(tiles, edge, added, restore=folder / "copy")
+    head = Head(root=edge.root(), size=edge.size)
+    elapsed = time.perf_counter() - started
+    show("everything, leaves made up and hashed, synced", f"{elapsed:>14.1f} s")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    show("peak memory of this process so far", f"{peak:>14,} MiB")
+    used = sum(file.stat().st_size for file in tiles.folder.rglob("*") if file.is_file())
+    blocks = sum(file.stat().st_blocks * 512 for file in tiles.folder.rglob("*") if file.is_file())
+    show("tiles", f"{used / head.size:>14.2f} bytes/leaf; on disk {blocks / head.size:.2f}")
+    bench_reading(tiles, head)
+    appended[head.size] = time_append(tiles, edge, added, restore=None)
+    section(f"Append {added:,} leaves: tiles, right edge and root, synced to disk")
+    for size, (best, median) in appended.items():
+        show(f"to {size:,}", f"{best * 1000:>14.1f} ms ({median * 1000:.1f} ms)")
+
+
+def time_append(
+    tiles: TileFolder, edge: RightEdge, count: int, *, restore: Path | None
+) -> tuple[float, float]:
+    """Append batches to the log; where more is to come, to a copy of it."""
+    if restore is not None:
+        if edge.size > 10**6:
+            return time_append_and_undo(tiles, edge, count)
+        shutil.copytree(tiles.folder, restore)
+        tiles = TileFolder(restore)
+    edge = RightEdge(edge.size, edge.nodes)
+    seconds = []
+    for _ in range(5):
+        leaves = b"".join(leaf_chunks(edge.size, edge.size + count))
+        started = time.perf_counter()
+        tiles.write(grow(edge, leaves, tiles.read))
+        edge.root()
+        tiles.note_size(edge.size)
+        seconds.append(time.perf_counter() - started)
+    if restore is not None:
+        shutil.rmtree(restore)
+    return min(seconds), statistics.median(seconds)
+
+
+def time_append_and_undo(tiles: TileFolder, edge: RightEdge, count: int) -> tuple[float, float]:
+    """Append to a log too large to copy; the same tiles are written again, with the same bytes."""
+    size = edge.size
+    found = time_append(tiles, edge, count, restore=None)
+    tiles.note_size(size)
+    return found
+
+
+def bench_reading(tiles: TileFolder, head: Head) -> None:
+    section(f"Reading the log of {head.size:,} leaves, tiles in the page cache")
+    opened = measure(lambda: TileTree(head, tiles.read))
+    best, median = (1e6 * seconds for seconds in opened)
+    show("open it: right edge against root", f"{best:>14.0f} µs ({median:.0f} µs)")
+    tree = TileTree(head, tiles.read)
+    indices = draw(2_000, head.size)
+    for index in indices:
+        tree.inclusion_path(index, head.size)  # brings the tiles into the page cache
+    tree = TileTree(head, tiles.read)
+    seconds = []
+    for index in indices:
+        started = time.perf_counter()
+        path = tree.inclusion_path(index, head.size)
+        seconds.append(time.perf_counter() - started)
+    show(
+        f"one proof of {len(path)} hashes, at random",
+        f"{statistics.median(seconds) * 1e6:>14.0f} µs median ({max(seconds) * 1e6:.0f} µs worst)",
+    )
+    index = indices[-1]
+    leaf = next(leaf_chunks(index, index + 1))
+    checked = measure(
+        lambda: [
+            verify_inclusion(
+                leaf=Hash32(leaf), index=index, size=head.size, path=path, root=head.root
+            )
+            for _ in range(1_000)
+        ]
+    )
+    show(f"verify one proof of {len(path)} hashes", f"{checked[0] * 1e3:>14.1f} µs")
+    count = min(10**6, head.size)
+    start = (head.size - count) // 2
+    bulk = measure(
+        lambda: sum(1 for _ in tree.inclusion_paths(start, start + count, head.size)), runs=3
+    )
+    show(f"bulk proofs of {count:,} leaves in the middle", rate(count, bulk))
+    proof = measure(lambda: tree.consistency_proof(head.size // 3, head.size))
+    show("a consistency proof", f"{proof[0] * 1e6:>14.0f} µs")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,621 @@
+"""A published log: what goes out, in what order, and what a reader makes of it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from support.projects import Site, make_site, reading
+
+from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.views import ChainReader
+from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.digest import digest_bytes
+from anchor.errors import AnchorError, ExitCode
+from anchor.logcheck import TITLES, CheckedLog, check_log, check_tiles
+from anchor.merkle import hash_leaf
+from anchor.notes import generate_key, parse_verifier
+from anchor.pipeline.acceptance import Submission, accept
+from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.auditing import audit_project, rebuild_tiles
+from anchor.pipeline.logkey import load_log_key, origin_of
+from anchor.pipeline.project import trust_entry
+from anchor.pipeline.publishing import Publication, publish_log
+from anchor.published import CHECKPOINT, Folder, ObjectStore, open_source, open_target, read_tile
+from anchor.store.heads import load_heads
+from anchor.tiles import TileBuilder, tiles_of
+from anchor.tree import Tree
+from anchor.trust import TrustPolicy
+from anchor.types import Head, make_log_id
+
+_numbers = itertools.count(500)
+
+
+@pytest.fixture(scope="module")
+def devnet() -> Iterator[Devnet]:
+    with open_devnet(anvil=None) as node:
+        yield node
+
+
+@pytest.fixture
+def site(tmp_path: Path, devnet: Devnet) -> Site:
+    return make_site(tmp_path / "project", devnet, number=next(_numbers))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "published"
+
+
+def grow(site: Site, count: int) -> None:
+    """Add ``count`` pieces of evidence and anchor them."""
+    submissions = []
+    for _ in range(count):
+        name = f"{next(_numbers)}.txt"
+        digests = digest_bytes(os.urandom(8), ("sha256",))
+        submissions.append(Submission(source=name, name=name, digests=digests))
+    with site.open() as project:
+        accept(project, submissions)
+    site.anchor()
+
+
+def publish(site: Site, place: Path | str) -> Publication:
+    with site.open() as project:
+        with reading(site.url) as node:
+            refresh_anchors(project, node)
+        return publish_log(project, open_target(str(place)))
+
+
+@dataclass
+class Reader:
+    """Somebody who has nothing of the operator's but what is published, and a policy."""
+
+    site: Site
+
+    def check(
+        self, place: Path | str, *, vkey: str | None = None, pinned: bool = True
+    ) -> CheckedLog:
+        with self.site.open() as project:
+            policy = TrustPolicy(entries=(trust_entry(project.config),)) if pinned else None
+        self.told: list[int] = []
+        source = open_source(str(place))
+        note = source.read(CHECKPOINT)
+        assert note is not None
+        with reading(self.site.url) as node:
+            return check_log(
+                note,
+                partial(read_tile, source),
+                policy=policy,
+                verifier=None if vkey is None else parse_verifier(vkey),
+                connect=lambda _chain, _urls: ChainReader(node),
+                tell=lambda number, _: self.told.append(number),
+            )
+
+
+def refusal(action: object, *arguments: object, **options: object) -> AnchorError:
+    with pytest.raises(AnchorError) as caught:
+        action(*arguments, **options)  # type: ignore[operator]
+    return caught.value
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def flip(path: Path, bit: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
+
+
+# Publishing
+
+
+def test_a_log_is_published_as_its_tiles_and_one_signed_checkpoint(site: Site, place: Path) -> None:
+    grow(site, 3)
+    published = publish(site, place)
+    assert sorted(files(place)) == ["checkpoint", "tile/0/000.p/3"]
+    verifier = parse_verifier(published.verifier_key)
+    checkpoint = open_checkpoint((place / CHECKPOINT).read_bytes(), verifier)
+    assert checkpoint.head == published.head
+    with site.open() as project:
+        assert checkpoint.origin == verifier.name == origin_of(project.config)
+        with project.database.read() as connection:
+            assert load_heads(connection)[-1] == published.head
+
+
+def test_a_second_run_writes_only_what_is_new(site: Site, place: Path) -> None:
+    grow(site, 3)
+    assert publish(site, place).tiles_written == 1
+    before = files(place)
+    again = publish(site, place)
+    assert again.tiles_written == 0
+    assert files(place) == before
+    grow(site, 2)
+    assert publish(site, place).tiles_written == 1
+    after = files(place)
+    assert after["tile/0/000.p/3"] == before["tile/0/000.p/3"], "a tile never changes"
+    assert after["tile/0/000.p/5"][: 3 * 32] == before["tile/0/000.p/3"]
+    assert Reader(site).check(place).checkpoint.head.size == 5
+
+
+def test_nothing_is_published_before_it_is_final(site: Site, place: Path) -> None:
+    site.add("a.txt", b"a")
+    with site.open() as project:
+        error = refusal(publish_log, project, open_target(str(place)))
+    assert error.exit_code == ExitCode.NOT_FINAL
+    assert not place.exists()
+
+
+class Recorder:
+    """A target that notes what is written, and fails before or after a given write."""
+
+    def __init__(self, target: Folder, *, fails_at: int = -1, applied: bool = False) -> None:
+        self._target = target
+        self._fails_at, self._applied = fails_at, applied
+        self.written: list[list[str]] = []
+
+    def read(self, path: str) -> bytes | None:
+        return self._target.read(path)
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        fails = len(self.written) == self._fails_at
+        self.written.append(list(files))
+        if not fails or self._applied:
+            self._target.write(files)
+        if fails:
+            raise ZeroDivisionError
+
+
+def test_tiles_are_written_before_the_checkpoint_that_needs_them(site: Site, place: Path) -> None:
+    grow(site, 3)
+    recorder = Recorder(Folder(place))
+    with site.open() as project:
+        publish_log(project, recorder)
+    assert recorder.written == [["tile/0/000.p/3"], [CHECKPOINT]]
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["not applied", "but applied"])
+@pytest.mark.parametrize("fails_at", [0, 1])
+def test_publishing_that_fails_leaves_readers_the_old_log_and_goes_on(
+    site: Site, place: Path, fails_at: int, applied: bool
+) -> None:
+    grow(site, 3)
+    publish(site, place)
+    grow(site, 2)
+    with site.open() as project, pytest.raises(ZeroDivisionError):
+        publish_log(project, Recorder(Folder(place), fails_at=fails_at, applied=applied))
+    size = 5 if (fails_at, applied) == (1, True) else 3
+    assert Reader(site).check(place).checkpoint.head.size == size
+    assert publish(site, place).head.size == 5
+    assert Reader(site).check(place).checkpoint.head.size == 5
+
+
+def test_a_store_older_than_what_is_published_publishes_nothing(
+    site: Site, place: Path, tmp_path: Path
+) -> None:
+    grow(site, 3)
+    shutil.copytree(site.folder, tmp_path / "backup")
+    grow(site, 2)
+    publish(site, place)
+    before = files(place)
+    old = replace(site, folder=tmp_path / "backup")
+    with old.open() as project:
+        error = refusal(publish_log, project, open_target(str(place)))
+    assert error.exit_code == ExitCode.CHAIN_GUARD
+    assert "what is published has 5 leaves" in error.message
+    assert files(place) == before
+
+
+def test_a_place_that_holds_something_else_is_never_written_to(
+    site: Site, place: Path, tmp_path: Path, devnet: Devnet
+) -> None:
+    other = make_site(tmp_path / "other", devnet, number=next(_numbers))
+    grow(other, 3)
+    publish(other, place)
+    grow(site, 3)
+    with site.open() as project:
+        key, origin = load_log_key(project.config), origin_of(project.config)
+    genuine = (place / CHECKPOINT).read_bytes()
+    fork = Head(root=hash_leaf(b"fork"), size=2)
+    for note in (
+        genuine,
+        b"",
+        b"hello\n",
+        genuine.replace(b"\n3\n", b"\n2\n"),
+        sign_checkpoint(Checkpoint(origin=origin, head=fork), key),
+        sign_checkpoint(Checkpoint(origin=origin, head=fork), generate_key(origin)),
+    ):
+        (place / CHECKPOINT).write_bytes(note)
+        before = files(place)
+        error = refusal(publish, site, place)
+        assert error.exit_code == ExitCode.CHAIN_GUARD
+        assert "holds something else" in error.message
+        assert files(place) == before
+
+
+def test_tiles_without_a_checkpoint_are_gone_on_with_only_if_they_are_ours(
+    site: Site, place: Path
+) -> None:
+    grow(site, 257)
+    publish(site, place)
+    (place / CHECKPOINT).unlink()
+    assert publish(site, place).head.size == 257
+    (place / CHECKPOINT).unlink()
+    flip(place / "tile/0/000", 3)
+    assert "tiles of another log" in refusal(publish, site, place).message
+
+
+@pytest.mark.parametrize("spoil", ["missing", "foreign", "folder", "public", "binary"])
+def test_without_its_key_a_log_is_not_published(site: Site, place: Path, spoil: str) -> None:
+    grow(site, 1)
+    key = site.folder / "log-key.pem"
+    assert key.stat().st_mode & 0o777 == 0o600
+    secret = key.read_text("ascii").splitlines()[1]
+    key.unlink()
+    if spoil == "folder":
+        key.mkdir()
+    elif spoil == "binary":
+        key.write_bytes(b"\xff\x00")
+    elif spoil != "missing":
+        text = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
+        key.write_text(text if spoil == "public" else "nothing")
+    error = refusal(publish, site, place)
+    assert error.exit_code == ExitCode.USAGE
+    assert str(key) in error.message
+    assert secret not in f"{error.message}{error.hint}"
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("scheme", ["file", "memory"])
+def test_an_object_store_holds_the_same_files_as_a_folder(
+    site: Site, place: Path, tmp_path: Path, scheme: str
+) -> None:
+    url = f"file://{tmp_path}/bucket/log" if scheme == "file" else f"memory://log{next(_numbers)}"
+    grow(site, 3)
+    publish(site, place)
+    publish(site, url)
+    grow(site, 2)
+    publish(site, place)
+    assert publish(site, url).tiles_written == 1
+    store = open_target(url)
+    assert isinstance(store, Folder if scheme == "file" else ObjectStore)
+    for path, data in files(place).items():
+        assert store.read(path) == data
+    assert store.read("tile/0/999") is None
+    assert Reader(site).check(url).checkpoint.head.size == 5
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:1", "nosuch://bucket", "s3://bucket"])
+def test_a_place_that_cannot_be_written_to_is_refused_in_one_sentence(place: str) -> None:
+    error = refusal(open_target, place)
+    assert error.exit_code == ExitCode.USAGE
+    assert "\n" not in error.message
+
+
+class Broken:
+    """A store whose package fails, with a secret in its error's text."""
+
+    def cat_file(self, *_: object, **__: object) -> bytes:
+        raise RuntimeError("https://user:SECRET@store")
+
+    def pipe(self, *_: object, **__: object) -> None:
+        raise RuntimeError("https://user:SECRET@store")
+
+
+def test_a_stores_own_error_is_not_quoted() -> None:
+    store = ObjectStore("memory://x")
+    store._store = Broken()
+    for error in (refusal(store.read, "a"), refusal(store.write, {"a": b""})):
+        assert error.exit_code == ExitCode.CANNOT_CHECK
+        assert "RuntimeError" in error.message
+        assert "SECRET" not in str(error)
+        assert error.__suppress_context__
+
+
+# Reading
+
+
+@pytest.fixture
+def server(place: Path) -> Iterator[str]:
+    place.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(place))) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{web.server_port}"
+        web.shutdown()
+
+
+def test_a_reader_checks_a_log_over_plain_http_and_against_the_registry(
+    site: Site, place: Path, server: str
+) -> None:
+    grow(site, 300)
+    published = publish(site, place)
+    reader = Reader(site)
+    for source in (server, server + "/", place):
+        checked = reader.check(source, vkey=published.verifier_key)
+        assert reader.told == sorted(TITLES)
+        assert checked.checkpoint.head == published.head
+        assert (checked.anchor.size, checked.anchor.sequence) == (300, 1)
+    # Without a policy the chain's own word on finality counts, and py-evm has none.
+    error = refusal(reader.check, server, pinned=False)
+    assert (error.exit_code, reader.told) == (ExitCode.CANNOT_CHECK, [1, 2, 3, 4])
+
+
+def test_a_partial_tile_that_was_replaced_by_the_full_one_is_read_from_it(
+    site: Site, place: Path
+) -> None:
+    grow(site, 200)
+    publish(site, place)
+    old = (place / CHECKPOINT).read_bytes()
+    grow(site, 100)
+    publish(site, place)
+    (place / CHECKPOINT).write_bytes(old)
+    shutil.rmtree(place / "tile/0/000.p")
+    assert Reader(site).check(place).checkpoint.head.size == 200
+
+
+@pytest.mark.parametrize("path", ["tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1"])
+def test_a_flipped_bit_in_a_published_tile_is_found(site: Site, place: Path, path: str) -> None:
+    grow(site, 300)
+    publish(site, place)
+    size = (place / path).stat().st_size
+    for bit in (0, 8 * size // 2, 8 * size - 1):
+        flip(place / path, bit)
+        error = refusal(Reader(site).check, place)
+        assert error.exit_code == ExitCode.MISMATCH
+        if path != "tile/0/001.p/44":
+            assert "tile/0/000 does not lead to hash 0 of tile/1/000.p/1" in error.message
+        flip(place / path, bit)
+    Reader(site).check(place)
+
+
+def test_a_missing_or_short_tile_is_told_apart_from_a_wrong_one(site: Site, place: Path) -> None:
+    grow(site, 300)
+    publish(site, place)
+    tile = place / "tile/0/000"
+    data = tile.read_bytes()
+    tile.write_bytes(data[:-1])
+    assert refusal(Reader(site).check, place).exit_code == ExitCode.MISMATCH
+    tile.write_bytes(data + bytes(1 << 16))
+    assert refusal(Reader(site).check, place).exit_code == ExitCode.CANNOT_CHECK
+    tile.unlink()
+    error = refusal(Reader(site).check, place)
+    assert error.exit_code == ExitCode.CANNOT_CHECK
+    assert "tile/0/000 is missing" in error.message
+
+
+def test_each_step_of_a_reading_can_fail(
+    site: Site, place: Path, tmp_path: Path, devnet: Devnet
+) -> None:
+    grow(site, 3)
+    published = publish(site, place)
+    with site.open() as project:
+        config = project.config
+        key, origin, entry = load_log_key(config), origin_of(config), trust_entry(config)
+
+    def signed(head: Head, name: str = origin) -> bytes:
+        return sign_checkpoint(Checkpoint(origin=name, head=head), replace(key, name=name))
+
+    head = published.head
+    genuine = signed(head)
+    other = make_site(tmp_path / "other", devnet, number=next(_numbers))
+    foreign = make_log_id(entry.owner, 999_999)
+    good = TrustPolicy(entries=(entry,))
+    cases: list[tuple[int, ExitCode, bytes, TrustPolicy | None, str | None]] = [
+        (1, ExitCode.USAGE, b"", good, None),
+        (1, ExitCode.USAGE, genuine[:-1], good, None),
+        (1, ExitCode.USAGE, signed(head, "example.com/log"), good, None),
+        (2, ExitCode.NOT_TRUSTED, genuine, good, generate_key(origin).verifier().encode()),
+        (2, ExitCode.MISMATCH, genuine.replace(b"\n3\n", b"\n4\n"), good, published.verifier_key),
+        (3, ExitCode.NOT_TRUSTED, signed(head, origin[:-64] + foreign.hex()), good, None),
+        (3, ExitCode.NOT_TRUSTED, signed(head, origin.replace("eip155:", "eip155:9")), good, None),
+        (3, ExitCode.NOT_TRUSTED, signed(head, origin.replace("/0x", "/0x" + "00" * 20, 1)
+            .replace("00" * 20 + config.registry.hex(), "00" * 20)), None, None),
+        (4, ExitCode.NOT_TRUSTED, genuine, policy(replace(entry, genesis=hash_leaf(b"x"))), None),
+        (5, ExitCode.NOT_TRUSTED, genuine, policy(replace(entry, code_hash=hash_leaf(b"x"))), None),
+        (6, ExitCode.NOT_ANCHORED, signed(replace(head, root=hash_leaf(b"x"))), good, None),
+        (6, ExitCode.MISMATCH, signed(replace(head, size=4)), good, None),
+        (7, ExitCode.NOT_TRUSTED, genuine, policy(replace(entry, operators=())), None),
+    ]  # fmt: skip
+    assert other.number != site.number
+    for step, code, note, trusted, vkey in cases:
+        told: list[int] = []
+        with reading(site.url) as node:
+            error = refusal(
+                check_log,
+                note,
+                partial(read_tile, Folder(place)),
+                policy=trusted,
+                verifier=None if vkey is None else parse_verifier(vkey),
+                connect=lambda _chain, _urls, node=node: ChainReader(node),
+                tell=lambda number, _, told=told: told.append(number),
+            )
+        assert (error.exit_code, len(told) + 1) == (code, step), error.message
+
+
+def policy(entry: object) -> TrustPolicy:
+    return TrustPolicy(entries=(entry,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 65_536, 66_000])
+def test_a_flipped_bit_anywhere_in_a_larger_log_is_found(size: int) -> None:
+    leaves = b"".join(hash_leaf(index.to_bytes(4, "big")) for index in range(size))
+    builder = TileBuilder()
+    tiles = dict(builder.add(leaves)) | dict(builder.unfinished())
+    assert set(tiles) == set(tiles_of(size))
+    head = Head(root=Tree(leaves).root(size), size=size)
+    assert check_tiles(head, tiles.__getitem__) == len(tiles)
+    for tile in [*tiles][:: max(1, len(tiles) // 12)]:
+        genuine = tiles[tile]
+        tiles[tile] = bytes([genuine[0] ^ 1]) + genuine[1:]
+        error = refusal(check_tiles, head, tiles.__getitem__)
+        assert error.exit_code == ExitCode.MISMATCH
+        if size > 256 and tile.is_full and tile.level == 0:
+            assert error.message.startswith(tile.path)
+        tiles[tile] = genuine
+
+
+# One's own log
+
+
+def audited(site: Site) -> tuple[str, ...]:
+    with site.open() as project:
+        return audit_project(project).breaches
+
+
+def sql(site: Site, statement: str) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection, connection:
+        connection.execute(statement)
+
+
+def test_an_audit_of_a_whole_log_finds_nothing(site: Site) -> None:
+    assert audited(site) == ()
+    grow(site, 2)
+    grow(site, 300)
+    with site.open() as project:
+        audit = audit_project(project)
+    assert (audit.leaves, audit.heads, audit.breaches) == (302, 2, ())
+
+
+@pytest.mark.parametrize("path", ["tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1"])
+def test_an_audit_names_the_tile_in_which_a_bit_was_flipped(site: Site, path: str) -> None:
+    grow(site, 300)
+    size = (site.folder / "tiles" / path).stat().st_size
+    for bit in (0, 8 * size - 1):
+        flip(site.folder / "tiles" / path, bit)
+        (breach,) = audited(site)
+        assert breach == f"{path} was altered: hash {bit // 256} in it is not the log's"
+        flip(site.folder / "tiles" / path, bit)
+    assert audited(site) == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE evidence SET record = x'7b7d' WHERE leaf_index = 1", "the record of leaf 1"),
+        ("UPDATE evidence SET leaf = zeroblob(32) WHERE leaf_index = 1", "the record of leaf 1"),
+        ("UPDATE heads SET root = zeroblob(32)", "the root of the head of size 3"),
+        ("UPDATE heads SET right_edge = zeroblob(64)", "the right edge stored"),
+        ("DELETE FROM evidence WHERE leaf_index = 1", "leaf 1 is missing"),
+        ("DELETE FROM evidence WHERE leaf_index = 2", "cannot be recomputed"),
+    ],
+)
+def test_an_audit_names_what_was_altered_in_the_store(
+    site: Site, statement: str, expected: str
+) -> None:
+    grow(site, 3)
+    sql(site, statement)
+    breaches = audited(site)
+    assert any(expected in breach for breach in breaches), breaches
+
+
+def test_an_erased_record_is_no_breach(site: Site) -> None:
+    grow(site, 3)
+    sql(site, "UPDATE evidence SET record = NULL WHERE leaf_index = 1")
+    assert audited(site) == ()
+
+
+def test_an_audit_names_missing_short_and_foreign_files_and_a_rebuild_mends_them(
+    site: Site,
+) -> None:
+    grow(site, 300)
+    tiles = site.folder / "tiles"
+    (tiles / "tile/0/000").unlink()
+    (tiles / "tile/1/000.p/1").write_bytes(bytes(31))
+    (tiles / "tile/0/notes.txt").write_bytes(b"")
+    found = "\n".join(audited(site))
+    assert "tile/0/000 is missing" in found
+    assert "tile/1/000.p/1 has 31 bytes instead of 32" in found
+    assert "tile/0/notes.txt" in found
+    (tiles / "tile/0/notes.txt").unlink()
+    with site.open() as project:
+        assert rebuild_tiles(project) == 300
+    assert audited(site) == ()
+
+
+def test_damaged_tiles_stop_the_work_and_a_rebuild_lets_it_go_on(site: Site) -> None:
+    grow(site, 3)
+    flip(site.folder / "tiles/tile/0/000.p/3", 0)
+    site.add("a.txt", b"a")
+    error = refusal(site.anchor)
+    assert error.exit_code == ExitCode.CHAIN_GUARD
+    assert "tile/0/000.p/3 is not what the log's right edge says" in error.message
+    assert error.hint is not None and "--rebuild" in error.hint
+    with site.open() as project:
+        rebuild_tiles(project)
+    site.anchor()
+    assert audited(site) == ()
+
+
+def test_tiles_of_another_size_than_any_head_stop_the_work(site: Site) -> None:
+    grow(site, 3)
+    (site.folder / "tiles/size").write_text("2\n")
+    site.add("a.txt", b"a")
+    assert "a size this log never had" in refusal(site.anchor).message
+
+
+def test_a_log_whose_tiles_were_lost_makes_them_again(site: Site) -> None:
+    grow(site, 3)
+    shutil.rmtree(site.folder / "tiles")
+    site.add("a.txt", b"a")
+    site.anchor()
+    assert audited(site) == ()
+
+
+# On the command line
+
+
+def test_the_commands_publish_read_and_audit(site: Site, place: Path, server: str) -> None:
+    grow(site, 3)
+    shown = site.run("export-log", place)
+    assert shown.code == 0, shown.err
+    vkey = shown.out.split("verifier key: ")[1].strip()
+    shown = site.run("audit", server, "--key", vkey)
+    assert shown.code == 0, shown.err
+    assert [line.split()[0] for line in shown.out.splitlines()[1:9]] == list("12345678")
+    shown = site.run("audit", "--json")
+    assert (shown.code, shown.document["breaches"]) == (0, [])
+    flip(place / "tile/0/000.p/3", 0)
+    assert site.run("audit", place).code == ExitCode.MISMATCH
+    flip(site.folder / "tiles/tile/0/000.p/3", 0)
+    shown = site.run("audit")
+    assert shown.code == ExitCode.MISMATCH
+    assert "tile/0/000.p/3 was altered" in shown.out
+    assert site.run("audit", "--rebuild").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--key", "x"], "go with a published log"),
+        (["--rebuild", "somewhere"], "--rebuild is for the project's own"),
+        (["somewhere"], "there is no checkpoint"),
+        (["http://127.0.0.1:1"], "did not answer"),
+        (["somewhere", "--key", "x"], "key"),
+    ],
+)
+def test_bad_calls_of_audit_get_one_sentence(
+    site: Site, arguments: list[str], expected: str
+) -> None:
+    shown = site.run("audit", *arguments)
+    assert shown.code in (ExitCode.USAGE, ExitCode.CANNOT_CHECK)
+    assert expected in shown.err
