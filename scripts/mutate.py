@@ -6,8 +6,8 @@ Works on a copy, never on the sources themselves.  A mutant is one edit of contr
 when it does not compile, when a forge test fails, or when a test of the ape lane other than the
 gas and artifact snapshots (which any change at all breaks) does.  Mutants that compile to the
 registry's own bytes are none.  What survives has to be listed, with the reason why nobody can tell
-it from the contract, in tests/contracts/equivalent-mutants.toml; else the run fails.  Takes about
-an hour, so it is not part of scripts/test.  Needs .venv active and scripts/foundry.sh sourced.
+it from the contract, in tests/contracts/equivalent-mutants.toml; else the run fails.  Takes
+hours, so it is not part of scripts/test.  Needs .venv active and scripts/foundry.sh sourced.
 """
 
 from __future__ import annotations
