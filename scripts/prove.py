@@ -15,6 +15,7 @@ AnyVerdict.sol, where a proof of any size and length may verify or not.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -30,6 +31,8 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from anchor.registry.keccak import hash_keccak256
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTIFACT = ROOT / "anchor" / "registry" / "data" / "AnchorRegistry.json"
@@ -200,11 +203,45 @@ def compile_proofs(build: Build) -> None:
         build.verifier
     }:
         raise ProofError(f"{build.out} is not built over {build.verifier} but over {sources}")
+    # The events' topics, the empty tree's root and the place of CHAIN_ID.
+    known = {*hash_events(registry["abi"]), hashlib.sha256().digest(), bytes(32)}
+    for code in ("bytecode", "deployedBytecode"):
+        strange = find_wide_constants(bytes.fromhex(registry[code]["object"][2:])) - known
+        if strange:
+            listed = ", ".join(sorted(constant.hex() for constant in strange))
+            raise ProofError(
+                f"{code} of {build.out} names {listed}: perhaps the slot of a literal key, which "
+                "Halmos does not recognise as the mapping's"
+            )
     if build is REAL:
         artifact = read_json(ARTIFACT)
         for code in ("bytecode", "deployedBytecode"):
             if registry[code]["object"] != artifact[code]:
                 raise ProofError(f"{code} of the build is not that of {ARTIFACT.name}")
+
+
+def hash_events(abi: list[dict[str, Any]]) -> Iterator[bytes]:
+    """Yield the topic of every event."""
+    for entry in abi:
+        if entry["type"] == "event":
+            types = ",".join(parameter["type"] for parameter in entry["inputs"])
+            yield bytes(hash_keccak256(f"{entry['name']}({types})".encode()))
+
+
+def find_wide_constants(code: bytes) -> set[bytes]:
+    """Return what the code pushes that is as wide as a hash could be: PUSH21 … PUSH32.
+
+    The optimizer hashes a mapping's literal key by itself, and what is stored there would escape
+    every proof.  The contract has no such key.
+    """
+    found: set[bytes] = set()
+    at = 0
+    while at < len(code):
+        width = code[at] - 0x5F if 0x60 <= code[at] <= 0x7F else 0
+        if width > 20:
+            found.add(code[at + 1 : at + 1 + width])
+        at += 1 + width
+    return found
 
 
 def prove(run: Run) -> Iterator[Verdict]:
