@@ -25,6 +25,7 @@ from anchor.chain.rpc import Rpc
 from anchor.chain.signer.keystore import write_keystore
 from anchor.config import load_config
 from anchor.errors import ExitCode
+from anchor.pipeline import checkup
 from anchor.pipeline.checkup import CHECKS
 from anchor.pipeline.diagnosis import Finding, Patient, diagnose, gravest_exit_code
 from anchor.pipeline.project import trust_entry
@@ -156,8 +157,21 @@ def test_an_unreadable_configuration_is_all_there_is_to_say(site: Site) -> None:
     findings = examine(site)
     assert findings["configuration"].exit_code is ExitCode.USAGE
     assert code(findings) == 2
-    assert all("not looked at" in finding.text for finding in list(findings.values())[1:])
+    others = {name: found for name, found in findings.items() if name != "configuration"}
+    assert others.pop("kernel").verdict is Verdict.PASS
+    assert all("not looked at" in finding.text for finding in others.values())
     site.run("doctor").expect(2, "fail         configuration")
+
+
+def test_an_installation_without_its_kernel_is_told_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "hashes the tree" in examine(site)["kernel"].text
+    monkeypatch.setattr(checkup, "IMPLEMENTATION", "hashlib")
+    found = examine(site)["kernel"]
+    assert "no kernel of its own" in found.text
+    assert "C compiler" in (found.hint or "")
+    assert code(examine(site)) == 0, "that is no fault"
 
 
 def test_a_missing_or_newer_store_is_found(site: Site) -> None:
@@ -258,7 +272,7 @@ def test_a_node_that_is_gone_leaves_what_can_be_known_without_it(
     findings = examine(site)
     assert code(findings) == 20
     assert findings["node"].verdict is Verdict.CANNOT_TELL
-    local = {"configuration", "store", "lock", "policy", "signer", "address"}
+    local = {"kernel", "configuration", "store", "lock", "policy", "signer", "address"}
     assert passing(findings) == local
     ran = site.run("doctor").expect(20, "cannot tell  node")
     assert "something is to be done (exit code 20)" in ran.out
