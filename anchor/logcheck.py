@@ -95,6 +95,8 @@ def check_log(
         tell(2, "not checked: no key was given; the registry's word counts, not the signature")
     else:
         open_checkpoint(note, verifier)
+        if verifier.name != checkpoint.origin:
+            raise NotTrustedError(f"the key is {verifier.name}'s, not {checkpoint.origin}'s")
         tell(2, f"by {verifier.encode()}")
     if policy is None:
         target = unpinned_target(chain_id, registry, log, head, None)

@@ -422,6 +422,8 @@ def test_each_step_of_a_reading_can_fail(
         (1, ExitCode.USAGE, genuine[:-1], good, None),
         (1, ExitCode.USAGE, signed(head, "example.com/log"), good, None),
         (2, ExitCode.NOT_TRUSTED, genuine, good, generate_key(origin).verifier().encode()),
+        (2, ExitCode.NOT_TRUSTED, sign_checkpoint(Checkpoint(origin=origin, head=head),
+            replace(key, name="other")), good, replace(key, name="other").verifier().encode()),
         (2, ExitCode.MISMATCH, genuine.replace(b"\n3\n", b"\n4\n"), good, published.verifier_key),
         (3, ExitCode.NOT_TRUSTED, signed(head, origin[:-64] + foreign.hex()), good, None),
         (3, ExitCode.NOT_TRUSTED, signed(head, origin.replace("eip155:", "eip155:9")), good, None),
