@@ -1,6 +1,6 @@
 """The sequencer: gives accepted leaves their place in the log, once and for ever.
 
-A seal is one transaction: indices, right edge and head are there together or not at all.  The tiles
+A seal is one transaction: places, right edge and head are there together or not at all.  The tiles
 follow it: they are made from the stored leaves, whenever somebody needs them.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from anchor.errors import ChainGuardError, MismatchError
 from anchor.store.database import Database
-from anchor.store.evidence import assign_indices, load_leaves, load_unsealed
+from anchor.store.evidence import load_leaves, load_waiting, place_waiting
 from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
 from anchor.tiles import TileTree, grow
 from anchor.tilestore import TileFolder
@@ -29,18 +29,17 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
     None where nothing was waiting.  Leaves keep the order in which they were accepted.
     """
     with database.write() as connection:
-        waiting = load_unsealed(connection)
-        if not waiting:
+        leaves = load_waiting(connection)
+        if not leaves:
             return None
         before = newest_head(connection)
         edge = before.right_edge if before else RightEdge()
-        first_index = edge.size
-        edge.extend(b"".join(leaf for _, leaf in waiting))
-        assign_indices(connection, first_index, [row_id for row_id, _ in waiting])
+        count = place_waiting(connection, edge.size)
+        edge.extend(leaves)
         head = Head(root=edge.root(), size=edge.size)
         insert_head(connection, SealedHead(head=head, right_edge=edge), now)
         # A crash before this commit leaves every leaf unsealed; the next run seals the same order.
-    return head, len(waiting)
+    return head, count
 
 
 def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:

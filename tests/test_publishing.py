@@ -513,12 +513,15 @@ def test_an_audit_names_the_tile_in_which_a_bit_was_flipped(site: Site, path: st
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("UPDATE evidence SET record = x'7b7d' WHERE leaf_index = 1", "the record of leaf 1"),
-        ("UPDATE evidence SET leaf = zeroblob(32) WHERE leaf_index = 1", "the record of leaf 1"),
+        ("UPDATE evidence SET record = x'7b7d' WHERE id = 2", "the record of leaf 1"),
+        ("UPDATE evidence SET leaf = zeroblob(32) WHERE id = 2", "the record of leaf 1"),
         ("UPDATE heads SET root = zeroblob(32)", "the root of the head of size 3"),
         ("UPDATE heads SET right_edge = zeroblob(64)", "the right edge stored"),
-        ("DELETE FROM evidence WHERE leaf_index = 1", "leaf 1 is missing"),
-        ("DELETE FROM evidence WHERE leaf_index = 2", "cannot be recomputed"),
+        ("DELETE FROM evidence WHERE id = 2", "leaf 1 is missing"),
+        ("DELETE FROM positions WHERE leaf_index = 1", "leaf 1 is missing"),
+        ("DELETE FROM positions WHERE leaf_index = 2", "1 pieces of evidence have no place"),
+        ("INSERT INTO waiting VALUES (2)", "1 pieces of evidence wait for a place that they have"),
+        ("DELETE FROM evidence WHERE id = 3", "cannot be recomputed"),
     ],
 )
 def test_an_audit_names_what_was_altered_in_the_store(
@@ -532,7 +535,7 @@ def test_an_audit_names_what_was_altered_in_the_store(
 
 def test_an_erased_record_is_no_breach(site: Site) -> None:
     grow(site, 3)
-    sql(site, "UPDATE evidence SET record = NULL WHERE leaf_index = 1")
+    sql(site, "UPDATE evidence SET record = NULL WHERE id = 2")
     assert audited(site) == ()
 
 

@@ -18,11 +18,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, select
-from sqlalchemy.exc import IntegrityError
 
 from anchor import log
 from anchor.digest import Digests
-from anchor.errors import ConfigError, UnknownVersionError
+from anchor.errors import ChainGuardError, ConfigError, UnknownVersionError
 from anchor.merkle import hash_leaf
 from anchor.store.database import (
     MIGRATION_HEAD,
@@ -32,17 +31,16 @@ from anchor.store.database import (
 )
 from anchor.store.evidence import (
     NewEvidence,
-    assign_indices,
     count_evidence,
     insert_evidence,
     known_identities,
     load_leaves,
-    load_unsealed,
+    load_waiting,
+    place_waiting,
 )
 from anchor.store.heads import newest_head
-from anchor.store.schema import evidence, heads, metadata
+from anchor.store.schema import evidence, heads, metadata, positions, waiting
 from anchor.tree import Tree
-from anchor.types import Hash32
 
 NOW = "2026-01-01T00:00:00.000Z"
 
@@ -78,7 +76,11 @@ def store(path: Path) -> Iterator[Database]:
 
 def indices(store: Database) -> list[tuple[int, int | None]]:
     with store.read() as connection:
-        rows = connection.execute(select(evidence.c.id, evidence.c.leaf_index).order_by("id"))
+        rows = connection.execute(
+            select(evidence.c.id, positions.c.leaf_index)
+            .select_from(evidence.outerjoin(positions))
+            .order_by(evidence.c.id)
+        )
         return [(row.id, row.leaf_index) for row in rows]
 
 
@@ -263,9 +265,7 @@ def test_a_seal_without_anything_waiting_changes_nothing(path: Path, store: Data
         assert connection.execute(select(heads)).all() == before
 
 
-@pytest.mark.parametrize(
-    "breaks", ["load_unsealed", "newest_head", "assign_indices", "insert_head"]
-)
+@pytest.mark.parametrize("breaks", ["load_waiting", "newest_head", "place_waiting", "insert_head"])
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(
     store: Database, monkeypatch: pytest.MonkeyPatch, breaks: str, applied: bool
@@ -293,8 +293,9 @@ def test_a_sealed_leaf_never_gets_another_index(store: Database) -> None:
     accept(store, 1, 2)
     log.seal(store, NOW)
     before = indices(store)
-    with pytest.raises(AssertionError, match="never get another index"), store.write() as write:
-        assign_indices(write, 7, [1])
+    with pytest.raises(ChainGuardError, match="UNIQUE"), store.write() as connection:
+        connection.execute(waiting.insert().values(evidence_id=1))
+        place_waiting(connection, 7)
     assert indices(store) == before
 
 
@@ -302,9 +303,21 @@ def test_two_leaves_never_get_the_same_index(store: Database) -> None:
     accept(store, 1, 2)
     log.seal(store, NOW)
     accept(store, 3)
-    with pytest.raises(IntegrityError), store.write() as connection:
-        assign_indices(connection, 1, [3])
+    with pytest.raises(ChainGuardError, match="UNIQUE"), store.write() as connection:
+        place_waiting(connection, 1)
     assert indices(store) == [(1, 0), (2, 1), (3, None)]
+
+
+def test_a_seal_refuses_a_store_that_lost_a_waiting_leaf(path: Path, store: Database) -> None:
+    accept(store, 1, 2, 3)
+    with closing(sqlite3.connect(path)) as connection:  # foreign keys are off in there
+        connection.execute("DELETE FROM evidence WHERE id = 2")
+        connection.commit()
+    with pytest.raises(ChainGuardError, match="the store contradicts itself: FOREIGN KEY"):
+        log.seal(store, NOW)
+    assert indices(store) == [(1, None), (3, None)]
+    with store.read() as connection:
+        assert newest_head(connection) is None
 
 
 def test_erasing_a_record_keeps_its_leaf_and_place(store: Database) -> None:
@@ -372,7 +385,7 @@ def test_a_reader_sees_one_state_while_others_write(store: Database) -> None:
         accept(store, 2)
         log.seal(store, NOW)
         assert count_evidence(connection) == (1, 1)
-        assert load_unsealed(connection) == [(1, Hash32(make_item(1).leaf))]
+        assert load_waiting(connection) == make_item(1).leaf
     with store.read() as connection:
         assert count_evidence(connection) == (2, 0)
 

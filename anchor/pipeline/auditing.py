@@ -10,7 +10,7 @@ from anchor.errors import AnchorError, ChainGuardError
 from anchor.log import read_leaves, write_tiles
 from anchor.merkle import hash_leaf
 from anchor.pipeline.project import Project
-from anchor.store.evidence import load_sealed_records
+from anchor.store.evidence import count_misplaced, load_sealed_records
 from anchor.store.heads import SealedHead, load_sealed_heads
 from anchor.tiles import Tile, TileBuilder
 from anchor.tilestore import TileFolder
@@ -63,6 +63,11 @@ def _audit_records(project: Project) -> Iterator[str]:
             expected = index + 1
             if record is not None and hash_leaf(record) != leaf:
                 yield f"the record of leaf {index} does not hash to its leaf"
+        neither, both = count_misplaced(connection)
+    if neither:
+        yield f"{neither} pieces of evidence have no place in the log and do not wait for one"
+    if both:
+        yield f"{both} pieces of evidence wait for a place that they have"
 
 
 def _audit_heads(project: Project, heads: list[SealedHead]) -> Iterator[str]:

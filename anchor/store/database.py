@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from anchor.errors import ChainGuardError, ConfigError, UnknownVersionError
@@ -151,6 +151,11 @@ def _translated() -> Iterator[None]:
                 hint="wait for it, or stop it; nothing was changed",
             ) from error
         raise ConfigError(f"the store cannot be used: {reason}") from error
+    except IntegrityError as error:
+        raise ChainGuardError(
+            f"the store contradicts itself: {error.orig}",
+            hint="it was damaged or altered: restore it from a backup; nothing was changed",
+        ) from error
     except DatabaseError as error:
         if "not a database" in str(error.orig) or "malformed" in str(error.orig):
             raise ConfigError(f"the store cannot be read: {error.orig}") from error

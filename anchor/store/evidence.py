@@ -1,14 +1,18 @@
-"""Evidence rows: accepted once, sealed in order, found again by file or digest."""
+"""Evidence rows: accepted once, sealed in order, found again by file or digest.
+
+An evidence row is never touched by the seal: which ones wait, and where in the log the others are,
+stands in two narrow tables.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, literal, or_, select
 
 from anchor.digest import Digests
-from anchor.store.schema import evidence
+from anchor.store.schema import evidence, positions, waiting
 from anchor.types import Hash32
 
 # SQLite binds at most 32,766 variables; a lookup of this many identities stays far below.
@@ -40,22 +44,30 @@ class StoredEvidence:
 
 def insert_evidence(connection: Connection, items: Sequence[NewEvidence]) -> None:
     """Insert rows whose identities are new (``known_identities`` says which are)."""
-    if items:
-        connection.execute(
-            insert(evidence),
-            [
-                {
-                    "identity": item.identity,
-                    "source": item.source,
-                    "sha256": item.digests.sha256,
-                    "sm3": item.digests.sm3,
-                    "record": item.record,
-                    "leaf": item.leaf,
-                    "accepted_at": item.accepted_at,
-                }
-                for item in items
-            ],
+    if not items:
+        return
+    last = connection.execute(select(func.coalesce(func.max(evidence.c.id), 0))).scalar_one()
+    connection.execute(
+        insert(evidence),
+        [
+            {
+                "identity": item.identity,
+                "source": item.source,
+                "sha256": item.digests.sha256,
+                "sm3": item.digests.sm3,
+                "record": item.record,
+                "leaf": item.leaf,
+                "accepted_at": item.accepted_at,
+            }
+            for item in items
+        ],
+    )
+    # The transaction has the only writer, so that these are the rows above and no others.
+    connection.execute(
+        insert(waiting).from_select(
+            ["evidence_id"], select(evidence.c.id).where(evidence.c.id > last)
         )
+    )
 
 
 def known_identities(connection: Connection, identities: Sequence[bytes]) -> set[bytes]:
@@ -70,39 +82,47 @@ def known_identities(connection: Connection, identities: Sequence[bytes]) -> set
 
 def count_evidence(connection: Connection) -> tuple[int, int]:
     """Return how many rows are accepted in all, and how many of them are not sealed yet."""
-    row = connection.execute(
-        select(func.count(evidence.c.id), func.count(evidence.c.leaf_index))
-    ).one()
-    return row[0], row[0] - row[1]
+    total = connection.execute(select(func.count(evidence.c.id))).scalar_one()
+    return total, connection.execute(select(func.count(waiting.c.evidence_id))).scalar_one()
 
 
-def load_unsealed(connection: Connection) -> list[tuple[int, Hash32]]:
-    """Return the id and leaf of every row without an index, in order of acceptance."""
+def count_misplaced(connection: Connection) -> tuple[int, int]:
+    """Return how many rows neither wait nor have a place, and how many do both; should be none."""
+    joined = evidence.outerjoin(waiting).outerjoin(positions)
+    waits, placed = waiting.c.evidence_id.is_not(None), positions.c.evidence_id.is_not(None)
+    neither, both = (
+        connection.execute(select(func.count()).select_from(joined).where(condition)).scalar_one()
+        for condition in (~waits & ~placed, waits & placed)
+    )
+    return neither, both
+
+
+def load_waiting(connection: Connection) -> bytes:
+    """Return the leaf hashes of the rows without a place, in order of acceptance, back to back."""
     rows = connection.execute(
-        select(evidence.c.id, evidence.c.leaf)
-        .where(evidence.c.leaf_index.is_(None))
-        .order_by(evidence.c.id)
+        select(evidence.c.leaf).select_from(waiting.join(evidence)).order_by(waiting.c.evidence_id)
     )
-    return [(row.id, Hash32(row.leaf)) for row in rows]
+    return b"".join(rows.scalars())
 
 
-def assign_indices(connection: Connection, first_index: int, ids: Sequence[int]) -> None:
-    """Give ``ids`` the indices from ``first_index`` on, in order; only ever once."""
-    result = connection.execute(
-        update(evidence)
-        .where(evidence.c.leaf_index.is_(None), evidence.c.id == bindparam("row"))
-        .values(leaf_index=bindparam("index")),
-        [{"row": row_id, "index": first_index + offset} for offset, row_id in enumerate(ids)],
+def place_waiting(connection: Connection, first_index: int) -> int:
+    """Give the rows without a place those from ``first_index`` on; return how many they were."""
+    places = func.row_number().over(order_by=waiting.c.evidence_id) - 1 + literal(first_index)
+    connection.execute(
+        insert(positions).from_select(
+            ["leaf_index", "evidence_id"], select(places, waiting.c.evidence_id)
+        )
     )
-    assert result.rowcount == len(ids), "a sealed leaf must never get another index"
+    return connection.execute(delete(waiting)).rowcount
 
 
 def load_leaves(connection: Connection, start: int, end: int) -> bytes:
     """Return the leaf hashes of the log from number ``start`` up to ``end``, back to back."""
     rows = connection.execute(
         select(evidence.c.leaf)
-        .where(evidence.c.leaf_index >= start, evidence.c.leaf_index < end)
-        .order_by(evidence.c.leaf_index)
+        .select_from(positions.join(evidence))
+        .where(positions.c.leaf_index >= start, positions.c.leaf_index < end)
+        .order_by(positions.c.leaf_index)
     )
     return b"".join(rows.scalars())
 
@@ -112,9 +132,9 @@ def load_sealed_records(
 ) -> Iterator[tuple[int, Hash32, bytes | None]]:
     """Yield each sealed row's index, leaf and record (None where it was erased), by index."""
     rows = connection.execute(
-        select(evidence.c.leaf_index, evidence.c.leaf, evidence.c.record)
-        .where(evidence.c.leaf_index.is_not(None))
-        .order_by(evidence.c.leaf_index)
+        select(positions.c.leaf_index, evidence.c.leaf, evidence.c.record)
+        .select_from(positions.join(evidence))
+        .order_by(positions.c.leaf_index)
         .execution_options(yield_per=1_000)
     )
     for row in rows:
@@ -151,8 +171,9 @@ def _load(connection: Connection, condition: object) -> Iterator[StoredEvidence]
             evidence.c.source,
             evidence.c.record,
             evidence.c.leaf,
-            evidence.c.leaf_index,
+            positions.c.leaf_index,
         )
+        .select_from(evidence.outerjoin(positions))
         .where(condition)  # type: ignore[arg-type]
         .order_by(evidence.c.id)
     )

@@ -3,8 +3,10 @@
 What each table keeps durable:
 
 - ``project``: the pins of ``anchor init``: log, chain, genesis, registry, code hash.  One row.
-- ``evidence``: each record with its leaf; ``leaf_index`` is NULL until a seal assigns it, and never
-  changes after.  ``record`` may be erased later (with its salt); ``leaf`` stays.
+- ``evidence``: each record with its leaf.  ``record`` may be erased later (with its salt); ``leaf``
+  stays.
+- ``waiting``: the evidence that no seal has given a place in the log yet.
+- ``positions``: the places it was given, which never change.
 - ``heads``: every sealed head and its right edge, which alone is enough to go on.
 - ``slots``: each nonce this project reserved, and how it ended.  At most one is open on a chain.
 - ``attempts``: every transaction ever signed, byte for byte, stored before it was sent.
@@ -65,9 +67,22 @@ evidence = Table(
     Column("record", LargeBinary),
     Column("leaf", LargeBinary, nullable=False),
     Column("accepted_at", Text, nullable=False),
-    Column("leaf_index", Int64, unique=True),
     Index("ix_evidence_source", "source"),
-    Index("ix_evidence_unsealed", "id", sqlite_where=text("leaf_index IS NULL")),
+    sqlite_strict=True,
+)
+
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("evidence_id", Int64, ForeignKey("evidence.id"), primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("leaf_index", Int64, primary_key=True, autoincrement=False),
+    Column("evidence_id", Int64, ForeignKey("evidence.id"), nullable=False, unique=True),
     sqlite_strict=True,
 )
 

@@ -197,7 +197,7 @@ def test_a_restored_store_seals_nothing_and_promises_nothing(site: Site) -> None
         site.run("prove", first).refused(32, "is not in this store")
         site.run("prove", "--all").refused(32, "is not in this store")
     assert site.heads() == heads
-    assert site.rows("SELECT count(*) FROM evidence WHERE leaf_index IS NULL") == [(1,)]
+    assert site.rows("SELECT count(*) FROM waiting") == [(1,)]
 
 
 def test_prove_and_upgrade_believe_no_chain_of_another_genesis(site: Site, anvil: Devnet) -> None:

@@ -34,17 +34,32 @@ def upgrade() -> None:
         sa.Column("record", sa.LargeBinary()),
         sa.Column("leaf", sa.LargeBinary(), nullable=False),
         sa.Column("accepted_at", sa.Text(), nullable=False),
-        sa.Column("leaf_index", _INT64),
         sa.PrimaryKeyConstraint("id", name="pk_evidence"),
         sa.UniqueConstraint("identity", name="uq_evidence_identity"),
-        sa.UniqueConstraint("leaf_index", name="uq_evidence_leaf_index"),
         sqlite_strict=True,
     )
     op.create_index("ix_evidence_sha256", "evidence", ["sha256"])
     op.create_index("ix_evidence_sm3", "evidence", ["sm3"])
     op.create_index("ix_evidence_source", "evidence", ["source"])
-    op.create_index(
-        "ix_evidence_unsealed", "evidence", ["id"], sqlite_where=sa.text("leaf_index IS NULL")
+    op.create_table(
+        "waiting",
+        sa.Column("evidence_id", _INT64, autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("evidence_id", name="pk_waiting"),
+        sa.ForeignKeyConstraint(
+            ["evidence_id"], ["evidence.id"], name="fk_waiting_evidence_id_evidence"
+        ),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "positions",
+        sa.Column("leaf_index", _INT64, autoincrement=False, nullable=False),
+        sa.Column("evidence_id", _INT64, nullable=False),
+        sa.PrimaryKeyConstraint("leaf_index", name="pk_positions"),
+        sa.UniqueConstraint("evidence_id", name="uq_positions_evidence_id"),
+        sa.ForeignKeyConstraint(
+            ["evidence_id"], ["evidence.id"], name="fk_positions_evidence_id_evidence"
+        ),
+        sqlite_strict=True,
     )
     op.create_table(
         "heads",
