@@ -18,10 +18,16 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from anchor import hashing
-from anchor.merkle import verify_inclusion
+from anchor import hashing, log
+from anchor.digest import Digests
+from anchor.merkle import hash_leaf, verify_inclusion
+from anchor.record import build_record
+from anchor.store.database import Database, create_database
+from anchor.store.evidence import NewEvidence, insert_evidence
 from anchor.tiles import TileTree, grow
 from anchor.tilestore import TileFolder
 from anchor.tree import RightEdge, Tree
@@ -30,28 +36,32 @@ from anchor.types import Hash32, Head
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "scripts" / "bench_peers" / "time_trees.js"
 CHUNK = 1 << 20
-# Past this many leaves a peer takes minutes.
-PEER_LEAVES = 10**5
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--leaves", type=int, default=10**8, help="of the largest log on disk")
+    parser.add_argument(
+        "--rows", type=int, default=10**6, help="of the largest store to which a seal adds"
+    )
+    parser.add_argument(
+        "--peer-leaves", type=int, default=10**5, help="the most for peers; 10^6 takes ten minutes"
+    )
     parser.add_argument("--folder", type=Path, help="where the logs on disk go, and are removed")
-    parser.add_argument("--disk", action="store_true", help="only the logs on disk")
+    parser.add_argument("--part", choices=PARTS, help="only this part")
     parser.add_argument("--fallback", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.fallback:
         print(json.dumps(time_fallback()))
-        return 0
-    if not options.disk:
+    elif options.part:
+        PARTS[options.part](options)
+    else:
         print(f"kernel: {hashing.IMPLEMENTATION}; Python {sys.version.split()[0]}; best (median)")
-        bench_building()
-        bench_proofs()
-        # In a process of its own, whose memory is then that of the sealing.
-        return subprocess.run([sys.executable, __file__, "--disk", *sys.argv[1:]]).returncode
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        bench_disk(Path(folder), options.leaves)
+        for part in PARTS:
+            # In a process of its own, whose memory is then that of the part.
+            command = [sys.executable, __file__, "--part", part, *sys.argv[1:]]
+            subprocess.run(command, check=True)
     return 0
 
 
@@ -101,14 +111,14 @@ def split(rows: bytes) -> list[bytes]:
 
 
 def build_root(records: bytes) -> bytes:
-    """Hash 32-byte records to leaves, and those up to the root of a power of two, in one go."""
+    """Hash 32-byte records to leaves, and those up to the root, in one go."""
     leaves = hashing.hash_rows(0, records, 32)
     edge = RightEdge()
     edge.extend(leaves)
     return edge.root()
 
 
-def bench_building() -> None:
+def bench_building(options: argparse.Namespace) -> None:
     for count in (10**4, 10**5, 10**6, 10**7):
         section(f"Build: {count:,} records of 32 bytes to leaves and root, one thread")
         records = make_records(count)
@@ -119,31 +129,40 @@ def bench_building() -> None:
             "anchor, from a list of bytes",
             rate(count, measure(lambda rows=rows: build_root(b"".join(rows)))),
         )
-        if count <= PEER_LEAVES:
-            best = count / ours[0]
-            for name, build in python_peers().items():
-                peer = measure(lambda build=build, rows=rows: build(rows), runs=3)
-                show(name, rate(count, peer), ratio=best / (count / peer[0]))
-            if count == 10**4:
-                for name, value in javascript_peers(count).items():
-                    show(name, f"{value:>14,.0f}/s", ratio=best / value)
         if count == 10**6:
-            fallback = json.loads(
-                subprocess.run(
-                    [sys.executable, __file__, "--fallback"], capture_output=True, check=True
-                ).stdout
+            answer = subprocess.run(
+                [sys.executable, __file__, "--fallback"], capture_output=True, check=True
             )
-            show("anchor without its kernel (hashlib)", rate(count, (fallback, fallback)))
+            records_and_nodes, nodes = json.loads(answer.stdout)
+            show("anchor without its kernel (hashlib)", rate(count, records_and_nodes))
+            show("the same, from leaf hashes on", rate(count, nodes))
+        if count <= options.peer_leaves:
+            for peer in python_peers():
+                theirs = measure(lambda peer=peer, rows=rows: peer.build(rows), runs=3)
+                show(peer.name, rate(count, theirs), ratio=theirs[0] / ours[0])
+            for name, seconds in javascript_peers(count, "build").items():
+                show(name, rate(count, (seconds, seconds)), ratio=seconds / ours[0])
 
 
-def time_fallback() -> float:
-    """Return the seconds for 10^6 leaves where the kernel is missing."""
+def time_fallback() -> tuple[tuple[float, float], tuple[float, float]]:
+    """Time 10^6 records, and 10^6 leaf hashes, where the kernel is missing."""
     hashing.IMPLEMENTATION = "hashlib"
     records = make_records(10**6)
-    return measure(lambda: build_root(records), runs=3)[0]
+    return (
+        measure(lambda: build_root(records)),
+        measure(lambda: RightEdge().extend(records)),
+    )
 
 
-def python_peers() -> dict[str, Callable[[list[bytes]], object]]:
+class Peer(NamedTuple):
+    """How to build one peer's tree of rows, and take every proof from it."""
+
+    name: str
+    build: Callable[[list[bytes]], Any]
+    prove_all: Callable[[Any, int], object] | None
+
+
+def python_peers() -> list[Peer]:
     import pymerkle
 
     with warnings.catch_warnings():
@@ -151,53 +170,153 @@ def python_peers() -> dict[str, Callable[[list[bytes]], object]]:
         import merkletools
     from opentimestamps.core.timestamp import Timestamp, make_merkle_tree
 
-    def build_pymerkle(rows: list[bytes]) -> object:
-        return pymerkle.InmemoryTree.init_from_entries(rows, algorithm="sha256").get_root()
+    def build_pymerkle(rows: list[bytes]) -> Any:
+        tree = pymerkle.InmemoryTree.init_from_entries(rows, algorithm="sha256")
+        tree.get_root()
+        return tree
 
-    def build_merkletools(rows: list[bytes]) -> object:
+    def prove_pymerkle(tree: Any, count: int) -> object:
+        return [tree.prove_inclusion(index, count) for index in range(1, count + 1)]
+
+    def build_merkletools(rows: list[bytes]) -> Any:
         tree = merkletools.MerkleTools(hash_type="sha256")
         tree.leaves = [hashlib.sha256(row).digest() for row in rows]  # its own loop goes by hex
         tree.make_tree()
-        return tree.get_merkle_root()
+        return tree
 
-    def build_opentimestamps(rows: list[bytes]) -> object:
+    def prove_merkletools(tree: Any, count: int) -> object:
+        return [tree.get_proof(index) for index in range(count)]
+
+    def build_opentimestamps(rows: list[bytes]) -> Any:
         stamps = [Timestamp(hashlib.sha256(row).digest()) for row in rows]
-        return make_merkle_tree(stamps).msg
+        return make_merkle_tree(stamps)
 
-    return {
-        "pymerkle (RFC 9162)": build_pymerkle,
-        "merkletools": build_merkletools,
-        "opentimestamps": build_opentimestamps,
-    }
+    return [
+        Peer("pymerkle (RFC 9162)", build_pymerkle, prove_pymerkle),
+        Peer("merkletools", build_merkletools, prove_merkletools),
+        # Its proofs are the links of the tree itself.
+        Peer("opentimestamps", build_opentimestamps, None),
+    ]
 
 
-def javascript_peers(count: int) -> dict[str, float]:
+def javascript_peers(count: int, what: str) -> dict[str, float]:
+    """Return the seconds that each JavaScript tree takes to ``build``, or for all ``proofs``."""
     answer = subprocess.run(
-        ["node", str(PEERS), str(count), "proofs"], capture_output=True, check=True
+        ["node", "--max-old-space-size=8192", str(PEERS), str(count), what],
+        capture_output=True,
+        check=True,
     )
-    rates: dict[str, float] = json.loads(answer.stdout)
-    return rates
+    seconds: dict[str, float] = json.loads(answer.stdout)
+    return seconds
 
 
-def bench_proofs() -> None:
-    import pymerkle
+def bench_proofs(options: argparse.Namespace) -> None:
+    for count in (10**4, 10**5, 10**6, 10**7):
+        section(f"All proofs: every path of a tree of {count:,} leaves in memory, tree not timed")
+        records = make_records(count)
+        tree = Tree(hashing.hash_rows(0, records, 32))
+        ours = measure(
+            lambda tree=tree, count=count: sum(1 for _ in tree.inclusion_paths(0, count, count)),
+            runs=3,
+        )
+        show("anchor, in bulk", rate(count, ours))
+        if count > options.peer_leaves:
+            continue
+        one_by_one = measure(
+            lambda tree=tree, count=count: [
+                tree.inclusion_path(index, count) for index in range(count)
+            ],
+            runs=1,
+        )
+        show("anchor, one by one", rate(count, one_by_one))
+        rows = split(records)
+        for peer in python_peers():
+            if peer.prove_all is not None:
+                theirs = peer.build(rows)
+                seconds = measure(
+                    lambda peer=peer, theirs=theirs, count=count: peer.prove_all(theirs, count),
+                    runs=1,
+                )
+                show(peer.name, rate(count, seconds), ratio=seconds[0] / ours[0])
+        for name, time_taken in javascript_peers(count, "proofs").items():
+            show(name, rate(count, (time_taken, time_taken)), ratio=time_taken / ours[0])
 
-    count = 10**6
-    section(f"Proofs: every path of a tree of {count:,} leaves in memory")
-    tree = Tree(hashing.hash_rows(0, make_records(count), 32))
-    seconds = measure(lambda: sum(1 for _ in tree.inclusion_paths(0, count, count)), runs=3)
-    show("anchor, in bulk", rate(count, seconds))
-    sample = draw(10**4, count)
-    one_by_one = measure(lambda: [tree.inclusion_path(index, count) for index in sample], runs=3)
-    show("anchor, one by one", rate(len(sample), one_by_one))
-    few = 10**4
-    peer = pymerkle.InmemoryTree.init_from_entries(split(make_records(few)), algorithm="sha256")
-    theirs = measure(lambda: [peer.prove_inclusion(index, few) for index in range(1, 1001)], runs=1)
-    show(
-        f"pymerkle, one by one, tree of {few:,}",
-        rate(1000, theirs),
-        ratio=(count / seconds[0]) / (1000 / theirs[0]),
-    )
+
+# Seals
+
+
+def make_evidence(start: int, end: int) -> Iterator[NewEvidence]:
+    """Yield made-up pieces of evidence, each with the row of a real one's size."""
+    for number in range(start, end):
+        name = f"evidence-{number:09}.pdf"
+        digests = Digests(
+            sha256=hashlib.sha256(name.encode()).digest(),
+            sm3=hashlib.sha256(name.encode() + b"sm3").digest(),
+            size=number,
+        )
+        record = build_record(
+            digests=digests,
+            name=name,
+            media_type="application/pdf",
+            salt=digests.sha256 or b"",
+            recorded_at=NOW,
+        ).encoded
+        yield NewEvidence(
+            identity=hashlib.sha256(record).digest(),
+            source=f"/var/lib/evidence/{name}",
+            digests=digests,
+            record=record,
+            leaf=hash_leaf(record),
+            accepted_at=NOW.isoformat(),
+        )
+
+
+def bench_sealing(options: argparse.Namespace) -> None:
+    added = 10**4
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        database = create_database(Path(folder, "anchor.db"))
+        tiles = TileFolder(Path(folder, "tiles"))
+        count = 0
+        for size in (10**power for power in range(3, 10) if 10**power <= options.rows):
+            accept(database, count, size)
+            log.seal(database, "")
+            log.write_tiles(database, tiles)
+            count = size
+            sealed, tiled = [], []
+            for _ in range(9):
+                accept(database, count, count + added)
+                count += added
+                sealed.append(measure(lambda: log.seal(database, ""), runs=1)[0])
+                tiled.append(measure(lambda: log.write_tiles(database, tiles), runs=1)[0])
+            section(f"Seal {added:,} new leaves onto a store of {size:,} and more, synced to disk")
+            for what, seconds in (("the seal: places, right edge, head", sealed), ("tiles", tiled)):
+                best, median = min(seconds) * 1e3, statistics.median(seconds) * 1e3
+                show(what, f"{best:>14.1f} ms ({median:.1f} ms)")
+        database.close()
+        section(f"Seal {options.rows:,} leaves at once")
+        database = create_database(Path(folder, "large.db"))
+        accept(database, 0, options.rows)
+        before = peak_memory()
+        seconds = measure(lambda: log.seal(database, ""), runs=1)
+        show("the seal: places, right edge, head", f"{seconds[0]:>14.2f} s")
+        show(
+            "peak memory of this process; before the seal",
+            f"{peak_memory():>14,} MiB; {before:,} MiB",
+        )
+        tiles = TileFolder(Path(folder, "large-tiles"))
+        seconds = measure(lambda: log.write_tiles(database, tiles), runs=1)
+        show("tiles", f"{seconds[0]:>14.2f} s")
+        database.close()
+
+
+def accept(database: Database, start: int, end: int) -> None:
+    for first in range(start, end, 50_000):
+        with database.write() as connection:
+            insert_evidence(connection, list(make_evidence(first, min(end, first + 50_000))))
+
+
+def peak_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 # Logs on disk
@@ -212,7 +331,12 @@ def leaf_chunks(start: int, end: int) -> Iterator[bytes]:
         start = stop
 
 
-def bench_disk(folder: Path, largest: int) -> None:
+def bench_disk(options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        bench_log_on_disk(Path(folder), options.leaves)
+
+
+def bench_log_on_disk(folder: Path, largest: int) -> None:
     tiles = TileFolder(folder / "tiles")
     edge = RightEdge()
     sizes = [10**power for power in range(3, 13) if 10**power <= largest]
@@ -229,8 +353,7 @@ def bench_disk(folder: Path, largest: int) -> None:
     head = Head(root=edge.root(), size=edge.size)
     elapsed = time.perf_counter() - started
     show("everything, leaves made up and hashed, synced", f"{elapsed:>14.1f} s")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    show("peak memory of this process so far", f"{peak:>14,} MiB")
+    show("peak memory of this process so far", f"{peak_memory():>14,} MiB")
     used = sum(file.stat().st_size for file in tiles.folder.rglob("*") if file.is_file())
     blocks = sum(file.stat().st_blocks * 512 for file in tiles.folder.rglob("*") if file.is_file())
     show("tiles", f"{used / head.size:>14.2f} bytes/leaf; on disk {blocks / head.size:.2f}")
@@ -310,6 +433,14 @@ def bench_reading(tiles: TileFolder, head: Head) -> None:
     show(f"bulk proofs of {count:,} leaves in the middle", rate(count, bulk))
     proof = measure(lambda: tree.consistency_proof(head.size // 3, head.size))
     show("a consistency proof", f"{proof[0] * 1e6:>14.0f} µs")
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "building": bench_building,
+    "proofs": bench_proofs,
+    "sealing": bench_sealing,
+    "disk": bench_disk,
+}
 
 
 if __name__ == "__main__":

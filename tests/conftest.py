@@ -1,13 +1,15 @@
-"""Makes ``support`` importable.
-
-By its own name, because site-packages may well hold a package ``tests`` of others.
-"""
+"""Makes ``support`` importable, and interrupts work."""
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
+# By its own name, because site-packages may well hold a package `tests` of others.
 _HERE = str(Path(__file__).resolve().parent)
 if _HERE not in sys.path:
     sys.path.append(_HERE)
+
+# A shell that runs the tests in the background lets them, and all they start, ignore the interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
