@@ -596,11 +596,18 @@ def test_the_commands_publish_read_and_audit(site: Site, place: Path, server: st
     vkey = shown.out.split("verifier key: ")[1].strip()
     shown = site.run("audit", server, "--key", vkey)
     assert shown.code == 0, shown.err
-    assert [line.split()[0] for line in shown.out.splitlines()[1:9]] == list("12345678")
+    steps = [line.split()[:2] for line in shown.out.splitlines()[1:9]]
+    assert steps == [[f"{number}.", "pass"] for number in range(1, 9)]
     shown = site.run("audit", "--json")
     assert (shown.code, shown.document["breaches"]) == (0, [])
     flip(place / "tile/0/000.p/3", 0)
-    assert site.run("audit", place).code == ExitCode.MISMATCH
+    shown = site.run("audit", place)
+    assert shown.code == ExitCode.MISMATCH
+    assert " 8. fail " in shown.out
+    assert shown.out.endswith("NOT VERIFIED (exit code 10)\n")
+    shown = site.run("audit", place, "--json")
+    assert (shown.code, shown.document["exit_code"]) == (10, 10)
+    assert [step["verdict"] for step in shown.document["steps"]] == ["pass"] * 7 + ["fail"]
     flip(site.folder / "tiles/tile/0/000.p/3", 0)
     shown = site.run("audit")
     assert shown.code == ExitCode.MISMATCH

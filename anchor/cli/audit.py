@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -96,20 +96,23 @@ def _audit_published(
 
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
-    from anchor.errors import CannotCheckError
+    from anchor.cli.report import print_step
+    from anchor.errors import AnchorError, CannotCheckError
     from anchor.logcheck import TITLES, check_log
     from anchor.notes import parse_verifier
     from anchor.published import CHECKPOINT, open_source, read_tile
+    from anchor.verdict import verdict_of
 
     verifier = None if key is None else parse_verifier(key)
     source = open_source(place)
     bench = Bench(config_path=config_path, trust=trust)
     nodes = Nodes(rpc, bench.project_rpc)
-    steps: list[dict[str, str]] = []
+    steps: list[dict[str, Any]] = []
 
-    def tell(number: int, text: str) -> None:
-        output.line(f"{number:>2}  {TITLES[number]}: {text}")
-        steps.append({"step": TITLES[number], "text": text})
+    def tell(number: int, detail: str, error: AnchorError | None = None) -> None:
+        title, verdict = TITLES[number], verdict_of(error).value
+        print_step(output, number, title, detail, error)
+        steps.append({"number": number, "title": title, "verdict": verdict, "detail": detail})
 
     note = source.read(CHECKPOINT)
     if note is None:
@@ -117,26 +120,31 @@ def _audit_published(
             "there is no checkpoint", hint="name the folder or URL below which `checkpoint` lies"
         )
     output.line(f"policy: {bench.policy_name or 'none'}")
-    checked = check_log(
-        note,
-        partial(read_tile, source),
-        policy=bench.policy,
-        verifier=verifier,
-        connect=nodes.connect,
-        tell=tell,
-    )
-    output.line("the published log is the anchored one (exit code 0)", colour=Colour.GREEN)
-    head = checked.checkpoint.head
-    output.result(
-        {
-            "exit_code": 0,
-            "policy": bench.policy_name,
-            "nodes": nodes.asked,
+    members: dict[str, Any] = {"policy": bench.policy_name, "steps": steps}
+    code = ExitCode.DONE
+    try:
+        checked = check_log(
+            note,
+            partial(read_tile, source),
+            policy=bench.policy,
+            verifier=verifier,
+            connect=nodes.connect,
+            tell=tell,
+        )
+    except AnchorError as error:
+        tell(len(steps) + 1, error.message, error)
+        code = error.exit_code
+        output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
+    else:
+        output.line("VERIFIED: the published log is the anchored one", colour=Colour.GREEN)
+        head = checked.checkpoint.head
+        members |= {
             "origin": checked.checkpoint.origin,
             "size": head.size,
             "root": head.root.hex(),
             "sequence": checked.anchor.sequence,
             "final_block": checked.final.number,
-            "steps": steps,
         }
-    )
+    output.result({"exit_code": int(code), "nodes": nodes.asked, **members})
+    if code:
+        raise typer.Exit(code)

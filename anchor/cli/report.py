@@ -39,10 +39,7 @@ def print_report(
         return
     output.line(name)
     for step in report.steps:
-        mark = f"  {step.number:>2}. {step.verdict.value:<12}"
-        _line(output, mark, f"{step.title}: {step.detail}", step.error)
-        if step.error is not None and step.error.hint:
-            output.line(f"                  {step.error.hint}")
+        print_step(output, step.number, step.title, step.detail, step.error)
     output.line()
     for claim in report.claims:
         mark, colour = f"  {claim.id} {claim.verdict.value:<12}", _COLOURS[claim.verdict.value]
@@ -53,6 +50,18 @@ def print_report(
     mark = "  VERIFIED" if error is None else "  NOT VERIFIED"
     _line(output, mark, f" (exit code {int(report.exit_code)})", error)
     output.line()
+
+
+def print_step(
+    output: Output, number: int, title: str, detail: str, error: AnchorError | None
+) -> None:
+    """Print how one numbered step went; ``error`` is None where it passed."""
+    from anchor.verdict import verdict_of
+
+    mark = f"  {number:>2}. {verdict_of(error).value:<12}"
+    _line(output, mark, f"{title}: {detail}", error)
+    if error is not None and error.hint:
+        output.line(f"                  {error.hint}")
 
 
 def _print_trust(output: Output, report: Report, policy: str | None, nodes: Sequence[str]) -> None:

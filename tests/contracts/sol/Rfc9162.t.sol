@@ -31,6 +31,13 @@ contract Rfc9162Test {
         HARNESS.verifyConsistency(_consistency(seed, oldSize, newSize));
     }
 
+    /// Memory that is not marked as taken would be handed out again, and hashed over.
+    function test_takesMemoryForItsBufferAndLeavesTheZeroSlotAlone() external view {
+        (uint256 taken, uint256 zeroSlot) = HARNESS.memoryTaken(_inclusion(0, 3, 7));
+        require(taken == 96, "memory of the buffer");
+        require(zeroSlot == 0, "zero slot");
+    }
+
     function testFuzz_refusesAnInclusionProofWithOneBitFlipped(
         bytes32 seed,
         uint256 index,

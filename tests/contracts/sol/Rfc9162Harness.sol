@@ -76,4 +76,20 @@ contract Rfc9162Harness {
     function verifyConsistency(Consistency calldata c) external view {
         Rfc9162.verifyConsistency(c.oldSize, c.oldRoot, c.newSize, c.newRoot, c.proof);
     }
+
+    /// @notice How much memory a verification takes for good, and what it leaves in the zero slot.
+    function memoryTaken(Inclusion calldata c)
+        external
+        view
+        returns (uint256 taken, uint256 zeroSlot)
+    {
+        assembly ("memory-safe") {
+            taken := mload(0x40)
+        }
+        Rfc9162.verifyInclusion(c.leafHash, c.index, c.size, c.root, c.proof);
+        assembly ("memory-safe") {
+            taken := sub(mload(0x40), taken)
+            zeroSlot := mload(0x60)
+        }
+    }
 }
