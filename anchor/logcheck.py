@@ -16,8 +16,9 @@ No operator data but what is published is needed.  Nothing here does I/O: tiles 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from anchor.checkpoint import Checkpoint, open_checkpoint, parse_origin
 from anchor.checks import (
@@ -38,6 +39,7 @@ from anchor.tiles import Tile, TileBuilder, TileReader
 from anchor.tree import BLOCK, HASH
 from anchor.trust import TrustPolicy
 from anchor.types import Anchor, Head, log_number, log_owner
+from anchor.verdict import Verdict
 from anchor.verify import Connect
 
 TITLES = {
@@ -65,8 +67,10 @@ class CheckedLog:
     final: Block
 
 
-Told = Callable[[int, str], None]
-"""Called with the number of each step that passed, and a line about it."""
+class Tell(Protocol):
+    """Called with the number of each step that did not fail, and a line about it."""
+
+    def __call__(self, number: int, detail: str, verdict: Verdict = Verdict.PASS) -> None: ...
 
 
 def check_log(
@@ -76,7 +80,7 @@ def check_log(
     policy: TrustPolicy | None,
     verifier: NoteVerifier | None,
     connect: Connect,
-    tell: Told,
+    tell: Tell,
 ) -> CheckedLog:
     """Check the log that ``note``, its checkpoint, speaks of.
 
@@ -92,7 +96,8 @@ def check_log(
         f"root {head.root.hex()}",
     )
     if verifier is None:
-        tell(2, "not checked: no key was given; the registry's word counts, not the signature")
+        # Not a failure: whose log it is, and which head, is the registry's word, not the key's.
+        tell(2, "no key was given", Verdict.CANNOT_TELL)
     else:
         open_checkpoint(note, verifier)
         if verifier.name != checkpoint.origin:

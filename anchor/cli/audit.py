@@ -101,7 +101,7 @@ def _audit_published(
     from anchor.logcheck import TITLES, check_log
     from anchor.notes import parse_verifier
     from anchor.published import CHECKPOINT, open_source, read_tile
-    from anchor.verdict import verdict_of
+    from anchor.verdict import Verdict, verdict_of
 
     verifier = None if key is None else parse_verifier(key)
     source = open_source(place)
@@ -109,10 +109,10 @@ def _audit_published(
     nodes = Nodes(rpc, bench.project_rpc)
     steps: list[dict[str, Any]] = []
 
-    def tell(number: int, detail: str, error: AnchorError | None = None) -> None:
-        title, verdict = TITLES[number], verdict_of(error).value
-        print_step(output, number, title, detail, error)
-        steps.append({"number": number, "title": title, "verdict": verdict, "detail": detail})
+    def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = "") -> None:
+        title = TITLES[number]
+        print_step(output, number, title, detail, verdict, hint)
+        steps.append({"number": number, "title": title, "verdict": verdict.value, "detail": detail})
 
     note = source.read(CHECKPOINT)
     if note is None:
@@ -132,7 +132,7 @@ def _audit_published(
             tell=tell,
         )
     except AnchorError as error:
-        tell(len(steps) + 1, error.message, error)
+        tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
         code = error.exit_code
         output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
     else:

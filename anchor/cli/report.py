@@ -9,7 +9,7 @@ from anchor.cli.output import Colour, Output
 
 if TYPE_CHECKING:
     from anchor.errors import AnchorError
-    from anchor.verdict import Report
+    from anchor.verdict import Report, Verdict
 
 _BRIEF = {"pass": "verified ", "fail": "refused  ", "cannot tell": "undecided"}
 
@@ -39,7 +39,8 @@ def print_report(
         return
     output.line(name)
     for step in report.steps:
-        print_step(output, step.number, step.title, step.detail, step.error)
+        hint = step.error.hint if step.error else None
+        print_step(output, step.number, step.title, step.detail, step.verdict, hint or "")
     output.line()
     for claim in report.claims:
         mark, colour = f"  {claim.id} {claim.verdict.value:<12}", _COLOURS[claim.verdict.value]
@@ -53,15 +54,13 @@ def print_report(
 
 
 def print_step(
-    output: Output, number: int, title: str, detail: str, error: AnchorError | None
+    output: Output, number: int, title: str, detail: str, verdict: Verdict, hint: str
 ) -> None:
-    """Print how one numbered step went; ``error`` is None where it passed."""
-    from anchor.verdict import verdict_of
-
-    mark = f"  {number:>2}. {verdict_of(error).value:<12}"
-    _line(output, mark, f"{title}: {detail}", error)
-    if error is not None and error.hint:
-        output.line(f"                  {error.hint}")
+    """Print how one numbered step went; ``hint`` says what to do where it did not pass."""
+    mark, colour = f"  {number:>2}. {verdict.value:<12}", _COLOURS[verdict.value]
+    output.line(f"{title}: {detail}", mark=mark, colour=colour)
+    if hint:
+        output.line(f"                  {hint}")
 
 
 def _print_trust(output: Output, report: Report, policy: str | None, nodes: Sequence[str]) -> None:
