@@ -1,9 +1,10 @@
 """Strict JSON in, canonical JSON out.
 
-Canonical means RFC 8785 (JSON Canonicalization Scheme).  Reading is stricter than ``json.loads``:
-duplicate member names, floats, NaN, integers outside ±(2^53 - 1), lone surrogates and documents
-larger or deeper than the bounds are refused, so that two readers can never disagree about what a
-document says (RFC 7493, I-JSON).
+Canonical means RFC 8785 (JSON Canonicalization Scheme).  Without floats, which are refused here,
+that is what ``json`` writes without spaces, with members sorted by UTF-16 code units.  Reading is
+stricter than ``json.loads``: duplicate member names, floats, NaN, integers outside ±(2^53 - 1),
+lone surrogates and documents larger or deeper than the bounds are refused, so that two readers can
+never disagree about what a document says (RFC 7493, I-JSON).
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from __future__ import annotations
 import json
 import re
 from typing import Any, NoReturn, TypeAlias, Union
-
-import rfc8785
 
 from anchor.errors import MalformedError
 
@@ -31,6 +30,7 @@ _MAX_QUOTED = 80
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BRACKETS = re.compile(rb"[\[\]{}]")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
 class _Refused(Exception):
@@ -43,11 +43,7 @@ def encode_canonical(value: JsonValue, *, what: str) -> bytes:
     Raises:
         MalformedError: a float, an integer beyond ±(2^53 - 1), or a lone surrogate.
     """
-    _check_value(value, what=what)
-    try:
-        return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise MalformedError(f"{what} has no canonical JSON form: {error}") from error
+    return _ENCODER.encode(_checked(value, what)).encode("utf-8")
 
 
 def parse_strict(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
@@ -76,7 +72,7 @@ def parse_strict(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
         ) from error
     except _Refused as error:
         raise MalformedError(f"{what} {error}") from error
-    _check_value(value, what=what)
+    _checked(value, what)
     return value
 
 
@@ -119,25 +115,35 @@ def _refuse_float(literal: str) -> NoReturn:
     raise _Refused(f"holds the number {literal[:32]}; only integers are allowed")
 
 
-def _check_value(value: JsonValue, *, what: str) -> None:
-    """Refuse what the JSON grammar allows and this project does not; iterative on purpose."""
-    pending: list[JsonValue] = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            _check_text(item, what=what)
-        elif isinstance(item, dict):
-            for name, member in item.items():
-                _check_text(name, what=what)
-                pending.append(member)
-        elif isinstance(item, list):
-            pending.extend(item)
-        elif isinstance(item, int) and abs(item) > MAX_INTEGER:
+def _checked(value: JsonValue, what: str) -> JsonValue:
+    """Return the value with its members sorted; refuse what JSON allows and this project does not.
+
+    Recursive: what is read was held to ``MAX_DEPTH`` before.
+    """
+    if isinstance(value, str):
+        _check_text(value, what)
+    elif isinstance(value, dict):
+        return {name: _checked(value[name], what) for name in _sorted_names(value, what)}
+    elif isinstance(value, list):
+        return [_checked(item, what) for item in value]
+    elif isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
             raise MalformedError(f"{what} holds an integer outside ±(2^53 - 1)")
-        elif item is not None and not isinstance(item, int):
-            raise MalformedError(f"{what} holds a {type(item).__name__}, which JSON cannot carry")
+    elif value is not None:
+        raise MalformedError(f"{what} holds a {type(value).__name__}, which JSON cannot carry")
+    return value
 
 
-def _check_text(text: str, *, what: str) -> None:
-    if _SURROGATES.search(text):
+def _sorted_names(members: dict[str, JsonValue], what: str) -> list[str]:
+    """Sort as RFC 8785 section 3.2.3 says."""
+    for name in members:
+        _check_text(name, what)
+    if all(map(str.isascii, members)):
+        return sorted(members)
+    # In code points' order, or UTF-8's, names beyond U+FFFF would come in another place.
+    return sorted(members, key=lambda name: name.encode("utf-16-be"))
+
+
+def _check_text(text: str, what: str) -> None:
+    if not text.isascii() and _SURROGATES.search(text):
         raise MalformedError(f"{what} holds a lone surrogate, which is not a character")

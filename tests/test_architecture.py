@@ -57,7 +57,6 @@ LAYERS = (
 
 # Which module (or package) may import which third party; nobody else may.
 THIRD_PARTIES = {
-    "rfc8785": ("anchor.canonical",),
     "pydantic": ("anchor.receipt", "anchor.trust", "anchor.config"),
     "pydantic_settings": ("anchor.config",),
     "Crypto": ("anchor.registry.keccak", "anchor.notes"),

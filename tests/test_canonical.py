@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -349,6 +350,20 @@ def test_another_spelling_of_the_same_document_is_not_canonical(data: bytes) -> 
     assert parse_canonical(canonical, what="it", max_bytes=MAX_BYTES) == value
     with pytest.raises(MalformedError, match="not in canonical form"):
         parse_canonical(data, what="it", max_bytes=MAX_BYTES)
+
+
+@given(JSON_VALUES)
+def test_trail_of_bits_encoder_gives_the_same_bytes(value: JsonValue) -> None:
+    assert encode_canonical(value, what="it") == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("plane", [*range(3), 16])
+def test_trail_of_bits_encoder_gives_the_same_bytes_for_every_character(plane: int) -> None:
+    characters = [
+        chr(code) for code in range(plane << 16, (plane + 1) << 16) if not 0xD800 <= code < 0xE000
+    ]
+    value: JsonValue = ["".join(characters), dict.fromkeys(characters)]
+    assert encode_canonical(value, what="it") == rfc8785.dumps(value)
 
 
 @given(JSON_VALUES)

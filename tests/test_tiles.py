@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.errors import ChainGuardError, MismatchError
-from anchor.merkle import hash_leaf, verify_consistency, verify_inclusion
-from anchor.tiles import Tile, TileTree, grow, parse_tile_path, right_tiles, tiles_of
+from anchor.merkle import hash_leaf, hash_node, verify_consistency, verify_inclusion
+from anchor.tiles import Tile, TileBuilder, TileTree, grow, parse_tile_path, right_tiles, tiles_of
 from anchor.tilestore import TileFolder
 from anchor.tree import RightEdge, Tree
-from anchor.types import Hash32, Head
+from anchor.types import MAX_LOG_SIZE, Hash32, Head
 
 # Three levels of tiles, the lower two with full and partial ones.
 SIZE = 3 * 256 * 256 + 5 * 256 + 7
@@ -106,6 +107,46 @@ def test_batches_of_any_size_grow_the_same_tiles(batches: list[int]) -> None:
     assert all(tiles[tile] == expected(tile) for tile in tiles_of(edge.size))
 
 
+@pytest.mark.parametrize(
+    "batches", [[255, 1], [256, 1], [65_535, 1, 1], [300, 65_236, 1], [0, 1, 70_000]]
+)
+def test_a_builder_gives_each_tile_when_it_is_full_and_keeps_the_unfinished(
+    batches: list[int],
+) -> None:
+    builder = TileBuilder()
+    full: list[tuple[Tile, bytes]] = []
+    for count in batches:
+        full += builder.add(LEAVES[32 * builder.edge.size :][: 32 * count])
+        size = builder.edge.size
+        assert sorted(tile for tile, _ in full) == [t for t in tiles_of(size) if t.is_full]
+        assert [tile for tile, _ in builder.unfinished()] == right_tiles(size)
+    assert all(data == expected(tile) for tile, data in full + builder.unfinished())
+
+
+# A log of equal leaves has one node at each height, so that none is too large to test with.
+EQUAL = [hash_leaf(b"")]
+while len(EQUAL) < MAX_LOG_SIZE.bit_length():
+    EQUAL.append(hash_node(EQUAL[-1], EQUAL[-1]))
+
+
+@pytest.mark.parametrize("size", [2**40, 2**40 + 1, MAX_LOG_SIZE])
+def test_the_largest_logs_have_tiles_up_to_the_sixth_level(size: int) -> None:
+    def equal(tile: Tile) -> bytes:
+        return EQUAL[8 * tile.level] * tile.width
+
+    before = size - 1
+    edge = RightEdge(
+        before, [EQUAL[height] for height in range(47, -1, -1) if before >> height & 1]
+    )
+    grown = grow(edge, EQUAL[0], equal)
+    assert grown == [(tile, equal(tile)) for tile in tiles_of(size, after=before)]
+    assert right_tiles(size)[-1] == Tile(5, 0, size >> 40)
+    tree = TileTree(Head(root=edge.root(), size=size), equal)
+    for index in (0, size // 3, size - 1):
+        path = tree.inclusion_path(index, size)
+        verify_inclusion(leaf=EQUAL[0], index=index, size=size, path=path, root=edge.root())
+
+
 def test_growth_reads_the_right_edge_alone() -> None:
     read: list[Tile] = []
 
@@ -163,6 +204,30 @@ def test_bulk_paths_from_tiles_are_the_trees_own() -> None:
     ]
 
 
+def test_a_block_has_its_nodes_of_every_height_up_to_its_root() -> None:
+    for tree in (TREE, TileTree(head(SIZE), expected)):
+        assert list(tree.block(3)) == [
+            b"".join(TREE.node(height, at) for at in range(3 << 8 - height, 4 << 8 - height))
+            for height in range(9)
+        ]
+
+
+def test_full_tiles_in_use_are_read_once_and_only_so_many_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("anchor.tiles._CACHED_TILES", 2)
+    read: list[Tile] = []
+
+    def reader(tile: Tile) -> bytes:
+        read.append(tile)
+        return expected(tile)
+
+    tree = TileTree(head(1024), reader)
+    for number in (0, 1, 0, 2, 0, 1):
+        tree.block(number)
+    assert read == [Tile(1, 0, 4), *(Tile(0, number) for number in (0, 1, 2, 1))]
+
+
 def flip(data: bytes, bit: int) -> bytes:
     bent = bytearray(data)
     bent[bit // 8] ^= 1 << bit % 8
@@ -183,6 +248,21 @@ def test_a_flipped_bit_in_any_tile_is_found_by_name(data: st.DataObject) -> None
         opened = TileTree(head(size), reader)
         # Any leaf below that tile.
         opened.inclusion_path(tile.number << 8 * (tile.level + 1), size)
+
+
+def test_an_altered_tile_is_refused_whatever_is_asked_of_it_and_however_often() -> None:
+    altered = Tile(0, 1)
+    tree = TileTree(
+        head(512), lambda tile: flip(expected(tile), 9) if tile == altered else expected(tile)
+    )
+    for _ in range(2):
+        for ask in (
+            partial(tree.tile, altered),
+            partial(tree.block, 1),
+            partial(tree.node, 0, 300),
+        ):
+            with pytest.raises(MismatchError, match="tile/0/001 is not what the tile above it"):
+                ask()
 
 
 @pytest.mark.parametrize("length", [0, 31, 32 * 255, 32 * 257])

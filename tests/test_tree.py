@@ -27,6 +27,8 @@ def test_a_tree_refuses_sizes_and_indices_it_does_not_have() -> None:
             TREE.inclusion_path(0, size)
         with pytest.raises(ValueError, match="the tree holds 64 leaves"):
             TREE.consistency_proof(1, size)
+        with pytest.raises(ValueError, match="the tree holds 64 leaves"):
+            next(TREE.inclusion_paths(0, 1, size))
     for index in (-1, 3, 4):
         with pytest.raises(ValueError, match="no leaf"):
             TREE.inclusion_path(index, 3)
@@ -87,9 +89,12 @@ def test_a_log_cannot_outgrow_what_the_registry_can_count() -> None:
     assert edge.size == MAX_LOG_SIZE
 
 
-def test_leaves_of_another_length_are_refused() -> None:
+@pytest.mark.parametrize("length", [31, 33])
+def test_leaves_of_another_length_are_refused_and_change_nothing(length: int) -> None:
+    edge = RightEdge()
     with pytest.raises(ValueError, match="32 bytes each"):
-        RightEdge().extend(bytes(31))
+        edge.extend(bytes(length))
+    assert (edge.size, edge.nodes) == (0, [])
 
 
 @settings(max_examples=60, deadline=None)
