@@ -64,7 +64,7 @@ def build_record(
         },
         "name": name,
         "salt": salt.hex(),
-        "recorded_at": _format_time(recorded_at),
+        "recorded_at": format_time(recorded_at),
     }
     if digests.size is not None:
         members["size"] = digests.size
@@ -159,7 +159,8 @@ def _parse_time(value: JsonValue) -> datetime:
         raise MalformedError(f"the record's recorded_at is no date: {error}") from error
 
 
-def _format_time(time: datetime) -> str:
+def format_time(time: datetime) -> str:
+    """Return a time as RFC 3339 text in UTC, to the millisecond."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -70,6 +70,7 @@ class SparseTree(LargeTree):
     """
 
     def __init__(self, known: Collection[int], altered: Collection[int] = ()) -> None:
+        # No levels: `root` is all that the proofs are made of.
         self._known = known
         self._altered = altered
         self._roots: dict[tuple[int, int], bytes] = {}
@@ -238,17 +239,16 @@ def inner_node_cut(claim: Inclusion, tree: SparseTree) -> Inclusion | None:
     return bent and bent._replace(proof=claim.proof[1:])
 
 
-def inner_node_record(prefix: bytes) -> InclusionEdit:
-    """The children of an inner node, passed off as a record, in a tree of the nodes above."""
+def inner_node_as(leaf_of: Callable[[bytes], bytes]) -> InclusionEdit:
+    """The parent of two leaves passed off as a leaf, in a tree of the nodes above them."""
 
     def edit(claim: Inclusion, _: SparseTree) -> Inclusion | None:
         if not claim.proof or claim.index ^ 1 >= claim.size:
             return None
         pair = [claim.leaf_hash, claim.proof[0]]
         children = b"".join(pair if first_side(claim) == "right" else pair[::-1])
-        leaf = hash_node(b"", children) if prefix == b"bare" else hash_leaf(prefix + children)
         return claim._replace(
-            leaf_hash=leaf,
+            leaf_hash=leaf_of(children),
             index=claim.index // 2,
             size=(claim.size + 1) // 2,
             proof=claim.proof[1:],
@@ -327,9 +327,11 @@ INCLUSION_HASHES: dict[str, InclusionEdit] = {
     "the path in a tree of one more leaf": path_in_other_size,
     "an inner node as the leaf": inner_node,
     "an inner node as the leaf, without its first hash": inner_node_cut,
-    "an inner node as the leaf of a smaller tree": inner_node_record(b"bare"),
-    "a record of two leaves in a smaller tree": inner_node_record(b""),
-    "a record of 0x01 and two leaves in a smaller tree": inner_node_record(b"\1"),
+    "an inner node as the leaf of a smaller tree": inner_node_as(lambda pair: hash_node(pair, b"")),
+    "a record of two leaves in a smaller tree": inner_node_as(hash_leaf),
+    "a record of 0x01 and two leaves in a smaller tree": inner_node_as(
+        lambda pair: hash_leaf(b"\1" + pair)
+    ),
     "the last leaf doubled": last_leaf_doubled,
     "lone nodes paired with themselves": paired_with_itself,
     "nodes hashed without their prefix": folded(lambda a, b: hashlib.sha256(a + b).digest()),
@@ -342,11 +344,7 @@ INCLUSION_HASHES: dict[str, InclusionEdit] = {
     "a byte moved between leaf and first hash": byte_moved,
 }
 # A bare node folds as a leaf does: that is why a verifier hashes the record itself.
-INCLUSION_ALIASES = {
-    *INCLUSION_NUMBERS,
-    "an inner node as the leaf of a smaller tree",
-    "nodes hashed in sorted order",
-}
+INCLUSION_ALIASES = {*INCLUSION_NUMBERS, "an inner node as the leaf of a smaller tree"}
 INCLUSION_EDITS = {
     **{name: with_numbers(change) for name, change in INCLUSION_NUMBERS.items()},
     **{name: with_path(*edit) for name, edit in LIST_EDITS.items()},

@@ -11,9 +11,13 @@ from datetime import UTC, datetime
 
 from anchor.digest import Digests
 from anchor.merkle import hash_leaf
-from anchor.pipeline.project import Project, utc_now
-from anchor.record import SALT_BYTES, build_record
+from anchor.pipeline.project import Project
+from anchor.record import SALT_BYTES, build_record, format_time
 from anchor.store.evidence import NewEvidence, insert_evidence, known_identities
+
+# In one transaction: so many that the index over random identities pays its pages off, and so few
+# that they stay below 100 MiB.
+_BATCH = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,30 +52,47 @@ def accept(
     """Accept ``submissions`` in order; when this returns they are durable.
 
     The same file with the same digests is the same evidence and accepted once, unless ``again``.
+    A long list takes several transactions; after a crash between them, the same call does the rest.
     """
+    new = 0
+    for start in range(0, len(submissions), _BATCH):
+        new += _accept_batch(project, submissions[start : start + _BATCH], again, random_bytes)
+    return Acceptance(new=new, known=len(submissions) - new)
+
+
+def _accept_batch(
+    project: Project,
+    submissions: Sequence[Submission],
+    again: bool,
+    random_bytes: Callable[[int], bytes],
+) -> int:
     wanted: dict[bytes, Submission] = {}
     for submission in submissions:
         unique = random_bytes(SALT_BYTES) if again else b""
         wanted.setdefault(_identify(submission, unique), submission)
     with project.database.write() as connection:
         known = known_identities(connection, list(wanted))
+        now = datetime.now(UTC)
+        accepted_at = format_time(now)
         fresh = [
-            _prepare(submission, identity, random_bytes(SALT_BYTES))
+            _prepare(submission, identity, random_bytes(SALT_BYTES), now, accepted_at)
             for identity, submission in wanted.items()
             if identity not in known
         ]
         insert_evidence(connection, fresh)
-    return Acceptance(new=len(fresh), known=len(submissions) - len(fresh))
+    return len(fresh)
 
 
-def _prepare(submission: Submission, identity: bytes, salt: bytes) -> NewEvidence:
+def _prepare(
+    submission: Submission, identity: bytes, salt: bytes, now: datetime, accepted_at: str
+) -> NewEvidence:
     media_type, _ = mimetypes.guess_type(submission.name)
     record = build_record(
         digests=submission.digests,
         name=submission.name,
         media_type=media_type,
         salt=salt,
-        recorded_at=datetime.now(UTC),
+        recorded_at=now,
     )
     return NewEvidence(
         identity=identity,
@@ -79,7 +100,7 @@ def _prepare(submission: Submission, identity: bytes, salt: bytes) -> NewEvidenc
         digests=submission.digests,
         record=record.encoded,
         leaf=hash_leaf(record.encoded),
-        accepted_at=utc_now(),
+        accepted_at=accepted_at,
     )
 
 

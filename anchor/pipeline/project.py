@@ -15,6 +15,7 @@ from anchor.config import Config, encode_config, is_plain_url
 from anchor.durable import write_file
 from anchor.errors import ChainGuardError, ConfigError
 from anchor.pipeline.logkey import create_log_key
+from anchor.record import format_time
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.heads import newest_head
 from anchor.store.schema import project
@@ -38,7 +39,7 @@ class Project:
 
 def utc_now() -> str:
     """Return the operator's clock as RFC 3339 text, for the store's own columns."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return format_time(datetime.now(UTC))
 
 
 def create_project(config: Config) -> Project:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -29,6 +30,16 @@ from sqlalchemy import (
     Text,
     text,
 )
+
+
+class Bytes(LargeBinary):
+    """Bytes, handed to the driver as they are; SQLAlchemy would wrap each in a memoryview."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """Convert nothing."""
+
 
 # 64 bits everywhere; SQLite's INTEGER has them, and its STRICT tables know no BIGINT.
 Int64 = BigInteger().with_variant(Integer(), "sqlite")
@@ -47,11 +58,11 @@ project = Table(
     "project",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
-    Column("log", LargeBinary, nullable=False),
+    Column("log", Bytes, nullable=False),
     Column("chain_id", Int64, nullable=False),
-    Column("genesis", LargeBinary, nullable=False),
-    Column("registry", LargeBinary, nullable=False),
-    Column("code_hash", LargeBinary, nullable=False),
+    Column("genesis", Bytes, nullable=False),
+    Column("registry", Bytes, nullable=False),
+    Column("code_hash", Bytes, nullable=False),
     Column("created_at", Text, nullable=False),
     sqlite_strict=True,
 )
@@ -60,12 +71,12 @@ evidence = Table(
     "evidence",
     metadata,
     Column("id", Int64, primary_key=True),
-    Column("identity", LargeBinary, nullable=False, unique=True),
+    Column("identity", Bytes, nullable=False, unique=True),
     Column("source", Text, nullable=False),
-    Column("sha256", LargeBinary, index=True),
-    Column("sm3", LargeBinary, index=True),
-    Column("record", LargeBinary),
-    Column("leaf", LargeBinary, nullable=False),
+    Column("sha256", Bytes, index=True),
+    Column("sm3", Bytes, index=True),
+    Column("record", Bytes),
+    Column("leaf", Bytes, nullable=False),
     Column("accepted_at", Text, nullable=False),
     Index("ix_evidence_source", "source"),
     sqlite_strict=True,
@@ -90,8 +101,8 @@ heads = Table(
     "heads",
     metadata,
     Column("size", Int64, primary_key=True, autoincrement=False),
-    Column("root", LargeBinary, nullable=False, unique=True),
-    Column("right_edge", LargeBinary, nullable=False),
+    Column("root", Bytes, nullable=False, unique=True),
+    Column("right_edge", Bytes, nullable=False),
     Column("sealed_at", Text, nullable=False),
     sqlite_strict=True,
 )
@@ -100,7 +111,7 @@ slots = Table(
     "slots",
     metadata,
     Column("chain_id", Int64, primary_key=True, autoincrement=False),
-    Column("sender", LargeBinary, primary_key=True),
+    Column("sender", Bytes, primary_key=True),
     Column("nonce", Int64, primary_key=True, autoincrement=False),
     Column("reserved_at", Text, nullable=False),
     # NULL while open; then how it ended: 'included', 'reverted', 'foreign' or 'unused'.
@@ -118,13 +129,13 @@ slots = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("tx_hash", LargeBinary, primary_key=True),
+    Column("tx_hash", Bytes, primary_key=True),
     Column("chain_id", Int64, nullable=False),
-    Column("sender", LargeBinary, nullable=False),
+    Column("sender", Bytes, nullable=False),
     Column("nonce", Int64, nullable=False),
     # NULL for a deployment, which anchors nothing.
     Column("head_size", Int64, ForeignKey("heads.size")),
-    Column("raw", LargeBinary, nullable=False),
+    Column("raw", Bytes, nullable=False),
     Column("max_fee", Int64, nullable=False),
     Column("priority_fee", Int64, nullable=False),
     Column("signed_at", Text, nullable=False),
@@ -144,7 +155,7 @@ anchors = Table(
     Column("timestamp", Int64, nullable=False),
     Column("final", Integer, CheckConstraint("final IN (0, 1)", name="flag"), nullable=False),
     # Hints for people: where our transaction was included.  NULL for an adopted anchor.
-    Column("tx_hash", LargeBinary),
-    Column("block_hash", LargeBinary),
+    Column("tx_hash", Bytes),
+    Column("block_hash", Bytes),
     sqlite_strict=True,
 )
