@@ -1265,7 +1265,7 @@ def invalid_checkpoints() -> Iterator[Case]:
             f"the size {json.dumps(size)}": f"{ORIGIN}\n{size}{tail}"
             for size in (
                 "00", "07", "+7", "-7", "-0", "7.0", "7.", "0x7", "7e0", "1_000", "1,000", "7 ",
-                " 7", "seven", "\u0667", "\uff17", "\u00b2", "9" * 17, "9" * 400,
+                " 7", "seven", "\u0667", "1\u0667", "\uff17", "\u00b2", "9" * 17, "9" * 400,
             )
         },
     )  # fmt: skip
@@ -1392,6 +1392,7 @@ def invalid_origins() -> Iterator[Case]:
                 "1.0",
                 " 1",
                 "\u0661",
+                "1\u0661",
                 "1" * 17,
             )
         },

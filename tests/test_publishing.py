@@ -29,9 +29,18 @@ from anchor.pipeline.auditing import audit_project, rebuild_tiles
 from anchor.pipeline.logkey import load_log_key, origin_of
 from anchor.pipeline.project import trust_entry
 from anchor.pipeline.publishing import Publication, publish_log
-from anchor.published import CHECKPOINT, Folder, ObjectStore, open_source, open_target, read_tile
+from anchor.published import (
+    CHECKPOINT,
+    MAX_FILE_BYTES,
+    Folder,
+    ObjectStore,
+    WebSource,
+    open_source,
+    open_target,
+    read_tile,
+)
 from anchor.store.heads import load_heads
-from anchor.tiles import TileBuilder, tiles_of
+from anchor.tiles import Tile, TileBuilder, tiles_of
 from anchor.tree import Tree
 from anchor.trust import TrustPolicy
 from anchor.types import Head, make_log_id
@@ -187,6 +196,35 @@ def test_tiles_are_written_before_the_checkpoint_that_needs_them(site: Site, pla
     assert recorder.written == [["tile/0/000.p/3"], [CHECKPOINT]]
 
 
+def test_many_tiles_are_written_in_batches(
+    site: Site, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anchor.pipeline.publishing._BATCH", 2)
+    grow(site, 256)
+    with site.open() as project:
+        recorder = Recorder(Folder(place))
+        assert publish_log(project, recorder).tiles_written == 2
+        assert recorder.written == [["tile/0/000", "tile/1/000.p/1"], [CHECKPOINT]]
+    grow(site, 300)
+    with site.open() as project:
+        recorder = Recorder(Folder(place))
+        assert publish_log(project, recorder).tiles_written == 3
+        assert recorder.written == [
+            ["tile/0/001", "tile/0/002.p/44"], ["tile/1/000.p/2"], [CHECKPOINT],
+        ]  # fmt: skip
+        recorder = Recorder(Folder(place))
+        publish_log(project, recorder)
+        assert recorder.written == []
+    assert Reader(site).check(place).checkpoint.head.size == 556
+
+
+def test_a_tile_of_ones_own_that_was_altered_is_not_published(site: Site, place: Path) -> None:
+    grow(site, 300)
+    flip(site.folder / "tiles/tile/0/000", 9)
+    assert "tile/0/000 is not what" in refusal(publish, site, place).message
+    assert not place.exists()
+
+
 @pytest.mark.parametrize("applied", [False, True], ids=["not applied", "but applied"])
 @pytest.mark.parametrize("fails_at", [0, 1])
 def test_publishing_that_fails_leaves_readers_the_old_log_and_goes_on(
@@ -294,7 +332,8 @@ def test_an_object_store_holds_the_same_files_as_a_folder(
     assert isinstance(store, Folder if scheme == "file" else ObjectStore)
     for path, data in files(place).items():
         assert store.read(path) == data
-    assert store.read("tile/0/999") is None
+    if scheme == "file":
+        assert files(tmp_path / "bucket/log") == files(place)
     assert Reader(site).check(url).checkpoint.head.size == 5
 
 
@@ -305,24 +344,37 @@ def test_a_place_that_cannot_be_written_to_is_refused_in_one_sentence(place: str
     assert "\n" not in error.message
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_web_servers_url_is_read_and_never_written_to(scheme: str) -> None:
+    url = f"{scheme}://127.0.0.1:1/log"
+    assert isinstance(open_source(url), WebSource)
+    assert "published to a web server's URL" in refusal(open_target, url).message
+
+
 class Broken:
     """A store whose package fails, with a secret in its error's text."""
 
+    def __init__(self, error: type[BaseException]) -> None:
+        self._error = error
+
     def cat_file(self, *_: object, **__: object) -> bytes:
-        raise RuntimeError("https://user:SECRET@store")
+        raise self._error("https://user:SECRET@store")
 
     def pipe(self, *_: object, **__: object) -> None:
-        raise RuntimeError("https://user:SECRET@store")
+        raise self._error("https://user:SECRET@store")
 
 
 def test_a_stores_own_error_is_not_quoted() -> None:
     store = ObjectStore("memory://x")
-    store._store = Broken()
+    store._store = Broken(RuntimeError)
     for error in (refusal(store.read, "a"), refusal(store.write, {"a": b""})):
         assert error.exit_code == ExitCode.CANNOT_CHECK
         assert "RuntimeError" in error.message
         assert "SECRET" not in str(error)
-        assert error.__suppress_context__
+        assert error.__suppress_context__ and error.__cause__ is None
+    store._store = Broken(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        store.read("a")
 
 
 # Reading
@@ -333,12 +385,76 @@ def server(place: Path) -> Iterator[str]:
     place.mkdir()
 
     class Quiet(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/status/"):
+                self.send_error(int(self.path.removeprefix("/status/")))
+            elif "//" in self.path:  # another file, for most servers
+                self.send_error(404)
+            else:
+                super().do_GET()
+
         def log_message(self, *_: object) -> None: ...
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(place))) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
+        threading.Thread(target=web.serve_forever, args=(0.05,), daemon=True).start()
         yield f"http://127.0.0.1:{web.server_port}"
         web.shutdown()
+
+
+@pytest.mark.parametrize("kind", ["folder", "web server", "object store"])
+def test_every_source_reads_up_to_one_bound_and_says_what_is_not_there(
+    place: Path, server: str, kind: str
+) -> None:
+    store = f"memory://log{next(_numbers)}" if kind == "object store" else str(place)
+    most, more = bytes(MAX_FILE_BYTES), bytes(MAX_FILE_BYTES + 1)
+    open_target(store).write({"tile/most": most, "tile/more": more})
+    source = open_source(server if kind == "web server" else store)
+    assert source.read("tile/most") == most
+    assert source.read("tile/none") is None
+    assert source.read("tile/most/below") is None
+    error = refusal(source.read, "tile/more")
+    assert error.exit_code == ExitCode.CANNOT_CHECK
+    assert "tile/more" in error.message
+
+
+def test_a_web_server_that_fails_does_not_say_that_a_file_is_missing(server: str) -> None:
+    source = open_source(server)
+    for status in (404, 410):
+        assert source.read(f"status/{status}") is None
+    for status in (201, 302, 403, 500, 503):
+        error = refusal(source.read, f"status/{status}")
+        assert error.exit_code == ExitCode.CANNOT_CHECK
+        assert str(status) in error.message
+
+
+@pytest.mark.timeout(10)
+def test_what_is_no_file_in_a_published_folder_is_not_waited_for(place: Path) -> None:
+    (place / "tile").mkdir(parents=True)
+    os.mkfifo(place / CHECKPOINT)
+    assert Folder(place).read(CHECKPOINT) == b""
+    error = refusal(Folder(place).read, "tile")
+    assert error.exit_code == ExitCode.CANNOT_CHECK
+    assert "tile cannot be read" in error.message
+
+
+@pytest.mark.parametrize(
+    ("tile", "there", "code"),
+    [
+        (Tile(0, 0), {"tile/0/000": 8191}, ExitCode.MISMATCH),
+        (Tile(0, 0), {"tile/0/000": 8193}, ExitCode.MISMATCH),
+        (Tile(0, 0), {"tile/0/000.p/255": 8160}, ExitCode.CANNOT_CHECK),
+        (Tile(0, 0, 3), {"tile/0/000.p/3": 97, "tile/0/000": 8192}, ExitCode.MISMATCH),
+        (Tile(0, 0, 3), {"tile/0/000": 8191}, ExitCode.CANNOT_CHECK),
+        (Tile(0, 0, 3), {}, ExitCode.CANNOT_CHECK),
+    ],
+)
+def test_a_published_tile_has_its_length_or_is_cut_from_the_full_one(
+    place: Path, tile: Tile, there: dict[str, int], code: ExitCode
+) -> None:
+    Folder(place).write({path: bytes(length) for path, length in there.items()})
+    assert refusal(read_tile, Folder(place), tile).exit_code == code
+    Folder(place).write({tile.path: b"3" * 32 * tile.width})
+    assert read_tile(Folder(place), tile) == b"3" * 32 * tile.width
 
 
 def test_a_reader_checks_a_log_over_plain_http_and_against_the_registry(

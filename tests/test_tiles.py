@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchor.errors import ChainGuardError, MismatchError
+from anchor.durable import write_file, write_files
+from anchor.errors import ChainGuardError, MismatchError, UsageError
 from anchor.merkle import hash_leaf, hash_node, verify_consistency, verify_inclusion
 from anchor.tiles import Tile, TileBuilder, TileTree, grow, parse_tile_path, right_tiles, tiles_of
 from anchor.tilestore import TileFolder
@@ -317,7 +320,68 @@ def test_a_missing_tile_is_named(tmp_path: Path) -> None:
         TileTree(head(70_000), folder.read).inclusion_path(5 * 256, 70_000)
 
 
-@pytest.mark.parametrize("text", [b"", b"-1", b"1.0", b"\xff", b"9" * 40, b"281474976710656"])
+def test_a_partial_tile_is_read_from_its_own_file_or_from_the_next_wider_one(
+    tmp_path: Path,
+) -> None:
+    folder, wanted = TileFolder(tmp_path), Tile(0, 0, 3)
+    (tmp_path / "tile/0/000.p").mkdir(parents=True)
+    (tmp_path / "tile/0/000.p/2").write_bytes(b"2" * 64)
+    with pytest.raises(ChainGuardError, match=r"tile/0/000\.p/3 is missing"):
+        folder.read(wanted)
+    best_first = (3, 256, 4, 5)
+    for width in best_first:
+        (tmp_path / Tile(0, 0, width).path).write_bytes(bytes([width % 256]) * 32 * width)
+    for width in best_first:
+        assert folder.read(wanted) == bytes([width % 256]) * 96
+        (tmp_path / Tile(0, 0, width).path).unlink()
+
+
+def test_only_what_is_no_tile_and_not_the_note_of_the_size_is_told_apart(tmp_path: Path) -> None:
+    folder = TileFolder(tmp_path)
+    fill(folder, [3])
+    names = [f"{letter}/size" for letter in "hbgaecfd"]
+    for name in names:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    assert list(folder.list_tiles()) == [
+        *((name, None) for name in sorted(names)), ("tile/0/000.p/3", Tile(0, 0, 3)),
+    ]  # fmt: skip
+
+
+def test_partial_tiles_go_when_a_wider_one_is_there_and_strange_files_do_not_matter(
+    tmp_path: Path,
+) -> None:
+    folder = TileFolder(tmp_path)
+    fill(folder, [3, 256])
+    assert not (tmp_path / "tile/0/000.p").exists()
+    (tmp_path / "tile/0/001.p/3").mkdir(parents=True)
+    (tmp_path / "tile/0/002.p").touch()
+    fill(folder, [768])
+    assert {path for path, tile in folder.list_tiles() if tile is None} == {"tile/0/002.p"}
+    assert TileTree(head(768), folder.read).root(700) == TREE.root(700)
+
+
+def test_a_folder_in_a_files_place_cannot_be_read(tmp_path: Path) -> None:
+    folder = TileFolder(tmp_path)
+    (tmp_path / "size").mkdir()
+    (tmp_path / "tile/0/000").mkdir(parents=True)
+    with pytest.raises(ChainGuardError, match="size cannot be read"):
+        _ = folder.size
+    with pytest.raises(ChainGuardError, match="tile/0/000 cannot be read"):
+        folder.read(Tile(0, 0))
+
+
+def test_a_folder_can_hold_as_many_leaves_as_the_registry_can_count(tmp_path: Path) -> None:
+    folder = TileFolder(tmp_path)
+    folder.note_size(MAX_LOG_SIZE)
+    assert folder.size == MAX_LOG_SIZE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"-1", b"1.0", b" 1", b"1\n\n", b"\xff", b"9" * 40, b"281474976710656",
+     pytest.param(b"9" * 5_000, id="more digits than Python reads")],
+)  # fmt: skip
 def test_a_damaged_note_of_the_size_is_no_size(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "size").write_bytes(text)
     with pytest.raises(ChainGuardError, match="does not hold a number of leaves"):
@@ -354,3 +418,65 @@ def test_a_crash_while_tiles_are_written_leaves_a_folder_that_goes_on(
     assert TileTree(head(71_000), folder.read).inclusion_path(70_900, 71_000) == (
         TREE.inclusion_path(70_900, 71_000)
     )
+
+
+# Written as a whole
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_files_are_on_the_disk_before_they_get_their_names_and_the_names_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    events: list[str] = []
+    opened: set[int] = set()
+    sync, rename = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        opened.add(descriptor)
+        events.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    def replace(self: Path, target: Path) -> Path:
+        events.append("name")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    write_files([(tmp_path / "a", b"a"), (tmp_path / "b", b"b")], durable=durable)
+    write_file(tmp_path / "c", b"c", durable=durable)
+    two, one = ["name", "name"], ["name"]
+    if durable:
+        two, one = ["file", "file", *two, "folder"], ["file", *one, "folder"]
+    assert events == two + one
+    for descriptor in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+def test_a_disk_that_takes_a_few_bytes_at_a_time_gets_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = os.write
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda descriptor, data: original(descriptor, data[:7]))
+        write_file(tmp_path / "a", bytes(range(100)))
+    assert (tmp_path / "a").read_bytes() == bytes(range(100))
+
+
+def test_a_planted_link_in_the_temporary_files_place_is_not_written_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda _: "guessed")
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / ".anchor-guessed.tmp").symlink_to(tmp_path / "victim")
+    with pytest.raises(UsageError, match="a cannot be written: File exists"):
+        write_file(tmp_path / "a", b"new")
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+
+
+def test_files_written_before_one_that_fails_stay_and_nothing_else_does(tmp_path: Path) -> None:
+    (tmp_path / "b" / "below").mkdir(parents=True)
+    with pytest.raises(UsageError, match="b cannot be written"):
+        write_files([(tmp_path / name, name.encode()) for name in "abc"])
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["a", "b"]
+    assert (tmp_path / "a").read_bytes() == b"a"

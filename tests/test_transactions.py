@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.chain.attempts import Action, Attempt, Decision, Inclusion, Observation, Slot, decide
-from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy
+from anchor.chain.attempts import (
+    REPLACE_AFTER,
+    Action,
+    Attempt,
+    Decision,
+    Inclusion,
+    Observation,
+    Slot,
+    decide,
+)
+from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy, price_replacement
 from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.errors import ExitCode, FundsError
 from anchor.types import Address, ChainId, Hash32
@@ -81,7 +90,10 @@ def observed(latest: int = NONCE, final: int | None = NONCE, *inclusions: Inclus
 def test_one_look_at_the_chain_decides_what_to_do_about_a_nonce(
     attempts: int, observation: Observation, action: Action
 ) -> None:
-    assert decide(slot(attempts), observation).action is action
+    assert decide(slot(attempts), observation, 0.0).action is action
+    # However long it took: only what is offered again may be replaced.
+    late = Action.REPLACE if action is Action.SEND else action
+    assert decide(slot(attempts), observation, REPLACE_AFTER).action is late
 
 
 _OBSERVATIONS = st.builds(
@@ -97,10 +109,12 @@ _OBSERVATIONS = st.builds(
 )
 
 
-@given(st.integers(0, 4), _OBSERVATIONS)
-def test_no_observation_breaks_the_rules_of_sending(count: int, observation: Observation) -> None:
+@given(st.integers(0, 4), _OBSERVATIONS, st.floats(0, 2 * REPLACE_AFTER))
+def test_no_observation_breaks_the_rules_of_sending(
+    count: int, observation: Observation, waited: float
+) -> None:
     ours = slot(count)
-    decision = decide(ours, observation)
+    decision = decide(ours, observation, waited)
     mine = [
         observation.inclusions[attempt.tx_hash]
         for attempt in ours.attempts
@@ -117,9 +131,10 @@ def test_no_observation_breaks_the_rules_of_sending(count: int, observation: Obs
         assert not ours.attempts
         assert observation.latest_nonce <= NONCE
     # Sent again only where the chain waits for this very nonce; below it there is a gap.
-    if decision.action is Action.SEND:
+    if decision.action in (Action.SEND, Action.REPLACE):
         assert ours.attempts
         assert observation.latest_nonce == NONCE
+        assert (decision.action is Action.REPLACE) == (waited >= REPLACE_AFTER)
     assert (decision.action is Action.GAP) == (
         bool(ours.attempts) and not mine and observation.latest_nonce < NONCE
     )
@@ -133,7 +148,7 @@ def test_no_observation_breaks_the_rules_of_sending(count: int, observation: Obs
 
 def test_a_decision_carries_the_inclusion_it_rests_on() -> None:
     inclusion = included(0)
-    assert decide(slot(2), observed(NONCE + 1, None, inclusion)) == Decision(
+    assert decide(slot(2), observed(NONCE + 1, None, inclusion), 0.0) == Decision(
         action=Action.DONE, inclusion=inclusion
     )
 
@@ -216,6 +231,44 @@ def test_a_legacy_price_is_the_nodes_or_nothing(gas_price: int, cap: int) -> Non
         assert price_legacy(gas_price=gas_price, cap=cap) == Fees(
             max_fee=gas_price, priority_fee=gas_price, legacy=True
         )
+
+
+FEES = st.builds(
+    lambda tip, more, legacy: Fees(
+        max_fee=tip if legacy else tip + more, priority_fee=tip, legacy=legacy
+    ),
+    WEI,
+    WEI,
+    st.booleans(),
+)
+
+
+@given(before=FEES, market=FEES, cap=WEI)
+def test_a_replacement_raises_both_fields_by_an_eighth_or_is_none(
+    before: Fees, market: Fees, cap: int
+) -> None:
+    fees = price_replacement(before=before, market=market, cap=cap)
+    needed = max(-(-before.max_fee * 9 // 8), before.max_fee + 1, market.max_fee)
+    assert (fees is None) == (needed > cap)
+    if fees is None:
+        return
+    assert fees.max_fee == needed
+    assert fees.priority_fee > before.priority_fee
+    assert 8 * fees.priority_fee >= 9 * before.priority_fee
+    assert fees.priority_fee >= market.priority_fee
+    assert fees.priority_fee <= fees.max_fee
+    assert fees.legacy == market.legacy
+    if before.max_fee == before.priority_fee and market.legacy:
+        assert fees.max_fee == fees.priority_fee
+
+
+@pytest.mark.parametrize(("fee", "raised"), [(0, 1), (1, 2), (8, 9), (9, 11), (GWEI, 1125000000)])
+def test_a_raised_fee_is_rounded_up(fee: int, raised: int) -> None:
+    before = Fees(max_fee=fee, priority_fee=fee, legacy=True)
+    assert price_replacement(before=before, market=before, cap=raised) == Fees(
+        max_fee=raised, priority_fee=raised, legacy=True
+    )
+    assert price_replacement(before=before, market=before, cap=raised - 1) is None
 
 
 def test_a_refused_fee_is_told_in_gwei_with_what_to_do() -> None:

@@ -12,6 +12,9 @@ from enum import Enum
 
 from anchor.types import Address, ChainId, Hash32
 
+REPLACE_AFTER = 60.0
+"""Seconds after which a transaction that no block took is worth a higher fee: five slots."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -61,6 +64,7 @@ class Action(Enum):
 
     SIGN = "sign a first transaction"
     SEND = "send the newest attempt's bytes, for the first time or again"
+    REPLACE = "sign another for the same nonce, with a higher fee, or else send again"
     WAIT = "look again later"
     DONE = "an attempt was included and succeeded"
     REVERTED = "an attempt was included and reverted"
@@ -76,8 +80,8 @@ class Decision:
     inclusion: Inclusion | None = None
 
 
-def decide(slot: Slot, observation: Observation) -> Decision:
-    """Return what to do about ``slot``.
+def decide(slot: Slot, observation: Observation, waited: float) -> Decision:
+    """Return what to do about ``slot``; ``waited`` are the seconds since its newest attempt.
 
     An unknown outcome of a send is never a failure: the same bytes are sent again until some
     transaction has used the nonce.
@@ -94,5 +98,7 @@ def decide(slot: Slot, observation: Observation) -> Decision:
     if not slot.attempts:
         return Decision(action=Action.SIGN)
     # One active sender: whatever is missing below our nonce is not ours, and may never come.
-    gap = observation.latest_nonce < slot.nonce
-    return Decision(action=Action.GAP if gap else Action.SEND)
+    if observation.latest_nonce < slot.nonce:
+        return Decision(action=Action.GAP)
+    # Whichever of them a block takes, the others can never follow: they share the nonce.
+    return Decision(action=Action.REPLACE if waited >= REPLACE_AFTER else Action.SEND)

@@ -56,6 +56,23 @@ def price_legacy(*, gas_price: int, cap: int) -> Fees:
     return Fees(max_fee=gas_price, priority_fee=gas_price, legacy=True)
 
 
+def price_replacement(*, before: Fees, market: Fees, cap: int) -> Fees | None:
+    """Price a transaction that is to replace one offered at ``before``; None where ``cap`` forbids.
+
+    Both fields rise by an eighth at least, rounded up, and to what the market asks for now.  Geth
+    wants both to rise, and by a tenth (core/txpool/legacypool, ``PriceBump``).
+    """
+    max_fee = max(_raise_by_an_eighth(before.max_fee), market.max_fee)
+    if max_fee > cap:
+        return None
+    priority_fee = max(_raise_by_an_eighth(before.priority_fee), market.priority_fee)
+    return Fees(max_fee=max_fee, priority_fee=priority_fee, legacy=market.legacy)
+
+
+def _raise_by_an_eighth(fee: int) -> int:
+    return max(-(-fee * 9 // 8), fee + 1)
+
+
 def gas_limit(estimate: int) -> int:
     """Return the gas limit for an estimated use."""
     return estimate + estimate * _GAS_HEADROOM_PERCENT // 100

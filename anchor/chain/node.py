@@ -125,8 +125,11 @@ class Node:
         return self._data("eth_call", _encode_call(sender, to, data), "latest")
 
     def estimate_gas(self, *, sender: Address, to: Address | None, data: bytes) -> int:
-        """Return the gas the call would take; a revert raises ``NodeRefusedError``."""
-        return self._quantity("eth_estimateGas", _encode_call(sender, to, data))
+        """Return the gas the call would take on the latest block; a revert raises as in ``call``.
+
+        Some nodes' own choice is the pending block, in which our unmined transaction has been run.
+        """
+        return self._quantity("eth_estimateGas", _encode_call(sender, to, data), "latest")
 
     def send_raw_transaction(self, raw: bytes) -> None:
         """Hand a signed transaction to the node.

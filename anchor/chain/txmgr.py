@@ -8,10 +8,11 @@ on whatever slot is open.  What to do next is decided by ``anchor.chain.attempts
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from anchor.chain.attempts import (
+    REPLACE_AFTER,
     Action,
     Attempt,
     Inclusion,
@@ -19,12 +20,13 @@ from anchor.chain.attempts import (
     Slot,
     decide,
 )
-from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy
+from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy, price_replacement
 from anchor.chain.node import Node
 from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.chain.views import fetch_final_block
 from anchor.errors import (
+    AnchorError,
     CannotCheckError,
     ChainGuardError,
     FundsError,
@@ -117,24 +119,32 @@ class TransactionManager:
         self._limits = limits
         self._report = report
 
-    def resume(self) -> Inclusion | None:
+    def resume(self, intent: Intent) -> Inclusion | None:
         """Drive the open slot of an earlier run to its end; None where there is nothing to resume.
 
+        If no block takes what that run signed, ``intent`` goes out in its place with a higher fee:
+        it may well carry a newer head.  Which of them was included, the caller sees by the chain.
         A slot reserved but never signed is left for the next ``send``, which uses its nonce.
+
+        Raises:
+            As ``send``.
         """
         slot = self._open_slot()
         if slot is None or not slot.attempts:
             return None
         self._report("resuming the transaction of an earlier run")
-        return self._drive(slot)
+        return self._drive(slot, intent)
 
     def send(self, intent: Intent) -> Inclusion:
         """Bring ``intent`` on chain and wait until it is included.
 
+        While no block takes it, it is replaced at the same nonce, each time with a higher fee, up
+        to the cap.
+
         Raises:
             FundsError: the sender cannot pay, or the fee cap is too low.
             ChainGuardError: the call reverts, or another program uses this key.
-            NotFinalError: not included within the limit; a later run goes on with the same bytes.
+            NotFinalError: not included within the limit; a later run goes on with the same nonce.
         """
         sender = self._signer.address
         gas = self._estimate(intent)
@@ -151,7 +161,7 @@ class TransactionManager:
         if not slot.attempts:
             slot = self._sign(slot, intent, gas, fees)
         # A crash here leaves stored bytes that were never sent: the next run sends them.
-        return self._drive(slot)
+        return self._drive(slot, intent)
 
     def _open_slot(self) -> Slot | None:
         slot = self._journal.open_slot(self._chain_id)
@@ -195,16 +205,41 @@ class TransactionManager:
             priority_fee=fees.priority_fee,
         )
         self._journal.save_attempt(slot, attempt)
-        return Slot(
-            chain_id=slot.chain_id, sender=slot.sender, nonce=slot.nonce, attempts=(attempt,)
-        )
+        return replace(slot, attempts=(*slot.attempts, attempt))
 
-    def _drive(self, slot: Slot) -> Inclusion:
+    def _replace(self, slot: Slot, intent: Intent) -> Slot | None:
+        """Sign ``intent`` for the slot's nonce, with a higher fee; None where that cannot be."""
+        try:
+            gas = self._estimate(intent)
+            fees = price_replacement(
+                before=Fees(
+                    max_fee=max(attempt.max_fee for attempt in slot.attempts),
+                    priority_fee=max(attempt.priority_fee for attempt in slot.attempts),
+                    legacy=False,
+                ),
+                market=fetch_fees(self._node, self._limits.fee_cap),
+                cap=self._limits.fee_cap,
+            )
+            if fees is None:
+                self._report("its fee cannot be raised: chain.max_fee_gwei is reached")
+                return None
+            self._check_balance(gas * fees.max_fee)
+        except (ChainGuardError, FundsError) as error:
+            # The call may fail only because the attempt to be replaced has just been included.
+            self._report(f"its fee cannot be raised: {error.message}")
+            return None
+        self._report(f"no block took it: replacing it, now for up to {fees.max_fee} wei a gas")
+        return self._sign(slot, intent, gas, fees)
+
+    def _drive(self, slot: Slot, intent: Intent) -> Inclusion:
         deadline = self._clock.monotonic() + self._limits.wait_seconds
         pause = _FIRST_POLL
-        next_send = self._clock.monotonic()
+        next_send = since = self._clock.monotonic()
+        refused: NodeRefusedError | None = None
+        is_stuck = False
         while True:
-            decision = decide(slot, self._observe(slot))
+            waited = REPLACE_AFTER if refused else self._clock.monotonic() - since
+            decision = decide(slot, self._observe(slot), waited)
             if decision.action is Action.DONE and decision.inclusion is not None:
                 self._journal.settle_slot(slot, "included")
                 return decision.inclusion
@@ -212,7 +247,7 @@ class TransactionManager:
                 if self._is_final(decision.inclusion.block_number):
                     self._journal.settle_slot(slot, "reverted")
                 raise ChainGuardError(
-                    f"transaction 0x{slot.attempts[-1].tx_hash.hex()} was included and reverted",
+                    f"transaction 0x{decision.inclusion.tx_hash.hex()} was included and reverted",
                     hint="run again once that block is final: only then can a new one be sent",
                 )
             if decision.action is Action.FOREIGN:
@@ -221,26 +256,43 @@ class TransactionManager:
                     f"another program used nonce {slot.nonce} of {format_address(slot.sender)}",
                     hint="give this log a key of its own, then run again",
                 )
+            if decision.action is Action.REPLACE:
+                replaced = self._replace(slot, intent)
+                # A crash here leaves stored bytes that were never sent: the next run sends them.
+                if replaced is None and refused is not None:
+                    raise _fee_refused(refused)
+                is_stuck = replaced is None
+                slot = replaced or slot
+                next_send = since = self._clock.monotonic()
             if (
-                decision.action in (Action.SEND, Action.GAP)
+                decision.action in (Action.SEND, Action.REPLACE, Action.GAP)
                 and self._clock.monotonic() >= next_send
             ):
-                self._send_bytes(slot.attempts[-1])
+                refused = self._send_bytes(slot.attempts[-1])
                 next_send = self._clock.monotonic() + _RESEND
             if self._clock.monotonic() >= deadline:
-                if decision.action is Action.GAP:
-                    raise ChainGuardError(
-                        f"nonce {slot.nonce} of {format_address(slot.sender)} is signed, but the "
-                        "chain waits for an earlier one",
-                        hint="send something with each missing nonce of that key, then run again",
-                    )
-                raise NotFinalError(
-                    f"transaction 0x{slot.attempts[-1].tx_hash.hex()} was sent but not included "
-                    f"within {self._limits.wait_seconds:g} seconds",
-                    hint="run again later: the same bytes are sent again, never a second anchor",
-                )
+                raise self._overdue(slot, decision.action, is_stuck=is_stuck)
             self._clock.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_POLL)
+
+    def _overdue(self, slot: Slot, action: Action, *, is_stuck: bool) -> AnchorError:
+        seconds = f"{self._limits.wait_seconds:g} seconds"
+        transaction = f"transaction 0x{slot.attempts[-1].tx_hash.hex()}"
+        if action is Action.GAP:
+            return ChainGuardError(
+                f"nonce {slot.nonce} of {format_address(slot.sender)} is signed, but the chain "
+                "waits for an earlier one",
+                hint="send something with each missing nonce of that key, then run again",
+            )
+        if is_stuck:
+            return FundsError(
+                f"{transaction} was not included within {seconds}, and its fee cannot be raised",
+                hint="raise chain.max_fee_gwei, or see to the balance; then run again",
+            )
+        return NotFinalError(
+            f"{transaction} was sent but not included within {seconds}",
+            hint="run again later: it goes on with the same nonce, never with a second anchor",
+        )
 
     def _observe(self, slot: Slot) -> Observation:
         inclusions = {}
@@ -282,7 +334,8 @@ class TransactionManager:
             return None
         return self._node.fetch_nonce(sender, final.hash)
 
-    def _send_bytes(self, attempt: Attempt) -> None:
+    def _send_bytes(self, attempt: Attempt) -> NodeRefusedError | None:
+        """Send; return the node's refusal where it asks for a higher fee."""
         self._report(f"sending transaction 0x{attempt.tx_hash.hex()}")
         try:
             self._node.send_raw_transaction(attempt.raw)
@@ -294,12 +347,10 @@ class TransactionManager:
             if refusal is Refusal.FUNDS:
                 raise FundsError(self._funds_message(), hint=_FUNDS_HINT) from error
             if refusal is Refusal.FEE_TOO_LOW:
-                raise FundsError(
-                    f"the node takes no transaction at this fee now: {error.reason}",
-                    hint="run again later; the same transaction is offered again",
-                ) from error
+                return error
             if refusal is Refusal.OTHER:
                 raise
+        return None
 
     def _estimate(self, intent: Intent) -> int:
         sender = self._signer.address
@@ -335,6 +386,13 @@ def fetch_fees(node: Node, cap: int) -> Fees:
     if base_fee is None:
         return price_legacy(gas_price=node.fetch_gas_price(), cap=cap)
     return price_dynamic(base_fee=base_fee, suggested_tip=node.fetch_priority_fee(), cap=cap)
+
+
+def _fee_refused(error: NodeRefusedError) -> FundsError:
+    return FundsError(
+        f"the node takes no transaction at this fee now: {error.reason}",
+        hint="run again later; the same transaction is offered again",
+    )
 
 
 _FUNDS_HINT = "send ether to that address; what is recorded and sealed stays, run again then"

@@ -191,7 +191,7 @@ def anchor_newest(
             signer = open_signer()
             check_authority(project.config, node, signer.address)
             manager = make_manager(project, node, signer, clock, report)
-            inclusion = manager.resume()
+            inclusion = manager.resume(_make_intent(project, state.head_on_chain, state.newest))
             if inclusion is not None:
                 continue
         inclusion = manager.send(_make_intent(project, state.head_on_chain, state.newest))

@@ -82,9 +82,9 @@ def deploy(
             hint=_NO_PROXY_HINT,
         )
     manager = make_manager(project, node, open_signer(), clock, report)
-    inclusion = manager.resume()
+    intent = Intent(to=CREATE2_PROXY, data=encode_deployment(), head_size=None)
+    inclusion = manager.resume(intent)
     if inclusion is None or not is_deployed(config, node):
-        intent = Intent(to=CREATE2_PROXY, data=encode_deployment(), head_size=None)
         inclusion = manager.send(intent)
     if not is_deployed(config, node):
         raise ChainGuardError(
@@ -131,10 +131,10 @@ def deploy_plainly(
     if created is None:
         _check_needed(project, node)
         manager = make_manager(project, node, open_signer(), clock, report)
-        inclusion = manager.resume()
+        intent = Intent(to=None, data=load_artifact().init_code, head_size=None)
+        inclusion = manager.resume(intent)
         created = _find_created(project, node)
         if created is None:
-            intent = Intent(to=None, data=load_artifact().init_code, head_size=None)
             inclusion = manager.send(intent)
             created = _find_created(project, node)
         if created is None:
