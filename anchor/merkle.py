@@ -52,8 +52,10 @@ def fold_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]) ->
     ``path_sides`` says on which side each sibling stands.
 
     Raises:
-        MismatchError: the path's length cannot belong to that index and size.
+        MismatchError: the path's length cannot belong to that index and size, or a hash is not 32
+            bytes long.
     """
+    _check_lengths(leaf, *path)
     hashes = [leaf]
     for sibling, sibling_is_left in zip(path, path_sides(index, size, len(path)), strict=True):
         node = hashes[-1]
@@ -112,6 +114,7 @@ def verify_consistency(
         raise MismatchError(f"a log cannot grow from {old_size} to {new_size} leaves")
     if not proof:
         raise MismatchError("the consistency proof is empty")
+    _check_lengths(old_root, *proof)
     nodes = list(proof)
     if old_size & (old_size - 1) == 0:
         nodes.insert(0, old_root)
@@ -136,3 +139,9 @@ def verify_consistency(
         raise MismatchError("the consistency proof is too short")
     if old != old_root or new != new_root:
         raise MismatchError("the consistency proof leads to other roots")
+
+
+def _check_lengths(*hashes: bytes) -> None:
+    # A byte moved from one hash to its neighbour would leave what is hashed the same.
+    if set(map(len, hashes)) != {32}:
+        raise MismatchError("a hash of the proof is not 32 bytes long")

@@ -22,7 +22,8 @@ TILE_BYTES = BLOCK * HASH
 # 2^48 leaves have six levels of tiles.
 _MAX_LEVELS = 6
 _CACHED_TILES = 256  # 16 KiB each with the levels inside
-_NAME = re.compile(r"tile/([0-5])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+# Level 0 of 2^48 leaves has 2^40 tiles, a number of at most 13 digits.
+_NAME = re.compile(r"tile/([0-5])/((?:x[0-9]{3}/){0,4}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
 class Tile(NamedTuple):
@@ -61,7 +62,8 @@ def parse_tile_path(path: str) -> Tile | None:
     level, groups, width = match.groups()
     index = int(groups.replace("x", "").replace("/", ""))
     tile = Tile(int(level), index, int(width) if width else BLOCK)
-    return tile if tile.path == path else None  # no x000 in front, no .p/256
+    # No x000 in front, no .p/256; and no wider one.
+    return tile if tile.path == path and tile.width <= BLOCK else None
 
 
 def tiles_of(size: int, *, after: int = 0) -> Iterator[Tile]:

@@ -320,6 +320,21 @@ def test_swapped_siblings_are_another_tree() -> None:
     assert includes(LEAVES[1], 1, 2, [LEAVES[0]], TREE.root(2))
 
 
+@pytest.mark.parametrize("moved", [1, 31])
+def test_bytes_moved_from_one_hash_to_its_neighbour_are_refused(moved: int) -> None:
+    """What is hashed would stay the same."""
+    leaf, sibling, root = LEAVES[0], LEAVES[1], TREE.root(2)
+    longer, shorter = Hash32(leaf + sibling[:moved]), Hash32(sibling[moved:])
+    assert merkle.hash_node(longer, shorter) == root
+    with pytest.raises(MismatchError, match="not 32 bytes long"):
+        merkle.verify_inclusion(leaf=longer, index=0, size=2, path=[shorter], root=root)
+    for old_root, proof in ((longer, [shorter]), (Hash32(b""), [Hash32(leaf + sibling)])):
+        with pytest.raises(MismatchError, match="not 32 bytes long"):
+            merkle.verify_consistency(
+                old_size=1, old_root=old_root, new_size=2, new_root=root, proof=proof
+            )
+
+
 @pytest.mark.parametrize("index", [0, 1, 2**47, 2**48 - 2])
 def test_the_longest_paths_fit_the_bounds_the_formats_state(index: int) -> None:
     assert MAX_PATH == (MAX_LOG_SIZE - 1).bit_length() == 48

@@ -134,7 +134,7 @@ def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
     with open_proxy(embedded) as (proxy, url):
         proxy.lose["eth_sendRawTransaction"] = ["request"]
         lost = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
-        lost.refused(21, "sent but not included within 1 seconds", "the same bytes are sent again")
+        lost.refused(21, "sent but not included within 1 seconds", "goes on with the same nonce")
         assert nonce(site.url) == sent_before
         site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)
     first, second = proxy.sent()
