@@ -199,6 +199,43 @@ def test_a_fee_below_the_base_fee_is_raised_at_once(stuck: Stuck) -> None:
     assert stuck.site.anchors_on_chain() == [(1, 1)]
 
 
+def test_a_refused_fee_that_cannot_be_raised_ends_the_run_with_the_nodes_words(
+    stuck: Stuck,
+) -> None:
+    stuck.site.edit("max_fee_gwei = 100", "max_fee_gwei = 4")
+    with open_proxy(stuck.node) as (proxy, url):
+        proxy.lose["eth_sendRawTransaction"] = ["request"]
+
+        def spike() -> None:
+            ask(stuck.site.url, "anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
+            stuck.mine()
+
+        clock = FastClock({20.0: spike})
+        error = stuck.fails(clock, url)
+    assert error.exit_code == ExitCode.FUNDS
+    assert "takes no transaction at this fee now" in error.message
+    assert clock.now < REPLACE_AFTER
+    assert len(stuck.attempts()) == 1
+
+
+def test_an_attempt_included_while_its_replacement_is_prepared_is_found(stuck: Stuck) -> None:
+    with open_proxy(stuck.node) as (proxy, url):
+        answer = proxy.answer
+
+        def mine_before_the_second_call(body: bytes) -> bytes | None:
+            calls = [method for method, _ in proxy.calls]
+            if b'"eth_call"' in body and calls.count("eth_call") == 1:
+                stuck.mine()
+            return answer(body)
+
+        proxy.answer = mine_before_the_second_call  # type: ignore[method-assign]
+        stuck.run(url=url)
+    assert any("AlreadyAnchored" in line for line in stuck.reports)
+    assert len(stuck.attempts()) == 1
+    assert stuck.site.anchors_on_chain() == [(1, 1)]
+    stuck.check_settled()
+
+
 def test_a_sender_who_cannot_pay_more_keeps_the_transaction_it_has(stuck: Stuck) -> None:
     stuck.site.edit("wait_seconds = 600", "wait_seconds = 5")
     stuck.fails()
