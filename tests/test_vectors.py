@@ -47,7 +47,7 @@ def load_builder() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there
+
     spec.loader.exec_module(module)
     return module
 

@@ -1,0 +1,15 @@
+"""A case of the test vectors: what a verifier is given, and what it has to find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Case = dict[str, Any]
+
+
+def valid(name: str, **fields: object) -> Case:
+    return {"name": name, "result": "valid", **fields}
+
+
+def invalid(name: str, rule: str, **fields: object) -> Case:
+    return {"name": name, "result": "invalid", "rule": rule, **fields}
