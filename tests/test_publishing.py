@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import threading
@@ -11,15 +12,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.views import ChainReader
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.cli import audit, export_log
 from anchor.digest import digest_bytes
 from anchor.errors import AnchorError, ExitCode
+from anchor.log import read_leaves, seal
 from anchor.logcheck import TITLES, CheckedLog, check_log, check_tiles
 from anchor.merkle import hash_leaf
 from anchor.notes import generate_key, parse_verifier
@@ -40,10 +45,11 @@ from anchor.published import (
     read_tile,
 )
 from anchor.store.heads import load_heads
+from anchor.store.lock import hold_lock
 from anchor.tiles import Tile, TileBuilder, tiles_of
 from anchor.tree import Tree
-from anchor.trust import TrustPolicy
-from anchor.types import Head, make_log_id
+from anchor.trust import TrustEntry, TrustPolicy
+from anchor.types import Address, ChainId, Head, make_log_id
 
 _numbers = itertools.count(500)
 
@@ -168,6 +174,18 @@ def test_nothing_is_published_before_it_is_final(site: Site, place: Path) -> Non
     assert not place.exists()
 
 
+def test_of_the_heads_only_the_newest_final_one_is_published(site: Site, place: Path) -> None:
+    grow(site, 3)
+    grow(site, 2)
+    sql(site, "UPDATE anchors SET final = 0 WHERE head_size = 5")
+    with site.open() as project:
+        assert publish_log(project, Folder(place)).head.size == 3
+        assert sorted(files(place)) == ["checkpoint", "tile/0/000.p/3"]
+        sql(site, "UPDATE anchors SET final = 0")
+        error = refusal(publish_log, project, Folder(place))
+    assert error.exit_code == ExitCode.NOT_FINAL
+
+
 class Recorder:
     """A target that notes what is written, and fails before or after a given write."""
 
@@ -220,8 +238,14 @@ def test_many_tiles_are_written_in_batches(
 
 def test_a_tile_of_ones_own_that_was_altered_is_not_published(site: Site, place: Path) -> None:
     grow(site, 300)
-    flip(site.folder / "tiles/tile/0/000", 9)
+    tiles = site.folder / "tiles"
+    flip(tiles / "tile/0/000", 9)
     assert "tile/0/000 is not what" in refusal(publish, site, place).message
+    flip(tiles / "tile/0/001.p/44", 9)
+    error = refusal(publish, site, place)
+    assert error.exit_code == ExitCode.CHAIN_GUARD
+    assert f"in {tiles}, the tiles on the right edge" in error.message
+    assert error.hint is not None and "--rebuild" in error.hint
     assert not place.exists()
 
 
@@ -266,31 +290,35 @@ def test_a_place_that_holds_something_else_is_never_written_to(
     grow(site, 3)
     with site.open() as project:
         key, origin = load_log_key(project.config), origin_of(project.config)
+        with project.database.read() as connection:
+            (own,) = load_heads(connection)
     genuine = (place / CHECKPOINT).read_bytes()
     fork = Head(root=hash_leaf(b"fork"), size=2)
-    for note in (
-        genuine,
-        b"",
-        b"hello\n",
-        genuine.replace(b"\n3\n", b"\n2\n"),
-        sign_checkpoint(Checkpoint(origin=origin, head=fork), key),
-        sign_checkpoint(Checkpoint(origin=origin, head=fork), generate_key(origin)),
-    ):
+    for note, reason in (
+        (genuine, "is not signed by this log's key"),
+        (b"", "is damaged"),
+        (b"hello\n", "is damaged"),
+        (genuine.replace(b"\n3\n", b"\n2\n"), "is not signed by this log's key"),
+        (sign_checkpoint(Checkpoint(origin=origin, head=fork), key), "its root of 2 leaves"),
+        (sign_checkpoint(Checkpoint(origin=origin, head=own), generate_key(origin)),
+            "is not signed by this log's key"),
+    ):  # fmt: skip
         (place / CHECKPOINT).write_bytes(note)
         before = files(place)
         error = refusal(publish, site, place)
         assert error.exit_code == ExitCode.CHAIN_GUARD
         assert "holds something else" in error.message
+        assert reason in error.message
         assert files(place) == before
 
 
 def test_tiles_without_a_checkpoint_are_gone_on_with_only_if_they_are_ours(
     site: Site, place: Path
 ) -> None:
-    grow(site, 257)
+    grow(site, 256)
     publish(site, place)
     (place / CHECKPOINT).unlink()
-    assert publish(site, place).head.size == 257
+    assert publish(site, place).head.size == 256
     (place / CHECKPOINT).unlink()
     flip(place / "tile/0/000", 3)
     assert "tiles of another log" in refusal(publish, site, place).message
@@ -388,7 +416,7 @@ def server(place: Path) -> Iterator[str]:
         def do_GET(self) -> None:
             if self.path.startswith("/status/"):
                 self.send_error(int(self.path.removeprefix("/status/")))
-            elif "//" in self.path:  # another file, for most servers
+            elif "//" in self.requestline:  # another file, for most servers
                 self.send_error(404)
             else:
                 super().do_GET()
@@ -543,12 +571,15 @@ def test_each_step_of_a_reading_can_fail(
         (2, ExitCode.MISMATCH, genuine.replace(b"\n3\n", b"\n4\n"), good, published.verifier_key),
         (3, ExitCode.NOT_TRUSTED, signed(head, origin[:-64] + foreign.hex()), good, None),
         (3, ExitCode.NOT_TRUSTED, signed(head, origin.replace("eip155:", "eip155:9")), good, None),
+        (3, ExitCode.NOT_TRUSTED, genuine,
+            policy(replace(entry, registry=Address(bytes(20)))), None),
         (3, ExitCode.NOT_TRUSTED, signed(head, origin.replace("/0x", "/0x" + "00" * 20, 1)
             .replace("00" * 20 + config.registry.hex(), "00" * 20)), None, None),
         (4, ExitCode.NOT_TRUSTED, genuine, policy(replace(entry, genesis=hash_leaf(b"x"))), None),
         (5, ExitCode.NOT_TRUSTED, genuine, policy(replace(entry, code_hash=hash_leaf(b"x"))), None),
         (6, ExitCode.NOT_ANCHORED, signed(replace(head, root=hash_leaf(b"x"))), good, None),
         (6, ExitCode.MISMATCH, signed(replace(head, size=4)), good, None),
+        (6, ExitCode.MISMATCH, signed(replace(head, size=2)), good, None),
         (7, ExitCode.NOT_TRUSTED, genuine, policy(replace(entry, operators=())), None),
     ]  # fmt: skip
     assert other.number != site.number
@@ -567,8 +598,37 @@ def test_each_step_of_a_reading_can_fail(
         assert (error.exit_code, len(told) + 1) == (code, step), error.message
 
 
-def policy(entry: object) -> TrustPolicy:
-    return TrustPolicy(entries=(entry,))  # type: ignore[arg-type]
+def policy(*entries: TrustEntry) -> TrustPolicy:
+    return TrustPolicy(entries=entries)
+
+
+def test_of_several_places_that_a_policy_pins_the_checkpoints_own_is_asked(
+    site: Site, place: Path
+) -> None:
+    grow(site, 1)
+    publish(site, place)
+    with site.open() as project:
+        entry = trust_entry(project.config)
+    asked: list[tuple[int, tuple[str, ...]]] = []
+    with reading(site.url) as node:
+
+        def connect(chain_id: int, urls: tuple[str, ...]) -> ChainReader:
+            asked.append((chain_id, urls))
+            return ChainReader(node)
+
+        check_log(
+            (place / CHECKPOINT).read_bytes(),
+            partial(read_tile, Folder(place)),
+            policy=policy(
+                replace(entry, chain_id=ChainId(1)),
+                replace(entry, registry=Address(bytes(20))),
+                replace(entry, rpc=("https://node.example",)),
+            ),
+            verifier=None,
+            connect=connect,
+            tell=lambda *_: None,
+        )
+    assert asked == [(entry.chain_id, ("https://node.example",))]
 
 
 @pytest.mark.parametrize("size", [1, 255, 256, 257, 65_536, 66_000])
@@ -578,14 +638,26 @@ def test_a_flipped_bit_anywhere_in_a_larger_log_is_found(size: int) -> None:
     tiles = dict(builder.add(leaves)) | dict(builder.unfinished())
     assert set(tiles) == set(tiles_of(size))
     head = Head(root=Tree(leaves).root(size), size=size)
-    assert check_tiles(head, tiles.__getitem__) == len(tiles)
-    for tile in [*tiles][:: max(1, len(tiles) // 12)]:
+    read: list[Tile] = []
+
+    def reader(tile: Tile) -> bytes:
+        read.append(tile)
+        return tiles[tile]
+
+    assert check_tiles(head, reader) == len(tiles)
+    assert sorted(read) == sorted(tiles), "each of them once"
+    lowest = [tile for tile in tiles if not tile.level]
+    for tile in (*lowest[:: max(1, len(lowest) // 12)], *(tiles.keys() - {*lowest})):
         genuine = tiles[tile]
-        tiles[tile] = bytes([genuine[0] ^ 1]) + genuine[1:]
+        tiles[tile] = genuine[:-1] + bytes([genuine[-1] ^ 1])
         error = refusal(check_tiles, head, tiles.__getitem__)
         assert error.exit_code == ExitCode.MISMATCH
         if size > 256 and tile.is_full and tile.level == 0:
             assert error.message.startswith(tile.path)
+        if tile.level:
+            last = tile.width - 1
+            below = Tile(tile.level - 1, 256 * tile.number + last)
+            assert f"{below.path} does not lead to hash {last} of {tile.path}:" in error.message
         tiles[tile] = genuine
 
 
@@ -649,6 +721,18 @@ def test_an_audit_names_what_was_altered_in_the_store(
     assert any(expected in breach for breach in breaches), breaches
 
 
+def test_one_missing_leaf_is_named_once_in_each_place_that_misses_it(site: Site) -> None:
+    grow(site, 2)
+    grow(site, 3)
+    sql(site, "DELETE FROM positions WHERE leaf_index = 1")
+    assert [breach.partition(":")[0] for breach in audited(site)] == [
+        "leaf 1 is missing",
+        "1 pieces of evidence have no place in the log and do not wait for one",
+        "the head of size 2 cannot be recomputed",
+        "the tiles cannot be made again",
+    ]
+
+
 def test_an_erased_record_is_no_breach(site: Site) -> None:
     grow(site, 3)
     sql(site, "UPDATE evidence SET record = NULL WHERE id = 2")
@@ -694,6 +778,69 @@ def test_tiles_of_another_size_than_any_head_stop_the_work(site: Site) -> None:
     assert "a size this log never had" in refusal(site.anchor).message
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("4\n", "there are tiles for 4 leaves, but the log has 3"),
+     ("", "does not hold a number of leaves")],
+)  # fmt: skip
+def test_an_audit_names_a_note_of_the_size_that_cannot_be(
+    site: Site, text: str, expected: str
+) -> None:
+    grow(site, 3)
+    (site.folder / "tiles/size").write_text(text)
+    (breach,) = audited(site)
+    assert expected in breach
+
+
+def test_leaves_without_tiles_yet_are_no_breach(site: Site) -> None:
+    grow(site, 3)
+    site.add("a.txt", b"a")
+    with site.open() as project:
+        seal(project.database, "2026-01-01T00:00:00Z")
+        audit = audit_project(project)
+    assert (audit.leaves, audit.heads, audit.breaches) == (4, 2, ())
+
+
+def test_an_audit_names_a_hundred_breaches_at_most_and_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anchor.pipeline.auditing.MAX_BREACHES", 2)
+    grow(site, 4)
+    for count, expected in [(1, 1), (2, 3), (3, 3)]:
+        sql(site, f"UPDATE evidence SET record = x'7b7d' WHERE id <= {count}")
+        breaches = audited(site)
+        assert len(breaches) == expected
+        assert ("the audit stopped after 2" in breaches[-1]) == (count > 1)
+
+
+def test_a_long_log_is_read_and_its_tiles_are_made_in_chunks(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anchor.log.CHUNK", 100)
+    grow(site, 3)
+    grow(site, 300)
+    assert audited(site) == ()
+    with site.open() as project:
+        chunks = read_leaves(project.database, 3, 301)
+        assert [len(leaves) // 32 for leaves in chunks] == [97, 100, 100, 1]
+        assert rebuild_tiles(project) == 303
+
+
+def test_of_leaves_that_were_altered_or_lost_no_tile_is_made(site: Site) -> None:
+    grow(site, 3)
+    shutil.rmtree(site.folder / "tiles")
+    for statement, expected in [
+        ("UPDATE evidence SET leaf = zeroblob(32) WHERE id = 2", "no longer lead to the root"),
+        ("DELETE FROM positions WHERE leaf_index = 2", "holds 2 of the log's leaves 0 to 2"),
+    ]:
+        sql(site, statement)
+        with site.open() as project:
+            error = refusal(rebuild_tiles, project)
+        assert error.exit_code == ExitCode.CHAIN_GUARD
+        assert expected in error.message
+        assert files(site.folder / "tiles") == {"size": b"0\n"}
+
+
 def test_a_log_whose_tiles_were_lost_makes_them_again(site: Site) -> None:
     grow(site, 3)
     shutil.rmtree(site.folder / "tiles")
@@ -731,6 +878,65 @@ def test_the_commands_publish_read_and_audit(site: Site, place: Path, server: st
     assert shown.code == ExitCode.MISMATCH
     assert "tile/0/000.p/3 was altered" in shown.out
     assert site.run("audit", "--rebuild").code == 0
+
+
+def test_an_audit_takes_the_readers_own_policy_and_node(
+    site: Site, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    grow(site, 3)
+    publish(site, place)
+    monkeypatch.chdir(tmp_path)  # outside the project
+    trust = shutil.copy(site.folder / "trust.toml", tmp_path / "mine.toml")
+    audit.command(str(place), trust=trust, rpc=site.url, as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["policy"], shown["nodes"]) == (str(trust), [site.url])
+    assert [step["number"] for step in shown["steps"]] == list(TITLES)
+    trust.write_bytes(trust.read_bytes().replace(b"logs = [", b"logs = [1"))
+    with pytest.raises(typer.Exit) as caught:
+        audit.command(str(place), trust=trust, rpc=site.url, as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert caught.value.exit_code == shown["exit_code"] == ExitCode.NOT_TRUSTED
+    assert [step["verdict"] for step in shown["steps"]] == ["pass", "cannot tell", "fail"]
+
+
+def test_a_log_that_somebody_writes_to_is_neither_audited_nor_published(
+    site: Site, place: Path
+) -> None:
+    grow(site, 1)
+    with site.open() as project, hold_lock(project.config.lock):
+        for command in (audit.command, partial(export_log.command, str(place))):
+            error = refusal(command, config_path=site.folder / "anchor.toml")
+            assert error.exit_code == ExitCode.CHAIN_GUARD
+            assert "another process" in error.message
+    assert not place.exists()
+
+
+def test_without_a_node_what_the_store_knows_to_be_final_is_published(
+    site: Site, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grow(site, 3)
+    publish(site, place / "one")
+    site.edit(site.url, "http://127.0.0.1:1")
+    export_log.command(str(place / "other"), config_path=site.folder / "anchor.toml")
+    assert "going by what the store knew last" in capsys.readouterr().err
+    assert files(place / "one") == files(place / "other")
+
+
+def test_a_store_older_than_the_chain_is_not_published(
+    site: Site, place: Path, tmp_path: Path
+) -> None:
+    grow(site, 3)
+    shutil.copytree(site.folder, tmp_path / "backup")
+    grow(site, 2)
+    error = refusal(export_log.command, str(place), config_path=tmp_path / "backup/anchor.toml")
+    assert error.exit_code == ExitCode.CHAIN_GUARD
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("option", [{"trust": Path("x")}, {"rpc": "x"}, {"key": "x"}])
+def test_each_option_for_a_published_log_needs_one(option: dict[str, Any]) -> None:
+    assert "go with a published log" in refusal(audit.command, **option).message
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
-"""``anchor run --once``: seal and anchor what is waiting."""
+"""``anchor run``: seal and anchor what is added, once or until it is stopped."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+import signal
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -17,34 +19,62 @@ from anchor.cli.session import (
 )
 from anchor.errors import ExitCode, UsageError
 
+if TYPE_CHECKING:
+    from anchor.pipeline.daemon import Happened
+    from anchor.pipeline.project import Project
+
 NAME = "run"
+
+# Seconds that a transaction on its way gets after the signal to stop.
+_GRACE = 20.0
 
 
 def command(
-    once: Annotated[
-        bool, typer.Option("--once", help="Do it once and end; there is no daemon yet.")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Do it once and end.")] = False,
     wait: WaitOption = None,
+    every: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            min=1, max=86_400, metavar="SECONDS", help="Seal this often; by default once a minute."
+        ),
+    ] = None,
+    leaves: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Seal earlier when so many are waiting; by default 10,000."),
+    ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Seal what was added, anchor the newest head and wait until the chain has it."""
-    from anchor.pipeline.round import anchor_round
+    """Seal what was added and anchor the newest head; without --once, until SIGTERM or Ctrl-C.
+
+    With --json, `run --once` prints one document, and `run` one for each event, a line each.
+    """
     from anchor.store.lock import hold_lock
 
-    if not once:
-        raise UsageError("say --once: this version has no daemon")
+    if once and not (every is None and leaves is None):
+        raise UsageError("--every and --leaves say how `run` goes on; with --once it does not")
+    if wait is not None and not once:
+        raise UsageError("--wait goes with --once: `run` watches every anchor until it is final")
     output = Output(as_json=as_json)
     with project_session(config_path) as project, hold_lock(project.config.lock):
-        config = project.config
-        result = anchor_round(
-            project,
-            open_node(config.rpc),
-            lambda: open_signer(config),
-            SystemClock(),
-            wait_for=choose_wait(config, wait),
-            report=output.note,
-        )
+        if once:
+            _run_once(output, project, wait)
+        else:
+            _run_on(as_json, project, every=every or 60.0, leaves=leaves or 10_000)
+
+
+def _run_once(output: Output, project: Project, wait: str | None) -> None:
+    from anchor.pipeline.round import anchor_round
+
+    config = project.config
+    result = anchor_round(
+        project,
+        open_node(config.rpc),
+        lambda: open_signer(config),
+        SystemClock(),
+        wait_for=choose_wait(config, wait),
+        report=output.note,
+    )
     members: dict[str, Any] = {"sealed": result.sealed, "state": result.state.value}
     if result.anchored is None:
         output.line("the log is empty: add evidence with `anchor add`")
@@ -68,3 +98,33 @@ def command(
     if result.timed_out:
         output.note("not final within the time the configuration allows; it stays included")
         raise typer.Exit(ExitCode.NOT_FINAL)
+
+
+def _run_on(as_json: bool, project: Project, *, every: float, leaves: int) -> None:
+    from anchor.pipeline.daemon import Daemon, Happened, Pace, StoppableClock
+    from anchor.pipeline.project import utc_now
+
+    def tell(happened: Happened) -> None:
+        if as_json:
+            document = {"time": utc_now(), "event": happened.event, "text": happened.text}
+            line = json.dumps({**document, **happened.figures})
+        else:
+            line = f"{utc_now()} {happened.event:<9} {happened.text}"
+        print(line, flush=True)
+
+    config = project.config
+    # Opened now, so that a wrong password is told at once.
+    signer = open_signer(config)
+    clock = StoppableClock(SystemClock(), grace=_GRACE)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: clock.stopping.set())
+    pace = Pace(seconds=every, leaves=leaves)
+    tell(
+        Happened(
+            event="started",
+            text=f"sealing every {every:g} seconds, or when {leaves:,} are waiting; "
+            "stop it with Ctrl-C or SIGTERM",
+        )
+    )
+    Daemon(project, open_node(config.rpc), signer, clock, pace, tell=tell).run()
+    tell(Happened(event="stopped", text="what is added from now on waits for the next run"))

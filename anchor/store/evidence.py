@@ -83,7 +83,12 @@ def known_identities(connection: Connection, identities: Sequence[bytes]) -> set
 def count_evidence(connection: Connection) -> tuple[int, int]:
     """Return how many rows are accepted in all, and how many of them are not sealed yet."""
     total = connection.execute(select(func.count(evidence.c.id))).scalar_one()
-    return total, connection.execute(select(func.count(waiting.c.evidence_id))).scalar_one()
+    return total, count_waiting(connection)
+
+
+def count_waiting(connection: Connection) -> int:
+    """Return how many rows are not sealed yet."""
+    return connection.execute(select(func.count(waiting.c.evidence_id))).scalar_one()
 
 
 def count_misplaced(connection: Connection) -> tuple[int, int]:

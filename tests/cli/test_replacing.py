@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
+from support.clocks import FastClock
 from support.nodes import ask, nonce, open_proxy
 from support.projects import Site, reading
 
@@ -22,22 +23,6 @@ from anchor.store.journal import StoredJournal
 
 GWEI = 10**9
 Make = Callable[..., Site]
-
-
-@dataclass
-class FastClock:
-    """Sleeps by moving on; ``at`` says what happens when."""
-
-    at: dict[float, Callable[[], object]] = field(default_factory=dict)
-    now: float = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        for due in [due for due in self.at if due <= self.now]:
-            self.at.pop(due)()
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from support.command import Ran, run_anchor, run_together
+from support.command import Ran, run_anchor, run_together, start_anchor
 from support.nodes import ask, nonce, open_proxy, send, serve
 from support.projects import Site
 
@@ -104,6 +104,9 @@ def test_a_projects_whole_life_reveals_no_secret(tmp_path: Path, anvil: Devnet) 
         lambda: run_anchor("run", "--once", cwd=project).expect(20),
         lambda: run_anchor("verify", file, "--rpc", url, cwd=project).expect(20),
     )
+    with start_anchor("run", cwd=project, log=tmp_path / "daemon") as daemon:
+        daemon.printed("trying again in 5 seconds")
+        ran.append(daemon.interrupt().expect(0))
     (project / "anchor.toml").write_text(
         (project / "anchor.toml").read_text("utf-8").replace("wait_seconds = 600", "wait = "),
         "utf-8",

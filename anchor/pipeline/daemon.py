@@ -1,0 +1,213 @@
+"""Seals and anchors as evidence comes in, until it is told to stop.
+
+Crash only: whatever is not expected ends the process, and starting it again is the recovery.  What
+passes by itself (a node that is away, fees above the cap) is told and tried again; what could do
+harm (another chain, a store older than the chain) ends it with its exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+
+from anchor.chain.node import Node
+from anchor.chain.signer import Signer
+from anchor.chain.txmgr import Clock
+from anchor.errors import AnchorError, CannotCheckError, FundsError, NotFinalError
+from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.project import Project
+from anchor.pipeline.round import Round, anchor_round
+from anchor.store.evidence import count_waiting
+from anchor.store.heads import AnchoredHead, load_anchors
+
+# Seconds between two looks at what is waiting, and between two at what may have become final.
+_POLL = 1.0
+_FINALITY_POLL = 4.0
+# Seconds until a failed round is tried again: doubled each time, up to the longest.
+_FIRST_RETRY = 5.0
+_LONGEST_RETRY = 300.0
+
+# These pass without the operator, or after the operator did something elsewhere.
+_PASSING = (CannotCheckError, FundsError, NotFinalError)
+
+
+class Stopped(Exception):
+    """The time to finish what was going on is over."""
+
+
+@dataclass
+class StoppableClock:
+    """A clock whose ``sleep`` ends early when it is told to stop.
+
+    After that, work that is under way may go on sleeping for ``grace`` seconds altogether; then
+    ``sleep`` raises ``Stopped``.
+    """
+
+    clock: Clock
+    grace: float
+    stopping: Event = field(default_factory=Event)
+    _deadline: float | None = None
+
+    def monotonic(self) -> float:
+        """Return seconds since some fixed point."""
+        return self.clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass.
+
+        Raises:
+            Stopped: as above.
+        """
+        if not self.stopping.is_set():
+            self.clock.sleep(seconds)
+            return
+        if self._deadline is None:
+            self._deadline = self.clock.monotonic() + self.grace
+        if self.clock.monotonic() >= self._deadline:
+            raise Stopped
+        self.clock.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """When to seal: ``seconds`` after the last seal, or as soon as ``leaves`` are waiting."""
+
+    seconds: float
+    leaves: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """One thing a daemon did or met, for the operator's log: ``text`` and its figures."""
+
+    event: str
+    text: str
+    figures: dict[str, int | str] = field(default_factory=dict)
+
+
+class Daemon:
+    """The one process that seals and sends for a project; the caller holds the project's lock."""
+
+    def __init__(
+        self,
+        project: Project,
+        node: Node,
+        signer: Signer,
+        clock: StoppableClock,
+        pace: Pace,
+        *,
+        tell: Callable[[Happened], None],
+    ) -> None:
+        self._project = project
+        self._node = node
+        self._signer = signer
+        self._clock = clock
+        self._pace = pace
+        self._tell = tell
+
+    def run(self) -> None:
+        """Work until the clock is told to stop.
+
+        Raises:
+            OperatorActionError: the operator has to do something before going on is safe.
+        """
+        now = self._clock.monotonic()
+        # The first round is at once: an earlier process may have left something half done.
+        next_round = next_look = now
+        retry = _FIRST_RETRY
+        is_behind = True
+        try:
+            while not self._clock.stopping.is_set():
+                now = self._clock.monotonic()
+                try:
+                    if self._is_due(now >= next_round, is_behind=is_behind):
+                        is_behind = True
+                        has_sealed = self._work()
+                        is_behind = False
+                        pause = self._pace.seconds if has_sealed else 0.0
+                        next_round = self._clock.monotonic() + pause
+                    if now >= next_look:
+                        next_look = now + _FINALITY_POLL
+                        self._look_for_final()
+                    retry = _FIRST_RETRY
+                except _PASSING as error:
+                    self._tell(_failure(error, retry))
+                    self._wait(retry)
+                    retry = min(2 * retry, _LONGEST_RETRY)
+                    next_round = next_look = self._clock.monotonic()
+                else:
+                    self._clock.sleep(_POLL)
+        except Stopped:
+            self._tell(
+                Happened(event="cut off", text="stopped while a transaction is on its way; the "
+                         "next run goes on with it")
+            )  # fmt: skip
+
+    def _is_due(self, is_time: bool, *, is_behind: bool) -> bool:
+        if is_behind:
+            return is_time
+        with self._project.database.read() as connection:
+            waiting = count_waiting(connection)
+        return waiting >= self._pace.leaves or (is_time and waiting > 0)
+
+    def _work(self) -> bool:
+        """Do one round; return whether it sealed anything."""
+        known = {anchored.head for anchored in self._load_anchors()}
+        done = anchor_round(
+            self._project,
+            self._node,
+            lambda: self._signer,
+            self._clock,
+            wait_for="included",
+            report=lambda text: self._tell(Happened(event="progress", text=text)),
+        )
+        if done.anchored is not None and done.anchored.head not in known:
+            self._tell(_describe(done, done.anchored))
+        return done.sealed > 0
+
+    def _look_for_final(self) -> None:
+        reversible = {anchored.head for anchored in self._load_anchors() if not anchored.final}
+        if not reversible:
+            return
+        for anchored in refresh_anchors(self._project, self._node):
+            if anchored.final and anchored.head in reversible:
+                self._tell(
+                    Happened(
+                        event="final",
+                        text=f"anchor {anchored.sequence} is final: {anchored.head.size:,} leaves",
+                        figures={"sequence": anchored.sequence, "size": anchored.head.size},
+                    )
+                )
+
+    def _load_anchors(self) -> list[AnchoredHead]:
+        with self._project.database.read() as connection:
+            return load_anchors(connection, self._project.config.chain_id)
+
+    def _wait(self, seconds: float) -> None:
+        end = self._clock.monotonic() + seconds
+        while not self._clock.stopping.is_set() and self._clock.monotonic() < end:
+            self._clock.sleep(_POLL)
+
+
+def _describe(done: Round, anchored: AnchoredHead) -> Happened:
+    return Happened(
+        event="anchored" if anchored.final else "included",
+        text=f"sealed {done.sealed:,} leaves; anchor {anchored.sequence} of "
+        f"{anchored.head.size:,} leaves in block {anchored.block_number}: {done.state.value}",
+        figures={
+            "sealed": done.sealed,
+            "size": anchored.head.size,
+            "root": anchored.head.root.hex(),
+            "sequence": anchored.sequence,
+            "block_number": anchored.block_number,
+        },
+    )
+
+
+def _failure(error: AnchorError, retry: float) -> Happened:
+    return Happened(
+        event="failed",
+        text=f"{error.message}; trying again in {retry:g} seconds",
+        figures={"exit_code": int(error.exit_code), "hint": error.hint or ""},
+    )

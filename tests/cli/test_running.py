@@ -1,0 +1,96 @@
+"""``anchor run`` as a process: what it prints, how it stops, and that there is only one."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from support.command import Running, start_anchor
+from support.projects import Site
+
+from anchor.errors import ExitCode
+
+
+def end(running: Running, number: int) -> str:
+    """Send a signal, wait for a clean end and return all that was printed."""
+    running.process.send_signal(number)
+    assert running.process.wait(60) == 0
+    return running.printed("stopped")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_daemon_anchors_what_is_added_and_stops_when_told(
+    site: Site, tmp_path: Path, number: int
+) -> None:
+    with start_anchor("run", "--every", "1", cwd=site.folder, log=tmp_path / "run") as running:
+        running.printed("started")
+        first, second = site.write("a.txt", b"a"), site.write("b.txt", b"b")
+        # As another process, while the daemon holds the lock.
+        site.run("add", first).expect(0)
+        running.printed("anchor 1 of 1 leaves")
+        site.run("add", second).expect(0)
+        running.printed("anchor 2 of 2 leaves")
+        running.printed("anchor 2 is final")
+        shown = end(running, number)
+    assert site.anchors_on_chain() == [(1, 1), (2, 2)]
+    assert shown.count("sealed 1 leaves") == 2
+    site.run("verify", first, second).expect(0)
+
+
+def test_there_is_one_daemon_for_a_project(site: Site, tmp_path: Path) -> None:
+    with start_anchor("run", cwd=site.folder, log=tmp_path / "run") as running:
+        running.printed("started")
+        for command in (("run",), ("run", "--once"), ("seal",)):
+            site.run(*command).refused(32, "another process is sealing or anchoring")
+        end(running, signal.SIGTERM)
+    site.run("run", "--once").expect(0)
+
+
+def test_a_killed_daemon_leaves_nothing_that_keeps_the_next_from_starting(
+    site: Site, tmp_path: Path
+) -> None:
+    site.add("a.txt", b"a")
+    with start_anchor("run", cwd=site.folder, log=tmp_path / "run") as running:
+        running.printed("sending transaction")
+        running.process.kill()
+        running.process.wait()
+    with start_anchor("run", cwd=site.folder, log=tmp_path / "again") as running:
+        running.printed("anchor 1 ")
+        end(running, signal.SIGTERM)
+    assert site.anchors_on_chain() == [(1, 1)]
+
+
+def test_each_event_is_one_line_of_json(site: Site, tmp_path: Path) -> None:
+    site.add("a.txt", b"a")
+    with start_anchor("run", "--json", cwd=site.folder, log=tmp_path / "run") as running:
+        running.printed("anchor 1 ")
+        shown = end(running, signal.SIGTERM)
+    events = [json.loads(line) for line in shown.splitlines() if line.startswith("{")]
+    names = [event["event"] for event in events]
+    assert names[0] == "started"
+    assert names[-1] == "stopped"
+    (anchored,) = [event for event in events if event["event"] in ("included", "anchored")]
+    assert anchored["sealed"] == anchored["size"] == anchored["sequence"] == 1
+    assert len(anchored["root"]) == 64
+    assert all(event["time"].endswith("Z") and event["text"] for event in events)
+
+
+def test_a_wrong_password_ends_it_before_it_starts(site: Site) -> None:
+    (site.folder / "devnet-password").write_text("wrong")
+    site.run("run").refused(31)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--once", "--every", "5"), "--every and --leaves say how `run` goes on"),
+        (("--once", "--leaves", "5"), "--every and --leaves say how `run` goes on"),
+        (("--wait", "final"), "--wait goes with --once"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    site: Site, arguments: tuple[str, ...], expected: str
+) -> None:
+    site.run("run", *arguments).refused(ExitCode.USAGE, expected)

@@ -1,0 +1,209 @@
+"""The daemon: when it seals, what it survives, what ends it, and how it stops."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from support.clocks import FastClock
+from support.nodes import nonce, open_proxy, other_chain
+from support.projects import Site, make_site, reading
+
+from anchor.chain.devnet import Devnet, open_devnet
+from anchor.cli.session import open_signer
+from anchor.errors import ChainGuardError
+from anchor.pipeline import daemon
+from anchor.pipeline.daemon import Daemon, Happened, Pace, StoppableClock, Stopped
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def devnet() -> Iterator[Devnet]:
+    with open_devnet(anvil=None) as node:
+        yield node
+
+
+@dataclass
+class Operator:
+    """A project and a daemon for it, whose clock runs fast."""
+
+    site: Site
+    happened: list[Happened] = field(default_factory=list)
+    clock: FastClock = field(default_factory=FastClock)
+
+    def run(
+        self,
+        until: float,
+        *,
+        url: str | None = None,
+        seconds: float = 60.0,
+        leaves: int = 100,
+        grace: float = 20.0,
+    ) -> None:
+        """Run the daemon until the clock says ``until``."""
+        stoppable = StoppableClock(self.clock, grace=grace)
+        self.clock.at[until] = stoppable.stopping.set
+        pace = Pace(seconds=seconds, leaves=leaves)
+        with self.site.open() as project, reading(url or self.site.url) as node:
+            signer = open_signer(project.config)
+            Daemon(project, node, signer, stoppable, pace, tell=self.happened.append).run()
+
+    def add(self, *names: str) -> Callable[[], object]:
+        """Return what takes in evidence of these names."""
+        return lambda: [self.site.add(name, name.encode()) for name in names]
+
+    def events(self) -> list[str]:
+        return [item.event for item in self.happened if item.event != "progress"]
+
+    def sizes(self) -> list[int]:
+        return [size for size, _ in self.site.heads()]
+
+
+@pytest.fixture
+def operator(tmp_path: Path, devnet: Devnet) -> Operator:
+    return Operator(make_site(tmp_path / "project", devnet, number=next(_numbers)))
+
+
+def test_what_is_there_at_the_start_is_anchored_at_once(operator: Operator) -> None:
+    operator.add("a")()
+    operator.run(until=5)
+    assert operator.sizes() == [1]
+    assert operator.events() == ["anchored"]
+    assert operator.happened[-1].figures["sequence"] == 1
+
+
+def test_evidence_is_sealed_once_in_an_interval(operator: Operator) -> None:
+    operator.clock.at = {
+        10.0: operator.add("a"),
+        20.0: operator.add("b"),
+        50.0: operator.add("c"),
+        200.0: operator.add("d"),
+    }
+    operator.run(until=300)
+    # "a" after an idle minute is sealed at the next look, and opens the next interval.
+    assert operator.sizes() == [1, 3, 4]
+    assert operator.site.anchors_on_chain() == [(1, 1), (3, 2), (4, 3)]
+
+
+def test_a_daemon_without_evidence_seals_and_sends_nothing(operator: Operator) -> None:
+    before = nonce(operator.site.url)
+    operator.run(until=500)
+    assert operator.sizes() == []
+    assert operator.happened == []
+    assert nonce(operator.site.url) == before
+
+
+def test_many_leaves_are_sealed_before_the_interval_is_over(operator: Operator) -> None:
+    operator.clock.at = {
+        5.0: operator.add("a"),
+        10.0: operator.add("b", "c"),
+        15.0: operator.add("d"),
+    }
+    operator.run(until=40, leaves=3)
+    assert operator.sizes() == [1, 4]
+
+
+def test_a_node_that_is_away_is_waited_for_and_nothing_is_sealed_meanwhile(
+    operator: Operator, devnet: Devnet
+) -> None:
+    operator.add("a")()
+    with open_proxy(devnet) as (proxy, url):
+        proxy.lose["eth_chainId"] = ["request"] * 3
+        seen: list[list[int]] = []
+        operator.clock.at = {12.0: lambda: seen.append(operator.sizes())}
+        operator.run(until=60, url=url)
+    assert operator.events() == ["failed"] * 3 + ["anchored"]
+    assert [item.text.rpartition("again in ")[2] for item in operator.happened[:3]] == [
+        "5 seconds",
+        "10 seconds",
+        "20 seconds",
+    ]
+    assert seen == [[]]
+    assert operator.sizes() == [1]
+
+
+def test_retries_never_wait_longer_than_the_longest(operator: Operator, devnet: Devnet) -> None:
+    with open_proxy(devnet) as (proxy, url):
+        proxy.lose["eth_chainId"] = ["request"] * 100
+        operator.run(until=2_000, url=url)
+    waits = [item.text.rpartition("again in ")[2] for item in operator.happened]
+    assert waits[:8] == [f"{number} seconds" for number in (5, 10, 20, 40, 80, 160, 300, 300)]
+
+
+def test_a_success_starts_the_waiting_anew(operator: Operator, devnet: Devnet) -> None:
+    operator.add("a")()
+    with open_proxy(devnet) as (proxy, url):
+        proxy.lose["eth_chainId"] = ["request", "request"]
+
+        def lose_one() -> None:
+            proxy.lose["eth_chainId"] = ["request"]
+            operator.add("b")()
+
+        operator.clock.at = {100.0: lose_one}
+        operator.run(until=200, url=url)
+    assert operator.events() == ["failed", "failed", "anchored", "failed", "anchored"]
+    failures = [item for item in operator.happened if item.event == "failed"]
+    assert failures[-1].text.endswith("again in 5 seconds")
+
+
+def test_another_chain_ends_the_daemon(operator: Operator) -> None:
+    operator.add("a")()
+    with other_chain(4242) as url, pytest.raises(ChainGuardError, match="on chain 4242"):
+        operator.run(until=1_000, url=url)
+    assert operator.sizes() == []
+
+
+def test_a_failure_that_is_not_expected_ends_the_daemon(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(daemon, "anchor_round", breaks)
+    with pytest.raises(ZeroDivisionError):
+        operator.run(until=1_000)
+
+
+def test_a_stop_lets_the_transaction_on_its_way_finish(operator: Operator, devnet: Devnet) -> None:
+    operator.add("a")()
+    with open_proxy(devnet) as (proxy, url):
+        # The node takes the bytes and is then silent about them for a while.
+        proxy.lose["eth_sendRawTransaction"] = ["request"]
+        operator.run(until=1, url=url, grace=60.0)
+    # The bytes were lost, and offered again 40 seconds later.
+    assert operator.events() == ["anchored"]
+    assert operator.clock.now > 30
+    assert operator.site.anchors_on_chain() == [(1, 1)]
+
+
+def test_a_stop_cuts_off_what_takes_too_long_and_the_next_run_goes_on(
+    operator: Operator, devnet: Devnet
+) -> None:
+    operator.add("a")()
+    before = nonce(operator.site.url)
+    with open_proxy(devnet) as (proxy, url):
+        proxy.lose["eth_sendRawTransaction"] = ["request"] * 50
+        operator.run(until=1, url=url, grace=20.0)
+    assert operator.events() == ["cut off"]
+    assert operator.clock.now < 30
+    assert nonce(operator.site.url) == before
+    operator.clock = FastClock()
+    operator.run(until=5)
+    assert operator.events() == ["cut off", "anchored"]
+    assert nonce(operator.site.url) == before + 1
+
+
+def test_a_stopped_clock_counts_the_grace_from_the_first_sleep_after_the_stop() -> None:
+    fast = FastClock()
+    clock = StoppableClock(fast, grace=10.0)
+    clock.sleep(100)
+    clock.stopping.set()
+    clock.sleep(9)
+    clock.sleep(1)
+    with pytest.raises(Stopped):
+        clock.sleep(1)
+    assert clock.monotonic() == 110
