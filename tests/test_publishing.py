@@ -888,6 +888,7 @@ def test_an_audit_takes_the_readers_own_policy_and_node(
     publish(site, place)
     monkeypatch.chdir(tmp_path)  # outside the project
     trust = shutil.copy(site.folder / "trust.toml", tmp_path / "mine.toml")
+    trust.write_text(trust.read_text().replace(site.url, "http://127.0.0.1:1"))
     audit.command(str(place), trust=trust, rpc=site.url, as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert (shown["policy"], shown["nodes"]) == (str(trust), [site.url])
@@ -912,13 +913,15 @@ def test_a_log_that_somebody_writes_to_is_neither_audited_nor_published(
     assert not place.exists()
 
 
-def test_without_a_node_what_the_store_knows_to_be_final_is_published(
+def test_the_node_is_asked_what_is_final_and_without_one_the_stores_word_counts(
     site: Site, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     grow(site, 3)
-    publish(site, place / "one")
+    sql(site, "UPDATE anchors SET final = 0")
+    config_path = site.folder / "anchor.toml"
+    export_log.command(str(place / "one"), config_path=config_path)
     site.edit(site.url, "http://127.0.0.1:1")
-    export_log.command(str(place / "other"), config_path=site.folder / "anchor.toml")
+    export_log.command(str(place / "other"), config_path=config_path)
     assert "going by what the store knew last" in capsys.readouterr().err
     assert files(place / "one") == files(place / "other")
 

@@ -61,12 +61,15 @@ def _on_chain(project: Project) -> dict[str, Any]:
         read_chain_state,
         refresh_anchors,
     )
+    from anchor.store.heads import load_anchors
 
     node = open_node(project.config.rpc)
     check_chain(project.config, node)
     check_registry(project.config, node)
     state = read_chain_state(project, node)
-    anchors = refresh_anchors(project, node)
+    refresh_anchors(project, node)
+    with project.database.read() as connection:
+        anchors = load_anchors(connection, project.config.chain_id)
     final = [anchored for anchored in anchors if anchored.final]
     on_chain = state.head_on_chain
     return {

@@ -32,9 +32,10 @@ from anchor.registry.slots import (
 )
 from anchor.store.heads import (
     AnchoredHead,
+    find_anchored,
     find_head,
     forget_anchor,
-    load_anchors,
+    load_reversible_anchors,
     newest_head,
     save_anchor,
 )
@@ -199,10 +200,11 @@ def anchor_newest(
 
 
 def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
-    """Look at every anchor that is not final yet, store what the chain says now, return them all.
+    """Look at every anchor that is not final yet and store what the chain says now.
 
     An anchor found in the final block is final; one that a reorganisation took back is forgotten
-    (the next run anchors again).  Where the chain has no final block yet, nothing changes.
+    (the next run anchors again).  Where the chain has no final block yet, nothing changes.  Returns
+    those that have just become final.
 
     Raises:
         ChainGuardError: the node is on another chain than the project's.
@@ -210,18 +212,17 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
     config = project.config
     check_chain(config, node)
     with project.database.read() as connection:
-        known = load_anchors(connection, config.chain_id)
-    if all(anchored.final for anchored in known):
-        return known
+        reversible = load_reversible_anchors(connection, config.chain_id)
+    if not reversible:
+        return []
     try:
         final = fetch_final_block(node, config.finality)
     except NodeUnreachableError:
         raise
     except CannotCheckError:
-        return known
-    for anchored in known:
-        if anchored.final:
-            continue
+        return []
+    now_final: list[AnchoredHead] = []
+    for anchored in reversible:
         stored = _read_anchor(config, node, anchored.head.root, final.hash)
         is_final = stored is not None
         if stored is None:
@@ -229,20 +230,18 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
         with project.database.write() as connection:
             if stored is None:
                 forget_anchor(connection, config.chain_id, anchored.head)
-            else:
-                save_anchor(
-                    connection,
-                    config.chain_id,
-                    replace(
-                        anchored,
-                        sequence=stored.sequence,
-                        block_number=stored.block_number,
-                        timestamp=stored.timestamp,
-                        final=is_final,
-                    ),
-                )
-    with project.database.read() as connection:
-        return load_anchors(connection, config.chain_id)
+                continue
+            anchored = replace(
+                anchored,
+                sequence=stored.sequence,
+                block_number=stored.block_number,
+                timestamp=stored.timestamp,
+                final=is_final,
+            )
+            save_anchor(connection, config.chain_id, anchored)
+        if is_final:
+            now_final.append(anchored)
+    return now_final
 
 
 def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> bool:
@@ -254,10 +253,12 @@ def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> 
     fetch_final_block(node, project.config.finality)
     deadline = clock.monotonic() + project.config.wait_seconds
     while True:
-        anchors = refresh_anchors(project, node)
-        if any(anchored.head == head and anchored.final for anchored in anchors):
+        refresh_anchors(project, node)
+        with project.database.read() as connection:
+            anchored = find_anchored(connection, project.config.chain_id, head)
+        if anchored is not None and anchored.final:
             return True
-        if clock.monotonic() >= deadline or all(anchored.head != head for anchored in anchors):
+        if clock.monotonic() >= deadline or anchored is None:
             return False
         clock.sleep(_FINALITY_POLL)
 
@@ -317,8 +318,7 @@ def _record_anchor(
         block_hash=inclusion.block_hash if inclusion else None,
     )
     with project.database.write() as connection:
-        known = {item.head: item for item in load_anchors(connection, config.chain_id)}
-        before = known.get(head)
+        before = find_anchored(connection, config.chain_id, head)
         if before is not None and before.final and _same_place(before, now):
             return before
         save_anchor(connection, config.chain_id, now)

@@ -19,7 +19,7 @@ from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.project import Project
 from anchor.pipeline.round import Round, anchor_round
 from anchor.store.evidence import count_waiting
-from anchor.store.heads import AnchoredHead, load_anchors
+from anchor.store.heads import AnchoredHead, load_reversible_anchors, newest_anchored
 
 # Seconds between two looks at what is waiting, and between two at what may have become final.
 _POLL = 1.0
@@ -153,7 +153,8 @@ class Daemon:
 
     def _work(self) -> bool:
         """Do one round; return whether it sealed anything."""
-        known = {anchored.head for anchored in self._load_anchors()}
+        with self._project.database.read() as connection:
+            before = newest_anchored(connection, self._project.config.chain_id)
         done = anchor_round(
             self._project,
             self._node,
@@ -162,27 +163,22 @@ class Daemon:
             wait_for="included",
             report=lambda text: self._tell(Happened(event="progress", text=text)),
         )
-        if done.anchored is not None and done.anchored.head not in known:
+        if done.anchored is not None and (before is None or done.anchored.head != before.head):
             self._tell(_describe(done, done.anchored))
         return done.sealed > 0
 
     def _look_for_final(self) -> None:
-        reversible = {anchored.head for anchored in self._load_anchors() if not anchored.final}
-        if not reversible:
-            return
-        for anchored in refresh_anchors(self._project, self._node):
-            if anchored.final and anchored.head in reversible:
-                self._tell(
-                    Happened(
-                        event="final",
-                        text=f"anchor {anchored.sequence} is final: {anchored.head.size:,} leaves",
-                        figures={"sequence": anchored.sequence, "size": anchored.head.size},
-                    )
-                )
-
-    def _load_anchors(self) -> list[AnchoredHead]:
         with self._project.database.read() as connection:
-            return load_anchors(connection, self._project.config.chain_id)
+            if not load_reversible_anchors(connection, self._project.config.chain_id):
+                return  # nothing to ask the node about
+        for anchored in refresh_anchors(self._project, self._node):
+            self._tell(
+                Happened(
+                    event="final",
+                    text=f"anchor {anchored.sequence} is final: {anchored.head.size:,} leaves",
+                    figures={"sequence": anchored.sequence, "size": anchored.head.size},
+                )
+            )
 
     def _wait(self, seconds: float) -> None:
         end = self._clock.monotonic() + seconds

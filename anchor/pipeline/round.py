@@ -18,7 +18,7 @@ from anchor.pipeline.anchoring import (
     wait_until_final,
 )
 from anchor.pipeline.project import Project, utc_now
-from anchor.store.heads import AnchoredHead
+from anchor.store.heads import AnchoredHead, find_anchored
 
 
 class State(Enum):
@@ -64,8 +64,10 @@ def anchor_round(
     if not final and wait_for == "final":
         report("included; waiting until it is final")
         final = wait_until_final(project, node, anchored.head, clock)
-    now = {item.head: item for item in refresh_anchors(project, node)}
-    anchored = now.get(anchored.head, anchored)
+    refresh_anchors(project, node)
+    with project.database.read() as connection:
+        now = find_anchored(connection, project.config.chain_id, anchored.head)
+    anchored = now or anchored
     return Round(
         sealed=count,
         anchored=anchored,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, literal_column, select, update
 
 from anchor.store.schema import anchors, heads
 from anchor.tree import RightEdge
@@ -122,21 +122,56 @@ def forget_anchor(connection: Connection, chain_id: ChainId, head: Head) -> None
 
 def load_anchors(connection: Connection, chain_id: ChainId) -> list[AnchoredHead]:
     """Return the anchored heads on that chain, smallest first."""
+    rows = connection.execute(_select_anchors(chain_id).order_by(anchors.c.head_size))
+    return [_parse_anchor(row) for row in rows]
+
+
+def load_reversible_anchors(connection: Connection, chain_id: ChainId) -> list[AnchoredHead]:
+    """Return those that were not final when they were last looked at, smallest first.
+
+    They are few, however many anchors the log has.
+    """
     rows = connection.execute(
+        _select_anchors(chain_id).where(_REVERSIBLE).order_by(anchors.c.head_size)
+    )
+    return [_parse_anchor(row) for row in rows]
+
+
+def find_anchored(connection: Connection, chain_id: ChainId, head: Head) -> AnchoredHead | None:
+    """Return what is known of a head's anchor; None where it has none."""
+    row = connection.execute(
+        _select_anchors(chain_id).where(anchors.c.head_size == head.size)
+    ).one_or_none()
+    return None if row is None else _parse_anchor(row)
+
+
+def newest_anchored(connection: Connection, chain_id: ChainId) -> AnchoredHead | None:
+    """Return the largest anchored head, final or not."""
+    row = connection.execute(
+        _select_anchors(chain_id).order_by(anchors.c.head_size.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else _parse_anchor(row)
+
+
+# Not a bound 0: SQLite would not see that the partial index has these rows.
+_REVERSIBLE = anchors.c.final == literal_column("0")
+
+
+def _select_anchors(chain_id: ChainId) -> Select[Any]:
+    return (
         select(anchors, heads.c.root)
         .join(heads, heads.c.size == anchors.c.head_size)
         .where(anchors.c.chain_id == chain_id)
-        .order_by(anchors.c.head_size)
     )
-    return [
-        AnchoredHead(
-            head=Head(root=Hash32(row.root), size=row.head_size),
-            sequence=row.sequence,
-            block_number=row.block_number,
-            timestamp=row.timestamp,
-            final=bool(row.final),
-            tx_hash=None if row.tx_hash is None else Hash32(row.tx_hash),
-            block_hash=None if row.block_hash is None else Hash32(row.block_hash),
-        )
-        for row in rows
-    ]
+
+
+def _parse_anchor(row: Row[Any]) -> AnchoredHead:
+    return AnchoredHead(
+        head=Head(root=Hash32(row.root), size=row.head_size),
+        sequence=row.sequence,
+        block_number=row.block_number,
+        timestamp=row.timestamp,
+        final=bool(row.final),
+        tx_hash=None if row.tx_hash is None else Hash32(row.tx_hash),
+        block_hash=None if row.block_hash is None else Hash32(row.block_hash),
+    )

@@ -157,5 +157,11 @@ anchors = Table(
     # Hints for people: where our transaction was included.  NULL for an adopted anchor.
     Column("tx_hash", Bytes),
     Column("block_hash", Bytes),
+    Index(
+        "ix_anchors_reversible",
+        "chain_id",
+        sqlite_where=text("final = 0"),
+        postgresql_where=text("final = 0"),
+    ),
     sqlite_strict=True,
 )

@@ -128,3 +128,10 @@ def _create_transactions() -> None:
         sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_anchors_head_size_heads"),
         sqlite_strict=True,
     )
+    op.create_index(
+        "ix_anchors_reversible",
+        "anchors",
+        ["chain_id"],
+        sqlite_where=sa.text("final = 0"),
+        postgresql_where=sa.text("final = 0"),
+    )
