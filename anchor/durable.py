@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from anchor.errors import UsageError
+
+# A process may well have no more than 256 descriptors.
+_OPEN_AT_ONCE = 100
+_TEMPORARY = re.compile(r"\.anchor-[0-9a-f]{16}\.tmp")
 
 
 def write_file(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
@@ -30,11 +36,22 @@ def write_files(
 ) -> None:
     """Replace several files, each as a whole.  A crash leaves any of them old and the others new.
 
-    All are written before the first is waited for, so that their waits overlap.
+    Many are written before the first of them is waited for, so that their waits overlap.
 
     Raises:
         UsageError: one cannot be written; the others may have been.
     """
+    rest = iter(files)
+    while batch := list(islice(rest, _OPEN_AT_ONCE)):
+        _write_batch(batch, durable=durable, mode=mode)
+
+
+def is_temporary(name: str) -> bool:
+    """Say whether a file of this name is what a crash left of one that was being written."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def _write_batch(files: Iterable[tuple[Path, bytes]], *, durable: bool, mode: int) -> None:
     pending: list[tuple[int, Path, Path]] = []
     path = Path()
     try:

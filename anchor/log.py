@@ -46,13 +46,11 @@ def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:
     """Return the tree of a sealed head, read from tiles; those that are missing are made first.
 
     Raises:
-        ChainGuardError: stored leaves or tiles do not lead to the log's roots.
+        ChainGuardError: stored leaves or tiles do not lead to the log's roots.  The tree raises the
+            same whenever it meets a tile that does not.
     """
     write_tiles(database, tiles)
-    try:
-        return TileTree(head, tiles.read)
-    except MismatchError as error:
-        raise ChainGuardError(f"in {tiles.folder}, {error.message}", hint=_REBUILD) from error
+    return TileTree(head, tiles.read, mismatch=lambda text: _damaged(tiles, text))
 
 
 def write_tiles(database: Database, tiles: TileFolder) -> int:
@@ -78,16 +76,37 @@ def write_tiles(database: Database, tiles: TileFolder) -> int:
         for leaves in read_leaves(database, size, newest.head.size):
             grown = grow(edge, leaves, tiles.read)
             if edge.size == newest.head.size and edge.root() != newest.head.root:
-                raise ChainGuardError(
-                    f"the stored leaves no longer lead to the root of size {edge.size}",
-                    hint="the store was damaged or altered: restore it from a backup",
-                )
+                raise _altered(edge.size)
             tiles.write(grown)
             # A crash here: the next time the same tiles are written again, with the same bytes.
     except MismatchError as error:
-        raise ChainGuardError(f"in {tiles.folder}, {error.message}", hint=_REBUILD) from error
+        raise _damaged(tiles, error.message) from error
     tiles.note_size(edge.size)
     return edge.size
+
+
+def check_leaves(database: Database, head: Head) -> None:
+    """Check that the stored leaves lead to ``head``.
+
+    Raises:
+        ChainGuardError: they do not.
+    """
+    edge = RightEdge()
+    for leaves in read_leaves(database, 0, head.size):
+        edge.extend(leaves)
+    if edge.root() != head.root:
+        raise _altered(head.size)
+
+
+def _altered(size: int) -> ChainGuardError:
+    return ChainGuardError(
+        f"the stored leaves no longer lead to the root of size {size}",
+        hint="the store was damaged or altered: restore it from a backup",
+    )
+
+
+def _damaged(tiles: TileFolder, text: str) -> ChainGuardError:
+    return ChainGuardError(f"in {tiles.folder}, {text}", hint=_REBUILD)
 
 
 def read_leaves(database: Database, start: int, end: int) -> Iterator[bytes]:

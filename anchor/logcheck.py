@@ -23,6 +23,7 @@ from typing import Protocol
 from anchor.checkpoint import Checkpoint, open_checkpoint, parse_origin
 from anchor.checks import (
     Block,
+    ChainView,
     Target,
     check_chain,
     check_code,
@@ -104,40 +105,53 @@ def check_log(
             raise NotTrustedError(f"the key is {verifier.name}'s, not {checkpoint.origin}'s")
         tell(2, f"by {verifier.encode()}")
     if policy is None:
-        target = unpinned_target(chain_id, registry, log, head, None)
+        targets = [unpinned_target(chain_id, registry, log, head, None)]
         tell(3, "not pinned, taken from the checkpoint; the registry is this release's own")
     else:
-        entries = pinned_entries(policy, log)
-        places = [
-            item for item in entries if (item.chain_id, item.registry) == (chain_id, registry)
+        targets = [
+            pinned_target(entry, log, head, None)
+            for entry in pinned_entries(policy, log)
+            if (entry.chain_id, entry.registry) == (chain_id, registry)
         ]
-        if not places:
+        if not targets:
             raise NotTrustedError(
                 f"the log is in registry {format_address(registry)} on chain {chain_id}, which the "
                 "policy does not pin"
             )
-        target = pinned_target(places[0], log, head, None)
         tell(3, "as pinned")
-    view, text = check_chain(connect(chain_id, target.rpc), target)
-    tell(4, text)
-    final, text = check_code(view, target)
-    tell(5, text)
+    # Where a policy says several things about one place, each of them has to hold.
+    chains = [check_chain(connect(chain_id, target.rpc), target) for target in targets]
+    views = [view for view, _ in chains]
+    tell(4, chains[0][1])
+    codes = [check_code(view, target) for view, target in zip(views, targets, strict=True)]
+    finals = [final for final, _ in codes]
+    tell(5, codes[0][1])
+    places = list(zip(views, targets, finals, strict=True))
+    anchors = [_read_anchor(view, target, final, head) for view, target, final in places]
+    anchor, final = anchors[0], finals[0]
+    tell(6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}")
+    submitters = [
+        check_submitter(view, target, found, final)
+        for (view, target, final), found in zip(places, anchors, strict=True)
+    ]
+    tell(7, submitters[0][1])
+    tiles = check_tiles(head, read)
+    tell(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
+    return CheckedLog(checkpoint=checkpoint, target=targets[0], anchor=anchor, final=final)
+
+
+def _read_anchor(view: ChainView, target: Target, final: Block, head: Head) -> Anchor:
     anchor = read_anchor(view, target, final)
     if anchor is None:
         raise NotAnchoredError(
-            f"the registry {format_address(registry)} does not hold the checkpoint's root "
-            f"{head.root.hex()} for log 0x{log.hex()}"
+            f"the registry {format_address(target.registry)} does not hold the checkpoint's root "
+            f"{head.root.hex()} for log 0x{target.log.hex()}"
         )
     if anchor.size != head.size:
         raise MismatchError(
             f"the checkpoint has {head.size} leaves, the registry holds its root for {anchor.size}"
         )
-    tell(6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}")
-    _, text = check_submitter(view, target, anchor, final)
-    tell(7, text)
-    tiles = check_tiles(head, read)
-    tell(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
-    return CheckedLog(checkpoint=checkpoint, target=target, anchor=anchor, final=final)
+    return anchor
 
 
 def check_tiles(head: Head, read: TileReader) -> int:

@@ -8,6 +8,7 @@ or any other URL that fsspec knows (``s3://…``, ``gs://…``).
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -97,9 +98,15 @@ class Folder:
         """
         file = self._folder / path
         try:
+            # Without waiting for the other end of what may be a pipe.
             descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            with open(descriptor, "rb") as opened:
-                return _bounded(opened.read(MAX_FILE_BYTES + 1), str(file))
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise CannotCheckError(f"{file} is no file")
+                with open(descriptor, "rb", closefd=False) as opened:
+                    return _bounded(opened.read(MAX_FILE_BYTES + 1), str(file))
+            finally:
+                os.close(descriptor)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

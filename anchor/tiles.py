@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from anchor.errors import MismatchError
+from anchor.errors import AnchorError, MismatchError
 from anchor.hashing import hash_levels
 from anchor.tree import BLOCK, BLOCK_HEIGHT, HASH, MerkleTree, RightEdge
 from anchor.types import Hash32, Head
@@ -128,7 +128,7 @@ def _read_right_tile(edge: RightEdge, level: int, read: TileReader) -> bytes:
     if not width:
         return b""
     tile = Tile(level, index, width)
-    levels = _levels_of(tile, read)
+    levels = _levels_of(tile, read, MismatchError)
     for height, hashes in enumerate(levels):
         if width >> height & 1 and hashes[-HASH:] != edge.node(BLOCK_HEIGHT * level + height):
             raise MismatchError(f"{tile.path} is not what the log's right edge says")
@@ -160,10 +160,17 @@ class TileTree(MerkleTree):
     """A log's tree read from tiles, every one of which is checked on its way up to the root.
 
     So a source of tiles can fail, but not lie.  ``read`` is asked for each full tile once or a few
-    times, and for the partial ones on opening.
+    times, and for the partial ones on opening.  What a tile raises that does not lead to the root,
+    ``mismatch`` makes from a sentence.
     """
 
-    def __init__(self, head: Head, read: TileReader) -> None:
+    def __init__(
+        self,
+        head: Head,
+        read: TileReader,
+        *,
+        mismatch: Callable[[str], AnchorError] = MismatchError,
+    ) -> None:
         """Open the tree of ``head``.
 
         Raises:
@@ -171,13 +178,15 @@ class TileTree(MerkleTree):
         """
         super().__init__(head.size)
         self._read = read
+        self._mismatch = mismatch
         self._cache: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
         self._right = {
-            (tile.level, tile.number): _levels_of(tile, read) for tile in right_tiles(head.size)
+            (tile.level, tile.number): _levels_of(tile, read, mismatch)
+            for tile in right_tiles(head.size)
         }
         if self.root(head.size) != head.root:
             names = ", ".join(tile.path for tile in right_tiles(head.size))
-            raise MismatchError(
+            raise mismatch(
                 f"the tiles on the right edge ({names}) do not lead to the root of size {head.size}"
             )
 
@@ -207,18 +216,18 @@ class TileTree(MerkleTree):
             self._cache.move_to_end(key)
             return levels
         tile = Tile(level, index)
-        levels = _levels_of(tile, self._read)
+        levels = _levels_of(tile, self._read, self._mismatch)
         if levels[BLOCK_HEIGHT] != self.node(BLOCK_HEIGHT * (level + 1), index):
-            raise MismatchError(f"{tile.path} is not what the tile above it says")
+            raise self._mismatch(f"{tile.path} is not what the tile above it says")
         self._cache[key] = levels
         if len(self._cache) > _CACHED_TILES:
             self._cache.popitem(last=False)
         return levels
 
 
-def _levels_of(tile: Tile, read: TileReader) -> list[bytes]:
+def _levels_of(tile: Tile, read: TileReader, mismatch: Callable[[str], AnchorError]) -> list[bytes]:
     """Return the tile's hashes, and those of the complete nodes above them inside the tile."""
     data = read(tile)
     if len(data) != tile.width * HASH:
-        raise MismatchError(f"{tile.path} has {len(data)} bytes instead of {tile.width * HASH}")
+        raise mismatch(f"{tile.path} has {len(data)} bytes instead of {tile.width * HASH}")
     return [data, *hash_levels(data, BLOCK_HEIGHT)]

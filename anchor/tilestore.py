@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from anchor.durable import write_files
-from anchor.errors import ChainGuardError
+from anchor.durable import is_temporary, write_files
+from anchor.errors import ChainGuardError, UsageError
 from anchor.tiles import Tile, parse_tile_path
 from anchor.tree import HASH
 from anchor.types import MAX_LOG_SIZE
@@ -91,13 +91,37 @@ class TileFolder:
         write_files([(self.folder / _SIZE, b"%d\n" % size)])
 
     def list_tiles(self) -> Iterator[tuple[str, Tile | None]]:
-        """Yield the path of every file below, and which tile it is; None for what is none."""
+        """Yield the path of every file below, and which tile it is; None for what is none.
+
+        What a crash left of a file that was being written is passed over.
+        """
+        for path in self._list_files():
+            name = path.relative_to(self.folder).as_posix()
+            if name != _SIZE and not is_temporary(path.name):
+                yield name, parse_tile_path(name)
+
+    def clear(self) -> None:
+        """Remove every tile, and what crashes left of some; other people's files stay.
+
+        Raises:
+            UsageError: a file cannot be removed.
+        """
+        if not self.folder.is_dir():
+            return
+        self.note_size(0)
+        for path in list(self._list_files()):
+            name = path.relative_to(self.folder).as_posix()
+            if is_temporary(path.name) or parse_tile_path(name) is not None:
+                try:
+                    path.unlink()
+                except OSError as error:
+                    raise UsageError(f"{path} cannot be removed: {error.strerror}") from error
+
+    def _list_files(self) -> Iterator[Path]:
         for parent, folders, names in os.walk(self.folder):
             folders.sort()
             for name in sorted(names):
-                path = Path(parent, name).relative_to(self.folder).as_posix()
-                if path != _SIZE:
-                    yield path, parse_tile_path(path)
+                yield Path(parent, name)
 
     def _read_bytes(self, tile: Tile, width: int) -> bytes:
         path = self.folder / tile.path

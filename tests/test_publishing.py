@@ -24,7 +24,7 @@ from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.cli import audit, export_log
 from anchor.digest import digest_bytes
 from anchor.errors import AnchorError, ExitCode
-from anchor.log import read_leaves, seal
+from anchor.log import read_leaves, seal, write_tiles
 from anchor.logcheck import TITLES, CheckedLog, check_log, check_tiles
 from anchor.merkle import hash_leaf
 from anchor.notes import generate_key, parse_verifier
@@ -32,7 +32,7 @@ from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.auditing import audit_project, rebuild_tiles
 from anchor.pipeline.logkey import load_log_key, origin_of
-from anchor.pipeline.project import trust_entry
+from anchor.pipeline.project import trust_entry, utc_now
 from anchor.pipeline.publishing import Publication, publish_log
 from anchor.published import (
     CHECKPOINT,
@@ -49,7 +49,7 @@ from anchor.store.lock import hold_lock
 from anchor.tiles import Tile, TileBuilder, tiles_of
 from anchor.tree import Tree
 from anchor.trust import TrustEntry, TrustPolicy
-from anchor.types import Address, ChainId, Head, make_log_id
+from anchor.types import Address, ChainId, Hash32, Head, make_log_id
 
 _numbers = itertools.count(500)
 
@@ -240,7 +240,10 @@ def test_a_tile_of_ones_own_that_was_altered_is_not_published(site: Site, place:
     grow(site, 300)
     tiles = site.folder / "tiles"
     flip(tiles / "tile/0/000", 9)
-    assert "tile/0/000 is not what" in refusal(publish, site, place).message
+    error = refusal(publish, site, place)
+    assert error.exit_code == ExitCode.CHAIN_GUARD
+    assert f"in {tiles}, tile/0/000 is not what the tile above it says" in error.message
+    assert error.hint is not None and "--rebuild" in error.hint
     flip(tiles / "tile/0/001.p/44", 9)
     error = refusal(publish, site, place)
     assert error.exit_code == ExitCode.CHAIN_GUARD
@@ -459,10 +462,13 @@ def test_a_web_server_that_fails_does_not_say_that_a_file_is_missing(server: str
 def test_what_is_no_file_in_a_published_folder_is_not_waited_for(place: Path) -> None:
     (place / "tile").mkdir(parents=True)
     os.mkfifo(place / CHECKPOINT)
-    assert Folder(place).read(CHECKPOINT) == b""
-    error = refusal(Folder(place).read, "tile")
-    assert error.exit_code == ExitCode.CANNOT_CHECK
-    assert "tile cannot be read" in error.message
+    before = os.listdir("/proc/self/fd")
+    with open(os.open(place / CHECKPOINT, os.O_RDWR), "wb"):  # somebody may write, one day
+        for path in (CHECKPOINT, "tile"):
+            error = refusal(Folder(place).read, path)
+            assert error.exit_code == ExitCode.CANNOT_CHECK
+            assert f"{path} is no file" in error.message
+    assert os.listdir("/proc/self/fd") == before
 
 
 @pytest.mark.parametrize(
@@ -631,6 +637,34 @@ def test_of_several_places_that_a_policy_pins_the_checkpoints_own_is_asked(
     assert asked == [(entry.chain_id, ("https://node.example",))]
 
 
+@pytest.mark.parametrize("contradicts", [0, 1])
+def test_all_that_a_policy_says_about_one_place_has_to_hold(
+    site: Site, place: Path, contradicts: int
+) -> None:
+    grow(site, 1)
+    publish(site, place)
+    with site.open() as project:
+        entry = trust_entry(project.config)
+    for change, code, step in [
+        ({"genesis": Hash32(bytes(32))}, ExitCode.NOT_TRUSTED, 4),
+        ({"code_hash": Hash32(bytes(32))}, ExitCode.NOT_TRUSTED, 5),
+        ({"operators": ()}, ExitCode.NOT_TRUSTED, 7),
+    ]:
+        entries = [entry, replace(entry, **change)]  # type: ignore[arg-type]
+        told: list[int] = []
+        with reading(site.url) as node:
+            error = refusal(
+                check_log,
+                (place / CHECKPOINT).read_bytes(),
+                partial(read_tile, Folder(place)),
+                policy=policy(entries[contradicts], entries[not contradicts]),
+                verifier=None,
+                connect=lambda *_, node=node: ChainReader(node),
+                tell=lambda number, *_, told=told: told.append(number),
+            )
+        assert (error.exit_code, len(told) + 1) == (code, step), error.message
+
+
 @pytest.mark.parametrize("size", [1, 255, 256, 257, 65_536, 66_000])
 def test_a_flipped_bit_anywhere_in_a_larger_log_is_found(size: int) -> None:
     leaves = b"".join(hash_leaf(index.to_bytes(4, "big")) for index in range(size))
@@ -757,6 +791,62 @@ def test_an_audit_names_missing_short_and_foreign_files_and_a_rebuild_mends_them
     assert audited(site) == ()
 
 
+def test_tiles_of_a_future_that_was_lost_are_named_and_removed(site: Site, place: Path) -> None:
+    """A backup was restored: tiles that were made after it are of leaves that never were."""
+    grow(site, 3)
+    backup = (site.folder / "anchor.db").read_bytes()
+    for number in range(300):
+        site.add(f"lost-{number}", b"%d" % number)
+    with site.open() as project:
+        seal(project.database, utc_now())
+        write_tiles(project.database, project.tiles)
+    for file in site.folder.glob("anchor.db*"):
+        file.unlink()
+    (site.folder / "anchor.db").write_bytes(backup)
+    assert audited(site) == ("there are tiles for 303 leaves, but the log has 3",)
+    (site.folder / "tiles/size").write_bytes(b"3\n")
+    found = audited(site)
+    assert "tile/0/000 has hashes of leaves that the log lacks" in found
+    assert "tile/0/001.p/47 has hashes of leaves that the log lacks" in found
+    with site.open() as project:
+        rebuild_tiles(project)
+    assert audited(site) == ()
+    assert set(files(site.folder / "tiles")) == {"size", "tile/0/000.p/3"}
+    grow(site, 1)
+    publish(site, place)
+    assert Reader(site).check(place).checkpoint.head.size == 4
+
+
+def test_a_rebuild_keeps_the_tiles_where_the_leaves_were_altered(site: Site) -> None:
+    """They may then be the last place that has the leaves' hashes."""
+    grow(site, 3)
+    before = files(site.folder / "tiles")
+    sql(site, "UPDATE evidence SET leaf = zeroblob(32) WHERE id = 2")
+    with site.open() as project:
+        error = refusal(rebuild_tiles, project)
+    assert error.exit_code == ExitCode.CHAIN_GUARD
+    assert "no longer lead to the root of size 3" in error.message
+    assert files(site.folder / "tiles") == before
+
+
+def test_what_a_crash_leaves_in_the_tiles_is_no_breach(site: Site) -> None:
+    """Unfinished files, narrower tiles, and wider ones than are noted."""
+    grow(site, 3)
+    tiles = site.folder / "tiles"
+    narrower = (tiles / "tile/0/000.p/3").read_bytes()
+    (tiles / "tile/0/.anchor-0123456789abcdef.tmp").write_bytes(b"unfinished")
+    grow(site, 2)
+    (tiles / "tile/0/000.p/3").write_bytes(narrower)
+    (tiles / "size").write_bytes(b"3\n")
+    assert audited(site) == ()
+    flip(tiles / "tile/0/000.p/3", 8)
+    assert audited(site) == ("tile/0/000.p/3 was altered: hash 0 in it is not the log's",)
+    flip(tiles / "tile/0/000.p/3", 8)
+    with site.open() as project:
+        rebuild_tiles(project)
+    assert set(files(tiles)) == {"size", "tile/0/000.p/5"}
+
+
 def test_damaged_tiles_stop_the_work_and_a_rebuild_lets_it_go_on(site: Site) -> None:
     grow(site, 3)
     flip(site.folder / "tiles/tile/0/000.p/3", 0)
@@ -838,7 +928,7 @@ def test_of_leaves_that_were_altered_or_lost_no_tile_is_made(site: Site) -> None
             error = refusal(rebuild_tiles, project)
         assert error.exit_code == ExitCode.CHAIN_GUARD
         assert expected in error.message
-        assert files(site.folder / "tiles") == {"size": b"0\n"}
+        assert not (site.folder / "tiles").exists()
 
 
 def test_a_log_whose_tiles_were_lost_makes_them_again(site: Site) -> None:

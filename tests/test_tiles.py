@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from functools import partial
 from pathlib import Path
@@ -480,3 +481,16 @@ def test_files_written_before_one_that_fails_stay_and_nothing_else_does(tmp_path
         write_files([(tmp_path / name, name.encode()) for name in "abc"])
     assert sorted(item.name for item in tmp_path.iterdir()) == ["a", "b"]
     assert (tmp_path / "a").read_bytes() == b"a"
+
+
+def test_many_files_are_written_by_a_process_that_may_open_few(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = [(tmp_path / f"{number}", b"%d" % number) for number in range(600)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        write_files(files)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        path.name: data for path, data in files
+    }

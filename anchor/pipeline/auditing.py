@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from anchor.errors import AnchorError, ChainGuardError
-from anchor.log import read_leaves, write_tiles
+from anchor.log import check_leaves, read_leaves, write_tiles
 from anchor.merkle import hash_leaf
 from anchor.pipeline.project import Project
 from anchor.store.evidence import count_misplaced, load_sealed_records
-from anchor.store.heads import SealedHead, load_sealed_heads
-from anchor.tiles import Tile, TileBuilder
+from anchor.store.heads import SealedHead, load_sealed_heads, newest_head
+from anchor.tiles import Tile, TileBuilder, tiles_of
 from anchor.tilestore import TileFolder
 from anchor.tree import HASH, RightEdge
 
@@ -49,7 +49,12 @@ def rebuild_tiles(project: Project) -> int:
     Raises:
         ChainGuardError: the stored leaves do not lead to the log's head.
     """
-    project.tiles.note_size(0)
+    with project.database.read() as connection:
+        newest = newest_head(connection)
+    if newest is not None:
+        # Before the tiles go, which may be the last place that has the leaves' hashes.
+        check_leaves(project.database, newest.head)
+    project.tiles.clear()
     return write_tiles(project.database, project.tiles)
 
 
@@ -98,18 +103,37 @@ def _audit_tiles(project: Project, size: int) -> Iterator[str]:
     if there > size:
         yield f"there are tiles for {there} leaves, but the log has {size}"
         return
-    builder = TileBuilder()
+    found: dict[tuple[int, int], list[int]] = {}
+    for path, tile in folder.list_tiles():
+        if tile is None:
+            yield f"{path} in {folder.folder} is no tile"
+        else:
+            found.setdefault((tile.level, tile.number), []).append(tile.width)
+    needed = {(tile.level, tile.number): tile for tile in tiles_of(there)}
     try:
-        for leaves in read_leaves(project.database, 0, there):
-            for tile, expected in builder.add(leaves):
-                yield from _compare_tile(folder, tile, expected)
-        for tile, expected in builder.unfinished():
-            yield from _compare_tile(folder, tile, expected)
+        for tile, expected in _remake_tiles(project, size):
+            place = (tile.level, tile.number)
+            # After a crash there may be tiles of more leaves than are noted, and narrower ones.
+            widths = [width for width in found.get(place, ()) if width <= tile.width]
+            for width in widths:
+                narrower = tile._replace(width=width)
+                yield from _compare_tile(folder, narrower, expected[: width * HASH])
+                found[place].remove(width)
+            if place in needed and needed[place].width > max(widths, default=0):
+                yield f"{folder.folder / needed[place].path} is missing"
     except ChainGuardError as error:
         yield f"the tiles cannot be made again: {error.message}"
-    for path, found in folder.list_tiles():
-        if found is None:
-            yield f"{path} in {folder.folder} is no tile"
+        return
+    for (level, number), widths in found.items():
+        for width in widths:
+            yield f"{Tile(level, number, width).path} has hashes of leaves that the log lacks"
+
+
+def _remake_tiles(project: Project, size: int) -> Iterator[tuple[Tile, bytes]]:
+    builder = TileBuilder()
+    for leaves in read_leaves(project.database, 0, size):
+        yield from builder.add(leaves)
+    yield from builder.unfinished()
 
 
 def _compare_tile(folder: TileFolder, tile: Tile, expected: bytes) -> Iterator[str]:
