@@ -72,14 +72,18 @@ def place(tmp_path: Path) -> Path:
 
 def grow(site: Site, count: int) -> None:
     """Add ``count`` pieces of evidence and anchor them."""
-    submissions = []
-    for _ in range(count):
-        name = f"{next(_numbers)}.txt"
-        digests = digest_bytes(os.urandom(8), ("sha256",))
-        submissions.append(Submission(source=name, name=name, digests=digests))
     with site.open() as project:
-        accept(project, submissions)
+        accept(project, submissions(count))
     site.anchor()
+
+
+def submissions(count: int) -> list[Submission]:
+    """Make up some evidence."""
+    names = [f"{next(_numbers)}.txt" for _ in range(count)]
+    return [
+        Submission(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
+        for name in names
+    ]
 
 
 def publish(site: Site, place: Path | str) -> Publication:
@@ -795,9 +799,8 @@ def test_tiles_of_a_future_that_was_lost_are_named_and_removed(site: Site, place
     """A backup was restored: tiles that were made after it are of leaves that never were."""
     grow(site, 3)
     backup = (site.folder / "anchor.db").read_bytes()
-    for number in range(300):
-        site.add(f"lost-{number}", b"%d" % number)
     with site.open() as project:
+        accept(project, submissions(300))
         seal(project.database, utc_now())
         write_tiles(project.database, project.tiles)
     for file in site.folder.glob("anchor.db*"):
