@@ -35,6 +35,11 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
         before = newest_head(connection)
         edge = before.right_edge if before else RightEdge()
         count = place_waiting(connection, edge.size)
+        if count * HASH != len(leaves):
+            raise ChainGuardError(
+                f"the store holds {len(leaves) // HASH} of the {count} leaves that wait for a seal",
+                hint="it was damaged or altered: restore it from a backup; nothing was sealed",
+            )
         edge.extend(leaves)
         head = Head(root=edge.root(), size=edge.size)
         insert_head(connection, SealedHead(head=head, right_edge=edge), now)

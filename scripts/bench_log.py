@@ -18,6 +18,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -273,40 +274,49 @@ def make_evidence(start: int, end: int) -> Iterator[NewEvidence]:
 
 def bench_sealing(options: argparse.Namespace) -> None:
     added = 10**4
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+    for size in (10**power for power in range(4, 10, 2) if 10**power <= options.rows):
+        with open_store(options.folder) as (database, tiles):
+            accept(database, 0, size)
+            section(f"Seal {size:,} leaves at once, a store of as many rows")
+            before = peak_memory()
+            seconds = measure(lambda database=database: log.seal(database, ""), runs=1)
+            show("the seal: places, right edge, head", f"{seconds[0]:>14.2f} s")
+            show(
+                "memory of the process at its peak",
+                f"{peak_memory():>14,} MiB (before: {before:,})",
+            )
+            seconds = measure(
+                lambda database=database, tiles=tiles: log.write_tiles(database, tiles), runs=1
+            )
+            show("its tiles", f"{seconds[0]:>14.2f} s")
+            section(f"Seal {added:,} new leaves onto {size:,} and more, synced to disk")
+            show_seals(database, tiles, size, added)
+
+
+@contextmanager
+def open_store(parent: Path | None) -> Iterator[tuple[Database, TileFolder]]:
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
         database = create_database(Path(folder, "anchor.db"))
-        tiles = TileFolder(Path(folder, "tiles"))
-        count = 0
-        for size in (10**power for power in range(3, 10) if 10**power <= options.rows):
-            accept(database, count, size)
-            log.seal(database, "")
-            log.write_tiles(database, tiles)
-            count = size
-            sealed, tiled = [], []
-            for _ in range(9):
-                accept(database, count, count + added)
-                count += added
-                sealed.append(measure(lambda: log.seal(database, ""), runs=1)[0])
-                tiled.append(measure(lambda: log.write_tiles(database, tiles), runs=1)[0])
-            section(f"Seal {added:,} new leaves onto a store of {size:,} and more, synced to disk")
-            for what, seconds in (("the seal: places, right edge, head", sealed), ("tiles", tiled)):
-                best, median = min(seconds) * 1e3, statistics.median(seconds) * 1e3
-                show(what, f"{best:>14.1f} ms ({median:.1f} ms)")
-        database.close()
-        section(f"Seal {options.rows:,} leaves at once")
-        database = create_database(Path(folder, "large.db"))
-        accept(database, 0, options.rows)
-        before = peak_memory()
-        seconds = measure(lambda: log.seal(database, ""), runs=1)
-        show("the seal: places, right edge, head", f"{seconds[0]:>14.2f} s")
-        show(
-            "peak memory of this process; before the seal",
-            f"{peak_memory():>14,} MiB; {before:,} MiB",
-        )
-        tiles = TileFolder(Path(folder, "large-tiles"))
-        seconds = measure(lambda: log.write_tiles(database, tiles), runs=1)
-        show("tiles", f"{seconds[0]:>14.2f} s")
-        database.close()
+        try:
+            yield database, TileFolder(Path(folder, "tiles"))
+        finally:
+            database.close()
+
+
+def show_seals(database: Database, tiles: TileFolder, size: int, added: int) -> None:
+    sealed, tiled = [], []
+    for start in range(size, size + 9 * added, added):
+        accept(database, start, start + added)
+        sealed.append(measure(lambda: log.seal(database, ""), runs=1)[0])
+        tiled.append(measure(lambda: log.write_tiles(database, tiles), runs=1)[0])
+    both = [one + other for one, other in zip(sealed, tiled, strict=True)]
+    for what, seconds in (
+        ("the seal: places, right edge, head", sealed),
+        ("its tiles", tiled),
+        ("both", both),
+    ):
+        best, median = min(seconds) * 1e3, statistics.median(seconds) * 1e3
+        show(what, f"{best:>14.1f} ms ({median:.1f} ms)")
 
 
 def accept(database: Database, start: int, end: int) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
-from sqlalchemy.pool import NullPool
 
 from anchor.errors import ChainGuardError, ConfigError, UnknownVersionError
 
@@ -113,7 +112,7 @@ def _schema_version(connection: Connection) -> str | None:
 def _make_engine(path: Path) -> Engine:
     # autobegin is ours: pysqlite would begin DEFERRED and fail on the upgrade to a write lock.
     # Not a URL in text: a folder's name may hold ? or %.
-    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool)
+    engine = create_engine(URL.create("sqlite", database=str(path)))
     event.listen(engine, "connect", _configure_connection)
     event.listen(engine, "begin", _begin_transaction)
     return engine

@@ -18,6 +18,9 @@ from anchor.types import Hash32
 # SQLite binds at most 32,766 variables; a lookup of this many identities stays far below.
 _LOOKUP_CHUNK = 500
 
+_IS_PLACED = positions.c.evidence_id == evidence.c.id
+_PLACED = positions.join(evidence, _IS_PLACED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvidence:
@@ -93,7 +96,7 @@ def count_waiting(connection: Connection) -> int:
 
 def count_misplaced(connection: Connection) -> tuple[int, int]:
     """Return how many rows neither wait nor have a place, and how many do both; should be none."""
-    joined = evidence.outerjoin(waiting).outerjoin(positions)
+    joined = evidence.outerjoin(waiting).outerjoin(positions, _IS_PLACED)
     waits, placed = waiting.c.evidence_id.is_not(None), positions.c.evidence_id.is_not(None)
     neither, both = (
         connection.execute(select(func.count()).select_from(joined).where(condition)).scalar_one()
@@ -125,7 +128,7 @@ def load_leaves(connection: Connection, start: int, end: int) -> bytes:
     """Return the leaf hashes of the log from number ``start`` up to ``end``, back to back."""
     rows = connection.execute(
         select(evidence.c.leaf)
-        .select_from(positions.join(evidence))
+        .select_from(_PLACED)
         .where(positions.c.leaf_index >= start, positions.c.leaf_index < end)
         .order_by(positions.c.leaf_index)
     )
@@ -138,7 +141,7 @@ def load_sealed_records(
     """Yield each sealed row's index, leaf and record (None where it was erased), by index."""
     rows = connection.execute(
         select(positions.c.leaf_index, evidence.c.leaf, evidence.c.record)
-        .select_from(positions.join(evidence))
+        .select_from(_PLACED)
         .order_by(positions.c.leaf_index)
         .execution_options(yield_per=1_000)
     )
@@ -178,7 +181,7 @@ def _load(connection: Connection, condition: object) -> Iterator[StoredEvidence]
             evidence.c.leaf,
             positions.c.leaf_index,
         )
-        .select_from(evidence.outerjoin(positions))
+        .select_from(evidence.outerjoin(positions, _IS_PLACED))
         .where(condition)  # type: ignore[arg-type]
         .order_by(evidence.c.id)
     )

@@ -56,9 +56,6 @@ def upgrade() -> None:
         sa.Column("evidence_id", _INT64, nullable=False),
         sa.PrimaryKeyConstraint("leaf_index", name="pk_positions"),
         sa.UniqueConstraint("evidence_id", name="uq_positions_evidence_id"),
-        sa.ForeignKeyConstraint(
-            ["evidence_id"], ["evidence.id"], name="fk_positions_evidence_id_evidence"
-        ),
         sqlite_strict=True,
     )
     op.create_table(
