@@ -16,7 +16,7 @@ from anchor.record import SALT_BYTES, build_record, format_time
 from anchor.store.evidence import NewEvidence, insert_evidence, known_identities
 
 # In one transaction: so many that the index over random identities pays its pages off, and so few
-# that they stay below 100 MiB.
+# that their rows take little memory and others may write in between.
 _BATCH = 50_000
 
 

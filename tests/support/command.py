@@ -5,21 +5,31 @@ Warnings are errors in that process, and no run may end in a traceback or as a b
 
 from __future__ import annotations
 
+import array
+import atexit
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from support.nursery import LENGTH
+
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCHER = Path(__file__).with_name("launcher.py")
+NURSERY = Path(__file__).with_name("nursery.py")
 
 _STRICT = (
     "-W",
@@ -86,25 +96,87 @@ def run_anchor(
 ) -> Ran:
     """Run ``anchor`` in ``cwd`` to its end."""
     words = [str(argument) for argument in arguments]
-    done = subprocess.run(
-        [*command, *words],
-        cwd=cwd,
-        env=environment(**(env or {})),
-        input=stdin,
-        capture_output=True,
-        timeout=_TIMEOUT,
-        check=False,
-        user=uid,
-    )
-    ran = Ran(
-        arguments=tuple(words),
-        code=done.returncode,
-        out=done.stdout.decode("utf-8"),
-        err=done.stderr.decode("utf-8"),
-    )
+    variables = environment(**(env or {}))
+    # What an interpreter reads as it starts needs one of its own.
+    if command is ANCHOR and uid is None and all(name.startswith("ANCHOR_") for name in env or {}):
+        code, out, err = _fork(words, cwd, variables, stdin)
+    else:
+        done = subprocess.run(
+            [*command, *words],
+            cwd=cwd,
+            env=variables,
+            input=stdin,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            check=False,
+            user=uid,
+        )
+        code, out, err = done.returncode, done.stdout, done.stderr
+    ran = Ran(arguments=tuple(words), code=code, out=out.decode("utf-8"), err=err.decode("utf-8"))
     _check_manners(ran)
     assert killed == (ran.code in (137, -signal.SIGKILL)), ran
     return ran
+
+
+def _fork(
+    words: list[str], cwd: Path, variables: dict[str, str], stdin: bytes
+) -> tuple[int, bytes, bytes]:
+    """Run ``anchor`` in a process forked from the nursery's."""
+    request = {"arguments": words, "cwd": str(cwd), "env": variables}
+    body = json.dumps(request).encode("utf-8", "surrogateescape")
+    with (
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        socket.socket(socket.AF_UNIX) as connection,
+    ):
+        given.write(stdin)
+        given.seek(0)
+        connection.settimeout(_TIMEOUT)
+        connection.connect(str(_nursery()))
+        descriptors = array.array("i", [file.fileno() for file in (given, out, err)])
+        connection.sendmsg(
+            [LENGTH.pack(len(body))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
+        )
+        connection.sendall(body)
+        (pid,) = LENGTH.unpack(connection.recv(LENGTH.size, socket.MSG_WAITALL))
+        try:
+            (code,) = LENGTH.unpack(connection.recv(LENGTH.size, socket.MSG_WAITALL))
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        out.seek(0)
+        err.seek(0)
+        return code, out.read(), err.read()
+
+
+_starting = threading.Lock()
+
+
+def _nursery() -> Path:
+    """Return the nursery's socket; the first call starts it."""
+    with _starting:
+        return _start_nursery()
+
+
+@cache
+def _start_nursery() -> Path:
+    place = Path(tempfile.mkdtemp(prefix="anchor-tests-")) / "socket"
+    process = subprocess.Popen(
+        [sys.executable, *_STRICT, NURSERY, place],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(),
+    )
+
+    def end() -> None:
+        process.communicate()
+        shutil.rmtree(place.parent, ignore_errors=True)
+
+    atexit.register(end)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    return place
 
 
 def run_together(*runs: Callable[[], Ran]) -> list[Ran]:

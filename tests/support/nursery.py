@@ -1,0 +1,111 @@
+"""Starts ``anchor`` processes from one that has imported its libraries already.
+
+Most of a short run is importing web3 and SQLAlchemy.  A process forked from one that has them is as
+much a process of its own (arguments, folder, environment, descriptors, exit), and starts at once.
+
+Run as a program, this is the process to fork from:  python nursery.py SOCKET.  It ends with its
+standard input.
+"""
+
+from __future__ import annotations
+
+import array
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from typing import NoReturn
+
+# What commands import; a name that is not installed is passed over.
+_PRELOADED = (
+    "web3",
+    "eth_account",
+    "sqlalchemy",
+    "alembic.command",
+    "pydantic_settings",
+    "requests",
+    "rich.progress",
+    "anchor.cli",
+    "anchor.chain.rpc",
+    "anchor.config",
+    "anchor.logcheck",
+    "anchor.pipeline.round",
+    "anchor.pipeline.setup",
+    "anchor.store.database",
+    "anchor.verify",
+)
+LENGTH = struct.Struct("!i")
+
+
+def main() -> None:
+    """Listen, and fork for each connection."""
+    for name in _PRELOADED:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(sys.argv[1])
+    listener.listen()
+    print("ready", flush=True)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
+    while True:
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in ready:
+            sys.exit()
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            _keep(connection)
+            return
+        connection.close()
+
+
+def _keep(connection: socket.socket) -> None:
+    """Start the process that was asked for, wait for it, and say how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    request, descriptors = _receive(connection)
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        _become(request, descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    connection.sendall(LENGTH.pack(pid))
+    _, status = os.waitpid(pid, 0)
+    connection.sendall(LENGTH.pack(os.waitstatus_to_exitcode(status)))
+    os._exit(0)
+
+
+def _receive(connection: socket.socket) -> tuple[dict[str, object], list[int]]:
+    size = LENGTH.size
+    head, ancillary, _, _ = connection.recvmsg(size, socket.CMSG_SPACE(3 * 4), socket.MSG_WAITALL)
+    descriptors = array.array("i")
+    for _, _, data in ancillary:
+        descriptors.frombytes(data)
+    (length,) = LENGTH.unpack(head)
+    body = connection.recv(length, socket.MSG_WAITALL)
+    return json.loads(body), list(descriptors)
+
+
+def _become(request: dict[str, object], descriptors: list[int]) -> NoReturn:
+    for target, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, target)
+        os.close(descriptor)
+    os.chdir(str(request["cwd"]))
+    os.environ.clear()
+    os.environ.update(request["env"])  # type: ignore[arg-type]
+    sys.argv = ["anchor", *request["arguments"]]  # type: ignore[misc]
+    from anchor.cli import main as anchor
+
+    # Whatever this raises goes on to the interpreter's end, which sees to what was left open.
+    anchor()
+    sys.exit()
+
+
+if __name__ == "__main__":
+    main()
