@@ -156,11 +156,12 @@ def time_fallback() -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 class Peer(NamedTuple):
-    """How to build one peer's tree of rows, and take every proof from it."""
+    """How to build one peer's tree of rows, take every proof from it, and verify one."""
 
     name: str
     build: Callable[[list[bytes]], Any]
-    prove_all: Callable[[Any, int], object] | None
+    prove_all: Callable[[Any, int], list[Any]] | None = None
+    verify: Callable[[Any, Any, bytes], None] | None = None
 
 
 def python_peers() -> list[Peer]:
@@ -176,8 +177,11 @@ def python_peers() -> list[Peer]:
         tree.get_root()
         return tree
 
-    def prove_pymerkle(tree: Any, count: int) -> object:
+    def prove_pymerkle(tree: Any, count: int) -> list[Any]:
         return [tree.prove_inclusion(index, count) for index in range(1, count + 1)]
+
+    def verify_pymerkle(tree: Any, proof: Any, row: bytes) -> None:
+        pymerkle.verify_inclusion(tree.hash_buff(row), tree.get_root(), proof)
 
     def build_merkletools(rows: list[bytes]) -> Any:
         tree = merkletools.MerkleTools(hash_type="sha256")
@@ -185,18 +189,22 @@ def python_peers() -> list[Peer]:
         tree.make_tree()
         return tree
 
-    def prove_merkletools(tree: Any, count: int) -> object:
+    def prove_merkletools(tree: Any, count: int) -> list[Any]:
         return [tree.get_proof(index) for index in range(count)]
+
+    def verify_merkletools(tree: Any, proof: Any, row: bytes) -> None:
+        leaf = hashlib.sha256(row).hexdigest()
+        assert tree.validate_proof(proof, leaf, tree.get_merkle_root())
 
     def build_opentimestamps(rows: list[bytes]) -> Any:
         stamps = [Timestamp(hashlib.sha256(row).digest()) for row in rows]
         return make_merkle_tree(stamps)
 
     return [
-        Peer("pymerkle (RFC 9162)", build_pymerkle, prove_pymerkle),
-        Peer("merkletools", build_merkletools, prove_merkletools),
+        Peer("pymerkle (RFC 9162)", build_pymerkle, prove_pymerkle, verify_pymerkle),
+        Peer("merkletools", build_merkletools, prove_merkletools, verify_merkletools),
         # Its proofs are the links of the tree itself.
-        Peer("opentimestamps", build_opentimestamps, None),
+        Peer("opentimestamps", build_opentimestamps),
     ]
 
 
@@ -241,6 +249,35 @@ def bench_proofs(options: argparse.Namespace) -> None:
                 show(peer.name, rate(count, seconds), ratio=seconds[0] / ours[0])
         for name, time_taken in javascript_peers(count, "proofs").items():
             show(name, rate(count, (time_taken, time_taken)), ratio=time_taken / ours[0])
+
+
+def bench_verifying(_: argparse.Namespace) -> None:
+    count = 10**5
+    section(f"Verify one proof of a tree of {count:,} leaves")
+    rows = split(make_records(count))
+    tree = Tree(hashing.hash_rows(0, b"".join(rows), 32))
+    last = count - 1
+    path, root = tree.inclusion_path(last, count), tree.root(count)
+    ours = measure(
+        lambda: [
+            verify_inclusion(
+                leaf=hash_leaf(rows[last]), index=last, size=count, path=path, root=root
+            )
+            for _ in range(1_000)
+        ]
+    )
+    show(f"anchor, {len(path)} hashes", f"{ours[0] * 1e3:>14.1f} µs")
+    for peer in python_peers():
+        if peer.prove_all is None or peer.verify is None:
+            continue
+        built = peer.build(rows)
+        proof = peer.prove_all(built, count)[last]
+        theirs = measure(
+            lambda peer=peer, built=built, proof=proof: [
+                peer.verify(built, proof, rows[last]) for _ in range(1_000)
+            ]
+        )
+        show(peer.name, f"{theirs[0] * 1e3:>14.1f} µs", ratio=theirs[0] / ours[0])
 
 
 # Seals
@@ -448,6 +485,7 @@ def bench_reading(tiles: TileFolder, head: Head) -> None:
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "building": bench_building,
     "proofs": bench_proofs,
+    "verifying": bench_verifying,
     "sealing": bench_sealing,
     "disk": bench_disk,
 }
