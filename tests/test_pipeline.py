@@ -29,7 +29,13 @@ from anchor.chain.signer.keystore import write_keystore
 from anchor.chain.txmgr import Intent
 from anchor.cli.session import SystemClock, open_signer
 from anchor.durable import write_file
-from anchor.errors import AnchorError, ExitCode, NodeUnreachableError, UsageError
+from anchor.errors import (
+    AnchorError,
+    ExitCode,
+    NodeRefusedError,
+    NodeUnreachableError,
+    UsageError,
+)
 from anchor.filenames import sidecar_path
 from anchor.log import seal
 from anchor.pipeline.anchoring import make_manager
@@ -249,6 +255,37 @@ def test_a_key_is_not_changed_while_its_transaction_is_unsettled(
     assert anchored(site).anchored is not None
     assert nonce(site.url, "0x" + DEV_ADDRESSES[1].hex()) == 1
     assert [size for size, _ in site.anchors_on_chain()] == [1, 2]
+
+
+# What nodes say of a call that reverts
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("0xc3ab7af0", "0xc3ab7af0"),  # geth, anvil and the rest
+        ({"message": "reverted", "data": "0xc3ab7af0"}, "0xc3ab7af0"),  # hardhat 2
+        ({"data": {"data": "0x00"}}, None),
+        ({}, None),
+        ([], None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_a_reverts_bytes_are_found_where_each_node_puts_them(
+    data: object, expected: str | None
+) -> None:
+    answer = {"jsonrpc": "2.0", "id": 1, "error": {"code": 3, "message": "no", "data": data}}
+
+    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        send(handler, 200, json.dumps({**answer, "id": json.loads(body)["id"]}).encode())
+
+    with serve(respond) as url:
+        rpc = Rpc(url)
+        with pytest.raises(NodeRefusedError) as caught:
+            rpc.call("eth_call")
+        rpc.close()
+    assert caught.value.data == expected
 
 
 # Slow nodes

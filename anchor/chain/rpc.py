@@ -94,6 +94,8 @@ class Rpc:
             reason = reason.replace(secret, "(hidden)")
         reason = _printable(reason)
         data = error.get("data")
+        if isinstance(data, dict):
+            data = data.get("data")  # hardhat puts a revert's bytes one level deeper
         raise NodeRefusedError(
             f"the node {self.name} refused {method}: {reason}",
             code=error["code"],
