@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.clocks import FastClock
 from support.nodes import nonce, open_proxy, other_chain
-from support.projects import Site, make_site, reading
+from support.operators import Operator
+from support.projects import make_site
 
 from anchor.chain.devnet import Devnet, open_devnet
-from anchor.cli.session import open_signer
 from anchor.errors import ChainGuardError
 from anchor.pipeline import daemon
-from anchor.pipeline.daemon import Daemon, Happened, Pace, StoppableClock, Stopped
+from anchor.pipeline.daemon import StoppableClock, Stopped
 
 _numbers = itertools.count(1)
 
@@ -25,42 +24,6 @@ _numbers = itertools.count(1)
 def devnet() -> Iterator[Devnet]:
     with open_devnet(anvil=None) as node:
         yield node
-
-
-@dataclass
-class Operator:
-    """A project and a daemon for it, whose clock runs fast."""
-
-    site: Site
-    happened: list[Happened] = field(default_factory=list)
-    clock: FastClock = field(default_factory=FastClock)
-
-    def run(
-        self,
-        until: float,
-        *,
-        url: str | None = None,
-        seconds: float = 60.0,
-        leaves: int = 100,
-        grace: float = 20.0,
-    ) -> None:
-        """Run the daemon until the clock says ``until``."""
-        stoppable = StoppableClock(self.clock, grace=grace)
-        self.clock.at[until] = stoppable.stopping.set
-        pace = Pace(seconds=seconds, leaves=leaves)
-        with self.site.open() as project, reading(url or self.site.url) as node:
-            signer = open_signer(project.config)
-            Daemon(project, node, signer, stoppable, pace, tell=self.happened.append).run()
-
-    def add(self, *names: str) -> Callable[[], object]:
-        """Return what takes in evidence of these names."""
-        return lambda: [self.site.add(name, name.encode()) for name in names]
-
-    def events(self) -> list[str]:
-        return [item.event for item in self.happened if item.event != "progress"]
-
-    def sizes(self) -> list[int]:
-        return [size for size, _ in self.site.heads()]
 
 
 @pytest.fixture
@@ -97,6 +60,25 @@ def test_a_daemon_without_evidence_seals_and_sends_nothing(operator: Operator) -
     assert nonce(operator.site.url) == before
 
 
+def test_an_idle_daemon_asks_the_node_nothing(operator: Operator, devnet: Devnet) -> None:
+    operator.add("a")()
+    asked: list[int] = []
+    with open_proxy(devnet) as (proxy, url):
+        operator.clock.at = {10.0: lambda: asked.append(len(proxy.calls))}
+        operator.run(until=500, url=url)
+        assert asked == [len(proxy.calls)]
+    assert operator.sizes() == [1]
+
+
+def test_an_anchor_that_was_there_before_is_not_told_again(operator: Operator) -> None:
+    operator.add("a")()
+    operator.run(until=5)
+    operator.happened.clear()
+    operator.clock.now = 0
+    operator.run(until=100)
+    assert operator.happened == []
+
+
 def test_many_leaves_are_sealed_before_the_interval_is_over(operator: Operator) -> None:
     operator.clock.at = {
         5.0: operator.add("a"),
@@ -124,6 +106,29 @@ def test_a_node_that_is_away_is_waited_for_and_nothing_is_sealed_meanwhile(
     ]
     assert seen == [[]]
     assert operator.sizes() == [1]
+
+
+def test_what_was_sealed_and_not_anchored_is_anchored_without_anything_new(
+    operator: Operator, devnet: Devnet
+) -> None:
+    with open_proxy(devnet) as (proxy, url):
+
+        def lose_one() -> None:
+            proxy.lose["eth_estimateGas"] = ["request"]
+            operator.add("a")()
+
+        operator.clock.at = {10.0: lose_one}
+        operator.run(until=60, url=url)
+    assert operator.events() == ["failed", "anchored"]
+    assert operator.site.anchors_on_chain() == [(1, 1)]
+
+
+def test_a_stop_ends_the_waiting_for_the_next_try(operator: Operator, devnet: Devnet) -> None:
+    with open_proxy(devnet) as (proxy, url):
+        proxy.lose["eth_chainId"] = ["request"] * 100
+        operator.run(until=100, url=url)  # between the tries at 75 and 155
+    assert set(operator.events()) == {"failed"}
+    assert operator.clock.now < 102
 
 
 def test_retries_never_wait_longer_than_the_longest(operator: Operator, devnet: Devnet) -> None:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.command import Running, start_anchor
+from support.nodes import ask, stop_the_clock
+from support.operators import Operator
 from support.projects import Site
 
+from anchor.chain.devnet import Devnet
 from anchor.errors import ExitCode
+
+MakeSite = Callable[..., Site]
 
 
 def end(running: Running, number: int) -> str:
@@ -37,6 +43,17 @@ def test_a_daemon_anchors_what_is_added_and_stops_when_told(
     assert site.anchors_on_chain() == [(1, 1), (2, 2)]
     assert shown.count("sealed 1 leaves") == 2
     site.run("verify", first, second).expect(0)
+
+
+def test_each_anchor_is_watched_until_it_is_final(make: MakeSite, own_anvil: Devnet) -> None:
+    site = make(own_anvil)
+    stop_the_clock(site.url)  # nothing becomes final by itself
+    site.add("a.txt", b"a")
+    operator = Operator(site)
+    operator.clock.at = {30.0: lambda: ask(site.url, "anvil_mine", "0x4")}
+    operator.run(until=60)
+    assert operator.events() == ["included", "final"]
+    assert operator.happened[-1].figures == {"sequence": 1, "size": 1}
 
 
 def test_there_is_one_daemon_for_a_project(site: Site, tmp_path: Path) -> None:

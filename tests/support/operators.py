@@ -1,0 +1,48 @@
+"""An operator whose daemon lives in a fast time of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from support.clocks import FastClock
+from support.projects import Site, reading
+
+from anchor.cli.session import open_signer
+from anchor.pipeline.daemon import Daemon, Happened, Pace, StoppableClock
+
+
+@dataclass
+class Operator:
+    """A project and a daemon for it, whose clock runs fast."""
+
+    site: Site
+    happened: list[Happened] = field(default_factory=list)
+    clock: FastClock = field(default_factory=FastClock)
+
+    def run(
+        self,
+        until: float,
+        *,
+        url: str | None = None,
+        seconds: float = 60.0,
+        leaves: int = 100,
+        grace: float = 20.0,
+    ) -> None:
+        """Run the daemon until the clock says ``until``."""
+        stoppable = StoppableClock(self.clock, grace=grace)
+        self.clock.at[until] = stoppable.stopping.set
+        pace = Pace(seconds=seconds, leaves=leaves)
+        with self.site.open() as project, reading(url or self.site.url) as node:
+            signer = open_signer(project.config)
+            Daemon(project, node, signer, stoppable, pace, tell=self.happened.append).run()
+
+    def add(self, *names: str) -> Callable[[], object]:
+        """Return what takes in evidence of these names."""
+        return lambda: [self.site.add(name, name.encode()) for name in names]
+
+    def events(self) -> list[str]:
+        return [item.event for item in self.happened if item.event != "progress"]
+
+    def sizes(self) -> list[int]:
+        return [size for size, _ in self.site.heads()]
