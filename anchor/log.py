@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from anchor.errors import ChainGuardError, MismatchError
 from anchor.store.database import Database
-from anchor.store.evidence import load_leaves, load_waiting, place_waiting
+from anchor.store.evidence import count_waiting, load_leaves, load_waiting, place_waiting
 from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
 from anchor.tiles import TileTree, grow
 from anchor.tilestore import TileFolder
@@ -30,7 +30,7 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
     """
     with database.write() as connection:
         leaves = load_waiting(connection)
-        if not leaves:
+        if not leaves and not count_waiting(connection):
             return None
         before = newest_head(connection)
         edge = before.right_edge if before else RightEdge()

@@ -38,10 +38,10 @@ class Stopped(Exception):
 
 @dataclass
 class StoppableClock:
-    """A clock whose ``sleep`` ends early when it is told to stop.
+    """A clock that can be told to stop: ``stopping`` set.
 
-    After that, work that is under way may go on sleeping for ``grace`` seconds altogether; then
-    ``sleep`` raises ``Stopped``.
+    Work that is under way then may go on sleeping for ``grace`` seconds from its next ``sleep`` on;
+    after that ``sleep`` raises ``Stopped``.
     """
 
     clock: Clock

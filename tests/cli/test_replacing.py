@@ -131,7 +131,10 @@ def test_the_older_one_may_be_included_all_the_same(stuck: Stuck) -> None:
     with open_proxy(stuck.node) as (proxy, url):
         # Known to the node already; then the replacement, which is lost.
         proxy.lose["eth_sendRawTransaction"] = ["pass", "pass", "request"]
-        automine = lambda: ask(stuck.site.url, "evm_setAutomine", True)  # noqa: E731
+
+        def automine() -> None:
+            ask(stuck.site.url, "evm_setAutomine", True)
+
         clock = FastClock({1.2 * REPLACE_AFTER: stuck.mine, 1.25 * REPLACE_AFTER: automine})
         done = stuck.run(clock, url)
     assert done.anchored is not None

@@ -18,7 +18,7 @@ import signal
 import socket
 import struct
 import sys
-from typing import NoReturn
+from typing import NoReturn, TypedDict
 
 # What commands import; a name that is not installed is passed over.
 _PRELOADED = (
@@ -39,6 +39,14 @@ _PRELOADED = (
     "anchor.verify",
 )
 LENGTH = struct.Struct("!i")
+
+
+class Request(TypedDict):
+    """What a process is to start with."""
+
+    arguments: list[str]
+    cwd: str
+    env: dict[str, str]
 
 
 def main() -> None:
@@ -81,7 +89,7 @@ def _keep(connection: socket.socket) -> None:
     os._exit(0)
 
 
-def _receive(connection: socket.socket) -> tuple[dict[str, object], list[int]]:
+def _receive(connection: socket.socket) -> tuple[Request, list[int]]:
     size = LENGTH.size
     head, ancillary, _, _ = connection.recvmsg(size, socket.CMSG_SPACE(3 * 4), socket.MSG_WAITALL)
     descriptors = array.array("i")
@@ -92,14 +100,14 @@ def _receive(connection: socket.socket) -> tuple[dict[str, object], list[int]]:
     return json.loads(body), list(descriptors)
 
 
-def _become(request: dict[str, object], descriptors: list[int]) -> NoReturn:
+def _become(request: Request, descriptors: list[int]) -> NoReturn:
     for target, descriptor in enumerate(descriptors):
         os.dup2(descriptor, target)
         os.close(descriptor)
-    os.chdir(str(request["cwd"]))
+    os.chdir(request["cwd"])
     os.environ.clear()
-    os.environ.update(request["env"])  # type: ignore[arg-type]
-    sys.argv = ["anchor", *request["arguments"]]  # type: ignore[misc]
+    os.environ.update(request["env"])
+    sys.argv = ["anchor", *request["arguments"]]
     from anchor.cli import main as anchor
 
     # Whatever this raises goes on to the interpreter's end, which sees to what was left open.
