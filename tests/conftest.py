@@ -1,10 +1,12 @@
-"""Makes ``support`` importable, and interrupts work."""
+"""Makes ``support`` importable, lets interrupts work, and records the faults tests inject."""
 
 from __future__ import annotations
 
 import signal
 import sys
 from pathlib import Path
+
+import pytest
 
 # By its own name, because site-packages may well hold a package `tests` of others.
 _HERE = str(Path(__file__).resolve().parent)
@@ -13,3 +15,10 @@ if _HERE not in sys.path:
 
 # A shell that runs the tests in the background lets them, and all they start, ignore the interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep a record of the faults that tests inject."""
+    from support.faults import FaultRecorder
+
+    config.pluginmanager.register(FaultRecorder(), "faults")

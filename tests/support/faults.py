@@ -1,0 +1,60 @@
+"""Which faults the tests injected, how, how often and with what outcome.
+
+A test that injects faults of ``docs/faults.md`` says so::
+
+    @pytest.mark.fault("E1", how="the answer is lost after the node took the transaction",
+                       then="the same bytes are sent again; one anchor")
+
+and, if it does so more than once, counts them with the fixture ``injected``.  Every run adds what
+it saw to ``.build/faults.json``, from which ``scripts/build_faults.py`` makes the page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RECORD = Path(__file__).resolve().parents[2] / ".build" / "faults.json"
+
+_TIMES = "times a fault was injected"
+
+
+class FaultRecorder:
+    """The pytest plugin that keeps the record."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[dict[str, Any]]] = {}
+
+    @pytest.fixture
+    def injected(self, request: pytest.FixtureRequest) -> Callable[[int], None]:
+        """Say how often this test injected its faults; once, where it does not."""
+
+        def count(times: int) -> None:
+            request.node.user_properties.append((_TIMES, times))
+
+        return count
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+        report = yield
+        if report.when == "call" or report.outcome == "failed":
+            counted = [value for name, value in item.user_properties if name == _TIMES]
+            times = sum(int(str(value)) for value in counted) if counted else 1
+            marks = [(*mark.args, *mark.kwargs.values()) for mark in item.iter_markers("fault")]
+            if marks:
+                self._seen[item.nodeid] = [
+                    {"id": id, "how": how, "then": then, "times": times, "outcome": report.outcome}
+                    for id, how, then in marks
+                ]
+        return report
+
+    def pytest_sessionfinish(self) -> None:
+        if not self._seen:
+            return
+        RECORD.parent.mkdir(exist_ok=True)
+        before = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+        RECORD.write_text(json.dumps(before | self._seen, indent=1, sort_keys=True))
