@@ -7,6 +7,7 @@ its password comes from a prompt or a file of its own.  An RPC URL that holds an
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,6 +25,7 @@ from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
 from anchor.filenames import TRUST_POLICY, deployment_record_path
 from anchor.registry.keccak import format_address, parse_address
+from anchor.store.places import SqliteFile, StorePlace, holds_password, parse_place
 from anchor.trust import FinalityRule, format_toml_string
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
 
@@ -47,7 +49,7 @@ class Config:
 
     folder: Path
     file: Path
-    store: Path
+    store: StorePlace
     tiles: Path
     log_key: Path
     receipts: Path
@@ -67,11 +69,6 @@ class Config:
     signer: SignerConfig
 
     @property
-    def lock(self) -> Path:
-        """Return the lock file beside the store."""
-        return self.store.with_suffix(".lock")
-
-    @property
     def deployment_record(self) -> Path:
         """Return where the record of the registry's deployment on this chain is."""
         return deployment_record_path(self.folder, self.chain_id)
@@ -89,6 +86,7 @@ def load_config(path: Path) -> Config:
         )
     try:
         document = _load_document(path)
+        _check_secrets(path)
         return _from_document(document, path.resolve())
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -115,7 +113,9 @@ def encode_config(config: Config) -> str:
     return "\n".join(
         [
             f'format = "{FORMAT}"',
-            f'store = "{config.store.name}"',
+            "# A SQLite file, or postgresql://user@host/database; a password belongs in the",
+            "# environment (ANCHOR_STORE with the whole URL) or in PostgreSQL's own password file.",
+            f"store = {format_toml_string(_encode_store(config.store))}",
             "# The log's tree, made from the store; and the key that signs its checkpoints.",
             f'tiles = "{config.tiles.name}"',
             f'log_key = "{config.log_key.name}"',
@@ -159,6 +159,10 @@ def is_plain_url(url: str) -> bool:
     if "//" not in url:
         return True
     return url.rstrip("/") == describe_url(url)
+
+
+def _encode_store(store: StorePlace) -> str:
+    return store.path.name if isinstance(store, SqliteFile) else str(store)
 
 
 def _relative(path: Path | None, folder: Path) -> str | None:
@@ -229,6 +233,16 @@ def _load_document(path: Path) -> _ConfigDocument:
     return FromFile.model_validate({})
 
 
+def _check_secrets(path: Path) -> None:
+    """Refuse a password in the file itself, which is read by more people than the environment."""
+    store = tomllib.loads(path.read_text("utf-8")).get("store", "")
+    if holds_password(str(store)):
+        raise ConfigError(
+            f"{path}, member store: the URL holds a password",
+            hint="set the whole URL in ANCHOR_STORE, or use PostgreSQL's password file",
+        )
+
+
 def _from_document(document: _ConfigDocument, file: Path) -> Config:
     folder, chain, signer = file.parent, document.chain, document.signer
     if (signer.keystore is None) == (signer.ape_account is None):
@@ -236,7 +250,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
     return Config(
         folder=folder,
         file=file,
-        store=folder / document.store,
+        store=parse_place(document.store, folder),
         tiles=folder / document.tiles,
         log_key=folder / document.log_key,
         receipts=folder / document.receipts,

@@ -14,11 +14,14 @@ The tree::
     │   ├── NodeFaultError       20  an answer that breaks the JSON-RPC schema
     │   └── NodeRefusedError     20  the node answered with an error of its own
     ├── NotFinalError            21  pending, or included but still reversible
+    ├── StoreUnavailableError    20  the store's disk or server fails; the process ends
     ├── UnknownVersionError      22  unknown format version, fork or algorithm
     └── OperatorActionError          the operator must act
         ├── FundsError           30  funds or fee cap
         ├── SignerError          31  key, password or authorisation
         └── ChainGuardError      32  wrong chain, foreign code, lock held, restored backup
+            ├── LeaseHeldError   32  another process seals and sends for this log
+            └── StoreBusyError   32  another process is in the way; nothing was changed
 
 An error's text is one sentence that says what is wrong and where; ``hint`` says what to do about
 it.  Neither ever holds a key, a password or an RPC URL's credentials.
@@ -46,7 +49,7 @@ class ExitCode(IntEnum):
     MISMATCH = 10, "file, record, path or root does not match"
     NOT_ANCHORED = 11, "the registry does not hold this root"
     NOT_TRUSTED = 12, "other chain, registry, code hash or log than the policy pins"
-    CANNOT_CHECK = 20, "cannot check: node unreachable or not answering properly"
+    CANNOT_CHECK = 20, "cannot check: node or store unreachable, or not answering properly"
     NOT_FINAL = 21, "not final yet (pending or included)"
     UNKNOWN_VERSION = 22, "unknown version, fork or algorithm"
     FUNDS = 30, "the operator must act: funds or fee cap"
@@ -128,6 +131,15 @@ class NotFinalError(AnchorError):
     exit_code = ExitCode.NOT_FINAL
 
 
+class StoreUnavailableError(AnchorError):
+    """The store's disk or server fails: what the last change came to is unknown until it is back.
+
+    Nothing goes on after it in the same process: starting again is the recovery.
+    """
+
+    exit_code = ExitCode.CANNOT_CHECK
+
+
 class UnknownVersionError(AnchorError):
     """A version, fork or algorithm this release does not know."""
 
@@ -154,3 +166,11 @@ class ChainGuardError(OperatorActionError):
     """What is on chain, or who holds the store, is not what was pinned; going on could do harm."""
 
     exit_code = ExitCode.CHAIN_GUARD
+
+
+class LeaseHeldError(ChainGuardError):
+    """Another process seals and sends for this log."""
+
+
+class StoreBusyError(ChainGuardError):
+    """Another process is in the way of a change to the store, which was not made."""

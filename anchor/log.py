@@ -28,7 +28,7 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
 
     None where nothing was waiting.  Leaves keep the order in which they were accepted.
     """
-    with database.write() as connection:
+    with database.sequence() as connection:
         leaves = load_waiting(connection)
         if not leaves and not count_waiting(connection):
             return None

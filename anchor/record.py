@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 
-from anchor.canonical import JsonValue, encode_canonical, parse_canonical
+from anchor.canonical import MAX_INTEGER, JsonValue, parse_canonical
 from anchor.digest import SHA256, SM3, Digests
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.types import parse_hex
@@ -53,34 +54,53 @@ def build_record(
     ``salt`` is 32 fresh random bytes: it keeps short or guessable evidence from being found by
     guessing from its leaf.
     """
-    if len(salt) != SALT_BYTES:
-        raise ValueError(f"a salt has {SALT_BYTES} bytes")
-    members: dict[str, JsonValue] = {
-        "schema": SCHEMA,
-        "digests": {
-            algorithm: value.hex()
-            for algorithm, value in ((SHA256, digests.sha256), (SM3, digests.sm3))
-            if value is not None
-        },
-        "name": name,
-        "salt": salt.hex(),
-        "recorded_at": format_time(recorded_at),
-    }
-    if digests.size is not None:
-        members["size"] = digests.size
-    if media_type is not None:
-        members["media_type"] = media_type
-    encoded = encode_canonical(members, what="the record")
-    if len(encoded) > MAX_RECORD_BYTES:
-        raise MalformedError(f"the record is longer than {MAX_RECORD_BYTES:,} bytes")
+    encoded = encode_record(
+        digests=digests,
+        name=name,
+        media_type=media_type,
+        salt=salt,
+        recorded_at=format_time(recorded_at),
+    )
     return Record(
         encoded=encoded,
         digests=digests,
-        name=_parse_name(name),
+        name=name,
         media_type=media_type,
         salt=salt,
-        recorded_at=_parse_time(members["recorded_at"]),
+        recorded_at=_parse_time(format_time(recorded_at)),
     )
+
+
+def encode_record(
+    *, digests: Digests, name: str, media_type: str | None, salt: bytes, recorded_at: str
+) -> bytes:
+    """Return the canonical bytes of a record; ``recorded_at`` as ``format_time`` writes it.
+
+    Millions are made at a time, so the members are written in their canonical order at once.
+
+    Raises:
+        MalformedError: the name is empty, too long or no text, or the size too large.
+    """
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"a salt has {SALT_BYTES} bytes")
+    _parse_name(name)
+    members = [f'"{SHA256}":"{digests.sha256.hex()}"'] if digests.sha256 is not None else []
+    if digests.sm3 is not None:
+        members.append(f'"{SM3}":"{digests.sm3.hex()}"')
+    if digests.size is not None and not 0 <= digests.size <= MAX_INTEGER:
+        raise MalformedError(f"the record's size {digests.size} is not a count of bytes")
+    media = "" if media_type is None else f'"media_type":{encode_basestring(media_type)},'
+    size = "" if digests.size is None else f',"size":{digests.size}'
+    try:
+        encoded = (
+            f'{{"digests":{{{",".join(members)}}},{media}"name":{encode_basestring(name)},'
+            f'"recorded_at":"{recorded_at}","salt":"{salt.hex()}","schema":"{SCHEMA}"{size}}}'
+        ).encode()
+    except UnicodeEncodeError:
+        raise MalformedError("the record holds a lone surrogate, which is no text") from None
+    if len(encoded) > MAX_RECORD_BYTES:
+        raise MalformedError(f"the record is longer than {MAX_RECORD_BYTES:,} bytes")
+    return encoded
 
 
 def parse_record(encoded: bytes) -> Record:

@@ -28,7 +28,6 @@ from anchor.pipeline.deployment import Deployment, deploy
 from anchor.pipeline.project import Project, create_project, open_project
 from anchor.pipeline.setup import plan_project
 from anchor.registry.keccak import format_address
-from anchor.store.lock import hold_lock
 from anchor.types import Address, ChainId
 from scripts._ape_chain import open_node, provide_create2_proxy
 
@@ -187,7 +186,7 @@ def hold_project(network: Network, folder: Path | None, account: AccountAPI) -> 
         folder.mkdir(parents=True, exist_ok=True)
         project = create_project(_plan(network, folder, account))
     try:
-        with hold_lock(project.config.lock):
+        with project.database.hold_lease():
             yield project
     finally:
         project.database.close()

@@ -28,7 +28,8 @@ from anchor.digest import Digests
 from anchor.merkle import hash_leaf, verify_inclusion
 from anchor.record import build_record
 from anchor.store.database import Database, create_database
-from anchor.store.evidence import NewEvidence, insert_evidence
+from anchor.store.evidence import NewEvidence, insert_evidence, make_identity
+from anchor.store.places import SqliteFile
 from anchor.tiles import TileTree, grow
 from anchor.tilestore import TileFolder
 from anchor.tree import RightEdge, Tree
@@ -300,12 +301,13 @@ def make_evidence(start: int, end: int) -> Iterator[NewEvidence]:
             recorded_at=NOW,
         ).encoded
         yield NewEvidence(
-            identity=hashlib.sha256(record).digest(),
+            identity=make_identity(digests, record),
             source=f"/var/lib/evidence/{name}",
-            digests=digests,
+            sha256=digests.sha256,
+            sm3=digests.sm3,
             record=record,
             leaf=hash_leaf(record),
-            accepted_at=NOW.isoformat(),
+            accepted_at="2026-01-01T00:00:00.000Z",
         )
 
 
@@ -333,9 +335,10 @@ def bench_sealing(options: argparse.Namespace) -> None:
 @contextmanager
 def open_store(parent: Path | None) -> Iterator[tuple[Database, TileFolder]]:
     with tempfile.TemporaryDirectory(dir=parent) as folder:
-        database = create_database(Path(folder, "anchor.db"))
+        database = create_database(SqliteFile(Path(folder, "anchor.db")))
         try:
-            yield database, TileFolder(Path(folder, "tiles"))
+            with database.hold_lease():
+                yield database, TileFolder(Path(folder, "tiles"))
         finally:
             database.close()
 

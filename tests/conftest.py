@@ -18,7 +18,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep a record of the faults that tests inject."""
+    """Keep a record of the faults that tests inject, and offer the stores' fixtures."""
     from support.faults import FaultRecorder
 
     config.pluginmanager.register(FaultRecorder(), "faults")
+    config.pluginmanager.import_plugin("support.stores")

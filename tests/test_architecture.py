@@ -72,6 +72,7 @@ THIRD_PARTIES = {
     "rlp": ("anchor.chain.devnet",),
     "sqlalchemy": ("anchor.store", "anchor.pipeline.project", "anchor.pipeline.receipts"),
     "alembic": ("anchor.store",),
+    "psycopg": ("anchor.store.postgresql",),
     "typer": ("anchor.cli",),
     "rich": ("anchor.cli",),
 }

@@ -67,7 +67,7 @@ def site(tmp_path: Path, devnet: Devnet) -> Site:
 
 def anchored(site: Site, url: str | None = None) -> Round:
     """Do what ``run --once`` does."""
-    with site.open() as project, reading(url or site.url) as node:
+    with site.lead() as project, reading(url or site.url) as node:
         return anchor_round(
             project,
             node,
@@ -95,7 +95,7 @@ def refusal(action: Callable[[], object]) -> AnchorError:
 
 def test_a_receipt_with_an_anchor_is_never_replaced_by_a_promise(site: Site) -> None:
     path = sidecar_path(site.add("a.txt", b"a"))
-    with site.open() as project:
+    with site.lead() as project:
         seal(project.database, utc_now())
         promise = prove_first(project)
     save_receipt(path, promise)
@@ -111,7 +111,7 @@ def test_a_receipt_with_an_anchor_is_never_replaced_by_a_promise(site: Site) -> 
 
 def test_what_is_no_receipt_of_this_log_is_never_overwritten(site: Site) -> None:
     path = sidecar_path(site.add("a.txt", b"a"))
-    with site.open() as project:
+    with site.lead() as project:
         seal(project.database, utc_now())
         receipt = prove_first(project)
     stranger = encode_receipt(replace(receipt, log=make_log_id(DEV_ADDRESSES[1], 0)))
@@ -132,7 +132,7 @@ def test_what_is_no_receipt_of_this_log_is_never_overwritten(site: Site) -> None
 
 def test_evidences_whose_names_clash_get_a_file_each(site: Site) -> None:
     site.add("a.txt", b"a")
-    with site.open() as project:
+    with site.lead() as project:
         seal(project.database, utc_now())
         receipt = prove_first(project)
     folder = ReceiptFolder(site.folder / "receipts")
@@ -229,7 +229,7 @@ def test_a_key_is_not_changed_while_its_transaction_is_unsettled(
     site: Site, devnet: Devnet
 ) -> None:
     site.edit("wait_seconds = 600", "wait_seconds = 1")
-    with site.open() as project, reading(site.url) as node:
+    with site.lead() as project, reading(site.url) as node:
         config = project.config
         call = encode_set_operator_call(config.log, DEV_ADDRESSES[1], 1)
         manager = make_manager(project, node, open_signer(config), SystemClock(), lambda _: None)

@@ -45,7 +45,6 @@ from anchor.published import (
     read_tile,
 )
 from anchor.store.heads import load_heads
-from anchor.store.lock import hold_lock
 from anchor.tiles import Tile, TileBuilder, tiles_of
 from anchor.tree import Tree
 from anchor.trust import TrustEntry, TrustPolicy
@@ -799,7 +798,7 @@ def test_tiles_of_a_future_that_was_lost_are_named_and_removed(site: Site, place
     """A backup was restored: tiles that were made after it are of leaves that never were."""
     grow(site, 3)
     backup = (site.folder / "anchor.db").read_bytes()
-    with site.open() as project:
+    with site.lead() as project:
         accept(project, submissions(300))
         seal(project.database, utc_now())
         write_tiles(project.database, project.tiles)
@@ -888,7 +887,7 @@ def test_an_audit_names_a_note_of_the_size_that_cannot_be(
 def test_leaves_without_tiles_yet_are_no_breach(site: Site) -> None:
     grow(site, 3)
     site.add("a.txt", b"a")
-    with site.open() as project:
+    with site.lead() as project:
         seal(project.database, "2026-01-01T00:00:00Z")
         audit = audit_project(project)
     assert (audit.leaves, audit.heads, audit.breaches) == (4, 2, ())
@@ -998,7 +997,7 @@ def test_a_log_that_somebody_writes_to_is_neither_audited_nor_published(
     site: Site, place: Path
 ) -> None:
     grow(site, 1)
-    with site.open() as project, hold_lock(project.config.lock):
+    with site.lead():
         for command in (audit.command, partial(export_log.command, str(place))):
             error = refusal(command, config_path=site.folder / "anchor.toml")
             assert error.exit_code == ExitCode.CHAIN_GUARD

@@ -1,76 +1,80 @@
-"""The store: what it promises about creation, durability, order and concurrent writers."""
+"""The store's contract, on SQLite and PostgreSQL: creation, order, leases, concurrent writers."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import sqlite3
-import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
+from support.stores import damage
 
 from anchor import log
+from anchor.chain.attempts import Attempt
 from anchor.digest import Digests
-from anchor.errors import ChainGuardError, ConfigError, UnknownVersionError
-from anchor.merkle import hash_leaf
-from anchor.store.database import (
-    MIGRATION_HEAD,
-    Database,
-    create_database,
-    open_database,
+from anchor.errors import (
+    ChainGuardError,
+    ConfigError,
+    StoreBusyError,
+    UnknownVersionError,
+    UsageError,
 )
+from anchor.merkle import hash_leaf
+from anchor.store.database import MIGRATION_HEAD, Database, create_database, open_database
 from anchor.store.evidence import (
     NewEvidence,
     count_evidence,
+    find_by_digest,
+    find_by_file,
     insert_evidence,
-    known_identities,
+    insert_once,
     load_leaves,
     load_waiting,
+    make_identity,
     place_waiting,
 )
 from anchor.store.heads import newest_head
+from anchor.store.journal import StoredJournal
+from anchor.store.places import StorePlace
 from anchor.store.schema import evidence, heads, metadata, positions, waiting
 from anchor.tree import Tree
+from anchor.types import Address, ChainId, Hash32
 
 NOW = "2026-01-01T00:00:00.000Z"
 
 
 def make_item(number: int) -> NewEvidence:
     name = b"evidence %d" % number
+    sha256 = hashlib.sha256(name).digest()
     return NewEvidence(
-        identity=hashlib.sha256(name).digest(),
+        identity=make_identity(Digests(sha256=sha256, sm3=None, size=None), name),
         source=name.decode(),
-        digests=Digests(sha256=hashlib.sha256(name).digest(), sm3=None, size=len(name)),
+        sha256=sha256,
+        sm3=None,
         record=name,
         leaf=hash_leaf(name),
         accepted_at=NOW,
     )
 
 
-def accept(store: Database, *numbers: int) -> None:
+def accept(store: Database, *numbers: int) -> int:
     with store.write() as connection:
-        insert_evidence(connection, [make_item(number) for number in numbers])
+        return insert_evidence(connection, [make_item(number) for number in numbers])
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "anchor.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Database]:
-    created = create_database(path)
-    yield created
+def store(place: StorePlace) -> Iterator[Database]:
+    """A new store, whose lease this process has."""
+    created = create_database(place)
+    with created.hold_lease():
+        yield created
     created.close()
 
 
@@ -93,54 +97,6 @@ def test_the_migrations_lead_to_the_schema(store: Database) -> None:
         assert compare_metadata(context, metadata) == []
 
 
-def test_the_migrations_create_what_the_schema_would_create(path: Path, store: Database) -> None:
-    """Compare what compare_metadata does not see: checks, partial indexes, STRICT."""
-    declared = path.with_name("declared.db")
-    engine = create_engine(f"sqlite:///{declared}")
-    metadata.create_all(engine)
-    engine.dispose()
-
-    def describe(file: Path) -> dict[str, Any]:
-        with closing(sqlite3.connect(file)) as connection:
-            query = "SELECT name, strict FROM pragma_table_list WHERE name NOT LIKE 'sqlite%'"
-            tables = dict(connection.execute(query).fetchall())
-            tables.pop("alembic_version", None)
-            return {
-                name: (
-                    strict,
-                    connection.execute(f"PRAGMA table_info({name})").fetchall(),
-                    sorted(
-                        row[1:] for row in connection.execute(f"PRAGMA foreign_key_list({name})")
-                    ),
-                    sorted(
-                        (row[1], row[2], row[4], str(_index(connection, row[1])))
-                        for row in connection.execute(f"PRAGMA index_list({name})")
-                    ),
-                    re.findall(r"CONSTRAINT \w+ CHECK .*\)", _sql(connection, name)),
-                )
-                for name, strict in tables.items()
-            }
-
-    def _index(connection: sqlite3.Connection, name: str) -> list[Any]:
-        return [connection.execute(f"PRAGMA index_info({name})").fetchall(), _sql(connection, name)]
-
-    def _sql(connection: sqlite3.Connection, name: str) -> str:
-        query = "SELECT sql FROM sqlite_master WHERE name = ?"
-        return str(connection.execute(query, (name,)).fetchone()[0])
-
-    assert describe(path) == describe(declared)
-    assert set(describe(path)) == set(metadata.tables)
-
-
-def test_every_table_is_strict(path: Path, store: Database) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        for name in metadata.tables:
-            row = connection.execute("SELECT strict FROM pragma_table_list WHERE name = ?", (name,))
-            assert row.fetchone() == (1,), name
-        with pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT value in BLOB"):
-            connection.execute("INSERT INTO heads VALUES (1, 'root', x'', 'now')")
-
-
 def test_the_newest_migration_is_the_one_this_release_works_with(store: Database) -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -151,88 +107,34 @@ def test_the_newest_migration_is_the_one_this_release_works_with(store: Database
     assert ScriptDirectory.from_config(config).get_heads() == [MIGRATION_HEAD]
 
 
-def test_each_connection_writes_ahead_and_waits_for_the_disk(store: Database) -> None:
-    for opening in (store.read, store.write, store.read):
-        with opening() as connection:
-            found = {
-                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-            }
-        # 2 is FULL (https://www.sqlite.org/pragma.html#pragma_synchronous).
-        assert found == {
-            "journal_mode": "wal",
-            "synchronous": 2,
-            "foreign_keys": 1,
-            "busy_timeout": 10_000,
-        }
-
-
 # Creating and opening
 
 
-def test_only_one_of_two_creations_succeeds(path: Path, store: Database) -> None:
-    before = path.read_bytes()
-    with pytest.raises(ConfigError, match="already a store"):
-        create_database(path)
-    assert path.read_bytes() == before
-
-
-def test_a_store_is_for_its_owners_eyes_only(path: Path, store: Database) -> None:
+def test_only_one_of_two_creations_succeeds(place: StorePlace, store: Database) -> None:
     accept(store, 1)
-    for file in path.parent.glob("anchor.db*"):
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    with pytest.raises(ConfigError, match="already a store"):
+        create_database(place)
+    with store.read() as connection:
+        assert count_evidence(connection) == (1, 1)
 
 
-def test_creating_below_a_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be created: No such file"):
-        create_database(tmp_path / "missing" / "anchor.db")
-
-
-def test_opening_a_missing_store_creates_nothing(path: Path) -> None:
-    with pytest.raises(ConfigError, match="is missing") as caught:
-        open_database(path)
-    assert "backup" in str(caught.value.hint)
-    assert list(path.parent.iterdir()) == []
-
-
-@pytest.mark.parametrize("content", [b"", b"not a database, but long enough to be read" * 100])
-def test_opening_what_is_no_store_is_refused_and_leaves_it_alone(
-    path: Path, content: bytes
-) -> None:
-    path.write_bytes(content)
-    with pytest.raises(ConfigError, match="the store"):
-        open_database(path)
-    assert path.read_bytes() == content
-
-
-def test_opening_another_programs_database_is_refused_and_leaves_it_alone(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE theirs (a)")
-    before = path.read_bytes()
-    with pytest.raises(ConfigError, match="the store"):
-        open_database(path)
-    assert path.read_bytes() == before
+def test_a_store_is_there_when_it_is_opened_again(place: StorePlace) -> None:
+    created = create_database(place)
+    accept(created, 1)
+    created.close()
+    opened = open_database(place)
+    with opened.read() as connection:
+        assert count_evidence(connection) == (1, 1)
+    opened.close()
 
 
 @pytest.mark.parametrize("version", ["0002", "0000"])
 def test_opening_a_store_of_another_version_is_refused(
-    path: Path, store: Database, version: str
+    place: StorePlace, store: Database, version: str
 ) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
-        connection.commit()
+    damage(place, f"UPDATE alembic_version SET version_num = '{version}'")
     with pytest.raises(UnknownVersionError, match=version):
-        open_database(path)
-
-
-@pytest.mark.parametrize("name", ["plain", "with space", "what?", "per%20cent", "hash#", "käse"])
-def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name / "anchor.db"
-    path.parent.mkdir()
-    create_database(path).close()
-    open_database(path).close()
-    assert [entry.name for entry in tmp_path.iterdir()] == [name]
-    assert path.is_file()
+        open_database(place)
 
 
 # Sealing
@@ -254,7 +156,7 @@ def test_a_seal_gives_indices_in_the_order_of_acceptance(store: Database) -> Non
     assert sealed[0].root == Tree(leaves).root(3)
 
 
-def test_a_seal_without_anything_waiting_changes_nothing(path: Path, store: Database) -> None:
+def test_a_seal_without_anything_waiting_changes_nothing(store: Database) -> None:
     assert log.seal(store, NOW) is None
     accept(store, 1)
     log.seal(store, NOW)
@@ -293,7 +195,7 @@ def test_a_sealed_leaf_never_gets_another_index(store: Database) -> None:
     accept(store, 1, 2)
     log.seal(store, NOW)
     before = indices(store)
-    with pytest.raises(ChainGuardError, match="UNIQUE"), store.write() as connection:
+    with pytest.raises(ChainGuardError, match=r"(?i)unique"), store.write() as connection:
         connection.execute(waiting.insert().values(evidence_id=1))
         place_waiting(connection, 7)
     assert indices(store) == before
@@ -303,19 +205,17 @@ def test_two_leaves_never_get_the_same_index(store: Database) -> None:
     accept(store, 1, 2)
     log.seal(store, NOW)
     accept(store, 3)
-    with pytest.raises(ChainGuardError, match="UNIQUE"), store.write() as connection:
+    with pytest.raises(ChainGuardError, match=r"(?i)unique"), store.write() as connection:
         place_waiting(connection, 1)
     assert indices(store) == [(1, 0), (2, 1), (3, None)]
 
 
 @pytest.mark.parametrize(("lost", "left"), [("= 2", [(1, None), (3, None)]), ("> 0", [])])
 def test_a_seal_refuses_a_store_that_lost_waiting_leaves(
-    path: Path, store: Database, lost: str, left: list[tuple[int, int | None]]
+    place: StorePlace, store: Database, lost: str, left: list[tuple[int, int | None]]
 ) -> None:
     accept(store, 1, 2, 3)
-    with closing(sqlite3.connect(path)) as connection:  # foreign keys are off in there
-        connection.execute(f"DELETE FROM evidence WHERE id {lost}")
-        connection.commit()
+    damage(place, f"DELETE FROM evidence WHERE id {lost}")
     with pytest.raises(ChainGuardError, match=f"{len(left)} of the 3 leaves that wait"):
         log.seal(store, NOW)
     assert indices(store) == left
@@ -335,52 +235,6 @@ def test_erasing_a_record_keeps_its_leaf_and_place(store: Database) -> None:
     assert sealed[0].root == Tree(leaves).root(3)
 
 
-# Concurrent writers
-
-ACCEPT_MANY = """
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from anchor.store.database import open_database
-from anchor.store.evidence import NewEvidence, insert_evidence, known_identities
-from anchor.digest import Digests
-from anchor.types import Hash32
-
-store = open_database(Path(sys.argv[1]))
-
-def accept(number):
-    item = NewEvidence(
-        identity=b"one and the same", source="here", record=b"%d" % number,
-        digests=Digests(sha256=bytes(32), sm3=None, size=0), leaf=Hash32(bytes(32)), accepted_at="",
-    )
-    with store.write() as connection:
-        if not known_identities(connection, [item.identity]):
-            insert_evidence(connection, [item])
-            return 1
-    return 0
-
-with ThreadPoolExecutor(8) as pool:
-    print(sum(pool.map(accept, range(50))))
-"""
-
-
-def test_a_hundred_writers_in_two_processes_accept_the_same_evidence_once(
-    path: Path, store: Database
-) -> None:
-    command = [sys.executable, "-W", "error", "-c", ACCEPT_MANY, str(path)]
-    with ThreadPoolExecutor(2) as pool:
-        done = list(
-            pool.map(
-                lambda _: subprocess.run(command, capture_output=True, text=True, check=True),
-                range(2),
-            )
-        )
-    assert sorted(run.stdout.strip() for run in done) == ["0", "1"]
-    assert [run.stderr for run in done] == ["", ""]
-    with store.read() as connection:
-        assert count_evidence(connection) == (1, 1)
-
-
 def test_a_reader_sees_one_state_while_others_write(store: Database) -> None:
     accept(store, 1)
     with store.read() as connection:
@@ -393,8 +247,305 @@ def test_a_reader_sees_one_state_while_others_write(store: Database) -> None:
         assert count_evidence(connection) == (2, 0)
 
 
-def test_more_identities_than_one_statement_may_bind_are_looked_up(store: Database) -> None:
-    accept(store, *range(1_200))
-    identities = [make_item(number).identity for number in range(0, 2_400, 2)]
+# Accepting
+
+
+def test_what_is_accepted_twice_is_one_row_in_a_few_rows_and_in_thousands(store: Database) -> None:
+    assert accept(store, 1, 2, 1) == 2
+    assert accept(store, 2, 3) == 1
+    assert accept(store, *range(3, 3_000), *range(3, 10)) == 2_996
+    assert accept(store, *range(3_000)) == 1
     with store.read() as connection:
-        assert len(known_identities(connection, identities)) == 600
+        assert count_evidence(connection) == (3_000, 3_000)
+        order = [1, 2, *range(3, 3_000), 0]
+        assert load_waiting(connection) == b"".join(make_item(number).leaf for number in order)
+
+
+def make_with(sha256: bytes | None, sm3: bytes | None, source: str) -> NewEvidence:
+    digests = Digests(sha256=sha256, sm3=sm3, size=None)
+    what = source.encode() + (sha256 or b"") + (sm3 or b"")
+    identity = make_identity(digests, what)
+    return make_item(0)._replace(identity=identity, source=source, sha256=sha256, sm3=sm3)
+
+
+def test_evidence_is_found_by_either_digest_and_by_its_file(store: Database) -> None:
+    one, other = hashlib.sha256(b"1").digest(), hashlib.sha256(b"2").digest()
+    alike = one[:16] + other[16:]  # found in the same stretch of the index, and is another digest
+    with store.write() as connection:
+        insert_evidence(
+            connection,
+            [
+                make_with(one, None, "/a"),
+                make_with(one, other, "/b"),
+                make_with(None, one, "digest:c"),
+                make_with(alike, None, "/a"),
+            ],
+        )
+
+    def found(sha256: bytes | None, sm3: bytes | None) -> list[str]:
+        with store.read() as connection:
+            digests = Digests(sha256=sha256, sm3=sm3, size=None)
+            return [item.source for item in find_by_digest(connection, digests)]
+
+    assert found(one, None) == ["/a", "/b"]
+    assert found(alike, None) == ["/a"]
+    assert found(None, one) == ["digest:c"]
+    assert found(None, other) == ["/b"]
+    assert found(one, one) == ["/a", "/b", "digest:c"]
+    assert found(other, None) == []
+    with store.read() as connection:
+        assert [item.id for item in find_by_file(connection, "/a")] == [1, 4]
+        assert find_by_file(connection, "digest:c") == []
+
+
+@pytest.mark.fault("G5", how="one idempotency key, two contents", then="the second is refused")
+def test_an_idempotency_key_is_for_one_submission(store: Database) -> None:
+    def submit(number: int, key: bytes | None) -> tuple[str, bool]:
+        with store.write() as connection:
+            stored, is_new = insert_once(connection, make_item(number), key)
+            return stored.source, is_new
+
+    assert submit(1, b"k") == ("evidence 1", True)
+    assert submit(1, b"k") == ("evidence 1", False)
+    with pytest.raises(UsageError, match="idempotency key"):
+        submit(2, b"k")
+    assert submit(2, b"other") == ("evidence 2", True)
+    assert submit(3, None) == ("evidence 3", True)
+    assert submit(3, None) == ("evidence 3", False)
+    with store.read() as connection:
+        assert count_evidence(connection) == (3, 3)
+
+
+# The lease
+
+
+@pytest.mark.fault("G1", how="a second process takes the lease", then="it is refused; nothing else")
+def test_only_one_process_has_the_lease(place: StorePlace, store: Database) -> None:
+    other = open_database(place)
+    assert other.is_leased()
+    with pytest.raises(ChainGuardError, match="another process is sealing"), other.hold_lease():
+        raise AssertionError
+    assert other.is_leased()
+    other.close()
+    # The first one goes on.
+    accept(store, 1)
+    assert log.seal(store, NOW) is not None
+
+
+def test_a_lease_ends_with_its_block(place: StorePlace) -> None:
+    created = create_database(place)
+    assert not created.is_leased()
+    for _ in range(2):
+        with created.hold_lease():
+            assert created.is_leased()
+        assert not created.is_leased()
+    with pytest.raises(RuntimeError, match="take the lease"), created.sequence():
+        raise AssertionError
+    created.close()
+
+
+HOLD_LEASE = """
+import sys, time
+from pathlib import Path
+from anchor.store.database import open_database
+from anchor.store.places import parse_place
+
+with open_database(parse_place(sys.argv[1], Path("/"))).hold_lease():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def url_of(place: StorePlace) -> str:
+    return getattr(place, "url", str(place))
+
+
+@pytest.mark.fault("G1", how="kill -9 of the process with the lease", then="a standby takes over")
+def test_a_lease_ends_with_its_process(place: StorePlace) -> None:
+    created = create_database(place)
+    command = [sys.executable, "-c", HOLD_LEASE, url_of(place)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert created.is_leased()
+        process.kill()
+    for _ in range(100):
+        if not created.is_leased():
+            break
+        threading.Event().wait(0.05)
+    with created.hold_lease():
+        pass
+    created.close()
+
+
+ATTEMPT = Attempt(tx_hash=Hash32(bytes(32)), raw=b"raw", head_size=None, max_fee=1, priority_fee=1)
+
+
+@pytest.mark.fault(
+    "G3",
+    how="the holder of the lease is stopped while another takes over, and wakes up",
+    then="it can neither seal nor reserve, sign or settle a nonce",
+)
+def test_who_lost_the_lease_without_noticing_changes_nothing_any_more(
+    place: StorePlace, store: Database
+) -> None:
+    accept(store, 1, 2)
+    journal = StoredJournal(store, lambda: NOW)
+    chain, sender = ChainId(1), Address(bytes(20))
+    slot = journal.reserve_slot(chain, sender, 7)
+    # As another process would, had the system taken the lock from this one.
+    damage(place, "UPDATE lease SET epoch = epoch + 1, holder = 'process 7 on elsewhere'")
+    for change in (
+        lambda: log.seal(store, NOW),
+        lambda: journal.reserve_slot(chain, sender, 8),
+        lambda: journal.save_attempt(slot, ATTEMPT),
+        lambda: journal.settle_slot(slot, "included"),
+    ):
+        with pytest.raises(ChainGuardError, match="taken over this log: process 7 on elsewhere"):
+            change()
+    assert indices(store) == [(1, None), (2, None)]
+    found = journal.open_slot(chain)
+    assert found is not None
+    assert (found.nonce, found.attempts) == (7, ())
+    # It may still take evidence in.
+    accept(store, 3)
+
+
+def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
+    place: StorePlace, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is between the check and the commit goes first: the taker waits for it."""
+    accept(store, 1)
+    taken: list[str] = []
+    original = log.place_waiting
+
+    def take() -> None:
+        damage(place, "UPDATE lease SET epoch = epoch + 1")
+        taken.append("taken")
+
+    taker = threading.Thread(target=take)
+
+    def place_slowly(*arguments: Any) -> int:
+        taker.start()
+        threading.Event().wait(0.3)
+        taken.append("placed")
+        return original(*arguments)
+
+    monkeypatch.setattr(log, "place_waiting", place_slowly)
+    assert log.seal(store, NOW) is not None
+    taker.join()
+    assert taken == ["placed", "taken"]
+    with pytest.raises(ChainGuardError, match="taken over"):
+        log.seal(store, NOW)
+
+
+# Concurrent writers
+
+ACCEPT_MANY = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from anchor.digest import Digests
+from anchor.pipeline.acceptance import Submission, accept_once
+from anchor.store.database import open_database
+from anchor.store.places import parse_place
+
+project = SimpleNamespace(database=open_database(parse_place(sys.argv[1], Path("/"))))
+key = sys.argv[2] or None
+digests = Digests(sha256=bytes(32), sm3=None, size=0)
+submission = Submission(source="here", name="evidence", digests=digests)
+
+with ThreadPoolExecutor(8) as pool:
+    for answer in pool.map(lambda _: accept_once(project, submission, key=key), range(50)):
+        print(answer.leaf.hex(), answer.record.hex(), answer.is_new)
+project.database.close()
+"""
+
+
+@pytest.mark.fault(
+    "G4",
+    how="the same evidence submitted 100 times at once by 16 threads in two processes",
+    then="one row, 100 equal answers",
+)
+@pytest.mark.parametrize("key", ["", "a key"])
+def test_the_same_submitted_a_hundred_times_at_once_is_one_row_and_gets_equal_answers(
+    place: StorePlace, store: Database, key: str
+) -> None:
+    command = [sys.executable, "-W", "error", "-c", ACCEPT_MANY, url_of(place), key]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(
+            pool.map(
+                lambda _: subprocess.run(command, capture_output=True, text=True, check=False),
+                range(2),
+            )
+        )
+    assert [run.stderr for run in done] == ["", ""]
+    answers = [line.rsplit(" ", 1) for run in done for line in run.stdout.splitlines()]
+    assert len(answers) == 100
+    assert len({answer for answer, _ in answers}) == 1
+    assert sorted(is_new for _, is_new in answers) == ["False"] * 99 + ["True"]
+    with store.read() as connection:
+        assert count_evidence(connection) == (1, 1)
+
+
+@pytest.mark.fault(
+    "F17",
+    how="long lists of the same evidence taken in at once, in opposite orders",
+    then="whoever is in the way waits or begins again; each piece once",
+)
+def test_overlapping_lists_taken_in_at_once_are_each_accepted_once(store: Database) -> None:
+    numbers = list(range(4_000))
+    lists = [numbers, numbers[::-1], numbers[::2], numbers[::-3]]
+
+    def take(wanted: list[int]) -> int:
+        items = [make_item(number) for number in wanted]
+        return store.write_again(lambda connection: insert_evidence(connection, items))
+
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(take, lists))
+    assert sum(counts) == 4_000
+    with store.read() as connection:
+        assert count_evidence(connection) == (4_000, 4_000)
+
+
+def test_evidence_comes_in_while_seals_go_on(store: Database) -> None:
+    """Whatever is committed in the middle of a seal waits for the next one."""
+    stop = threading.Event()
+
+    def take(first: int) -> int:
+        number = first
+        while not stop.is_set():
+            accept(store, number, number + 1)
+            number += 2
+        return number - first
+
+    with ThreadPoolExecutor(2) as pool:
+        taking = [pool.submit(take, first) for first in (0, 1_000_000)]
+        for _ in range(15):
+            log.seal(store, NOW)
+        stop.set()
+        count = sum(future.result() for future in taking)
+    log.seal(store, NOW)
+    places = [index for _, index in indices(store)]
+    assert sorted(index for index in places if index is not None) == list(range(count))
+    with store.read() as connection:
+        newest = newest_head(connection)
+        assert newest is not None
+        leaves = load_leaves(connection, 0, count)
+    assert newest.head.root == Tree(leaves).root(count)
+
+
+def test_who_is_disturbed_again_and_again_says_so(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def work(connection: object) -> None:
+        calls.append(1)
+        raise StoreBusyError("disturbed")
+
+    with pytest.raises(StoreBusyError):
+        store.write_again(work)
+    assert len(calls) in (1, 5)

@@ -45,6 +45,15 @@ def command(
     again: Annotated[
         bool, typer.Option("--again", help="Record the same file anew, as evidence of its own.")
     ] = False,
+    key: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--idempotency-key",
+            metavar="KEY",
+            help="Record one piece of evidence under this key: the same call again adds nothing, "
+            "and other evidence with the same key is refused.",
+        ),
+    ] = None,
     workers: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(min=1, max=64, help="Threads that hash; by default one for each core."),
@@ -55,7 +64,7 @@ def command(
     """Hash evidence and record it; `anchor run --once` then anchors it."""
     from anchor.executor import open_executor
     from anchor.intake import find_sources
-    from anchor.pipeline.acceptance import accept
+    from anchor.pipeline.acceptance import Acceptance, accept, accept_with_key
     from anchor.pipeline.gathering import gather
 
     output = Output(as_json=as_json)
@@ -64,16 +73,31 @@ def command(
         labelled = _labelled(project, _STDIN in (paths or []), digest or [], digests_from, name)
         if not files and not labelled:
             raise UsageError("nothing to add: name files, folders, - or --digest")
+        if key is not None:
+            _check_alone(files, labelled, again=again)
         with open_executor(workers) as executor, output.progress("hashing") as progress:
             gathered = gather(
                 project,
                 find_sources(files, follow_symlinks=follow_symlinks),
                 executor=executor,
                 again=again,
+                key=key,
                 on_done=progress.advance,
             )
-        done = accept(project, labelled, again=again)
+        if key is None:
+            done = accept(project, labelled, again=again)
+        elif labelled:
+            done = accept_with_key(project, labelled, key)
+        else:
+            done = Acceptance(new=0, known=0)
     _report(output, gathered, new=gathered.new + done.new, known=gathered.known + done.known)
+
+
+def _check_alone(files: list[Path], labelled: list[Submission], *, again: bool) -> None:
+    if again:
+        raise UsageError("--again and --idempotency-key exclude each other")
+    if len(files) + len(labelled) != 1 or any(path.is_dir() for path in files):
+        raise UsageError("--idempotency-key goes with one file, one --digest or standard input")
 
 
 def _labelled(

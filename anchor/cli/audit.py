@@ -60,9 +60,8 @@ def command(
 def _audit_own(output: Output, config_path: Path | None, *, rebuild: bool) -> None:
     from anchor.cli.session import project_session
     from anchor.pipeline.auditing import audit_project, rebuild_tiles
-    from anchor.store.lock import hold_lock
 
-    with project_session(config_path) as project, hold_lock(project.config.lock):
+    with project_session(config_path) as project, project.database.hold_lease():
         if rebuild:
             output.line(f"made the tiles of {rebuild_tiles(project):,} leaves again")
         audit = audit_project(project)

@@ -29,12 +29,11 @@ def command(
     from anchor.pipeline.deployment import deploy, deploy_plainly
     from anchor.registry.artifact import registry_address
     from anchor.registry.keccak import format_address
-    from anchor.store.lock import hold_lock
 
     output = Output(as_json=as_json)
     with (
         project_session(config_path, moved=plain) as project,
-        hold_lock(project.config.lock),
+        project.database.hold_lease(),
     ):
         config = project.config
         node = open_node(config.rpc)

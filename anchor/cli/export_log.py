@@ -31,11 +31,10 @@ def command(
     from anchor.pipeline.anchoring import check_standing, refresh_anchors
     from anchor.pipeline.publishing import publish_log
     from anchor.published import open_target
-    from anchor.store.lock import hold_lock
 
     output = Output(as_json=as_json)
     target = open_target(place)
-    with project_session(config_path) as project, hold_lock(project.config.lock):
+    with project_session(config_path) as project, project.database.hold_lease():
         try:
             node = open_node(project.config.rpc)
             check_standing(project, node)

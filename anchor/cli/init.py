@@ -52,6 +52,14 @@ def command(
             "address it has on every chain.",
         ),
     ] = None,
+    store: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="FILE|URL",
+            help="Where to keep what is recorded: postgresql://user@host/database, or another "
+            "name for the SQLite file.",
+        ),
+    ] = None,
     devnet: Annotated[
         bool, typer.Option("--devnet", help="Use `anchor devnet` and its public test key.")
     ] = False,
@@ -63,14 +71,18 @@ def command(
     from anchor.pipeline.setup import plan_dev_project, plan_project, write_dev_key
     from anchor.registry.artifact import registry_address
     from anchor.registry.keccak import format_address, parse_address
+    from anchor.store.places import holds_password, parse_place
     from anchor.types import log_number, log_owner
 
     output = Output(as_json=as_json)
     folder = folder.resolve()
     place = None if registry is None else parse_address(registry, what="--registry")
+    store_place = None if store is None else parse_place(store, folder)
     if devnet:
         url = rpc or DEVNET_URL
-        config = plan_dev_project(folder, open_node(url), url=url, number=number, registry=place)
+        config = plan_dev_project(
+            folder, open_node(url), url=url, number=number, registry=place, store=store_place
+        )
     elif rpc is None:
         raise UsageError("--rpc is missing", hint="for a first try: `anchor init --devnet`")
     else:
@@ -89,6 +101,7 @@ def command(
             finality=_finality(finality),
             wait="included",
             registry=place,
+            store=store_place,
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,6 +111,9 @@ def command(
     if not is_plain_url(config.rpc):
         output.note("The URL may hold a secret, so only its host is in the configuration:")
         output.note("set ANCHOR_CHAIN__RPC to the whole URL for every command.")
+    if store is not None and holds_password(store):
+        output.note("The store's URL is in the configuration without its password: set")
+        output.note("ANCHOR_STORE to the whole URL for every command.")
     if devnet:
         write_dev_key(config)
     if config.registry != registry_address():

@@ -20,11 +20,13 @@ from anchor.cli.session import (
 from anchor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from anchor.pipeline.daemon import Happened
+    from anchor.pipeline.daemon import Pace
     from anchor.pipeline.project import Project
 
 NAME = "run"
 
+# Seconds between two looks of a standby whether it is needed.
+_STANDBY_POLL = 1.0
 # Seconds that a transaction on its way gets after the signal to stop.
 _GRACE = 20.0
 
@@ -42,6 +44,18 @@ def command(
         Optional[int],  # noqa: UP045
         typer.Option(min=1, help="Seal earlier when so many are waiting; by default 10,000."),
     ] = None,
+    size: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            "--bytes", min=1, help="Seal earlier when the records that wait have so many bytes."
+        ),
+    ] = None,
+    standby: Annotated[
+        bool,
+        typer.Option(
+            "--standby", help="While another process runs for this log, wait and then take over."
+        ),
+    ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,18 +63,23 @@ def command(
 
     With --json, `run --once` prints one document, and `run` one for each event, a line each.
     """
-    from anchor.store.lock import hold_lock
+    from anchor.pipeline.daemon import Pace
 
-    if once and not (every is None and leaves is None):
-        raise UsageError("--every and --leaves say how `run` goes on; with --once it does not")
+    if once and not (every is None and leaves is None and size is None):
+        raise UsageError(
+            "--every, --leaves and --bytes say how `run` goes on; with --once it does not"
+        )
     if wait is not None and not once:
         raise UsageError("--wait goes with --once: `run` watches every anchor until it is final")
-    output = Output(as_json=as_json)
-    with project_session(config_path) as project, hold_lock(project.config.lock):
+    if standby and once:
+        raise UsageError("--standby goes with `run`; `run --once` is refused beside another run")
+    with project_session(config_path) as project:
         if once:
-            _run_once(output, project, wait)
+            with project.database.hold_lease():
+                _run_once(Output(as_json=as_json), project, wait)
         else:
-            _run_on(as_json, project, every=every or 60.0, leaves=leaves or 10_000)
+            pace = Pace(seconds=every or 60.0, leaves=leaves or 10_000, size=size)
+            _run_on(as_json, project, pace, standby=standby)
 
 
 def _run_once(output: Output, project: Project, wait: str | None) -> None:
@@ -100,8 +119,8 @@ def _run_once(output: Output, project: Project, wait: str | None) -> None:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _run_on(as_json: bool, project: Project, *, every: float, leaves: int) -> None:
-    from anchor.pipeline.daemon import Daemon, Happened, Pace, StoppableClock
+def _run_on(as_json: bool, project: Project, pace: Pace, *, standby: bool) -> None:
+    from anchor.pipeline.daemon import Daemon, Happened, StoppableClock, Stopped
     from anchor.pipeline.project import utc_now
 
     def tell(happened: Happened) -> None:
@@ -112,19 +131,25 @@ def _run_on(as_json: bool, project: Project, *, every: float, leaves: int) -> No
             line = f"{utc_now()} {happened.event:<9} {happened.text}"
         print(line, flush=True)
 
-    config = project.config
+    config, database = project.config, project.database
     # Opened now, so that a wrong password is told at once.
     signer = open_signer(config)
     clock = StoppableClock(SystemClock(), grace=_GRACE)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: clock.stopping.set())
-    pace = Pace(seconds=every, leaves=leaves)
-    tell(
-        Happened(
-            event="started",
-            text=f"sealing every {every:g} seconds, or when {leaves:,} are waiting; "
-            "stop it with Ctrl-C or SIGTERM",
-        )
-    )
-    Daemon(project, open_node(config.rpc), signer, clock, pace, tell=tell).run()
+
+    def wait() -> None:
+        if clock.stopping.is_set():
+            raise Stopped
+        clock.sleep(_STANDBY_POLL)
+
+    if standby and database.is_leased():
+        tell(Happened(event="standby", text="another process runs for this log; waiting"))
+    try:
+        with database.wait_for_lease(wait) if standby else database.hold_lease():
+            tell(Happened(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
+            Daemon(project, open_node(config.rpc), signer, clock, pace, tell=tell).run()
+    except Stopped:
+        tell(Happened(event="stopped", text="it was still waiting"))
+        return
     tell(Happened(event="stopped", text="what is added from now on waits for the next run"))

@@ -14,10 +14,9 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     from anchor.log import seal
     from anchor.pipeline.anchoring import check_standing
     from anchor.pipeline.project import utc_now
-    from anchor.store.lock import hold_lock
 
     output = Output(as_json=as_json)
-    with project_session(config_path) as project, hold_lock(project.config.lock):
+    with project_session(config_path) as project, project.database.hold_lease():
         # A store older than the chain would grow a fork that no anchor can ever take.
         check_standing(project, open_node(project.config.rpc))
         sealed = seal(project.database, utc_now())

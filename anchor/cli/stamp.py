@@ -39,10 +39,9 @@ def command(
     What is included but not final yet gets a promise, which `anchor upgrade` completes later.
     """
     from anchor.pipeline.round import State, anchor_round
-    from anchor.store.lock import hold_lock
 
     output = Output(as_json=as_json)
-    with project_session(config_path) as project, hold_lock(project.config.lock):
+    with project_session(config_path) as project, project.database.hold_lease():
         config = project.config
         gathered = _gather(project, files, output)
         _report_left_out(output, gathered)

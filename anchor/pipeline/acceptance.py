@@ -7,17 +7,19 @@ import mimetypes
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import lru_cache, partial
 
 from anchor.digest import Digests
+from anchor.errors import UsageError
 from anchor.merkle import hash_leaf
-from anchor.pipeline.project import Project
-from anchor.record import SALT_BYTES, build_record, format_time
-from anchor.store.evidence import NewEvidence, insert_evidence, known_identities
+from anchor.pipeline.project import Project, utc_now
+from anchor.record import SALT_BYTES, encode_record
+from anchor.store.evidence import NewEvidence, insert_evidence, insert_once, make_identity
+from anchor.types import Hash32
 
 # In one transaction: so many that the index over random identities pays its pages off, and so few
-# that their rows take little memory and others may write in between.
-_BATCH = 50_000
+# that their rows take little memory.
+_BATCH = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,15 @@ class Acceptance:
     known: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The answer to one submission, the same for each repetition of it but for ``is_new``."""
+
+    leaf: Hash32
+    record: bytes | None
+    is_new: bool
+
+
 def accept(
     project: Project,
     submissions: Sequence[Submission],
@@ -56,55 +67,73 @@ def accept(
     """
     new = 0
     for start in range(0, len(submissions), _BATCH):
-        new += _accept_batch(project, submissions[start : start + _BATCH], again, random_bytes)
+        now = utc_now()
+        items = [
+            _prepare(submission, random_bytes(SALT_BYTES) if again else b"", random_bytes, now)
+            for submission in submissions[start : start + _BATCH]
+        ]
+        # Where another process takes in the same evidence, one of the two waits or begins again.
+        new += project.database.write_again(partial(insert_evidence, items=items))
     return Acceptance(new=new, known=len(submissions) - new)
 
 
-def _accept_batch(
+def accept_once(
     project: Project,
-    submissions: Sequence[Submission],
-    again: bool,
-    random_bytes: Callable[[int], bytes],
-) -> int:
-    wanted: dict[bytes, Submission] = {}
-    for submission in submissions:
-        unique = random_bytes(SALT_BYTES) if again else b""
-        wanted.setdefault(_identify(submission, unique), submission)
-    with project.database.write() as connection:
-        known = known_identities(connection, list(wanted))
-        now = datetime.now(UTC)
-        accepted_at = format_time(now)
-        fresh = [
-            _prepare(submission, identity, random_bytes(SALT_BYTES), now, accepted_at)
-            for identity, submission in wanted.items()
-            if identity not in known
-        ]
-        insert_evidence(connection, fresh)
-    return len(fresh)
+    submission: Submission,
+    *,
+    key: str | None = None,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> Accepted:
+    """Accept one piece of evidence, or find it; when this returns it is durable.
+
+    ``key`` is an idempotency key: however often and from wherever a submission is repeated with
+    it, it is accepted once.  Without a key its source and digests say what is the same.
+
+    Raises:
+        UsageError: other evidence was submitted with this key.
+    """
+    unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
+    item = _prepare(submission, unique, random_bytes, utc_now())
+    key_hash = None if key is None else hashlib.sha256(unique).digest()
+    stored, is_new = project.database.write_again(partial(insert_once, item=item, key=key_hash))
+    return Accepted(leaf=stored.leaf, record=stored.record, is_new=is_new)
+
+
+def accept_with_key(project: Project, submissions: Sequence[Submission], key: str) -> Acceptance:
+    """Accept the one submission there is under an idempotency key.
+
+    Raises:
+        UsageError: there are more or none, or the key was used for other evidence.
+    """
+    if len(submissions) != 1:
+        raise UsageError("an idempotency key goes with one file or digest")
+    is_new = accept_once(project, submissions[0], key=key).is_new
+    return Acceptance(new=int(is_new), known=int(not is_new))
 
 
 def _prepare(
-    submission: Submission, identity: bytes, salt: bytes, now: datetime, accepted_at: str
+    submission: Submission, unique: bytes, random_bytes: Callable[[int], bytes], now: str
 ) -> NewEvidence:
-    media_type, _ = mimetypes.guess_type(submission.name)
-    record = build_record(
-        digests=submission.digests,
+    digests = submission.digests
+    record = encode_record(
+        digests=digests,
         name=submission.name,
-        media_type=media_type,
-        salt=salt,
+        media_type=_guess_media_type(submission.name),
+        salt=random_bytes(SALT_BYTES),
         recorded_at=now,
     )
     return NewEvidence(
-        identity=identity,
+        identity=make_identity(digests, _describe(submission, unique)),
         source=submission.source,
-        digests=submission.digests,
-        record=record.encoded,
-        leaf=hash_leaf(record.encoded),
-        accepted_at=accepted_at,
+        sha256=digests.sha256,
+        sm3=digests.sm3,
+        record=record,
+        leaf=hash_leaf(record),
+        accepted_at=now,
     )
 
 
-def _identify(submission: Submission, unique: bytes) -> bytes:
+def _describe(submission: Submission, unique: bytes) -> bytes:
     digests = submission.digests
     parts = (
         submission.source.encode("utf-8", "surrogateescape"),
@@ -113,4 +142,15 @@ def _identify(submission: Submission, unique: bytes) -> bytes:
         unique,
     )
     # Length-prefixed, so that no two different tuples are the same bytes.
-    return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).digest()
+    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+
+
+def _guess_media_type(name: str) -> str | None:
+    parts = name.rsplit(".", 2)
+    return _guess_by_ending(".".join([parts[0][-1:], *parts[1:]]))
+
+
+@lru_cache(maxsize=4_096)
+def _guess_by_ending(ending: str) -> str | None:
+    # Two endings matter: the last one may only say how the other one's type is packed.
+    return mimetypes.guess_type(ending)[0]

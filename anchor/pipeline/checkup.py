@@ -33,7 +33,6 @@ from anchor.pipeline.project import open_project, trust_entry
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
 from anchor.store.database import MIGRATION_HEAD
-from anchor.store.lock import is_locked
 from anchor.trust import MAX_POLICY_BYTES, parse_policy
 from anchor.verify import Block
 
@@ -67,7 +66,7 @@ def _look_at_store(patient: Patient) -> str:
 
 
 def _look_at_lock(patient: Patient) -> str | Note:
-    if is_locked(patient.config.lock):
+    if patient.project.database.is_leased():
         return Note("held by another process", "it is sealing or anchoring: let it finish")
     return "free"
 
@@ -277,7 +276,7 @@ CHECKS = (
     Check("kernel", (), _look_at_kernel),
     Check("configuration", (), _look_at_configuration),
     Check("store", ("configuration",), _look_at_store),
-    Check("lock", ("configuration",), _look_at_lock),
+    Check("lock", ("store",), _look_at_lock),
     Check("policy", ("configuration",), _look_at_policy),
     Check("signer", ("configuration",), _look_at_signer),
     Check("node", ("configuration",), _look_at_node),

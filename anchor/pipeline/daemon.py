@@ -18,7 +18,7 @@ from anchor.errors import AnchorError, CannotCheckError, FundsError, NotFinalErr
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.project import Project
 from anchor.pipeline.round import Round, anchor_round
-from anchor.store.evidence import count_waiting
+from anchor.store.evidence import count_waiting, measure_waiting
 from anchor.store.heads import AnchoredHead, load_reversible_anchors, newest_anchored
 
 # Seconds between two looks at what is waiting, and between two at what may have become final.
@@ -71,10 +71,18 @@ class StoppableClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """When to seal: ``seconds`` after the last seal, or as soon as ``leaves`` are waiting."""
+    """When to seal: ``seconds`` after the last seal, or as soon as enough is waiting.
+
+    Enough are ``leaves`` pieces of evidence, or records of ``size`` bytes in all.
+    """
 
     seconds: float
     leaves: int
+    size: int | None = None
+
+    def __str__(self) -> str:
+        text = f"sealing every {self.seconds:g} seconds, or when {self.leaves:,} are waiting"
+        return text if self.size is None else f"{text} or their records have {self.size:,} bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +157,10 @@ class Daemon:
             return is_time
         with self._project.database.read() as connection:
             waiting = count_waiting(connection)
-        return waiting >= self._pace.leaves or (is_time and waiting > 0)
+            if not waiting or is_time or waiting >= self._pace.leaves:
+                return waiting > 0
+            size = self._pace.size
+            return size is not None and measure_waiting(connection) >= size
 
     def _work(self) -> bool:
         """Do one round; return whether it sealed anything."""

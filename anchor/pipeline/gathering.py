@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anchor.checksums import decode_name
 from anchor.intake import Found, Hashed, Problem, Skipped, hash_sources
-from anchor.pipeline.acceptance import Submission, accept
+from anchor.pipeline.acceptance import Submission, accept, accept_with_key
 from anchor.pipeline.project import Project
 from anchor.record import MAX_NAME_CHARACTERS
 
@@ -36,10 +36,14 @@ def gather(
     *,
     executor: Executor,
     again: bool = False,
+    key: str | None = None,
     keep_files: bool = False,
     on_done: Callable[[int, int], None] | None = None,
 ) -> Gathered:
-    """Accept every file found; what cannot be read is reported, and the rest is done."""
+    """Accept every file found; what cannot be read is reported, and the rest is done.
+
+    ``key`` is an idempotency key, for one file only.
+    """
     files: list[Hashed] = []
     problems: list[Problem] = []
     skipped: list[Skipped] = []
@@ -48,7 +52,13 @@ def gather(
 
     def accept_chunk() -> None:
         nonlocal new, known, size
-        done = accept(project, [_submission(hashed) for hashed in chunk], again=again)
+        if not chunk:
+            return
+        submissions = [_submission(hashed) for hashed in chunk]
+        if key is None:
+            done = accept(project, submissions, again=again)
+        else:
+            done = accept_with_key(project, submissions, key)
         new += done.new
         known += done.known
         size += sum(hashed.digests.size or 0 for hashed in chunk)

@@ -51,7 +51,7 @@ def create_project(config: Config) -> Project:
     Raises:
         ConfigError: there is a project, or one of its files, already.
     """
-    for path in (config.file, config.trust, config.store, config.log_key):
+    for path in (config.file, config.trust, config.log_key):
         if path.exists():
             raise ConfigError(
                 f"{path} exists already", hint="choose an empty folder, or use the project in it"
@@ -124,7 +124,7 @@ def pin_registry(database: Database, registry: Address) -> None:
     Raises:
         ChainGuardError: something is sealed.
     """
-    with database.write() as connection:
+    with database.sequence() as connection:
         if newest_head(connection) is not None:
             raise ChainGuardError(
                 "this log has sealed heads: its registry cannot be exchanged any more",

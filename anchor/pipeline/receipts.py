@@ -14,7 +14,7 @@ from anchor.errors import AnchorError, UsageError
 from anchor.filenames import RECEIPT_SUFFIX
 from anchor.pipeline.gathering import source_of
 from anchor.receipt import MAX_RECEIPT_BYTES, Receipt, encode_receipt, parse_receipt
-from anchor.store.evidence import StoredEvidence, find_by_digest, find_by_source
+from anchor.store.evidence import StoredEvidence, find_by_digest, find_by_file
 from anchor.types import LogId
 
 # File systems take names of 255 bytes; the suffix and a counter need some of them.
@@ -93,7 +93,7 @@ def find_evidence(
     here = source_of(file)
     found = find_by_digest(connection, digests)
     if not found and or_changed:
-        found = find_by_source(connection, here)[-1:]
+        found = find_by_file(connection, here)[-1:]
     if not found:
         raise UsageError(
             f"{file} is not in this project's log, with this content",

@@ -22,6 +22,7 @@ from anchor.errors import (
 from anchor.filenames import CONFIG, TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
+from anchor.store.places import SqliteFile, StorePlace
 from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, make_log_id
 
@@ -39,10 +40,12 @@ def plan_project(
     finality: FinalityRule,
     wait: WaitFor,
     registry: Address | None = None,
+    store: StorePlace | None = None,
 ) -> Config:
     """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
 
     ``registry`` None is the standard address, deployed or not; any other must be there already.
+    ``store`` None is a SQLite file in the folder.
 
     Raises:
         ChainGuardError: the code at ``registry`` is not our registry's.
@@ -56,7 +59,7 @@ def plan_project(
     return Config(
         folder=folder,
         file=folder / CONFIG,
-        store=folder / "anchor.db",
+        store=store or SqliteFile(folder / "anchor.db"),
         tiles=folder / "tiles",
         log_key=folder / "log-key.pem",
         receipts=folder / "receipts",
@@ -90,7 +93,13 @@ def _check_code(node: Node, registry: Address, chain_id: ChainId) -> None:
 
 
 def plan_dev_project(
-    folder: Path, node: Node, *, url: str, number: int, registry: Address | None = None
+    folder: Path,
+    node: Node,
+    *,
+    url: str,
+    number: int,
+    registry: Address | None = None,
+    store: StorePlace | None = None,
 ) -> Config:
     """Return the configuration of a project on a devnet, with its public test key.
 
@@ -130,6 +139,7 @@ def plan_dev_project(
         finality=finality,
         wait="final",
         registry=registry,
+        store=store,
     )
 
 

@@ -1,57 +1,190 @@
-"""Opening and creating the store.
+"""Opening and creating the store, and its transactions.
 
 Only ``create_database`` creates; opening a store that is not there is an error, never an empty log.
-SQLite runs with a write-ahead log and ``synchronous=FULL``: an acknowledged commit survives a power
-cut (with NORMAL it does not).  Every write transaction begins IMMEDIATE, so that two writers wait
-for each other instead of failing half-way.
+What is particular to one kind of database is in ``sqlite`` and ``postgresql``.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, select
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from anchor.errors import ChainGuardError, ConfigError, UnknownVersionError
+from anchor.errors import (
+    AnchorError,
+    ChainGuardError,
+    ConfigError,
+    LeaseHeldError,
+    StoreBusyError,
+    UnknownVersionError,
+)
+from anchor.store.places import SqliteFile, StorePlace
+from anchor.store.schema import lease
 
-# How long a writer waits for another process's commit before it gives up, in milliseconds.
-_BUSY_TIMEOUT_MS = 10_000
 MIGRATION_HEAD = "0001"
 """The schema version this release reads and writes."""
 
+T = TypeVar("T")
+
+
+class Backend(Protocol):
+    """What is particular to one kind of database.
+
+    ``reading`` and ``sequencing`` are SQLAlchemy's execution options for transactions that only
+    read, and for those that must see one state from beginning to end.  ``attempts`` is how often a
+    transaction may be tried that another one disturbed.
+    """
+
+    @property
+    def reading(self) -> Mapping[str, Any]: ...
+
+    @property
+    def sequencing(self) -> Mapping[str, Any]: ...
+
+    @property
+    def attempts(self) -> int: ...
+
+    def create(self) -> Engine:
+        """Return an engine for a new, empty database; ConfigError where there is one already."""
+
+    def open(self) -> Engine:
+        """Return an engine for a database that must exist."""
+
+    def prepare(self, engine: Engine) -> None:
+        """Set up a database that is known to hold a store; refuse one that would lose commits."""
+
+    def explain(self, error: Exception) -> AnchorError | None:
+        """Return what a database error means; None where it is our own bug."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the lock of the one process that seals and sends; LeaseHeldError if it is held."""
+
+    def is_locked(self) -> bool:
+        """Say whether a process holds it."""
+
 
 class Database:
-    """An open store: ``write`` for a transaction that changes something, ``read`` otherwise."""
+    """An open store: ``write`` for a transaction that changes something, ``read`` otherwise.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._reader = engine.execution_options(anchor_read_only=True)
+    Whoever seals or sends holds the *lease*, and does it in ``sequence``.  Taking the lease counts
+    up the store's epoch, and a transaction of an earlier epoch is refused: a process that was
+    paused or cut off while another took over can never again change the log or sign.
+    """
+
+    def __init__(self, backend: Backend, engine: Engine) -> None:
+        self._backend = backend
+        self._writer = engine
+        self._reader = engine.execution_options(**backend.reading)
+        self._sequencer = engine.execution_options(**backend.sequencing)
+        self._epoch: int | None = None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Run one transaction; on return from the block it is committed and synced to disk."""
-        with _translated(), self._engine.begin() as connection:
+        with self._translated(), self._writer.begin() as connection:
             yield connection
+
+    def write_again(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction, again where others disturbed it; it has no other effect.
+
+        Raises:
+            StoreBusyError: they did not stop.
+        """
+        for _ in range(self._backend.attempts - 1):
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except StoreBusyError:
+                continue
+        with self.write() as connection:
+            return work(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Run reads against one consistent snapshot."""
-        with _translated(), self._reader.begin() as connection:
+        with self._translated(), self._reader.begin() as connection:
             yield connection
+
+    @contextmanager
+    def sequence(self) -> Iterator[Connection]:
+        """Run a transaction of the process that holds the lease; it sees one state throughout.
+
+        Raises:
+            ChainGuardError: another process has taken the lease since; nothing was changed.
+        """
+        if self._epoch is None:
+            raise RuntimeError("sealing and sending take the lease")
+        with self._translated(), self._sequencer.begin() as connection:
+            # Locked for sharing, so that nobody takes the lease before this is committed.
+            query = select(lease.c.epoch, lease.c.holder).with_for_update(read=True)
+            current = connection.execute(query).one()
+            if current.epoch != self._epoch:
+                raise ChainGuardError(
+                    f"another process has taken over this log: {current.holder}",
+                    hint="this one was cut off or stopped for a while; nothing was changed",
+                )
+            yield connection
+
+    @contextmanager
+    def hold_lease(self) -> Iterator[None]:
+        """Be the one process that seals and sends for this log, to the end of the block.
+
+        Raises:
+            LeaseHeldError: another process is.
+        """
+        with self._backend.lock():
+            with self.write() as connection:
+                taken = update(lease).values(epoch=lease.c.epoch + 1, holder=_describe_process())
+                self._epoch = connection.execute(taken.returning(lease.c.epoch)).scalar_one()
+            try:
+                yield
+            finally:
+                self._epoch = None
+
+    @contextmanager
+    def wait_for_lease(self, wait: Callable[[], None]) -> Iterator[None]:
+        """Be that process as soon as no other is; ``wait`` passes the time between two tries."""
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(self.hold_lease())
+                    break
+                except LeaseHeldError:
+                    wait()
+            yield
+
+    def is_leased(self) -> bool:
+        """Say whether some process holds the lease now."""
+        return self._backend.is_locked()
 
     def close(self) -> None:
         """Release the connections."""
-        self._engine.dispose()
+        self._writer.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, sqlite3.OperationalError) as error:
+            explained = self._backend.explain(error)
+            if explained is None and isinstance(error, IntegrityError):
+                explained = ChainGuardError(
+                    f"the store contradicts itself: {error.orig}",
+                    hint="it was damaged or altered: restore it from a backup; nothing was changed",
+                )
+            if explained is None:
+                raise
+            raise explained from error
 
 
-def create_database(path: Path) -> Database:
-    """Create a new, empty store at ``path`` through the migrations.
+def create_database(place: StorePlace) -> Database:
+    """Create a new, empty store at ``place`` through the migrations.
 
     Raises:
         ConfigError: something is there already.
@@ -59,103 +192,72 @@ def create_database(path: Path) -> Database:
     from alembic import command
     from alembic.config import Config
 
-    try:
-        # O_EXCL: two `init` at once must not both succeed.  0600: records hold salts.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError as error:
-        raise ConfigError(f"there is already a store at {path}") from error
-    except OSError as error:
-        raise ConfigError(f"the store {path} cannot be created: {error.strerror}") from error
-    engine = _make_engine(path)
-    _write_ahead(engine)
+    backend = _choose_backend(place)
+    engine = backend.create()
     config = Config()
     config.set_main_option("script_location", "anchor.store:migrations")
     config.set_main_option("path_separator", "os")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return Database(engine)
+    database = Database(backend, engine)
+    try:
+        with database.write() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.execute(lease.insert().values(id=1, epoch=0, holder="nobody"))
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
-def open_database(path: Path) -> Database:
-    """Open the store at ``path``, which must exist and have this release's schema.
+def open_database(place: StorePlace) -> Database:
+    """Open the store at ``place``, which must exist and have this release's schema.
 
     Raises:
         ConfigError: it is not there, or is no store.
         UnknownVersionError: another schema version.
+        StoreUnavailableError: it does not answer.
     """
-    if not path.is_file():
-        raise ConfigError(
-            f"the store {path} is missing",
-            hint="restore it from a backup; only `anchor init` creates one, in a new folder",
-        )
-    engine = _make_engine(path)
-    database = Database(engine)
-    with database.read() as connection:
-        version = _schema_version(connection)
-    if version != MIGRATION_HEAD:
-        raise UnknownVersionError(
-            f"the store {path} has schema {version}; this release works with {MIGRATION_HEAD}"
-        )
-    _write_ahead(engine)
+    backend = _choose_backend(place)
+    engine = backend.open()
+    database = Database(backend, engine)
+    try:
+        with database.read() as connection:
+            version = _schema_version(connection)
+        if version is None:
+            raise ConfigError(
+                f"the store {place} is empty",
+                hint="only `anchor init` creates one, in a new folder",
+            )
+        if version != MIGRATION_HEAD:
+            raise UnknownVersionError(
+                f"the store {place} has schema {version}; this release works with {MIGRATION_HEAD}"
+            )
+        backend.prepare(engine)
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
-def _schema_version(connection: Connection) -> str | None:
-    from sqlalchemy import column, table
+def _choose_backend(place: StorePlace) -> Backend:
+    if isinstance(place, SqliteFile):
+        from anchor.store.sqlite import SqliteBackend
 
+        return SqliteBackend(place.path)
+    from anchor.store.postgresql import PostgresBackend
+
+    return PostgresBackend(place)
+
+
+def _schema_version(connection: Connection) -> str | None:
+    from sqlalchemy import column, inspect, table
+
+    if not inspect(connection).has_table("alembic_version"):
+        return None
     return connection.execute(
         select(column("version_num")).select_from(table("alembic_version"))
     ).scalar_one_or_none()
 
 
-def _make_engine(path: Path) -> Engine:
-    # autobegin is ours: pysqlite would begin DEFERRED and fail on the upgrade to a write lock.
-    # Not a URL in text: a folder's name may hold ? or %.
-    engine = create_engine(URL.create("sqlite", database=str(path)))
-    event.listen(engine, "connect", _configure_connection)
-    event.listen(engine, "begin", _begin_transaction)
-    return engine
-
-
-def _configure_connection(connection: Any, _record: object) -> None:
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _write_ahead(engine: Engine) -> None:
-    """Switch the file to WAL, where it stays; never one of which we do not know that it is ours."""
-    with _translated(), closing(engine.raw_connection()) as connection:
-        connection.cursor().execute("PRAGMA journal_mode=WAL")
-
-
-def _begin_transaction(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get("anchor_read_only", False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, sqlite3.OperationalError) as error:
-        reason = str(getattr(error, "orig", error))
-        if "locked" in reason:
-            raise ChainGuardError(
-                "the store is locked by another process",
-                hint="wait for it, or stop it; nothing was changed",
-            ) from error
-        raise ConfigError(f"the store cannot be used: {reason}") from error
-    except IntegrityError as error:
-        raise ChainGuardError(
-            f"the store contradicts itself: {error.orig}",
-            hint="it was damaged or altered: restore it from a backup; nothing was changed",
-        ) from error
-    except DatabaseError as error:
-        if "not a database" in str(error.orig) or "malformed" in str(error.orig):
-            raise ConfigError(f"the store cannot be read: {error.orig}") from error
-        raise
+def _describe_process() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"

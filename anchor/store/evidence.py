@@ -6,29 +6,45 @@ stands in two narrow tables.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
 
 from anchor.digest import Digests
-from anchor.store.schema import evidence, positions, waiting
+from anchor.errors import StoreBusyError, UsageError
+from anchor.store.schema import evidence, keys, positions, waiting
 from anchor.types import Hash32
 
-# SQLite binds at most 32,766 variables; a lookup of this many identities stays far below.
-_LOOKUP_CHUNK = 500
+# Below this, PostgreSQL takes longer to set up a COPY than to insert the rows.
+_WORTH_A_COPY = 1_000
+_DIGEST_PREFIX = 16
+_IDENTITY_HASH = 16
 
 _IS_PLACED = positions.c.evidence_id == evidence.c.id
 _PLACED = positions.join(evidence, _IS_PLACED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvidence:
+class NewEvidence(NamedTuple):
     """One piece of evidence to accept.  ``identity`` makes a repeated submission the same row."""
 
     identity: bytes
     source: str
-    digests: Digests
+    sha256: bytes | None
+    sm3: bytes | None
     record: bytes
     leaf: Hash32
     accepted_at: str
@@ -39,48 +55,102 @@ class StoredEvidence:
     """One accepted row; ``leaf_index`` is None until it is sealed."""
 
     id: int
+    identity: bytes
     source: str
     record: bytes
     leaf: Hash32
     leaf_index: int | None
 
 
-def insert_evidence(connection: Connection, items: Sequence[NewEvidence]) -> None:
-    """Insert rows whose identities are new (``known_identities`` says which are)."""
-    if not items:
-        return
-    last = connection.execute(select(func.coalesce(func.max(evidence.c.id), 0))).scalar_one()
-    connection.execute(
-        insert(evidence),
-        [
-            {
-                "identity": item.identity,
-                "source": item.source,
-                "sha256": item.digests.sha256,
-                "sm3": item.digests.sm3,
-                "record": item.record,
-                "leaf": item.leaf,
-                "accepted_at": item.accepted_at,
-            }
-            for item in items
-        ],
-    )
+def make_identity(digests: Digests, what: bytes) -> bytes:
+    """Return the identity of evidence with these digests that ``what`` tells from any other."""
+    digest = digests.sha256 or digests.sm3 or b""
+    return digest[:_DIGEST_PREFIX] + hashlib.sha256(what).digest()[:_IDENTITY_HASH]
+
+
+def insert_evidence(connection: Connection, items: Sequence[NewEvidence]) -> int:
+    """Insert those whose identity is new, in this order, and let them wait; return how many."""
+    if connection.dialect.name == "postgresql":
+        return _insert_into_postgresql(connection, items)
+    # As text: SQLAlchemy's own statements take longer for a row than SQLite does.
+    last = connection.exec_driver_sql(_LAST_ID).scalar_one()
+    if items:
+        connection.exec_driver_sql(_INSERT_NEW, list(items))
     # The transaction has the only writer, so that these are the rows above and no others.
-    connection.execute(
-        insert(waiting).from_select(
-            ["evidence_id"], select(evidence.c.id).where(evidence.c.id > last)
-        )
-    )
+    return connection.exec_driver_sql(_LET_WAIT, (last,)).rowcount
 
 
-def known_identities(connection: Connection, identities: Sequence[bytes]) -> set[bytes]:
-    """Return those of ``identities`` that are stored already."""
-    known: set[bytes] = set()
-    for start in range(0, len(identities), _LOOKUP_CHUNK):
-        chunk = identities[start : start + _LOOKUP_CHUNK]
-        rows = connection.execute(select(evidence.c.identity).where(evidence.c.identity.in_(chunk)))
-        known.update(row.identity for row in rows)
-    return known
+_LAST_ID = "SELECT coalesce(max(id), 0) FROM evidence"
+_LET_WAIT = "INSERT INTO waiting SELECT id FROM evidence WHERE id > ?"
+_INSERT_NEW = (
+    "INSERT INTO evidence (identity, source, sha256, sm3, record, leaf, accepted_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO NOTHING"
+)
+_STAGE = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS staged ON COMMIT DELETE ROWS AS "
+    "SELECT 0::bigint AS place, identity, source, sha256, sm3, record, leaf, accepted_at "
+    "FROM evidence WITH NO DATA"
+)
+_INSERT_STAGED = (
+    "WITH fresh AS (INSERT INTO evidence (identity, source, sha256, sm3, record, leaf, accepted_at)"
+    " SELECT identity, source, sha256, sm3, record, leaf, accepted_at FROM staged ORDER BY place"
+    " ON CONFLICT (identity) DO NOTHING RETURNING id) "
+    "INSERT INTO waiting SELECT id FROM fresh"
+)
+
+
+def _insert_into_postgresql(connection: Connection, items: Sequence[NewEvidence]) -> int:
+    from sqlalchemy.dialects.postgresql import insert as insert_or_not
+
+    from anchor.store.postgresql import copy_rows
+
+    if not items:
+        return 0
+    if len(items) < _WORTH_A_COPY:
+        fresh = insert_or_not(evidence).on_conflict_do_nothing().returning(evidence.c.id)
+        found = connection.execute(fresh, [item._asdict() for item in items]).scalars().all()
+        if found:
+            connection.execute(insert(waiting), [{"evidence_id": id} for id in sorted(found)])
+        return len(found)
+    connection.exec_driver_sql(_STAGE)
+    rows = ((place, *item) for place, item in enumerate(items))
+    copy_rows(connection, "staged", ("place", *NewEvidence._fields), rows)
+    return connection.exec_driver_sql(_INSERT_STAGED).rowcount
+
+
+def insert_once(
+    connection: Connection, item: NewEvidence, key: bytes | None
+) -> tuple[StoredEvidence, bool]:
+    """Insert ``item`` unless it is there; return the row, and whether it is new.
+
+    ``key`` is the hash of an idempotency key, under which only this very item may be submitted.
+
+    Raises:
+        UsageError: another was.
+        StoreBusyError: another process uses the key right now.
+    """
+    if key is not None:
+        of_key = select(keys.c.evidence_id).where(keys.c.key == key).scalar_subquery()
+        known = next(_load(connection, evidence.c.id == of_key), None)
+        if known is not None and known.identity != item.identity:
+            raise UsageError(
+                "other evidence was submitted with this idempotency key",
+                hint="give each submission a key of its own, and repeat it only as it was",
+            )
+    is_new = insert_evidence(connection, [item]) > 0
+    stored = next(_load(connection, evidence.c.identity == item.identity))
+    if is_new and key is not None:
+        _insert_key(connection, key, stored.id)
+    return stored, is_new
+
+
+def _insert_key(connection: Connection, key: bytes, evidence_id: int) -> None:
+    try:
+        connection.execute(insert(keys).values(key=key, evidence_id=evidence_id))
+    except IntegrityError as error:
+        raise StoreBusyError(
+            "another process submits evidence with the same idempotency key", hint="run again"
+        ) from error
 
 
 def count_evidence(connection: Connection) -> tuple[int, int]:
@@ -92,6 +162,12 @@ def count_evidence(connection: Connection) -> tuple[int, int]:
 def count_waiting(connection: Connection) -> int:
     """Return how many rows are not sealed yet."""
     return connection.execute(select(func.count(waiting.c.evidence_id))).scalar_one()
+
+
+def measure_waiting(connection: Connection) -> int:
+    """Return how many bytes the records have that are not sealed yet."""
+    size = func.coalesce(func.sum(func.length(evidence.c.record)), 0)
+    return int(connection.execute(select(size).select_from(waiting.join(evidence))).scalar_one())
 
 
 def count_misplaced(connection: Connection) -> tuple[int, int]:
@@ -151,20 +227,22 @@ def load_sealed_records(
 
 def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvidence]:
     """Return every row with one of these digests, oldest first."""
-    conditions = [
-        column == value
-        for column, value in (
-            (evidence.c.sha256, digests.sha256),
-            (evidence.c.sm3, digests.sm3),
+    conditions: list[ColumnElement[bool]] = []
+    if digests.sha256 is not None:
+        first = digests.sha256[:_DIGEST_PREFIX]
+        last = first + b"\xff" * _IDENTITY_HASH
+        conditions.append(
+            evidence.c.identity.between(first, last) & (evidence.c.sha256 == digests.sha256)
         )
-        if value is not None
-    ]
+    if digests.sm3 is not None:
+        conditions.append(evidence.c.sm3 == digests.sm3)
     return list(_load(connection, or_(*conditions))) if conditions else []
 
 
-def find_by_source(connection: Connection, source: str) -> list[StoredEvidence]:
-    """Return every row that was accepted from ``source``, oldest first."""
-    return list(_load(connection, evidence.c.source == source))
+def find_by_file(connection: Connection, path: str) -> list[StoredEvidence]:
+    """Return every row that was accepted from the file at this absolute path, oldest first."""
+    is_file = func.substr(evidence.c.source, literal_column("1"), literal_column("1"))
+    return list(_load(connection, (is_file == literal_column("'/'")) & (evidence.c.source == path)))
 
 
 def load_all(connection: Connection) -> Iterator[StoredEvidence]:
@@ -172,22 +250,24 @@ def load_all(connection: Connection) -> Iterator[StoredEvidence]:
     return _load(connection, evidence.c.id > 0)
 
 
-def _load(connection: Connection, condition: object) -> Iterator[StoredEvidence]:
+def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[StoredEvidence]:
     rows = connection.execute(
         select(
             evidence.c.id,
+            evidence.c.identity,
             evidence.c.source,
             evidence.c.record,
             evidence.c.leaf,
             positions.c.leaf_index,
         )
         .select_from(evidence.outerjoin(positions, _IS_PLACED))
-        .where(condition)  # type: ignore[arg-type]
+        .where(condition)
         .order_by(evidence.c.id)
     )
     for row in rows:
         yield StoredEvidence(
             id=row.id,
+            identity=row.identity,
             source=row.source,
             record=row.record,
             leaf=Hash32(row.leaf),

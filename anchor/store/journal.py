@@ -36,7 +36,7 @@ class StoredJournal:
 
     def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
         """Store the reservation of a nonce, before anything is signed for it."""
-        with self._database.write() as connection:
+        with self._database.sequence() as connection:
             opened = connection.execute(
                 update(slots).where(_is_slot(slots, chain_id, sender, nonce)).values(outcome=None)
             )
@@ -50,7 +50,7 @@ class StoredJournal:
 
     def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
         """Store a signed transaction's bytes, before they are sent."""
-        with self._database.write() as connection:
+        with self._database.sequence() as connection:
             connection.execute(
                 insert(attempts).values(
                     tx_hash=attempt.tx_hash,
@@ -67,7 +67,7 @@ class StoredJournal:
 
     def settle_slot(self, slot: Slot, outcome: str) -> None:
         """Store how a nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``."""
-        with self._database.write() as connection:
+        with self._database.sequence() as connection:
             connection.execute(
                 update(slots)
                 .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))

@@ -3,8 +3,10 @@
 What each table keeps durable:
 
 - ``project``: the pins of ``anchor init``: log, chain, genesis, registry, code hash.  One row.
+- ``lease``: which process seals and sends, and how many have before it.  One row.
 - ``evidence``: each record with its leaf.  ``record`` may be erased later (with its salt); ``leaf``
   stays.
+- ``keys``: the idempotency keys under which evidence was submitted.
 - ``waiting``: the evidence that no seal has given a place in the log yet.
 - ``positions``: the places it was given, which never change.
 - ``heads``: every sealed head and its right edge, which alone is enough to go on.
@@ -70,18 +72,49 @@ project = Table(
     sqlite_strict=True,
 )
 
+lease = Table(
+    "lease",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
+    Column("epoch", Int64, nullable=False),
+    Column("holder", Text, nullable=False),
+    sqlite_strict=True,
+)
+
 evidence = Table(
     "evidence",
     metadata,
     Column("id", Int64, primary_key=True),
+    # Begins with half of a digest: the one index over random bytes that every row pays for also
+    # finds evidence by its digest.
     Column("identity", Bytes, nullable=False, unique=True),
     Column("source", Text, nullable=False),
-    Column("sha256", Bytes, index=True),
-    Column("sm3", Bytes, index=True),
+    Column("sha256", Bytes),
+    Column("sm3", Bytes),
     Column("record", Bytes),
     Column("leaf", Bytes, nullable=False),
     Column("accepted_at", Text, nullable=False),
-    Index("ix_evidence_source", "source"),
+    Index(
+        "ix_evidence_sm3",
+        "sm3",
+        sqlite_where=text("sm3 IS NOT NULL"),
+        postgresql_where=text("sm3 IS NOT NULL"),
+    ),
+    # Only files are looked for by where they came from.
+    Index(
+        "ix_evidence_source",
+        "source",
+        sqlite_where=text("substr(source, 1, 1) = '/'"),
+        postgresql_where=text("substr(source, 1, 1) = '/'"),
+    ),
+    sqlite_strict=True,
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key", Bytes, primary_key=True),
+    Column("evidence_id", Int64, ForeignKey("evidence.id"), nullable=False),
     sqlite_strict=True,
 )
 

@@ -76,7 +76,7 @@ def deploy_here(site: Site, *, plain: bool, key: bool = True) -> Deployment:
     project = open_moved_project(config) if plain else open_project(config)
     work = deploy_plainly if plain else deploy
     try:
-        with reading(site.url) as node:
+        with project.database.hold_lease(), reading(site.url) as node:
             return work(project, node, open_key, SystemClock(), lambda _: None)
     finally:
         project.database.close()
@@ -267,7 +267,7 @@ def test_a_plain_deployments_address_is_the_receipts_own_wherever_it_is(
     """On py-evm, too: the node says where the contract went, and we say the same."""
     site = make(embedded, deployed=False)
     number = nonce(site.url)
-    with site.open() as project, reading(site.url) as node:
+    with site.lead() as project, reading(site.url) as node:
         signer = open_signer(project.config)
         manager = make_manager(project, node, signer, SystemClock(), lambda _: None)
         intent = Intent(to=None, data=load_artifact().init_code, head_size=None)
@@ -313,7 +313,7 @@ def test_with_sealed_heads_the_registry_is_not_exchanged(
 ) -> None:
     site = make(bare_anvil, deployed=False)
     site.add("a", b"a")
-    with site.open() as project:
+    with site.lead() as project:
         seal(project.database, utc_now())
     before, sent = snapshot(site.folder), nonce(site.url)
     error = refusal(lambda: deploy_here(site, plain=True))
@@ -325,7 +325,7 @@ def test_with_sealed_heads_the_registry_is_not_exchanged(
 def test_a_pin_does_not_move_under_sealed_heads(site: Site) -> None:
     """Whatever came between the check and the pin."""
     site.add("a", b"a")
-    with site.open() as project:
+    with site.lead() as project:
         seal(project.database, utc_now())
         before = pinned(site)
         error = refusal(lambda: pin_registry(project.database, Address(b"\x11" * 20)))

@@ -32,7 +32,6 @@ from anchor.pipeline.project import trust_entry
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.keccak import format_address, hash_keccak256
 from anchor.registry.slots import CLOSED_HEAD, head_slot
-from anchor.store.lock import hold_lock, is_locked
 from anchor.trust import encode_policy
 from anchor.types import Address, ChainId
 from anchor.verdict import Verdict
@@ -120,16 +119,10 @@ def test_it_is_healthy_on_the_embedded_chain_too(make: MakeSite, embedded: Devne
 
 
 def test_a_held_lock_is_no_failure(site: Site) -> None:
-    lock = load_config(site.folder / "anchor.toml").lock
-    assert not is_locked(lock)
-    with hold_lock(lock):
-        assert is_locked(lock)
-        assert is_locked(lock)
+    with site.lead():
         finding = examine(site)["lock"]
     assert (finding.verdict, finding.text) == (Verdict.PASS, "held by another process")
     assert examine(site)["lock"].text == "free"
-    assert not is_locked(lock.with_name("none.lock"))
-    assert not lock.with_name("none.lock").exists()
 
 
 def test_a_plain_registry_is_well_and_said_to_be_one(make: MakeSite, bare_anvil: Devnet) -> None:

@@ -37,7 +37,7 @@ class Stuck:
         ask(self.site.url, "anvil_mine", "0x1")
 
     def run(self, clock: FastClock | None = None, url: str | None = None) -> Round:
-        with self.site.open() as project, reading(url or self.site.url) as node:
+        with self.site.lead() as project, reading(url or self.site.url) as node:
             return anchor_round(
                 project,
                 node,

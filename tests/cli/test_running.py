@@ -111,3 +111,44 @@ def test_options_that_do_not_go_together_are_refused(
     site: Site, arguments: tuple[str, ...], expected: str
 ) -> None:
     site.run("run", *arguments).refused(ExitCode.USAGE, expected)
+
+
+@pytest.mark.fault(
+    "G1",
+    how="a second daemon, told to stand by, while the first one is killed with -9",
+    then="it takes over and anchors what the first had sealed and not anchored",
+)
+def test_a_standby_takes_over_when_the_daemon_dies(site: Site, tmp_path: Path) -> None:
+    first = ("run", "--every", "1")
+    with start_anchor(*first, cwd=site.folder, log=tmp_path / "first") as running:
+        running.printed("started")
+        with start_anchor(*first, "--standby", cwd=site.folder, log=tmp_path / "second") as standby:
+            standby.printed("another process runs for this log; waiting")
+            site.run("add", site.write("a.txt", b"a")).expect(0)
+            running.printed("anchor 1 of 1 leaves")
+            running.process.kill()
+            site.run("add", site.write("b.txt", b"b")).expect(0)
+            standby.printed("started")
+            standby.printed("anchor 2 of 2 leaves")
+            end(standby, signal.SIGTERM)
+    assert site.anchors_on_chain() == [(1, 1), (2, 2)]
+
+
+def test_a_standby_ends_when_told(site: Site, tmp_path: Path) -> None:
+    with start_anchor("run", cwd=site.folder, log=tmp_path / "first") as running:
+        running.printed("started")
+        with start_anchor("run", "--standby", cwd=site.folder, log=tmp_path / "other") as standby:
+            standby.printed("waiting")
+            assert "it was still waiting" in end(standby, signal.SIGTERM)
+        end(running, signal.SIGTERM)
+
+
+def test_a_seal_comes_earlier_when_the_records_have_so_many_bytes(site: Site) -> None:
+    operator = Operator(site)
+    operator.clock.at = {
+        20.0: operator.add("a.txt"),
+        40.0: operator.add("b.txt"),  # two records have 700 bytes or so
+        60.0: operator.add("c.txt"),
+    }
+    operator.run(until=90, seconds=1_000, size=600)
+    assert operator.sizes() == [2]

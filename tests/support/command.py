@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -257,11 +258,23 @@ def start_anchor(
 
 
 def snapshot(folder: Path, *, without: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """Return every file below ``folder`` with its bytes; SQLite's own side files left out."""
+    """Return every file below ``folder`` with its bytes, SQLite's own side files left out.
+
+    Of a store it is what its tables hold, but for who had the lease last.
+    """
     return {
-        str(path.relative_to(folder)): path.read_bytes()
+        str(path.relative_to(folder)): _content(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
         and not path.name.endswith(("-wal", "-shm", ".lock"))
         and path.name not in without
     }
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if not content.startswith(b"SQLite format 3\0"):
+        return content
+    with closing(sqlite3.connect(path)) as connection:
+        lines = [line for line in connection.iterdump() if 'INTO "lease"' not in line]
+    return "\n".join(lines).encode()

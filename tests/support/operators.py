@@ -27,13 +27,14 @@ class Operator:
         url: str | None = None,
         seconds: float = 60.0,
         leaves: int = 100,
+        size: int | None = None,
         grace: float = 20.0,
     ) -> None:
         """Run the daemon until the clock says ``until``."""
         stoppable = StoppableClock(self.clock, grace=grace)
         self.clock.at[until] = stoppable.stopping.set
-        pace = Pace(seconds=seconds, leaves=leaves)
-        with self.site.open() as project, reading(url or self.site.url) as node:
+        pace = Pace(seconds=seconds, leaves=leaves, size=size)
+        with self.site.lead() as project, reading(url or self.site.url) as node:
             signer = open_signer(project.config)
             Daemon(project, node, signer, stoppable, pace, tell=self.happened.append).run()
 

@@ -27,6 +27,7 @@ from anchor.pipeline.round import anchor_round
 from anchor.pipeline.setup import plan_dev_project, write_dev_key
 from anchor.registry.codec import encode_set_operator_call
 from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
+from anchor.store.places import StorePlace
 from anchor.types import Address, Hash32, make_log_id
 
 
@@ -59,7 +60,7 @@ class Site:
 
     def anchor(self) -> None:
         """Seal and anchor in this process, without waiting until it is final."""
-        with self.open() as project, reading(self.url) as node:
+        with self.lead() as project, reading(self.url) as node:
             anchor_round(
                 project,
                 node,
@@ -71,7 +72,7 @@ class Site:
 
     def authorise(self, key: Address, operator_id: int) -> None:
         """Let ``key`` anchor, by a transaction through this project's journal."""
-        with self.open() as project, reading(self.url) as node:
+        with self.lead() as project, reading(self.url) as node:
             config = project.config
             call = encode_set_operator_call(config.log, key, operator_id)
             manager = make_manager(
@@ -94,6 +95,12 @@ class Site:
             yield project
         finally:
             project.database.close()
+
+    @contextmanager
+    def lead(self) -> Iterator[Project]:
+        """Open the project as the process that seals and sends."""
+        with self.open() as project, project.database.hold_lease():
+            yield project
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the store in SQL."""
@@ -133,15 +140,23 @@ def reading(url: str) -> Iterator[Node]:
         rpc.close()
 
 
-def make_site(folder: Path, node: Devnet, *, number: int, deployed: bool = True) -> Site:
+def make_site(
+    folder: Path,
+    node: Devnet,
+    *,
+    number: int,
+    deployed: bool = True,
+    store: StorePlace | None = None,
+) -> Site:
     """Create a project as ``anchor init --devnet`` does, and deploy the registry."""
     with reading(node.url) as reader:
-        config = plan_dev_project(folder, reader, url=node.url, number=number)
+        config = plan_dev_project(folder, reader, url=node.url, number=number, store=store)
         folder.mkdir(parents=True, exist_ok=True)
         project = create_project(config)
         write_dev_key(config)
         if deployed:
-            deploy(project, reader, lambda: open_signer(config), SystemClock(), lambda _: None)
+            with project.database.hold_lease():
+                deploy(project, reader, lambda: open_signer(config), SystemClock(), lambda _: None)
         project.database.close()
     return Site(folder=folder, url=node.url, number=number)
 

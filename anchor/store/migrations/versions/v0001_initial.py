@@ -25,6 +25,20 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
+        "lease",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("epoch", _INT64, nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_lease_one_row")),
+        sa.PrimaryKeyConstraint("id", name="pk_lease"),
+        sqlite_strict=True,
+    )
+    _create_evidence()
+    _create_transactions()
+
+
+def _create_evidence() -> None:
+    op.create_table(
         "evidence",
         sa.Column("id", _INT64, nullable=False),
         sa.Column("identity", sa.LargeBinary(), nullable=False),
@@ -38,9 +52,27 @@ def upgrade() -> None:
         sa.UniqueConstraint("identity", name="uq_evidence_identity"),
         sqlite_strict=True,
     )
-    op.create_index("ix_evidence_sha256", "evidence", ["sha256"])
-    op.create_index("ix_evidence_sm3", "evidence", ["sm3"])
-    op.create_index("ix_evidence_source", "evidence", ["source"])
+    for column, condition in (
+        ("sm3", "sm3 IS NOT NULL"),
+        ("source", "substr(source, 1, 1) = '/'"),
+    ):
+        op.create_index(
+            f"ix_evidence_{column}",
+            "evidence",
+            [column],
+            sqlite_where=sa.text(condition),
+            postgresql_where=sa.text(condition),
+        )
+    op.create_table(
+        "keys",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("evidence_id", _INT64, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_keys"),
+        sa.ForeignKeyConstraint(
+            ["evidence_id"], ["evidence.id"], name="fk_keys_evidence_id_evidence"
+        ),
+        sqlite_strict=True,
+    )
     op.create_table(
         "waiting",
         sa.Column("evidence_id", _INT64, autoincrement=False, nullable=False),
@@ -68,7 +100,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("root", name="uq_heads_root"),
         sqlite_strict=True,
     )
-    _create_transactions()
 
 
 def _create_transactions() -> None:

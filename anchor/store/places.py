@@ -1,0 +1,74 @@
+"""Where a store is: a SQLite file beside the configuration, or a PostgreSQL database by URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+from anchor.errors import ConfigError
+
+_SCHEMES = ("postgresql", "postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """A SQLite database in one file."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    """A PostgreSQL database; as text it is ``url`` without any password."""
+
+    url: str
+
+    def __str__(self) -> str:
+        parts = urlsplit(self.url)
+        host = parts.netloc.rpartition("@")[2]
+        netloc = f"{parts.username}@{host}" if parts.username else host
+        query = [(name, value) for name, value in _query(parts) if "password" not in name.lower()]
+        # Not urlunsplit, which drops the slashes where there is no host.
+        shown = f"{parts.scheme}://{netloc}{parts.path}"
+        return f"{shown}?{urlencode(query, safe='/')}" if query else shown
+
+
+StorePlace: TypeAlias = SqliteFile | PostgresDatabase
+
+
+def parse_place(text: str, folder: Path) -> StorePlace:
+    """Read the configuration's ``store``: a path that counts from ``folder``, or a URL.
+
+    Raises:
+        ConfigError: a URL of another kind of database.
+    """
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return SqliteFile(folder / text)
+    if scheme not in _SCHEMES:
+        raise ConfigError(
+            f"there is no store of the kind {scheme!r}",
+            hint="name a file for SQLite, or postgresql://user@host/database",
+        )
+    try:
+        _ = urlsplit(text).port
+    except ValueError as error:
+        raise ConfigError(f"the store's URL is malformed: {error}") from None
+    return PostgresDatabase("postgresql" + text[len(scheme) :])
+
+
+def holds_password(text: str) -> bool:
+    """Say whether a configured ``store`` holds a password."""
+    if "://" not in text:
+        return False
+    parts = urlsplit(text)
+    return bool(parts.password) or any("password" in name.lower() for name, _ in _query(parts))
+
+
+def _query(parts: SplitResult) -> list[tuple[str, str]]:
+    return parse_qsl(parts.query, keep_blank_values=True)

@@ -1,0 +1,198 @@
+"""The store in a PostgreSQL database: several processes take evidence in, one seals and sends.
+
+A commit is acknowledged only when PostgreSQL says that it is on disk: a server with ``fsync`` off,
+or one that only follows another, is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from psycopg import Connection as DriverConnection
+from psycopg import errors as driver_errors
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from anchor.errors import (
+    AnchorError,
+    ConfigError,
+    LeaseHeldError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
+from anchor.store.places import PostgresDatabase
+
+# Seconds until a connection attempt, or a wait for another transaction's lock, is given up.
+_PATIENCE = 10
+# A server that is gone without a word is noticed within about half a minute.
+_KEEPALIVES = {
+    "connect_timeout": _PATIENCE,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+# Of the schema the store is in, so that several stores in one database have several locks.
+_LOCK = text("SELECT ('x' || md5('anchor lease of ' || current_schema()))::bit(64)::bigint")
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
+_IS_LOCKED = text(
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND (classid::bigint << 32 | objid::bigint) = :key)"
+)
+
+# Another transaction was in the way: what was begun is rolled back, and can be done again.
+_DISTURBED = (
+    driver_errors.SerializationFailure,
+    driver_errors.DeadlockDetected,
+    driver_errors.LockNotAvailable,
+)
+
+
+class PostgresBackend:
+    """What is particular to a store in PostgreSQL."""
+
+    reading: ClassVar[Mapping[str, Any]] = {
+        "isolation_level": "REPEATABLE READ",
+        "postgresql_readonly": True,
+    }
+    sequencing: ClassVar[Mapping[str, Any]] = {"isolation_level": "REPEATABLE READ"}
+    attempts = 5
+
+    def __init__(self, place: PostgresDatabase) -> None:
+        self._place = place
+
+    def create(self) -> Engine:
+        """Return an engine for a database in which there is no store yet.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        engine = self._make_engine()
+        try:
+            self.prepare(engine)
+            with engine.connect() as connection:
+                if inspect(connection).has_table("alembic_version"):
+                    raise ConfigError(
+                        f"there is already a store in {self._place}",
+                        hint="name another database, or another schema of it",
+                    )
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
+
+    def open(self) -> Engine:
+        """Return an engine; nothing is asked yet."""
+        return self._make_engine()
+
+    def prepare(self, engine: Engine) -> None:
+        """Refuse a server that would lose an acknowledged commit.
+
+        Raises:
+            ConfigError: ``fsync`` or ``full_page_writes`` is off, or it is a read replica.
+        """
+        try:
+            with engine.execution_options(**self.reading).connect() as connection:
+                for setting in ("fsync", "full_page_writes"):
+                    if connection.execute(text(f"SHOW {setting}")).scalar_one() != "on":
+                        raise ConfigError(
+                            f"{setting} is off in {self._place}: a power cut would lose evidence",
+                            hint=f"set {setting} = on in postgresql.conf",
+                        )
+                if connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one():
+                    raise ConfigError(
+                        f"{self._place} only follows another server",
+                        hint="name the one that it follows",
+                    )
+        except OperationalError as error:
+            raise self._unavailable(error) from error
+
+    def explain(self, error: Exception) -> AnchorError | None:
+        """Return what a database error means; None where it is our own bug."""
+        original = getattr(error, "orig", error)
+        if isinstance(original, _DISTURBED):
+            return StoreBusyError(
+                f"another process was in the way in {self._place}",
+                hint="run again; nothing was changed",
+            )
+        if isinstance(original, driver_errors.OperationalError):
+            return self._unavailable(error)
+        return None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the advisory lock on a connection of its own: both end with this process.
+
+        Raises:
+            LeaseHeldError: another process holds it.
+        """
+        engine = self._make_engine(poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        try:
+            with engine.connect() as connection:
+                key = connection.execute(_LOCK).scalar_one()
+                if not connection.execute(_TRY_LOCK, {"key": key}).scalar_one():
+                    raise LeaseHeldError(
+                        f"another process is sealing or anchoring for this log ({self._place})",
+                        hint="wait until it is done, or stop it",
+                    )
+                yield
+        except OperationalError as error:
+            raise self._unavailable(error) from error
+
+    def is_locked(self) -> bool:
+        """Say whether some process holds the lock; asking never takes it."""
+        engine = self._make_engine(poolclass=NullPool)
+        try:
+            with engine.connect() as connection:
+                key = connection.execute(_LOCK).scalar_one()
+                return bool(connection.execute(_IS_LOCKED, {"key": key}).scalar_one())
+        except OperationalError as error:
+            raise self._unavailable(error) from error
+
+    def _make_engine(self, **options: Any) -> Engine:
+        try:
+            url = make_url(self._place.url).set(drivername="postgresql+psycopg")
+            engine = create_engine(url, connect_args=_KEEPALIVES, **options)
+        except (ArgumentError, ValueError):
+            raise ConfigError(f"the store's URL {self._place} is malformed") from None
+        event.listen(engine, "connect", _configure_connection)
+        return engine
+
+    def _unavailable(self, error: Exception) -> StoreUnavailableError:
+        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+        password = make_url(self._place.url).password
+        if password:
+            reason = reason.replace(password, "(hidden)")
+        return StoreUnavailableError(
+            f"the store {self._place} cannot be used: {reason}",
+            hint="see to the database; whether the last change was made shows when it is back, and "
+            "doing it again does it once",
+        )
+
+
+def copy_rows(
+    connection: Connection, table: str, columns: Sequence[str], rows: Iterator[tuple[Any, ...]]
+) -> None:
+    """Write rows into a table by COPY, the quickest way into PostgreSQL."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, DriverConnection)
+    with (
+        driver.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
+
+
+def _configure_connection(connection: DriverConnection[Any], _record: object) -> None:
+    with connection.cursor() as cursor:
+        # Whatever the server's default is: what is acknowledged is on disk.
+        cursor.execute("SHOW synchronous_commit")
+        if cursor.fetchone() in (("off",), ("local",)):
+            cursor.execute("SET synchronous_commit = on")
+        cursor.execute(f"SET lock_timeout = '{_PATIENCE}s'")
+    connection.commit()

@@ -1,0 +1,177 @@
+"""The store in a SQLite file.
+
+SQLite runs with a write-ahead log and ``synchronous=FULL``: an acknowledged commit survives a power
+cut (with NORMAL it does not).  Every write transaction begins IMMEDIATE, so that two writers wait
+for each other instead of failing half-way.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from anchor.errors import (
+    AnchorError,
+    ConfigError,
+    LeaseHeldError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
+
+# How long a writer waits for another process's commit before it gives up, in milliseconds.
+_BUSY_TIMEOUT_MS = 10_000
+# Pages kept in memory by each connection, in KiB.  The index over random identities is read and
+# written all over: without its pages at hand, taking in a million digests takes twice as long.
+_CACHE_KIB = 256 * 1024
+
+
+class SqliteBackend:
+    """What is particular to a store in a file."""
+
+    reading: ClassVar[Mapping[str, Any]] = {"anchor_read_only": True}
+    sequencing: ClassVar[Mapping[str, Any]] = {}
+    # A writer waits for the others before it begins; what it began, nobody disturbs.
+    attempts = 1
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def create(self) -> Engine:
+        """Create an empty file.
+
+        Raises:
+            ConfigError: something is there already.
+        """
+        try:
+            # O_EXCL: two `init` at once must not both succeed.  0600: records hold salts.
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError as error:
+            raise ConfigError(f"there is already a store at {self._path}") from error
+        except OSError as error:
+            raise ConfigError(
+                f"the store {self._path} cannot be created: {error.strerror}"
+            ) from error
+        engine = self._make_engine()
+        _write_ahead(engine)
+        return engine
+
+    def open(self) -> Engine:
+        """Return an engine for a file that must exist; nothing is read yet.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        if not self._path.is_file():
+            raise ConfigError(
+                f"the store {self._path} is missing",
+                hint="restore it from a backup; only `anchor init` creates one, in a new folder",
+            )
+        return self._make_engine()
+
+    def prepare(self, engine: Engine) -> None:
+        """Switch the file to WAL, where it stays; only once it is known to be ours."""
+        _write_ahead(engine)
+
+    def explain(self, error: Exception) -> AnchorError | None:
+        """Return what a database error means; None where it is our own bug."""
+        reason = str(getattr(error, "orig", error))
+        if "locked" in reason:
+            return StoreBusyError(
+                "the store is locked by another process",
+                hint="wait for it, or stop it; nothing was changed",
+            )
+        if "not a database" in reason or "malformed" in reason:
+            return ConfigError(f"the store cannot be read: {reason}")
+        if isinstance(getattr(error, "orig", error), sqlite3.OperationalError):
+            return StoreUnavailableError(
+                f"the store {self._path} cannot be used: {reason}",
+                hint="see to the disk and to who may read and write it; what was acknowledged "
+                "before is there",
+            )
+        return None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the lock file beside the store; the system drops it when the process ends.
+
+        Raises:
+            LeaseHeldError: another process holds it.
+        """
+        path = self._lock_path
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise LeaseHeldError(
+                    f"another process is sealing or anchoring for this log ({path})",
+                    hint="wait until it is done, or stop it",
+                ) from error
+            yield
+        finally:
+            os.close(descriptor)
+
+    def is_locked(self) -> bool:
+        """Say whether some process holds the lock; creates nothing.
+
+        Asking takes the lock for an instant, shared: two askers never disturb each other.
+
+        Raises:
+            ConfigError: the lock file cannot be opened.
+        """
+        path = self._lock_path
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    @property
+    def _lock_path(self) -> Path:
+        return self._path.with_suffix(".lock")
+
+    def _make_engine(self) -> Engine:
+        # autobegin is ours: pysqlite would begin DEFERRED and fail on the upgrade to a write lock.
+        # Not a URL in text: a folder's name may hold ? or %.
+        engine = create_engine(URL.create("sqlite", database=str(self._path)))
+        event.listen(engine, "connect", _configure_connection)
+        event.listen(engine, "begin", _begin_transaction)
+        return engine
+
+
+def _configure_connection(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    cursor.close()
+
+
+def _write_ahead(engine: Engine) -> None:
+    with closing(engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA journal_mode=WAL")
+
+
+def _begin_transaction(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get("anchor_read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

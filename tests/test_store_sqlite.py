@@ -1,0 +1,145 @@
+"""What is particular to a store in a SQLite file."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine
+
+from anchor.errors import ConfigError
+from anchor.store.database import Database, create_database, open_database
+from anchor.store.places import SqliteFile
+from anchor.store.schema import metadata
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "anchor.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Database]:
+    created = create_database(SqliteFile(path))
+    yield created
+    created.close()
+
+
+def test_the_migrations_create_what_the_schema_would_create(path: Path, store: Database) -> None:
+    """Compare what compare_metadata does not see: checks, partial indexes, STRICT."""
+    declared = path.with_name("declared.db")
+    engine = create_engine(f"sqlite:///{declared}")
+    metadata.create_all(engine)
+    engine.dispose()
+
+    def describe(file: Path) -> dict[str, Any]:
+        with closing(sqlite3.connect(file)) as connection:
+            query = "SELECT name, strict FROM pragma_table_list WHERE name NOT LIKE 'sqlite%'"
+            tables = dict(connection.execute(query).fetchall())
+            tables.pop("alembic_version", None)
+            return {
+                name: (
+                    strict,
+                    connection.execute(f"PRAGMA table_info({name})").fetchall(),
+                    sorted(
+                        row[1:] for row in connection.execute(f"PRAGMA foreign_key_list({name})")
+                    ),
+                    sorted(
+                        (row[1], row[2], row[4], str(_index(connection, row[1])))
+                        for row in connection.execute(f"PRAGMA index_list({name})")
+                    ),
+                    re.findall(r"CONSTRAINT \w+ CHECK .*\)", _sql(connection, name)),
+                )
+                for name, strict in tables.items()
+            }
+
+    def _index(connection: sqlite3.Connection, name: str) -> list[Any]:
+        return [connection.execute(f"PRAGMA index_info({name})").fetchall(), _sql(connection, name)]
+
+    def _sql(connection: sqlite3.Connection, name: str) -> str:
+        query = "SELECT sql FROM sqlite_master WHERE name = ?"
+        return str(connection.execute(query, (name,)).fetchone()[0])
+
+    assert describe(path) == describe(declared)
+    assert set(describe(path)) == set(metadata.tables)
+
+
+def test_every_table_is_strict(path: Path, store: Database) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        for name in metadata.tables:
+            row = connection.execute("SELECT strict FROM pragma_table_list WHERE name = ?", (name,))
+            assert row.fetchone() == (1,), name
+        with pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT value in BLOB"):
+            connection.execute("INSERT INTO heads VALUES (1, 'root', x'', 'now')")
+
+
+def test_each_connection_writes_ahead_and_waits_for_the_disk(store: Database) -> None:
+    for opening in (store.read, store.write, store.read):
+        with opening() as connection:
+            found = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            }
+        # 2 is FULL (https://www.sqlite.org/pragma.html#pragma_synchronous).
+        assert found == {
+            "journal_mode": "wal",
+            "synchronous": 2,
+            "foreign_keys": 1,
+            "busy_timeout": 10_000,
+        }
+
+
+def test_a_store_is_for_its_owners_eyes_only(path: Path, store: Database) -> None:
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE lease SET holder = 'somebody'")
+    files = sorted(path.parent.glob("anchor.db*"))
+    assert [file.name for file in files] == ["anchor.db", "anchor.db-shm", "anchor.db-wal"]
+    for file in files:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_creating_below_a_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be created: No such file"):
+        create_database(SqliteFile(tmp_path / "missing" / "anchor.db"))
+
+
+def test_opening_a_missing_store_creates_nothing(path: Path) -> None:
+    with pytest.raises(ConfigError, match="is missing") as caught:
+        open_database(SqliteFile(path))
+    assert "backup" in str(caught.value.hint)
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database, but long enough to be read" * 100])
+def test_opening_what_is_no_store_is_refused_and_leaves_it_alone(
+    path: Path, content: bytes
+) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="the store"):
+        open_database(SqliteFile(path))
+    assert path.read_bytes() == content
+
+
+def test_opening_another_programs_database_is_refused_and_leaves_it_alone(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="the store"):
+        open_database(SqliteFile(path))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "what?", "per%20cent", "hash#", "käse"])
+def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / "anchor.db"
+    path.parent.mkdir()
+    create_database(SqliteFile(path)).close()
+    open_database(SqliteFile(path)).close()
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+    assert path.is_file()
