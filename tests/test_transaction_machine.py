@@ -1,0 +1,417 @@
+"""The transaction manager and the pipeline against chains that do what chains do, and crashes.
+
+A Hypothesis state machine drives the real pipeline, with a real SQLite store, over a chain in
+memory.  The ordinary run is short and always the same; the deep one (``-m slow``) looks further.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from support.memory_chain import GWEI, Dropped, MemoryChain
+from support.memory_projects import OPERATOR, OWNER, RIVAL, STRANGER, MemorySite, make_template
+from support.memory_registry import REGISTRY
+from support.memory_transactions import read_sender
+from support.troubles import TROUBLES, Crash, Effects, Moment
+
+from anchor.config import Config
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    ChainGuardError,
+    ExitCode,
+    FundsError,
+    NodeRefusedError,
+    NotFinalError,
+    SignerError,
+)
+from anchor.pipeline.auditing import audit_project
+from anchor.registry.keccak import hash_keccak256
+from anchor.types import Hash32
+
+KEYS = (OWNER, OPERATOR)
+SHORT = settings(
+    max_examples=35,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+DEEP = settings(SHORT, max_examples=2_000, stateful_step_count=60, derandomize=False)
+
+# What the chain does by itself or others do to it, between our steps or in the middle of them.
+EVENTS: dict[str, set[str]] = {  # with what each may be the reason for
+    "mine": set(),
+    "shallow reorg": {"reorg"},
+    "reorg": {"reorg"},
+    "spike": {"fees"},
+    "evict": {"pool"},
+    "foreign": {"foreign"},
+    "foreign in pool": {"foreign", "pool"},
+    "rival": {"rival"},
+    "finality stalls": {"finality"},
+    "finality goes on": set(),
+    "blocks stop": {"blocks"},
+    "blocks go on": set(),
+    "no ether": {"funds"},
+    "ether": set(),
+    "another key": {"key"},
+}
+DROPPED: tuple[Dropped, ...] = ("lost", "pool", "first", "last", "backwards")
+# Where a run can be met, and how often it comes past in a round that sends.
+EFFECTS = {
+    "commit": 6, "eth_sendRawTransaction": 3, "eth_getTransactionReceipt": 5,
+    "eth_getTransactionCount": 5, "eth_getStorageAt": 6, "eth_getBlockByNumber": 6, "eth_call": 2,
+    "eth_estimateGas": 2, "eth_getBalance": 2, "eth_maxPriorityFeePerGas": 2, "eth_getCode": 1,
+    "eth_chainId": 2,
+}  # fmt: skip
+PLACES = [(name, number) for name, times in EFFECTS.items() for number in range(times)]
+PLACES += [("eth_sendRawTransaction", 0), ("commit", 2)] * 4
+MOMENTS = st.dictionaries(
+    st.sampled_from(PLACES), st.sampled_from([*EVENTS, *TROUBLES * 4]), max_size=3
+)
+
+
+Moments = dict[Moment, str]
+
+
+class PipelineMachine(RuleBasedStateMachine):
+    """Evidence, rounds, crashes, and everything that happens to the chain meanwhile."""
+
+    template: Config
+    faults: Counter[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="anchor-machine-"))
+        self.added = 0
+        self.foreign: set[Hash32] = set()
+        self.seen: dict[bytes, bytes] = {}
+        self.disturbed: set[str] = set()
+        self.incidents = 0
+        self.violated = self.is_over = False
+        self.dropped: Dropped = "lost"
+
+    @initialize(kind=st.sampled_from(["geth", "anvil"]), dropped=st.sampled_from(DROPPED))
+    def start(self, kind: Any, dropped: Dropped) -> None:
+        self.chain = MemoryChain(kind=kind, recover=read_sender, interval=12)
+        self.dropped = dropped
+        self.site = MemorySite.copy(self.template, self.folder / "project", self.chain)
+        self.foreign = {each.hash for each in self.chain.own_transactions(OWNER)}
+        self.reader = sqlite3.connect(self.site.config.store)
+
+    # What we do.
+
+    def accept(self, count: int) -> None:
+        self.site.add(*(f"evidence {self.added + number}" for number in range(count)))
+        self.added += count
+
+    @rule(
+        fresh=st.integers(0, 2),
+        wait_for=st.sampled_from(["included", "included", "final"]),
+        moments=MOMENTS,
+    )
+    def run_a_round(self, fresh: int, wait_for: Any, moments: Moments) -> None:
+        self.accept(fresh)
+        self.attempt(lambda effects: self.site.round(effects, wait_for), moments)
+
+    @rule(fresh=st.integers(0, 5), seconds=st.sampled_from([5, 40, 150]), moments=MOMENTS)
+    def run_the_daemon(self, fresh: int, seconds: int, moments: Moments) -> None:
+        self.accept(fresh)
+        self.attempt(lambda effects: self.site.serve(effects, seconds), moments)
+
+    @rule(seconds=st.sampled_from([12, 60, 600]))
+    def let_time_pass(self, seconds: int) -> None:
+        self.chain.pass_time(seconds)
+
+    @rule(event=st.sampled_from([*EVENTS]), dropped=st.sampled_from(DROPPED))
+    def let_something_happen(self, event: str, dropped: Dropped) -> None:
+        self.dropped = dropped
+        self.happen(event)
+
+    def attempt(self, work: Callable[[Effects], object], moments: Moments) -> AnchorError | None:
+        """Do some work as one process; only what can be explained may go wrong."""
+        plan: dict[Moment, Any] = {
+            moment: what if what in TROUBLES else (lambda what=what: self.happen(what))
+            for moment, what in moments.items()
+        }
+        effects = Effects(plan)
+        error: AnchorError | None = None
+        try:
+            work(effects)
+        except Crash:
+            assert any("crash" in each or "lost" in each for each in effects.happened)
+        except AnchorError as caught:
+            error = caught
+        if effects.happened:
+            self.disturbed.add("trouble")
+        self.faults.update(effects.happened)
+        if error is not None:
+            self.explain(error)
+        return error
+
+    def explain(self, error: AnchorError) -> None:
+        """Each refusal has a reason in what happened."""
+        if isinstance(error, ChainGuardError) and "finality was violated" in error.message:
+            assert self.violated, error
+            self.incidents += 1
+            return
+        causes = {
+            ExitCode.CANNOT_CHECK: {"trouble", "reorg", "blocks", "finality"},
+            ExitCode.NOT_FINAL: {"trouble", "reorg", "blocks", "fees", "pool", "finality"},
+            ExitCode.FUNDS: {"fees", "funds", "pool"},
+            ExitCode.SIGNER: {"key"},
+            ExitCode.CHAIN_GUARD: {"foreign", "rival", "reorg"},
+        }[error.exit_code]
+        assert causes & self.disturbed, error
+
+    def happen(self, event: str) -> None:
+        """Let something happen to the chain, or to the one who uses it."""
+        self.faults[event] += 1
+        self.disturbed |= EVENTS[event]
+        {
+            "mine": self.chain.mine,
+            "shallow reorg": lambda: self.reorganise(1),
+            "reorg": lambda: self.reorganise(self.chain.lag),
+            "spike": self.raise_the_base_fee,
+            "evict": self.chain.evict,
+            "foreign": lambda: self.send_as_ourselves(included=True),
+            "foreign in pool": lambda: self.send_as_ourselves(included=False),
+            "rival": self.anchor_as_another_operator,
+            "finality stalls": lambda: self.set_chain(stalled=True),
+            "finality goes on": lambda: self.set_chain(stalled=False),
+            "blocks stop": lambda: self.set_chain(interval=None),
+            "blocks go on": lambda: self.set_chain(interval=12),
+            "no ether": lambda: self.set_balances(10**14),
+            "ether": lambda: self.set_balances(10**22),
+            "another key": self.change_the_key,
+        }[event]()
+
+    def set_chain(self, **members: Any) -> None:
+        for name, value in members.items():
+            setattr(self.chain, name, value)
+
+    def set_balances(self, wei: int) -> None:
+        for key in KEYS:
+            self.chain.set_balance(key, wei)
+
+    def change_the_key(self) -> None:
+        self.site.key = OPERATOR if self.site.key == OWNER else OWNER
+
+    def raise_the_base_fee(self) -> None:
+        self.chain.set_next_base_fee(max(20 * self.chain.head.base_fee, 20 * GWEI))
+        self.chain.mine()
+
+    def reorganise(self, depth: int) -> None:
+        """Take back blocks, as many of them as are not final."""
+        depth = min(depth, self.chain.head.number - self.chain.final_number)
+        if depth:
+            self.chain.reorganise(depth, self.dropped)
+
+    def anchor_as_another_operator(self) -> None:
+        """Let somebody else bring our newest head on chain."""
+        call = self.site.rival_call()
+        if call is not None:
+            self.chain.include(self.site.sign(RIVAL, REGISTRY, call))
+
+    def send_as_ourselves(self, *, included: bool) -> None:
+        """Use our key in another program."""
+        raw = self.site.sign(self.site.key, STRANGER)
+        self.foreign.add(hash_keccak256(raw))
+        if included:
+            self.chain.include(raw)
+        else:
+            nonce = self.chain.head.state.nonces.get(self.site.key, 0)
+            waiting = self.chain.pool.get((self.site.key, nonce))
+            if waiting is None or waiting.max_fee < 80 * GWEI:
+                self.chain.evict()
+                with suppress(NodeRefusedError):  # it may have no ether, either
+                    self.chain.call("eth_sendRawTransaction", ["0x" + raw.hex()])
+
+    # What must always hold.
+
+    @invariant()
+    def the_rules_hold(self) -> None:
+        if not hasattr(self, "site"):
+            return
+        self.every_transaction_of_ours_is_stored()
+        self.nothing_stored_is_changed_or_forgotten()
+        self.at_most_one_nonce_is_open()
+        self.each_replacement_raises_both_fees_by_an_eighth_below_the_cap()
+        self.no_head_is_anchored_twice()
+        self.anchors_are_numbered_without_a_gap()
+        self.every_piece_of_evidence_waits_or_has_its_place()
+        self.what_is_called_final_is_final()
+
+    def every_transaction_of_ours_is_stored(self) -> None:
+        stored = {row[0] for row in self.rows("SELECT tx_hash FROM attempts")}
+        for key in KEYS:
+            for transaction in self.chain.own_transactions(key):
+                assert transaction.hash in stored | self.foreign
+
+    def nothing_stored_is_changed_or_forgotten(self) -> None:
+        now = dict(self.rows("SELECT tx_hash, raw FROM attempts"))
+        assert self.seen.items() <= now.items()
+        assert all(hash_keccak256(raw) == tx_hash for tx_hash, raw in now.items())
+        self.seen = now
+
+    def at_most_one_nonce_is_open(self) -> None:
+        assert self.rows("SELECT count(*) FROM slots WHERE outcome IS NULL") <= [(1,)]
+
+    def each_replacement_raises_both_fees_by_an_eighth_below_the_cap(self) -> None:
+        before: dict[tuple[bytes, int], tuple[int, int]] = {}
+        query = "SELECT sender, nonce, max_fee, priority_fee FROM attempts ORDER BY rowid"
+        for sender, nonce, *fees in self.rows(query):
+            assert fees[0] <= self.site.config.max_fee_gwei * GWEI
+            for old, new in zip(before.get((sender, nonce), (-1, -1)), fees, strict=True):
+                assert new >= max(-(-old * 9 // 8), old + 1)
+            before[sender, nonce] = fees[0], fees[1]
+
+    def no_head_is_anchored_twice(self) -> None:
+        """The registry would revert a second time: only a rival can have made that happen."""
+        if not {"rival", "reorg"} & self.disturbed:
+            included = [each for key in KEYS for each in self.chain.included(key)]
+            assert all(each.succeeded for each in included)
+
+    def anchors_are_numbered_without_a_gap(self) -> None:
+        found = [self.site.anchor_in(Hash32(root), final=False) for (root,) in self.roots()]
+        sequences = [anchor.sequence for anchor in found if anchor is not None]
+        assert sequences == list(range(1, len(sequences) + 1))
+
+    def what_is_called_final_is_final(self) -> None:
+        query = (
+            "SELECT root, sequence, block_number, timestamp, head_size FROM anchors"
+            " JOIN heads ON size = head_size WHERE final = 1"
+        )
+        for root, *place in self.rows(query):
+            anchor = self.site.anchor_in(Hash32(root), final=True)
+            assert anchor is not None
+            assert place == [anchor.sequence, anchor.block_number, anchor.timestamp, anchor.size]
+
+    def every_piece_of_evidence_waits_or_has_its_place(self) -> None:
+        ((accepted, waiting, placed, last),) = self.rows(
+            "SELECT (SELECT count(*) FROM evidence), (SELECT count(*) FROM waiting),"
+            " (SELECT count(*) FROM positions), (SELECT coalesce(max(size), 0) FROM heads)"
+        )
+        assert accepted == self.added == waiting + placed
+        assert placed == last
+
+    # And in the end.
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "site"):
+                self.recover()
+        finally:
+            if hasattr(self, "reader"):
+                self.reader.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def recover(self) -> None:
+        """With a healthy chain a few ordinary rounds finish everything."""
+        self.faults = Counter()  # none of what follows is a fault
+        for event in ("finality goes on", "blocks go on", "ether"):
+            self.happen(event)
+        self.chain.set_next_base_fee(GWEI)
+        self.chain.mine()
+        for _ in range(12):
+            error = self.attempt(lambda effects: self.site.round(effects, "final"), {})
+            if error is None and not self.rows("SELECT 1 FROM waiting"):
+                break
+            if error is not None:
+                self.act_on(error)
+        else:
+            raise AssertionError(f"the log does not recover: {error}")
+        self.chain.pass_time(12 * 10)
+        self.attempt(lambda effects: self.site.round(effects, "final"), {})
+        if self.added:
+            (newest,) = self.rows("SELECT root, size FROM heads ORDER BY size DESC LIMIT 1")
+            anchor = self.site.anchor_in(Hash32(newest[0]), final=True)
+            assert anchor is not None
+            assert anchor.size == self.added
+        self.is_over = True
+        self.the_rules_hold()
+        assert self.rows("SELECT count(*) FROM anchors WHERE final = 0") == [(0,)]
+        # A nonce may be open still where we ended before we saw it used: the next send settles it.
+        for sender, nonce in self.rows("SELECT sender, nonce FROM slots WHERE outcome IS NULL"):
+            assert self.chain.final.state.nonces.get(sender, 0) > nonce
+        project = self.site.open()
+        try:
+            assert audit_project(project).breaches == ()
+        finally:
+            project.database.close()
+
+    def act_on(self, error: AnchorError) -> None:
+        """Do what the error's hint says."""
+        if isinstance(error, SignerError):
+            self.site.key = OPERATOR if self.site.key == OWNER else OWNER
+        elif "missing nonce" in (error.hint or ""):
+            self.send_as_ourselves(included=True)
+        else:
+            assert isinstance(
+                error, CannotCheckError | NotFinalError | FundsError | ChainGuardError
+            )
+            self.chain.pass_time(12 * 6)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.reader.execute(query).fetchall()
+
+    def roots(self) -> list[tuple[bytes]]:
+        return self.rows("SELECT root FROM heads ORDER BY size")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
+    yield make_template(tmp_path_factory.mktemp("template") / "project")
+
+
+def run(machine: type[PipelineMachine], template: Config, how: settings) -> Counter[str]:
+    """Run a machine, and return how often each thing happened."""
+    faults: Counter[str] = Counter()
+    ready = type(machine.__name__, (machine,), {"template": template, "faults": faults})
+    run_state_machine_as_test(ready, settings=how)
+    return faults
+
+
+def test_whatever_happens_every_leaf_is_anchored_once(template: Config) -> None:
+    print(run(PipelineMachine, template, SHORT))
+
+
+class ViolatedMachine(PipelineMachine):
+    """A chain that also takes back what it called final."""
+
+    @rule(beyond=st.integers(1, 3), dropped=st.sampled_from(DROPPED))
+    def break_finality(self, beyond: int, dropped: Dropped) -> None:
+        depth = self.chain.head.number - self.chain.final_number + beyond
+        if depth < self.chain.head.number - 3:  # the operators stay authorised
+            self.violated = True
+            self.disturbed.add("reorg")
+            self.faults["finality broken"] += 1
+            self.chain.reorganise(depth, dropped)
+
+    def what_is_called_final_is_final(self) -> None:
+        if not self.violated or self.is_over:
+            super().what_is_called_final_is_final()
+
+
+def test_a_broken_finality_is_never_passed_over(template: Config) -> None:
+    print(run(ViolatedMachine, template, SHORT))
