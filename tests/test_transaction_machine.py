@@ -75,7 +75,10 @@ EVENTS: dict[str, set[str]] = {  # with what each may be the reason for
     "no ether": {"funds"},
     "ether": set(),
     "another key": {"key"},
+    "older attempt": {"pool"},
 }
+# What may follow a round at once, while what it did can still be taken back.
+AFTER = ("", "", "reorg", "shallow reorg", "older attempt", "foreign", "rival", "mine")
 DROPPED: tuple[Dropped, ...] = ("lost", "pool", "first", "last", "backwards")
 # Where a run can be met, and how often it comes past in a round that sends.
 EFFECTS = {
@@ -86,12 +89,12 @@ EFFECTS = {
 }  # fmt: skip
 PLACES = [(name, number) for name, times in EFFECTS.items() for number in range(times)]
 PLACES += [("eth_sendRawTransaction", 0), ("commit", 2)] * 4
-MOMENTS = st.dictionaries(
-    st.sampled_from(PLACES), st.sampled_from([*EVENTS, *TROUBLES * 4]), max_size=3
+MOMENTS = st.lists(
+    st.tuples(st.sampled_from(PLACES), st.sampled_from([*EVENTS, *TROUBLES * 5])),
+    min_size=1,
+    max_size=3,
 )
-
-
-Moments = dict[Moment, str]
+Moments = list[tuple[Moment, str]]
 
 
 class PipelineMachine(RuleBasedStateMachine):
@@ -126,20 +129,30 @@ class PipelineMachine(RuleBasedStateMachine):
         self.added += count
 
     @rule(
-        fresh=st.integers(0, 2),
-        wait_for=st.sampled_from(["included", "included", "final"]),
+        calm=st.sampled_from([True, True, False]),
+        fresh=st.sampled_from([0, 1, 1, 2]),
+        wait_for=st.sampled_from(["included", "included", "included", "final"]),
         moments=MOMENTS,
+        after=st.sampled_from(AFTER),
+        dropped=st.sampled_from(DROPPED),
     )
-    def run_a_round(self, fresh: int, wait_for: Any, moments: Moments) -> None:
+    def run_a_round(
+        self, calm: bool, fresh: int, wait_for: Any, moments: Moments, after: str, dropped: Dropped
+    ) -> None:
+        if calm:
+            self.calm_down()
         self.accept(fresh)
+        self.dropped = dropped
         self.attempt(lambda effects: self.site.round(effects, wait_for), moments)
+        if after:
+            self.happen(after)
 
-    @rule(fresh=st.integers(0, 5), seconds=st.sampled_from([5, 40, 150]), moments=MOMENTS)
+    @rule(fresh=st.integers(0, 5), seconds=st.sampled_from([5, 40]), moments=MOMENTS)
     def run_the_daemon(self, fresh: int, seconds: int, moments: Moments) -> None:
         self.accept(fresh)
         self.attempt(lambda effects: self.site.serve(effects, seconds), moments)
 
-    @rule(seconds=st.sampled_from([12, 60, 600]))
+    @rule(seconds=st.sampled_from([12, 60]))
     def let_time_pass(self, seconds: int) -> None:
         self.chain.pass_time(seconds)
 
@@ -152,7 +165,7 @@ class PipelineMachine(RuleBasedStateMachine):
         """Do some work as one process; only what can be explained may go wrong."""
         plan: dict[Moment, Any] = {
             moment: what if what in TROUBLES else (lambda what=what: self.happen(what))
-            for moment, what in moments.items()
+            for moment, what in moments
         }
         effects = Effects(plan)
         error: AnchorError | None = None
@@ -184,6 +197,10 @@ class PipelineMachine(RuleBasedStateMachine):
         }[error.exit_code]
         assert causes & self.disturbed, error
 
+    def calm_down(self) -> None:
+        for event in ("finality goes on", "blocks go on", "ether"):
+            self.happen(event)
+
     def happen(self, event: str) -> None:
         """Let something happen to the chain, or to the one who uses it."""
         self.faults[event] += 1
@@ -204,6 +221,7 @@ class PipelineMachine(RuleBasedStateMachine):
             "no ether": lambda: self.set_balances(10**14),
             "ether": lambda: self.set_balances(10**22),
             "another key": self.change_the_key,
+            "older attempt": self.include_an_older_attempt,
         }[event]()
 
     def set_chain(self, **members: Any) -> None:
@@ -216,6 +234,19 @@ class PipelineMachine(RuleBasedStateMachine):
 
     def change_the_key(self) -> None:
         self.site.key = OPERATOR if self.site.key == OWNER else OWNER
+
+    def include_an_older_attempt(self) -> None:
+        """Let a block take what we replaced: some miner had it still."""
+        nonce = self.chain.head.state.nonces.get(self.site.key, 0)
+        raws = [
+            raw
+            for raw, attempt_nonce, sender in self.rows(
+                "SELECT raw, nonce, sender FROM attempts ORDER BY max_fee"
+            )
+            if (sender, attempt_nonce) == (self.site.key, nonce)
+        ]
+        if raws:
+            self.chain.include(raws[0])
 
     def raise_the_base_fee(self) -> None:
         self.chain.set_next_base_fee(max(20 * self.chain.head.base_fee, 20 * GWEI))
@@ -256,6 +287,8 @@ class PipelineMachine(RuleBasedStateMachine):
         self.every_transaction_of_ours_is_stored()
         self.nothing_stored_is_changed_or_forgotten()
         self.at_most_one_nonce_is_open()
+        self.no_nonce_is_given_up_before_its_end_is_final()
+        self.what_is_settled_as_included_was_a_success()
         self.each_replacement_raises_both_fees_by_an_eighth_below_the_cap()
         self.no_head_is_anchored_twice()
         self.anchors_are_numbered_without_a_gap()
@@ -276,6 +309,29 @@ class PipelineMachine(RuleBasedStateMachine):
 
     def at_most_one_nonce_is_open(self) -> None:
         assert self.rows("SELECT count(*) FROM slots WHERE outcome IS NULL") <= [(1,)]
+
+    def no_nonce_is_given_up_before_its_end_is_final(self) -> None:
+        query = (
+            "SELECT sender, nonce, outcome, (SELECT count(*) FROM attempts"
+            " WHERE attempts.sender = slots.sender AND attempts.nonce = slots.nonce) FROM slots"
+        )
+        for sender, nonce, outcome, attempts in self.rows(query):
+            assert attempts == 0 or outcome != "unused"
+            assert attempts > 0 or outcome not in ("included", "reverted")
+            if outcome in ("foreign", "reverted") and not self.violated:
+                assert self.chain.final.state.nonces.get(sender, 0) > nonce
+
+    def what_is_settled_as_included_was_a_success(self) -> None:
+        if "reorg" in self.disturbed:
+            return
+        query = (
+            "SELECT tx_hash FROM attempts JOIN slots"
+            " ON slots.sender = attempts.sender AND slots.nonce = attempts.nonce"
+            " WHERE outcome = 'included'"
+        )
+        settled = {row[0] for row in self.rows(query)}
+        for each in (each for key in KEYS for each in self.chain.included(key)):
+            assert each.succeeded or each.transaction.hash not in settled
 
     def each_replacement_raises_both_fees_by_an_eighth_below_the_cap(self) -> None:
         before: dict[tuple[bytes, int], tuple[int, int]] = {}
@@ -329,12 +385,11 @@ class PipelineMachine(RuleBasedStateMachine):
     def recover(self) -> None:
         """With a healthy chain a few ordinary rounds finish everything."""
         self.faults = Counter()  # none of what follows is a fault
-        for event in ("finality goes on", "blocks go on", "ether"):
-            self.happen(event)
+        self.calm_down()
         self.chain.set_next_base_fee(GWEI)
         self.chain.mine()
         for _ in range(12):
-            error = self.attempt(lambda effects: self.site.round(effects, "final"), {})
+            error = self.attempt(lambda effects: self.site.round(effects, "final"), [])
             if error is None and not self.rows("SELECT 1 FROM waiting"):
                 break
             if error is not None:
@@ -342,7 +397,7 @@ class PipelineMachine(RuleBasedStateMachine):
         else:
             raise AssertionError(f"the log does not recover: {error}")
         self.chain.pass_time(12 * 10)
-        self.attempt(lambda effects: self.site.round(effects, "final"), {})
+        self.attempt(lambda effects: self.site.round(effects, "final"), [])
         if self.added:
             (newest,) = self.rows("SELECT root, size FROM heads ORDER BY size DESC LIMIT 1")
             anchor = self.site.anchor_in(Hash32(newest[0]), final=True)
