@@ -150,6 +150,11 @@ def test_evidences_whose_names_clash_get_a_file_each(site: Site) -> None:
 # Files
 
 
+@pytest.mark.fault(
+    "J5",
+    how="a link is planted where a file is to be written",
+    then="the link is replaced, and what it leads to is untouched",
+)
 def test_a_file_is_written_in_place_of_a_planted_link_not_through_it(tmp_path: Path) -> None:
     victim, path = tmp_path / "victim", tmp_path / "out"
     victim.write_bytes(b"precious")
