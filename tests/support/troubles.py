@@ -6,6 +6,7 @@ catches; whoever drives the run throws away all it had in memory and opens the s
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ class Crash(Exception):
 
 
 Moment = tuple[str, int]
-"""The n-th time, from 0, that something is done: a method of the node, or ``commit``."""
+"""The n-th time, from 0, that something is done: a method of the node, or who writes a commit."""
 
 
 @dataclass
@@ -35,25 +36,30 @@ class Effects:
     """Counts effects; ``plan`` says what happens at which of them, ``happened`` what did."""
 
     plan: dict[Moment, Trouble | Callable[[], None]] = field(default_factory=dict)
-    happened: list[str] = field(default_factory=list)
+    happened: list[tuple[Trouble, Moment]] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def one(self, what: str, *, can_be_lost: bool) -> Iterator[None]:
         """Stand around one effect."""
-        planned = self.plan.pop((what, self._counts[what]), None)
+        moment = (what, self._counts[what])
+        planned = self.plan.pop(moment, None)
         self._counts[what] += 1
         if callable(planned):
             planned()
             planned = None
+        if not can_be_lost and planned is not None:
+            planned = (
+                "crash before" if planned in ("crash before", "request lost") else "crash after"
+            )
         if planned is not None:
-            self.happened.append(f"{planned}: {what}")
-        if planned == "crash before" or (planned == "request lost" and not can_be_lost):
+            self.happened.append((planned, moment))
+        if planned == "crash before":
             raise Crash
         if planned == "request lost":
             raise NodeUnreachableError("the node did not answer")
         yield
-        if planned == "crash after" or (planned == "answer lost" and not can_be_lost):
+        if planned == "crash after":
             raise Crash
         if planned == "answer lost":
             raise NodeUnreachableError("the node did not answer")
@@ -78,7 +84,7 @@ class TroubledTransport:
 class TroubledDatabase(Database):
     """A store whose owner may crash before or after each commit, and so before or after the effect.
 
-    It is the whole journal, too: each of its writing methods is one commit.
+    Each commit has the name of the function that makes it, as each of the journal's methods does.
     """
 
     def __init__(self, database: Database, effects: Effects) -> None:
@@ -87,5 +93,7 @@ class TroubledDatabase(Database):
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        with self._effects.one("commit", can_be_lost=False), super().write() as connection:
+        # This generator runs in contextlib's frame, which our caller's `with` stands above.
+        writer = sys._getframe(2).f_code.co_name
+        with self._effects.one(writer, can_be_lost=False), super().write() as connection:
             yield connection
