@@ -24,10 +24,10 @@ PAGE = ROOT / "docs" / "faults.md"
 
 REPRODUCE = """\
 ```sh
-python -m pytest                     # every fault, in a few minutes
-python -m pytest -m slow             # the long campaigns: more kill points, longer histories
-ape test tests/contracts             # those of the contract
-python scripts/build_faults.py       # this page, from what those runs recorded
+pytest                                                  # every fault, in a few minutes
+pytest -m slow                                          # the long campaigns
+pytest -c tests/contracts/pytest.ini tests/contracts    # those of the contract
+python scripts/build_faults.py                          # this page, from what those runs recorded
 ```"""
 
 
