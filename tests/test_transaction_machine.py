@@ -53,6 +53,7 @@ SHORT = settings(
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
+    report_multiple_bugs=False,
     phases=[Phase.generate],
     database=None,
     suppress_health_check=list(HealthCheck),
