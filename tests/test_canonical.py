@@ -58,6 +58,11 @@ def nested(depth: int) -> bytes:
     return b"[" * depth + b"]" * depth
 
 
+@pytest.mark.fault(
+    "H17",
+    how="one member given twice",
+    then="refused",
+)
 @pytest.mark.parametrize(
     "data",
     [
@@ -118,6 +123,11 @@ def test_what_is_no_json_number_is_refused(data: bytes) -> None:
     refusal(data)
 
 
+@pytest.mark.fault(
+    "J4",
+    how="half a surrogate pair in a document",
+    then="refused",
+)
 @pytest.mark.parametrize(
     "data",
     [
@@ -232,6 +242,11 @@ def test_strings_that_end_in_backslashes_hide_no_brackets() -> None:
         assert "nests deeper" in refusal(b"[" + string + b"," + tower + b"]")
 
 
+@pytest.mark.fault(
+    "J3",
+    how="a tower of brackets, where Python allows deep recursion",
+    then="refused; the process goes on",
+)
 @pytest.mark.parametrize("tower", ["[", '{"a":', '[{"a":', "{"])
 def test_a_tower_of_brackets_cannot_crash_a_process_with_a_high_recursion_limit(
     tower: str,
@@ -252,6 +267,11 @@ def test_a_tower_of_brackets_cannot_crash_a_process_with_a_high_recursion_limit(
     assert (done.returncode, done.stdout) == (0, "it nests deeper than 16 levels\n"), done.stderr
 
 
+@pytest.mark.fault(
+    "J3",
+    how="the worst documents of the largest size",
+    then="refused in linear time",
+)
 @pytest.mark.parametrize(
     "data",
     [

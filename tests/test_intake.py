@@ -164,6 +164,11 @@ def test_sort_agrees_on_the_order(place: Path) -> None:
     assert ran.stdout.decode() == listed
 
 
+@pytest.mark.fault(
+    "J4",
+    how="file names that are no Unicode",
+    then="escaped where they are shown; the files are read",
+)
 def test_names_that_are_not_unicode_are_escaped_and_still_open(place: Path) -> None:
     raw = [b"caf\xe9", b"caf\\xe9", "café".encode(), b"a\nb", b"\xff"]
     for name in raw:
@@ -203,6 +208,11 @@ def test_two_hard_links_are_two_names(place: Path) -> None:
     assert show(find("a", "a/2")) == ["a/1", "a/2"]
 
 
+@pytest.mark.fault(
+    "J5",
+    how="symbolic links among the files",
+    then="skipped, and said so",
+)
 def test_symbolic_links_are_skipped_with_a_reason(place: Path) -> None:
     write("a/file")
     write("outside/secret")
@@ -302,6 +312,11 @@ def test_a_ladder_of_links_is_not_walked_in_all_its_2_to_the_40_ways(place: Path
     assert len(names) == 40
 
 
+@pytest.mark.fault(
+    "J5",
+    how="pipes, sockets and devices among the files",
+    then="skipped and never opened",
+)
 def test_special_files_are_skipped_and_never_opened(place: Path) -> None:
     (place / "top").mkdir()
     os.mkfifo("top/pipe")
@@ -714,6 +729,11 @@ class _CountingExecutor(Executor):
         return Lazy()
 
 
+@pytest.mark.fault(
+    "J1",
+    how="sources without end",
+    then="few are in memory at a time",
+)
 def test_few_tasks_exist_at_a_time_whatever_the_number_of_sources() -> None:
     taken = 0
 

@@ -259,6 +259,11 @@ def test_a_proof_between_equal_sizes_is_refused_even_where_it_would_fold_to_the_
         assert not extends(size, root, size, root, [seed, *path[start:]])
 
 
+@pytest.mark.fault(
+    "H1",
+    how="an inner node is given as the leaf, with the path above it",
+    then="no path leads from it to the root",
+)
 @pytest.mark.parametrize("size", [2, 3, 4, 7, 8])
 def test_an_inner_node_presented_as_a_leaf_is_refused(size: int) -> None:
     # Second preimage: the node over leaves 0 and 1, as "leaf 0" of a tree of half the size.
@@ -271,6 +276,11 @@ def test_an_inner_node_presented_as_a_leaf_is_refused(size: int) -> None:
     assert includes(node, 0, (size + 1) // 2, path, TREE.root(size))
 
 
+@pytest.mark.fault(
+    "H3",
+    how="the last leaves of a tree are doubled",
+    then="the root is another one",
+)
 @pytest.mark.parametrize("size", [3, 5, 6, 7])
 def test_a_tree_with_its_last_leaves_doubled_has_another_root(size: int) -> None:
     # CVE-2012-2459: Bitcoin pairs a lone node with itself.
@@ -279,6 +289,11 @@ def test_a_tree_with_its_last_leaves_doubled_has_another_root(size: int) -> None
         assert Tree(b"".join(leaves)).root(size + doubled) != TREE.root(size)
 
 
+@pytest.mark.fault(
+    "H4",
+    how="an index past the end is given with any leaf's path",
+    then="refused",
+)
 @pytest.mark.parametrize("size", [1, 3, 5, 6, 7, 8])
 def test_a_ghost_index_past_the_end_is_refused(size: int) -> None:
     root = TREE.root(size)
@@ -288,6 +303,11 @@ def test_a_ghost_index_past_the_end_is_refused(size: int) -> None:
             assert not includes(LEAVES[index], ghost, size, path, root)
 
 
+@pytest.mark.fault(
+    "H5",
+    how="a leaf's path is given under every other index",
+    then="refused at each",
+)
 def test_no_two_indices_of_a_tree_are_aliases() -> None:
     for size in range(1, 33):
         folds = [tuple(rfc.inclusion_shape(index, size)) for index in range(size)]
@@ -297,6 +317,11 @@ def test_no_two_indices_of_a_tree_are_aliases() -> None:
             assert ["left" if is_left else "right" for is_left in sides] == list(folds[index])
 
 
+@pytest.mark.fault(
+    "H7",
+    how="an empty path, at every size",
+    then="it proves a tree of one leaf, and no other",
+)
 def test_an_empty_path_proves_a_tree_of_one_leaf_only() -> None:
     assert includes(LEAVES[0], 0, 1, [], LEAVES[0])
     for size in range(2, 65):
@@ -305,6 +330,11 @@ def test_an_empty_path_proves_a_tree_of_one_leaf_only() -> None:
         assert not includes(EMPTY_ROOT, 0, size, [], EMPTY_ROOT)
 
 
+@pytest.mark.fault(
+    "H9",
+    how="a root of zeros",
+    then="nothing leads to it",
+)
 def test_nothing_leads_to_a_zero_root() -> None:
     for size in range(1, 17):
         for index in range(size):
@@ -314,6 +344,11 @@ def test_nothing_leads_to_a_zero_root() -> None:
             assert size == 1 or not includes(ZERO, index, size, path, ZERO)
 
 
+@pytest.mark.fault(
+    "H6",
+    how="two siblings change places",
+    then="the root is another one",
+)
 def test_swapped_siblings_are_another_tree() -> None:
     assert merkle.hash_node(LEAVES[0], LEAVES[1]) != merkle.hash_node(LEAVES[1], LEAVES[0])
     assert not includes(LEAVES[1], 0, 2, [LEAVES[0]], TREE.root(2))

@@ -28,6 +28,7 @@ from anchor.chain.rpc import Rpc
 from anchor.chain.signer.keystore import write_keystore
 from anchor.chain.txmgr import Intent
 from anchor.cli.session import SystemClock, open_signer
+from anchor.digest import digest_bytes
 from anchor.durable import write_file
 from anchor.errors import (
     AnchorError,
@@ -38,6 +39,7 @@ from anchor.errors import (
 )
 from anchor.filenames import sidecar_path
 from anchor.log import seal
+from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.anchoring import make_manager
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.proving import Prover
@@ -109,6 +111,24 @@ def test_a_receipt_with_an_anchor_is_never_replaced_by_a_promise(site: Site) -> 
     assert path.read_bytes() == encode_receipt(whole)
 
 
+@pytest.mark.fault(
+    "J12",
+    how="the same short evidence is taken in twice, as a guesser would",
+    then="two leaves that nobody can compute without their salts of 32 bytes",
+)
+def test_no_leaf_can_be_guessed_from_the_evidence(site: Site) -> None:
+    with site.open() as project:
+        digests = digest_bytes(b"yes", ("sha256",))
+        again = Submission(source="a", name="a", digests=digests)
+        for _ in range(2):
+            assert accept(project, [again], again=True).new == 1
+    records = [json.loads(row[0]) for row in site.rows("SELECT record FROM evidence")]
+    salts = {record.pop("salt") for record in records}
+    assert len(salts) == len({row[0] for row in site.rows("SELECT leaf FROM evidence")}) == 2
+    assert {len(bytes.fromhex(salt)) for salt in salts} == {32}
+    assert records[0]["digests"] == records[1]["digests"]
+
+
 def test_what_is_no_receipt_of_this_log_is_never_overwritten(site: Site) -> None:
     path = sidecar_path(site.add("a.txt", b"a"))
     with site.lead() as project:
@@ -150,6 +170,11 @@ def test_evidences_whose_names_clash_get_a_file_each(site: Site) -> None:
 # Files
 
 
+@pytest.mark.fault(
+    "J5",
+    how="a link is planted where a file is to be written",
+    then="the link is replaced, and what it leads to is untouched",
+)
 def test_a_file_is_written_in_place_of_a_planted_link_not_through_it(tmp_path: Path) -> None:
     victim, path = tmp_path / "victim", tmp_path / "out"
     victim.write_bytes(b"precious")

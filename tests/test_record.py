@@ -154,6 +154,11 @@ def test_digests_of_unknown_algorithms_are_read_over_beside_a_known_one() -> Non
     assert parse_record(changed(digests=digests)).digests.sha256 == b"\xab" * 32
 
 
+@pytest.mark.fault(
+    "K8",
+    how="a record that knows a later hash function only",
+    then="unknown, exit code 22; never called invalid",
+)
 def test_digests_of_unknown_algorithms_alone_are_an_unknown_version() -> None:
     assert "sha3" in refusal(changed(digests={"sha3-256": "ab" * 32}), UnknownVersionError)
 

@@ -189,6 +189,11 @@ def test_the_registrys_address_is_what_the_create2_formula_gives() -> None:
     assert hash_keccak256(bytes.fromhex(proxy)) == CREATE2_PROXY_CODE_HASH
 
 
+@pytest.mark.fault(
+    "I2",
+    how="the registry's code at the same address of another chain",
+    then="its hash is another one",
+)
 def test_the_runtime_code_differs_between_chains_in_the_chain_id_alone() -> None:
     artifact = load_artifact()
     one, other = runtime_code(ChainId(1)), runtime_code(ChainId(2**53 - 1))

@@ -324,6 +324,11 @@ def test_the_file_shows_addresses_with_their_checksums() -> None:
     assert document["trust"][0]["owner"] == format_address(ENTRY.owner)
 
 
+@pytest.mark.fault(
+    "I5",
+    how="an operator's key goes on anchoring after the policy's last block for it",
+    then="those anchors do not count; the earlier ones do",
+)
 @pytest.mark.parametrize(
     ("operator_id", "block", "accepted"),
     [(3, 99, False), (3, 100, True), (3, 200, True), (3, 201, False), (4, 150, False)],

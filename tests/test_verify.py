@@ -112,6 +112,11 @@ def _evidence(**changes: object) -> Callable[[World], Digests]:
     return lambda world: dataclasses.replace(world.evidence(INDEX), **changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.fault(
+    "H16",
+    how="a receipt beside a file with another digest or size",
+    then="the file fails, with exit code 10",
+)
 @pytest.mark.parametrize(
     ("evidence", "code", "steps", "claims"),
     [
@@ -230,6 +235,11 @@ def test_a_forged_record_hashed_into_a_root_of_its_own_is_not_anchored() -> None
     expect(judged(world, forged), 11, [7], "PFFFF")
 
 
+@pytest.mark.fault(
+    "H12",
+    how="a receipt names a root whose slot is empty",
+    then="fails; an empty slot is never an anchor",
+)
 def test_a_receipt_may_not_swap_the_anchors_root_for_an_absent_one() -> None:
     world = World()
     receipt = re_anchored(honest(world), head=Head(root=hash_of("no root"), size=SIZE))

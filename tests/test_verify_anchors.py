@@ -36,6 +36,11 @@ def test_a_pending_receipt_whose_head_is_not_anchored_is_not_final_rather_than_w
     expect(judged(world, world.receipt(INDEX)), 21, [7], "P????")
 
 
+@pytest.mark.fault(
+    "I10",
+    how="the registry holds the root under another size",
+    then="mismatch, exit code 10",
+)
 def test_a_pending_receipt_with_another_size_than_the_registrys_is_a_mismatch() -> None:
     world = World()
     receipt = world.receipt(INDEX)
@@ -59,6 +64,11 @@ def test_a_pending_receipt_of_a_log_the_policy_does_not_pin_is_not_trusted() -> 
     assert world.asked == []
 
 
+@pytest.mark.fault(
+    "K2",
+    how="the log is anchored on two chains",
+    then="looked for on each",
+)
 def test_a_pending_receipt_is_looked_for_on_every_chain_the_policy_pins() -> None:
     world = World()
     both = world.policy(world.entry(), world.entry(SIDE))

@@ -71,6 +71,11 @@ def late_operator_key(world: World) -> None:
     world.main.storage[REGISTRY, operator_key_slot(world.log, 1)] = [(41, bytes(12) + b"\x11" * 20)]
 
 
+@pytest.mark.fault(
+    "H15",
+    how="the root is in a block that is not final",
+    then="not final yet, exit code 21",
+)
 @pytest.mark.parametrize(
     ("lie", "code", "steps", "claims"),
     [
@@ -103,6 +108,11 @@ def test_a_node_on_another_chain_is_not_trusted() -> None:
     assert world.chains[SIDE].reads == ["chain id"]
 
 
+@pytest.mark.fault(
+    "H14",
+    how="another chain with the same id holds the same anchors",
+    then="not trusted, by its genesis block",
+)
 def test_a_chain_that_only_claims_the_chain_id_is_told_by_its_genesis() -> None:
     world = World()
 
@@ -143,6 +153,11 @@ def test_a_node_that_fails_at_any_single_read_leaves_it_open_and_decides_nothing
     assert report.proven == ()
 
 
+@pytest.mark.fault(
+    "K5",
+    how="nothing is to be had from the node but the storage of its final block",
+    then="verified: neither a receipt nor a log is asked for",
+)
 def test_an_honest_verification_makes_exactly_those_reads() -> None:
     world = World()
     judged(world)
@@ -327,6 +342,11 @@ def test_no_anchor_close_to_the_honest_one_verifies(
     assert (report.exit_code is ExitCode.DONE) == (not differs and not unaccepted)
 
 
+@pytest.mark.fault(
+    "K7",
+    how="the policy counts blocks instead of the `finalized` tag",
+    then="the block it counts to is read, and no other",
+)
 @pytest.mark.parametrize(
     ("rule", "code", "steps", "claims"),
     [

@@ -61,6 +61,11 @@ def test_a_receipt_of_another_place_than_pinned_is_not_trusted(
     expect(judged(world, change(world), policy=None), *unpinned)
 
 
+@pytest.mark.fault(
+    "I6",
+    how="the root is anchored, but in another log",
+    then="not anchored in this one",
+)
 def test_a_root_of_one_log_says_nothing_about_the_owners_other_log() -> None:
     world = World()
     entry = dataclasses.replace(world.entry(), logs=(0, 5))
@@ -187,6 +192,11 @@ def test_our_code_at_another_address_is_not_trusted_on_any_chain(chain_id: Chain
     assert world.asked == []
 
 
+@pytest.mark.fault(
+    "I3",
+    how="a look-alike registry holds the same anchor",
+    then="not trusted, in whichever order the anchors come",
+)
 @pytest.mark.parametrize("hostile_first", [False, True])
 def test_a_foreign_registry_is_not_covered_by_an_anchor_in_ours(hostile_first: bool) -> None:
     world = World()

@@ -146,6 +146,11 @@ def test_arguments_that_make_no_sense_are_bad_usage(
 # The node and the chain
 
 
+@pytest.mark.fault(
+    "I2",
+    how="the node is exchanged for one of another chain with the same address",
+    then="refused with exit code 32; nothing is sealed",
+)
 def test_another_chain_or_a_restarted_devnet_stops_before_anything_happens(site: Site) -> None:
     file = site.add("a.txt", b"a")
     same_id = "another genesis block"
@@ -207,6 +212,16 @@ def test_without_a_registry_nothing_is_sealed_or_sent(make: MakeSite) -> None:
         site.run("run", "--once").expect(0, "sealed 1 leaves")
 
 
+@pytest.mark.fault(
+    "I4",
+    how="the code at the registry's address is exchanged",
+    then="nothing is sealed, sent or believed",
+)
+@pytest.mark.fault(
+    "I1",
+    how="the configured address holds other code",
+    then="refused with exit code 32; nothing is sent",
+)
 def test_foreign_code_in_the_registrys_place_is_never_used(
     make: MakeSite, own_anvil: Devnet
 ) -> None:

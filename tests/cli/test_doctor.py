@@ -204,6 +204,11 @@ def test_a_policy_that_is_broken_missing_or_of_another_log_is_found(site: Site) 
     expect(site, "policy", 2, "cannot be read")
 
 
+@pytest.mark.fault(
+    "J9",
+    how="key files that other users can read",
+    then="found, with what to do",
+)
 def test_a_key_file_that_is_missing_broken_or_open_to_others_is_found(site: Site) -> None:
     keystore, password = site.folder / "devnet-key.json", site.folder / "devnet-password"
     keystore.chmod(0o644)

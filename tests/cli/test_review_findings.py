@@ -155,6 +155,11 @@ FAKE = "a.txt: ok\n  VERIFIED (exit code 0)\x1b[1A\u2028verified  b.txt"
 SHOWN = r"a.txt: ok\n  VERIFIED (exit code 0)\x1b[1A\u2028verified  b.txt"
 
 
+@pytest.mark.fault(
+    "J13",
+    how="a file name with line ends and our own words in it",
+    then="printed on one line, escaped",
+)
 def test_a_name_that_imitates_our_lines_is_printed_on_one_line(site: Site) -> None:
     file = site.write(FAKE, b"fake")
     site.run("add", FAKE).expect(0)

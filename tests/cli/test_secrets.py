@@ -58,6 +58,11 @@ def check_files(folder: Path, *, but: tuple[str, ...]) -> None:
                 assert spelling not in content, (path, spelling)
 
 
+@pytest.mark.fault(
+    "J8",
+    how="API key, password and private key are canaries through a project's whole life",
+    then="none of them in any output or file",
+)
 def test_a_projects_whole_life_reveals_no_secret(tmp_path: Path, anvil: Devnet) -> None:
     secrets = tmp_path / "secrets"
     secrets.mkdir()
@@ -134,6 +139,11 @@ def test_a_wrong_password_is_not_quoted(site: Site) -> None:
     check_silence(site.run("run", "--once").refused(31).err)
 
 
+@pytest.mark.fault(
+    "K3",
+    how="the node is another one than the project was made with",
+    then="the work goes on; its URL is written nowhere",
+)
 def test_a_url_from_the_environment_is_written_nowhere(site: Site, anvil: Devnet) -> None:
     file = site.add("a.txt", b"a")
     before = nonce(site.url)
@@ -225,6 +235,11 @@ def test_an_unreachable_node_is_named_without_its_secrets(host: str) -> None:
     rpc.close()
 
 
+@pytest.mark.fault(
+    "J8",
+    how="nodes that quote the request and its URL in their errors",
+    then="no secret in any output",
+)
 @pytest.mark.parametrize("name", ["redirect", "refusal that quotes the request"])
 def test_the_commands_reveal_no_secret_of_a_node_that_misbehaves(site: Site, name: str) -> None:
     site.add("a.txt", b"a")
@@ -262,6 +277,11 @@ def test_a_secret_in_a_trust_policy_is_not_printed(
             check_silence(ran.out + ran.err)
 
 
+@pytest.mark.fault(
+    "J9",
+    how="a signer is printed, as a traceback would",
+    then="its address and nothing else",
+)
 def test_a_signer_shows_its_address_only() -> None:
     from anchor.chain.signer.keystore import KeystoreSigner
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.faults import FaultRecorder
 from support.gas_table import GAS_TABLE, format_gas_table
 
 HERE = Path(__file__).resolve().parent
@@ -28,6 +29,7 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 def pytest_configure(config: pytest.Config) -> None:
     if not is_contract_lane(config):
         return
+    config.pluginmanager.register(FaultRecorder(), "faults")
     # npm's wrapper scripts need a postinstall step that may not have run; the binaries do not.
     binaries = sorted(ROOT.glob("node_modules/@foundry-rs/anvil-*/bin"))
     os.environ["PATH"] = os.pathsep.join([*map(str, binaries), os.environ["PATH"]])

@@ -123,6 +123,11 @@ def judge(harness: Any, claims: list[Any]) -> list[bool]:
 # An inner node for a leaf
 
 
+@pytest.mark.fault(
+    "H1",
+    how="an inner node is given to the contract as a leaf",
+    then="reverts",
+)
 def test_an_inner_node_is_no_leaf_of_a_tree_anchored_with_its_size(
     registry: Any, owner: Any, new_log: Callable[[], bytes]
 ) -> None:
@@ -180,6 +185,11 @@ def test_an_inner_node_is_a_leaf_where_the_operator_anchored_half_the_size(
     assert [size for size in range(1, 9) if tree.root(size) == root_of(8)] == [8]
 
 
+@pytest.mark.fault(
+    "H2",
+    how="a record of 64 bytes, made of two hashes",
+    then="never taken for a node, nor a node for it",
+)
 @pytest.mark.parametrize("size", [2, 4, 8])
 def test_a_record_of_64_bytes_is_no_second_preimage(
     registry: Any, owner: Any, new_log: Callable[[], bytes], size: int

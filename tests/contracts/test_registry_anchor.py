@@ -25,6 +25,11 @@ def log(owner: Any) -> bytes:
     return log_id(owner, 7)
 
 
+@pytest.mark.fault(
+    "I6",
+    how="a stranger anchors in our log",
+    then="reverts; others' logs are their own",
+)
 def test_anchor_refuses_a_stranger(registry: Any, log: bytes, stranger: Any) -> None:
     with refused(registry.NotAuthorised, log=log, caller=stranger.address):
         registry.anchor(log, root_of(3), 3, [], sender=stranger)
@@ -67,6 +72,11 @@ def test_anchor_refuses_a_closed_log_and_names_its_successor(
         registry.anchor(log, root_of(5), 5, proof_between(3, 5), sender=owner)
 
 
+@pytest.mark.fault(
+    "H9",
+    how="the registry is asked to anchor a root of zeros",
+    then="reverts",
+)
 def test_anchor_refuses_the_zero_root(registry: Any, log: bytes, owner: Any) -> None:
     with refused(registry.InvalidRoot, root=ZERO):
         registry.anchor(log, ZERO, 3, [], sender=owner)
@@ -85,6 +95,11 @@ def test_anchor_refuses_the_head_again(registry: Any, log: bytes, owner: Any) ->
         registry.anchor(log, root_of(3), 4, [], sender=owner)
 
 
+@pytest.mark.fault(
+    "I10",
+    how="a root is anchored a second time, under another size",
+    then="reverts",
+)
 def test_anchor_refuses_an_earlier_root_again(registry: Any, log: bytes, owner: Any) -> None:
     anchor_sizes(registry, owner, log, 3, 5)
     with refused(registry.AlreadyAnchored, log=log, root=root_of(3)):
@@ -228,6 +243,11 @@ def test_anchor_keeps_logs_apart(registry: Any, log: bytes, owner: Any) -> None:
     assert registry.headOf(other)[0] == root_of(3)
 
 
+@pytest.mark.fault(
+    "I8",
+    how="ether is sent along",
+    then="reverts",
+)
 def test_anchor_refuses_ether(registry: Any, log: bytes, owner: Any) -> None:
     data = registry.anchor.encode_input(log, root_of(3), 3, [])
     call = {"from": owner.address, "to": registry.address, "data": data.to_0x_hex()}

@@ -135,6 +135,11 @@ def test_set_operator_keeps_logs_apart(
     assert registry.operatorId(other, operator) == 0
 
 
+@pytest.mark.fault(
+    "K1",
+    how="an operator's key is removed",
+    then="it may anchor no more; its id stays its own, for the anchors it made",
+)
 def test_set_operator_removes_a_key_but_remembers_its_id(
     registry: Any, log: bytes, owner: Any, operator: Any
 ) -> None:

@@ -197,6 +197,11 @@ def test_succeed_lets_the_new_log_grow_and_be_succeeded_in_turn(
     assert registry.predecessorOf(new_log) == old_log
 
 
+@pytest.mark.fault(
+    "I5",
+    how="a stolen key anchors a size that nobody can go on from",
+    then="the owner goes on in a new log from any earlier anchor",
+)
 def test_succeed_is_not_blocked_by_what_a_stolen_key_anchors(
     registry: Any, old_log: bytes, new_log: bytes, owner: Any, operator: Any
 ) -> None:

@@ -5,13 +5,15 @@ A test that injects faults of ``docs/faults.md`` says so::
     @pytest.mark.fault("E1", how="the answer is lost after the node took the transaction",
                        then="the same bytes are sent again; one anchor")
 
-and, if it does so more than once, counts them with the fixture ``injected``.  Every run adds what
+and, if it does so more than once, counts them with the fixture ``injected``: ``injected(64)`` for
+all its faults, ``injected(64, "E1")`` for one.  Every run adds what
 it saw to ``.build/faults.json``, from which ``scripts/build_faults.py`` makes the page.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,11 +32,11 @@ class FaultRecorder:
         self._seen: dict[str, list[dict[str, Any]]] = {}
 
     @pytest.fixture
-    def injected(self, request: pytest.FixtureRequest) -> Callable[[int], None]:
-        """Say how often this test injected its faults; once, where it does not."""
+    def injected(self, request: pytest.FixtureRequest) -> Callable[..., None]:
+        """Say how often this test injected its faults, or one of them; once, where it does not."""
 
-        def count(times: int) -> None:
-            request.node.user_properties.append((_TIMES, times))
+        def count(times: int, id: str = "") -> None:
+            request.node.user_properties.append((_TIMES, (id, times)))
 
         return count
 
@@ -42,12 +44,20 @@ class FaultRecorder:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
         report = yield
         if report.when == "call" or report.outcome == "failed":
-            counted = [value for name, value in item.user_properties if name == _TIMES]
-            times = sum(int(str(value)) for value in counted) if counted else 1
+            counted: Counter[str] = Counter()
+            for name, value in item.user_properties:
+                if name == _TIMES:
+                    counted[value[0]] += value[1]  # type: ignore[index]
             marks = [(*mark.args, *mark.kwargs.values()) for mark in item.iter_markers("fault")]
             if marks:
                 self._seen[item.nodeid] = [
-                    {"id": id, "how": how, "then": then, "times": times, "outcome": report.outcome}
+                    {
+                        "id": id,
+                        "how": how,
+                        "then": then,
+                        "times": counted[id] + counted[""] if counted else 1,
+                        "outcome": report.outcome,
+                    }
                     for id, how, then in marks
                 ]
         return report

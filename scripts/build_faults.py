@@ -1,0 +1,130 @@
+"""Write docs/faults.md from the catalogue, the tests' markers and what test runs recorded.
+
+Run the tests first, the long ones and the contracts' too: what no run recorded since is on the
+page with how it is injected, but without a count.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))
+
+from support.fault_catalogue import FAULTS, GROUPS, Fault  # noqa: E402
+from support.fault_markers import Marker, find_markers  # noqa: E402
+from support.faults import RECORD  # noqa: E402
+
+PAGE = ROOT / "docs" / "faults.md"
+
+REPRODUCE = """\
+```sh
+pytest                                                  # every fault, in a few minutes
+pytest -m slow                                          # the long campaigns
+pytest -c tests/contracts/pytest.ini tests/contracts    # those of the contract
+python scripts/build_faults.py                          # this page, from what those runs recorded
+```"""
+
+
+@dataclass
+class Row:
+    """What is known of one fault."""
+
+    fault: Fault
+    how: dict[str, None] = field(default_factory=dict)
+    then: dict[str, None] = field(default_factory=dict)
+    times: int = 0
+    failed: int = 0
+
+    @property
+    def outcome(self) -> str:
+        if self.failed:
+            return f"**failed in {self.failed} tests**"
+        return _cell(self.then)
+
+
+def collect(markers: Iterable[Marker], record: dict[str, list[dict[str, Any]]]) -> list[Row]:
+    """Return a row for every fault, in the catalogue's order.
+
+    Markers say what is injected; of the record only what a marker still says is counted.
+    """
+    rows = {fault.id: Row(fault) for fault in FAULTS}
+    said = set()
+    for marker in markers:
+        row = rows[marker.id]
+        row.how[marker.how] = row.then[marker.then] = None
+        said.add((marker.id, marker.how, marker.then))
+    for seen in (each for test in record.values() for each in test):
+        if (seen["id"], seen["how"], seen["then"]) in said:
+            row = rows[seen["id"]]
+            row.times += seen["times"] if seen["outcome"] == "passed" else 0
+            row.failed += seen["outcome"] == "failed"
+    return list(rows.values())
+
+
+def render(rows: list[Row]) -> str:
+    """Return the page."""
+    injected = [row for row in rows if row.how]
+    left_out = [row for row in rows if not row.how and row.fault.reason]
+    missing = [row for row in rows if not row.how and not row.fault.reason]
+    lines = [
+        "# Faults",
+        "",
+        "Written by `scripts/build_faults.py` from what the tests did.",
+        "",
+        f"Of {len(rows)} faults {len(injected)} are injected,",
+        f"{sum(row.times for row in rows):,} times in the runs this page was made from;",
+        f"{sum(row.failed > 0 for row in rows)} of them with a test that failed.",
+        f"{len(left_out)} cannot be injected here, for the reasons at the end.",
+        "",
+        "Components are real wherever one can run: anvil and py-evm, SQLite and PostgreSQL,",
+        "processes that are killed, disks that fail. State machines run the real pipeline over a",
+        "chain in memory that is held to anvil's answers (`tests/test_memory_chain.py`).",
+        "",
+        "## Do it again",
+        "",
+        REPRODUCE,
+    ]
+    for letter, title in GROUPS.items():
+        group = [row for row in injected if row.fault.id[0] == letter]
+        if group:
+            lines += ["", f"## {letter}. {title}", "", *_table(group)]
+    for heading, kept in (("Not injected", left_out), ("Not injected yet", missing)):
+        if kept:
+            lines += ["", f"## {heading}", "", "| | fault | why |", "|---|---|---|"]
+            lines += [
+                f"| {row.fault.id} | {row.fault.title} | {row.fault.reason or 'no test yet'} |"
+                for row in kept
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: list[Row]) -> list[str]:
+    return [
+        "| | fault | must | injected | times | what came of it |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {row.fault.id} | {row.fault.title} | {row.fault.expected} | {_cell(row.how)} "
+            f"| {row.times or '–'} | {row.outcome} |"
+            for row in rows
+        ),
+    ]
+
+
+def _cell(texts: Iterable[str]) -> str:
+    return "<br>".join(text.replace("|", "\\|") for text in texts)
+
+
+def main() -> None:
+    """Write the page."""
+    record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
+    PAGE.write_text(render(collect(find_markers(), record)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

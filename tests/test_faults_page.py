@@ -1,0 +1,71 @@
+"""The list of faults, the tests that inject them and the page about them agree."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from support.fault_catalogue import BY_ID, FAULTS, GROUPS
+from support.fault_markers import find_markers
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Of these no test injects any yet.  The set may only shrink.
+MISSING_YET = {
+    "A1", "A2", "A9", "A12", "A13", "A14", "A15", "B1", "B4", "B5", "B7", "B9", "B10", "B11",
+    "B13", "B14", "B15", "B16", "B17", "B18", "C2", "C4", "C5", "C6", "C7", "C8", "D2", "D3",
+    "D4", "D5", "D7", "D8", "D9", "D10", "D11", "E3", "E4", "E5", "E6", "E7", "E8", "E9", "E10",
+    "E11", "E12", "E13", "E14", "E15", "E16", "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8",
+    "F9", "F10", "F11", "F12", "F13", "F15", "F16", "F17", "F18", "F19", "F20", "F21", "G1",
+    "G2", "G3", "G4", "G5", "K4", "K6",
+}  # fmt: skip
+
+MARKERS = find_markers()
+MARKED = {marker.id for marker in MARKERS}
+
+
+def test_each_fault_has_one_entry_in_a_known_group() -> None:
+    assert len(BY_ID) == len(FAULTS)
+    order = [(fault.id[0], int(fault.id[1:])) for fault in FAULTS]
+    assert order == sorted(order)
+    assert {letter for letter, _ in order} == set(GROUPS)
+    numbers = Counter(letter for letter, _ in order)
+    assert order == [(letter, n) for letter in GROUPS for n in range(1, numbers[letter] + 1)]
+
+
+def test_every_marker_names_a_fault_of_the_catalogue() -> None:
+    assert [marker for marker in MARKERS if marker.id not in BY_ID] == []
+
+
+def test_what_a_marker_says_fits_into_the_table() -> None:
+    for marker in MARKERS:
+        for text in (marker.how, marker.then):
+            assert len(text) <= 160, marker
+            assert text == " ".join(text.split()), marker
+            assert not text.endswith("."), marker
+
+
+def test_every_fault_is_injected_or_has_a_reason_why_not() -> None:
+    missing = {fault.id for fault in FAULTS if fault.reason is None} - MARKED
+    assert missing == MISSING_YET, sorted(missing ^ MISSING_YET)
+
+
+def test_no_fault_that_is_injected_has_a_reason_why_not() -> None:
+    assert {fault.id for fault in FAULTS if fault.reason} & MARKED == set()
+
+
+def test_the_page_names_every_fault_that_a_test_injects() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    head, _, rest = page.partition("\n## Not injected")
+    assert set(re.findall(r"^\| ([A-K]\d+) \|", head, re.MULTILINE)) == MARKED
+    named = re.findall(r"^\| ([A-K]\d+) \|", head + rest, re.MULTILINE)
+    assert sorted(named) == sorted(BY_ID)
+
+
+def test_a_marker_without_its_parts_is_refused(tmp_path: Path) -> None:
+    for text in ('"A1"', '"A1", how="x"', '"A1", how="x" + y, then="z"', 'how="x", then="y"'):
+        (tmp_path / "test_bad.py").write_text(f"@pytest.mark.fault({text})\ndef test_it(): ...\n")
+        with pytest.raises(ValueError, match="fault marker"):
+            find_markers(tmp_path)
