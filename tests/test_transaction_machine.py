@@ -127,7 +127,7 @@ class PipelineMachine(RuleBasedStateMachine):
         self.dropped = dropped
         self.site = MemorySite.copy(self.template, self.folder / "project", self.chain)
         self.foreign = {each.hash for each in self.chain.own_transactions(OWNER)}
-        self.reader = sqlite3.connect(self.site.config.store)
+        self.reader = sqlite3.connect(self.site.config.folder / "anchor.db")
 
     # What we do.
 

@@ -27,6 +27,7 @@ from anchor.pipeline.setup import plan_project
 from anchor.registry.codec import encode_anchor_call, encode_set_operator_call
 from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
 from anchor.store.heads import find_head, load_heads, newest_head
+from anchor.store.places import SqliteFile
 from anchor.types import Address, Anchor, Hash32, Head
 
 OWNER, OPERATOR, RIVAL, STRANGER = DEV_ADDRESSES[:4]
@@ -84,7 +85,7 @@ class MemorySite:
             template,
             folder=folder,
             file=folder / template.file.name,
-            store=folder / template.store.name,
+            store=SqliteFile(folder / "anchor.db"),
             tiles=folder / template.tiles.name,
             wait_seconds=WAIT_SECONDS,
         )
@@ -117,14 +118,15 @@ class MemorySite:
         """Do one round as one process does."""
         project = self.open(effects)
         try:
-            return anchor_round(
-                project,
-                Node(TroubledTransport(self.chain, effects)),
-                lambda: QuickSigner(self.key),
-                ChainClock(self.chain),
-                wait_for=wait_for,
-                report=self.reports.append,
-            )
+            with project.database.hold_lease():
+                return anchor_round(
+                    project,
+                    Node(TroubledTransport(self.chain, effects)),
+                    lambda: QuickSigner(self.key),
+                    ChainClock(self.chain),
+                    wait_for=wait_for,
+                    report=self.reports.append,
+                )
         finally:
             project.database.close()
 
@@ -136,14 +138,15 @@ class MemorySite:
         clock.at[self.chain.time + seconds] = stoppable.stopping.set
         happened: list[Happened] = []
         try:
-            Daemon(
-                project,
-                Node(TroubledTransport(self.chain, effects)),
-                QuickSigner(self.key),
-                stoppable,
-                Pace(seconds=30.0, leaves=4),
-                tell=happened.append,
-            ).run()
+            with project.database.hold_lease():
+                Daemon(
+                    project,
+                    Node(TroubledTransport(self.chain, effects)),
+                    QuickSigner(self.key),
+                    stoppable,
+                    Pace(seconds=30.0, leaves=4),
+                    tell=happened.append,
+                ).run()
         finally:
             project.database.close()
         return happened

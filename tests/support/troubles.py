@@ -88,7 +88,7 @@ class TroubledDatabase(Database):
     """
 
     def __init__(self, database: Database, effects: Effects) -> None:
-        super().__init__(database._engine)
+        super().__init__(database._backend, database._writer)
         self._effects = effects
 
     @contextmanager
@@ -96,4 +96,10 @@ class TroubledDatabase(Database):
         # This generator runs in contextlib's frame, which our caller's `with` stands above.
         writer = sys._getframe(2).f_code.co_name
         with self._effects.one(writer, can_be_lost=False), super().write() as connection:
+            yield connection
+
+    @contextmanager
+    def sequence(self) -> Iterator[Connection]:
+        writer = sys._getframe(2).f_code.co_name
+        with self._effects.one(writer, can_be_lost=False), super().sequence() as connection:
             yield connection
