@@ -1,12 +1,13 @@
 """The project's configuration: one ``anchor.toml``, overridable by ``ANCHOR_*`` variables.
 
 Relative paths count from the file itself.  Secrets are never in it: the keystore is encrypted and
-its password comes from a prompt or a file of its own.  An RPC URL that holds an API key belongs in
-``ANCHOR_CHAIN__RPC``.
+its password comes from a prompt or a file of its own.  RPC URLs that hold API keys belong in
+``ANCHOR_CHAIN__RPC`` and, as a JSON list, ``ANCHOR_CHAIN__WITNESSES``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -54,6 +55,8 @@ class Config:
     trust: Path
     digests: tuple[str, ...]
     rpc: str
+    witnesses: tuple[str, ...]
+    quorum: int
     chain_id: ChainId
     genesis: Hash32
     registry: Address
@@ -127,6 +130,7 @@ def encode_config(config: Config) -> str:
             "[chain]",
             "# A URL that holds an API key belongs in the environment: ANCHOR_CHAIN__RPC.",
             f"rpc = {format_toml_string(rpc)}",
+            *_encode_witnesses(config),
             f"chain_id = {config.chain_id}",
             f'genesis = "0x{config.genesis.hex()}"',
             f'registry = "{format_address(config.registry)}"',
@@ -151,6 +155,30 @@ def encode_config(config: Config) -> str:
     )
 
 
+def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> int:
+    """Return how many of the nodes have to agree: ``quorum``, or else more than half of them.
+
+    Raises:
+        ConfigError: there are fewer nodes than that, or one is named twice.
+    """
+    nodes = [url.rstrip("/") for url in (rpc, *witnesses)]
+    for url in witnesses:
+        describe_url(url)
+    if len(set(nodes)) < len(nodes):
+        raise ConfigError("chain.rpc and chain.witnesses name a node twice: it would agree with "
+                          "itself")  # fmt: skip
+    if quorum is None:
+        return len(nodes) // 2 + 1
+    if quorum > len(nodes):
+        raise ConfigError(
+            f"chain.quorum asks for {quorum} nodes, and chain.rpc and chain.witnesses name "
+            f"{len(nodes)}",
+            hint="URLs that hold secrets are not in the file: set ANCHOR_CHAIN__WITNESSES to a "
+            "JSON list of all witnesses",
+        )
+    return quorum
+
+
 def is_plain_url(url: str) -> bool:
     """Say whether an RPC URL holds nothing but scheme, host and port, and so no secret.
 
@@ -159,6 +187,17 @@ def is_plain_url(url: str) -> bool:
     if "//" not in url:
         return True
     return url.rstrip("/") == describe_url(url)
+
+
+def _encode_witnesses(config: Config) -> list[str]:
+    if not config.witnesses:
+        return []
+    plain = [format_toml_string(url) for url in config.witnesses if is_plain_url(url)]
+    return [
+        "# Further nodes, and how many of all have to agree before a block counts as final.",
+        f"witnesses = [{', '.join(plain)}]",
+        f"quorum = {config.quorum}",
+    ]
 
 
 def _relative(path: Path | None, folder: Path) -> str | None:
@@ -173,6 +212,8 @@ class _Section(BaseModel):
 
 class _ChainSection(_Section):
     rpc: str
+    witnesses: list[str] = []
+    quorum: Annotated[int, Field(ge=1)] | None = None
     chain_id: Annotated[int, Field(ge=1, lt=2**53)]
     genesis: str
     registry: str
@@ -243,6 +284,8 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         trust=folder / document.trust,
         digests=parse_algorithms(document.digests),
         rpc=chain.rpc,
+        witnesses=tuple(chain.witnesses),
+        quorum=resolve_quorum(chain.rpc, chain.witnesses, chain.quorum),
         chain_id=ChainId(chain.chain_id),
         genesis=_hash(chain.genesis, "chain.genesis"),
         registry=parse_address(chain.registry, what="chain.registry"),

@@ -12,7 +12,8 @@ The tree::
     ├── CannotCheckError         20  the question could not be answered
     │   ├── NodeUnreachableError 20  no answer from the node
     │   ├── NodeFaultError       20  an answer that breaks the JSON-RPC schema
-    │   └── NodeRefusedError     20  the node answered with an error of its own
+    │   ├── NodeRefusedError     20  the node answered with an error of its own
+    │   └── QuorumError          20  too few nodes agree
     ├── NotFinalError            21  pending, or included but still reversible
     ├── UnknownVersionError      22  unknown format version, fork or algorithm
     └── OperatorActionError          the operator must act
@@ -120,6 +121,10 @@ class NodeRefusedError(CannotCheckError):
         self.code = code
         self.reason = reason
         self.data = data
+
+
+class QuorumError(CannotCheckError):
+    """Too few nodes say the same; the message names those that do not."""
 
 
 class NotFinalError(AnchorError):

@@ -24,7 +24,6 @@ from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy, pric
 from anchor.chain.node import Node
 from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.chain.signer import Signer, UnsignedTransaction
-from anchor.chain.views import fetch_final_block
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
@@ -244,7 +243,7 @@ class TransactionManager:
                 self._journal.settle_slot(slot, "included")
                 return decision.inclusion
             if decision.action is Action.REVERTED and decision.inclusion is not None:
-                if self._is_final(decision.inclusion.block_number):
+                if self._is_final(decision.inclusion):
                     self._journal.settle_slot(slot, "reverted")
                 raise ChainGuardError(
                     f"transaction 0x{decision.inclusion.tx_hash.hex()} was included and reverted",
@@ -317,22 +316,27 @@ class TransactionManager:
             latest_nonce=latest_nonce, final_nonce=final_nonce, inclusions=inclusions
         )
 
-    def _is_final(self, block_number: int) -> bool:
+    def _is_final(self, inclusion: Inclusion) -> bool:
+        """Say whether the very block of ``inclusion`` is final, by as many nodes as must agree."""
+        number = inclusion.block_number
         try:
-            return fetch_final_block(self._node, self._limits.finality).number >= block_number
+            if self._node.fetch_final_block(self._limits.finality).number < number:
+                return False
+            block = self._node.confirm(lambda node: node.fetch_block(number))
         except NodeUnreachableError:
             raise
         except CannotCheckError:
             return False
+        return block is not None and block.hash == inclusion.block_hash
 
     def _fetch_final_nonce(self, sender: Address) -> int | None:
         try:
-            final = fetch_final_block(self._node, self._limits.finality)
+            final = self._node.fetch_final_block(self._limits.finality)
+            return self._node.confirm(lambda node: node.fetch_nonce(sender, final.hash))
         except NodeUnreachableError:
             raise
         except CannotCheckError:
             return None
-        return self._node.fetch_nonce(sender, final.hash)
 
     def _send_bytes(self, attempt: Attempt) -> NodeRefusedError | None:
         """Send; return the node's refusal where it asks for a higher fee."""

@@ -13,7 +13,7 @@ from anchor.cli.output import Output
 from anchor.cli.session import (
     SystemClock,
     choose_wait,
-    open_node,
+    open_chain,
     open_signer,
     project_session,
 )
@@ -69,7 +69,7 @@ def _run_once(output: Output, project: Project, wait: str | None) -> None:
     config = project.config
     result = anchor_round(
         project,
-        open_node(config.rpc),
+        open_chain(config, output.note),
         lambda: open_signer(config),
         SystemClock(),
         wait_for=choose_wait(config, wait),
@@ -126,5 +126,6 @@ def _run_on(as_json: bool, project: Project, *, every: float, leaves: int) -> No
             "stop it with Ctrl-C or SIGTERM",
         )
     )
-    Daemon(project, open_node(config.rpc), signer, clock, pace, tell=tell).run()
+    node = open_chain(config, lambda text: tell(Happened(event="nodes", text=text)))
+    Daemon(project, node, signer, clock, pace, tell=tell).run()
     tell(Happened(event="stopped", text="what is added from now on waits for the next run"))

@@ -8,7 +8,7 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import open_node, project_session
+from anchor.cli.session import open_chain, project_session
 from anchor.errors import CannotCheckError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         for name, value in members.items():
             output.line(f"{name:<14}{value}")
         try:
-            chain = _on_chain(project)
+            chain = _on_chain(project, output)
         except CannotCheckError as error:
             # What is known without the node is printed all the same.
             output.error(error, known=members | {"chain": None})
@@ -54,7 +54,7 @@ def _local(project: Project) -> dict[str, Any]:
     }
 
 
-def _on_chain(project: Project) -> dict[str, Any]:
+def _on_chain(project: Project, output: Output) -> dict[str, Any]:
     from anchor.pipeline.anchoring import (
         check_chain,
         check_registry,
@@ -63,7 +63,7 @@ def _on_chain(project: Project) -> dict[str, Any]:
     )
     from anchor.store.heads import load_anchors
 
-    node = open_node(project.config.rpc)
+    node = open_chain(project.config, output.note)
     check_chain(project.config, node)
     check_registry(project.config, node)
     state = read_chain_state(project, node)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from anchor import merkle
 from anchor.chain.attempts import Inclusion
 from anchor.chain.node import BlockId, Node
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock, Intent, Limits, TransactionManager
-from anchor.chain.views import fetch_final_block
 from anchor.config import Config
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     NodeFaultError,
     NodeUnreachableError,
+    QuorumError,
     SignerError,
 )
 from anchor.log import open_tree
@@ -41,6 +42,7 @@ from anchor.store.heads import (
 )
 from anchor.store.journal import StoredJournal
 from anchor.types import Address, Anchor, Hash32, Head, log_owner
+from anchor.verify import Block
 
 _GWEI = 10**9
 # How many transactions one call may need: an earlier run's, then ours; more means interference.
@@ -58,11 +60,13 @@ class ChainState:
 
 
 def check_chain(config: Config, node: Node) -> None:
-    """Compare the node's chain with the pins.
+    """Choose the node to read for what follows, and compare its chain with the pins.
 
     Raises:
+        CannotCheckError: no node can be read.
         ChainGuardError: another chain.
     """
+    node.choose()
     chain_id = node.fetch_chain_id()
     if chain_id != config.chain_id:
         raise ChainGuardError(
@@ -87,12 +91,16 @@ def is_deployed(config: Config, node: Node) -> bool:
     if found == EMPTY_CODE_HASH:
         return False
     if found != config.code_hash:
-        raise ChainGuardError(
-            f"the code at {format_address(config.registry)} has hash 0x{found.hex()}, not our "
-            f"registry's 0x{config.code_hash.hex()}",
-            hint="nothing was sent; check which chain and address this is",
-        )
+        raise _foreign_code(config, found)
     return True
+
+
+def _foreign_code(config: Config, found: Hash32) -> ChainGuardError:
+    return ChainGuardError(
+        f"the code at {format_address(config.registry)} has hash 0x{found.hex()}, not our "
+        f"registry's 0x{config.code_hash.hex()}",
+        hint="nothing was sent; check which chain and address this is",
+    )
 
 
 def check_registry(config: Config, node: Node) -> None:
@@ -207,7 +215,9 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
     those that have just become final.
 
     Raises:
-        ChainGuardError: the node is on another chain than the project's.
+        ChainGuardError: the node is on another chain than the project's, or has other code at the
+            registry's address.
+        QuorumError: too few nodes agree on what is final, so nothing new is.
     """
     config = project.config
     check_chain(config, node)
@@ -216,17 +226,18 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
     if not reversible:
         return []
     try:
-        final = fetch_final_block(node, config.finality)
-    except NodeUnreachableError:
+        final = node.fetch_final_block(config.finality)
+    except (NodeUnreachableError, QuorumError):
         raise
     except CannotCheckError:
         return []
+    _check_code_at(config, node, final)
     now_final: list[AnchoredHead] = []
     for anchored in reversible:
-        stored = _read_anchor(config, node, anchored.head.root, final.hash)
+        stored = node.confirm(partial(_read_anchor, config, root=anchored.head.root, at=final.hash))
         is_final = stored is not None
         if stored is None:
-            stored = _read_anchor(config, node, anchored.head.root, "latest")
+            stored = _read_anchor(config, node, root=anchored.head.root, at="latest")
         with project.database.write() as connection:
             if stored is None:
                 forget_anchor(connection, config.chain_id, anchored.head)
@@ -250,7 +261,7 @@ def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> 
     Raises:
         CannotCheckError: the node does not say what is final, so waiting would be for nothing.
     """
-    fetch_final_block(node, project.config.finality)
+    node.fetch_final_block(project.config.finality)
     deadline = clock.monotonic() + project.config.wait_seconds
     while True:
         refresh_anchors(project, node)
@@ -303,7 +314,7 @@ def _record_anchor(
     project: Project, node: Node, head: Head, block: BlockId, inclusion: Inclusion | None
 ) -> AnchoredHead:
     config = project.config
-    anchor = _read_anchor(config, node, head.root, block)
+    anchor = _read_anchor(config, node, root=head.root, at=block)
     if anchor is None:
         raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
     if anchor.size != head.size:
@@ -341,5 +352,12 @@ def _same_place(one: AnchoredHead, other: AnchoredHead) -> bool:
     )
 
 
-def _read_anchor(config: Config, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
-    return decode_anchor(node.fetch_storage(config.registry, anchor_slot(config.log, root), block))
+def _read_anchor(config: Config, node: Node, *, root: Hash32, at: BlockId) -> Anchor | None:
+    return decode_anchor(node.fetch_storage(config.registry, anchor_slot(config.log, root), at))
+
+
+def _check_code_at(config: Config, node: Node, final: Block) -> None:
+    """Check the registry's code in the final block, which may be older than its deployment."""
+    found = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
+    if found not in (config.code_hash, EMPTY_CODE_HASH):
+        raise _foreign_code(config, found)

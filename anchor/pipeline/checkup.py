@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from anchor.chain.fees import gas_limit
+from anchor.chain.quorum import NodeGroup
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
 from anchor.chain.txmgr import fetch_fees
-from anchor.chain.views import fetch_final_block
 from anchor.config import load_config
 from anchor.errors import (
     CannotCheckError,
@@ -148,10 +148,30 @@ def _look_at_chain(patient: Patient) -> str:
 
 def _look_at_finality(patient: Patient) -> str:
     rule = patient.config.finality
-    final = fetch_final_block(patient.node, rule)
+    final = patient.node.fetch_final_block(rule)
     behind = _latest(patient).number - final.number
     what = "`finalized`" if rule == "finalized" else f"{rule} blocks on top"
     return f"by {what}: block {final.number} is final, {behind} behind the newest"
+
+
+def _look_at_quorum(patient: Patient) -> str | Note:
+    config = patient.config
+    if not config.witnesses:
+        return f"{patient.node.name} alone says what is final: chain.witnesses names no other"
+    told: list[str] = []
+    group = NodeGroup(
+        [patient.node, *map(patient.open_node, config.witnesses)],
+        needed=config.quorum,
+        chain_id=config.chain_id,
+        genesis=config.genesis,
+        report=told.append,
+    )
+    final = group.fetch_final_block(config.finality)
+    text = (
+        f"{config.quorum} of {1 + len(config.witnesses)} nodes have to agree, and do so on final "
+    )
+    text += f"block {final.number}"
+    return Note(text, "; ".join(told)) if told else text
 
 
 def _look_at_clock(patient: Patient) -> str | Note:
@@ -283,6 +303,7 @@ CHECKS = (
     Check("node", ("configuration",), _look_at_node),
     Check("chain", ("node",), _look_at_chain),
     Check("finality", ("node",), _look_at_finality),
+    Check("quorum", ("chain",), _look_at_quorum),
     Check("clock", ("node",), _look_at_clock),
     Check("registry", ("chain",), _look_at_registry),
     Check("address", ("configuration",), _look_at_address),

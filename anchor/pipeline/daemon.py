@@ -14,7 +14,13 @@ from threading import Event
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock
-from anchor.errors import AnchorError, CannotCheckError, FundsError, NotFinalError
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    FundsError,
+    NotFinalError,
+    QuorumError,
+)
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.project import Project
 from anchor.pipeline.round import Round, anchor_round
@@ -27,6 +33,12 @@ _FINALITY_POLL = 4.0
 # Seconds until a failed round is tried again: doubled each time, up to the longest.
 _FIRST_RETRY = 5.0
 _LONGEST_RETRY = 300.0
+
+# An anchor that is not final after this long is worth a word: two epochs take 13 minutes, and the
+# longest that Ethereum's finality was away so far took an hour.
+_LATE = 1800.0
+# What goes on being so is told again this often.
+_REMIND = 3600.0
 
 # These pass without the operator, or after the operator did something elsewhere.
 _PASSING = (CannotCheckError, FundsError, NotFinalError)
@@ -105,6 +117,9 @@ class Daemon:
         self._clock = clock
         self._pace = pace
         self._tell = tell
+        # When each standing trouble is to be told again, and since when an anchor is reversible.
+        self._reminders: dict[str, float] = {}
+        self._reversible_since: dict[int, float] = {}
 
     def run(self) -> None:
         """Work until the clock is told to stop.
@@ -168,10 +183,18 @@ class Daemon:
         return done.sealed > 0
 
     def _look_for_final(self) -> None:
-        with self._project.database.read() as connection:
-            if not load_reversible_anchors(connection, self._project.config.chain_id):
-                return  # nothing to ask the node about
-        for anchored in refresh_anchors(self._project, self._node):
+        if not self._load_reversible():
+            return  # nothing to ask the node about
+        try:
+            now_final = refresh_anchors(self._project, self._node)
+        except QuorumError as error:
+            # Sealing and anchoring go on meanwhile: they rest on no final block.
+            self._remind("quorum", _failure(error, _FINALITY_POLL))
+            now_final = []
+        else:
+            self._reminders.pop("quorum", None)
+        self._watch_age()
+        for anchored in now_final:
             self._tell(
                 Happened(
                     event="final",
@@ -179,6 +202,30 @@ class Daemon:
                     figures={"sequence": anchored.sequence, "size": anchored.head.size},
                 )
             )
+
+    def _load_reversible(self) -> list[AnchoredHead]:
+        with self._project.database.read() as connection:
+            return load_reversible_anchors(connection, self._project.config.chain_id)
+
+    def _watch_age(self) -> None:
+        """Say which anchors have been reversible for long; nothing is done about it."""
+        now = self._clock.monotonic()
+        reversible = self._load_reversible()
+        since = self._reversible_since
+        self._reversible_since = {
+            item.head.size: since.get(item.head.size, now) for item in reversible
+        }
+        for item in reversible:
+            age = now - self._reversible_since[item.head.size]
+            if age >= _LATE:
+                self._remind(f"late {item.head.size}", _describe_late(item, age))
+
+    def _remind(self, about: str, happened: Happened) -> None:
+        """Tell what goes on being so now, and not again before ``_REMIND`` seconds."""
+        now = self._clock.monotonic()
+        if now >= self._reminders.get(about, now):
+            self._reminders[about] = now + _REMIND
+            self._tell(happened)
 
     def _wait(self, seconds: float) -> None:
         end = self._clock.monotonic() + seconds
@@ -198,6 +245,15 @@ def _describe(done: Round, anchored: AnchoredHead) -> Happened:
             "sequence": anchored.sequence,
             "block_number": anchored.block_number,
         },
+    )
+
+
+def _describe_late(anchored: AnchoredHead, age: float) -> Happened:
+    return Happened(
+        event="late",
+        text=f"anchor {anchored.sequence} in block {anchored.block_number} is not final after "
+        f"{age / 60:.0f} minutes; it stays included, and nothing is sent again",
+        figures={"sequence": anchored.sequence, "seconds": round(age)},
     )
 
 
