@@ -122,7 +122,8 @@ class TransactionManager:
         """Drive the open slot of an earlier run to its end; None where there is nothing to resume.
 
         If no block takes what that run signed, ``intent`` goes out in its place with a higher fee:
-        it may well carry a newer head.  Which of them was included, the caller sees by the chain.
+        it may well carry a newer head.  Which of them was included, the caller sees by the chain;
+        one that reverted, finally, is returned like any other, and its nonce is settled.
         A slot reserved but never signed is left for the next ``send``, which uses its nonce.
 
         Raises:
@@ -143,7 +144,8 @@ class TransactionManager:
         Raises:
             FundsError: the sender cannot pay, or the fee cap is too low.
             ChainGuardError: the call reverts, or another program uses this key.
-            NotFinalError: not included within the limit; a later run goes on with the same nonce.
+            NotFinalError: not included within the limit, or included and reverted in a block that
+                is not final; a later run goes on with the same nonce.
         """
         sender = self._signer.address
         gas = self._estimate(intent)
@@ -160,7 +162,13 @@ class TransactionManager:
         if not slot.attempts:
             slot = self._sign(slot, intent, gas, fees)
         # A crash here leaves stored bytes that were never sent: the next run sends them.
-        return self._drive(slot, intent)
+        inclusion = self._drive(slot, intent)
+        if not inclusion.succeeded:
+            raise ChainGuardError(
+                f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, finally",
+                hint="run again: what is to be sent then is tried out first",
+            )
+        return inclusion
 
     def _open_slot(self) -> Slot | None:
         slot = self._journal.open_slot(self._chain_id)
@@ -243,12 +251,15 @@ class TransactionManager:
                 self._journal.settle_slot(slot, "included")
                 return decision.inclusion
             if decision.action is Action.REVERTED and decision.inclusion is not None:
-                if self._is_final(decision.inclusion):
-                    self._journal.settle_slot(slot, "reverted")
-                raise ChainGuardError(
-                    f"transaction 0x{decision.inclusion.tx_hash.hex()} was included and reverted",
-                    hint="run again once that block is final: only then can a new one be sent",
-                )
+                if not self._is_final(decision.inclusion):
+                    raise NotFinalError(
+                        f"transaction 0x{decision.inclusion.tx_hash.hex()} was included and "
+                        "reverted, in a block that is not final",
+                        hint="run again once it is: only then can a new one be sent",
+                    )
+                self._journal.settle_slot(slot, "reverted")
+                self._report("the transaction reverted, finally")
+                return decision.inclusion
             if decision.action is Action.FOREIGN:
                 self._journal.settle_slot(slot, "foreign")
                 raise ChainGuardError(

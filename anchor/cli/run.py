@@ -42,6 +42,14 @@ def command(
         Optional[int],  # noqa: UP045
         typer.Option(min=1, help="Seal earlier when so many are waiting; by default 10,000."),
     ] = None,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept-incidents",
+            help="With --once: where final anchors were contradicted, go by what the chain says "
+            "now.",
+        ),
+    ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,12 +63,25 @@ def command(
         raise UsageError("--every and --leaves say how `run` goes on; with --once it does not")
     if wait is not None and not once:
         raise UsageError("--wait goes with --once: `run` watches every anchor until it is final")
+    if accept and not once:
+        raise UsageError("--accept-incidents goes with --once: look at what comes of it")
     output = Output(as_json=as_json)
     with project_session(config_path) as project, hold_lock(project.config.lock):
+        if accept:
+            _accept_incidents(output, project)
         if once:
             _run_once(output, project, wait)
         else:
             _run_on(as_json, project, every=every or 60.0, leaves=leaves or 10_000)
+
+
+def _accept_incidents(output: Output, project: Project) -> None:
+    from anchor.pipeline.project import utc_now
+    from anchor.store.incidents import accept_incidents
+
+    with project.database.write() as connection:
+        count = accept_incidents(connection, project.config.chain_id, utc_now())
+    output.note(f"accepted {count} incidents; both observations stay in the store")
 
 
 def _run_once(output: Output, project: Project, wait: str | None) -> None:

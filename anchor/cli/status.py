@@ -9,7 +9,7 @@ import typer
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
 from anchor.cli.session import open_chain, project_session
-from anchor.errors import CannotCheckError
+from anchor.errors import CannotCheckError, ChainGuardError
 
 if TYPE_CHECKING:
     from anchor.pipeline.project import Project
@@ -26,7 +26,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
             output.line(f"{name:<14}{value}")
         try:
             chain = _on_chain(project, output)
-        except CannotCheckError as error:
+        except (CannotCheckError, ChainGuardError) as error:
             # What is known without the node is printed all the same.
             output.error(error, known=members | {"chain": None})
             raise typer.Exit(error.exit_code) from None

@@ -37,9 +37,11 @@ from anchor.store.heads import (
     find_head,
     forget_anchor,
     load_reversible_anchors,
+    newest_final_anchor,
     newest_head,
     save_anchor,
 )
+from anchor.store.incidents import Place, load_open_incidents, open_incident
 from anchor.store.journal import StoredJournal
 from anchor.types import Address, Anchor, Hash32, Head, log_owner
 from anchor.verify import Block
@@ -144,11 +146,78 @@ def check_standing(project: Project, node: Node) -> None:
     """Check chain, registry and head before the log grows or a promise is given.
 
     Raises:
-        ChainGuardError: another chain, no registry, or a store older than the chain.
+        ChainGuardError: another chain, no registry, a store older than the chain, or a final anchor
+            that the chain contradicts.
     """
+    check_no_incident(project)
     check_chain(project.config, node)
     check_registry(project.config, node)
+    _check_final_anchors(project, node)
     read_chain_state(project, node)
+
+
+def check_no_incident(project: Project) -> None:
+    """Check that no final anchor was contradicted without the operator's having acted.
+
+    Raises:
+        ChainGuardError: one was.
+    """
+    with project.database.read() as connection:
+        found = load_open_incidents(connection, project.config.chain_id)
+    if found:
+        before, now = found[0].before, found[0].now
+        there = (
+            "is not in the registry now" if now is None else f"is now in block {now.block_number}"
+        )
+        raise ChainGuardError(
+            f"finality was violated: anchor {before.sequence} was final in block "
+            f"{before.block_number}, and {there}",
+            hint="nothing is sealed, sent or issued meanwhile. Find out what happened to the chain "
+            "and its nodes; if the chain is right, raise chain.finality, go on with `anchor run "
+            "--once --accept-incidents`, and write the receipts anew that name the old block",
+        )
+
+
+def _check_final_anchors(project: Project, node: Node) -> None:
+    """Compare the newest final anchor with the chain; where they differ, those before it, too."""
+    config = project.config
+    contradicted: list[AnchoredHead] = []
+    with project.database.read() as connection:
+        anchored = newest_final_anchor(connection, config.chain_id)
+        while anchored is not None and not _is_in_place(config, node, anchored, "latest"):
+            contradicted.append(anchored)
+            anchored = newest_final_anchor(connection, config.chain_id, below=anchored.head.size)
+    if not contradicted:
+        return
+    final = node.fetch_final_block(config.finality)
+    for anchored in contradicted:
+        read = partial(_read_anchor, config, root=anchored.head.root, at=final.hash)
+        stored = node.confirm(read)
+        now = None if stored is None else _place(stored)
+        if final.number < anchored.block_number or now == _place(anchored):
+            raise CannotCheckError(
+                f"the node {node.name} does not show anchor {anchored.sequence}, which was final "
+                f"in block {anchored.block_number}; what is final now does not tell",
+                hint="it lags behind, or its chain was rolled back: wait, or name another node",
+            )
+        _open_incident(project, anchored, now)
+    check_no_incident(project)
+
+
+def _is_in_place(config: Config, node: Node, anchored: AnchoredHead, block: BlockId) -> bool:
+    stored = _read_anchor(config, node, root=anchored.head.root, at=block)
+    return stored is not None and _place(stored) == _place(anchored)
+
+
+def _open_incident(project: Project, anchored: AnchoredHead, now: Place | None) -> None:
+    with project.database.write() as connection:
+        open_incident(connection, project.config.chain_id, anchored, now, utc_now())
+
+
+def _place(anchor: Anchor | AnchoredHead) -> Place:
+    return Place(
+        sequence=anchor.sequence, block_number=anchor.block_number, timestamp=anchor.timestamp
+    )
 
 
 def make_manager(
@@ -200,8 +269,9 @@ def anchor_newest(
             signer = open_signer()
             check_authority(project.config, node, signer.address)
             manager = make_manager(project, node, signer, clock, report)
-            inclusion = manager.resume(_make_intent(project, state.head_on_chain, state.newest))
-            if inclusion is not None:
+            resumed = manager.resume(_make_intent(project, state.head_on_chain, state.newest))
+            if resumed is not None:
+                inclusion = resumed if resumed.succeeded else None
                 continue
         inclusion = manager.send(_make_intent(project, state.head_on_chain, state.newest))
     raise ChainGuardError("the registry's head does not follow our transactions; run again later")
@@ -220,6 +290,7 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
         QuorumError: too few nodes agree on what is final, so nothing new is.
     """
     config = project.config
+    check_no_incident(project)
     check_chain(config, node)
     with project.database.read() as connection:
         reversible = load_reversible_anchors(connection, config.chain_id)
@@ -238,6 +309,8 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
         is_final = stored is not None
         if stored is None:
             stored = _read_anchor(config, node, root=anchored.head.root, at="latest")
+        if stored is not None and _place(stored) != _place(anchored):
+            anchored = _renew_hints(node, anchored, stored)
         with project.database.write() as connection:
             if stored is None:
                 forget_anchor(connection, config.chain_id, anchored.head)
@@ -249,10 +322,18 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
                 timestamp=stored.timestamp,
                 final=is_final,
             )
-            save_anchor(connection, config.chain_id, anchored)
+            save_anchor(connection, config.chain_id, anchored, keep_hints=False)
         if is_final:
             now_final.append(anchored)
     return now_final
+
+
+def _renew_hints(node: Node, anchored: AnchoredHead, stored: Anchor) -> AnchoredHead:
+    """Return ``anchored`` with the hints for its new place; without, where they are not known."""
+    receipt = None if anchored.tx_hash is None else node.fetch_receipt(anchored.tx_hash)
+    if receipt is None or not receipt.succeeded or receipt.block_number != stored.block_number:
+        return replace(anchored, tx_hash=None, block_hash=None)
+    return replace(anchored, block_hash=receipt.block_hash)
 
 
 def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> bool:
@@ -330,26 +411,14 @@ def _record_anchor(
     )
     with project.database.write() as connection:
         before = find_anchored(connection, config.chain_id, head)
-        if before is not None and before.final and _same_place(before, now):
-            return before
-        save_anchor(connection, config.chain_id, now)
-    if before is not None and before.final:
-        # Stored as reversible again, so that the next run goes by what the chain says then.
-        raise ChainGuardError(
-            f"finality was violated: anchor {before.sequence} was final in block "
-            f"{before.block_number}, and is now in block {now.block_number}",
-            hint="receipts that name the old block are wrong: raise chain.finality, run again, and "
-            "upgrade them",
-        )
-    return now
-
-
-def _same_place(one: AnchoredHead, other: AnchoredHead) -> bool:
-    return (one.sequence, one.block_number, one.timestamp) == (
-        other.sequence,
-        other.block_number,
-        other.timestamp,
-    )
+        if before is None or not before.final:
+            save_anchor(connection, config.chain_id, now)
+            return now
+        if _place(before) != _place(now):
+            # It moved since this round began: what was final stays stored, and so does this.
+            open_incident(connection, config.chain_id, before, _place(now), utc_now())
+    check_no_incident(project)
+    return before
 
 
 def _read_anchor(config: Config, node: Node, *, root: Hash32, at: BlockId) -> Anchor | None:

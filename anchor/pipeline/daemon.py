@@ -18,6 +18,7 @@ from anchor.errors import (
     AnchorError,
     CannotCheckError,
     FundsError,
+    NodeUnreachableError,
     NotFinalError,
     QuorumError,
 )
@@ -25,7 +26,12 @@ from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.project import Project
 from anchor.pipeline.round import Round, anchor_round
 from anchor.store.evidence import count_waiting
-from anchor.store.heads import AnchoredHead, load_reversible_anchors, newest_anchored
+from anchor.store.heads import (
+    AnchoredHead,
+    find_anchored,
+    load_reversible_anchors,
+    newest_anchored,
+)
 
 # Seconds between two looks at what is waiting, and between two at what may have become final.
 _POLL = 1.0
@@ -117,6 +123,8 @@ class Daemon:
         self._clock = clock
         self._pace = pace
         self._tell = tell
+        # Something may be sealed and not anchored: at first, after a failure or a reorganisation.
+        self._is_behind = True
         # When each standing trouble is to be told again, and since when an anchor is reversible.
         self._reminders: dict[str, float] = {}
         self._reversible_since: dict[int, float] = {}
@@ -127,24 +135,25 @@ class Daemon:
         Raises:
             OperatorActionError: the operator has to do something before going on is safe.
         """
+        self._look_at_finality()
         now = self._clock.monotonic()
         # The first round is at once: an earlier process may have left something half done.
         next_round = next_look = now
         retry = _FIRST_RETRY
-        is_behind = True
         try:
             while not self._clock.stopping.is_set():
                 now = self._clock.monotonic()
                 try:
-                    if self._is_due(now >= next_round, is_behind=is_behind):
-                        is_behind = True
+                    if self._is_due(now >= next_round):
+                        self._is_behind = True
                         has_sealed = self._work()
-                        is_behind = False
+                        self._is_behind = False
                         pause = self._pace.seconds if has_sealed else 0.0
                         next_round = self._clock.monotonic() + pause
                     if now >= next_look:
                         next_look = now + _FINALITY_POLL
-                        self._look_for_final()
+                        if self._look_for_final():
+                            next_round = now  # a reorganisation took something back
                     retry = _FIRST_RETRY
                 except _PASSING as error:
                     self._tell(_failure(error, retry))
@@ -159,8 +168,24 @@ class Daemon:
                          "next run goes on with it")
             )  # fmt: skip
 
-    def _is_due(self, is_time: bool, *, is_behind: bool) -> bool:
-        if is_behind:
+    def _look_at_finality(self) -> None:
+        """Say so where the chain's finality cannot be known as configured; anchoring goes on."""
+        try:
+            self._node.choose()
+            self._node.fetch_final_block(self._project.config.finality)
+        except NodeUnreachableError:
+            pass  # the first round says so, and tries again
+        except CannotCheckError as error:
+            self._tell(
+                Happened(
+                    event="warning",
+                    text=f"{error.message}; anchors stay included, and none becomes final",
+                    figures={"hint": error.hint or ""},
+                )
+            )
+
+    def _is_due(self, is_time: bool) -> bool:
+        if self._is_behind:
             return is_time
         with self._project.database.read() as connection:
             waiting = count_waiting(connection)
@@ -182,9 +207,11 @@ class Daemon:
             self._tell(_describe(done, done.anchored))
         return done.sealed > 0
 
-    def _look_for_final(self) -> None:
-        if not self._load_reversible():
-            return  # nothing to ask the node about
+    def _look_for_final(self) -> bool:
+        """Look at what is reversible; return whether some is gone and has to be sent again."""
+        before = self._load_reversible()
+        if not before:
+            return False  # nothing to ask the node about
         try:
             now_final = refresh_anchors(self._project, self._node)
         except QuorumError as error:
@@ -193,6 +220,7 @@ class Daemon:
             now_final = []
         else:
             self._reminders.pop("quorum", None)
+        is_gone = self._tell_reorganised(before)
         self._watch_age()
         for anchored in now_final:
             self._tell(
@@ -202,6 +230,20 @@ class Daemon:
                     figures={"sequence": anchored.sequence, "size": anchored.head.size},
                 )
             )
+        return is_gone
+
+    def _tell_reorganised(self, before: list[AnchoredHead]) -> bool:
+        """Say what became of included anchors; return whether some are gone."""
+        with self._project.database.read() as connection:
+            chain_id = self._project.config.chain_id
+            now = [find_anchored(connection, chain_id, item.head) for item in before]
+        for old, new in zip(before, now, strict=True):
+            if new is None:
+                self._is_behind = True
+                self._tell(_describe_reorganised(old, "is not on chain any more: sending it again"))
+            elif new.block_number != old.block_number:
+                self._tell(_describe_reorganised(old, f"is in block {new.block_number} now"))
+        return None in now
 
     def _load_reversible(self) -> list[AnchoredHead]:
         with self._project.database.read() as connection:
@@ -245,6 +287,15 @@ def _describe(done: Round, anchored: AnchoredHead) -> Happened:
             "sequence": anchored.sequence,
             "block_number": anchored.block_number,
         },
+    )
+
+
+def _describe_reorganised(anchored: AnchoredHead, what: str) -> Happened:
+    return Happened(
+        event="reorganised",
+        text=f"anchor {anchored.sequence}, which was included in block {anchored.block_number}, "
+        f"{what}",
+        figures={"sequence": anchored.sequence, "block_number": anchored.block_number},
     )
 
 

@@ -132,3 +132,22 @@ def _create_transactions() -> None:
         sqlite_where=sa.text("final = 0"),
         postgresql_where=sa.text("final = 0"),
     )
+    op.create_table(
+        "incidents",
+        sa.Column("id", _INT64, nullable=False),
+        sa.Column("chain_id", _INT64, nullable=False),
+        sa.Column("head_size", _INT64, nullable=False),
+        sa.Column("noticed_at", sa.Text(), nullable=False),
+        sa.Column("sequence", _INT64, nullable=False),
+        sa.Column("block_number", _INT64, nullable=False),
+        sa.Column("timestamp", _INT64, nullable=False),
+        sa.Column("tx_hash", sa.LargeBinary()),
+        sa.Column("block_hash", sa.LargeBinary()),
+        sa.Column("now_sequence", _INT64),
+        sa.Column("now_block_number", _INT64),
+        sa.Column("now_timestamp", _INT64),
+        sa.Column("accepted_at", sa.Text()),
+        sa.PrimaryKeyConstraint("id", name="pk_incidents"),
+        sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_incidents_head_size_heads"),
+        sqlite_strict=True,
+    )
