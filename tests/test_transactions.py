@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +59,12 @@ def observed(latest: int = NONCE, final: int | None = NONCE, *inclusions: Inclus
     )
 
 
+def missing(count: int, below: int = 1) -> Observation:
+    """The chain waits for an earlier nonce, for which ``count`` attempts are stored."""
+    earlier = replace(slot(count), nonce=NONCE - below)
+    return replace(observed(NONCE - below, None), missing=earlier)
+
+
 @pytest.mark.parametrize(
     ("attempts", "observation", "action"),
     [
@@ -68,6 +76,11 @@ def observed(latest: int = NONCE, final: int | None = NONCE, *inclusions: Inclus
         (1, observed(NONCE - 1, None), Action.GAP),
         (3, observed(NONCE - 2, NONCE - 3), Action.GAP),
         (1, observed(0, 0), Action.GAP),
+        # Unless that nonce is one of ours, which a reorganisation undid.
+        (1, missing(1), Action.REPAIR),
+        (2, missing(3, below=4), Action.REPAIR),
+        (1, missing(0), Action.GAP),
+        (0, missing(1), Action.SIGN),
         (1, observed(NONCE - 1, NONCE - 1, included(9)), Action.GAP),
         # The latest nonce was read before one of ours was included: the inclusion decides.
         (1, observed(NONCE - 1, NONCE - 1, included(0)), Action.DONE),

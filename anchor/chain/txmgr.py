@@ -15,6 +15,7 @@ from anchor.chain.attempts import (
     REPLACE_AFTER,
     Action,
     Attempt,
+    Decision,
     Inclusion,
     Observation,
     Slot,
@@ -59,6 +60,9 @@ class TxJournal(Protocol):
         One that was settled before and is free again (a reorganisation) is opened again with its
         attempts, so that the same bytes are sent.
         """
+
+    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot | None:
+        """Return what is stored for a nonce, open or settled; None where nothing is."""
 
     def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
         """Store a signed transaction; only then may it be sent."""
@@ -242,30 +246,16 @@ class TransactionManager:
         deadline = self._clock.monotonic() + self._limits.wait_seconds
         pause = _FIRST_POLL
         next_send = since = self._clock.monotonic()
+        offered = slot.nonce
         refused: NodeRefusedError | None = None
         is_stuck = False
         while True:
             waited = REPLACE_AFTER if refused else self._clock.monotonic() - since
-            decision = decide(slot, self._observe(slot), waited)
-            if decision.action is Action.DONE and decision.inclusion is not None:
-                self._journal.settle_slot(slot, "included")
-                return decision.inclusion
-            if decision.action is Action.REVERTED and decision.inclusion is not None:
-                if not self._is_final(decision.inclusion):
-                    raise NotFinalError(
-                        f"transaction 0x{decision.inclusion.tx_hash.hex()} was included and "
-                        "reverted, in a block that is not final",
-                        hint="run again once it is: only then can a new one be sent",
-                    )
-                self._journal.settle_slot(slot, "reverted")
-                self._report("the transaction reverted, finally")
-                return decision.inclusion
-            if decision.action is Action.FOREIGN:
-                self._journal.settle_slot(slot, "foreign")
-                raise ChainGuardError(
-                    f"another program used nonce {slot.nonce} of {format_address(slot.sender)}",
-                    hint="give this log a key of its own, then run again",
-                )
+            seen = self._observe(slot)
+            decision = decide(slot, seen, waited)
+            inclusion = self._conclude(slot, decision)
+            if inclusion is not None:
+                return inclusion
             if decision.action is Action.REPLACE:
                 replaced = self._replace(slot, intent)
                 # A crash here leaves stored bytes that were never sent: the next run sends them.
@@ -274,16 +264,45 @@ class TransactionManager:
                 is_stuck = replaced is None
                 slot = replaced or slot
                 next_send = since = self._clock.monotonic()
-            if (
-                decision.action in (Action.SEND, Action.REPLACE, Action.GAP)
-                and self._clock.monotonic() >= next_send
-            ):
-                refused = self._send_bytes(slot.attempts[-1])
+            next_up = slot
+            if decision.action is Action.REPAIR and seen.missing is not None:
+                next_up = seen.missing
+            if next_up.nonce != offered:
+                self._report(f"the chain waits for nonce {next_up.nonce} now")
+                offered = next_up.nonce
+                next_send = since = self._clock.monotonic()
+            if decision.action is not Action.WAIT and self._clock.monotonic() >= next_send:
+                answer = self._send_bytes(next_up.attempts[-1])
+                refused = answer if next_up is slot else None
                 next_send = self._clock.monotonic() + _RESEND
             if self._clock.monotonic() >= deadline:
-                raise self._overdue(slot, decision.action, is_stuck=is_stuck)
+                raise self._overdue(next_up, decision.action, is_stuck=is_stuck)
             self._clock.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_POLL)
+
+    def _conclude(self, slot: Slot, decision: Decision) -> Inclusion | None:
+        """Settle the slot where that can be, and return the inclusion; None to go on."""
+        if decision.action is Action.FOREIGN:
+            self._journal.settle_slot(slot, "foreign")
+            raise ChainGuardError(
+                f"another program used nonce {slot.nonce} of {format_address(slot.sender)}",
+                hint="give this log a key of its own, then run again",
+            )
+        inclusion = decision.inclusion
+        if inclusion is None:
+            return None
+        if decision.action is Action.DONE:
+            self._journal.settle_slot(slot, "included")
+            return inclusion
+        if not self._is_final(inclusion):
+            raise NotFinalError(
+                f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, in a block "
+                "that is not final",
+                hint="run again once it is: only then can a new one be sent",
+            )
+        self._journal.settle_slot(slot, "reverted")
+        self._report("the transaction reverted, finally")
+        return inclusion
 
     def _overdue(self, slot: Slot, action: Action, *, is_stuck: bool) -> AnchorError:
         seconds = f"{self._limits.wait_seconds:g} seconds"
@@ -320,11 +339,17 @@ class TransactionManager:
                 succeeded=receipt.succeeded,
             )
         latest_nonce = self._node.fetch_nonce(slot.sender, "latest")
+        missing = None
+        if latest_nonce < slot.nonce:
+            missing = self._journal.find_slot(self._chain_id, slot.sender, latest_nonce)
         final_nonce = None
         if latest_nonce > slot.nonce and not inclusions:
             final_nonce = self._fetch_final_nonce(slot.sender)
         return Observation(
-            latest_nonce=latest_nonce, final_nonce=final_nonce, inclusions=inclusions
+            latest_nonce=latest_nonce,
+            final_nonce=final_nonce,
+            inclusions=inclusions,
+            missing=missing,
         )
 
     def _is_final(self, inclusion: Inclusion) -> bool:

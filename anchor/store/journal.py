@@ -48,6 +48,14 @@ class StoredJournal:
                 )
             return _load_slot(connection, chain_id, sender, nonce)
 
+    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot | None:
+        """Return what is stored for a nonce, open or settled; None where nothing is."""
+        with self._database.read() as connection:
+            stored = connection.execute(
+                select(slots.c.nonce).where(_is_slot(slots, chain_id, sender, nonce))
+            ).one_or_none()
+            return None if stored is None else _load_slot(connection, chain_id, sender, nonce)
+
     def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
         """Store a signed transaction's bytes, before they are sent."""
         with self._database.write() as connection:

@@ -588,3 +588,71 @@ def test_the_store_takes_no_second_open_nonce(deep: Log) -> None:
         journal.reserve_slot(project.config.chain_id, DEV_ADDRESS, 1_000)
         with pytest.raises(ChainGuardError, match="the store contradicts itself"):
             journal.reserve_slot(project.config.chain_id, DEV_ADDRESS, 1_001)
+
+
+def two_nonces(log: Log) -> tuple[str, str]:
+    """Anchor one head, and leave the transaction for the next one pending."""
+    first = log.anchored("a.txt")
+    log.ask("evm_setAutomine", False)
+    log.site.edit("wait_seconds = 600", "wait_seconds = 5")
+    log.add("b.txt")
+    with pytest.raises(NotFinalError):
+        log.run()
+    log.site.edit("wait_seconds = 5", "wait_seconds = 600")
+    assert log.raw()[0] == first
+    return first, log.raw()[1]
+
+
+@pytest.mark.fault(
+    "B1",
+    how="a reorganisation drops the transaction of nonce N, while N+1's waits or was dropped too",
+    then="N's stored bytes are sent again, then N+1's: no new transaction, one anchor for each",
+)
+@pytest.mark.parametrize("both", [False, True], ids=["waiting", "dropped"])
+def test_a_gap_below_our_nonce_is_closed_with_what_was_stored(deep: Log, both: bool) -> None:
+    first, second = two_nonces(deep)
+    start = nonce(deep.site.url)
+    deep.reorg(1)
+    if both:
+        deep.ask("anvil_dropAllTransactions")
+    assert nonce(deep.site.url) == start - 1
+    deep.run(FastClock({float(second): deep.mine for second in (2, 8, 16, 24)}))
+    deep.ask("evm_setAutomine", True)
+    assert deep.raw() == [first, second]
+    assert nonce(deep.site.url) == start + 1
+    assert deep.site.anchors_on_chain() == [(1, 1), (2, 2)]
+    assert {*deep.outcomes()} == {"included"}
+
+
+def test_a_repaired_nonce_may_revert_and_is_used_all_the_same(shallow: Log) -> None:
+    """Another operator anchored the first head in between: its bytes revert, the others do not."""
+    sign = second_operator(shallow)
+    first, second = two_nonces(shallow)
+    theirs = sign(first)
+    shallow.reorg(1, (theirs, 0))
+    shallow.run(FastClock({float(second): shallow.mine for second in (2, 8, 16, 24)}))
+    assert shallow.ask("eth_getTransactionReceipt", hash_of(first))["status"] == "0x0"
+    assert shallow.raw() == [first, second]
+    assert shallow.site.anchors_on_chain() == [(1, 1), (2, 2)]
+
+
+@pytest.mark.fault(
+    "B13",
+    how="a nonce below ours was another program's, and a reorganisation undid it",
+    then="waited for; then the operator is told (32), and nothing is signed",
+)
+def test_a_gap_of_somebody_else_is_for_the_operator_to_close(shallow: Log) -> None:
+    used = nonce(shallow.site.url)
+    shallow.ask("eth_sendRawTransaction", foreign(shallow, used))
+    shallow.ask("evm_setAutomine", False)
+    shallow.add("a.txt")
+    shallow.site.edit("wait_seconds = 600", "wait_seconds = 5")
+    with pytest.raises(NotFinalError):
+        shallow.run()
+    shallow.reorg(1)
+    with pytest.raises(ChainGuardError, match="the chain waits for an earlier one"):
+        shallow.run()
+    assert len(shallow.raw()) == 1
+    shallow.ask("eth_sendRawTransaction", foreign(shallow, used))
+    shallow.run(FastClock({1.0: shallow.mine, 2.0: shallow.mine}))
+    assert shallow.site.anchors_on_chain() == [(1, 1)]
