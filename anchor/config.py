@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -66,6 +67,7 @@ class Config:
     wait_seconds: int
     time_slack: int
     max_fee_gwei: int
+    budget: int | None
     log: LogId
     signer: SignerConfig
 
@@ -143,6 +145,8 @@ def encode_config(config: Config) -> str:
             "# Seconds the block time may be off: one slot on Ethereum.",
             f"time_slack = {config.time_slack}",
             f"max_fee_gwei = {config.max_fee_gwei}",
+            "# The most that all transactions of 30 days may take together, in ether.",
+            *_encode_budget(config.budget),
             "",
             "[log]",
             f'owner = "{format_address(Address(config.log[12:]))}"',
@@ -200,6 +204,12 @@ def _encode_witnesses(config: Config) -> list[str]:
     ]
 
 
+def _encode_budget(budget: int | None) -> list[str]:
+    if budget is None:
+        return ['# budget_ether = "0.5"']
+    return [f'budget_ether = "{Decimal(budget) / 10**18:f}"']
+
+
 def _relative(path: Path | None, folder: Path) -> str | None:
     if path is None:
         return None
@@ -223,6 +233,7 @@ class _ChainSection(_Section):
     wait_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
     time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
     max_fee_gwei: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    budget_ether: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,18})?$")] | None = None
 
 
 class _LogSection(_Section):
@@ -295,6 +306,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         wait_seconds=chain.wait_seconds,
         time_slack=chain.time_slack,
         max_fee_gwei=chain.max_fee_gwei,
+        budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
         log=make_log_id(parse_address(document.log.owner, what="log.owner"), document.log.number),
         signer=SignerConfig(
             keystore=None if signer.keystore is None else folder / signer.keystore,

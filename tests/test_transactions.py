@@ -185,7 +185,8 @@ def test_a_dynamic_fee_covers_the_base_fee_and_stays_under_the_cap(
     # EIP-1559: a transaction needs max_fee >= priority_fee and max_fee >= base fee.
     assert 0 <= fees.priority_fee <= fees.max_fee <= cap
     assert base_fee + fees.priority_fee <= fees.max_fee
-    assert fees.priority_fee == min(suggested_tip, max(base_fee, 2 * GWEI), cap - base_fee)
+    tip = max(suggested_tip, 10**6)
+    assert fees.priority_fee == min(tip, max(base_fee, 2 * GWEI), cap - base_fee)
     assert fees.max_fee == min(2 * base_fee + fees.priority_fee, cap)
 
 
@@ -193,7 +194,11 @@ def test_a_dynamic_fee_covers_the_base_fee_and_stays_under_the_cap(
     ("base_fee", "suggested_tip", "cap", "tip"),
     [
         # Within the bound a suggestion is taken as it is.
-        (0, 0, 100 * GWEI, 0),
+        (0, 10**6, 100 * GWEI, 10**6),
+        # Below what anybody includes, it is raised to that.
+        (0, 0, 100 * GWEI, 10**6),
+        (30 * GWEI, 10**6 - 1, 100 * GWEI, 10**6),
+        (0, 0, 10**5, 10**5),
         (0, 2 * GWEI, 100 * GWEI, 2 * GWEI),
         (30 * GWEI, 29 * GWEI, 100 * GWEI, 29 * GWEI),
         (30 * GWEI, 30 * GWEI, 100 * GWEI, 30 * GWEI),
@@ -256,6 +261,16 @@ FEES = st.builds(
 )
 
 
+@pytest.mark.fault(
+    "B4",
+    how="any two fees before, any market and any cap",
+    then="both fields rise, by an eighth at least, or nothing is offered",
+)
+@pytest.mark.fault(
+    "B5",
+    how="fees of 0 and 1 wei, of which an eighth rounds to nothing",
+    then="rounded up, and by 1 wei at least",
+)
 @given(before=FEES, market=FEES, cap=WEI)
 def test_a_replacement_raises_both_fields_by_an_eighth_or_is_none(
     before: Fees, market: Fees, cap: int

@@ -38,13 +38,28 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What an included transaction took: gas, wei for each, and its block's time (Unix seconds)."""
+
+    gas_used: int
+    gas_price: int
+    timestamp: int
+
+    @property
+    def wei(self) -> int:
+        """Return the product; what an L2 charges for its data on L1 is not in it."""
+        return self.gas_used * self.gas_price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inclusion:
-    """Where an attempt was included, and whether it succeeded there."""
+    """Where an attempt was included, whether it succeeded there, and what that took."""
 
     tx_hash: Hash32
     block_hash: Hash32
     block_number: int
     succeeded: bool
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

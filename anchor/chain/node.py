@@ -22,6 +22,8 @@ BlockId = str | int | Hash32
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
 # EIP-2681 allows 2^64 - 2; nobody has sent 2^48, and the store keeps 63 bits.
 _MAX_NONCE = 2**48
+# No block has this much, and the store keeps 63 bits.
+_MAX_GAS = 2**48
 _DATA = re.compile(r"0x([0-9a-f]{2})*")
 # "Unknown block" in the execution APIs (EIP-1474 and geth): what a node says to a tag it has not.
 _UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
@@ -32,13 +34,17 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionReceipt:
-    """Where a transaction was included; ``succeeded`` is its status."""
+    """Where a transaction was included; ``succeeded`` is its status.
+
+    ``gas_price`` is what each gas cost in wei; None where the node does not say.
+    """
 
     tx_hash: Hash32
     block_hash: Hash32
     block_number: int
     succeeded: bool
     gas_used: int
+    gas_price: int | None
 
 
 class RpcTransport(Protocol):
@@ -171,12 +177,15 @@ class Node:
         """Return the node's suggested gas price in wei (chains without EIP-1559)."""
         return self._quantity("eth_gasPrice")
 
-    def call(self, *, sender: Address, to: Address | None, data: bytes) -> bytes:
+    def call(
+        self, *, sender: Address, to: Address | None, data: bytes, gas: int | None = None
+    ) -> bytes:
         """Run a call on the latest block; a revert raises ``NodeRefusedError`` with its data.
 
-        ``to`` None runs ``data`` as the creation of a contract.
+        ``to`` None runs ``data`` as the creation of a contract; ``gas`` is the limit it gets.
         """
-        return self._data("eth_call", _encode_call(sender, to, data), "latest")
+        call = _encode_call(sender, to, data)
+        return self._data("eth_call", call if gas is None else call | {"gas": hex(gas)}, "latest")
 
     def estimate_gas(self, *, sender: Address, to: Address | None, data: bytes) -> int:
         """Return the gas the call would take on the latest block; a revert raises as in ``call``.
@@ -206,6 +215,10 @@ class Node:
         status = _decode_quantity(members.get("status"), self._what("receipt's status"))
         if status not in (0, 1):
             raise NodeFaultError(f"the node {self.name} returned a receipt of status {status}")
+        gas_used = _decode_quantity(members.get("gasUsed"), self._what("receipt's gas"))
+        if gas_used > _MAX_GAS:
+            raise NodeFaultError(f"the node {self.name} returned a receipt of {gas_used} gas")
+        price = members.get("effectiveGasPrice")  # older than London, some nodes leave it out
         return TransactionReceipt(
             tx_hash=tx_hash,
             block_hash=self._hash(members.get("blockHash"), "receipt's block hash"),
@@ -213,7 +226,10 @@ class Node:
                 members.get("blockNumber"), self._what("receipt's block")
             ),
             succeeded=status == 1,
-            gas_used=_decode_quantity(members.get("gasUsed"), self._what("receipt's gas")),
+            gas_used=gas_used,
+            gas_price=None
+            if price is None
+            else _decode_quantity(price, self._what("receipt's gas price")),
         )
 
     def _known(self, block: Block | None, which: str) -> Block:

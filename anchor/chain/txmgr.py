@@ -15,6 +15,7 @@ from anchor.chain.attempts import (
     REPLACE_AFTER,
     Action,
     Attempt,
+    Cost,
     Decision,
     Inclusion,
     Observation,
@@ -48,6 +49,12 @@ _LONGEST_POLL = 4.0
 _RESEND = 40.0
 
 
+BUDGET_DAYS = 30
+"""Days over which a budget counts: up to the latest block's time, by the blocks' own times."""
+
+_ETHER = 10**18
+
+
 class TxJournal(Protocol):
     """Where nonces and signed bytes are kept.  Every method is durable when it returns."""
 
@@ -67,8 +74,14 @@ class TxJournal(Protocol):
     def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
         """Store a signed transaction; only then may it be sent."""
 
-    def settle_slot(self, slot: Slot, outcome: str) -> None:
-        """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``."""
+    def settle_slot(self, slot: Slot, outcome: str, cost: Cost | None = None) -> None:
+        """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``.
+
+        ``cost`` is what that took, of the first two.
+        """
+
+    def sum_costs(self, chain_id: ChainId, since: int) -> int:
+        """Return the wei that settled transactions took in blocks after ``since``, of any key."""
 
 
 class Clock(Protocol):
@@ -93,11 +106,15 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final."""
+    """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final.
+
+    ``budget`` is the most that all transactions of ``BUDGET_DAYS`` may take together, in wei.
+    """
 
     fee_cap: int
     wait_seconds: float
     finality: FinalityRule
+    budget: int | None = None
 
 
 class TransactionManager:
@@ -156,6 +173,9 @@ class TransactionManager:
         fees = fetch_fees(self._node, self._limits.fee_cap)
         self._check_balance(gas * fees.max_fee)
         nonce = self._fetch_next_nonce(sender)
+        known = self._journal.find_slot(self._chain_id, sender, nonce)
+        if known is None or not known.attempts:
+            self._check_budget(gas * fees.max_fee)
         slot = self._open_slot()
         if slot is not None and not slot.attempts and slot.nonce != nonce:
             self._journal.settle_slot(slot, "unused")  # nothing was ever signed for it
@@ -235,6 +255,7 @@ class TransactionManager:
                 self._report("its fee cannot be raised: chain.max_fee_gwei is reached")
                 return None
             self._check_balance(gas * fees.max_fee)
+            self._check_budget(gas * fees.max_fee)
         except (ChainGuardError, FundsError) as error:
             # The call may fail only because the attempt to be replaced has just been included.
             self._report(f"its fee cannot be raised: {error.message}")
@@ -292,7 +313,7 @@ class TransactionManager:
         if inclusion is None:
             return None
         if decision.action is Action.DONE:
-            self._journal.settle_slot(slot, "included")
+            self._journal.settle_slot(slot, "included", inclusion.cost)
             return inclusion
         if not self._is_final(inclusion):
             raise NotFinalError(
@@ -300,7 +321,7 @@ class TransactionManager:
                 "that is not final",
                 hint="run again once it is: only then can a new one be sent",
             )
-        self._journal.settle_slot(slot, "reverted")
+        self._journal.settle_slot(slot, "reverted", inclusion.cost)
         self._report("the transaction reverted, finally")
         return inclusion
 
@@ -337,6 +358,12 @@ class TransactionManager:
                 block_hash=receipt.block_hash,
                 block_number=receipt.block_number,
                 succeeded=receipt.succeeded,
+                cost=Cost(
+                    gas_used=receipt.gas_used,
+                    # Nobody pays more than was offered, whatever the node says.
+                    gas_price=min(receipt.gas_price or attempt.max_fee, attempt.max_fee),
+                    timestamp=block.timestamp,
+                ),
             )
         latest_nonce = self._node.fetch_nonce(slot.sender, "latest")
         missing = None
@@ -393,23 +420,71 @@ class TransactionManager:
         return None
 
     def _estimate(self, intent: Intent) -> int:
+        """Return the gas limit for ``intent``, tried out with it."""
+        try:
+            gas = gas_limit(self._ask_estimate(intent))
+        except NodeRefusedError as error:
+            raise self._would_fail(error) from error
+        try:
+            # An estimate is the node's word alone, and one that is too low costs all of it.
+            self._try_out(intent, gas)
+        except NodeRefusedError as error:
+            if error.data:  # the chain has moved on since the estimate
+                raise self._would_fail(error) from error
+            raise NodeFaultError(
+                f"the node {self._node.name} says that {gas} gas will do, and then that it will "
+                f"not: {error.reason}",
+                hint="nothing was sent; run again, or ask another node",
+            ) from error
+        return gas
+
+    def _ask_estimate(self, intent: Intent) -> int:
         sender = self._signer.address
         try:
-            self._node.call(sender=sender, to=intent.to, data=intent.data)
-            return gas_limit(self._node.estimate_gas(sender=sender, to=intent.to, data=intent.data))
+            return self._node.estimate_gas(sender=sender, to=intent.to, data=intent.data)
         except NodeRefusedError as error:
-            if classify_refusal(error.reason) is Refusal.FUNDS:
-                raise FundsError(self._funds_message(), hint=_FUNDS_HINT) from error
-            raise ChainGuardError(
-                f"the registry would refuse this call: {_revert_reason(error)}",
-                hint="nothing was sent; look at the log and the registry with `anchor status`",
+            if error.data or classify_refusal(error.reason) is Refusal.FUNDS:
+                raise
+            self._try_out(intent)  # says why, where the call itself fails
+            raise NodeFaultError(
+                f"the node {self._node.name} does not estimate a call that works: {error.reason}",
+                hint="nothing was sent; run again, or ask another node",
             ) from error
+
+    def _try_out(self, intent: Intent, gas: int | None = None) -> None:
+        self._node.call(sender=self._signer.address, to=intent.to, data=intent.data, gas=gas)
+
+    def _would_fail(self, error: NodeRefusedError) -> FundsError | ChainGuardError:
+        if classify_refusal(error.reason) is Refusal.FUNDS:
+            return FundsError(self._funds_message(), hint=_FUNDS_HINT)
+        return ChainGuardError(
+            f"the registry would refuse this call: {_revert_reason(error)}",
+            hint="nothing was sent; look at the log and the registry with `anchor status`",
+        )
 
     def _check_balance(self, cost: int) -> None:
         if self._node.fetch_balance(self._signer.address) < cost:
             raise FundsError(
-                f"{self._funds_message()}: up to {cost / 10**18:.6f} ether needed",
+                f"{self._funds_message()}: up to {cost / _ETHER:.6f} ether needed",
                 hint=_FUNDS_HINT,
+            )
+
+    def _check_budget(self, cost: int) -> None:
+        budget = self._limits.budget
+        if budget is None:
+            return
+        latest = self._node.fetch_block("latest")
+        if latest is None:
+            raise NodeFaultError(f"the node {self._node.name} has no latest block")
+        since = latest.timestamp - BUDGET_DAYS * 86_400
+        spent = self._journal.sum_costs(self._chain_id, since)
+        if spent + cost > budget:
+            raise FundsError(
+                f"the budget of {budget / _ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
+                f"next transaction: {spent / _ETHER:.6f} are spent, and it may take "
+                f"{cost / _ETHER:.6f}",
+                hint="what is recorded and sealed stays: raise chain.budget_ether, or run again "
+                "when earlier transactions are older than that",
             )
 
     def _funds_message(self) -> str:

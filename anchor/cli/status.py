@@ -61,6 +61,7 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
         read_chain_state,
         refresh_anchors,
     )
+    from anchor.pipeline.funds import describe_shortage, find_key
     from anchor.store.heads import load_anchors
 
     node = open_chain(project.config, output.note)
@@ -68,6 +69,10 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
     check_registry(project.config, node)
     state = read_chain_state(project, node)
     refresh_anchors(project, node)
+    key = find_key(project.config)
+    shortage = None if key is None else describe_shortage(project, node, key)
+    if shortage is not None:
+        output.note(shortage)
     with project.database.read() as connection:
         anchors = load_anchors(connection, project.config.chain_id)
     final = [anchored for anchored in anchors if anchored.final]

@@ -235,6 +235,7 @@ def make_manager(
             fee_cap=config.max_fee_gwei * _GWEI,
             wait_seconds=config.wait_seconds,
             finality=config.finality,
+            budget=config.budget,
         ),
         report=report,
     )

@@ -29,6 +29,7 @@ from anchor.hashing import IMPLEMENTATION
 from anchor.pipeline.anchoring import check_authority, check_chain, read_chain_state
 from anchor.pipeline.deployment import has_create2_proxy, read_record
 from anchor.pipeline.diagnosis import Check, Note, Patient
+from anchor.pipeline.funds import ANCHOR_GAS, describe_shortage
 from anchor.pipeline.project import open_project, trust_entry
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
@@ -38,8 +39,6 @@ from anchor.trust import MAX_POLICY_BYTES, parse_policy
 from anchor.verify import Block
 
 _GWEI = 10**9
-# A following anchor of a log of a thousand million leaves, by an operator, takes 90,000.
-_ANCHOR_GAS = 100_000
 # Seconds; a node this far behind, or a clock this far off, is worth a word.
 _CLOCK_TOLERANCE = 120
 
@@ -269,13 +268,13 @@ def _look_at_log(patient: Patient) -> str:
     return f"open; on chain {on_chain}, sealed {sealed}"
 
 
-def _look_at_funds(patient: Patient) -> str:
+def _look_at_funds(patient: Patient) -> str | Note:
     config = patient.config
     if patient.key is None:
         raise CannotCheckError("the balance: the key's file does not state its address")
     fees = fetch_fees(patient.node, config.max_fee_gwei * _GWEI)
     balance = patient.node.fetch_balance(patient.key)
-    cost = gas_limit(_ANCHOR_GAS) * fees.max_fee
+    cost = gas_limit(ANCHOR_GAS) * fees.max_fee
     if balance < cost:
         raise FundsError(
             f"{format_address(patient.key)} has {balance / 10**18:.6f} ether, and one anchor may "
@@ -283,7 +282,9 @@ def _look_at_funds(patient: Patient) -> str:
             hint="send ether to that address",
         )
     times = f"{balance // cost:,}" if cost else "any number of"
-    return f"{balance / 10**18:.6f} ether: {times} anchors at today's price"
+    text = f"{balance / 10**18:.6f} ether: {times} anchors at today's price"
+    shortage = describe_shortage(patient.project, patient.node, patient.key)
+    return Note(text, shortage) if shortage else text
 
 
 def _latest(patient: Patient) -> Block:
@@ -311,5 +312,5 @@ CHECKS = (
     Check("record", ("chain",), _look_at_record),
     Check("authority", ("signer", "registry"), _look_at_authority),
     Check("log", ("store", "registry"), _look_at_log),
-    Check("funds", ("signer", "chain"), _look_at_funds),
+    Check("funds", ("store", "signer", "chain"), _look_at_funds),
 )

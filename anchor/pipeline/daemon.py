@@ -23,6 +23,7 @@ from anchor.errors import (
     QuorumError,
 )
 from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.funds import describe_shortage
 from anchor.pipeline.project import Project
 from anchor.pipeline.round import Round, anchor_round
 from anchor.store.evidence import count_waiting
@@ -205,7 +206,19 @@ class Daemon:
         )
         if done.anchored is not None and (before is None or done.anchored.head != before.head):
             self._tell(_describe(done, done.anchored))
+        self._watch_funds()
         return done.sealed > 0
+
+    def _watch_funds(self) -> None:
+        """Say in time that ether or budget will not last."""
+        try:
+            shortage = describe_shortage(self._project, self._node, self._signer.address)
+        except CannotCheckError:
+            return
+        if shortage is None:
+            self._reminders.pop("funds", None)
+        else:
+            self._remind("funds", Happened(event="warning", text=shortage))
 
     def _look_for_final(self) -> bool:
         """Look at what is reversible; return whether some is gone and has to be sent again."""

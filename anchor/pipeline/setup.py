@@ -88,6 +88,7 @@ def plan_project(
         wait_seconds=600,
         time_slack=_SLOT_SECONDS,
         max_fee_gwei=100,
+        budget=None,
         log=make_log_id(owner, number),
         signer=signer,
     )

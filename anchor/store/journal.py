@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
 
-from anchor.chain.attempts import Attempt, Slot
+from anchor.chain.attempts import Attempt, Cost, Slot
 from anchor.store.database import Database
 from anchor.store.schema import attempts, slots
 from anchor.types import Address, ChainId, Hash32
@@ -38,7 +38,9 @@ class StoredJournal:
         """Store the reservation of a nonce, before anything is signed for it."""
         with self._database.write() as connection:
             opened = connection.execute(
-                update(slots).where(_is_slot(slots, chain_id, sender, nonce)).values(outcome=None)
+                update(slots)
+                .where(_is_slot(slots, chain_id, sender, nonce))
+                .values(outcome=None, gas_used=None, gas_price=None, included_at=None)
             )
             if opened.rowcount == 0:
                 connection.execute(
@@ -73,14 +75,30 @@ class StoredJournal:
                 )
             )
 
-    def settle_slot(self, slot: Slot, outcome: str) -> None:
-        """Store how a nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``."""
+    def settle_slot(self, slot: Slot, outcome: str, cost: Cost | None = None) -> None:
+        """Store how a nonce ended, and what it took."""
         with self._database.write() as connection:
             connection.execute(
                 update(slots)
                 .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
-                .values(outcome=outcome)
+                .values(
+                    outcome=outcome,
+                    gas_used=cost and cost.gas_used,
+                    gas_price=cost and cost.gas_price,
+                    included_at=cost and cost.timestamp,
+                )
             )
+
+    def sum_costs(self, chain_id: ChainId, since: int) -> int:
+        """Return the wei that settled transactions took in blocks after ``since``."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(slots.c.gas_used, slots.c.gas_price).where(
+                    (slots.c.chain_id == chain_id) & (slots.c.included_at > since)
+                )
+            )
+            # Multiplied here: the product may not fit into 64 bits.
+            return sum(row.gas_used * row.gas_price for row in rows)
 
     def load_deployments(self, chain_id: ChainId) -> list[Slot]:
         """Return every nonce for which a deployment was signed, oldest first."""

@@ -122,6 +122,10 @@ slots = Table(
     Column("reserved_at", Text, nullable=False),
     # NULL while open; then how it ended: 'included', 'reverted', 'foreign' or 'unused'.
     Column("outcome", Text),
+    # What it took, where one of ours was included: gas, wei for each, and the block's time.
+    Column("gas_used", Int64),
+    Column("gas_price", Int64),
+    Column("included_at", Int64),
     Index(
         "uq_slots_open",
         "chain_id",

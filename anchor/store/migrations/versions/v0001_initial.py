@@ -79,6 +79,9 @@ def _create_transactions() -> None:
         sa.Column("nonce", _INT64, autoincrement=False, nullable=False),
         sa.Column("reserved_at", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text()),
+        sa.Column("gas_used", _INT64),
+        sa.Column("gas_price", _INT64),
+        sa.Column("included_at", _INT64),
         sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_slots"),
         sqlite_strict=True,
     )
