@@ -145,9 +145,13 @@ class Node:
         fee = members.get("baseFeePerGas")
         return None if fee is None else _decode_quantity(fee, self._what("base fee"))
 
+    def fetch_code(self, address: Address, block: BlockId) -> bytes:
+        """Return the code at ``address``; nothing where none is."""
+        return self._data("eth_getCode", _hex(address), _block_param(block))
+
     def fetch_code_hash(self, address: Address, block: BlockId) -> Hash32:
         """Return the Keccak-256 of the code at ``address``; the empty code's hash where none is."""
-        return hash_keccak256(self._data("eth_getCode", _hex(address), _block_param(block)))
+        return hash_keccak256(self.fetch_code(address, block))
 
     def fetch_storage(self, address: Address, slot: Hash32, block: BlockId) -> Hash32:
         """Return the 32 bytes in ``slot``."""

@@ -71,6 +71,9 @@ class TxJournal(Protocol):
     def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot | None:
         """Return what is stored for a nonce, open or settled; None where nothing is."""
 
+    def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
+        """Return the highest nonce that a transaction was signed for; None before the first."""
+
     def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
         """Store a signed transaction; only then may it be sent."""
 
@@ -176,6 +179,7 @@ class TransactionManager:
         known = self._journal.find_slot(self._chain_id, sender, nonce)
         if known is None or not known.attempts:
             self._check_budget(gas * fees.max_fee)
+            self._tell_unexplained(sender, nonce)
         slot = self._open_slot()
         if slot is not None and not slot.attempts and slot.nonce != nonce:
             self._journal.settle_slot(slot, "unused")  # nothing was ever signed for it
@@ -216,6 +220,14 @@ class TransactionManager:
                 f"the node {self._node.name} gives two answers to what the next nonce is"
             )
         return nonce
+
+    def _tell_unexplained(self, sender: Address, nonce: int) -> None:
+        last = self._journal.last_nonce(self._chain_id, sender)
+        if last is not None and nonce > last + 1:
+            self._report(
+                f"{nonce - last - 1} transactions of {format_address(sender)} since nonce {last} "
+                "are none of this project's: give the log a key of its own"
+            )
 
     def _sign(self, slot: Slot, intent: Intent, gas: int, fees: Fees) -> Slot:
         raw = self._signer.sign_transaction(

@@ -49,6 +49,8 @@ from anchor.verify import Block
 _GWEI = 10**9
 # How many transactions one call may need: an earlier run's, then ours; more means interference.
 _MAX_ROUNDS = 4
+# What an account's code starts with that lets a contract act for it (EIP-7702).
+_DELEGATION = bytes.fromhex("ef0100")
 # Seconds between two looks while waiting for finality.
 _FINALITY_POLL = 1.0
 
@@ -223,8 +225,13 @@ def _place(anchor: Anchor | AnchoredHead) -> Place:
 def make_manager(
     project: Project, node: Node, signer: Signer, clock: Clock, report: Callable[[str], None]
 ) -> TransactionManager:
-    """Return the transaction manager of this project's key."""
+    """Return the transaction manager of this project's key.
+
+    Raises:
+        ChainGuardError: the key's account has code.
+    """
     config = project.config
+    check_sender(node, signer.address)
     return TransactionManager(
         node=node,
         chain_id=config.chain_id,
@@ -354,6 +361,24 @@ def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> 
         if clock.monotonic() >= deadline or anchored is None:
             return False
         clock.sleep(_FINALITY_POLL)
+
+
+def check_sender(node: Node, key: Address) -> None:
+    """Check that nothing but ``key`` moves its account's nonce.
+
+    Raises:
+        ChainGuardError: the account has code, or delegates to some (EIP-7702).
+    """
+    code = node.fetch_code(key, "latest")
+    if not code:
+        return
+    what = "code"
+    if code.startswith(_DELEGATION):
+        what = f"a delegation to {format_address(Address(code[len(_DELEGATION) :]))} (EIP-7702)"
+    raise ChainGuardError(
+        f"the account {format_address(key)} has {what}: others could use its nonces",
+        hint="withdraw the delegation, or give this log a key of its own; nothing was sent",
+    )
 
 
 def check_authority(config: Config, node: Node, key: Address) -> int:

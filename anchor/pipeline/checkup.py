@@ -26,7 +26,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.hashing import IMPLEMENTATION
-from anchor.pipeline.anchoring import check_authority, check_chain, read_chain_state
+from anchor.pipeline.anchoring import check_authority, check_chain, check_sender, read_chain_state
 from anchor.pipeline.deployment import has_create2_proxy, read_record
 from anchor.pipeline.diagnosis import Check, Note, Patient
 from anchor.pipeline.funds import ANCHOR_GAS, describe_shortage
@@ -257,6 +257,7 @@ def _look_at_record(patient: Patient) -> str | Note:
 def _look_at_authority(patient: Patient) -> str:
     if patient.key is None:
         raise CannotCheckError("whether the key may anchor: its file does not state its address")
+    check_sender(patient.node, patient.key)
     operator_id = check_authority(patient.config, patient.node, patient.key)
     return "the log's owner" if operator_id == 0 else f"the log's operator {operator_id}"
 

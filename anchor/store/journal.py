@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
 
 from anchor.chain.attempts import Attempt, Cost, Slot
 from anchor.store.database import Database
@@ -57,6 +57,16 @@ class StoredJournal:
                 select(slots.c.nonce).where(_is_slot(slots, chain_id, sender, nonce))
             ).one_or_none()
             return None if stored is None else _load_slot(connection, chain_id, sender, nonce)
+
+    def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
+        """Return the highest nonce that a transaction was signed for; None before the first."""
+        with self._database.read() as connection:
+            last: int | None = connection.execute(
+                select(func.max(attempts.c.nonce)).where(
+                    (attempts.c.chain_id == chain_id) & (attempts.c.sender == sender)
+                )
+            ).scalar_one()
+        return last
 
     def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
         """Store a signed transaction's bytes, before they are sent."""

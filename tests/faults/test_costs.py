@@ -91,7 +91,6 @@ def test_a_budget_that_is_used_up_stops_sending_until_it_is_raised_or_time_passe
     # Thirty days later the old ones do not count any more.
     ask(own.url, "evm_increaseTime", 30 * 86_400 + 60)
     ask(own.url, "anvil_mine", "0x1")
-    own.edit(f'budget_ether = "{budget}"', 'budget_ether = "0.05"')
     run(own)
     assert own.anchors_on_chain() == [(1, 1), (2, 2)]
 
