@@ -1,14 +1,16 @@
 """The project's configuration: one ``anchor.toml``, overridable by ``ANCHOR_*`` variables.
 
 Relative paths count from the file itself.  Secrets are never in it: the keystore is encrypted and
-its password comes from a prompt or a file of its own.  An RPC URL that holds an API key belongs in
-``ANCHOR_CHAIN__RPC``.
+its password comes from a prompt or a file of its own.  RPC URLs that hold API keys belong in
+``ANCHOR_CHAIN__RPC`` and, as a JSON list, ``ANCHOR_CHAIN__WITNESSES``.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,6 +58,8 @@ class Config:
     trust: Path
     digests: tuple[str, ...]
     rpc: str
+    witnesses: tuple[str, ...]
+    quorum: int
     chain_id: ChainId
     genesis: Hash32
     registry: Address
@@ -65,6 +69,7 @@ class Config:
     wait_seconds: int
     time_slack: int
     max_fee_gwei: int
+    budget: int | None
     log: LogId
     signer: SignerConfig
 
@@ -127,6 +132,7 @@ def encode_config(config: Config) -> str:
             "[chain]",
             "# A URL that holds an API key belongs in the environment: ANCHOR_CHAIN__RPC.",
             f"rpc = {format_toml_string(rpc)}",
+            *_encode_witnesses(config),
             f"chain_id = {config.chain_id}",
             f'genesis = "0x{config.genesis.hex()}"',
             f'registry = "{format_address(config.registry)}"',
@@ -139,6 +145,8 @@ def encode_config(config: Config) -> str:
             "# Seconds the block time may be off: one slot on Ethereum.",
             f"time_slack = {config.time_slack}",
             f"max_fee_gwei = {config.max_fee_gwei}",
+            "# The most that all transactions of 30 days may take together, in ether.",
+            *_encode_budget(config.budget),
             "",
             "[log]",
             f'owner = "{format_address(Address(config.log[12:]))}"',
@@ -149,6 +157,30 @@ def encode_config(config: Config) -> str:
             "",
         ]
     )
+
+
+def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> int:
+    """Return how many of the nodes have to agree: ``quorum``, or else more than half of them.
+
+    Raises:
+        ConfigError: there are fewer nodes than that, or one is named twice.
+    """
+    nodes = [url.rstrip("/") for url in (rpc, *witnesses)]
+    for url in witnesses:
+        describe_url(url)
+    if len(set(nodes)) < len(nodes):
+        raise ConfigError("chain.rpc and chain.witnesses name a node twice: it would agree with "
+                          "itself")  # fmt: skip
+    if quorum is None:
+        return len(nodes) // 2 + 1
+    if quorum > len(nodes):
+        raise ConfigError(
+            f"chain.quorum asks for {quorum} nodes, and chain.rpc and chain.witnesses name "
+            f"{len(nodes)}",
+            hint="URLs that hold secrets are not in the file: set ANCHOR_CHAIN__WITNESSES to a "
+            "JSON list of all witnesses",
+        )
+    return quorum
 
 
 def is_plain_url(url: str) -> bool:
@@ -165,6 +197,23 @@ def _encode_store(store: StorePlace) -> str:
     return store.path.name if isinstance(store, SqliteFile) else str(store)
 
 
+def _encode_witnesses(config: Config) -> list[str]:
+    if not config.witnesses:
+        return []
+    plain = [format_toml_string(url) for url in config.witnesses if is_plain_url(url)]
+    return [
+        "# Further nodes, and how many of all have to agree before a block counts as final.",
+        f"witnesses = [{', '.join(plain)}]",
+        f"quorum = {config.quorum}",
+    ]
+
+
+def _encode_budget(budget: int | None) -> list[str]:
+    if budget is None:
+        return ['# budget_ether = "0.5"']
+    return [f'budget_ether = "{Decimal(budget) / 10**18:f}"']
+
+
 def _relative(path: Path | None, folder: Path) -> str | None:
     if path is None:
         return None
@@ -177,6 +226,8 @@ class _Section(BaseModel):
 
 class _ChainSection(_Section):
     rpc: str
+    witnesses: list[str] = []
+    quorum: Annotated[int, Field(ge=1)] | None = None
     chain_id: Annotated[int, Field(ge=1, lt=2**53)]
     genesis: str
     registry: str
@@ -186,6 +237,7 @@ class _ChainSection(_Section):
     wait_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
     time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
     max_fee_gwei: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    budget_ether: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,18})?$")] | None = None
 
 
 class _LogSection(_Section):
@@ -257,6 +309,8 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         trust=folder / document.trust,
         digests=parse_algorithms(document.digests),
         rpc=chain.rpc,
+        witnesses=tuple(chain.witnesses),
+        quorum=resolve_quorum(chain.rpc, chain.witnesses, chain.quorum),
         chain_id=ChainId(chain.chain_id),
         genesis=_hash(chain.genesis, "chain.genesis"),
         registry=parse_address(chain.registry, what="chain.registry"),
@@ -266,6 +320,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         wait_seconds=chain.wait_seconds,
         time_slack=chain.time_slack,
         max_fee_gwei=chain.max_fee_gwei,
+        budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
         log=make_log_id(parse_address(document.log.owner, what="log.owner"), document.log.number),
         signer=SignerConfig(
             keystore=None if signer.keystore is None else folder / signer.keystore,

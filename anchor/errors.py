@@ -12,7 +12,8 @@ The tree::
     ├── CannotCheckError         20  the question could not be answered
     │   ├── NodeUnreachableError 20  no answer from the node
     │   ├── NodeFaultError       20  an answer that breaks the JSON-RPC schema
-    │   └── NodeRefusedError     20  the node answered with an error of its own
+    │   ├── NodeRefusedError     20  the node answered with an error of its own
+    │   └── QuorumError          20  too few nodes agree
     ├── NotFinalError            21  pending, or included but still reversible
     ├── StoreUnavailableError    20  the store's disk or server fails; the process ends
     ├── UnknownVersionError      22  unknown format version, fork or algorithm
@@ -123,6 +124,10 @@ class NodeRefusedError(CannotCheckError):
         self.code = code
         self.reason = reason
         self.data = data
+
+
+class QuorumError(CannotCheckError):
+    """Too few nodes say the same; the message names those that do not."""
 
 
 class NotFinalError(AnchorError):

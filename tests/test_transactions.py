@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +59,12 @@ def observed(latest: int = NONCE, final: int | None = NONCE, *inclusions: Inclus
     )
 
 
+def missing(count: int, below: int = 1) -> Observation:
+    """The chain waits for an earlier nonce, for which ``count`` attempts are stored."""
+    earlier = replace(slot(count), nonce=NONCE - below)
+    return replace(observed(NONCE - below, None), missing=earlier)
+
+
 @pytest.mark.parametrize(
     ("attempts", "observation", "action"),
     [
@@ -68,6 +76,11 @@ def observed(latest: int = NONCE, final: int | None = NONCE, *inclusions: Inclus
         (1, observed(NONCE - 1, None), Action.GAP),
         (3, observed(NONCE - 2, NONCE - 3), Action.GAP),
         (1, observed(0, 0), Action.GAP),
+        # Unless that nonce is one of ours, which a reorganisation undid.
+        (1, missing(1), Action.REPAIR),
+        (2, missing(3, below=4), Action.REPAIR),
+        (1, missing(0), Action.GAP),
+        (0, missing(1), Action.SIGN),
         (1, observed(NONCE - 1, NONCE - 1, included(9)), Action.GAP),
         # The latest nonce was read before one of ours was included: the inclusion decides.
         (1, observed(NONCE - 1, NONCE - 1, included(0)), Action.DONE),
@@ -172,7 +185,8 @@ def test_a_dynamic_fee_covers_the_base_fee_and_stays_under_the_cap(
     # EIP-1559: a transaction needs max_fee >= priority_fee and max_fee >= base fee.
     assert 0 <= fees.priority_fee <= fees.max_fee <= cap
     assert base_fee + fees.priority_fee <= fees.max_fee
-    assert fees.priority_fee == min(suggested_tip, max(base_fee, 2 * GWEI), cap - base_fee)
+    tip = max(suggested_tip, 10**6)
+    assert fees.priority_fee == min(tip, max(base_fee, 2 * GWEI), cap - base_fee)
     assert fees.max_fee == min(2 * base_fee + fees.priority_fee, cap)
 
 
@@ -180,7 +194,11 @@ def test_a_dynamic_fee_covers_the_base_fee_and_stays_under_the_cap(
     ("base_fee", "suggested_tip", "cap", "tip"),
     [
         # Within the bound a suggestion is taken as it is.
-        (0, 0, 100 * GWEI, 0),
+        (0, 10**6, 100 * GWEI, 10**6),
+        # Below what anybody includes, it is raised to that.
+        (0, 0, 100 * GWEI, 10**6),
+        (30 * GWEI, 10**6 - 1, 100 * GWEI, 10**6),
+        (0, 0, 10**5, 10**5),
         (0, 2 * GWEI, 100 * GWEI, 2 * GWEI),
         (30 * GWEI, 29 * GWEI, 100 * GWEI, 29 * GWEI),
         (30 * GWEI, 30 * GWEI, 100 * GWEI, 30 * GWEI),
@@ -243,6 +261,16 @@ FEES = st.builds(
 )
 
 
+@pytest.mark.fault(
+    "B4",
+    how="any two fees before, any market and any cap",
+    then="both fields rise, by an eighth at least, or nothing is offered",
+)
+@pytest.mark.fault(
+    "B5",
+    how="fees of 0 and 1 wei, of which an eighth rounds to nothing",
+    then="rounded up, and by 1 wei at least",
+)
 @given(before=FEES, market=FEES, cap=WEI)
 def test_a_replacement_raises_both_fields_by_an_eighth_or_is_none(
     before: Fees, market: Fees, cap: int

@@ -38,25 +38,42 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What an included transaction took: gas, wei for each, and its block's time (Unix seconds)."""
+
+    gas_used: int
+    gas_price: int
+    timestamp: int
+
+    @property
+    def wei(self) -> int:
+        """Return the product; what an L2 charges for its data on L1 is not in it."""
+        return self.gas_used * self.gas_price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inclusion:
-    """Where an attempt was included, and whether it succeeded there."""
+    """Where an attempt was included, whether it succeeded there, and what that took."""
 
     tx_hash: Hash32
     block_hash: Hash32
     block_number: int
     succeeded: bool
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What one look at the chain showed: the sender's nonces and our attempts' inclusions.
 
-    ``final_nonce`` is None where the chain has no final block yet.
+    ``final_nonce`` is None where the chain has no final block yet.  ``missing`` is what is stored
+    for the nonce the chain waits for, where that is an earlier one than the slot's.
     """
 
     latest_nonce: int
     final_nonce: int | None
     inclusions: Mapping[Hash32, Inclusion]
+    missing: Slot | None = None
 
 
 class Action(Enum):
@@ -69,7 +86,8 @@ class Action(Enum):
     DONE = "an attempt was included and succeeded"
     REVERTED = "an attempt was included and reverted"
     FOREIGN = "another transaction used the nonce, finally"
-    GAP = "the chain waits for an earlier nonce than the one we signed for"
+    REPAIR = "send the missing nonce's newest bytes again"
+    GAP = "the chain waits for an earlier nonce than ours, for which nothing is stored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +115,12 @@ def decide(slot: Slot, observation: Observation, waited: float) -> Decision:
         return Decision(action=Action.FOREIGN if final else Action.WAIT)
     if not slot.attempts:
         return Decision(action=Action.SIGN)
-    # One active sender: whatever is missing below our nonce is not ours, and may never come.
     if observation.latest_nonce < slot.nonce:
-        return Decision(action=Action.GAP)
+        # A reorganisation undid an earlier transaction.  If it was ours, its bytes can only do what
+        # they did before, or revert: the registry takes no older head after a newer one.  Either
+        # way they use the nonce.  If it was not, it may never come.
+        missing = observation.missing
+        is_ours = missing is not None and bool(missing.attempts)
+        return Decision(action=Action.REPAIR if is_ours else Action.GAP)
     # Whichever of them a block takes, the others can never follow: they share the nonce.
     return Decision(action=Action.REPLACE if waited >= REPLACE_AFTER else Action.SEND)

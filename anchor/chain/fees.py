@@ -13,6 +13,8 @@ _GAS_HEADROOM_PERCENT = 20
 _GWEI = 10**9
 # Quiet chains have base fees near zero, where tips are still about a gwei.
 _LEAST_TIP_BOUND = 2 * _GWEI
+# Below this nobody includes anything (geth, miner.Config); raising it by eighths leads nowhere.
+_LEAST_TIP = _GWEI // 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ def price_dynamic(*, base_fee: int, suggested_tip: int, cap: int) -> Fees:
             hint="wait for the fee to fall, or raise chain.max_fee_gwei",
         )
     # A node's suggestion is taken, within what anybody would pay: it is the node's word alone.
-    tip = min(suggested_tip, max(base_fee, _LEAST_TIP_BOUND), cap - base_fee)
+    tip = min(max(suggested_tip, _LEAST_TIP), max(base_fee, _LEAST_TIP_BOUND), cap - base_fee)
     return Fees(
         max_fee=min(_BASE_FEE_HEADROOM * base_fee + tip, cap), priority_fee=tip, legacy=False
     )

@@ -6,12 +6,13 @@ web3 validates little; what a node may say, and what is a fault, is decided here
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from anchor.errors import NodeFaultError
+from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError
 from anchor.registry.keccak import hash_keccak256
+from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
 
@@ -21,18 +22,29 @@ BlockId = str | int | Hash32
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
 # EIP-2681 allows 2^64 - 2; nobody has sent 2^48, and the store keeps 63 bits.
 _MAX_NONCE = 2**48
+# No block has this much, and the store keeps 63 bits.
+_MAX_GAS = 2**48
 _DATA = re.compile(r"0x([0-9a-f]{2})*")
+# "Unknown block" in the execution APIs (EIP-1474 and geth): what a node says to a tag it has not.
+_UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
+_NO_SUCH_METHOD = -32601
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionReceipt:
-    """Where a transaction was included; ``succeeded`` is its status."""
+    """Where a transaction was included; ``succeeded`` is its status.
+
+    ``gas_price`` is what each gas cost in wei; None where the node does not say.
+    """
 
     tx_hash: Hash32
     block_hash: Hash32
     block_number: int
     succeeded: bool
     gas_used: int
+    gas_price: int | None
 
 
 class RpcTransport(Protocol):
@@ -57,6 +69,13 @@ class Node:
         """Return what may be shown of the node's URL."""
         return self.rpc.name
 
+    def choose(self) -> None:
+        """Choose whom to read for what is decided next; one node alone has no choice."""
+
+    def confirm(self, read: Callable[[Node], Found]) -> Found:
+        """Return what ``read`` finds; where several nodes have to agree, ask them all."""
+        return read(self)
+
     def fetch_chain_id(self) -> ChainId:
         """Return ``eth_chainId``."""
         return ChainId(self._quantity("eth_chainId"))
@@ -77,6 +96,47 @@ class Node:
             raise NodeFaultError(f"the node {self.name} returned another block than was asked for")
         return found
 
+    def fetch_final_block(self, rule: FinalityRule) -> Block:
+        """Return the newest block that is final by ``rule``.
+
+        Raises:
+            CannotCheckError: the node knows no ``finalized`` tag, has no final block yet, or calls
+                its newest block final.
+        """
+        if rule != "finalized":
+            latest = self._known(self.fetch_block("latest"), "latest block")
+            number = max(latest.number - rule, 0)
+            return latest if rule == 0 else self._known(self.fetch_block(number), f"block {number}")
+        try:
+            block = self.fetch_block("finalized")
+        except NodeRefusedError as error:
+            if error.code not in _UNKNOWN_BLOCK_CODES:
+                raise
+            block = None
+        if block is None:
+            raise CannotCheckError(
+                f"the node {self.name} does not say which block is final",
+                hint="where a chain has no `finalized` tag, set `finality` to a number of blocks",
+            )
+        # Asked for afterwards, `latest` is above any tag that follows it with a delay.
+        latest = self._known(self.fetch_block("latest"), "latest block")
+        if block.number >= latest.number > 0:
+            raise CannotCheckError(
+                f"the node {self.name} calls its newest block final: its `finalized` tag says "
+                "nothing",
+                hint="set `finality` to a number of blocks; to 0 if this chain never reorganises",
+            )
+        return block
+
+    def is_syncing(self) -> bool:
+        """Say whether the node is still catching up, and so knows an old state only."""
+        try:
+            return self.rpc.call("eth_syncing") is not False
+        except NodeRefusedError as error:
+            if error.code == _NO_SUCH_METHOD:
+                return False  # some providers answer for many nodes and do not say
+            raise
+
     def fetch_base_fee(self) -> int | None:
         """Return the latest block's base fee in wei; None on chains without EIP-1559."""
         members = self._block_members("latest")
@@ -85,9 +145,13 @@ class Node:
         fee = members.get("baseFeePerGas")
         return None if fee is None else _decode_quantity(fee, self._what("base fee"))
 
+    def fetch_code(self, address: Address, block: BlockId) -> bytes:
+        """Return the code at ``address``; nothing where none is."""
+        return self._data("eth_getCode", _hex(address), _block_param(block))
+
     def fetch_code_hash(self, address: Address, block: BlockId) -> Hash32:
         """Return the Keccak-256 of the code at ``address``; the empty code's hash where none is."""
-        return hash_keccak256(self._data("eth_getCode", _hex(address), _block_param(block)))
+        return hash_keccak256(self.fetch_code(address, block))
 
     def fetch_storage(self, address: Address, slot: Hash32, block: BlockId) -> Hash32:
         """Return the 32 bytes in ``slot``."""
@@ -117,12 +181,15 @@ class Node:
         """Return the node's suggested gas price in wei (chains without EIP-1559)."""
         return self._quantity("eth_gasPrice")
 
-    def call(self, *, sender: Address, to: Address | None, data: bytes) -> bytes:
+    def call(
+        self, *, sender: Address, to: Address | None, data: bytes, gas: int | None = None
+    ) -> bytes:
         """Run a call on the latest block; a revert raises ``NodeRefusedError`` with its data.
 
-        ``to`` None runs ``data`` as the creation of a contract.
+        ``to`` None runs ``data`` as the creation of a contract; ``gas`` is the limit it gets.
         """
-        return self._data("eth_call", _encode_call(sender, to, data), "latest")
+        call = _encode_call(sender, to, data)
+        return self._data("eth_call", call if gas is None else call | {"gas": hex(gas)}, "latest")
 
     def estimate_gas(self, *, sender: Address, to: Address | None, data: bytes) -> int:
         """Return the gas the call would take on the latest block; a revert raises as in ``call``.
@@ -152,6 +219,10 @@ class Node:
         status = _decode_quantity(members.get("status"), self._what("receipt's status"))
         if status not in (0, 1):
             raise NodeFaultError(f"the node {self.name} returned a receipt of status {status}")
+        gas_used = _decode_quantity(members.get("gasUsed"), self._what("receipt's gas"))
+        if gas_used > _MAX_GAS:
+            raise NodeFaultError(f"the node {self.name} returned a receipt of {gas_used} gas")
+        price = members.get("effectiveGasPrice")  # older than London, some nodes leave it out
         return TransactionReceipt(
             tx_hash=tx_hash,
             block_hash=self._hash(members.get("blockHash"), "receipt's block hash"),
@@ -159,8 +230,16 @@ class Node:
                 members.get("blockNumber"), self._what("receipt's block")
             ),
             succeeded=status == 1,
-            gas_used=_decode_quantity(members.get("gasUsed"), self._what("receipt's gas")),
+            gas_used=gas_used,
+            gas_price=None
+            if price is None
+            else _decode_quantity(price, self._what("receipt's gas price")),
         )
+
+    def _known(self, block: Block | None, which: str) -> Block:
+        if block is None:
+            raise NodeFaultError(f"the node {self.name} has no {which}")
+        return block
 
     def _block_members(self, block: BlockId) -> dict[str, Any] | None:
         if isinstance(block, bytes):

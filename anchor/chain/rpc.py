@@ -9,6 +9,7 @@ API keys live.
 from __future__ import annotations
 
 import json
+import logging
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +34,26 @@ _MAX_REASON = 300
 _SHORTEST_SECRET = 6
 
 
+class _HideSecrets(logging.Filter):
+    """Takes the secrets of every URL out of what web3 and urllib3 log at DEBUG."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            message = message.replace(secret, "(hidden)")
+        record.msg, record.args = message, ()
+        return True
+
+
+_hidden_in_logs = _HideSecrets()
+for _name in ("web3.providers.HTTPProvider", "urllib3.connectionpool"):
+    logging.getLogger(_name).addFilter(_hidden_in_logs)
+
+
 class Rpc:
     """One node, asked over HTTP."""
 
@@ -44,6 +65,7 @@ class Rpc:
         """
         self.name = describe_url(url)
         self._secrets = _find_secrets(url)
+        _hidden_in_logs.secrets.update(self._secrets)
         self._session = BoundedSession(timeout=timeout, max_bytes=MAX_RESPONSE_BYTES)
         self._provider = HTTPProvider(
             url, session=self._session, exception_retry_configuration=None

@@ -15,6 +15,8 @@ from anchor.chain.attempts import (
     REPLACE_AFTER,
     Action,
     Attempt,
+    Cost,
+    Decision,
     Inclusion,
     Observation,
     Slot,
@@ -24,7 +26,6 @@ from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy, pric
 from anchor.chain.node import Node
 from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.chain.signer import Signer, UnsignedTransaction
-from anchor.chain.views import fetch_final_block
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
@@ -48,6 +49,12 @@ _LONGEST_POLL = 4.0
 _RESEND = 40.0
 
 
+BUDGET_DAYS = 30
+"""Days over which a budget counts: up to the latest block's time, by the blocks' own times."""
+
+_ETHER = 10**18
+
+
 class TxJournal(Protocol):
     """Where nonces and signed bytes are kept.  Every method is durable when it returns."""
 
@@ -61,11 +68,23 @@ class TxJournal(Protocol):
         attempts, so that the same bytes are sent.
         """
 
+    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot | None:
+        """Return what is stored for a nonce, open or settled; None where nothing is."""
+
+    def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
+        """Return the highest nonce that a transaction was signed for; None before the first."""
+
     def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
         """Store a signed transaction; only then may it be sent."""
 
-    def settle_slot(self, slot: Slot, outcome: str) -> None:
-        """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``."""
+    def settle_slot(self, slot: Slot, outcome: str, cost: Cost | None = None) -> None:
+        """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``.
+
+        ``cost`` is what that took, of the first two.
+        """
+
+    def sum_costs(self, chain_id: ChainId, since: int) -> int:
+        """Return the wei that settled transactions took in blocks after ``since``, of any key."""
 
 
 class Clock(Protocol):
@@ -90,11 +109,15 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final."""
+    """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final.
+
+    ``budget`` is the most that all transactions of ``BUDGET_DAYS`` may take together, in wei.
+    """
 
     fee_cap: int
     wait_seconds: float
     finality: FinalityRule
+    budget: int | None = None
 
 
 class TransactionManager:
@@ -123,7 +146,8 @@ class TransactionManager:
         """Drive the open slot of an earlier run to its end; None where there is nothing to resume.
 
         If no block takes what that run signed, ``intent`` goes out in its place with a higher fee:
-        it may well carry a newer head.  Which of them was included, the caller sees by the chain.
+        it may well carry a newer head.  Which of them was included, the caller sees by the chain;
+        one that reverted, finally, is returned like any other, and its nonce is settled.
         A slot reserved but never signed is left for the next ``send``, which uses its nonce.
 
         Raises:
@@ -144,13 +168,18 @@ class TransactionManager:
         Raises:
             FundsError: the sender cannot pay, or the fee cap is too low.
             ChainGuardError: the call reverts, or another program uses this key.
-            NotFinalError: not included within the limit; a later run goes on with the same nonce.
+            NotFinalError: not included within the limit, or included and reverted in a block that
+                is not final; a later run goes on with the same nonce.
         """
         sender = self._signer.address
         gas = self._estimate(intent)
         fees = fetch_fees(self._node, self._limits.fee_cap)
         self._check_balance(gas * fees.max_fee)
         nonce = self._fetch_next_nonce(sender)
+        known = self._journal.find_slot(self._chain_id, sender, nonce)
+        if known is None or not known.attempts:
+            self._check_budget(gas * fees.max_fee)
+            self._tell_unexplained(sender, nonce)
         slot = self._open_slot()
         if slot is not None and not slot.attempts and slot.nonce != nonce:
             self._journal.settle_slot(slot, "unused")  # nothing was ever signed for it
@@ -161,7 +190,13 @@ class TransactionManager:
         if not slot.attempts:
             slot = self._sign(slot, intent, gas, fees)
         # A crash here leaves stored bytes that were never sent: the next run sends them.
-        return self._drive(slot, intent)
+        inclusion = self._drive(slot, intent)
+        if not inclusion.succeeded:
+            raise ChainGuardError(
+                f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, finally",
+                hint="run again: what is to be sent then is tried out first",
+            )
+        return inclusion
 
     def _open_slot(self) -> Slot | None:
         slot = self._journal.open_slot(self._chain_id)
@@ -185,6 +220,14 @@ class TransactionManager:
                 f"the node {self._node.name} gives two answers to what the next nonce is"
             )
         return nonce
+
+    def _tell_unexplained(self, sender: Address, nonce: int) -> None:
+        last = self._journal.last_nonce(self._chain_id, sender)
+        if last is not None and nonce > last + 1:
+            self._report(
+                f"{nonce - last - 1} transactions of {format_address(sender)} since nonce {last} "
+                "are none of this project's: give the log a key of its own"
+            )
 
     def _sign(self, slot: Slot, intent: Intent, gas: int, fees: Fees) -> Slot:
         raw = self._signer.sign_transaction(
@@ -224,6 +267,7 @@ class TransactionManager:
                 self._report("its fee cannot be raised: chain.max_fee_gwei is reached")
                 return None
             self._check_balance(gas * fees.max_fee)
+            self._check_budget(gas * fees.max_fee)
         except (ChainGuardError, FundsError) as error:
             # The call may fail only because the attempt to be replaced has just been included.
             self._report(f"its fee cannot be raised: {error.message}")
@@ -235,27 +279,16 @@ class TransactionManager:
         deadline = self._clock.monotonic() + self._limits.wait_seconds
         pause = _FIRST_POLL
         next_send = since = self._clock.monotonic()
+        offered = slot.nonce
         refused: NodeRefusedError | None = None
         is_stuck = False
         while True:
             waited = REPLACE_AFTER if refused else self._clock.monotonic() - since
-            decision = decide(slot, self._observe(slot), waited)
-            if decision.action is Action.DONE and decision.inclusion is not None:
-                self._journal.settle_slot(slot, "included")
-                return decision.inclusion
-            if decision.action is Action.REVERTED and decision.inclusion is not None:
-                if self._is_final(decision.inclusion.block_number):
-                    self._journal.settle_slot(slot, "reverted")
-                raise ChainGuardError(
-                    f"transaction 0x{decision.inclusion.tx_hash.hex()} was included and reverted",
-                    hint="run again once that block is final: only then can a new one be sent",
-                )
-            if decision.action is Action.FOREIGN:
-                self._journal.settle_slot(slot, "foreign")
-                raise ChainGuardError(
-                    f"another program used nonce {slot.nonce} of {format_address(slot.sender)}",
-                    hint="give this log a key of its own, then run again",
-                )
+            seen = self._observe(slot)
+            decision = decide(slot, seen, waited)
+            inclusion = self._conclude(slot, decision)
+            if inclusion is not None:
+                return inclusion
             if decision.action is Action.REPLACE:
                 replaced = self._replace(slot, intent)
                 # A crash here leaves stored bytes that were never sent: the next run sends them.
@@ -264,16 +297,45 @@ class TransactionManager:
                 is_stuck = replaced is None
                 slot = replaced or slot
                 next_send = since = self._clock.monotonic()
-            if (
-                decision.action in (Action.SEND, Action.REPLACE, Action.GAP)
-                and self._clock.monotonic() >= next_send
-            ):
-                refused = self._send_bytes(slot.attempts[-1])
+            next_up = slot
+            if decision.action is Action.REPAIR and seen.missing is not None:
+                next_up = seen.missing
+            if next_up.nonce != offered:
+                self._report(f"the chain waits for nonce {next_up.nonce} now")
+                offered = next_up.nonce
+                next_send = since = self._clock.monotonic()
+            if decision.action is not Action.WAIT and self._clock.monotonic() >= next_send:
+                answer = self._send_bytes(next_up.attempts[-1])
+                refused = answer if next_up is slot else None
                 next_send = self._clock.monotonic() + _RESEND
             if self._clock.monotonic() >= deadline:
-                raise self._overdue(slot, decision.action, is_stuck=is_stuck)
+                raise self._overdue(next_up, decision.action, is_stuck=is_stuck)
             self._clock.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_POLL)
+
+    def _conclude(self, slot: Slot, decision: Decision) -> Inclusion | None:
+        """Settle the slot where that can be, and return the inclusion; None to go on."""
+        if decision.action is Action.FOREIGN:
+            self._journal.settle_slot(slot, "foreign")
+            raise ChainGuardError(
+                f"another program used nonce {slot.nonce} of {format_address(slot.sender)}",
+                hint="give this log a key of its own, then run again",
+            )
+        inclusion = decision.inclusion
+        if inclusion is None:
+            return None
+        if decision.action is Action.DONE:
+            self._journal.settle_slot(slot, "included", inclusion.cost)
+            return inclusion
+        if not self._is_final(inclusion):
+            raise NotFinalError(
+                f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, in a block "
+                "that is not final",
+                hint="run again once it is: only then can a new one be sent",
+            )
+        self._journal.settle_slot(slot, "reverted", inclusion.cost)
+        self._report("the transaction reverted, finally")
+        return inclusion
 
     def _overdue(self, slot: Slot, action: Action, *, is_stuck: bool) -> AnchorError:
         seconds = f"{self._limits.wait_seconds:g} seconds"
@@ -308,31 +370,48 @@ class TransactionManager:
                 block_hash=receipt.block_hash,
                 block_number=receipt.block_number,
                 succeeded=receipt.succeeded,
+                cost=Cost(
+                    gas_used=receipt.gas_used,
+                    # Nobody pays more than was offered, whatever the node says.
+                    gas_price=min(receipt.gas_price or attempt.max_fee, attempt.max_fee),
+                    timestamp=block.timestamp,
+                ),
             )
         latest_nonce = self._node.fetch_nonce(slot.sender, "latest")
+        missing = None
+        if latest_nonce < slot.nonce:
+            missing = self._journal.find_slot(self._chain_id, slot.sender, latest_nonce)
         final_nonce = None
         if latest_nonce > slot.nonce and not inclusions:
             final_nonce = self._fetch_final_nonce(slot.sender)
         return Observation(
-            latest_nonce=latest_nonce, final_nonce=final_nonce, inclusions=inclusions
+            latest_nonce=latest_nonce,
+            final_nonce=final_nonce,
+            inclusions=inclusions,
+            missing=missing,
         )
 
-    def _is_final(self, block_number: int) -> bool:
+    def _is_final(self, inclusion: Inclusion) -> bool:
+        """Say whether the very block of ``inclusion`` is final, by as many nodes as must agree."""
+        number = inclusion.block_number
         try:
-            return fetch_final_block(self._node, self._limits.finality).number >= block_number
+            if self._node.fetch_final_block(self._limits.finality).number < number:
+                return False
+            block = self._node.confirm(lambda node: node.fetch_block(number))
         except NodeUnreachableError:
             raise
         except CannotCheckError:
             return False
+        return block is not None and block.hash == inclusion.block_hash
 
     def _fetch_final_nonce(self, sender: Address) -> int | None:
         try:
-            final = fetch_final_block(self._node, self._limits.finality)
+            final = self._node.fetch_final_block(self._limits.finality)
+            return self._node.confirm(lambda node: node.fetch_nonce(sender, final.hash))
         except NodeUnreachableError:
             raise
         except CannotCheckError:
             return None
-        return self._node.fetch_nonce(sender, final.hash)
 
     def _send_bytes(self, attempt: Attempt) -> NodeRefusedError | None:
         """Send; return the node's refusal where it asks for a higher fee."""
@@ -353,23 +432,71 @@ class TransactionManager:
         return None
 
     def _estimate(self, intent: Intent) -> int:
+        """Return the gas limit for ``intent``, tried out with it."""
+        try:
+            gas = gas_limit(self._ask_estimate(intent))
+        except NodeRefusedError as error:
+            raise self._would_fail(error) from error
+        try:
+            # An estimate is the node's word alone, and one that is too low costs all of it.
+            self._try_out(intent, gas)
+        except NodeRefusedError as error:
+            if error.data:  # the chain has moved on since the estimate
+                raise self._would_fail(error) from error
+            raise NodeFaultError(
+                f"the node {self._node.name} says that {gas} gas will do, and then that it will "
+                f"not: {error.reason}",
+                hint="nothing was sent; run again, or ask another node",
+            ) from error
+        return gas
+
+    def _ask_estimate(self, intent: Intent) -> int:
         sender = self._signer.address
         try:
-            self._node.call(sender=sender, to=intent.to, data=intent.data)
-            return gas_limit(self._node.estimate_gas(sender=sender, to=intent.to, data=intent.data))
+            return self._node.estimate_gas(sender=sender, to=intent.to, data=intent.data)
         except NodeRefusedError as error:
-            if classify_refusal(error.reason) is Refusal.FUNDS:
-                raise FundsError(self._funds_message(), hint=_FUNDS_HINT) from error
-            raise ChainGuardError(
-                f"the registry would refuse this call: {_revert_reason(error)}",
-                hint="nothing was sent; look at the log and the registry with `anchor status`",
+            if error.data or classify_refusal(error.reason) is Refusal.FUNDS:
+                raise
+            self._try_out(intent)  # says why, where the call itself fails
+            raise NodeFaultError(
+                f"the node {self._node.name} does not estimate a call that works: {error.reason}",
+                hint="nothing was sent; run again, or ask another node",
             ) from error
+
+    def _try_out(self, intent: Intent, gas: int | None = None) -> None:
+        self._node.call(sender=self._signer.address, to=intent.to, data=intent.data, gas=gas)
+
+    def _would_fail(self, error: NodeRefusedError) -> FundsError | ChainGuardError:
+        if classify_refusal(error.reason) is Refusal.FUNDS:
+            return FundsError(self._funds_message(), hint=_FUNDS_HINT)
+        return ChainGuardError(
+            f"the registry would refuse this call: {_revert_reason(error)}",
+            hint="nothing was sent; look at the log and the registry with `anchor status`",
+        )
 
     def _check_balance(self, cost: int) -> None:
         if self._node.fetch_balance(self._signer.address) < cost:
             raise FundsError(
-                f"{self._funds_message()}: up to {cost / 10**18:.6f} ether needed",
+                f"{self._funds_message()}: up to {cost / _ETHER:.6f} ether needed",
                 hint=_FUNDS_HINT,
+            )
+
+    def _check_budget(self, cost: int) -> None:
+        budget = self._limits.budget
+        if budget is None:
+            return
+        latest = self._node.fetch_block("latest")
+        if latest is None:
+            raise NodeFaultError(f"the node {self._node.name} has no latest block")
+        since = latest.timestamp - BUDGET_DAYS * 86_400
+        spent = self._journal.sum_costs(self._chain_id, since)
+        if spent + cost > budget:
+            raise FundsError(
+                f"the budget of {budget / _ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
+                f"next transaction: {spent / _ETHER:.6f} are spent, and it may take "
+                f"{cost / _ETHER:.6f}",
+                hint="what is recorded and sealed stays: raise chain.budget_ether, or run again "
+                "when earlier transactions are older than that",
             )
 
     def _funds_message(self) -> str:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError
+from anchor.errors import NodeFaultError
 from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
-
-# "Unknown block" in the execution APIs (EIP-1474 and geth): what a node says to a tag it has not.
-_UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
 
 
 class ChainReader:
@@ -45,7 +42,7 @@ class ChainReader:
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block that is final by ``rule``."""
         if rule not in self._final:
-            self._final[rule] = fetch_final_block(self._node, rule)
+            self._final[rule] = self._node.fetch_final_block(rule)
         return self._final[rule]
 
     def fetch_code_hash(self, address: Address, block: Block) -> Hash32:
@@ -66,32 +63,3 @@ class ChainReader:
         if block is None:
             raise NodeFaultError(f"the node {self._node.name} has no {which} block")
         return block
-
-
-def fetch_final_block(node: Node, rule: FinalityRule) -> Block:
-    """Return the newest block that is final by ``rule``.
-
-    Raises:
-        CannotCheckError: the node knows no ``finalized`` tag, or has no final block yet.
-    """
-    if rule == "finalized":
-        try:
-            block = node.fetch_block("finalized")
-        except NodeRefusedError as error:
-            if error.code not in _UNKNOWN_BLOCK_CODES:
-                raise
-            block = None
-        if block is None:
-            raise CannotCheckError(
-                f"the node {node.name} does not say which block is final",
-                hint="where a chain has no `finalized` tag, set `finality` to a number of blocks",
-            )
-        return block
-    latest = node.fetch_block("latest")
-    if latest is None:
-        raise NodeFaultError(f"the node {node.name} has no latest block")
-    number = max(latest.number - rule, 0)
-    block = latest if rule == 0 else node.fetch_block(number)
-    if block is None:
-        raise NodeFaultError(f"the node {node.name} lost block {number}")
-    return block

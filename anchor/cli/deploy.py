@@ -8,7 +8,7 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import SystemClock, open_node, open_signer, project_session
+from anchor.cli.session import SystemClock, open_chain, open_signer, project_session
 
 NAME = "deploy"
 
@@ -36,7 +36,7 @@ def command(
         project.database.hold_lease(),
     ):
         config = project.config
-        node = open_node(config.rpc)
+        node = open_chain(config, output.note)
         work = deploy_plainly if plain else deploy
         done = work(project, node, lambda: open_signer(config), SystemClock(), output.note)
     standard = done.registry == registry_address()

@@ -8,7 +8,7 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import open_node, project_session
+from anchor.cli.session import open_chain, project_session
 from anchor.errors import CannotCheckError
 
 NAME = "export-log"
@@ -36,7 +36,7 @@ def command(
     target = open_target(place)
     with project_session(config_path) as project, project.database.hold_lease():
         try:
-            node = open_node(project.config.rpc)
+            node = open_chain(project.config, output.note)
             check_standing(project, node)
             refresh_anchors(project, node)
         except CannotCheckError as error:

@@ -26,6 +26,16 @@ def command(
     rpc: Annotated[
         Optional[str], typer.Option(help="URL of a node of the chain to anchor on.")  # noqa: UP045
     ] = None,
+    witness: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="URL", help="A further node that has to agree on what is final; repeatable."
+        ),
+    ] = None,
+    quorum: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="How many of all nodes have to agree; by default more than half."),
+    ] = None,
     keystore: Annotated[
         Optional[Path], typer.Option(help="Encrypted keystore of the key that sends.")  # noqa: UP045
     ] = None,
@@ -79,6 +89,8 @@ def command(
     place = None if registry is None else parse_address(registry, what="--registry")
     store_place = None if store is None else parse_place(store, folder)
     if devnet:
+        if witness or quorum:
+            raise UsageError("--witness and --quorum are for real chains: a devnet is one node")
         url = rpc or DEVNET_URL
         config = plan_dev_project(
             folder, open_node(url), url=url, number=number, registry=place, store=store_place
@@ -102,6 +114,8 @@ def command(
             wait="included",
             registry=place,
             store=store_place,
+            witnesses={url: open_node(url) for url in witness or ()},
+            quorum=quorum,
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,6 +128,9 @@ def command(
     if store is not None and holds_password(store):
         output.note("The store's URL is in the configuration without its password: set")
         output.note("ANCHOR_STORE to the whole URL for every command.")
+    if not all(map(is_plain_url, config.witnesses)):
+        output.note("Witnesses' URLs may hold secrets, and these are not in the configuration:")
+        output.note("set ANCHOR_CHAIN__WITNESSES to a JSON list of all of them for every command.")
     if devnet:
         write_dev_key(config)
     if config.registry != registry_address():

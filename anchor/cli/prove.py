@@ -9,7 +9,7 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import open_node, project_session
+from anchor.cli.session import open_chain, project_session
 from anchor.errors import CannotCheckError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def command(
     with project_session(config_path) as project:
         config = project.config
         try:
-            node = open_node(config.rpc)
+            node = open_chain(config, output.note)
             check_standing(project, node)
             refresh_anchors(project, node)
         except CannotCheckError as error:

@@ -13,7 +13,7 @@ from anchor.cli.output import Output
 from anchor.cli.session import (
     SystemClock,
     choose_wait,
-    open_node,
+    open_chain,
     open_signer,
     project_session,
 )
@@ -56,6 +56,14 @@ def command(
             "--standby", help="While another process runs for this log, wait and then take over."
         ),
     ] = False,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept-incidents",
+            help="With --once: where final anchors were contradicted, go by what the chain says "
+            "now.",
+        ),
+    ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,15 +79,29 @@ def command(
         )
     if wait is not None and not once:
         raise UsageError("--wait goes with --once: `run` watches every anchor until it is final")
+    if accept and not once:
+        raise UsageError("--accept-incidents goes with --once: look at what comes of it")
     if standby and once:
         raise UsageError("--standby goes with `run`; `run --once` is refused beside another run")
     with project_session(config_path) as project:
         if once:
+            output = Output(as_json=as_json)
             with project.database.hold_lease():
-                _run_once(Output(as_json=as_json), project, wait)
+                if accept:
+                    _accept_incidents(output, project)
+                _run_once(output, project, wait)
         else:
             pace = Pace(seconds=every or 60.0, leaves=leaves or 10_000, size=size)
             _run_on(as_json, project, pace, standby=standby)
+
+
+def _accept_incidents(output: Output, project: Project) -> None:
+    from anchor.pipeline.project import utc_now
+    from anchor.store.incidents import accept_incidents
+
+    with project.database.sequence() as connection:
+        count = accept_incidents(connection, project.config.chain_id, utc_now())
+    output.note(f"accepted {count} incidents; both observations stay in the store")
 
 
 def _run_once(output: Output, project: Project, wait: str | None) -> None:
@@ -88,7 +110,7 @@ def _run_once(output: Output, project: Project, wait: str | None) -> None:
     config = project.config
     result = anchor_round(
         project,
-        open_node(config.rpc),
+        open_chain(config, output.note),
         lambda: open_signer(config),
         SystemClock(),
         wait_for=choose_wait(config, wait),
@@ -148,7 +170,8 @@ def _run_on(as_json: bool, project: Project, pace: Pace, *, standby: bool) -> No
     try:
         with database.wait_for_lease(wait) if standby else database.hold_lease():
             tell(Happened(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
-            Daemon(project, open_node(config.rpc), signer, clock, pace, tell=tell).run()
+            node = open_chain(config, lambda text: tell(Happened(event="nodes", text=text)))
+            Daemon(project, node, signer, clock, pace, tell=tell).run()
     except Stopped:
         tell(Happened(event="stopped", text="it was still waiting"))
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import open_node, project_session
+from anchor.cli.session import open_chain, project_session
 
 NAME = "seal"
 
@@ -18,7 +18,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():
         # A store older than the chain would grow a fork that no anchor can ever take.
-        check_standing(project, open_node(project.config.rpc))
+        check_standing(project, open_chain(project.config, output.note))
         sealed = seal(project.database, utc_now())
     if sealed is None:
         output.line("nothing was waiting")

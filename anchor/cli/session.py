@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +55,19 @@ def open_node(url: str) -> Node:
     from anchor.chain.rpc import Rpc
 
     return Node(Rpc(url))
+
+
+def open_chain(config: Config, report: Callable[[str], None]) -> Node:
+    """Return the project's nodes as one: the first that can be used is read."""
+    from anchor.chain.quorum import NodeGroup
+
+    return NodeGroup(
+        [open_node(url) for url in (config.rpc, *config.witnesses)],
+        needed=config.quorum,
+        chain_id=config.chain_id,
+        genesis=config.genesis,
+        report=report,
+    )
 
 
 def open_signer(config: Config) -> Signer:

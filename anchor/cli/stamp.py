@@ -12,7 +12,7 @@ from anchor.cli.output import Colour, Output
 from anchor.cli.session import (
     SystemClock,
     choose_wait,
-    open_node,
+    open_chain,
     open_signer,
     project_session,
 )
@@ -49,7 +49,7 @@ def command(
             raise UsageError("there is nothing to stamp in there")
         done = anchor_round(
             project,
-            open_node(config.rpc),
+            open_chain(config, output.note),
             lambda: open_signer(config),
             SystemClock(),
             wait_for=choose_wait(config, wait),

@@ -8,8 +8,8 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import open_node, project_session
-from anchor.errors import CannotCheckError
+from anchor.cli.session import open_chain, project_session
+from anchor.errors import CannotCheckError, ChainGuardError
 
 if TYPE_CHECKING:
     from anchor.pipeline.project import Project
@@ -25,8 +25,8 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         for name, value in members.items():
             output.line(f"{name:<14}{value}")
         try:
-            chain = _on_chain(project)
-        except CannotCheckError as error:
+            chain = _on_chain(project, output)
+        except (CannotCheckError, ChainGuardError) as error:
             # What is known without the node is printed all the same.
             output.error(error, known=members | {"chain": None})
             raise typer.Exit(error.exit_code) from None
@@ -54,20 +54,25 @@ def _local(project: Project) -> dict[str, Any]:
     }
 
 
-def _on_chain(project: Project) -> dict[str, Any]:
+def _on_chain(project: Project, output: Output) -> dict[str, Any]:
     from anchor.pipeline.anchoring import (
         check_chain,
         check_registry,
         read_chain_state,
         refresh_anchors,
     )
+    from anchor.pipeline.funds import describe_shortage, find_key
     from anchor.store.heads import load_anchors
 
-    node = open_node(project.config.rpc)
+    node = open_chain(project.config, output.note)
     check_chain(project.config, node)
     check_registry(project.config, node)
     state = read_chain_state(project, node)
     refresh_anchors(project, node)
+    key = find_key(project.config)
+    shortage = None if key is None else describe_shortage(project, node, key)
+    if shortage is not None:
+        output.note(shortage)
     with project.database.read() as connection:
         anchors = load_anchors(connection, project.config.chain_id)
     final = [anchored for anchored in anchors if anchored.final]

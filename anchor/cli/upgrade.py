@@ -9,7 +9,7 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import open_node, project_session
+from anchor.cli.session import open_chain, project_session
 from anchor.errors import ExitCode, NotTrustedError, UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def command(
     output = Output(as_json=as_json)
     results: list[dict[str, Any]] = []
     with project_session(config_path) as project:
-        refresh_anchors(project, open_node(project.config.rpc))
+        refresh_anchors(project, open_chain(project.config, output.note))
         prover = Prover(project)
         for argument in receipts:
             path = receipt_path(argument)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from anchor import merkle
 from anchor.chain.attempts import Inclusion
 from anchor.chain.node import BlockId, Node
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock, Intent, Limits, TransactionManager
-from anchor.chain.views import fetch_final_block
 from anchor.config import Config
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     NodeFaultError,
     NodeUnreachableError,
+    QuorumError,
     SignerError,
 )
 from anchor.log import open_tree
@@ -36,15 +37,20 @@ from anchor.store.heads import (
     find_head,
     forget_anchor,
     load_reversible_anchors,
+    newest_final_anchor,
     newest_head,
     save_anchor,
 )
+from anchor.store.incidents import Place, load_open_incidents, open_incident
 from anchor.store.journal import StoredJournal
 from anchor.types import Address, Anchor, Hash32, Head, log_owner
+from anchor.verify import Block
 
 _GWEI = 10**9
 # How many transactions one call may need: an earlier run's, then ours; more means interference.
 _MAX_ROUNDS = 4
+# What an account's code starts with that lets a contract act for it (EIP-7702).
+_DELEGATION = bytes.fromhex("ef0100")
 # Seconds between two looks while waiting for finality.
 _FINALITY_POLL = 1.0
 
@@ -58,11 +64,13 @@ class ChainState:
 
 
 def check_chain(config: Config, node: Node) -> None:
-    """Compare the node's chain with the pins.
+    """Choose the node to read for what follows, and compare its chain with the pins.
 
     Raises:
+        CannotCheckError: no node can be read.
         ChainGuardError: another chain.
     """
+    node.choose()
     chain_id = node.fetch_chain_id()
     if chain_id != config.chain_id:
         raise ChainGuardError(
@@ -87,12 +95,16 @@ def is_deployed(config: Config, node: Node) -> bool:
     if found == EMPTY_CODE_HASH:
         return False
     if found != config.code_hash:
-        raise ChainGuardError(
-            f"the code at {format_address(config.registry)} has hash 0x{found.hex()}, not our "
-            f"registry's 0x{config.code_hash.hex()}",
-            hint="nothing was sent; check which chain and address this is",
-        )
+        raise _foreign_code(config, found)
     return True
+
+
+def _foreign_code(config: Config, found: Hash32) -> ChainGuardError:
+    return ChainGuardError(
+        f"the code at {format_address(config.registry)} has hash 0x{found.hex()}, not our "
+        f"registry's 0x{config.code_hash.hex()}",
+        hint="nothing was sent; check which chain and address this is",
+    )
 
 
 def check_registry(config: Config, node: Node) -> None:
@@ -136,18 +148,90 @@ def check_standing(project: Project, node: Node) -> None:
     """Check chain, registry and head before the log grows or a promise is given.
 
     Raises:
-        ChainGuardError: another chain, no registry, or a store older than the chain.
+        ChainGuardError: another chain, no registry, a store older than the chain, or a final anchor
+            that the chain contradicts.
     """
+    check_no_incident(project)
     check_chain(project.config, node)
     check_registry(project.config, node)
+    _check_final_anchors(project, node)
     read_chain_state(project, node)
+
+
+def check_no_incident(project: Project) -> None:
+    """Check that no final anchor was contradicted without the operator's having acted.
+
+    Raises:
+        ChainGuardError: one was.
+    """
+    with project.database.read() as connection:
+        found = load_open_incidents(connection, project.config.chain_id)
+    if found:
+        before, now = found[0].before, found[0].now
+        there = (
+            "is not in the registry now" if now is None else f"is now in block {now.block_number}"
+        )
+        raise ChainGuardError(
+            f"finality was violated: anchor {before.sequence} was final in block "
+            f"{before.block_number}, and {there}",
+            hint="nothing is sealed, sent or issued meanwhile. Find out what happened to the chain "
+            "and its nodes; if the chain is right, raise chain.finality, go on with `anchor run "
+            "--once --accept-incidents`, and write the receipts anew that name the old block",
+        )
+
+
+def _check_final_anchors(project: Project, node: Node) -> None:
+    """Compare the newest final anchor with the chain; where they differ, those before it, too."""
+    config = project.config
+    contradicted: list[AnchoredHead] = []
+    with project.database.read() as connection:
+        anchored = newest_final_anchor(connection, config.chain_id)
+        while anchored is not None and not _is_in_place(config, node, anchored, "latest"):
+            contradicted.append(anchored)
+            anchored = newest_final_anchor(connection, config.chain_id, below=anchored.head.size)
+    if not contradicted:
+        return
+    final = node.fetch_final_block(config.finality)
+    for anchored in contradicted:
+        read = partial(_read_anchor, config, root=anchored.head.root, at=final.hash)
+        stored = node.confirm(read)
+        now = None if stored is None else _place(stored)
+        if final.number < anchored.block_number or now == _place(anchored):
+            raise CannotCheckError(
+                f"the node {node.name} does not show anchor {anchored.sequence}, which was final "
+                f"in block {anchored.block_number}; what is final now does not tell",
+                hint="it lags behind, or its chain was rolled back: wait, or name another node",
+            )
+        _open_incident(project, anchored, now)
+    check_no_incident(project)
+
+
+def _is_in_place(config: Config, node: Node, anchored: AnchoredHead, block: BlockId) -> bool:
+    stored = _read_anchor(config, node, root=anchored.head.root, at=block)
+    return stored is not None and _place(stored) == _place(anchored)
+
+
+def _open_incident(project: Project, anchored: AnchoredHead, now: Place | None) -> None:
+    with project.database.write() as connection:
+        open_incident(connection, project.config.chain_id, anchored, now, utc_now())
+
+
+def _place(anchor: Anchor | AnchoredHead) -> Place:
+    return Place(
+        sequence=anchor.sequence, block_number=anchor.block_number, timestamp=anchor.timestamp
+    )
 
 
 def make_manager(
     project: Project, node: Node, signer: Signer, clock: Clock, report: Callable[[str], None]
 ) -> TransactionManager:
-    """Return the transaction manager of this project's key."""
+    """Return the transaction manager of this project's key.
+
+    Raises:
+        ChainGuardError: the key's account has code.
+    """
     config = project.config
+    check_sender(node, signer.address)
     return TransactionManager(
         node=node,
         chain_id=config.chain_id,
@@ -158,6 +242,7 @@ def make_manager(
             fee_cap=config.max_fee_gwei * _GWEI,
             wait_seconds=config.wait_seconds,
             finality=config.finality,
+            budget=config.budget,
         ),
         report=report,
     )
@@ -192,8 +277,9 @@ def anchor_newest(
             signer = open_signer()
             check_authority(project.config, node, signer.address)
             manager = make_manager(project, node, signer, clock, report)
-            inclusion = manager.resume(_make_intent(project, state.head_on_chain, state.newest))
-            if inclusion is not None:
+            resumed = manager.resume(_make_intent(project, state.head_on_chain, state.newest))
+            if resumed is not None:
+                inclusion = resumed if resumed.succeeded else None
                 continue
         inclusion = manager.send(_make_intent(project, state.head_on_chain, state.newest))
     raise ChainGuardError("the registry's head does not follow our transactions; run again later")
@@ -207,26 +293,32 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
     those that have just become final.
 
     Raises:
-        ChainGuardError: the node is on another chain than the project's.
+        ChainGuardError: the node is on another chain than the project's, or has other code at the
+            registry's address.
+        QuorumError: too few nodes agree on what is final, so nothing new is.
     """
     config = project.config
+    check_no_incident(project)
     check_chain(config, node)
     with project.database.read() as connection:
         reversible = load_reversible_anchors(connection, config.chain_id)
     if not reversible:
         return []
     try:
-        final = fetch_final_block(node, config.finality)
-    except NodeUnreachableError:
+        final = node.fetch_final_block(config.finality)
+    except (NodeUnreachableError, QuorumError):
         raise
     except CannotCheckError:
         return []
+    _check_code_at(config, node, final)
     now_final: list[AnchoredHead] = []
     for anchored in reversible:
-        stored = _read_anchor(config, node, anchored.head.root, final.hash)
+        stored = node.confirm(partial(_read_anchor, config, root=anchored.head.root, at=final.hash))
         is_final = stored is not None
         if stored is None:
-            stored = _read_anchor(config, node, anchored.head.root, "latest")
+            stored = _read_anchor(config, node, root=anchored.head.root, at="latest")
+        if stored is not None and _place(stored) != _place(anchored):
+            anchored = _renew_hints(node, anchored, stored)
         with project.database.write() as connection:
             if stored is None:
                 forget_anchor(connection, config.chain_id, anchored.head)
@@ -238,10 +330,18 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
                 timestamp=stored.timestamp,
                 final=is_final,
             )
-            save_anchor(connection, config.chain_id, anchored)
+            save_anchor(connection, config.chain_id, anchored, keep_hints=False)
         if is_final:
             now_final.append(anchored)
     return now_final
+
+
+def _renew_hints(node: Node, anchored: AnchoredHead, stored: Anchor) -> AnchoredHead:
+    """Return ``anchored`` with the hints for its new place; without, where they are not known."""
+    receipt = None if anchored.tx_hash is None else node.fetch_receipt(anchored.tx_hash)
+    if receipt is None or not receipt.succeeded or receipt.block_number != stored.block_number:
+        return replace(anchored, tx_hash=None, block_hash=None)
+    return replace(anchored, block_hash=receipt.block_hash)
 
 
 def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> bool:
@@ -250,7 +350,7 @@ def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> 
     Raises:
         CannotCheckError: the node does not say what is final, so waiting would be for nothing.
     """
-    fetch_final_block(node, project.config.finality)
+    node.fetch_final_block(project.config.finality)
     deadline = clock.monotonic() + project.config.wait_seconds
     while True:
         refresh_anchors(project, node)
@@ -261,6 +361,24 @@ def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> 
         if clock.monotonic() >= deadline or anchored is None:
             return False
         clock.sleep(_FINALITY_POLL)
+
+
+def check_sender(node: Node, key: Address) -> None:
+    """Check that nothing but ``key`` moves its account's nonce.
+
+    Raises:
+        ChainGuardError: the account has code, or delegates to some (EIP-7702).
+    """
+    code = node.fetch_code(key, "latest")
+    if not code:
+        return
+    what = "code"
+    if code.startswith(_DELEGATION):
+        what = f"a delegation to {format_address(Address(code[len(_DELEGATION) :]))} (EIP-7702)"
+    raise ChainGuardError(
+        f"the account {format_address(key)} has {what}: others could use its nonces",
+        hint="withdraw the delegation, or give this log a key of its own; nothing was sent",
+    )
 
 
 def check_authority(config: Config, node: Node, key: Address) -> int:
@@ -303,7 +421,7 @@ def _record_anchor(
     project: Project, node: Node, head: Head, block: BlockId, inclusion: Inclusion | None
 ) -> AnchoredHead:
     config = project.config
-    anchor = _read_anchor(config, node, head.root, block)
+    anchor = _read_anchor(config, node, root=head.root, at=block)
     if anchor is None:
         raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
     if anchor.size != head.size:
@@ -319,27 +437,22 @@ def _record_anchor(
     )
     with project.database.write() as connection:
         before = find_anchored(connection, config.chain_id, head)
-        if before is not None and before.final and _same_place(before, now):
-            return before
-        save_anchor(connection, config.chain_id, now)
-    if before is not None and before.final:
-        # Stored as reversible again, so that the next run goes by what the chain says then.
-        raise ChainGuardError(
-            f"finality was violated: anchor {before.sequence} was final in block "
-            f"{before.block_number}, and is now in block {now.block_number}",
-            hint="receipts that name the old block are wrong: raise chain.finality, run again, and "
-            "upgrade them",
-        )
-    return now
+        if before is None or not before.final:
+            save_anchor(connection, config.chain_id, now)
+            return now
+        if _place(before) != _place(now):
+            # It moved since this round began: what was final stays stored, and so does this.
+            open_incident(connection, config.chain_id, before, _place(now), utc_now())
+    check_no_incident(project)
+    return before
 
 
-def _same_place(one: AnchoredHead, other: AnchoredHead) -> bool:
-    return (one.sequence, one.block_number, one.timestamp) == (
-        other.sequence,
-        other.block_number,
-        other.timestamp,
-    )
+def _read_anchor(config: Config, node: Node, *, root: Hash32, at: BlockId) -> Anchor | None:
+    return decode_anchor(node.fetch_storage(config.registry, anchor_slot(config.log, root), at))
 
 
-def _read_anchor(config: Config, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
-    return decode_anchor(node.fetch_storage(config.registry, anchor_slot(config.log, root), block))
+def _check_code_at(config: Config, node: Node, final: Block) -> None:
+    """Check the registry's code in the final block, which may be older than its deployment."""
+    found = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
+    if found not in (config.code_hash, EMPTY_CODE_HASH):
+        raise _foreign_code(config, found)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from anchor.chain.fees import gas_limit
+from anchor.chain.quorum import NodeGroup
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
 from anchor.chain.txmgr import fetch_fees
-from anchor.chain.views import fetch_final_block
 from anchor.config import load_config
 from anchor.errors import (
     CannotCheckError,
@@ -26,9 +26,10 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.hashing import IMPLEMENTATION
-from anchor.pipeline.anchoring import check_authority, check_chain, read_chain_state
+from anchor.pipeline.anchoring import check_authority, check_chain, check_sender, read_chain_state
 from anchor.pipeline.deployment import has_create2_proxy, read_record
 from anchor.pipeline.diagnosis import Check, Note, Patient
+from anchor.pipeline.funds import ANCHOR_GAS, describe_shortage
 from anchor.pipeline.project import open_project, trust_entry
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
@@ -37,8 +38,6 @@ from anchor.trust import MAX_POLICY_BYTES, parse_policy
 from anchor.verify import Block
 
 _GWEI = 10**9
-# A following anchor of a log of a thousand million leaves, by an operator, takes 90,000.
-_ANCHOR_GAS = 100_000
 # Seconds; a node this far behind, or a clock this far off, is worth a word.
 _CLOCK_TOLERANCE = 120
 
@@ -147,10 +146,30 @@ def _look_at_chain(patient: Patient) -> str:
 
 def _look_at_finality(patient: Patient) -> str:
     rule = patient.config.finality
-    final = fetch_final_block(patient.node, rule)
+    final = patient.node.fetch_final_block(rule)
     behind = _latest(patient).number - final.number
     what = "`finalized`" if rule == "finalized" else f"{rule} blocks on top"
     return f"by {what}: block {final.number} is final, {behind} behind the newest"
+
+
+def _look_at_quorum(patient: Patient) -> str | Note:
+    config = patient.config
+    if not config.witnesses:
+        return f"{patient.node.name} alone says what is final: chain.witnesses names no other"
+    told: list[str] = []
+    group = NodeGroup(
+        [patient.node, *map(patient.open_node, config.witnesses)],
+        needed=config.quorum,
+        chain_id=config.chain_id,
+        genesis=config.genesis,
+        report=told.append,
+    )
+    final = group.fetch_final_block(config.finality)
+    text = (
+        f"{config.quorum} of {1 + len(config.witnesses)} nodes have to agree, and do so on final "
+    )
+    text += f"block {final.number}"
+    return Note(text, "; ".join(told)) if told else text
 
 
 def _look_at_clock(patient: Patient) -> str | Note:
@@ -237,6 +256,7 @@ def _look_at_record(patient: Patient) -> str | Note:
 def _look_at_authority(patient: Patient) -> str:
     if patient.key is None:
         raise CannotCheckError("whether the key may anchor: its file does not state its address")
+    check_sender(patient.node, patient.key)
     operator_id = check_authority(patient.config, patient.node, patient.key)
     return "the log's owner" if operator_id == 0 else f"the log's operator {operator_id}"
 
@@ -248,13 +268,13 @@ def _look_at_log(patient: Patient) -> str:
     return f"open; on chain {on_chain}, sealed {sealed}"
 
 
-def _look_at_funds(patient: Patient) -> str:
+def _look_at_funds(patient: Patient) -> str | Note:
     config = patient.config
     if patient.key is None:
         raise CannotCheckError("the balance: the key's file does not state its address")
     fees = fetch_fees(patient.node, config.max_fee_gwei * _GWEI)
     balance = patient.node.fetch_balance(patient.key)
-    cost = gas_limit(_ANCHOR_GAS) * fees.max_fee
+    cost = gas_limit(ANCHOR_GAS) * fees.max_fee
     if balance < cost:
         raise FundsError(
             f"{format_address(patient.key)} has {balance / 10**18:.6f} ether, and one anchor may "
@@ -262,7 +282,9 @@ def _look_at_funds(patient: Patient) -> str:
             hint="send ether to that address",
         )
     times = f"{balance // cost:,}" if cost else "any number of"
-    return f"{balance / 10**18:.6f} ether: {times} anchors at today's price"
+    text = f"{balance / 10**18:.6f} ether: {times} anchors at today's price"
+    shortage = describe_shortage(patient.project, patient.node, patient.key)
+    return Note(text, shortage) if shortage else text
 
 
 def _latest(patient: Patient) -> Block:
@@ -282,6 +304,7 @@ CHECKS = (
     Check("node", ("configuration",), _look_at_node),
     Check("chain", ("node",), _look_at_chain),
     Check("finality", ("node",), _look_at_finality),
+    Check("quorum", ("chain",), _look_at_quorum),
     Check("clock", ("node",), _look_at_clock),
     Check("registry", ("chain",), _look_at_registry),
     Check("address", ("configuration",), _look_at_address),
@@ -289,5 +312,5 @@ CHECKS = (
     Check("record", ("chain",), _look_at_record),
     Check("authority", ("signer", "registry"), _look_at_authority),
     Check("log", ("store", "registry"), _look_at_log),
-    Check("funds", ("signer", "chain"), _look_at_funds),
+    Check("funds", ("store", "signer", "chain"), _look_at_funds),
 )

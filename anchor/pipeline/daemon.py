@@ -14,12 +14,25 @@ from threading import Event
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock
-from anchor.errors import AnchorError, CannotCheckError, FundsError, NotFinalError
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    FundsError,
+    NodeUnreachableError,
+    NotFinalError,
+    QuorumError,
+)
 from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.funds import describe_shortage
 from anchor.pipeline.project import Project
 from anchor.pipeline.round import Round, anchor_round
 from anchor.store.evidence import count_waiting, measure_waiting
-from anchor.store.heads import AnchoredHead, load_reversible_anchors, newest_anchored
+from anchor.store.heads import (
+    AnchoredHead,
+    find_anchored,
+    load_reversible_anchors,
+    newest_anchored,
+)
 
 # Seconds between two looks at what is waiting, and between two at what may have become final.
 _POLL = 1.0
@@ -27,6 +40,12 @@ _FINALITY_POLL = 4.0
 # Seconds until a failed round is tried again: doubled each time, up to the longest.
 _FIRST_RETRY = 5.0
 _LONGEST_RETRY = 300.0
+
+# An anchor that is not final after this long is worth a word: two epochs take 13 minutes, and the
+# longest that Ethereum's finality was away so far took an hour.
+_LATE = 1800.0
+# What goes on being so is told again this often.
+_REMIND = 3600.0
 
 # These pass without the operator, or after the operator did something elsewhere.
 _PASSING = (CannotCheckError, FundsError, NotFinalError)
@@ -113,6 +132,11 @@ class Daemon:
         self._clock = clock
         self._pace = pace
         self._tell = tell
+        # Something may be sealed and not anchored: at first, after a failure or a reorganisation.
+        self._is_behind = True
+        # When each standing trouble is to be told again, and since when an anchor is reversible.
+        self._reminders: dict[str, float] = {}
+        self._reversible_since: dict[int, float] = {}
 
     def run(self) -> None:
         """Work until the clock is told to stop.
@@ -120,24 +144,25 @@ class Daemon:
         Raises:
             OperatorActionError: the operator has to do something before going on is safe.
         """
+        self._look_at_finality()
         now = self._clock.monotonic()
         # The first round is at once: an earlier process may have left something half done.
         next_round = next_look = now
         retry = _FIRST_RETRY
-        is_behind = True
         try:
             while not self._clock.stopping.is_set():
                 now = self._clock.monotonic()
                 try:
-                    if self._is_due(now >= next_round, is_behind=is_behind):
-                        is_behind = True
+                    if self._is_due(now >= next_round):
+                        self._is_behind = True
                         has_sealed = self._work()
-                        is_behind = False
+                        self._is_behind = False
                         pause = self._pace.seconds if has_sealed else 0.0
                         next_round = self._clock.monotonic() + pause
                     if now >= next_look:
                         next_look = now + _FINALITY_POLL
-                        self._look_for_final()
+                        if self._look_for_final():
+                            next_round = now  # a reorganisation took something back
                     retry = _FIRST_RETRY
                 except _PASSING as error:
                     self._tell(_failure(error, retry))
@@ -152,8 +177,24 @@ class Daemon:
                          "next run goes on with it")
             )  # fmt: skip
 
-    def _is_due(self, is_time: bool, *, is_behind: bool) -> bool:
-        if is_behind:
+    def _look_at_finality(self) -> None:
+        """Say so where the chain's finality cannot be known as configured; anchoring goes on."""
+        try:
+            self._node.choose()
+            self._node.fetch_final_block(self._project.config.finality)
+        except NodeUnreachableError:
+            pass  # the first round says so, and tries again
+        except CannotCheckError as error:
+            self._tell(
+                Happened(
+                    event="warning",
+                    text=f"{error.message}; anchors stay included, and none becomes final",
+                    figures={"hint": error.hint or ""},
+                )
+            )
+
+    def _is_due(self, is_time: bool) -> bool:
+        if self._is_behind:
             return is_time
         with self._project.database.read() as connection:
             waiting = count_waiting(connection)
@@ -176,13 +217,36 @@ class Daemon:
         )
         if done.anchored is not None and (before is None or done.anchored.head != before.head):
             self._tell(_describe(done, done.anchored))
+        self._watch_funds()
         return done.sealed > 0
 
-    def _look_for_final(self) -> None:
-        with self._project.database.read() as connection:
-            if not load_reversible_anchors(connection, self._project.config.chain_id):
-                return  # nothing to ask the node about
-        for anchored in refresh_anchors(self._project, self._node):
+    def _watch_funds(self) -> None:
+        """Say in time that ether or budget will not last."""
+        try:
+            shortage = describe_shortage(self._project, self._node, self._signer.address)
+        except CannotCheckError:
+            return
+        if shortage is None:
+            self._reminders.pop("funds", None)
+        else:
+            self._remind("funds", Happened(event="warning", text=shortage))
+
+    def _look_for_final(self) -> bool:
+        """Look at what is reversible; return whether some is gone and has to be sent again."""
+        before = self._load_reversible()
+        if not before:
+            return False  # nothing to ask the node about
+        try:
+            now_final = refresh_anchors(self._project, self._node)
+        except QuorumError as error:
+            # Sealing and anchoring go on meanwhile: they rest on no final block.
+            self._remind("quorum", _failure(error, _FINALITY_POLL))
+            now_final = []
+        else:
+            self._reminders.pop("quorum", None)
+        is_gone = self._tell_reorganised(before)
+        self._watch_age()
+        for anchored in now_final:
             self._tell(
                 Happened(
                     event="final",
@@ -190,6 +254,44 @@ class Daemon:
                     figures={"sequence": anchored.sequence, "size": anchored.head.size},
                 )
             )
+        return is_gone
+
+    def _tell_reorganised(self, before: list[AnchoredHead]) -> bool:
+        """Say what became of included anchors; return whether some are gone."""
+        with self._project.database.read() as connection:
+            chain_id = self._project.config.chain_id
+            now = [find_anchored(connection, chain_id, item.head) for item in before]
+        for old, new in zip(before, now, strict=True):
+            if new is None:
+                self._is_behind = True
+                self._tell(_describe_reorganised(old, "is not on chain any more: sending it again"))
+            elif new.block_number != old.block_number:
+                self._tell(_describe_reorganised(old, f"is in block {new.block_number} now"))
+        return None in now
+
+    def _load_reversible(self) -> list[AnchoredHead]:
+        with self._project.database.read() as connection:
+            return load_reversible_anchors(connection, self._project.config.chain_id)
+
+    def _watch_age(self) -> None:
+        """Say which anchors have been reversible for long; nothing is done about it."""
+        now = self._clock.monotonic()
+        reversible = self._load_reversible()
+        since = self._reversible_since
+        self._reversible_since = {
+            item.head.size: since.get(item.head.size, now) for item in reversible
+        }
+        for item in reversible:
+            age = now - self._reversible_since[item.head.size]
+            if age >= _LATE:
+                self._remind(f"late {item.head.size}", _describe_late(item, age))
+
+    def _remind(self, about: str, happened: Happened) -> None:
+        """Tell what goes on being so now, and not again before ``_REMIND`` seconds."""
+        now = self._clock.monotonic()
+        if now >= self._reminders.get(about, now):
+            self._reminders[about] = now + _REMIND
+            self._tell(happened)
 
     def _wait(self, seconds: float) -> None:
         end = self._clock.monotonic() + seconds
@@ -209,6 +311,24 @@ def _describe(done: Round, anchored: AnchoredHead) -> Happened:
             "sequence": anchored.sequence,
             "block_number": anchored.block_number,
         },
+    )
+
+
+def _describe_reorganised(anchored: AnchoredHead, what: str) -> Happened:
+    return Happened(
+        event="reorganised",
+        text=f"anchor {anchored.sequence}, which was included in block {anchored.block_number}, "
+        f"{what}",
+        figures={"sequence": anchored.sequence, "block_number": anchored.block_number},
+    )
+
+
+def _describe_late(anchored: AnchoredHead, age: float) -> Happened:
+    return Happened(
+        event="late",
+        text=f"anchor {anchored.sequence} in block {anchored.block_number} is not final after "
+        f"{age / 60:.0f} minutes; it stays included, and nothing is sent again",
+        figures={"sequence": anchored.sequence, "seconds": round(age)},
     )
 
 

@@ -10,6 +10,7 @@ from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock
 from anchor.config import WaitFor
+from anchor.errors import QuorumError
 from anchor.log import seal
 from anchor.pipeline.anchoring import (
     anchor_newest,
@@ -64,7 +65,10 @@ def anchor_round(
     if not final and wait_for == "final":
         report("included; waiting until it is final")
         final = wait_until_final(project, node, anchored.head, clock)
-    refresh_anchors(project, node)
+    try:
+        refresh_anchors(project, node)
+    except QuorumError as error:
+        report(f"whether it is final is not known: {error.message}")
     with project.database.read() as connection:
         now = find_anchored(connection, project.config.chain_id, anchored.head)
     anchored = now or anchored

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from anchor.chain.devnet.accounts import DEV_ADDRESS, DEVNET_CHAIN_ID, PUBLIC_DEV_KEY
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import write_keystore
-from anchor.chain.views import fetch_final_block
-from anchor.config import Config, SignerConfig, WaitFor
+from anchor.config import Config, SignerConfig, WaitFor, resolve_quorum
 from anchor.digest import SHA256, SM3
 from anchor.errors import (
     CannotCheckError,
@@ -41,21 +42,34 @@ def plan_project(
     wait: WaitFor,
     registry: Address | None = None,
     store: StorePlace | None = None,
+    witnesses: Mapping[str, Node] = MappingProxyType({}),
+    quorum: int | None = None,
 ) -> Config:
     """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
 
     ``registry`` None is the standard address, deployed or not; any other must be there already.
     ``store`` None is a SQLite file in the folder.
+    ``witnesses`` are further nodes by their URLs; ``quorum`` None is more than half of all.
 
     Raises:
-        ChainGuardError: the code at ``registry`` is not our registry's.
+        ChainGuardError: the code at ``registry`` is not our registry's, or a witness is on another
+            chain.
+        ConfigError: fewer nodes than ``quorum``, or one twice.
     """
+    needed = resolve_quorum(url, tuple(witnesses), quorum)
     chain_id = node.fetch_chain_id()
     if registry is not None and registry != registry_address():
         _check_code(node, registry, chain_id)
     genesis = node.fetch_block(0)
     if genesis is None:
         raise NodeFaultError(f"the node {node.name} has no genesis block")
+    for witness in witnesses.values():
+        start = witness.fetch_block(0)
+        if witness.fetch_chain_id() != chain_id or start is None or start.hash != genesis.hash:
+            raise ChainGuardError(
+                f"the witness {witness.name} is on another chain than {node.name}",
+                hint="name nodes of one chain; nothing was created",
+            )
     return Config(
         folder=folder,
         file=folder / CONFIG,
@@ -66,6 +80,8 @@ def plan_project(
         trust=folder / TRUST_POLICY,
         digests=(SHA256, SM3),
         rpc=url,
+        witnesses=tuple(witnesses),
+        quorum=needed,
         chain_id=chain_id,
         genesis=genesis.hash,
         registry=registry or registry_address(),
@@ -75,6 +91,7 @@ def plan_project(
         wait_seconds=600,
         time_slack=_SLOT_SECONDS,
         max_fee_gwei=100,
+        budget=None,
         log=make_log_id(owner, number),
         signer=signer,
     )
@@ -123,7 +140,7 @@ def plan_dev_project(
                 f"{path} exists already", hint="choose an empty folder, or use the project in it"
             )
     try:
-        fetch_final_block(node, "finalized")
+        node.fetch_final_block("finalized")
         finality: FinalityRule = "finalized"
     except NodeUnreachableError:
         raise

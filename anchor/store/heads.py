@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, literal_column, 
 
 from anchor.store.schema import anchors, heads
 from anchor.tree import RightEdge
-from anchor.types import ChainId, Hash32, Head
+from anchor.types import MAX_LOG_SIZE, ChainId, Hash32, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +87,12 @@ def load_sealed_heads(connection: Connection) -> list[SealedHead]:
     return [_parse_head(row) for row in rows]
 
 
-def save_anchor(connection: Connection, chain_id: ChainId, anchored: AnchoredHead) -> None:
+def save_anchor(
+    connection: Connection, chain_id: ChainId, anchored: AnchoredHead, *, keep_hints: bool = True
+) -> None:
     """Store what the registry says of a head now, in place of what it said before.
 
-    Hints that are not known this time are kept.
+    Hints that are not known this time are kept, if ``keep_hints``.
     """
     key = (anchors.c.chain_id == chain_id) & (anchors.c.head_size == anchored.head.size)
     before = connection.execute(select(anchors).where(key)).one_or_none()
@@ -99,9 +101,12 @@ def save_anchor(connection: Connection, chain_id: ChainId, anchored: AnchoredHea
         "block_number": anchored.block_number,
         "timestamp": anchored.timestamp,
         "final": int(anchored.final),
-        "tx_hash": anchored.tx_hash or (before and before.tx_hash),
-        "block_hash": anchored.block_hash or (before and before.block_hash),
+        "tx_hash": anchored.tx_hash,
+        "block_hash": anchored.block_hash,
     }
+    if before is not None and keep_hints:
+        values["tx_hash"] = anchored.tx_hash or before.tx_hash
+        values["block_hash"] = anchored.block_hash or before.block_hash
     if before is None:
         values |= {"chain_id": chain_id, "head_size": anchored.head.size}
         connection.execute(insert(anchors).values(**values))
@@ -141,6 +146,19 @@ def find_anchored(connection: Connection, chain_id: ChainId, head: Head) -> Anch
     """Return what is known of a head's anchor; None where it has none."""
     row = connection.execute(
         _select_anchors(chain_id).where(anchors.c.head_size == head.size)
+    ).one_or_none()
+    return None if row is None else _parse_anchor(row)
+
+
+def newest_final_anchor(
+    connection: Connection, chain_id: ChainId, *, below: int = MAX_LOG_SIZE + 1
+) -> AnchoredHead | None:
+    """Return the largest final anchor of a head smaller than ``below``."""
+    row = connection.execute(
+        _select_anchors(chain_id)
+        .where((anchors.c.final == literal_column("1")) & (anchors.c.head_size < below))
+        .order_by(anchors.c.head_size.desc())
+        .limit(1)
     ).one_or_none()
     return None if row is None else _parse_anchor(row)
 

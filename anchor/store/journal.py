@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
 
-from anchor.chain.attempts import Attempt, Slot
+from anchor.chain.attempts import Attempt, Cost, Slot
 from anchor.store.database import Database
 from anchor.store.schema import attempts, slots
 from anchor.types import Address, ChainId, Hash32
@@ -38,7 +38,9 @@ class StoredJournal:
         """Store the reservation of a nonce, before anything is signed for it."""
         with self._database.sequence() as connection:
             opened = connection.execute(
-                update(slots).where(_is_slot(slots, chain_id, sender, nonce)).values(outcome=None)
+                update(slots)
+                .where(_is_slot(slots, chain_id, sender, nonce))
+                .values(outcome=None, gas_used=None, gas_price=None, included_at=None)
             )
             if opened.rowcount == 0:
                 connection.execute(
@@ -47,6 +49,24 @@ class StoredJournal:
                     )
                 )
             return _load_slot(connection, chain_id, sender, nonce)
+
+    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot | None:
+        """Return what is stored for a nonce, open or settled; None where nothing is."""
+        with self._database.read() as connection:
+            stored = connection.execute(
+                select(slots.c.nonce).where(_is_slot(slots, chain_id, sender, nonce))
+            ).one_or_none()
+            return None if stored is None else _load_slot(connection, chain_id, sender, nonce)
+
+    def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
+        """Return the highest nonce that a transaction was signed for; None before the first."""
+        with self._database.read() as connection:
+            last: int | None = connection.execute(
+                select(func.max(attempts.c.nonce)).where(
+                    (attempts.c.chain_id == chain_id) & (attempts.c.sender == sender)
+                )
+            ).scalar_one()
+        return last
 
     def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
         """Store a signed transaction's bytes, before they are sent."""
@@ -65,14 +85,30 @@ class StoredJournal:
                 )
             )
 
-    def settle_slot(self, slot: Slot, outcome: str) -> None:
-        """Store how a nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``."""
+    def settle_slot(self, slot: Slot, outcome: str, cost: Cost | None = None) -> None:
+        """Store how a nonce ended, and what it took."""
         with self._database.sequence() as connection:
             connection.execute(
                 update(slots)
                 .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
-                .values(outcome=outcome)
+                .values(
+                    outcome=outcome,
+                    gas_used=cost and cost.gas_used,
+                    gas_price=cost and cost.gas_price,
+                    included_at=cost and cost.timestamp,
+                )
             )
+
+    def sum_costs(self, chain_id: ChainId, since: int) -> int:
+        """Return the wei that settled transactions took in blocks after ``since``."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(slots.c.gas_used, slots.c.gas_price).where(
+                    (slots.c.chain_id == chain_id) & (slots.c.included_at > since)
+                )
+            )
+            # Multiplied here: the product may not fit into 64 bits.
+            return sum(row.gas_used * row.gas_price for row in rows)
 
     def load_deployments(self, chain_id: ChainId) -> list[Slot]:
         """Return every nonce for which a deployment was signed, oldest first."""

@@ -13,6 +13,7 @@ What each table keeps durable:
 - ``slots``: each nonce this project reserved, and how it ended.  At most one is open on a chain.
 - ``attempts``: every transaction ever signed, byte for byte, stored before it was sent.
 - ``anchors``: the heads seen in the registry, and whether that block is final.
+- ``incidents``: final anchors that the chain contradicted, with both observations.
 """
 
 from __future__ import annotations
@@ -154,6 +155,10 @@ slots = Table(
     Column("reserved_at", Text, nullable=False),
     # NULL while open; then how it ended: 'included', 'reverted', 'foreign' or 'unused'.
     Column("outcome", Text),
+    # What it took, where one of ours was included: gas, wei for each, and the block's time.
+    Column("gas_used", Int64),
+    Column("gas_price", Int64),
+    Column("included_at", Int64),
     Index(
         "uq_slots_open",
         "chain_id",
@@ -201,5 +206,27 @@ anchors = Table(
         sqlite_where=text("final = 0"),
         postgresql_where=text("final = 0"),
     ),
+    sqlite_strict=True,
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Int64, primary_key=True),
+    Column("chain_id", Int64, nullable=False),
+    Column("head_size", Int64, ForeignKey("heads.size"), nullable=False),
+    Column("noticed_at", Text, nullable=False),
+    # What was final, as `anchors` had it.
+    Column("sequence", Int64, nullable=False),
+    Column("block_number", Int64, nullable=False),
+    Column("timestamp", Int64, nullable=False),
+    Column("tx_hash", Bytes),
+    Column("block_hash", Bytes),
+    # What the registry says instead; NULL where it does not hold the head.
+    Column("now_sequence", Int64),
+    Column("now_block_number", Int64),
+    Column("now_timestamp", Int64),
+    # NULL while it is open; the operator closes it.
+    Column("accepted_at", Text),
     sqlite_strict=True,
 )

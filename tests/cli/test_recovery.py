@@ -158,6 +158,11 @@ def test_a_node_that_falls_silent_after_the_send_leaves_nothing_to_repeat(
     check_one_anchor_for_each_head(site)
 
 
+@pytest.mark.fault(
+    "D1",
+    how="a reorganisation drops our transaction, as separate runs see it",
+    then="status shows it gone; the next run sends the same bytes",
+)
 def test_a_reorganisation_rolls_back_and_the_same_bytes_are_sent_again(
     make: Callable[..., Site], own_anvil: Devnet, tmp_path: Path
 ) -> None:
@@ -182,6 +187,11 @@ def test_a_reorganisation_rolls_back_and_the_same_bytes_are_sent_again(
     check_one_anchor_for_each_head(site)
 
 
+@pytest.mark.fault(
+    "D2",
+    how="our transaction is included again in the next block",
+    then="the new block is stored; nothing is sent",
+)
 def test_an_anchor_that_moved_to_another_block_is_followed(
     make: Callable[..., Site], own_anvil: Devnet
 ) -> None:

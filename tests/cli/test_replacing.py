@@ -86,6 +86,11 @@ def stuck(make: Make, own_anvil: Devnet) -> Stuck:
     return Stuck(site, own_anvil)
 
 
+@pytest.mark.fault(
+    "B2",
+    how="no block takes the transaction for two and a half minutes",
+    then="replaced each minute at the same nonce, both fees an eighth higher; one anchor",
+)
 def test_what_no_block_takes_is_replaced_each_minute_with_both_fees_an_eighth_higher(
     stuck: Stuck,
 ) -> None:
@@ -121,6 +126,11 @@ def test_a_replacement_carries_the_newest_head(stuck: Stuck) -> None:
     stuck.check_settled()
 
 
+@pytest.mark.fault(
+    "B8",
+    how="the replacement is lost on the way and the older transaction is included",
+    then="found by its hash; the newer head follows with the next nonce",
+)
 def test_the_older_one_may_be_included_all_the_same(stuck: Stuck) -> None:
     """The replacement, with a newer head, is lost on the way: what it carried follows by itself."""
     before = nonce(stuck.site.url)
@@ -149,6 +159,11 @@ def test_the_older_one_may_be_included_all_the_same(stuck: Stuck) -> None:
     stuck.check_settled()
 
 
+@pytest.mark.fault(
+    "C1",
+    how="the fee cap is reached while no block takes the transaction",
+    then="the same bytes are offered again; 30; a higher cap replaces them",
+)
 def test_at_the_cap_the_same_bytes_are_offered_again_and_the_operator_is_told(
     stuck: Stuck,
 ) -> None:
@@ -170,6 +185,11 @@ def test_at_the_cap_the_same_bytes_are_offered_again_and_the_operator_is_told(
     assert stuck.site.anchors_on_chain() == [(1, 1)]
 
 
+@pytest.mark.fault(
+    "B7",
+    how="the base fee rises above what was offered, and the node has dropped it",
+    then="replaced at the same nonce at once",
+)
 def test_a_fee_below_the_base_fee_is_raised_at_once(stuck: Stuck) -> None:
     """The first attempt never reaches the pool, and the base fee rises past it."""
     with open_proxy(stuck.node) as (proxy, url):
@@ -206,6 +226,16 @@ def test_a_refused_fee_that_cannot_be_raised_ends_the_run_with_the_nodes_words(
     assert len(stuck.attempts()) == 1
 
 
+@pytest.mark.fault(
+    "B11",
+    how="the transaction is included while its replacement is prepared",
+    then="no error: the inclusion is found; nothing else is signed",
+)
+@pytest.mark.fault(
+    "C4",
+    how="the dry run reverts because the root is on chain already",
+    then="not a failure: the registry decides",
+)
 def test_an_attempt_included_while_its_replacement_is_prepared_is_found(stuck: Stuck) -> None:
     with open_proxy(stuck.node) as (proxy, url):
         answer = proxy.answer
@@ -224,6 +254,11 @@ def test_an_attempt_included_while_its_replacement_is_prepared_is_found(stuck: S
     stuck.check_settled()
 
 
+@pytest.mark.fault(
+    "C3",
+    how="the balance covers the transaction and no dearer one",
+    then="not replaced; 30; included after a top-up",
+)
 def test_a_sender_who_cannot_pay_more_keeps_the_transaction_it_has(stuck: Stuck) -> None:
     stuck.site.edit("wait_seconds = 600", "wait_seconds = 5")
     stuck.fails()
@@ -240,6 +275,11 @@ def test_a_sender_who_cannot_pay_more_keeps_the_transaction_it_has(stuck: Stuck)
     assert stuck.site.anchors_on_chain() == [(1, 1)]
 
 
+@pytest.mark.fault(
+    "A10",
+    how="a crash before or after a replacement is stored",
+    then="every hash on chain or in a pool is stored; one anchor",
+)
 @pytest.mark.parametrize("stored", [False, True], ids=["before", "after"])
 def test_a_crash_around_storing_a_replacement_loses_and_doubles_nothing(
     stuck: Stuck, monkeypatch: pytest.MonkeyPatch, stored: bool

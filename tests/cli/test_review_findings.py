@@ -219,8 +219,13 @@ def test_prove_and_upgrade_believe_no_chain_of_another_genesis(site: Site, anvil
     site.run("upgrade", file).expect(0, "has its anchor")
 
 
+@pytest.mark.fault(
+    "D5",
+    how="a final anchor's block is replaced by one without it, or it moves to the next block",
+    then="32 on everything that seals, sends or issues; both observations kept until accepted",
+)
 @pytest.mark.parametrize("is_gone", [False, True], ids=["moved", "gone"])
-def test_violated_finality_is_said_once_and_then_the_chain_counts(
+def test_violated_finality_stops_everything_until_the_operator_accepts_it(
     tmp_path: Path, own_anvil: Devnet, is_gone: bool
 ) -> None:
     site = make_site(tmp_path / "project", own_anvil, number=1)
@@ -233,13 +238,22 @@ def test_violated_finality_is_said_once_and_then_the_chain_counts(
     (raw,) = site.rows("SELECT hex(raw) FROM attempts WHERE head_size IS NOT NULL")
     ask(site.url, "anvil_mine", "0x1")
     ask(site.url, "anvil_reorg", 2, [] if is_gone else [[f"0x{raw[0]}", 1]])
-    ran = site.run("run", "--once")
-    ran.refused(32, "finality was violated", f"final in block {block}", "is now in block")
-    site.run("run", "--once", "--wait", "final").expect(0, "anchored (final)")
+    there = "is not in the registry now" if is_gone else f"is now in block {block + 1}"
+    for command in (("run", "--once"), ("seal",), ("prove", "--all"), ("run", "--once")):
+        ran = site.run(*command)
+        ran.refused(32, "finality was violated", f"final in block {block}", there)
+    ran = site.run("status")
+    ran.expect(32, "finality was violated", "1 leaves")
+    assert site.rows("SELECT block_number, final FROM anchors") == [(block, 1)]
+    ran = site.run("run", "--once", "--wait", "final", "--accept-incidents")
+    ran.expect(0, "accepted 1 incidents", "anchored (final)")
     ((now, final),) = site.rows("SELECT block_number, final FROM anchors")
     assert now > block
     assert final
     assert len(site.anchors_on_chain()) == 1
+    query = "SELECT block_number, now_block_number, accepted_at IS NOT NULL FROM incidents"
+    assert site.rows(query) == [(block, None if is_gone else block + 1, 1)]
+    site.run("run", "--once").expect(0)
 
 
 # Verifying

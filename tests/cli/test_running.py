@@ -102,8 +102,8 @@ def test_a_wrong_password_ends_it_before_it_starts(site: Site) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("--once", "--every", "5"), "--every and --leaves say how `run` goes on"),
-        (("--once", "--leaves", "5"), "--every and --leaves say how `run` goes on"),
+        (("--once", "--every", "5"), "--every, --leaves and --bytes say how `run` goes on"),
+        (("--once", "--leaves", "5"), "--every, --leaves and --bytes say how `run` goes on"),
         (("--wait", "final"), "--wait goes with --once"),
     ],
 )
@@ -146,9 +146,10 @@ def test_a_standby_ends_when_told(site: Site, tmp_path: Path) -> None:
 def test_a_seal_comes_earlier_when_the_records_have_so_many_bytes(site: Site) -> None:
     operator = Operator(site)
     operator.clock.at = {
-        20.0: operator.add("a.txt"),
-        40.0: operator.add("b.txt"),  # two records have 700 bytes or so
-        60.0: operator.add("c.txt"),
+        20.0: operator.add("a.txt"),  # the first one is sealed at once
+        40.0: operator.add("b.txt"),
+        60.0: operator.add("c.txt"),  # two records have 700 bytes or so
+        80.0: operator.add("d.txt"),
     }
     operator.run(until=90, seconds=1_000, size=600)
-    assert operator.sizes() == [2]
+    assert operator.sizes() == [1, 3]

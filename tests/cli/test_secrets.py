@@ -60,8 +60,8 @@ def check_files(folder: Path, *, but: tuple[str, ...]) -> None:
 
 @pytest.mark.fault(
     "J8",
-    how="API key, password and private key are canaries through a project's whole life",
-    then="none of them in any output or file",
+    how="keys, passwords and every part of an RPC URL are canaries, in a whole life of a project",
+    then="none is printed, and none is written but where init was told to",
 )
 def test_a_projects_whole_life_reveals_no_secret(tmp_path: Path, anvil: Devnet) -> None:
     secrets = tmp_path / "secrets"
@@ -203,6 +203,11 @@ MISBEHAVIOUR: dict[str, Callable[[BaseHTTPRequestHandler, bytes], object]] = {
 }
 
 
+@pytest.mark.fault(
+    "J8",
+    how="a node quotes our request in 15 kinds of broken answers",
+    then="no secret in the error, its arguments or its traceback",
+)
 @pytest.mark.parametrize("name", list(MISBEHAVIOUR))
 def test_whatever_a_node_answers_the_error_reveals_no_secret(name: str) -> None:
     def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
@@ -225,6 +230,11 @@ def check_error(error: AnchorError) -> None:
         check_silence(f"{error.reason} {error.data}")
 
 
+@pytest.mark.fault(
+    "J8",
+    how="the node behind a URL with secrets cannot be reached",
+    then="named by scheme and host only",
+)
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid", "256.0.0.1:80"])
 def test_an_unreachable_node_is_named_without_its_secrets(host: str) -> None:
     rpc = Rpc(with_secrets(f"http://{host}"), timeout=2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from support.clocks import FastClock
 from support.projects import Site, reading
 
+from anchor.chain.node import Node
 from anchor.cli.session import open_signer
 from anchor.pipeline.daemon import Daemon, Happened, Pace, StoppableClock
 
@@ -25,18 +26,19 @@ class Operator:
         until: float,
         *,
         url: str | None = None,
+        chain: Node | None = None,
         seconds: float = 60.0,
         leaves: int = 100,
         size: int | None = None,
         grace: float = 20.0,
     ) -> None:
-        """Run the daemon until the clock says ``until``."""
+        """Run the daemon until the clock says ``until``; ``chain`` None reads one node."""
         stoppable = StoppableClock(self.clock, grace=grace)
         self.clock.at[until] = stoppable.stopping.set
         pace = Pace(seconds=seconds, leaves=leaves, size=size)
         with self.site.lead() as project, reading(url or self.site.url) as node:
             signer = open_signer(project.config)
-            Daemon(project, node, signer, stoppable, pace, tell=self.happened.append).run()
+            Daemon(project, chain or node, signer, stoppable, pace, tell=self.happened.append).run()
 
     def add(self, *names: str) -> Callable[[], object]:
         """Return what takes in evidence of these names."""

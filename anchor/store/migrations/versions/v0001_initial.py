@@ -110,6 +110,9 @@ def _create_transactions() -> None:
         sa.Column("nonce", _INT64, autoincrement=False, nullable=False),
         sa.Column("reserved_at", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text()),
+        sa.Column("gas_used", _INT64),
+        sa.Column("gas_price", _INT64),
+        sa.Column("included_at", _INT64),
         sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_slots"),
         sqlite_strict=True,
     )
@@ -162,4 +165,23 @@ def _create_transactions() -> None:
         ["chain_id"],
         sqlite_where=sa.text("final = 0"),
         postgresql_where=sa.text("final = 0"),
+    )
+    op.create_table(
+        "incidents",
+        sa.Column("id", _INT64, nullable=False),
+        sa.Column("chain_id", _INT64, nullable=False),
+        sa.Column("head_size", _INT64, nullable=False),
+        sa.Column("noticed_at", sa.Text(), nullable=False),
+        sa.Column("sequence", _INT64, nullable=False),
+        sa.Column("block_number", _INT64, nullable=False),
+        sa.Column("timestamp", _INT64, nullable=False),
+        sa.Column("tx_hash", sa.LargeBinary()),
+        sa.Column("block_hash", sa.LargeBinary()),
+        sa.Column("now_sequence", _INT64),
+        sa.Column("now_block_number", _INT64),
+        sa.Column("now_timestamp", _INT64),
+        sa.Column("accepted_at", sa.Text()),
+        sa.PrimaryKeyConstraint("id", name="pk_incidents"),
+        sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_incidents_head_size_heads"),
+        sqlite_strict=True,
     )

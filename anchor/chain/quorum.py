@@ -1,0 +1,261 @@
+"""Several nodes as one: one is read, all are offered what is sent, and enough must agree.
+
+All facts of one decision come from one node, which ``choose`` picks.  What is to count as final
+comes from as many nodes as the operator asks for, so that one that lies, lags or sits on a fork can
+delay, and nothing else.  They may all be deceived together; no program finds that out by asking
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from anchor.chain.node import Found, Node
+from anchor.chain.refusals import Refusal, classify_refusal
+from anchor.errors import CannotCheckError, ChainGuardError, NodeRefusedError, QuorumError
+from anchor.trust import FinalityRule
+from anchor.types import ChainId, Hash32
+from anchor.verify import Block
+
+# How far behind the newest block seen a node may be: a few blocks are on their way, more are stale.
+_MAX_LAG = 4
+
+# Refusals of what a node has already, or has seen included.
+_HARMLESS = (Refusal.KNOWN, Refusal.NONCE_USED)
+
+
+class NodeGroup(Node):
+    """A node that stands for several: the first that can be used is read."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        *,
+        needed: int,
+        chain_id: ChainId,
+        genesis: Hash32,
+        report: Callable[[str], None],
+    ) -> None:
+        """Prepare to ask ``nodes``, of which ``needed`` have to agree; nothing is sent yet."""
+        super().__init__(nodes[0].rpc)
+        self._nodes = tuple(nodes)
+        self._needed = needed
+        self._chain_id = chain_id
+        self._genesis = genesis
+        self._report = report
+        self._told: dict[Node, str] = {}
+        self._newest = 0
+        self._final: Block | None = None
+        self._agreed: tuple[Node, ...] = ()
+
+    def choose(self) -> None:
+        """Read from the first node that can be used, until this is called again.
+
+        The first of all is not compared with the pinned chain here: a wrong ``chain.rpc`` is for
+        the operator to mend, and nothing to pass over.
+
+        Raises:
+            CannotCheckError: none can be used: down, syncing, or behind what this process has seen.
+        """
+        problems: list[CannotCheckError] = []
+        for node in self._nodes:
+            try:
+                if node is not self._nodes[0]:
+                    self._check_pins(node)
+                newest = self._fetch_newest(node)
+            except CannotCheckError as error:
+                problems.append(error)
+                if len(self._nodes) > 1:
+                    self._leave_out(node, error.message)
+                continue
+            self._newest = max(self._newest, newest)
+            self._take_in(node)
+            if node.rpc is not self.rpc:
+                self._report(f"reading from {node.name} now")
+            self.rpc = node.rpc
+            return
+        if len(problems) == 1:
+            raise problems[0]
+        raise QuorumError(f"no node can be read: {_join([error.message for error in problems])}")
+
+    def fetch_final_block(self, rule: FinalityRule) -> Block:
+        """Return the newest block of which enough nodes say that it is final.
+
+        Never an older one than was returned before.
+
+        Raises:
+            QuorumError: too few can be asked, or two say different blocks of one number are final.
+            ChainGuardError: a block that was final is not on the chain any more.
+        """
+        agreed, by = self._agree(rule)
+        before = self._final
+        if before is not None and agreed.number < before.number:
+            return before
+        if before is not None:
+            now = agreed if agreed.number == before.number else by[0].fetch_block(before.number)
+            if now is not None and now.hash != before.hash:
+                raise ChainGuardError(
+                    f"finality was violated: block {before.number} was final as "
+                    f"0x{before.hash.hex()}, and is 0x{now.hash.hex()} now",
+                    hint="look at the chain and its nodes: chain.finality may be too low",
+                )
+        self._final, self._agreed = agreed, by
+        return agreed
+
+    def confirm(self, read: Callable[[Node], Found]) -> Found:
+        """Return what ``read`` finds about the final block at enough of the nodes that know it.
+
+        Raises:
+            QuorumError: they find different things, or too few answer.
+        """
+        if len(self._nodes) == 1:
+            return read(self)
+        found: list[tuple[Found, list[str]]] = []
+        missing = []
+        for node, answer in self._ask(self._agreed or self._nodes, read):
+            if isinstance(answer, CannotCheckError):
+                missing.append(answer.message)
+                continue
+            same = next((names for value, names in found if value == answer), None)
+            if same is None:
+                found.append((answer, [node.name]))
+            else:
+                same.append(node.name)
+        if len(found) > 1:
+            sides = " against ".join(", ".join(names) for _, names in found)
+            raise QuorumError(
+                f"the nodes disagree about what is in the final block: {sides}", hint=_SPLIT_HINT
+            )
+        count = sum(len(names) for _, names in found)
+        if count < self._needed:
+            raise self._too_few(count, missing)
+        return found[0][0]
+
+    def send_raw_transaction(self, raw: bytes) -> None:
+        """Hand a signed transaction to every node; the answer of the one that is read counts."""
+        others = [node for node in self._nodes if node.rpc is not self.rpc]
+        try:
+            super().send_raw_transaction(raw)
+        finally:
+            for node, answer in self._ask(others, lambda node: node.send_raw_transaction(raw)):
+                if isinstance(answer, NodeRefusedError):
+                    if classify_refusal(answer.reason) not in _HARMLESS:
+                        self._report(f"{node.name} does not take it: {answer.reason}")
+                elif isinstance(answer, CannotCheckError):
+                    self._leave_out(node, answer.message)
+
+    def _agree(self, rule: FinalityRule) -> tuple[Block, tuple[Node, ...]]:
+        if len(self._nodes) == 1:
+            return self._nodes[0].fetch_final_block(rule), self._nodes
+        finals: dict[Node, Block] = {}
+        problems = []
+        for node, answer in self._ask(self._nodes, lambda node: self._fetch_final(node, rule)):
+            if isinstance(answer, CannotCheckError):
+                problems.append(answer.message)
+                self._leave_out(node, answer.message)
+            else:
+                finals[node] = answer
+                self._take_in(node)
+        if len(finals) < self._needed:
+            raise self._too_few(len(finals), problems)
+        number = sorted((final.number for final in finals.values()), reverse=True)[self._needed - 1]
+        claims = {node: final for node, final in finals.items() if final.number <= number}
+        ahead = [node for node in finals if node not in claims]
+        for node, there in self._ask(ahead, lambda node: node.fetch_block(number)):
+            if isinstance(there, Block):
+                claims[node] = there
+            else:
+                problems.append(f"the node {node.name} lost block {number}")
+        by = tuple(node for node, block in claims.items() if block.number == number)
+        if len(by) < self._needed:
+            raise self._too_few(len(by), problems)
+        self._check_no_split(claims, by)
+        return claims[by[0]], by
+
+    def _check_no_split(self, claims: dict[Node, Block], by: tuple[Node, ...]) -> None:
+        """Compare each claim with what the first of ``by`` says of that number."""
+        reference = by[0]
+        for node, block in claims.items():
+            theirs: Block | None = claims[reference]
+            if block.number != claims[reference].number:
+                theirs = reference.fetch_block(block.number)
+            if theirs is None or theirs.hash != block.hash:
+                there = "unknown" if theirs is None else f"0x{theirs.hash.hex()}"
+                raise QuorumError(
+                    f"the nodes disagree about final block {block.number}: it is "
+                    f"0x{block.hash.hex()} to {node.name} and {there} to {reference.name}",
+                    hint=_SPLIT_HINT,
+                )
+
+    def _fetch_final(self, node: Node, rule: FinalityRule) -> Block:
+        self._check_pins(node)
+        if node.is_syncing():
+            raise CannotCheckError(f"the node {node.name} is still syncing")
+        return node.fetch_final_block(rule)
+
+    def _fetch_newest(self, node: Node) -> int:
+        if node.is_syncing():
+            raise CannotCheckError(
+                f"the node {node.name} is still syncing", hint="wait until it has caught up"
+            )
+        latest = node.fetch_block("latest")
+        number = 0 if latest is None else latest.number
+        # A first node on another chain is let through to the comparison that stops everything.
+        if number < self._newest - _MAX_LAG and self._is_pinned(node):
+            raise CannotCheckError(
+                f"the node {node.name} is at block {number}, and block {self._newest} was seen "
+                "already",
+                hint="it lags behind, or its chain was rolled back",
+            )
+        return number
+
+    def _check_pins(self, node: Node) -> None:
+        if not self._is_pinned(node):
+            raise CannotCheckError(f"the node {node.name} is on another chain")
+
+    def _is_pinned(self, node: Node) -> bool:
+        if node.fetch_chain_id() != self._chain_id:
+            return False
+        genesis = node.fetch_block(0)
+        return genesis is not None and genesis.hash == self._genesis
+
+    def _ask(
+        self, nodes: Sequence[Node], read: Callable[[Node], Found]
+    ) -> list[tuple[Node, Found | CannotCheckError]]:
+        """Ask them all at once, so that one that hangs costs its own time only."""
+
+        def ask(node: Node) -> Found | CannotCheckError:
+            try:
+                return read(node)
+            except CannotCheckError as error:
+                return error
+
+        if not nodes:
+            return []
+        with ThreadPoolExecutor(len(nodes)) as pool:
+            return list(zip(nodes, pool.map(ask, nodes), strict=True))
+
+    def _too_few(self, count: int, problems: Sequence[str]) -> QuorumError:
+        return QuorumError(
+            f"{count} of {len(self._nodes)} nodes agree on what is final, and chain.quorum is "
+            f"{self._needed}" + (f": {_join(problems)}" if problems else ""),
+            hint="nothing becomes final until enough of them answer; see to those that are named",
+        )
+
+    def _leave_out(self, node: Node, reason: str) -> None:
+        """Tell why a node is not used, once for each reason."""
+        if self._told.get(node) != reason:
+            self._told[node] = reason
+            self._report(f"left out: {reason}")
+
+    def _take_in(self, node: Node) -> None:
+        if self._told.pop(node, None) is not None:
+            self._report(f"{node.name} can be used again")
+
+
+_SPLIT_HINT = "one side is wrong or on a fork: nothing becomes final until they agree"
+
+
+def _join(problems: Sequence[str]) -> str:
+    return "; ".join(problems)

@@ -1,0 +1,112 @@
+"""Incidents: final anchors that the chain contradicts, with what was seen before and now.
+
+While one is open, nothing is sealed, sent or issued; only the operator closes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from anchor.store.heads import AnchoredHead, save_anchor
+from anchor.store.schema import anchors, heads, incidents
+from anchor.types import ChainId, Hash32, Head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the registry's record of a head says that it was anchored."""
+
+    sequence: int
+    block_number: int
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """A head that was final at ``before``; ``now`` None where the registry does not hold it."""
+
+    head: Head
+    before: Place
+    now: Place | None
+
+
+def open_incident(
+    connection: Connection, chain_id: ChainId, anchored: AnchoredHead, now: Place | None, at: str
+) -> None:
+    """Store that a final anchor is contradicted; once for each head while it is open."""
+    is_open = (
+        (incidents.c.chain_id == chain_id)
+        & (incidents.c.head_size == anchored.head.size)
+        & incidents.c.accepted_at.is_(None)
+    )
+    if connection.execute(select(incidents.c.id).where(is_open)).first() is not None:
+        return
+    connection.execute(
+        insert(incidents).values(
+            chain_id=chain_id,
+            head_size=anchored.head.size,
+            noticed_at=at,
+            sequence=anchored.sequence,
+            block_number=anchored.block_number,
+            timestamp=anchored.timestamp,
+            tx_hash=anchored.tx_hash,
+            block_hash=anchored.block_hash,
+            now_sequence=None if now is None else now.sequence,
+            now_block_number=None if now is None else now.block_number,
+            now_timestamp=None if now is None else now.timestamp,
+        )
+    )
+
+
+def load_open_incidents(connection: Connection, chain_id: ChainId) -> list[Incident]:
+    """Return the open ones, the largest head first."""
+    rows = connection.execute(
+        select(incidents, heads.c.root)
+        .join(heads, heads.c.size == incidents.c.head_size)
+        .where((incidents.c.chain_id == chain_id) & incidents.c.accepted_at.is_(None))
+        .order_by(incidents.c.head_size.desc())
+    )
+    return [
+        Incident(
+            head=Head(root=Hash32(row.root), size=row.head_size),
+            before=Place(
+                sequence=row.sequence, block_number=row.block_number, timestamp=row.timestamp
+            ),
+            now=None
+            if row.now_sequence is None
+            else Place(
+                sequence=row.now_sequence,
+                block_number=row.now_block_number,
+                timestamp=row.now_timestamp,
+            ),
+        )
+        for row in rows
+    ]
+
+
+def accept_incidents(connection: Connection, chain_id: ChainId, at: str) -> int:
+    """Close the open ones: their anchors are what the chain says now, and reversible again."""
+    found = load_open_incidents(connection, chain_id)
+    for incident in found:
+        key = (anchors.c.chain_id == chain_id) & (anchors.c.head_size == incident.head.size)
+        if incident.now is None:
+            connection.execute(delete(anchors).where(key))
+            continue
+        stored = AnchoredHead(
+            head=incident.head,
+            sequence=incident.now.sequence,
+            block_number=incident.now.block_number,
+            timestamp=incident.now.timestamp,
+            final=False,
+            tx_hash=None,
+            block_hash=None,
+        )
+        save_anchor(connection, chain_id, stored, keep_hints=False)
+    connection.execute(
+        update(incidents)
+        .where((incidents.c.chain_id == chain_id) & incidents.c.accepted_at.is_(None))
+        .values(accepted_at=at)
+    )
+    return len(found)

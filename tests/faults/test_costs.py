@@ -1,0 +1,275 @@
+"""Fees, funds and gas: what rises, runs out or is said wrongly never loses or doubles an anchor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.bent_nodes import Bend, Refused, bent_node
+from support.clocks import FastClock
+from support.nodes import DEV, ask, nonce, stop_the_clock
+from support.operators import Operator
+from support.projects import Site, reading
+
+from anchor.chain.devnet import Devnet
+from anchor.cli.session import open_signer
+from anchor.config import encode_config, load_config
+from anchor.errors import AnchorError, ConfigError, ExitCode
+from anchor.pipeline.round import Round, anchor_round
+
+GWEI = 10**9
+ETHER = 10**18
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def own(make: MakeSite, own_anvil: Devnet) -> Site:
+    site = make(own_anvil)
+    stop_the_clock(site.url)
+    site.add("a.txt", b"a")
+    return site
+
+
+def run(site: Site, url: str | None = None, clock: FastClock | None = None) -> Round:
+    with site.lead() as project, reading(url or site.url) as node:
+        return anchor_round(
+            project,
+            node,
+            lambda: open_signer(project.config),
+            clock or FastClock(),
+            wait_for="included",
+            report=lambda _: None,
+        )
+
+
+def refusal(work: Callable[[], object]) -> AnchorError:
+    with pytest.raises(AnchorError) as caught:
+        work()
+    return caught.value
+
+
+def signed(site: Site) -> int:
+    (count,) = site.rows("SELECT count(*) FROM attempts")
+    return int(count[0])
+
+
+def costs(site: Site) -> list[tuple[int, int]]:
+    rows = site.rows("SELECT gas_used, gas_price FROM slots ORDER BY nonce")
+    return [(row[0], row[1]) for row in rows]
+
+
+# The budget
+
+
+def test_what_a_transaction_took_is_stored_as_its_receipt_says(own: Site) -> None:
+    run(own)
+    (hashes,) = zip(*own.rows("SELECT hex(tx_hash) FROM attempts ORDER BY nonce"), strict=True)
+    receipts = [ask(own.url, "eth_getTransactionReceipt", f"0x{name.lower()}") for name in hashes]
+    assert costs(own) == [
+        (int(item["gasUsed"], 16), int(item["effectiveGasPrice"], 16)) for item in receipts
+    ]
+    latest = ask(own.url, "eth_getBlockByNumber", receipts[-1]["blockNumber"], False)
+    assert own.rows("SELECT max(included_at) FROM slots") == [(int(latest["timestamp"], 16),)]
+
+
+def test_a_budget_that_is_used_up_stops_sending_until_it_is_raised_or_time_passes(
+    own: Site,
+) -> None:
+    run(own)
+    spent = sum(gas * price for gas, price in costs(own))
+    budget = f"{(spent + 1) / ETHER:.18f}"
+    own.edit('# budget_ether = "0.5"', f'budget_ether = "{budget}"')
+    own.add("b.txt", b"b")
+    count = signed(own)
+    error = refusal(lambda: run(own))
+    assert error.exit_code == ExitCode.FUNDS
+    assert "does not cover the next transaction" in error.message
+    assert "chain.budget_ether" in (error.hint or "")
+    assert signed(own) == count
+    assert [size for size, _ in own.heads()] == [1, 2], "what is sealed stays"
+    # Thirty days later the old ones do not count any more.
+    ask(own.url, "evm_increaseTime", 30 * 86_400 + 60)
+    ask(own.url, "anvil_mine", "0x1")
+    run(own)
+    assert own.anchors_on_chain() == [(1, 1), (2, 2)]
+
+
+def test_the_budget_bounds_replacements_and_lets_what_is_signed_be_sent_again(own: Site) -> None:
+    spent = sum(gas * price for gas, price in costs(own))
+    ask(own.url, "evm_setAutomine", False)
+    own.edit("wait_seconds = 600", "wait_seconds = 5")
+    assert refusal(lambda: run(own)).exit_code == ExitCode.NOT_FINAL
+    (fee,) = own.rows("SELECT max_fee FROM attempts WHERE head_size IS NOT NULL")
+    count = signed(own)
+    # The one that is signed fits: 84,000 gas at most; a dearer one does not.
+    own.edit('# budget_ether = "0.5"', f'budget_ether = "{(spent + 85_000 * fee[0]) / ETHER:.18f}"')
+    own.edit("wait_seconds = 5", "wait_seconds = 90")
+    assert refusal(lambda: run(own)).exit_code == ExitCode.FUNDS
+    assert signed(own) == count
+    run(own, clock=FastClock({1.0: lambda: ask(own.url, "anvil_mine", "0x1")}))
+    assert own.anchors_on_chain() == [(1, 1)]
+
+
+@pytest.mark.parametrize("text", ['"-1"', '"1e3"', '"0x1"', '"1."', '""', "0.5", '"NaN"'])
+def test_a_budget_is_written_as_plain_ether(site: Site, text: str) -> None:
+    site.edit('# budget_ether = "0.5"', f"budget_ether = {text}")
+    with pytest.raises(ConfigError, match="budget_ether"):
+        load_config(site.folder / "anchor.toml")
+
+
+def test_a_budget_is_read_to_the_wei(site: Site) -> None:
+    site.edit('# budget_ether = "0.5"', 'budget_ether = "12.345678901234567891"')
+    config = load_config(site.folder / "anchor.toml")
+    assert config.budget == 12_345_678_901_234_567_891
+    assert 'budget_ether = "12.345678901234567891"' in encode_config(config)
+
+
+@pytest.mark.fault(
+    "C3",
+    how="the balance falls below what ten anchors at the fee cap may take, then to 1 wei",
+    then="warned before by run, status and doctor; then 30, and the same head after a top-up",
+)
+def test_a_balance_that_runs_out_is_told_in_time(own: Site) -> None:
+    ask(own.url, "anvil_setBalance", DEV, hex(ETHER // 10))
+    warning = "8 anchors at the fee cap"
+    assert warning in own.run("status").expect(0).err
+    assert warning in own.run("doctor").expect(0).out
+    operator = Operator(own)
+    operator.clock.at = {
+        80.0: operator.add("b"),
+        150.0: lambda: ask(own.url, "anvil_setBalance", DEV, "0x1"),
+        160.0: operator.add("c"),
+        300.0: lambda: ask(own.url, "anvil_setBalance", DEV, hex(ETHER)),
+    }
+    operator.run(until=420)
+    events = operator.events()
+    assert events[:2] == ["included", "warning"]
+    warnings = [item.text for item in operator.happened if item.event == "warning"]
+    assert len(warnings) == 1, "once an hour"
+    assert warning[1:] in warnings[0]
+    failed = [item for item in operator.happened if item.event == "failed"]
+    assert failed
+    assert {item.figures["exit_code"] for item in failed} == {int(ExitCode.FUNDS)}
+    assert own.anchors_on_chain() == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_a_budget_that_runs_out_is_told_in_time(own: Site) -> None:
+    own.edit('# budget_ether = "0.5"', 'budget_ether = "0.1"')
+    assert "of the budget for 30 days are left" in own.run("status").expect(0).err
+    assert "of the budget for 30 days are left" in own.run("doctor").expect(0).out
+
+
+# Fees
+
+
+@pytest.mark.fault(
+    "C1",
+    how="the base fee rises tenfold past the cap while the daemon has evidence to anchor",
+    then="told (30) and waited for; anchored once, when it has fallen",
+)
+def test_a_fee_above_the_cap_is_waited_out(own: Site) -> None:
+    def base_fee(gwei: int) -> None:
+        ask(own.url, "anvil_setNextBlockBaseFeePerGas", hex(gwei * GWEI))
+        ask(own.url, "anvil_mine", "0x1")
+
+    base_fee(1_000)
+    before = nonce(own.url)
+    operator = Operator(own)
+    operator.clock.at = {100.0: lambda: base_fee(1)}
+    operator.run(until=200)
+    assert operator.events()[-1] == "included"
+    failed = [item for item in operator.happened if item.event == "failed"]
+    assert all("the base fee is" in item.text for item in failed)
+    assert {item.figures["exit_code"] for item in failed} == {int(ExitCode.FUNDS)}
+    assert own.anchors_on_chain() == [(1, 1)]
+    assert nonce(own.url) == before + 1
+
+
+def result(value: Any) -> Bend:
+    return lambda params, right: value
+
+
+def base_fee_of(value: Any) -> Bend:
+    return lambda params, right: right and {**right, "baseFeePerGas": value}
+
+
+ORACLES: list[tuple[dict[str, Bend], int]] = [
+    ({"eth_maxPriorityFeePerGas": result("0x0")}, 0),
+    ({"eth_maxPriorityFeePerGas": result(hex(2**255))}, 0),
+    ({"eth_maxPriorityFeePerGas": result(None)}, 20),
+    ({"eth_getBlockByNumber": base_fee_of("0x0")}, 0),
+    ({"eth_getBlockByNumber": base_fee_of(hex(2**255))}, 30),
+    ({"eth_getBlockByNumber": base_fee_of("0xzz")}, 20),
+    ({"eth_getBlockByNumber": base_fee_of(None), "eth_gasPrice": result(hex(2**255))}, 30),
+    ({"eth_getBlockByNumber": base_fee_of(None), "eth_gasPrice": result(None)}, 20),
+]
+
+
+@pytest.mark.fault(
+    "C2",
+    how="suggested tip, base fee and gas price of 0, 2^255, null and no number",
+    then="within floor and cap, or refused (20, 30) with nothing signed; then anchored once",
+)
+@pytest.mark.parametrize(("bend", "code"), ORACLES)
+def test_an_absurd_oracle_costs_no_more_than_the_cap(
+    make: MakeSite, anvil: Devnet, bend: dict[str, Bend], code: int
+) -> None:
+    site = make(anvil)
+    site.add("a.txt", b"a")
+    count = signed(site)
+    with bent_node(site.url) as node:
+        node.bend = dict(bend)
+        if code:
+            assert refusal(lambda: run(site, node.url)).exit_code == code
+            assert signed(site) == count
+            run(site)
+        else:
+            # A base fee said too low is refused by the real chain, and then priced anew.
+            clock = FastClock({20.0: node.bend.clear})
+            run(site, node.url, clock)
+    assert site.anchors_on_chain() == [(1, 1)]
+    fees = site.rows("SELECT max_fee, priority_fee FROM attempts WHERE head_size IS NOT NULL")
+    assert all(10**6 <= tip <= fee <= 100 * GWEI for fee, tip in fees)
+
+
+@pytest.mark.fault(
+    "C5",
+    how="the gas estimate is refused, far too low, or absurdly high; the block limit is low",
+    then="nothing is sent that would fail: cannot check (20), then anchored once",
+)
+@pytest.mark.fault(
+    "C8",
+    how="the same call needs half as much gas again as it did",
+    then="the limit follows the estimate; no gas figure is built in",
+)
+def test_a_wrong_gas_estimate_sends_nothing(own: Site) -> None:
+    def refuse(params: list[Any], right: Any) -> Any:
+        raise Refused(-32000, "gas required exceeds allowance (0)")
+
+    count, sent = signed(own), nonce(own.url)
+    with bent_node(own.url) as node:
+        for bend, text in (
+            (refuse, "does not estimate a call that works"),
+            (result(hex(30_000)), "will do, and then that it will not"),
+            (result("0x0"), "will do, and then that it will not"),
+            (result(hex(2**255)), ""),
+        ):
+            node.bend["eth_estimateGas"] = bend
+            error = refusal(lambda: run(own, node.url))
+            assert error.exit_code == ExitCode.CANNOT_CHECK or "cannot pay" in error.message
+            assert text in error.message
+        assert (signed(own), nonce(own.url)) == (count, sent)
+        node.bend["eth_estimateGas"] = lambda params, right: hex(int(right, 16) * 3 // 2)
+        run(own, node.url)
+    assert own.anchors_on_chain() == [(1, 1)]
+    ask(own.url, "anvil_setBlockGasLimit", hex(30_000))
+    ask(own.url, "anvil_mine", "0x1")
+    own.add("b.txt", b"b")
+    count = signed(own)
+    error = refusal(lambda: run(own))
+    assert error.exit_code in (ExitCode.CANNOT_CHECK, ExitCode.CHAIN_GUARD), error
+    ask(own.url, "anvil_setBlockGasLimit", hex(30_000_000))
+    ask(own.url, "anvil_mine", "0x1")
+    run(own)
+    assert own.anchors_on_chain() == [(1, 1), (2, 2)]

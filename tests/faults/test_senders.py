@@ -1,0 +1,203 @@
+"""Who sends, and on what kind of chain: accounts with code, shared keys, chains before EIP-1559."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from support.bent_nodes import BentNode, Refused, bent_node
+from support.clocks import FastClock
+from support.nodes import DEV, ask, nonce, stop_the_clock
+from support.projects import Site, reading
+
+from anchor.chain.devnet import Devnet
+from anchor.cli.session import open_signer
+from anchor.errors import ChainGuardError, NotFinalError
+from anchor.pipeline.round import Round, anchor_round
+
+GWEI = 10**9
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def own(make: MakeSite, own_anvil: Devnet) -> Site:
+    site = make(own_anvil)
+    stop_the_clock(site.url)
+    site.add("a.txt", b"a")
+    return site
+
+
+def run(
+    site: Site,
+    url: str | None = None,
+    clock: FastClock | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Round:
+    with site.lead() as project, reading(url or site.url) as node:
+        return anchor_round(
+            project,
+            node,
+            lambda: open_signer(project.config),
+            clock or FastClock(),
+            wait_for="included",
+            report=report,
+        )
+
+
+@pytest.mark.fault(
+    "B15",
+    how="the sender's account delegates to a contract (EIP-7702), or has other code",
+    then="refused (32) before anything is signed; doctor says so, too",
+)
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [("0xef0100" + "42" * 20, "a delegation to 0x4242"), ("0x6001", "has code")],
+    ids=["delegated", "contract"],
+)
+def test_an_account_with_code_sends_nothing(own: Site, code: str, text: str) -> None:
+    before = nonce(own.url)
+    signed = own.rows("SELECT count(*) FROM attempts")
+    ask(own.url, "anvil_setCode", DEV, code)
+    own.run("run", "--once").refused(32, text, "others could use its nonces")
+    own.run("deploy").expect(0, "nothing was sent")
+    own.run("doctor").expect(32, text)
+    assert own.rows("SELECT count(*) FROM attempts") == signed
+    assert nonce(own.url) == before
+    ask(own.url, "anvil_setCode", DEV, "0x")
+    run(own)
+    assert own.anchors_on_chain() == [(1, 1)]
+
+
+@pytest.mark.fault(
+    "B15",
+    how="the sender's nonce moved on by transactions that are not in the journal",
+    then="told, and anchored once with the next nonce",
+)
+def test_unexplained_transactions_of_our_key_are_told(own: Site) -> None:
+    last = nonce(own.url) - 1
+    ask(own.url, "anvil_setNonce", DEV, hex(last + 4))
+    reports: list[str] = []
+    run(own, report=reports.append)
+    assert any("3 transactions of 0x" in line and f"nonce {last}" in line for line in reports)
+    assert own.anchors_on_chain() == [(1, 1)]
+    reports.clear()
+    own.add("b.txt", b"b")
+    run(own, report=reports.append)
+    assert not any("none of this project's" in line for line in reports)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "member"),
+    [
+        ("chain_id = 31337", "chain_id = 1", "chain_id"),
+        ('genesis = "0x', 'genesis = "0x00', "genesis"),
+        ('code_hash = "0x', 'code_hash = "0x00', "code_hash"),
+        ('registry = "0x', 'registry = "0x00', "registry"),
+        ('owner = "0x', 'owner = "0x00', "log"),
+        ("number = ", "number = 9", "log"),
+    ],
+)
+def test_every_pin_is_compared_at_every_start(site: Site, old: str, new: str, member: str) -> None:
+    """Chain, genesis, registry, code hash, and the log's id, which holds its owner."""
+    path = site.folder / "anchor.toml"
+    lines = path.read_text("utf-8").splitlines()
+    changed = []
+    for line in lines:
+        if line.startswith(old):
+            value = new + line[len(old) :]
+            # A changed value keeps its length.
+            line = value[:-3] + '"' if line.endswith('"') else value
+        changed.append(line)
+    assert changed != lines
+    text = "\n".join(changed)
+    path.write_text(text.lower() if member in ("registry", "log") else text, "utf-8")
+    with pytest.raises(ChainGuardError, match=f"the configuration's {member} is not"), site.open():
+        pass
+
+
+# Chains without EIP-1559
+
+
+@dataclass
+class Legacy:
+    """A node of a chain that knows no base fee: the anvil behind takes the transactions."""
+
+    node: BentNode
+    gas_price: int = 3 * GWEI
+    sent: list[bytes] = field(default_factory=list)
+
+
+@pytest.fixture
+def legacy(own: Site) -> Iterator[Legacy]:
+    with bent_node(own.url) as node:
+        chain = Legacy(node)
+
+        def block(params: list[Any], right: Any) -> Any:
+            return right and {name: right[name] for name in right if name != "baseFeePerGas"}
+
+        def no_such_method(params: list[Any], right: Any) -> Any:
+            raise Refused(-32601, "the method eth_maxPriorityFeePerGas does not exist")
+
+        def receipt(params: list[Any], right: Any) -> Any:
+            return right and {name: right[name] for name in right if name != "effectiveGasPrice"}
+
+        node.bend = {
+            "eth_getBlockByNumber": block,
+            "eth_getBlockByHash": block,
+            "eth_maxPriorityFeePerGas": no_such_method,
+            "eth_gasPrice": lambda params, right: hex(chain.gas_price),
+            "eth_getTransactionReceipt": receipt,
+        }
+        yield chain
+
+
+def raw(site: Site) -> list[bytes]:
+    query = "SELECT raw FROM attempts WHERE head_size IS NOT NULL ORDER BY max_fee"
+    return [row[0] for row in site.rows(query)]
+
+
+def test_a_chain_without_base_fees_gets_legacy_transactions(own: Site, legacy: Legacy) -> None:
+    assert run(own, legacy.node.url).anchored is not None
+    (sent,) = raw(own)
+    assert sent[0] >= 0xC0, "an RLP list: a transaction of type 0"
+    assert own.anchors_on_chain() == [(1, 1)]
+    # What it took is at most what was offered, where the receipt does not say.
+    assert own.rows("SELECT gas_price FROM slots ORDER BY nonce DESC LIMIT 1") == [(3 * GWEI,)]
+    legacy.gas_price = 200 * GWEI
+    own.add("b.txt", b"b")
+    env = {"ANCHOR_CHAIN__RPC": legacy.node.url}
+    own.run("run", "--once", env=env).refused(30, "the gas price is 200 gwei, the fee cap 100 gwei")
+
+
+def test_a_legacy_transaction_is_replaced_at_the_same_nonce(own: Site, legacy: Legacy) -> None:
+    ask(own.url, "evm_setAutomine", False)
+    before = nonce(own.url)
+    clock = FastClock({150.0: lambda: ask(own.url, "anvil_mine", "0x1")})
+    run(own, legacy.node.url, clock)
+    offers = own.rows(
+        "SELECT nonce, max_fee, priority_fee FROM attempts WHERE head_size IS NOT NULL"
+        " ORDER BY max_fee"
+    )
+    assert [offer[0] for offer in offers] == [before] * 3
+    fees = [offer[1] for offer in offers]
+    assert fees == [3 * GWEI, 3_375_000_000, 3_796_875_000]
+    assert all(fee == tip for _, fee, tip in offers)
+    assert all(item[0] >= 0xC0 for item in raw(own))
+    assert own.anchors_on_chain() == [(1, 1)]
+    assert nonce(own.url) == before + 1
+
+
+def test_a_legacy_transaction_is_resumed_with_its_bytes(own: Site, legacy: Legacy) -> None:
+    own.edit("wait_seconds = 600", "wait_seconds = 5")
+    ask(own.url, "evm_setAutomine", False)
+    with pytest.raises(NotFinalError):
+        run(own, legacy.node.url)
+    ask(own.url, "anvil_dropAllTransactions")
+    ask(own.url, "evm_setAutomine", True)
+    run(own, legacy.node.url)
+    assert len(raw(own)) == 1
+    sent = [params[0] for params in legacy.node.asked("eth_sendRawTransaction")]
+    assert sent[0] == sent[-1]
+    assert own.anchors_on_chain() == [(1, 1)]
