@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.chaos import loses_request, loses_response, open_proxy, passes
 from support.command import ANCHOR, LAUNCHER
-from support.nodes import ask, nonce, open_proxy, stop_the_clock
+from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
@@ -117,7 +118,7 @@ def test_a_send_whose_answer_is_lost_is_looked_up_not_repeated(
     site = make(embedded)
     site.add("a", b"a")
     with open_proxy(embedded) as (proxy, url):
-        proxy.lose["eth_sendRawTransaction"] = ["response"]
+        proxy.on("eth_sendRawTransaction", loses_response)
         ran = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
     ran.expect(0, "the node did not answer; looking whether it took the transaction")
     assert len(proxy.sent()) == 1
@@ -132,7 +133,7 @@ def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
     site.add("a", b"a")
     sent_before = nonce(site.url)
     with open_proxy(embedded) as (proxy, url):
-        proxy.lose["eth_sendRawTransaction"] = ["request"]
+        proxy.on("eth_sendRawTransaction", loses_request)
         lost = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
         lost.refused(21, "sent but not included within 1 seconds", "goes on with the same nonce")
         assert nonce(site.url) == sent_before
@@ -149,7 +150,7 @@ def test_a_node_that_falls_silent_after_the_send_leaves_nothing_to_repeat(
     site = make(embedded)
     site.add("a", b"a")
     with open_proxy(embedded) as (proxy, url):
-        proxy.lose["eth_getTransactionReceipt"] = ["pass", "response"]
+        proxy.on("eth_getTransactionReceipt", passes, loses_response)
         silent = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
         silent.refused(20, "cannot be reached")
         site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
+from support.chaos import Call, loses_request, open_proxy, passes
 from support.clocks import FastClock
-from support.nodes import ask, nonce, open_proxy
+from support.nodes import ask, nonce
 from support.projects import Site, reading
 
 from anchor.chain.attempts import REPLACE_AFTER, Attempt, Slot
@@ -130,7 +131,7 @@ def test_the_older_one_may_be_included_all_the_same(stuck: Stuck) -> None:
     stuck.site.edit("wait_seconds = 5", "wait_seconds = 600")
     with open_proxy(stuck.node) as (proxy, url):
         # Known to the node already; then the replacement, which is lost.
-        proxy.lose["eth_sendRawTransaction"] = ["pass", "pass", "request"]
+        proxy.on("eth_sendRawTransaction", passes, passes, loses_request)
 
         def automine() -> None:
             ask(stuck.site.url, "evm_setAutomine", True)
@@ -173,7 +174,7 @@ def test_at_the_cap_the_same_bytes_are_offered_again_and_the_operator_is_told(
 def test_a_fee_below_the_base_fee_is_raised_at_once(stuck: Stuck) -> None:
     """The first attempt never reaches the pool, and the base fee rises past it."""
     with open_proxy(stuck.node) as (proxy, url):
-        proxy.lose["eth_sendRawTransaction"] = ["request"]
+        proxy.on("eth_sendRawTransaction", loses_request)
 
         def spike() -> None:
             ask(stuck.site.url, "anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
@@ -192,7 +193,7 @@ def test_a_refused_fee_that_cannot_be_raised_ends_the_run_with_the_nodes_words(
 ) -> None:
     stuck.site.edit("max_fee_gwei = 100", "max_fee_gwei = 4")
     with open_proxy(stuck.node) as (proxy, url):
-        proxy.lose["eth_sendRawTransaction"] = ["request"]
+        proxy.on("eth_sendRawTransaction", loses_request)
 
         def spike() -> None:
             ask(stuck.site.url, "anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
@@ -208,15 +209,12 @@ def test_a_refused_fee_that_cannot_be_raised_ends_the_run_with_the_nodes_words(
 
 def test_an_attempt_included_while_its_replacement_is_prepared_is_found(stuck: Stuck) -> None:
     with open_proxy(stuck.node) as (proxy, url):
-        answer = proxy.answer
 
-        def mine_before_the_second_call(body: bytes) -> bytes | None:
-            calls = [method for method, _ in proxy.calls]
-            if b'"eth_call"' in body and calls.count("eth_call") == 1:
-                stuck.mine()
-            return answer(body)
+        def mines_before(call: Call) -> bytes:
+            stuck.mine()
+            return call.forward()
 
-        proxy.answer = mine_before_the_second_call  # type: ignore[method-assign]
+        proxy.on("eth_call", passes, mines_before)
         stuck.run(url=url)
     assert any("AlreadyAnchored" in line for line in stuck.reports)
     assert len(stuck.attempts()) == 1

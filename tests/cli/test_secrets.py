@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from support.chaos import open_proxy
 from support.command import Ran, run_anchor, run_together, start_anchor
-from support.nodes import ask, nonce, open_proxy, send, serve
+from support.nodes import ask, nonce, send, serve
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
