@@ -1,6 +1,7 @@
 """Transactions that no block takes: replaced at the same nonce, up to the cap, never doubled.
 
-The node is a real anvil that mines when told; only the sender's clock runs fast.
+The nodes are a real anvil and a real hardhat 2 that mine when told; only the sender's clock runs
+fast.  Hardhat has geth's rules for replacing, and keeps what the base fee has overtaken.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
-from support.chaos import Call, loses_request, open_proxy, passes
+from support.chaos import Call, HasUrl, loses_request, open_proxy, passes
 from support.clocks import FastClock
+from support.hardhat import Hardhat, trust_newest_block
 from support.nodes import ask, nonce
 from support.projects import Site, reading
 
@@ -31,11 +33,11 @@ class Stuck:
     """A log with evidence to anchor, on a chain that mines only when told."""
 
     site: Site
-    node: Devnet
+    node: HasUrl
     reports: list[str] = field(default_factory=list)
 
     def mine(self) -> None:
-        ask(self.site.url, "anvil_mine", "0x1")
+        ask(self.site.url, "evm_mine")
 
     def run(self, clock: FastClock | None = None, url: str | None = None) -> Round:
         with self.site.open() as project, reading(url or self.site.url) as node:
@@ -65,6 +67,8 @@ class Stuck:
 
     def pooled(self) -> list[str]:
         """Return the hashes of the transactions that wait in the node's pool."""
+        if isinstance(self.node, Hardhat):
+            return [item["hash"] for item in ask(self.site.url, "eth_pendingTransactions")]
         pool = ask(self.site.url, "txpool_content")["pending"]
         return [item["hash"] for items in pool.values() for item in items.values()]
 
@@ -78,13 +82,24 @@ class Stuck:
         ]
 
 
-@pytest.fixture
-def stuck(make: Make, own_anvil: Devnet) -> Stuck:
-    site = make(own_anvil)
-    ask(site.url, "anvil_setIntervalMining", 0)
+def stop_mining(site: Site, node: HasUrl) -> Stuck:
+    if not isinstance(node, Hardhat):  # which has no interval to begin with
+        ask(site.url, "anvil_setIntervalMining", 0)
     ask(site.url, "evm_setAutomine", False)
     site.add("a.txt", b"a")
-    return Stuck(site, own_anvil)
+    return Stuck(site, node)
+
+
+@pytest.fixture(params=["own_anvil", "hardhat"])
+def stuck(make: Make, request: pytest.FixtureRequest) -> Stuck:
+    node = request.getfixturevalue(request.param)
+    return stop_mining(trust_newest_block(make(node)), node)
+
+
+@pytest.fixture
+def stuck_on_anvil(make: Make, own_anvil: Devnet) -> Stuck:
+    """For what hardhat does not do: it refuses no fee for being below the base fee."""
+    return stop_mining(make(own_anvil), own_anvil)
 
 
 def test_what_no_block_takes_is_replaced_each_minute_with_both_fees_an_eighth_higher(
@@ -171,7 +186,8 @@ def test_at_the_cap_the_same_bytes_are_offered_again_and_the_operator_is_told(
     assert stuck.site.anchors_on_chain() == [(1, 1)]
 
 
-def test_a_fee_below_the_base_fee_is_raised_at_once(stuck: Stuck) -> None:
+def test_a_fee_below_the_base_fee_is_raised_at_once(stuck_on_anvil: Stuck) -> None:
+    stuck = stuck_on_anvil
     """The first attempt never reaches the pool, and the base fee rises past it."""
     with open_proxy(stuck.node) as (proxy, url):
         proxy.on("eth_sendRawTransaction", loses_request)
@@ -189,8 +205,9 @@ def test_a_fee_below_the_base_fee_is_raised_at_once(stuck: Stuck) -> None:
 
 
 def test_a_refused_fee_that_cannot_be_raised_ends_the_run_with_the_nodes_words(
-    stuck: Stuck,
+    stuck_on_anvil: Stuck,
 ) -> None:
+    stuck = stuck_on_anvil
     stuck.site.edit("max_fee_gwei = 100", "max_fee_gwei = 4")
     with open_proxy(stuck.node) as (proxy, url):
         proxy.on("eth_sendRawTransaction", loses_request)
@@ -228,12 +245,14 @@ def test_a_sender_who_cannot_pay_more_keeps_the_transaction_it_has(stuck: Stuck)
     ((*_, fee, _),) = stuck.attempts()
     sender = ask(stuck.site.url, "eth_getTransactionByHash", stuck.hashes()[0])["from"]
     balance = ask(stuck.site.url, "eth_getBalance", sender, "latest")
-    ask(stuck.site.url, "anvil_setBalance", sender, hex(fee * 90_000))  # it takes up to 84,000 gas
+    ask(
+        stuck.site.url, "hardhat_setBalance", sender, hex(fee * 90_000)
+    )  # it takes up to 84,000 gas
     stuck.site.edit("wait_seconds = 5", f"wait_seconds = {int(1.5 * REPLACE_AFTER)}")
     error = stuck.fails()
     assert error.exit_code == ExitCode.FUNDS
     assert len(stuck.attempts()) == 1
-    ask(stuck.site.url, "anvil_setBalance", sender, balance)
+    ask(stuck.site.url, "hardhat_setBalance", sender, balance)
     stuck.run(FastClock({0.5 * REPLACE_AFTER: stuck.mine}))
     assert stuck.site.anchors_on_chain() == [(1, 1)]
 

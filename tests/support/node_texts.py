@@ -37,8 +37,8 @@ NODE_TEXTS: list[NodeText] = [
         ),
         (
             (
-                "insufficient funds for gas * price + value: balance 1, queued cost 1, tx bumped 2, "
-                "overshot 2"
+                "insufficient funds for gas * price + value: balance 1, queued cost 1, "
+                "tx bumped 2, overshot 2"
             ),
             Refusal.FUNDS,
         ),
