@@ -307,11 +307,11 @@ def answers(result: Any) -> Rule:
 
 
 def edits(change: Callable[[Any], Any]) -> Rule:
-    """The node's result, changed."""
+    """The node's result, changed, once there is one."""
 
     def rule(call: Call) -> bytes:
         message = json.loads(call.forward())
-        if "result" in message:
+        if message.get("result") is not None:
             message["result"] = change(message["result"])
         return json.dumps(message).encode()
 
