@@ -631,6 +631,7 @@ def test_a_relay_that_drops_what_it_took(own_faulty: Faulty) -> None:
         tx_hash = hash_keccak256(bytes.fromhex(call.params[0][2:]))
         return call.answer(result="0x" + tx_hash.hex())
 
+    own_faulty.site.edit("wait_seconds = 200", "wait_seconds = 400")
     own_faulty.proxy.always(SEND, swallows)
     own_faulty.run(FastClock({25 * 12.0: own_faulty.proxy.calm}))
     sent = own_faulty.proxy.sent()

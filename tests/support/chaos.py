@@ -390,6 +390,10 @@ class GethPool:
         self.refused = 0
         self._pooled: dict[int, tuple[str, int, int]] = {}
 
+    def take(self, tx_hash: str, *, number: int, tip: int, cap: int) -> None:
+        """Have a transaction that came another way."""
+        self._pooled[number] = (tx_hash, tip, cap)
+
     def __call__(self, call: Call) -> bytes:
         raw = bytes.fromhex(call.params[0][2:])
         assert raw[0] == 2
@@ -405,7 +409,7 @@ class GethPool:
                 return call.answer(error={"code": -32000, "message": text})
         answer = call.forward()
         if "result" in json.loads(answer):
-            self._pooled[number] = (tx_hash, tip, cap)
+            self.take(tx_hash, number=number, tip=tip, cap=cap)
         return answer
 
 

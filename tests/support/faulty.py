@@ -117,6 +117,7 @@ class Faulty:
 def open_faulty(make: Callable[..., Site], node: HasUrl, name: str = "project") -> Iterator[Faulty]:
     """Create a project on ``node`` behind a proxy, with one piece of evidence to anchor."""
     site = make(node, name)
+    site.edit("wait_seconds = 600", "wait_seconds = 200")
     site.add("a.txt", b"a")
     with open_proxy(node) as (proxy, url):
         yield Faulty(

@@ -289,5 +289,6 @@ NODE_TEXTS: list[NodeText] = [
 
 
 def texts_of(means: Refusal) -> list[NodeText]:
-    """Return each client's texts of one meaning."""
-    return [text for text in NODE_TEXTS if text.means is means]
+    """Return each client's texts of one meaning, those that clients share once."""
+    found = {node.text.lower(): node for node in reversed(NODE_TEXTS) if node.means is means}
+    return list(found.values())
