@@ -20,13 +20,16 @@ class Refusal(Enum):
     FEE_TOO_LOW = "the offered fee is below what the node takes now"
     NOT_YET = "the node has no room for it now, or waits for an earlier nonce"
     RATE_LIMITED = "whoever runs the node answers no more questions for a while"
+    REVERTED = "a contract refused the call, or it ran out of gas"
     OTHER = "anything else"
 
 
 # In the order they are tried.  Each begins at a word: "unknown transaction" is not known.
 _TEXTS: tuple[tuple[str, Refusal], ...] = (
-    # What a contract said is not what the node says, whatever its words.
-    ("revert", Refusal.OTHER),
+    # What a contract said is not what the node says, whatever its words.  Hardhat answers so to a
+    # transaction that it has included.
+    ("revert", Refusal.REVERTED),
+    ("ran out of gas", Refusal.REVERTED),  # hardhat (edr_provider/src/error.rs)
     # EIP-7702 and EIP-4844: of an authorisation's nonce, of the fee for blobs.
     ("authority nonce too low", Refusal.OTHER),  # geth core/txpool/errors.go, until 2025
     ("blob gas", Refusal.OTHER),  # geth core/error.go, besu RpcErrorType, reth

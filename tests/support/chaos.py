@@ -15,7 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
@@ -54,6 +54,11 @@ class Call:
         )
         with urllib.request.urlopen(request, timeout=30) as response:
             return bytes(response.read())
+
+    def forward_as(self, params: list[Any]) -> bytes:
+        """Ask the node with other parameters."""
+        message = {"jsonrpc": "2.0", "id": self.id, "method": self.method, "params": params}
+        return replace(self, body=json.dumps(message).encode()).forward()
 
     def answer(self, **members: Any) -> bytes:
         """Return a response to this call."""

@@ -86,10 +86,11 @@ class Faulty:
             found += [item for item in block["transactions"] if log in item["input"]]
         return found
 
-    def check(self, *, foreign: int = 0) -> None:
+    def check(self, *, foreign: int = 0, wasted: int = 0) -> None:
         """Check the log: one anchor a head, nothing unknown on chain, every nonce accounted for.
 
-        ``foreign`` is how many transactions others sent with the key.
+        ``foreign`` is how many transactions others sent with the key, ``wasted`` how many of ours
+        reverted.
         """
         self.check_claims()
         sizes = [size for size, _ in self.site.heads()]
@@ -104,7 +105,7 @@ class Faulty:
             assert number < nonce(self.node.url)
         sent = {item["hash"] for item in self.on_chain()}
         assert sent <= set(self.signed()), "a transaction that is in no journal"
-        assert len(sent) == len(anchored)
+        assert len(sent) == len(anchored) + wasted
         assert nonce(self.node.url) == self.first_nonce + len(sent) + foreign
 
     def check_claims(self) -> None:

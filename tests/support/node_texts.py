@@ -190,7 +190,7 @@ NODE_TEXTS: list[NodeText] = [
         ("intrinsic gas too high -- CallerGasLimitMoreThanBlock", Refusal.OTHER),
         ("Unknown transaction type not supported", Refusal.OTHER),
         ("Failed to decode transaction", Refusal.OTHER),
-        ("execution reverted: nonce too low", Refusal.OTHER),
+        ("execution reverted: nonce too low", Refusal.REVERTED),
     ),
     *_of(
         "hardhat",
@@ -255,12 +255,14 @@ NODE_TEXTS: list[NodeText] = [
             Refusal.OTHER,
         ),
         ("Transaction hash '0xabcd' doesn't exist on the blockchain.", Refusal.OTHER),
+        ("Transaction ran out of gas", Refusal.REVERTED),
+        ("Transaction reverted without a reason", Refusal.REVERTED),
         (
             (
                 "VM Exception while processing transaction: reverted with reason string "
                 "'insufficient funds'"
             ),
-            Refusal.OTHER,
+            Refusal.REVERTED,
         ),
     ),
     *_of(
