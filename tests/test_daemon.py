@@ -90,6 +90,11 @@ def test_many_leaves_are_sealed_before_the_interval_is_over(operator: Operator) 
     assert operator.sizes() == [1, 4]
 
 
+@pytest.mark.fault(
+    "E11",
+    how="the node is away for three rounds of the daemon",
+    then="asked again after 5, 10 and 20 seconds; one anchor",
+)
 def test_a_node_that_is_away_is_waited_for_and_nothing_is_sealed_meanwhile(
     operator: Operator, devnet: Devnet
 ) -> None:
@@ -132,6 +137,11 @@ def test_a_stop_ends_the_waiting_for_the_next_try(operator: Operator, devnet: De
     assert operator.clock.now < 102
 
 
+@pytest.mark.fault(
+    "E11",
+    how="the node is away for half an hour",
+    then="asked again every five minutes at least",
+)
 def test_retries_never_wait_longer_than_the_longest(operator: Operator, devnet: Devnet) -> None:
     with open_proxy(devnet) as (proxy, url):
         proxy.on("eth_chainId", *[loses_request] * 100)
@@ -156,6 +166,11 @@ def test_a_success_starts_the_waiting_anew(operator: Operator, devnet: Devnet) -
     assert failures[-1].text.endswith("again in 5 seconds")
 
 
+@pytest.mark.fault(
+    "E5",
+    how="the daemon's node is one of another chain",
+    then="exit code 32, nothing sealed",
+)
 def test_another_chain_ends_the_daemon(operator: Operator) -> None:
     operator.add("a")()
     with other_chain(4242) as url, pytest.raises(ChainGuardError, match="on chain 4242"):

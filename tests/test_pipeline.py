@@ -191,6 +191,11 @@ def absurd(method: str, params: list[Any], result: Any) -> Any:
     return hex(2**63) if method == "eth_getTransactionCount" else result
 
 
+@pytest.mark.fault(
+    "E10",
+    how="the only node gives two answers to what the next nonce is, or an absurd one",
+    then="exit code 20, nothing signed; an honest node's answer, one anchor",
+)
 @pytest.mark.parametrize("lie", [one_more_at_latest, one_less_at_a_hash, absurd])
 def test_a_nonce_that_cannot_be_believed_is_never_signed_for(
     site: Site, devnet: Devnet, lie: Callable[[str, list[Any], Any], Any]
@@ -296,6 +301,11 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
 SLOW = [drip_body, drip_headers]
 
 
+@pytest.mark.fault(
+    "E13",
+    how="headers or body come byte by byte",
+    then="given up in time, exit code 20",
+)
 @pytest.mark.parametrize("respond", SLOW)
 def test_a_node_that_answers_byte_by_byte_is_given_up_in_time(
     respond: Callable[[BaseHTTPRequestHandler, bytes], None],
@@ -310,6 +320,11 @@ def test_a_node_that_answers_byte_by_byte_is_given_up_in_time(
         rpc.close()
 
 
+@pytest.mark.fault(
+    "E13",
+    how="headers or body come byte by byte, in a process of its own",
+    then="the process ends at once",
+)
 @pytest.mark.parametrize("respond", SLOW)
 def test_a_process_ends_at_once_after_it_gave_a_node_up(
     respond: Callable[[BaseHTTPRequestHandler, bytes], None],

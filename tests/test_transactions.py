@@ -158,6 +158,11 @@ GWEI = 10**9
 WEI = st.integers(0, 10**30)
 
 
+@pytest.mark.fault(
+    "C2",
+    how="any base fee, suggested tip and cap",
+    then="within the cap, or a refusal",
+)
 @given(base_fee=WEI, suggested_tip=WEI, cap=WEI)
 def test_a_dynamic_fee_covers_the_base_fee_and_stays_under_the_cap(
     base_fee: int, suggested_tip: int, cap: int
@@ -244,6 +249,11 @@ FEES = st.builds(
 )
 
 
+@pytest.mark.fault(
+    "B4",
+    how="any two fees, market and cap",
+    then="both fields rise by an eighth at least, or there is no replacement",
+)
 @given(before=FEES, market=FEES, cap=WEI)
 def test_a_replacement_raises_both_fields_by_an_eighth_or_is_none(
     before: Fees, market: Fees, cap: int
@@ -263,6 +273,11 @@ def test_a_replacement_raises_both_fields_by_an_eighth_or_is_none(
         assert fees.max_fee == fees.priority_fee
 
 
+@pytest.mark.fault(
+    "B5",
+    how="tips of zero and one wei",
+    then="a wei more at least, rounded up",
+)
 @pytest.mark.parametrize(("fee", "raised"), [(0, 1), (1, 2), (8, 9), (9, 11), (GWEI, 1125000000)])
 def test_a_raised_fee_is_rounded_up(fee: int, raised: int) -> None:
     before = Fees(max_fee=fee, priority_fee=fee, legacy=True)

@@ -102,6 +102,11 @@ def stuck_on_anvil(make: Make, own_anvil: Devnet) -> Stuck:
     return stop_mining(make(own_anvil), own_anvil)
 
 
+@pytest.mark.fault(
+    "B2",
+    how="no block takes the transaction, for minutes",
+    then="replaced each minute at the same nonce, both fees an eighth higher; one anchor",
+)
 def test_what_no_block_takes_is_replaced_each_minute_with_both_fees_an_eighth_higher(
     stuck: Stuck,
 ) -> None:
@@ -119,6 +124,11 @@ def test_what_no_block_takes_is_replaced_each_minute_with_both_fees_an_eighth_hi
     stuck.check_settled()
 
 
+@pytest.mark.fault(
+    "B2",
+    how="no block takes the transaction for most of a minute",
+    then="the first one is waited for",
+)
 def test_nothing_is_replaced_before_its_time(stuck: Stuck) -> None:
     stuck.run(FastClock({0.9 * REPLACE_AFTER: stuck.mine}))
     assert len(stuck.attempts()) == 1
@@ -137,6 +147,11 @@ def test_a_replacement_carries_the_newest_head(stuck: Stuck) -> None:
     stuck.check_settled()
 
 
+@pytest.mark.fault(
+    "B8",
+    how="the replacement is lost and the replaced transaction is included",
+    then="its receipt counts; what the replacement carried follows by itself",
+)
 def test_the_older_one_may_be_included_all_the_same(stuck: Stuck) -> None:
     """The replacement, with a newer head, is lost on the way: what it carried follows by itself."""
     before = nonce(stuck.site.url)
@@ -165,6 +180,11 @@ def test_the_older_one_may_be_included_all_the_same(stuck: Stuck) -> None:
     stuck.check_settled()
 
 
+@pytest.mark.fault(
+    "C1",
+    how="no block takes the transaction, and the cap allows no higher fee",
+    then="the same bytes are offered again, exit code 30; with a higher cap one anchor",
+)
 def test_at_the_cap_the_same_bytes_are_offered_again_and_the_operator_is_told(
     stuck: Stuck,
 ) -> None:
@@ -186,6 +206,11 @@ def test_at_the_cap_the_same_bytes_are_offered_again_and_the_operator_is_told(
     assert stuck.site.anchors_on_chain() == [(1, 1)]
 
 
+@pytest.mark.fault(
+    "B7",
+    how="the base fee rises past a transaction that never reached the pool",
+    then="refused when offered again, and replaced at once; one anchor",
+)
 def test_a_fee_below_the_base_fee_is_raised_at_once(stuck_on_anvil: Stuck) -> None:
     stuck = stuck_on_anvil
     """The first attempt never reaches the pool, and the base fee rises past it."""
@@ -204,6 +229,11 @@ def test_a_fee_below_the_base_fee_is_raised_at_once(stuck_on_anvil: Stuck) -> No
     assert stuck.site.anchors_on_chain() == [(1, 1)]
 
 
+@pytest.mark.fault(
+    "C1",
+    how="the base fee rises past the transaction and past the cap",
+    then="exit code 30 with the node's words",
+)
 def test_a_refused_fee_that_cannot_be_raised_ends_the_run_with_the_nodes_words(
     stuck_on_anvil: Stuck,
 ) -> None:
@@ -224,6 +254,16 @@ def test_a_refused_fee_that_cannot_be_raised_ends_the_run_with_the_nodes_words(
     assert len(stuck.attempts()) == 1
 
 
+@pytest.mark.fault(
+    "B11",
+    how="the first transaction is included while its replacement is prepared",
+    then="no replacement is signed, its receipt counts; one anchor",
+)
+@pytest.mark.fault(
+    "C4",
+    how="the call of the replacement reverts, because the root is on chain",
+    then="no failure: the receipt of the first one counts; one anchor",
+)
 def test_an_attempt_included_while_its_replacement_is_prepared_is_found(stuck: Stuck) -> None:
     with open_proxy(stuck.node) as (proxy, url):
 
@@ -239,6 +279,11 @@ def test_an_attempt_included_while_its_replacement_is_prepared_is_found(stuck: S
     stuck.check_settled()
 
 
+@pytest.mark.fault(
+    "C3",
+    how="the balance suffices for the transaction, not for its replacement",
+    then="exit code 30, the first one goes on being offered; one anchor",
+)
 def test_a_sender_who_cannot_pay_more_keeps_the_transaction_it_has(stuck: Stuck) -> None:
     stuck.site.edit("wait_seconds = 600", "wait_seconds = 5")
     stuck.fails()
