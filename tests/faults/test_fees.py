@@ -341,6 +341,22 @@ def test_a_revert_told_as_a_refusal(make: Make, hardhat: Hardhat) -> None:
 
 @pytest.mark.fault(
     "C5",
+    how="the node cannot run the call or the estimate: an internal error, a time-out, no state",
+    then="exit code 20, nothing signed; the next run finishes",
+)
+@pytest.mark.xfail(reason="whatever the node says is taken for the registry's refusal: 32, not 20")
+@pytest.mark.parametrize("method", ["eth_call", "eth_estimateGas"])
+@pytest.mark.parametrize(
+    "text", ["internal error", "execution aborted (timeout = 5s)", "header not found"]
+)
+def test_a_node_that_cannot_run_the_call(on_anvil: Faulty, method: str, text: str) -> None:
+    on_anvil.proxy.on(method, refuses(text))
+    on_anvil.fails(ExitCode.CANNOT_CHECK, text)
+    on_anvil.finishes()
+
+
+@pytest.mark.fault(
+    "C5",
     how="an estimate that is null, negative, a float or larger than any block",
     then="exit code 20, nothing signed; the next run finishes",
 )

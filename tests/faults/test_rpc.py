@@ -36,11 +36,12 @@ from support.chaos import (
     redirects,
     refuses,
     refuses_after,
+    splits,
 )
 from support.clocks import FastClock
 from support.faulty import Faulty, open_faulty
 from support.node_texts import texts_of
-from support.nodes import ask, nonce, send, serve, stop_the_clock
+from support.nodes import ask, nonce, other_chain, send, serve, stop_the_clock
 from support.operators import Operator
 from support.projects import Site, make_site, reading
 
@@ -49,7 +50,7 @@ from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.node import Node
 from anchor.chain.refusals import Refusal
 from anchor.chain.rpc import Rpc
-from anchor.errors import ExitCode, NodeFaultError, NodeUnreachableError
+from anchor.errors import AnchorError, ExitCode, NodeFaultError, NodeUnreachableError
 from anchor.registry.keccak import hash_keccak256
 from anchor.types import Hash32
 
@@ -160,6 +161,32 @@ def test_an_answer_that_is_none_ends_the_run_and_costs_nothing(
     break_once(faulty, RECEIPT, BROKEN[kind], "receipt")
     assert len(faulty.signed()) == 2
     injected(2)
+
+
+@pytest.mark.fault(
+    "E8",
+    how="a right answer that holds a member twice, or NaN where nobody looks",
+    then="exit code 20: what readers read differently is no answer",
+)
+@pytest.mark.parametrize(
+    ("members", "text"),
+    [
+        ('"result": "0x1", "result": "0x7a69"', "a member twice"),
+        ('"result": "0x7a69", "result": "0x7a69"', "a member twice"),
+        ('"result": "0x7a69", "id": %d', "a member twice"),
+        ('"result": "0x7a69", "extra": {"a": 1, "a": 1}', "a member twice"),
+        ('"result": "0x7a69", "extra": NaN', "the number NaN"),
+        ('"result": "0x7a69", "extra": -Infinity', "the number -Infinity"),
+    ],
+)
+def test_what_readers_read_differently_is_no_answer(still: Devnet, members: str, text: str) -> None:
+    def rule(call: Call) -> bytes:
+        return b'{"jsonrpc": "2.0", "id": %d, ' % call.id + (
+            members.replace("%d", str(call.id)).encode() + b"}"
+        )
+
+    with pytest.raises(NodeFaultError, match=text):
+        answer_of(rule, 5.0)(still)
 
 
 @pytest.mark.slow
@@ -315,6 +342,41 @@ def test_a_node_that_falls_back_to_an_earlier_state_doubles_nothing(faulty: Faul
     faulty.site.add("b", b"b")
     faulty.finishes()
     assert len(faulty.signed()) == len(set(faulty.proxy.sent())) == 2
+
+
+@pytest.mark.fault(
+    "E4",
+    how="behind the one address another chain with our id answers every second, third, … time",
+    then="exit code 32 or 20, or a true anchor; nothing on the other chain, at worst one of ours "
+    "reverts; afterwards one anchor",
+)
+def test_an_address_behind_which_two_chains_answer(faulty: Faulty, injected: Injected) -> None:
+    refused = 0
+    with other_chain(31337) as url:
+        for right in range(1, 9):
+            faulty.site.add(f"{right}", f"{right}".encode())
+            faulty.proxy.always(ANY, splits(*[faulty.node.url] * right, url))
+            try:
+                faulty.run()
+            except AnchorError as error:
+                assert error.exit_code in (ExitCode.CHAIN_GUARD, ExitCode.CANNOT_CHECK)
+                refused += 1
+            faulty.check_claims()
+        assert refused >= 4
+        assert nonce(url) == 0
+    # A call that the other chain ran for us may have reverted on ours: known once it is final.
+    faulty.proxy.calm()
+    wasted = 0
+    for item in faulty.on_chain():
+        wasted += ask(faulty.node.url, RECEIPT, item["hash"])["status"] == "0x0"
+    if wasted:
+        for _ in range(4):
+            faulty.mine()
+        faulty.fails(ExitCode.CHAIN_GUARD, "was included and reverted")
+    faulty.run()
+    faulty.check(wasted=wasted)
+    assert wasted <= 1
+    injected(8)
 
 
 # Receipts

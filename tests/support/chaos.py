@@ -371,11 +371,6 @@ class Recording:
         return json.dumps([call.method, call.params])
 
 
-def asks(url: str) -> Rule:
-    """Another node answers."""
-    return lambda call: call.forward(url)
-
-
 def splits(*urls: str) -> Rule:
     """The nodes behind one address answer in turn."""
     turn = itertools.cycle(urls)
