@@ -69,7 +69,7 @@ def node(request: pytest.FixtureRequest) -> HasUrl:
 def log(make: Callable[..., Site], request: pytest.FixtureRequest) -> Site:
     """A log with one anchor, whose journal is settled."""
     node = request.getfixturevalue(getattr(request, "param", "embedded"))
-    site = trust_newest_block(make(node))
+    site = trust_newest_block(make(node), node)
     site.add("first", b"first")
     site.anchor()
     return site
@@ -138,7 +138,7 @@ def test_a_kill_while_deploying_deploys_once(make: Callable[..., Site], own_anvi
 def test_a_send_whose_answer_is_lost_is_looked_up_not_repeated(
     make: Callable[..., Site], node: HasUrl
 ) -> None:
-    site = trust_newest_block(make(node))
+    site = trust_newest_block(make(node), node)
     site.add("a", b"a")
     with open_proxy(node) as (proxy, url):
         proxy.on("eth_sendRawTransaction", loses_response)
@@ -156,7 +156,7 @@ def test_a_send_whose_answer_is_lost_is_looked_up_not_repeated(
 def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
     make: Callable[..., Site], node: HasUrl
 ) -> None:
-    site = trust_newest_block(make(node))
+    site = trust_newest_block(make(node), node)
     site.edit("wait_seconds = 600", "wait_seconds = 1")
     site.add("a", b"a")
     sent_before = nonce(site.url)
@@ -180,7 +180,7 @@ def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
 def test_a_node_that_falls_silent_after_the_send_leaves_nothing_to_repeat(
     make: Callable[..., Site], node: HasUrl
 ) -> None:
-    site = trust_newest_block(make(node))
+    site = trust_newest_block(make(node), node)
     site.add("a", b"a")
     with open_proxy(node) as (proxy, url):
         proxy.on("eth_getTransactionReceipt", passes, loses_response)

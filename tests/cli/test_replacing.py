@@ -93,7 +93,7 @@ def stop_mining(site: Site, node: HasUrl) -> Stuck:
 @pytest.fixture(params=["own_anvil", "hardhat"])
 def stuck(make: Make, request: pytest.FixtureRequest) -> Stuck:
     node = request.getfixturevalue(request.param)
-    return stop_mining(trust_newest_block(make(node)), node)
+    return stop_mining(trust_newest_block(make(node), node), node)
 
 
 @pytest.fixture

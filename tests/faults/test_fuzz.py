@@ -80,7 +80,7 @@ class Says:
     then="a value within its bounds, or exit code 20",
 )
 @given(result=JSON)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_any_result_is_a_value_or_cannot_be_checked(result: Any) -> None:
     for question in QUESTIONS.values():
         try:
@@ -123,7 +123,7 @@ _ANSWERS = st.one_of(
     then="a result that is the answer to this request, or exit code 20",
 )
 @given(answer=_ANSWERS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_answer_is_a_result_or_cannot_be_checked(
     mirror: tuple[list[bytes], str], answer: bytes
 ) -> None:
@@ -221,7 +221,7 @@ def check_all(faulty: Faulty) -> None:
     "times over",
     then="an exit code of the table; the next honest run finishes; one anchor for each head",
 )
-@pytest.mark.parametrize("examples", [20, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [12, pytest.param(100, marks=pytest.mark.slow)])
 def test_no_answer_breaks_the_transaction_manager(
     meddled: Faulty, injected: Callable[[int], None], examples: int
 ) -> None:
