@@ -186,8 +186,10 @@ def meddle_and_finish(faulty: Faulty, method: str, count: int, member: str, valu
     before = len(faulty.site.heads())
     faulty.proxy.calm()
     faulty.site.add(f"{method} {nonce(faulty.node.url)} {before}", repr((member, value)).encode())
+    # The nonce is asked for twice; the only node there is, lying twice alike, would be believed.
+    times = 1 if method == "eth_getTransactionCount" else 3
     rule = edits(replaced(member, value))
-    faulty.proxy.on(method, *[Call.forward] * count, *[rule] * 3)
+    faulty.proxy.on(method, *[Call.forward] * count, *[rule] * times)
     try:
         faulty.run()
     except AnchorError as error:
@@ -217,8 +219,8 @@ def check_all(faulty: Faulty) -> None:
 
 @pytest.mark.fault(
     "E10",
-    how="any JSON for an answer, or a member of it, of any method in the midst of a run, three "
-    "times over",
+    how="any JSON for an answer, or a member of it, of any method in the midst of a run, up to "
+    "three times over",
     then="an exit code of the table; the next honest run finishes; one anchor for each head",
 )
 @pytest.mark.parametrize("examples", [12, pytest.param(100, marks=pytest.mark.slow)])
