@@ -1,4 +1,7 @@
-"""HTTP with bounds: every answer limited in bytes, in time and in depth, and no redirect followed.
+"""HTTP with bounds: every answer limited in bytes, in time and in depth, as it is sent.
+
+No redirect is followed and nothing is unpacked: a compressed kilobyte can hold a gigabyte, and a
+body compressed several times over far more than that.
 
 Who uses it decides what a failure means; nothing here ever quotes a URL, where keys live.
 """
@@ -13,7 +16,8 @@ from typing import Any
 
 import requests
 
-_CHUNK = 1 << 16
+# Small, because a reader that was given up notices between two of them.
+_CHUNK = 1 << 12
 # A block nests four deep.  json recurses in C, and eth's libraries raise Python's recursion limit
 # so far that a tower of brackets would run out of stack and take the process with it.
 _MAX_DEPTH = 32
@@ -22,14 +26,18 @@ _DEPTH_CHANGE = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 
 class BadResponse(Exception):
-    """The response cannot be read: too long, nested too deeply, or a redirect."""
+    """The response is not read: too long, nested too deeply, compressed, or a redirect."""
 
 
 class BoundedSession(requests.Session):
-    """A session that bounds every response in bytes and in time, and follows no redirect."""
+    """A session that bounds every response in bytes and in time.
+
+    It follows no redirect and unpacks nothing.
+    """
 
     def __init__(self, *, timeout: float, max_bytes: int, is_json: bool = True) -> None:
         super().__init__()
+        self.headers["Accept-Encoding"] = "identity"
         self._is_json = is_json
         self._timeout = timeout
         self._max_bytes = max_bytes
@@ -47,12 +55,13 @@ class BoundedSession(requests.Session):
     def _within_time(self, send: Callable[[dict[str, Any]], requests.Response]) -> Any:
         # requests bounds each single wait, not their sum: a server that sends a byte a second
         # would hold us for hours.  So the exchange has a thread of its own, left behind at the
-        # deadline.
+        # deadline; it ends at the next chunk.
         outcome: SimpleQueue[requests.Response | BaseException] = SimpleQueue()
+        given_up = threading.Event()
 
         def exchange() -> None:
             try:
-                outcome.put(self._exchange(send))
+                outcome.put(self._exchange(send, given_up))
             except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
                 outcome.put(error)
 
@@ -60,19 +69,26 @@ class BoundedSession(requests.Session):
         try:
             result = outcome.get(timeout=self._timeout)
         except Empty:
+            given_up.set()
             raise requests.Timeout("the response took too long") from None
         if isinstance(result, BaseException):
             raise result
         return result
 
-    def _exchange(self, send: Callable[[dict[str, Any]], requests.Response]) -> requests.Response:
+    def _exchange(
+        self, send: Callable[[dict[str, Any]], requests.Response], given_up: threading.Event
+    ) -> requests.Response:
         bounds = {"allow_redirects": False, "stream": True, "timeout": self._timeout}
         response = send(bounds)
         with response:
             if response.is_redirect:
                 raise BadResponse("a redirect, which is never followed")
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise BadResponse("a compressed body, which was not asked for")
             body = bytearray()
             for chunk in response.iter_content(_CHUNK):
+                if given_up.is_set():
+                    break  # nobody waits for it any longer
                 body += chunk
                 if len(body) > self._max_bytes:
                     raise BadResponse(f"more than {self._max_bytes:,} bytes")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.chaos import loses_request, open_proxy
 from support.clocks import FastClock
-from support.nodes import nonce, open_proxy, other_chain
+from support.nodes import nonce, other_chain
 from support.operators import Operator
 from support.projects import make_site
 
@@ -89,12 +90,17 @@ def test_many_leaves_are_sealed_before_the_interval_is_over(operator: Operator) 
     assert operator.sizes() == [1, 4]
 
 
+@pytest.mark.fault(
+    "E11",
+    how="the node is away for three rounds of the daemon",
+    then="asked again after 5, 10 and 20 seconds; one anchor",
+)
 def test_a_node_that_is_away_is_waited_for_and_nothing_is_sealed_meanwhile(
     operator: Operator, devnet: Devnet
 ) -> None:
     operator.add("a")()
     with open_proxy(devnet) as (proxy, url):
-        proxy.lose["eth_chainId"] = ["request"] * 3
+        proxy.on("eth_chainId", *[loses_request] * 3)
         seen: list[list[int]] = []
         operator.clock.at = {12.0: lambda: seen.append(operator.sizes())}
         operator.run(until=60, url=url)
@@ -114,7 +120,7 @@ def test_what_was_sealed_and_not_anchored_is_anchored_without_anything_new(
     with open_proxy(devnet) as (proxy, url):
 
         def lose_one() -> None:
-            proxy.lose["eth_estimateGas"] = ["request"]
+            proxy.on("eth_estimateGas", loses_request)
             operator.add("a")()
 
         operator.clock.at = {10.0: lose_one}
@@ -125,15 +131,20 @@ def test_what_was_sealed_and_not_anchored_is_anchored_without_anything_new(
 
 def test_a_stop_ends_the_waiting_for_the_next_try(operator: Operator, devnet: Devnet) -> None:
     with open_proxy(devnet) as (proxy, url):
-        proxy.lose["eth_chainId"] = ["request"] * 100
+        proxy.on("eth_chainId", *[loses_request] * 100)
         operator.run(until=100, url=url)  # between the tries at 75 and 155
     assert set(operator.events()) == {"failed"}
     assert operator.clock.now < 102
 
 
+@pytest.mark.fault(
+    "E11",
+    how="the node is away for half an hour",
+    then="asked again every five minutes at least",
+)
 def test_retries_never_wait_longer_than_the_longest(operator: Operator, devnet: Devnet) -> None:
     with open_proxy(devnet) as (proxy, url):
-        proxy.lose["eth_chainId"] = ["request"] * 100
+        proxy.on("eth_chainId", *[loses_request] * 100)
         operator.run(until=2_000, url=url)
     waits = [item.text.rpartition("again in ")[2] for item in operator.happened]
     assert waits[:8] == [f"{number} seconds" for number in (5, 10, 20, 40, 80, 160, 300, 300)]
@@ -142,10 +153,10 @@ def test_retries_never_wait_longer_than_the_longest(operator: Operator, devnet: 
 def test_a_success_starts_the_waiting_anew(operator: Operator, devnet: Devnet) -> None:
     operator.add("a")()
     with open_proxy(devnet) as (proxy, url):
-        proxy.lose["eth_chainId"] = ["request", "request"]
+        proxy.on("eth_chainId", loses_request, loses_request)
 
         def lose_one() -> None:
-            proxy.lose["eth_chainId"] = ["request"]
+            proxy.on("eth_chainId", loses_request)
             operator.add("b")()
 
         operator.clock.at = {100.0: lose_one}
@@ -155,6 +166,11 @@ def test_a_success_starts_the_waiting_anew(operator: Operator, devnet: Devnet) -
     assert failures[-1].text.endswith("again in 5 seconds")
 
 
+@pytest.mark.fault(
+    "E5",
+    how="the daemon's node is one of another chain",
+    then="exit code 32, nothing sealed",
+)
 def test_another_chain_ends_the_daemon(operator: Operator) -> None:
     operator.add("a")()
     with other_chain(4242) as url, pytest.raises(ChainGuardError, match="on chain 4242"):
@@ -177,7 +193,7 @@ def test_a_stop_lets_the_transaction_on_its_way_finish(operator: Operator, devne
     operator.add("a")()
     with open_proxy(devnet) as (proxy, url):
         # The node takes the bytes and is then silent about them for a while.
-        proxy.lose["eth_sendRawTransaction"] = ["request"]
+        proxy.on("eth_sendRawTransaction", loses_request)
         operator.run(until=1, url=url, grace=60.0)
     # The bytes were lost, and offered again 40 seconds later.
     assert operator.events() == ["anchored"]
@@ -191,7 +207,7 @@ def test_a_stop_cuts_off_what_takes_too_long_and_the_next_run_goes_on(
     operator.add("a")()
     before = nonce(operator.site.url)
     with open_proxy(devnet) as (proxy, url):
-        proxy.lose["eth_sendRawTransaction"] = ["request"] * 50
+        proxy.on("eth_sendRawTransaction", *[loses_request] * 50)
         operator.run(until=1, url=url, grace=20.0)
     assert operator.events() == ["cut off"]
     assert operator.clock.now < 30

@@ -8,17 +8,16 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.chaos import lies, loses_request, open_proxy
 from support.command import environment, snapshot
-from support.nodes import nonce, open_proxy, send, serve
+from support.nodes import nonce, send, serve
 from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import Devnet, open_devnet
@@ -203,23 +202,6 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 # Whom the sender believes
 
 
-@contextmanager
-def lying(site: Site, lie: Callable[[str, list[Any], Any], Any]) -> Iterator[str]:
-    """Run a node that answers as the site's does, but for what ``lie`` makes of a result."""
-
-    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
-        message = json.loads(body)
-        request = urllib.request.Request(site.url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as response:
-            answer = json.loads(response.read())
-        if "result" in answer:
-            answer["result"] = lie(message["method"], message["params"], answer["result"])
-        send(handler, 200, json.dumps(answer).encode())
-
-    with serve(respond) as url:
-        yield url
-
-
 def one_more_at_latest(method: str, params: list[Any], result: Any) -> Any:
     is_asked = method == "eth_getTransactionCount" and params[1] == "latest"
     return hex(int(result, 16) + 1) if is_asked else result
@@ -234,14 +216,20 @@ def absurd(method: str, params: list[Any], result: Any) -> Any:
     return hex(2**63) if method == "eth_getTransactionCount" else result
 
 
+@pytest.mark.fault(
+    "E10",
+    how="the only node gives two answers to what the next nonce is, or an absurd one",
+    then="exit code 20, nothing signed; an honest node's answer, one anchor",
+)
 @pytest.mark.parametrize("lie", [one_more_at_latest, one_less_at_a_hash, absurd])
 def test_a_nonce_that_cannot_be_believed_is_never_signed_for(
-    site: Site, lie: Callable[[str, list[Any], Any], Any]
+    site: Site, devnet: Devnet, lie: Callable[[str, list[Any], Any], Any]
 ) -> None:
     site.add("a.txt", b"a")
     signed = site.rows("SELECT count(*) FROM attempts")
     sent = nonce(site.url)
-    with lying(site, lie) as url:
+    with open_proxy(devnet) as (proxy, url):
+        proxy.always("eth_getTransactionCount", lies(lie))
         error = refusal(lambda: anchored(site, url))
     assert error.exit_code == ExitCode.CANNOT_CHECK
     assert site.rows("SELECT count(*) FROM attempts") == signed
@@ -261,7 +249,7 @@ def test_a_key_is_not_changed_while_its_transaction_is_unsettled(
         manager.send(Intent(to=config.registry, data=call, head_size=None))
     site.add("a.txt", b"a")
     with open_proxy(devnet) as (proxy, url):
-        proxy.lose["eth_sendRawTransaction"] = ["request"] * 10
+        proxy.on("eth_sendRawTransaction", *[loses_request] * 10)
         assert refusal(lambda: anchored(site, url)).exit_code == ExitCode.NOT_FINAL
     signed = site.rows("SELECT hex(raw) FROM attempts ORDER BY signed_at")
     sent = nonce(site.url)
@@ -338,6 +326,11 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
 SLOW = [drip_body, drip_headers]
 
 
+@pytest.mark.fault(
+    "E13",
+    how="headers or body come byte by byte",
+    then="given up in time, exit code 20",
+)
 @pytest.mark.parametrize("respond", SLOW)
 def test_a_node_that_answers_byte_by_byte_is_given_up_in_time(
     respond: Callable[[BaseHTTPRequestHandler, bytes], None],
@@ -352,6 +345,11 @@ def test_a_node_that_answers_byte_by_byte_is_given_up_in_time(
         rpc.close()
 
 
+@pytest.mark.fault(
+    "E13",
+    how="headers or body come byte by byte, in a process of its own",
+    then="the process ends at once",
+)
 @pytest.mark.parametrize("respond", SLOW)
 def test_a_process_ends_at_once_after_it_gave_a_node_up(
     respond: Callable[[BaseHTTPRequestHandler, bytes], None],

@@ -22,8 +22,8 @@ BlockId = str | int | Hash32
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
 # EIP-2681 allows 2^64 - 2; nobody has sent 2^48, and the store keeps 63 bits.
 _MAX_NONCE = 2**48
-# No block has this much, and the store keeps 63 bits.
-_MAX_GAS = 2**48
+# No chain lets one transaction take more; mainnet's own cap is 2^24 (EIP-7825).
+_MAX_GAS = 2**32
 _DATA = re.compile(r"0x([0-9a-f]{2})*")
 # "Unknown block" in the execution APIs (EIP-1474 and geth): what a node says to a tag it has not.
 _UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
@@ -196,7 +196,10 @@ class Node:
 
         Some nodes' own choice is the pending block, in which our unmined transaction has been run.
         """
-        return self._quantity("eth_estimateGas", _encode_call(sender, to, data), "latest")
+        gas = self._quantity("eth_estimateGas", _encode_call(sender, to, data), "latest")
+        if gas > _MAX_GAS:
+            raise NodeFaultError(f"{self._what('eth_estimateGas')} of {gas} is no block's")
+        return gas
 
     def send_raw_transaction(self, raw: bytes) -> None:
         """Hand a signed transaction to the node.

@@ -1,10 +1,13 @@
 """What a node's refusal of a transaction means: one table of texts, with their sources.
 
-Nodes agree on no error codes, so the texts decide; only the class drives logic.
+Nodes agree on no error codes, so the texts decide; only the class drives logic.  Whatever is not
+listed is ``OTHER``, which ends the run with the node's own words: a gas limit above the block's, a
+pool that keeps the account for blobs, a tip above the fee, a chain it does not serve.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 
@@ -15,33 +18,64 @@ class Refusal(Enum):
     NONCE_USED = "some transaction has used the nonce"
     FUNDS = "the sender cannot pay"
     FEE_TOO_LOW = "the offered fee is below what the node takes now"
+    NOT_YET = "the node has no room for it now, or waits for an earlier nonce"
+    RATE_LIMITED = "whoever runs the node answers no more questions for a while"
+    REVERTED = "a contract refused the call, or it ran out of gas"
     OTHER = "anything else"
 
 
+# In the order they are tried.  Each begins at a word: "unknown transaction" is not known.
 _TEXTS: tuple[tuple[str, Refusal], ...] = (
+    # What a contract said is not what the node says, whatever its words.  Hardhat answers so to a
+    # transaction that it has included.
+    ("revert", Refusal.REVERTED),
+    ("ran out of gas", Refusal.REVERTED),  # hardhat (edr_provider/src/error.rs)
+    # EIP-7702 and EIP-4844: of an authorisation's nonce, of the fee for blobs.
+    ("authority nonce too low", Refusal.OTHER),  # geth core/txpool/errors.go, until 2025
+    ("blob gas", Refusal.OTHER),  # geth core/error.go, besu RpcErrorType, reth
+    ("maxfeeperblobgas", Refusal.OTHER),  # hardhat (edr_provider/src/error.rs)
     ("already known", Refusal.KNOWN),  # geth core/txpool/errors.go, reth, erigon, nethermind
-    ("already imported", Refusal.KNOWN),  # anvil
-    ("known transaction", Refusal.KNOWN),  # besu, hardhat
+    ("already imported", Refusal.KNOWN),  # anvil (eth/error.rs)
+    ("known transaction", Refusal.KNOWN),  # besu RpcErrorType, hardhat (edr mem_pool)
+    ("existing txn with same hash", Refusal.KNOWN),  # erigon txpoolcfg.go
     ("alreadyknown", Refusal.KNOWN),  # nethermind AcceptTxResult, before its texts became geth's
-    ("nonce too low", Refusal.NONCE_USED),  # geth core/error.go, anvil, reth, hardhat
-    ("nonce_too_low", Refusal.NONCE_USED),  # besu
+    ("nonce too low", Refusal.NONCE_USED),  # geth core/error.go, and all who copy it
+    ("nonce_too_low", Refusal.NONCE_USED),  # besu TransactionInvalidReason
     ("oldnonce", Refusal.NONCE_USED),  # nethermind, before
-    ("insufficient funds", Refusal.FUNDS),  # geth core/error.go, anvil
-    ("doesn't have enough funds", Refusal.FUNDS),  # hardhat
-    ("upfront cost exceeds", Refusal.FUNDS),  # besu RpcErrorType
+    ("insufficient funds", Refusal.FUNDS),  # geth core/error.go, and all who copy it
+    ("doesn't have enough funds", Refusal.FUNDS),  # hardhat (edr mem_pool)
+    ("upfront cost exceeds account balance", Refusal.FUNDS),  # besu RpcErrorType
     ("insufficientfunds", Refusal.FUNDS),  # nethermind, before
-    ("underpriced", Refusal.FEE_TOO_LOW),  # geth core/txpool/errors.go
-    ("less than block base fee", Refusal.FEE_TOO_LOW),  # geth core/error.go, anvil
-    ("below block base fee", Refusal.FEE_TOO_LOW),  # hardhat
+    ("underpriced", Refusal.FEE_TOO_LOW),  # geth core/txpool/errors.go, and all who copy it
+    ("transaction gas price below minimum", Refusal.FEE_TOO_LOW),  # geth, since 2025
+    ("less than block base fee", Refusal.FEE_TOO_LOW),  # geth core/error.go, anvil, reth
+    ("below minimum required priority fee", Refusal.FEE_TOO_LOW),  # reth rpc-eth-types
+    ("could not replace existing tx", Refusal.FEE_TOO_LOW),  # erigon txpoolcfg.go, NotReplaced
+    ("fee too low", Refusal.FEE_TOO_LOW),  # erigon txpoolcfg.go
     ("gas price below configured minimum", Refusal.FEE_TOO_LOW),  # besu RpcErrorType
+    ("gas price below current base fee", Refusal.FEE_TOO_LOW),  # besu RpcErrorType
+    ("which has a basefeepergas of", Refusal.FEE_TOO_LOW),  # hardhat (edr_provider/src/error.rs)
+    ("which is below the minimum of", Refusal.FEE_TOO_LOW),  # hardhat, likewise
+    ("below block base fee", Refusal.FEE_TOO_LOW),  # hardhat, before edr
     ("feetoolow", Refusal.FEE_TOO_LOW),  # nethermind, before
+    ("replacementnotallowed", Refusal.FEE_TOO_LOW),  # nethermind, before
+    ("nonce too high", Refusal.NOT_YET),  # geth core/error.go, besu, hardhat, nethermind
+    ("nonce too far in future", Refusal.NOT_YET),  # nethermind TxPoolErrorMessages
+    ("nonce is too distant from current", Refusal.NOT_YET),  # besu RpcErrorType
+    ("noncegap", Refusal.NOT_YET),  # nethermind, before
+    ("txpool is full", Refusal.NOT_YET),  # geth legacypool.go, reth
+    ("sub-pool is full", Refusal.NOT_YET),  # erigon txpoolcfg.go
+    ("account limit exceeded", Refusal.NOT_YET),  # geth core/txpool/errors.go
+    ("rate limit", Refusal.RATE_LIMITED),  # many providers
+    ("request rate limited", Refusal.RATE_LIMITED),  # Infura
+    ("too many requests", Refusal.RATE_LIMITED),  # many providers
+    ("request limit reached", Refusal.RATE_LIMITED),  # QuickNode
+    ("compute units per second", Refusal.RATE_LIMITED),  # Alchemy
 )
+_PATTERNS = tuple((re.compile(rf"(?<![a-z]){re.escape(text)}"), kind) for text, kind in _TEXTS)
 
 
 def classify_refusal(reason: str) -> Refusal:
     """Return the class of a node's error text."""
     folded = reason.lower()
-    # hardhat and some proxies say "unknown transaction" for something else entirely.
-    if "unknown transaction" in folded:
-        return Refusal.OTHER
-    return next((kind for text, kind in _TEXTS if text in folded), Refusal.OTHER)
+    return next((kind for pattern, kind in _PATTERNS if pattern.search(folded)), Refusal.OTHER)

@@ -3,7 +3,8 @@
 web3's provider carries the requests; what would surprise an operator is switched off: it retries
 nothing by itself (resending is the transaction manager's decision), follows no redirect and no
 CCIP-Read, reads at most ``MAX_RESPONSE_BYTES``, and no message it produces holds the URL, where
-API keys live.
+API keys live.  Of an answer it takes only what JSON-RPC 2.0 allows: one object with the request's
+id, either a result or an error, no member twice.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
 from web3 import HTTPProvider
-from web3.types import RPCEndpoint
+from web3.types import RPCEndpoint, RPCResponse
 
+from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.chain.urls import describe_url
 from anchor.errors import NodeFaultError, NodeRefusedError, NodeUnreachableError
 from anchor.exchange import BadResponse, BoundedSession, describe_failure
@@ -54,6 +56,41 @@ for _name in ("web3.providers.HTTPProvider", "urllib3.connectionpool"):
     logging.getLogger(_name).addFilter(_hidden_in_logs)
 
 
+class _Refused(ValueError):
+    """JSON that readers read differently."""
+
+
+class _Provider(HTTPProvider):
+    """web3's provider, reading strictly; ``asked`` is the id of its last request."""
+
+    asked: int
+
+    def encode_rpc_request(self, method: RPCEndpoint, params: Any) -> bytes:
+        request = super().encode_rpc_request(method, params)
+        self.asked = json.loads(request)["id"]
+        return request
+
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
+        response: RPCResponse = json.loads(
+            raw_response.decode("utf-8"),
+            object_pairs_hook=_unique_members,
+            parse_constant=_refuse_constant,
+        )
+        return response
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _Refused("a member twice")
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _Refused(f"the number {name}")
+
+
 class Rpc:
     """One node, asked over HTTP."""
 
@@ -67,15 +104,13 @@ class Rpc:
         self._secrets = _find_secrets(url)
         _hidden_in_logs.secrets.update(self._secrets)
         self._session = BoundedSession(timeout=timeout, max_bytes=MAX_RESPONSE_BYTES)
-        self._provider = HTTPProvider(
-            url, session=self._session, exception_retry_configuration=None
-        )
+        self._provider = _Provider(url, session=self._session, exception_retry_configuration=None)
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
         """Send one request and return its ``result`` member, undecoded.
 
         Raises:
-            NodeUnreachableError: no answer, or an HTTP error.
+            NodeUnreachableError: no answer, an HTTP error, or a quota that is used up.
             NodeRefusedError: a JSON-RPC error object.
             NodeFaultError: anything that is not a JSON-RPC response.
         """
@@ -93,6 +128,10 @@ class Rpc:
                 f"the node {self.name} cannot be reached ({describe_failure(error)})",
                 hint="start the node, or point --rpc (or the configuration) at one that runs",
             ) from None
+        except _Refused as error:
+            raise NodeFaultError(
+                f"the node {self.name} answered {method} with JSON that holds {error}"
+            ) from None
         except (ValueError, TypeError, RecursionError):
             raise NodeFaultError(f"the node {self.name} answered {method} with no JSON") from None
         return self._result(method, response)
@@ -106,15 +145,24 @@ class Rpc:
             raise NodeFaultError(
                 f"the node {self.name} answered {method} with neither or both of result and error"
             )
+        # An error may come from somebody who could not read the request, and so not its id.
+        answered = response.get("id")
+        is_ours = type(answered) is int and answered == self._provider.asked
+        if not is_ours and not (answered is None and "error" in response):
+            raise NodeFaultError(
+                f"the node {self.name} answered {method} with the answer to another request"
+            )
         if "result" in response:
             return response["result"]
         error = response["error"]
-        if not isinstance(error, dict) or not isinstance(error.get("code"), int):
+        if not isinstance(error, dict) or type(error.get("code")) is not int:
             raise NodeFaultError(f"the node {self.name} answered {method} with a malformed error")
         reason = str(error.get("message", ""))
         for secret in self._secrets:  # a node may quote the request in its answer
             reason = reason.replace(secret, "(hidden)")
         reason = _printable(reason)
+        if classify_refusal(reason) is Refusal.RATE_LIMITED:  # HTTP status 429 in other words
+            raise NodeUnreachableError(f"the node {self.name} answers no {method} now: {reason}")
         data = error.get("data")
         if isinstance(data, dict):
             data = data.get("data")  # hardhat puts a revert's bytes one level deeper

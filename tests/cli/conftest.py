@@ -1,5 +1,16 @@
 """The fixtures of these tests."""
 
 from support.fixtures import anvil, anvil_path, bare_anvil, embedded, make, own_anvil, site
+from support.hardhat import hardhat, running_hardhat
 
-__all__ = ["anvil", "anvil_path", "bare_anvil", "embedded", "make", "own_anvil", "site"]
+__all__ = [
+    "anvil",
+    "anvil_path",
+    "bare_anvil",
+    "embedded",
+    "hardhat",
+    "make",
+    "own_anvil",
+    "running_hardhat",
+    "site",
+]

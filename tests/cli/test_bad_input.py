@@ -151,6 +151,11 @@ def test_arguments_that_make_no_sense_are_bad_usage(
     how="the node is exchanged for one of another chain with the same address",
     then="refused with exit code 32; nothing is sealed",
 )
+@pytest.mark.fault(
+    "E5",
+    how="a node of another chain id, and one of another genesis block",
+    then="exit code 32 (verify: 12), nothing sealed or sent",
+)
 def test_another_chain_or_a_restarted_devnet_stops_before_anything_happens(site: Site) -> None:
     file = site.add("a.txt", b"a")
     same_id = "another genesis block"
@@ -188,6 +193,11 @@ def test_a_devnet_project_is_never_made_on_another_chain(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault(
+    "E11",
+    how="the node is away",
+    then="exit code 20, nothing sealed",
+)
 def test_without_a_node_nothing_is_sealed_or_sent(site: Site, closed_url: str) -> None:
     site.add("a.txt", b"a")
     env = {"ANCHOR_CHAIN__RPC": closed_url}
@@ -427,6 +437,16 @@ def test_a_key_that_cannot_be_used_loses_nothing_and_the_right_one_goes_on(site:
     site.run("run", "--once").expect(0, "anchor 1 in block")
 
 
+@pytest.mark.fault(
+    "C3",
+    how="a balance of zero",
+    then="exit code 30; after a top-up one anchor",
+)
+@pytest.mark.fault(
+    "C1",
+    how="a base fee of five times the cap",
+    then="exit code 30; with a higher cap one anchor",
+)
 def test_without_funds_or_under_the_fee_cap_the_work_waits(
     make: MakeSite, own_anvil: Devnet
 ) -> None:

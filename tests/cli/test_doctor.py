@@ -319,7 +319,8 @@ def lying(site: Site) -> Iterator[dict[str, Any]]:
             result: Any = ask(real, message["method"], *message["params"])
             answer = {"jsonrpc": "2.0", "id": message["id"], "result": result}
         elif isinstance(lie, int):
-            answer = {"jsonrpc": "2.0", "id": 1, "error": {"code": lie, "message": "no"}}
+            answer = {"jsonrpc": "2.0", "id": message["id"]}
+            answer["error"] = {"code": lie, "message": "no"}
         else:
             answer = {"jsonrpc": "2.0", "id": message["id"], "result": lie}
         send(handler, 200, json.dumps(answer).encode())

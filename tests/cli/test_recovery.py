@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.chaos import HasUrl, loses_request, loses_response, open_proxy, passes
 from support.command import ANCHOR, LAUNCHER
-from support.nodes import ask, nonce, open_proxy, stop_the_clock
+from support.hardhat import trust_newest_block
+from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
@@ -56,16 +58,33 @@ def check_every_nonce_is_settled(site: Site) -> None:
     assert site.rows("SELECT count(*) FROM slots WHERE outcome IS NOT 'included'") == [(0,)]
 
 
+@pytest.fixture(params=["embedded", "hardhat"])
+def node(request: pytest.FixtureRequest) -> HasUrl:
+    """Both nodes that mine at once and never reorganise."""
+    found: HasUrl = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
-def log(make: Callable[..., Site], embedded: Devnet) -> Site:
+def log(make: Callable[..., Site], request: pytest.FixtureRequest) -> Site:
     """A log with one anchor, whose journal is settled."""
-    site = make(embedded)
+    node = request.getfixturevalue(getattr(request, "param", "embedded"))
+    site = trust_newest_block(make(node), node)
     site.add("first", b"first")
     site.anchor()
     return site
 
 
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: f"{crash[0]} {crash[3]}")
+# Between storing and sending is where nodes differ: hardhat's pool is not py-evm's.
+@pytest.mark.parametrize(
+    ("log", "crash"),
+    [
+        *(("embedded", crash) for crash in CRASHES),
+        *(("hardhat", crash) for crash in CRASHES[SAVED : SENT + 1]),
+    ],
+    indirect=["log"],
+    ids=lambda value: value if isinstance(value, str) else f"{value[0]} {value[3]}",
+)
 def test_after_a_kill_at_any_effect_the_next_run_anchors_once(
     log: Site, crash: tuple[str, ...]
 ) -> None:
@@ -111,28 +130,38 @@ def test_a_kill_while_deploying_deploys_once(make: Callable[..., Site], own_anvi
     assert nonce(site.url) == 2
 
 
+@pytest.mark.fault(
+    "E1",
+    how="the answer to the send is lost after the node took it, in a process of its own",
+    then="it is looked up, not repeated; one anchor",
+)
 def test_a_send_whose_answer_is_lost_is_looked_up_not_repeated(
-    make: Callable[..., Site], embedded: Devnet
+    make: Callable[..., Site], node: HasUrl
 ) -> None:
-    site = make(embedded)
+    site = trust_newest_block(make(node), node)
     site.add("a", b"a")
-    with open_proxy(embedded) as (proxy, url):
-        proxy.lose["eth_sendRawTransaction"] = ["response"]
+    with open_proxy(node) as (proxy, url):
+        proxy.on("eth_sendRawTransaction", loses_response)
         ran = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
     ran.expect(0, "the node did not answer; looking whether it took the transaction")
     assert len(proxy.sent()) == 1
     check_one_anchor_for_each_head(site)
 
 
+@pytest.mark.fault(
+    "E2",
+    how="the send never arrives, in a process of its own",
+    then="exit code 21; the next process sends the same bytes; one anchor",
+)
 def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
-    make: Callable[..., Site], embedded: Devnet
+    make: Callable[..., Site], node: HasUrl
 ) -> None:
-    site = make(embedded)
+    site = trust_newest_block(make(node), node)
     site.edit("wait_seconds = 600", "wait_seconds = 1")
     site.add("a", b"a")
     sent_before = nonce(site.url)
-    with open_proxy(embedded) as (proxy, url):
-        proxy.lose["eth_sendRawTransaction"] = ["request"]
+    with open_proxy(node) as (proxy, url):
+        proxy.on("eth_sendRawTransaction", loses_request)
         lost = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
         lost.refused(21, "sent but not included within 1 seconds", "goes on with the same nonce")
         assert nonce(site.url) == sent_before
@@ -143,13 +172,18 @@ def test_a_send_that_never_arrives_is_repeated_with_the_same_bytes(
     check_one_anchor_for_each_head(site)
 
 
+@pytest.mark.fault(
+    "E1",
+    how="the node falls silent after it took the send, in a process of its own",
+    then="exit code 20; the next process finds the anchor and sends nothing; one anchor",
+)
 def test_a_node_that_falls_silent_after_the_send_leaves_nothing_to_repeat(
-    make: Callable[..., Site], embedded: Devnet
+    make: Callable[..., Site], node: HasUrl
 ) -> None:
-    site = make(embedded)
+    site = trust_newest_block(make(node), node)
     site.add("a", b"a")
-    with open_proxy(embedded) as (proxy, url):
-        proxy.lose["eth_getTransactionReceipt"] = ["pass", "response"]
+    with open_proxy(node) as (proxy, url):
+        proxy.on("eth_getTransactionReceipt", passes, loses_response)
         silent = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
         silent.refused(20, "cannot be reached")
         site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)

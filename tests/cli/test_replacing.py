@@ -1,6 +1,7 @@
 """Transactions that no block takes: replaced at the same nonce, up to the cap, never doubled.
 
-The node is a real anvil that mines when told; only the sender's clock runs fast.
+The nodes are a real anvil and a real hardhat 2 that mine when told; only the sender's clock runs
+fast.  Hardhat has geth's rules for replacing, and keeps what the base fee has overtaken.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
+from support.chaos import Call, HasUrl, loses_request, open_proxy, passes
 from support.clocks import FastClock
-from support.nodes import ask, nonce, open_proxy
+from support.hardhat import Hardhat, trust_newest_block
+from support.nodes import ask, nonce
 from support.projects import Site, reading
 
 from anchor.chain.attempts import REPLACE_AFTER, Attempt, Slot
@@ -30,11 +33,11 @@ class Stuck:
     """A log with evidence to anchor, on a chain that mines only when told."""
 
     site: Site
-    node: Devnet
+    node: HasUrl
     reports: list[str] = field(default_factory=list)
 
     def mine(self) -> None:
-        ask(self.site.url, "anvil_mine", "0x1")
+        ask(self.site.url, "evm_mine")
 
     def run(self, clock: FastClock | None = None, url: str | None = None) -> Round:
         with self.site.lead() as project, reading(url or self.site.url) as node:
@@ -64,6 +67,8 @@ class Stuck:
 
     def pooled(self) -> list[str]:
         """Return the hashes of the transactions that wait in the node's pool."""
+        if isinstance(self.node, Hardhat):
+            return [item["hash"] for item in ask(self.site.url, "eth_pendingTransactions")]
         pool = ask(self.site.url, "txpool_content")["pending"]
         return [item["hash"] for items in pool.values() for item in items.values()]
 
@@ -77,18 +82,29 @@ class Stuck:
         ]
 
 
-@pytest.fixture
-def stuck(make: Make, own_anvil: Devnet) -> Stuck:
-    site = make(own_anvil)
-    ask(site.url, "anvil_setIntervalMining", 0)
+def stop_mining(site: Site, node: HasUrl) -> Stuck:
+    if not isinstance(node, Hardhat):  # which has no interval to begin with
+        ask(site.url, "anvil_setIntervalMining", 0)
     ask(site.url, "evm_setAutomine", False)
     site.add("a.txt", b"a")
-    return Stuck(site, own_anvil)
+    return Stuck(site, node)
+
+
+@pytest.fixture(params=["own_anvil", "hardhat"])
+def stuck(make: Make, request: pytest.FixtureRequest) -> Stuck:
+    node = request.getfixturevalue(request.param)
+    return stop_mining(trust_newest_block(make(node), node), node)
+
+
+@pytest.fixture
+def stuck_on_anvil(make: Make, own_anvil: Devnet) -> Stuck:
+    """For what hardhat does not do: it refuses no fee for being below the base fee."""
+    return stop_mining(make(own_anvil), own_anvil)
 
 
 @pytest.mark.fault(
     "B2",
-    how="no block takes the transaction for two and a half minutes",
+    how="no block takes the transaction, for minutes",
     then="replaced each minute at the same nonce, both fees an eighth higher; one anchor",
 )
 def test_what_no_block_takes_is_replaced_each_minute_with_both_fees_an_eighth_higher(
@@ -108,6 +124,11 @@ def test_what_no_block_takes_is_replaced_each_minute_with_both_fees_an_eighth_hi
     stuck.check_settled()
 
 
+@pytest.mark.fault(
+    "B2",
+    how="no block takes the transaction for most of a minute",
+    then="the first one is waited for",
+)
 def test_nothing_is_replaced_before_its_time(stuck: Stuck) -> None:
     stuck.run(FastClock({0.9 * REPLACE_AFTER: stuck.mine}))
     assert len(stuck.attempts()) == 1
@@ -128,8 +149,8 @@ def test_a_replacement_carries_the_newest_head(stuck: Stuck) -> None:
 
 @pytest.mark.fault(
     "B8",
-    how="the replacement is lost on the way and the older transaction is included",
-    then="found by its hash; the newer head follows with the next nonce",
+    how="the replacement is lost and the replaced transaction is included",
+    then="its receipt counts; what the replacement carried follows by itself",
 )
 def test_the_older_one_may_be_included_all_the_same(stuck: Stuck) -> None:
     """The replacement, with a newer head, is lost on the way: what it carried follows by itself."""
@@ -140,7 +161,7 @@ def test_the_older_one_may_be_included_all_the_same(stuck: Stuck) -> None:
     stuck.site.edit("wait_seconds = 5", "wait_seconds = 600")
     with open_proxy(stuck.node) as (proxy, url):
         # Known to the node already; then the replacement, which is lost.
-        proxy.lose["eth_sendRawTransaction"] = ["pass", "pass", "request"]
+        proxy.on("eth_sendRawTransaction", passes, passes, loses_request)
 
         def automine() -> None:
             ask(stuck.site.url, "evm_setAutomine", True)
@@ -161,8 +182,8 @@ def test_the_older_one_may_be_included_all_the_same(stuck: Stuck) -> None:
 
 @pytest.mark.fault(
     "C1",
-    how="the fee cap is reached while no block takes the transaction",
-    then="the same bytes are offered again; 30; a higher cap replaces them",
+    how="no block takes the transaction, and the cap allows no higher fee",
+    then="the same bytes are offered again, exit code 30; with a higher cap one anchor",
 )
 def test_at_the_cap_the_same_bytes_are_offered_again_and_the_operator_is_told(
     stuck: Stuck,
@@ -187,13 +208,14 @@ def test_at_the_cap_the_same_bytes_are_offered_again_and_the_operator_is_told(
 
 @pytest.mark.fault(
     "B7",
-    how="the base fee rises above what was offered, and the node has dropped it",
-    then="replaced at the same nonce at once",
+    how="the base fee rises past a transaction that never reached the pool",
+    then="refused when offered again, and replaced at once; one anchor",
 )
-def test_a_fee_below_the_base_fee_is_raised_at_once(stuck: Stuck) -> None:
+def test_a_fee_below_the_base_fee_is_raised_at_once(stuck_on_anvil: Stuck) -> None:
+    stuck = stuck_on_anvil
     """The first attempt never reaches the pool, and the base fee rises past it."""
     with open_proxy(stuck.node) as (proxy, url):
-        proxy.lose["eth_sendRawTransaction"] = ["request"]
+        proxy.on("eth_sendRawTransaction", loses_request)
 
         def spike() -> None:
             ask(stuck.site.url, "anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
@@ -207,12 +229,18 @@ def test_a_fee_below_the_base_fee_is_raised_at_once(stuck: Stuck) -> None:
     assert stuck.site.anchors_on_chain() == [(1, 1)]
 
 
+@pytest.mark.fault(
+    "C1",
+    how="the base fee rises past the transaction and past the cap",
+    then="exit code 30 with the node's words",
+)
 def test_a_refused_fee_that_cannot_be_raised_ends_the_run_with_the_nodes_words(
-    stuck: Stuck,
+    stuck_on_anvil: Stuck,
 ) -> None:
+    stuck = stuck_on_anvil
     stuck.site.edit("max_fee_gwei = 100", "max_fee_gwei = 4")
     with open_proxy(stuck.node) as (proxy, url):
-        proxy.lose["eth_sendRawTransaction"] = ["request"]
+        proxy.on("eth_sendRawTransaction", loses_request)
 
         def spike() -> None:
             ask(stuck.site.url, "anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
@@ -228,25 +256,22 @@ def test_a_refused_fee_that_cannot_be_raised_ends_the_run_with_the_nodes_words(
 
 @pytest.mark.fault(
     "B11",
-    how="the transaction is included while its replacement is prepared",
-    then="no error: the inclusion is found; nothing else is signed",
+    how="the first transaction is included while its replacement is prepared",
+    then="no replacement is signed, its receipt counts; one anchor",
 )
 @pytest.mark.fault(
     "C4",
-    how="the dry run reverts because the root is on chain already",
-    then="not a failure: the registry decides",
+    how="the call of the replacement reverts, because the root is on chain",
+    then="no failure: the receipt of the first one counts; one anchor",
 )
 def test_an_attempt_included_while_its_replacement_is_prepared_is_found(stuck: Stuck) -> None:
     with open_proxy(stuck.node) as (proxy, url):
-        answer = proxy.answer
 
-        def mine_before_the_second_call(body: bytes) -> bytes | None:
-            calls = [method for method, _ in proxy.calls]
-            if b'"eth_call"' in body and calls.count("eth_call") == 1:
-                stuck.mine()
-            return answer(body)
+        def mines_before(call: Call) -> bytes:
+            stuck.mine()
+            return call.forward()
 
-        proxy.answer = mine_before_the_second_call  # type: ignore[method-assign]
+        proxy.on("eth_call", passes, mines_before)
         stuck.run(url=url)
     assert any("AlreadyAnchored" in line for line in stuck.reports)
     assert len(stuck.attempts()) == 1
@@ -256,8 +281,8 @@ def test_an_attempt_included_while_its_replacement_is_prepared_is_found(stuck: S
 
 @pytest.mark.fault(
     "C3",
-    how="the balance covers the transaction and no dearer one",
-    then="not replaced; 30; included after a top-up",
+    how="the balance suffices for the transaction, not for its replacement",
+    then="exit code 30, the first one goes on being offered; one anchor",
 )
 def test_a_sender_who_cannot_pay_more_keeps_the_transaction_it_has(stuck: Stuck) -> None:
     stuck.site.edit("wait_seconds = 600", "wait_seconds = 5")
@@ -265,12 +290,14 @@ def test_a_sender_who_cannot_pay_more_keeps_the_transaction_it_has(stuck: Stuck)
     ((*_, fee, _),) = stuck.attempts()
     sender = ask(stuck.site.url, "eth_getTransactionByHash", stuck.hashes()[0])["from"]
     balance = ask(stuck.site.url, "eth_getBalance", sender, "latest")
-    ask(stuck.site.url, "anvil_setBalance", sender, hex(fee * 90_000))  # it takes up to 84,000 gas
+    ask(
+        stuck.site.url, "hardhat_setBalance", sender, hex(fee * 90_000)
+    )  # it takes up to 84,000 gas
     stuck.site.edit("wait_seconds = 5", f"wait_seconds = {int(1.5 * REPLACE_AFTER)}")
     error = stuck.fails()
     assert error.exit_code == ExitCode.FUNDS
     assert len(stuck.attempts()) == 1
-    ask(stuck.site.url, "anvil_setBalance", sender, balance)
+    ask(stuck.site.url, "hardhat_setBalance", sender, balance)
     stuck.run(FastClock({0.5 * REPLACE_AFTER: stuck.mine}))
     assert stuck.site.anchors_on_chain() == [(1, 1)]
 

@@ -205,6 +205,11 @@ def test_a_restored_store_seals_nothing_and_promises_nothing(site: Site) -> None
     assert site.rows("SELECT count(*) FROM waiting") == [(1,)]
 
 
+@pytest.mark.fault(
+    "E5",
+    how="a node of another genesis block, when receipts are written",
+    then="exit code 32, nothing changes",
+)
 def test_prove_and_upgrade_believe_no_chain_of_another_genesis(site: Site, anvil: Devnet) -> None:
     file = site.add("a.txt", b"a")
     site.run("seal").expect(0)

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from support.chaos import open_proxy
 from support.command import Ran, run_anchor, run_together, start_anchor
-from support.nodes import ask, nonce, open_proxy, send, serve
+from support.nodes import ask, nonce, send, serve
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
@@ -179,7 +180,12 @@ def echo(
 
 
 def rpc_error(said: str) -> str:
-    return json.dumps({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": said}})
+    return json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": said}})
+
+
+def rpc_result(body: bytes) -> Callable[[str], str]:
+    answer = {"jsonrpc": "2.0", "id": json.loads(body)["id"]}
+    return lambda said: json.dumps({**answer, "result": said})
 
 
 MISBEHAVIOUR: dict[str, Callable[[BaseHTTPRequestHandler, bytes], object]] = {
@@ -188,9 +194,7 @@ MISBEHAVIOUR: dict[str, Callable[[BaseHTTPRequestHandler, bytes], object]] = {
     "server error": lambda handler, _: echo(handler, 500, rpc_error),
     "redirect": lambda handler, _: echo(handler, 307, str, Location=f"/{PATH_KEY}"),
     "refusal that quotes the request": lambda handler, _: echo(handler, 200, rpc_error),
-    "result that quotes the request": lambda handler, _: echo(
-        handler, 200, lambda said: json.dumps({"jsonrpc": "2.0", "id": 1, "result": said})
-    ),
+    "result that quotes the request": lambda handler, body: echo(handler, 200, rpc_result(body)),
     "neither": lambda handler, _: echo(handler, 200, lambda said: json.dumps({said: said})),
     "list": lambda handler, _: echo(handler, 200, lambda said: json.dumps([said])),
     "deep": lambda handler, _: send(handler, 200, b"[" * 200_000),

@@ -227,7 +227,7 @@ def test_nodes_that_cannot_be_used_are_left_out_and_named(
 )
 def test_a_single_lying_node_cannot_invent_an_anchor(trio: Trio) -> None:
     chain = trio.open()
-    with trio.site.open() as project:
+    with trio.site.lead() as project:
         sealed = seal(project.database, "2026-01-01T00:00:00Z")
     assert sealed is not None
     anchor = 1 | 1 << 48 | 9 << 88 | 1_790_000_000 << 136  # size, sequence, block, time

@@ -583,7 +583,7 @@ def test_the_replaced_transaction_may_win_after_all(deep: Log) -> None:
     then="the store refuses it: one open nonce on a chain",
 )
 def test_the_store_takes_no_second_open_nonce(deep: Log) -> None:
-    with deep.site.open() as project:
+    with deep.site.lead() as project:
         journal = StoredJournal(project.database, utc_now)
         journal.reserve_slot(project.config.chain_id, DEV_ADDRESS, 1_000)
         with pytest.raises(ChainGuardError, match="the store contradicts itself"):

@@ -1,4 +1,4 @@
-"""Nodes for tests: questions to one, a proxy that loses messages, and servers that misbehave."""
+"""Nodes for tests: questions to one, another chain, and servers that misbehave."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from anchor.chain.devnet import DEV_ADDRESS, Devnet
+from anchor.chain.devnet import DEV_ADDRESS
 from anchor.chain.devnet.accounts import (
     CREATE2_PROXY,
     CREATE2_PROXY_CODE,
@@ -72,51 +72,6 @@ def other_chain(chain_id: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.stop()
-
-
-class Proxy:
-    """Stands in front of a node and loses what the rules in ``lose`` say.
-
-    ``lose[method]`` is a list of ``"request"`` (the node never sees it), ``"response"`` (the node
-    does it, nobody hears of it) or ``"pass"``, used up one for each call.
-    """
-
-    def __init__(self, node: Devnet) -> None:
-        self.lose: dict[str, list[str]] = {}
-        self.calls: list[tuple[str, list[Any]]] = []
-        self._node = node
-
-    def sent(self) -> list[str]:
-        """Return the raw transactions that were offered, in order."""
-        return [params[0] for method, params in self.calls if method == "eth_sendRawTransaction"]
-
-    def answer(self, body: bytes) -> bytes | None:
-        """Return what the client gets; None cuts the connection."""
-        message = json.loads(body)
-        method = message["method"]
-        self.calls.append((method, message["params"]))
-        rules = self.lose.get(method)
-        rule = rules.pop(0) if rules else "pass"
-        if rule == "request":
-            return None
-        response = _post(self._node.url, body)
-        return None if rule == "response" else response
-
-
-@contextmanager
-def open_proxy(node: Devnet) -> Iterator[tuple[Proxy, str]]:
-    """Run a proxy in front of ``node``; gives it and its URL."""
-    proxy = Proxy(node)
-
-    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
-        answer = proxy.answer(body)
-        if answer is None:
-            handler.close_connection = True
-            return
-        send(handler, 200, answer)
-
-    with serve(respond) as url:
-        yield proxy, url
 
 
 Respond = Callable[[BaseHTTPRequestHandler, bytes], None]
