@@ -1040,6 +1040,8 @@ def test_each_option_for_a_published_log_needs_one(option: dict[str, Any]) -> No
     [
         (["--key", "x"], "go with a published log"),
         (["--rebuild", "somewhere"], "--rebuild is for the project's own"),
+        (["--originals", "somewhere"], "--originals is for the project's own"),
+        (["--offline", "somewhere"], "--offline is for the project's own"),
         (["somewhere"], "there is no checkpoint"),
         (["http://127.0.0.1:1"], "did not answer"),
         (["somewhere", "--key", "x"], "key"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Colour, Output
 from anchor.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from anchor.pipeline.project import Project
 
 NAME = "audit"
 
@@ -36,13 +39,22 @@ def command(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make the project's tiles again from its store first.")
     ] = False,
+    originals: Annotated[
+        bool,
+        typer.Option(
+            "--originals", help="Hash the project's evidence files again, where they still are."
+        ),
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look at the project's store alone, ask no node.")
+    ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute a log from its leaves, and name everything that is not as it must be.
 
-    A published log is compared with the registry as well: no data of its operator is needed but
-    what is published.
+    All of it is compared with the registry's state. For a published log, no data of its operator
+    is needed but what is published.
     """
     output = Output(as_json=as_json)
     if place is None:
@@ -50,14 +62,17 @@ def command(
             raise UsageError(
                 "--trust, --rpc and --key go with a published log: name its DIR or URL"
             )
-        _audit_own(output, config_path, rebuild=rebuild)
-    elif rebuild:
-        raise UsageError("--rebuild is for the project's own tiles: name no DIR or URL")
+        _audit_own(output, config_path, rebuild=rebuild, originals=originals, offline=offline)
+    elif rebuild or originals or offline:
+        option = "--rebuild" if rebuild else "--originals" if originals else "--offline"
+        raise UsageError(f"{option} is for the project's own log: name no DIR or URL")
     else:
         _audit_published(output, place, trust=trust, rpc=rpc, key=key, config_path=config_path)
 
 
-def _audit_own(output: Output, config_path: Path | None, *, rebuild: bool) -> None:
+def _audit_own(
+    output: Output, config_path: Path | None, *, rebuild: bool, originals: bool, offline: bool
+) -> None:
     from anchor.cli.session import project_session
     from anchor.pipeline.auditing import audit_project, rebuild_tiles
     from anchor.store.lock import hold_lock
@@ -66,21 +81,72 @@ def _audit_own(output: Output, config_path: Path | None, *, rebuild: bool) -> No
         if rebuild:
             output.line(f"made the tiles of {rebuild_tiles(project):,} leaves again")
         audit = audit_project(project)
-    output.line(f"{audit.leaves:,} leaves in {audit.heads:,} heads, read again from the store")
-    for breach in audit.breaches:
+        output.line(f"{audit.leaves:,} leaves in {audit.heads:,} heads, read again from the store")
+        breaches, code = list(audit.breaches), ExitCode.DONE
+        members: dict[str, Any] = {"leaves": audit.leaves, "heads": audit.heads}
+        if originals:
+            members["originals"], changed = _audit_files(output, project)
+            breaches += changed
+        if not offline:
+            members["chain"], contradicted, code = _audit_chain(output, project)
+            breaches += contradicted
+    for breach in breaches:
         output.line(breach, mark="breach  ", colour=Colour.RED)
-    code = ExitCode.MISMATCH if audit.breaches else ExitCode.DONE
-    output.line("nothing is amiss" if not audit.breaches else f"exit code {int(code)}")
-    output.result(
-        {
-            "leaves": audit.leaves,
-            "heads": audit.heads,
-            "breaches": list(audit.breaches),
-            "exit_code": int(code),
-        }
-    )
+    code = ExitCode.MISMATCH if breaches else code
+    output.line("nothing is amiss" if not code else f"exit code {int(code)}")
+    output.result(members | {"breaches": breaches, "exit_code": int(code)})
     if code:
         raise typer.Exit(code)
+
+
+def _audit_chain(
+    output: Output, project: Project
+) -> tuple[dict[str, Any], tuple[str, ...], ExitCode]:
+    """Return what to tell, the breaches, and the code where the chain could not be compared."""
+    from anchor.cli.session import open_node
+    from anchor.errors import AnchorError
+    from anchor.pipeline.chainaudit import audit_chain
+    from anchor.verdict import verdict_of
+
+    try:
+        audit = audit_chain(project, open_node(project.config.rpc))
+    except AnchorError as error:
+        verdict = verdict_of(error).value
+        output.line(error.message, mark=f"chain: {verdict}  ", colour=Colour.YELLOW)
+        if error.hint:
+            output.line(f"  {error.hint}")
+        return {"verdict": verdict, "reason": error.message}, (), error.exit_code
+    output.line(
+        f"{audit.anchors:,} anchors in the registry, read in final block {audit.final.number:,}"
+    )
+    if audit.foreign_nonces:
+        output.line(f"{audit.foreign_nonces:,} nonces between ours were used by other programs")
+    members = {
+        "verdict": "fail" if audit.breaches else "pass",
+        "final_block": audit.final.number,
+        "final_block_hash": "0x" + audit.final.hash.hex(),
+        "anchors": audit.anchors,
+        "foreign_nonces": audit.foreign_nonces,
+    }
+    return members, audit.breaches, ExitCode.DONE
+
+
+def _audit_files(output: Output, project: Project) -> tuple[dict[str, Any], tuple[str, ...]]:
+    from anchor.executor import open_executor
+    from anchor.pipeline.auditing import limit_breaches
+    from anchor.pipeline.originals import Originals, audit_originals
+
+    found = Originals()
+    with open_executor() as executor:
+        changed = limit_breaches(audit_originals(project, executor, found))
+    output.line(
+        f"{found.equal:,} evidence files are as they were accepted, {found.missing:,} are not "
+        "there any more"
+    )
+    for problem in found.unreadable:
+        output.line(problem, mark="cannot tell  ", colour=Colour.YELLOW)
+    members = {"equal": found.equal, "missing": found.missing, "unreadable": found.unreadable}
+    return members, changed
 
 
 def _audit_published(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from sqlalchemy import Connection, delete, func, insert, literal, or_, select
 
@@ -193,3 +194,23 @@ def _load(connection: Connection, condition: object) -> Iterator[StoredEvidence]
             leaf=Hash32(row.leaf),
             leaf_index=row.leaf_index,
         )
+
+
+def count_lost_waiting(connection: Connection) -> int:
+    """Return how many places in the queue name evidence that is not there; should be none."""
+    joined = waiting.outerjoin(evidence, evidence.c.id == waiting.c.evidence_id)
+    return connection.execute(
+        select(func.count()).select_from(joined).where(evidence.c.id.is_(None))
+    ).scalar_one()
+
+
+def load_sources(connection: Connection) -> Iterator[tuple[str, list[Digests]]]:
+    """Yield each source with the digests of everything that was accepted from it, by name."""
+    rows = connection.execute(
+        select(evidence.c.source, evidence.c.sha256, evidence.c.sm3)
+        .where(or_(evidence.c.sha256.is_not(None), evidence.c.sm3.is_not(None)))
+        .order_by(evidence.c.source, evidence.c.id)
+        .execution_options(yield_per=1_000)
+    )
+    for source, group in groupby(rows, key=lambda row: str(row.source)):
+        yield source, [Digests(sha256=row.sha256, sm3=row.sm3, size=None) for row in group]
