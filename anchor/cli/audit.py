@@ -166,7 +166,7 @@ def _audit_published(
     from anchor.errors import AnchorError, CannotCheckError
     from anchor.logcheck import TITLES, check_log
     from anchor.notes import parse_verifier
-    from anchor.published import CHECKPOINT, open_source, read_tile
+    from anchor.published import CHECKPOINT, open_source, read_anchors, read_tile
     from anchor.verdict import Verdict, verdict_of
 
     verifier = None if key is None else parse_verifier(key)
@@ -196,6 +196,7 @@ def _audit_published(
             verifier=verifier,
             connect=nodes.connect,
             tell=tell,
+            anchored=lambda head: read_anchors(source, head),
         )
     except AnchorError as error:
         tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
