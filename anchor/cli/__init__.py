@@ -21,6 +21,7 @@ from anchor.cli import (
     export_log,
     init,
     prove,
+    restore,
     run,
     seal,
     source,
@@ -55,7 +56,7 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    explain, export_log, audit, demo,
+    explain, export_log, audit, restore, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 

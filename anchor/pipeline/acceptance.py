@@ -69,7 +69,7 @@ def _accept_batch(
     wanted: dict[bytes, Submission] = {}
     for submission in submissions:
         unique = random_bytes(SALT_BYTES) if again else b""
-        wanted.setdefault(_identify(submission, unique), submission)
+        wanted.setdefault(identify(submission, unique), submission)
     with project.database.write() as connection:
         known = known_identities(connection, list(wanted))
         now = datetime.now(UTC)
@@ -104,7 +104,8 @@ def _prepare(
     )
 
 
-def _identify(submission: Submission, unique: bytes) -> bytes:
+def identify(submission: Submission, unique: bytes = b"") -> bytes:
+    """Return what makes a repeated submission the same evidence, or with ``unique`` another."""
     digests = submission.digests
     parts = (
         submission.source.encode("utf-8", "surrogateescape"),
