@@ -38,9 +38,10 @@ def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafSource:
             stop = min(end, (start // _CHUNK + 1) * _CHUNK)
             first = start // BLOCK * BLOCK
             yield b"".join(
-                _read_whole(read, Tile(0, at // BLOCK, min(BLOCK, stop - at)))
+                # As wide as the source has it: a narrower one need not be there.
+                _read_whole(read, Tile(0, at // BLOCK, min(BLOCK, size - at)))
                 for at in range(first, stop, BLOCK)
-            )[(start - first) * HASH :]
+            )[(start - first) * HASH : (stop - first) * HASH]
             start = stop
 
     return LeafSource(name=name, size=size, read=read_chunks)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from anchor.chain.node import Node
-from anchor.chain.signer.keystore import find_keystore_address
+from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
 from anchor.chain.views import fetch_final_block
 from anchor.config import Config
 from anchor.durable import sync_folder
@@ -147,9 +147,10 @@ def fetch_event_sizes(config: Config, node: Node) -> frozenset[int]:
 
 def _check_pending(config: Config, node: Node, stores: Sequence[Database]) -> None:
     """Refuse while a transaction that the lost store may have sent is on its way."""
-    keystore = config.signer.keystore
-    key = None
+    keystore, key = config.signer.keystore, None
     with suppress(AnchorError):
+        if config.signer.ape_account is not None:
+            keystore = find_ape_keyfile(config.signer.ape_account)
         key = None if keystore is None else find_keystore_address(keystore)
     if key is None:
         return
@@ -289,10 +290,10 @@ def _move_aside(store: Path) -> Path | None:
 
     A write-ahead log that belongs to another file must never lie beside the new store.
     """
-    name = f"{store.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    name = f"{store.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     moved = store.with_name(name)
     if moved.exists():
-        raise ConfigError(f"{moved} exists already", hint="wait a second, then run again")
+        raise ConfigError(f"{moved} exists already", hint="run again")
     for suffix in ("-wal", "-shm", ""):
         with suppress(FileNotFoundError):
             store.with_name(store.name + suffix).replace(moved.with_name(name + suffix))

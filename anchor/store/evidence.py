@@ -37,11 +37,11 @@ class NewEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvidence:
-    """One accepted row; ``leaf_index`` is None until it is sealed."""
+    """One accepted row; ``leaf_index`` is None until it is sealed, ``record`` where it is lost."""
 
     id: int
     source: str
-    record: bytes
+    record: bytes | None
     leaf: Hash32
     leaf_index: int | None
 
