@@ -27,6 +27,7 @@ from anchor.cli import (
     source,
     stamp,
     status,
+    succeed,
     upgrade,
     verify,
 )
@@ -56,7 +57,7 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    explain, export_log, audit, restore, demo,
+    explain, export_log, audit, restore, succeed, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 

@@ -30,6 +30,7 @@ def command(
     """
     from anchor.pipeline.anchoring import check_standing, refresh_anchors
     from anchor.pipeline.publishing import publish_log
+    from anchor.pipeline.restoring import record_anchors
     from anchor.published import open_target
     from anchor.store.lock import hold_lock
 
@@ -39,6 +40,7 @@ def command(
         try:
             node = open_node(project.config.rpc)
             check_standing(project, node)
+            record_anchors(project, node)  # the published list has to be whole
             refresh_anchors(project, node)
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")

@@ -45,6 +45,13 @@ def command(
             help="Move a store that is there aside; what it holds is taken over first.",
         ),
     ] = False,
+    is_partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial",
+            help="Take leaves that lead to an earlier anchor only: enough for `anchor succeed`.",
+        ),
+    ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -83,9 +90,9 @@ def command(
         if backup is not None:
             stores[str(backup)] = _open_store(stack, replace(config, store=backup.resolve()))
         found = find_receipts([config.receipts, *(receipts or ())], config.log, RECEIPT_SUFFIX)
-        leaves, sizes = _find_leaves(config, node, place, stores)
+        leaves, sizes = _find_leaves(config, node, place, stores, is_partial=is_partial)
         remains = Remains(leaves=leaves, stores=list(stores.values()), receipts=found, sizes=sizes)
-        restored = restore_project(config, node, remains, output.note)
+        restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
     output.line(f"leaves from {restored.source}; {restored.anchors:,} anchors from the registry")
     output.line(
@@ -94,7 +101,8 @@ def command(
     output.line(f"{restored.waiting:,} pieces of evidence wait for a place in the log")
     if restored.moved is not None:
         output.line(f"the store that was there is now {restored.moved}")
-    output.line("Next: `anchor audit`, then go on as before.")
+    then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
+    output.line(f"Next: {then}.")
     output.result(
         {
             "size": restored.head.size,
@@ -118,7 +126,7 @@ def _open_store(stack: ExitStack, config: Config) -> Database:
 
 
 def _find_leaves(
-    config: Config, node: Node, place: str | None, stores: dict[str, Database]
+    config: Config, node: Node, place: str | None, stores: dict[str, Database], *, is_partial: bool
 ) -> tuple[list[LeafSource], frozenset[int]]:
     """Return where leaves may be, and the sizes that a published list of anchors speaks of."""
     from anchor.checkpoint import log_origin, open_checkpoint
@@ -134,7 +142,8 @@ def _find_leaves(
 
     leaves = [leaves_of_store(name, database) for name, database in stores.items()]
     head = fetch_head(config, node, "latest")
-    leaves.append(leaves_of_folder(TileFolder(config.tiles), head.anchor.size if head else 0))
+    least = head.anchor.size if head is not None and not is_partial else 0
+    leaves.append(leaves_of_folder(TileFolder(config.tiles), least))
     if place is None:
         return leaves, frozenset()
     source = open_source(place)

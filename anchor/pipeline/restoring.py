@@ -57,9 +57,17 @@ class Restored:
 
 
 def restore_project(
-    config: Config, node: Node, remains: Remains, report: Callable[[str], None]
+    config: Config,
+    node: Node,
+    remains: Remains,
+    report: Callable[[str], None],
+    *,
+    is_partial: bool = False,
 ) -> Restored:
     """Rebuild the store; ``check_chain`` and ``check_registry`` come first.
+
+    ``is_partial`` also takes leaves that lead to an earlier anchor only.  With such a store the log
+    cannot go on (a run refuses: the chain is ahead), but its owner can name a successor.
 
     Raises:
         ChainGuardError: the registry holds nothing of this log.
@@ -73,7 +81,12 @@ def restore_project(
             hint="restore the newest backup of the store, or begin with `anchor init`",
         )
     _check_pending(config, node, remains.stores)
-    source, edges = _choose_leaves(config, node, head, remains, report)
+    wanted = _find_sizes(config, node, head, remains)
+    if is_partial:
+        head, source, edges = _choose_part(config, node, head, remains, wanted)
+        report(f"{source.size:,} leaves from {source.name} lead to anchor {head.anchor.sequence}")
+    else:
+        source, edges = _choose_leaves(head, remains, wanted, report)
     anchored = _find_anchors(config, node, head, source, edges, report)
     building = config.store.with_name(f"{config.store.name}.restoring")
     _discard(building)
@@ -112,15 +125,19 @@ def record_anchors(project: Project, node: Node) -> int:
     Such there are after a crash between an inclusion and its note.  Returns how many they were.
     """
     config = project.config
+    head = fetch_head(config, node, "latest")
     with project.database.read() as connection:
-        known = {item.head.size for item in load_anchors(connection, config.chain_id)}
-        heads = [head for head in load_heads(connection) if head.size not in known]
+        anchors = load_anchors(connection, config.chain_id)
+        if head is None or len(anchors) >= head.anchor.sequence:
+            return 0
+        known = {item.head.size for item in anchors}
+        heads = [item for item in load_heads(connection) if item.size not in known]
     found = 0
-    for head in heads:
-        anchor = fetch_anchor(config, node, head.root, "latest")
-        if anchor is not None and anchor.size == head.size:
+    for item in heads:
+        anchor = fetch_anchor(config, node, item.root, "latest")
+        if anchor is not None and anchor.size == item.size:
             with project.database.write() as connection:
-                save_anchor(connection, config.chain_id, _reversible(head, anchor))
+                save_anchor(connection, config.chain_id, _reversible(item, anchor))
             found += 1
     return found
 
@@ -168,19 +185,42 @@ def _check_pending(config: Config, node: Node, stores: Sequence[Database]) -> No
         )
 
 
-def _choose_leaves(
-    config: Config,
-    node: Node,
-    head: RegistryHead,
-    remains: Remains,
-    report: Callable[[str], None],
-) -> tuple[LeafSource, dict[int, RightEdge]]:
-    """Return the longest run of leaves that leads to the registry's head, and its right edges."""
+def _find_sizes(config: Config, node: Node, head: RegistryHead, remains: Remains) -> set[int]:
+    """Return every size at which a head may have been sealed or anchored."""
     wanted = {head.anchor.size} | remains.sizes | remains.receipts.sizes
     for store in remains.stores:
         with store.read() as connection:
             wanted |= {item.size for item in load_heads(connection)}
-    wanted |= fetch_event_sizes(config, node)
+    return wanted | fetch_event_sizes(config, node)
+
+
+def _choose_part(
+    config: Config, node: Node, head: RegistryHead, remains: Remains, wanted: set[int]
+) -> tuple[RegistryHead, LeafSource, dict[int, RightEdge]]:
+    """Return the newest anchor to which leaves lead, those leaves, and their right edges."""
+    found: list[tuple[RegistryHead, LeafSource, dict[int, RightEdge]]] = []
+    for source in remains.leaves:
+        with suppress(AnchorError):
+            edges = compute_edges(source, wanted | {source.size})
+            for size in sorted(edges, reverse=True):
+                anchor = fetch_anchor(config, node, edges[size].root(), "latest")
+                if anchor is not None and anchor.size == size:
+                    part = replace(head, root=edges[size].root(), anchor=anchor)
+                    edges = {other: edge for other, edge in edges.items() if other <= size}
+                    found.append((part, replace(source, size=size), edges))
+                    break
+    if not found:
+        raise CannotCheckError(
+            "nothing that is left leads to any of the registry's anchors",
+            hint="name a published log or another backup",
+        )
+    return max(found, key=lambda item: item[1].size)
+
+
+def _choose_leaves(
+    head: RegistryHead, remains: Remains, wanted: set[int], report: Callable[[str], None]
+) -> tuple[LeafSource, dict[int, RightEdge]]:
+    """Return the longest run of leaves that leads to the registry's head, and its right edges."""
     refused: list[str] = []
     for source in sorted(remains.leaves, key=lambda source: source.size, reverse=True):
         if source.size < head.anchor.size:
@@ -200,8 +240,8 @@ def _choose_leaves(
     raise CannotCheckError(
         f"nothing that is left leads to the registry's head of {head.anchor.size} leaves, root "
         f"0x{head.root.hex()}",
-        hint="name a published log or another backup; without the leaves the log cannot go on, "
-        "and its owner closes it with `anchor succeed`",
+        hint="name a published log or another backup; without the leaves the log cannot go on: "
+        "`anchor restore --partial`, then `anchor succeed`",
     )
 
 

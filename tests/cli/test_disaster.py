@@ -147,6 +147,7 @@ def test_records_come_back_from_receipts(site: Site, tmp_path: Path) -> None:
     check_log_goes_on(site, "e")
 
 
+@pytest.mark.slow
 def test_evidence_that_only_the_backup_knows_waits_for_a_place(site: Site, tmp_path: Path) -> None:
     """It was accepted, but never sealed in the log that went on."""
     anchor_final(site, "a")
@@ -189,6 +190,7 @@ def test_a_lost_volume_is_rebuilt_from_the_published_log(site: Site, tmp_path: P
     site.run("audit", place).expect(0, " 9. pass ")
 
 
+@pytest.mark.slow
 def test_a_whole_project_that_is_gone_begins_with_init_and_goes_on(
     make: MakeSite, anvil: Devnet, tmp_path: Path
 ) -> None:
@@ -260,6 +262,7 @@ EFFECTS = [
     ("after", "anchor.pipeline.restoring", "-", "sync_folder"),
     ("before", "anchor.pipeline.rebuilding", "-", "_insert_heads"),
 ]
+QUICK = [EFFECTS[1]]
 
 
 @pytest.mark.fault(
@@ -267,7 +270,11 @@ EFFECTS = [
     how="restore is killed between any two of its effects",
     then="the old store is there under one of its names, and running it again finishes",
 )
-@pytest.mark.parametrize("crash", EFFECTS, ids=lambda crash: f"{crash[0]} {crash[3]}")
+@pytest.mark.parametrize(
+    "crash",
+    [pytest.param(crash, marks=() if crash in QUICK else pytest.mark.slow) for crash in EFFECTS],
+    ids=lambda crash: f"{crash[0]} {crash[3]}",
+)
 def test_a_kill_while_restoring_loses_nothing(
     site: Site, tmp_path: Path, crash: tuple[str, ...]
 ) -> None:
@@ -287,6 +294,7 @@ def test_a_kill_while_restoring_loses_nothing(
     check_log_goes_on(site, "c")
 
 
+@pytest.mark.slow
 def test_a_sealed_head_that_was_promised_and_not_anchored_is_kept(
     make: MakeSite, own_anvil: Devnet
 ) -> None:
@@ -317,6 +325,7 @@ def test_leaves_that_do_not_lead_to_the_registrys_head_are_not_taken(site: Site)
     check_log_goes_on(site, "c")
 
 
+@pytest.mark.slow
 def test_a_transaction_that_is_still_on_its_way_is_waited_for(
     make: MakeSite, own_anvil: Devnet
 ) -> None:
@@ -338,6 +347,7 @@ def test_a_transaction_that_is_still_on_its_way_is_waited_for(
     check_log_goes_on(site, "c")
 
 
+@pytest.mark.slow
 def test_an_open_nonce_of_the_backup_is_settled_by_the_chain(
     make: MakeSite, own_anvil: Devnet, tmp_path: Path
 ) -> None:
@@ -376,6 +386,7 @@ def test_bad_calls_of_restore_get_one_sentence(
     assert not (site.folder / "anchor.db").exists()
 
 
+@pytest.mark.slow
 def test_another_logs_publication_is_refused(site: Site, make: MakeSite, anvil: Devnet) -> None:
     other = make(anvil, "other")
     anchor_final(other, "x")
