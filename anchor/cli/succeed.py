@@ -13,7 +13,7 @@ from anchor.cli.session import SystemClock, open_node, open_signer, project_sess
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
-    from anchor.config import SignerConfig
+    from anchor.config import Config, SignerConfig
 
 NAME = "succeed"
 
@@ -46,6 +46,14 @@ def command(
         Optional[Path],  # noqa: UP045
         typer.Option(help="File with that key's password; without it, it is asked for."),
     ] = None,
+    is_call_only: Annotated[
+        bool,
+        typer.Option(
+            "--show-call",
+            help="Send nothing: print the call that the owner (a multisig, say) has to make. Run "
+            "again without this when it is made.",
+        ),
+    ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,7 +64,7 @@ def command(
     evidence waits for a place in the new log.
     """
     from anchor.pipeline.anchoring import check_chain, check_registry
-    from anchor.pipeline.succession import plan_successor, succeed
+    from anchor.pipeline.succession import plan_successor, prepare_call, succeed
     from anchor.store.lock import hold_lock
     from anchor.types import Hash32, log_number, parse_hex
 
@@ -70,6 +78,9 @@ def command(
         node = open_node(config.rpc)
         check_chain(config, node)
         check_registry(config, node)
+        if is_call_only:
+            _show_call(output, config, prepare_call(project, node, config, root))
+            return
         done = succeed(
             project,
             node,
@@ -95,6 +106,26 @@ def command(
             "waiting": done.waiting,
             "receipts": done.receipts,
             "folder": str(config.folder),
+        }
+    )
+
+
+def _show_call(output: Output, config: Config, call: bytes | None) -> None:
+    from anchor.registry.keccak import format_address
+    from anchor.types import log_owner
+
+    if call is None:
+        output.line("the log is closed already: run this again without --show-call")
+    else:
+        output.line(f"from  {format_address(log_owner(config.log))}")
+        output.line(f"to    {format_address(config.registry)} on chain {config.chain_id}")
+        output.line(f"data  0x{call.hex()}")
+    output.result(
+        {
+            "from": format_address(log_owner(config.log)),
+            "to": format_address(config.registry),
+            "chain_id": config.chain_id,
+            "data": None if call is None else "0x" + call.hex(),
         }
     )
 

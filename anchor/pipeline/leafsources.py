@@ -112,15 +112,15 @@ def find_published_sizes(source: Source) -> set[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundReceipts:
-    """Receipts of a log by leaf index, and the sizes of the heads that they speak of."""
+    """Receipts of a log by the index they state, and the sizes of the heads that they speak of."""
 
-    by_index: dict[int, Path]
+    by_index: dict[int, list[Path]]
     sizes: frozenset[int]
 
 
 def find_receipts(folders: Collection[Path], log: LogId, suffix: str) -> FoundReceipts:
     """Look for receipts of ``log`` in ``folders`` and below; whatever else is there is left."""
-    by_index: dict[int, Path] = {}
+    by_index: dict[int, list[Path]] = {}
     sizes: set[int] = set()
     for folder in folders:
         for path in sorted(folder.rglob(f"*{suffix}")):
@@ -132,6 +132,6 @@ def find_receipts(folders: Collection[Path], log: LogId, suffix: str) -> FoundRe
             except (AnchorError, OSError):
                 continue
             if receipt.log == log:
-                by_index.setdefault(receipt.index, path)
+                by_index.setdefault(receipt.index, []).append(path)
                 sizes |= {receipt.head.size, *(anchor.head.size for anchor in receipt.anchors)}
     return FoundReceipts(by_index=by_index, sizes=frozenset(sizes))

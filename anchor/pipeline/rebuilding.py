@@ -137,9 +137,11 @@ def _find_rows(
         rows = [rows[index] for rows in stored if index in rows and rows[index].leaf == leaf]
         rows += [loose[leaf]] if leaf in loose else []
         whole = next((row for row in rows if row.record is not None), None)
-        path = remains.receipts.by_index.get(index)
-        if whole is None and path is not None:
-            whole = _row_of_receipt(path, leaf)
+        if whole is None:
+            found = (
+                _row_of_receipt(path, leaf) for path in remains.receipts.by_index.get(index, ())
+            )
+            whole = next(filter(None, found), None)
         yield whole or next(iter(rows), None) or _row_of_leaf(index, leaf, now)
 
 

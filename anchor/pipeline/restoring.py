@@ -253,7 +253,10 @@ def _find_anchors(
     edges: dict[int, RightEdge],
     report: Callable[[str], None],
 ) -> list[AnchoredHead]:
-    """Return the log's anchors 1 … N, each found in the registry by a recomputed root."""
+    """Return the log's anchors 1 … N, each found in the registry by a recomputed root.
+
+    The right edge of one that was not among ``edges`` is added there.
+    """
     found: dict[int, tuple[Head, Anchor]] = {}
 
     def look(edge: RightEdge) -> None:
@@ -261,8 +264,9 @@ def _find_anchors(
         anchor = fetch_anchor(config, node, item.root, "latest")
         if anchor is not None and anchor.size == item.size:
             found[anchor.sequence] = (item, anchor)
+            edges.setdefault(item.size, RightEdge(edge.size, edge.nodes))
 
-    for edge in edges.values():
+    for edge in list(edges.values()):
         look(edge)
     if len(found) < head.anchor.sequence:
         report("trying every size between the anchors that are known")
@@ -281,8 +285,6 @@ def _find_anchors(
     for item, anchor in found.values():
         settled = None if final is None else fetch_anchor(config, node, item.root, final)
         anchored.append(replace(_reversible(item, settled or anchor), final=settled is not None))
-        if item.size not in edges:
-            edges.update(compute_edges(source, {item.size}))
     return anchored
 
 

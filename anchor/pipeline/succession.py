@@ -16,9 +16,8 @@ from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock, Intent
 from anchor.config import Config, SignerConfig, encode_config
-from anchor.durable import sync_folder, write_file
+from anchor.durable import write_file
 from anchor.errors import (
-    AnchorError,
     ChainGuardError,
     ConfigError,
     NodeFaultError,
@@ -29,30 +28,26 @@ from anchor.errors import (
 from anchor.filenames import CONFIG, TRUST_POLICY
 from anchor.pipeline.anchoring import make_manager, refresh_anchors, wait_until_final
 from anchor.pipeline.chainaudit import fetch_anchor, fetch_head
+from anchor.pipeline.handover import (
+    build_store,
+    encode_successor_policy,
+    take_new,
+    write_receipts,
+)
 from anchor.pipeline.logkey import create_log_key
-from anchor.pipeline.project import Project, create_store, open_project, trust_entry, utc_now
-from anchor.pipeline.proving import Prover
-from anchor.pipeline.receipts import ReceiptFolder, save_receipt
-from anchor.record import parse_record
+from anchor.pipeline.project import Project, open_project
 from anchor.registry.codec import encode_succeed_call
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import head_slot, successor_slot
-from anchor.store.database import Database
-from anchor.store.evidence import known_identities, load_all, place_waiting
 from anchor.store.heads import (
     AnchoredHead,
     SealedHead,
-    insert_head,
     load_sealed_heads,
     newest_head,
     save_anchor,
 )
-from anchor.store.transfer import insert_rows, load_placed_rows, load_rows_after
-from anchor.trust import encode_policy, parse_policy
 from anchor.types import Hash32, Head, LogId, log_number, log_owner, make_log_id
 
-# Rows in one transaction, each with a record of a KiB or so.
-_BATCH = 10_000
 # How many transactions one call may need: an earlier run's, then ours.
 _MAX_ROUNDS = 3
 
@@ -117,7 +112,7 @@ def succeed(
     is_closed = _check_logs(project.config, node, config)
     if not config.store.exists():
         sealed = _choose_head(project, node, config, from_root, is_closed=is_closed)
-        _build_store(project, config, sealed)
+        build_store(project, config, sealed)
     # A crash here, or later, leaves a store without a configuration: the next run goes on with it.
     database = open_project(config).database
     try:
@@ -133,15 +128,38 @@ def succeed(
                 hint="run the same command again: it finishes then",
             )
         refresh_anchors(project, node)
-        receipts = _write_receipts(project, config, head)
-        waiting = _take_new(project, database, head)
+        receipts = write_receipts(project, config, head)
+        waiting = take_new(project, database, head)
     finally:
         database.close()
     if not config.log_key.exists():
         create_log_key(config)
-    write_file(config.trust, _encode_policy(project.config, config))
+    write_file(config.trust, encode_successor_policy(project.config, config))
     write_file(config.file, encode_config(config).encode("utf-8"))
     return Succession(config=config, head=head, waiting=waiting, receipts=receipts)
+
+
+def prepare_call(
+    project: Project, node: Node, config: Config, from_root: Hash32 | None
+) -> bytes | None:
+    """Make the successor's store, and return the calldata for its owner to send to the registry.
+
+    Afterwards ``succeed`` finds the log closed and needs no key.  None: it is closed already.
+
+    Raises:
+        As ``succeed``.
+    """
+    if _check_logs(project.config, node, config):
+        return None
+    if not config.store.exists():
+        sealed = _choose_head(project, node, config, from_root, is_closed=False)
+        build_store(project, config, sealed)
+    database = open_project(config).database
+    try:
+        head = _check_begun(Project(config=config, database=database), from_root)
+    finally:
+        database.close()
+    return encode_succeed_call(project.config.log, head.root, config.log)
 
 
 def _check_logs(old: Config, node: Node, new: Config) -> bool:
@@ -183,51 +201,6 @@ def _choose_head(
         else f"root {root.hex()} is no anchored head from which this store can go on",
         hint="`anchor audit` says what the store has; `anchor restore` finds what is missing",
     )
-
-
-def _build_store(project: Project, config: Config, sealed: SealedHead) -> None:
-    """Copy everything: up to the head with its place, the rest in order as waiting."""
-    config.folder.mkdir(parents=True, exist_ok=True)
-    building = config.store.with_name(f"{config.store.name}.building")
-    for suffix in ("", "-wal", "-shm"):
-        building.with_name(building.name + suffix).unlink(missing_ok=True)
-    size = sealed.head.size
-    database = create_store(replace(config, store=building))
-    try:
-        for start in range(0, size, _BATCH):
-            with project.database.read() as connection:
-                placed = load_placed_rows(connection, start, min(start + _BATCH, size))
-            if sorted(placed) != list(range(start, min(start + _BATCH, size))):
-                raise ChainGuardError(
-                    f"the store lacks some of the log's first {size} leaves",
-                    hint="restore it first, with `anchor restore`; nothing was sent",
-                )
-            with database.write() as connection:
-                insert_rows(connection, [placed[index] for index in sorted(placed)])
-                place_waiting(connection, start)
-        with project.database.read() as connection:
-            heads = load_sealed_heads(connection)
-        with database.write() as connection:
-            for item in heads:
-                if item.head.size <= size:
-                    insert_head(connection, item, utc_now())
-        _take_new(project, database, sealed.head)
-    finally:
-        database.close()
-    building.replace(config.store)
-    sync_folder(config.store.parent)
-
-
-def _take_new(project: Project, database: Database, head: Head) -> int:
-    """Let all evidence that has no place up to ``head`` wait; return how much waits in all."""
-    with project.database.read() as connection:
-        rows = load_rows_after(connection, head.size)
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
-        with database.write() as connection:
-            known = known_identities(connection, [row.identity for row in batch])
-            insert_rows(connection, [row for row in batch if row.identity not in known])
-    return len(rows)
 
 
 def _check_begun(successor: Project, root: Hash32 | None) -> Head:
@@ -274,8 +247,14 @@ def _send(
 
 def _note_anchor(successor: Project, node: Node, head: Head) -> None:
     found = fetch_head(successor.config, node, "latest")
-    if found is None or found.root != head.root:
-        raise NodeFaultError(f"the node {node.name} shows another beginning of the new log")
+    if found is None:
+        raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")
+    if found.root != head.root:
+        raise ChainGuardError(
+            f"the new log begins with root 0x{found.root.hex()}, not with the one that "
+            f"{successor.config.store} was made for",
+            hint="move that store away, and run the same command again",
+        )
     anchor = found.anchor
     with successor.database.write() as connection:
         save_anchor(
@@ -291,40 +270,3 @@ def _note_anchor(successor: Project, node: Node, head: Head) -> None:
                 block_hash=None,
             ),
         )
-
-
-def _write_receipts(project: Project, config: Config, head: Head) -> int:
-    """Write what the old log's anchors up to ``head`` prove: the new log's came later."""
-    folder = ReceiptFolder(config.receipts / f"log-{log_number(project.config.log)}")
-    prover = Prover(project)
-    count = 0
-    with project.database.read() as connection:
-        for evidence in load_all(connection):
-            if evidence.record is None or evidence.leaf_index is None:
-                continue
-            if evidence.leaf_index >= head.size:
-                continue
-            receipt = prover.prove(evidence)
-            if not receipt.anchors:
-                continue
-            path = folder.place(parse_record(evidence.record).name, receipt)
-            save_receipt(path, receipt, durable=False)
-            count += 1
-    return count
-
-
-def _encode_policy(old: Config, new: Config) -> bytes:
-    """Return a policy that accepts the logs the old one did, and the new one."""
-    entry = trust_entry(new)
-    numbers = {log_number(old.log)}
-    try:
-        for known in parse_policy(old.trust.read_bytes()).entries:
-            if (known.registry, known.chain_id, known.owner) == (
-                entry.registry,
-                entry.chain_id,
-                entry.owner,
-            ):
-                numbers |= set(known.logs)
-    except (OSError, AnchorError):
-        pass  # the old policy is lost, or somebody's own: then these two
-    return encode_policy([replace(entry, logs=(*sorted(numbers), log_number(new.log)))])

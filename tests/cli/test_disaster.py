@@ -135,6 +135,13 @@ def test_records_come_back_from_receipts(site: Site, tmp_path: Path) -> None:
     backup = back_up(site, tmp_path / "backup.db")
     anchor_final(site, "c", "d")
     site.run("prove", "c", "d").expect(0)
+    # A receipt that was tampered with, and one that is none, come before the others.
+    text = (site.folder / f"c{RECEIPT_SUFFIX}").read_text("utf-8")
+    site.write(
+        f"0{RECEIPT_SUFFIX}", text.replace("evidence-record/1", "evidence-record/2").encode()
+    )
+    site.write(f"1{RECEIPT_SUFFIX}", text.replace('name\\":\\"c', 'name\\":\\"x').encode())
+    site.write(f"2{RECEIPT_SUFFIX}", b"{}")
     lose_store(site)
     shown = site.run("restore", "--backup", backup, "--receipts", ".", "--json").expect(0).document
     assert (shown["records"], shown["hashes_only"], shown["moved"]) == (3, 0, None)

@@ -169,7 +169,7 @@ def test_after_a_lost_right_edge_the_successor_goes_on_from_an_earlier_anchor(
 
 NODE = ("anchor.chain.node", "Node")
 CRASHES = [
-    ("after", "anchor.pipeline.succession", "-", "_build_store"),
+    ("after", "anchor.pipeline.succession", "-", "build_store"),
     ("after", "anchor.store.journal", "StoredJournal", "save_attempt"),
     ("after", *NODE, "send_raw_transaction"),
     ("before", "anchor.pipeline.succession", "-", "create_log_key"),
@@ -236,6 +236,17 @@ def test_a_successor_whose_folder_was_lost_is_made_again(site: Site) -> None:
     site.run("succeed", "--into", "../next").expect(0)
     shutil.rmtree(successor(site).folder)
     site.run("succeed", "--into", "../next").expect(0)
+    check_goes_on(successor(site), "b")
+
+
+def test_an_owner_without_a_keystore_makes_the_call_itself(site: Site) -> None:
+    anchor_final(site, "a")
+    shown = site.run("succeed", "--into", "../next", "--show-call", "--json").expect(0).document
+    assert not (successor(site).folder / "anchor.toml").exists()
+    send_as(site, DEV_ADDRESSES[0], bytes.fromhex(shown["data"][2:]))
+    (site.folder / "devnet-key.json").rename(site.folder / "away.json")
+    site.run("succeed", "--into", "../next").expect(0, "goes on from its anchor")
+    (site.folder / "away.json").rename(site.folder / "devnet-key.json")
     check_goes_on(successor(site), "b")
 
 
