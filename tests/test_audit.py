@@ -291,11 +291,6 @@ def test_a_root_under_another_size_is_named(site: Site) -> None:
     assert breach == "the registry holds the root of the head of size 2 for 3 leaves"
 
 
-@pytest.mark.fault(
-    "I9",
-    how="the store says final of a head that the registry never got",
-    then="the audit names it",
-)
 def test_nothing_is_called_final_that_the_registry_lacks(site: Site, tmp_path: Path) -> None:
     site.add("d", b"d")
     with site.open() as project:
