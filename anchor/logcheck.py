@@ -12,12 +12,14 @@ No operator data but what is published is needed.  Nothing here does I/O: tiles 
 7. Who submitted it must be an operator the policy accepts.
 8. All leaf hashes, in their order and number, must lead to the root, and every tile must hold what
    follows from the leaf hashes.
+9. Every anchored head that is published must be the log's at that size, and the registry must hold
+   them as its anchors 1 … N, without a gap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from anchor.checkpoint import Checkpoint, open_checkpoint, parse_origin
@@ -33,13 +35,13 @@ from anchor.checks import (
     read_anchor,
     unpinned_target,
 )
-from anchor.errors import MismatchError, NotAnchoredError, NotTrustedError
+from anchor.errors import AnchorError, MismatchError, NotAnchoredError, NotTrustedError
 from anchor.notes import NoteVerifier
 from anchor.registry.keccak import format_address
 from anchor.tiles import Tile, TileBuilder, TileReader
 from anchor.tree import BLOCK, HASH
 from anchor.trust import TrustPolicy
-from anchor.types import Anchor, Head, log_number, log_owner
+from anchor.types import Anchor, Hash32, Head, log_number, log_owner
 from anchor.verdict import Verdict
 from anchor.verify import Connect
 
@@ -52,6 +54,7 @@ TITLES = {
     6: "root is anchored and final",
     7: "submitter is accepted",
     8: "tiles lead to the root",
+    9: "anchors are complete",
 }
 
 # Leaf hashes in memory at a time: whole tiles of the second level.
@@ -82,8 +85,12 @@ def check_log(
     verifier: NoteVerifier | None,
     connect: Connect,
     tell: Tell,
+    anchored: Callable[[Head], Iterable[Head]] = lambda _: (),
 ) -> CheckedLog:
     """Check the log that ``note``, its checkpoint, speaks of.
+
+    ``anchored`` returns the heads up to a head that are published as anchored; none: it is not
+    published which they are.
 
     Raises:
         AnchorError: the first step that failed, or could not be made.
@@ -135,8 +142,20 @@ def check_log(
         for (view, target, final), found in zip(places, anchors, strict=True)
     ]
     tell(7, submitters[0][1])
-    tiles = check_tiles(head, read)
+    heads, unread = _read_list(anchored, head)
+    roots = dict.fromkeys((item.size for item in heads), head.root)
+    tiles = check_tiles(head, read, roots)
     tell(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
+    if unread is not None:
+        raise unread
+    if heads:
+        _check_roots(head, heads, roots)
+        for view, target, final in places:
+            _check_sequence(view, target, final, heads)
+        tell(9, f"anchors 1 to {len(heads):,}, each with its size, and no other")
+    else:
+        # Not a failure: that the log only grew, the registry has seen to.
+        tell(9, "no list of anchors is published", Verdict.CANNOT_TELL)
     return CheckedLog(checkpoint=checkpoint, target=targets[0], anchor=anchor, final=final)
 
 
@@ -154,18 +173,64 @@ def _read_anchor(view: ChainView, target: Target, final: Block, head: Head) -> A
     return anchor
 
 
-def check_tiles(head: Head, read: TileReader) -> int:
+def _read_list(
+    anchored: Callable[[Head], Iterable[Head]], head: Head
+) -> tuple[list[Head], AnchorError | None]:
+    """Return the published anchors, or the error to raise at their own step."""
+    try:
+        return list(anchored(head)), None
+    except AnchorError as error:
+        return [], error
+
+
+def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> None:
+    """See that every head of the list is this log's, and that it ends with the checkpoint's."""
+    for item in heads:
+        if roots[item.size] != item.root:
+            raise MismatchError(
+                f"the first {item.size} leaf hashes do not lead to the root that is published as "
+                "anchored"
+            )
+    if heads[-1] != head:
+        raise MismatchError("the list of anchors does not end with the checkpoint's head")
+
+
+def _check_sequence(view: ChainView, target: Target, final: Block, heads: list[Head]) -> None:
+    """See that the registry holds ``heads``, the last of which is the checkpoint's, as 1 … N."""
+    for sequence, head in enumerate(heads, start=1):
+        anchor = read_anchor(view, replace(target, head=head), final)
+        if anchor is None:
+            raise NotAnchoredError(
+                f"the registry does not hold the root {head.root.hex()}, which is published as "
+                f"anchor {sequence}"
+            )
+        if (anchor.sequence, anchor.size) != (sequence, head.size):
+            raise MismatchError(
+                f"the head of size {head.size} is published as anchor {sequence}; the registry "
+                f"holds its root as anchor {anchor.sequence}, of size {anchor.size}",
+                hint="an anchor is missing from the list, or was added to it",
+            )
+
+
+def check_tiles(
+    head: Head, read: TileReader, roots: MutableMapping[int, Hash32] | None = None
+) -> int:
     """Recompute the whole tree from the tiles of leaf hashes; return how many tiles there are.
+
+    For each size in ``roots``, the root that the first so many leaves lead to is put there.
 
     Raises:
         MismatchError: a tile does not hold what follows from those below it, or the root is other.
     """
     builder = TileBuilder()
     count = 0
-    for leaves in _read_leaves(head.size, read):
+    roots = {} if roots is None else roots
+    for leaves in _cut(_read_leaves(head.size, read), sorted(roots)):
         for tile, expected in builder.add(leaves):
             _compare(tile, expected, read)
             count += 1
+        if builder.edge.size in roots:
+            roots[builder.edge.size] = builder.edge.root()
     for tile, expected in builder.unfinished():
         _compare(tile, expected, read)
         count += 1
@@ -181,6 +246,23 @@ def _read_leaves(size: int, read: TileReader) -> Iterator[bytes]:
             read(Tile(0, first // BLOCK, min(BLOCK, end - first)))
             for first in range(start, end, BLOCK)
         )
+
+
+def _cut(chunks: Iterable[bytes], sizes: Sequence[int]) -> Iterator[bytes]:
+    """Cut ``chunks`` of leaf hashes so that one ends at each of ``sizes``."""
+    done = 0
+    pending = iter(sizes)
+    size = next(pending, None)
+    for chunk in chunks:
+        start, end = done, done + len(chunk) // HASH
+        while size is not None and size <= end:
+            if size > done:
+                yield chunk[(done - start) * HASH : (size - start) * HASH]
+                done = size
+            size = next(pending, None)
+        if done < end:
+            yield chunk[(done - start) * HASH :]
+            done = end
 
 
 def _compare(tile: Tile, expected: bytes, read: TileReader) -> None:

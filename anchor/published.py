@@ -1,21 +1,30 @@
 """Where a log is published: a folder, a web server, an object store.
 
 Paths are C2SP tlog-tiles' (https://c2sp.org/tlog-tiles), below a prefix: ``checkpoint``,
-``tile/0/000``, …  A place is named as the user names it: a folder, an ``http(s)://`` URL (to read),
-or any other URL that fsspec knows (``s3://…``, ``gs://…``).
+``tile/0/000``, …, and our own list of the anchored heads, ``anchors/000``, …  A place is named as
+the user names it: a folder, an ``http(s)://`` URL (to read), or any other URL that fsspec knows
+(``s3://…``, ``gs://…``).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anchor.durable import write_files
-from anchor.errors import CannotCheckError, MismatchError, NodeUnreachableError, UsageError
+from anchor.errors import (
+    CannotCheckError,
+    MalformedError,
+    MismatchError,
+    NodeUnreachableError,
+    UsageError,
+)
 from anchor.tiles import TILE_BYTES, Tile
+from anchor.types import MAX_LOG_SIZE, Hash32, Head
 
 if TYPE_CHECKING:
     from anchor.exchange import BoundedSession
@@ -24,6 +33,9 @@ CHECKPOINT = "checkpoint"
 
 # A signed note of three lines is far shorter, and so is a tile.
 MAX_FILE_BYTES = 1 << 16
+# Lines in one file of the list of anchors; of 80 bytes at most, so that it stays below the above.
+ANCHORS_PER_FILE = 512
+_ANCHOR_LINE = re.compile(rb"([1-9][0-9]{0,14}) ([0-9a-f]{64})\n")
 _TIMEOUT = 30.0
 
 
@@ -82,6 +94,67 @@ def read_tile(source: Source, tile: Tile) -> bytes:
     if len(data) != 32 * tile.width:
         raise MismatchError(f"{tile.path} has {len(data)} bytes instead of {32 * tile.width}")
     return data
+
+
+def anchors_path(number: int) -> str:
+    """Return where part ``number`` of the list of anchored heads is."""
+    return f"anchors/{number:03}"
+
+
+def encode_anchors(heads: Sequence[Head]) -> bytes:
+    """Write one part of the list: a line for each anchored head, size and root, smallest first."""
+    return b"".join(b"%d %s\n" % (head.size, head.root.hex().encode()) for head in heads)
+
+
+def parse_anchors(data: bytes, *, after: int, what: str) -> list[Head]:
+    """Read one part of the list, whose sizes grow from above ``after``.
+
+    Raises:
+        MalformedError: any other form; ``what`` names the file.
+    """
+    heads: list[Head] = []
+    at = 0
+    while at < len(data):
+        match = _ANCHOR_LINE.match(data, at)
+        if match is None or len(heads) == ANCHORS_PER_FILE:
+            raise MalformedError(f"{what} is not a list of sizes and roots")
+        size = int(match[1])
+        if not after < size <= MAX_LOG_SIZE:
+            raise MalformedError(f"in {what}, size {size} follows size {after}")
+        heads.append(Head(root=Hash32(bytes.fromhex(match[2].decode())), size=size))
+        after, at = size, match.end()
+    return heads
+
+
+def read_anchors(source: Source, head: Head) -> Iterator[Head]:
+    """Yield the anchored heads up to ``head``, smallest first; nothing where no list is published.
+
+    Anchors behind ``head`` are passed over: they are published before the checkpoint is.
+
+    Raises:
+        MalformedError: a part is not as it was written, or does not lead to ``head``.
+        CannotCheckError: a part is missing, or cannot be read.
+    """
+    size, number = 0, 0
+    while size < head.size:
+        path = anchors_path(number)
+        data = source.read(path)
+        if data is None:
+            if number == 0:
+                return
+            raise CannotCheckError(
+                f"{path} is missing from the published log",
+                hint="ask its operator to publish it again",
+            )
+        part = parse_anchors(data, after=size, what=path)
+        for anchored in part:
+            if anchored.size > head.size:
+                break
+            yield anchored
+            size = anchored.size
+        if size < head.size and (len(part) < ANCHORS_PER_FILE or part[-1].size > head.size):
+            raise MalformedError(f"{path} does not lead to the checkpoint's size {head.size}")
+        number += 1
 
 
 class Folder:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
-    "prove", "upgrade", "verify", "explain", "demo",
+    "prove", "upgrade", "verify", "explain", "export-log", "audit", "restore", "succeed", "demo",
 )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ THIRD_PARTIES = {
     "web3": ("anchor.chain.rpc",),
     "requests": ("anchor.exchange", "anchor.chain.rpc", "anchor.explorers", "anchor.published"),
     "fsspec": ("anchor.published",),
-    "eth_account": ("anchor.chain.signer.keystore",),
+    "eth_account": ("anchor.chain.signer.keystore", "anchor.chain.transactions"),
     "eth": ("anchor.chain.devnet",),
     "eth_utils": ("anchor.chain.devnet",),
     "eth_typing": ("anchor.chain.devnet",),

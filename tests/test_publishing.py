@@ -40,8 +40,11 @@ from anchor.published import (
     Folder,
     ObjectStore,
     WebSource,
+    encode_anchors,
     open_source,
     open_target,
+    parse_anchors,
+    read_anchors,
     read_tile,
 )
 from anchor.store.heads import load_heads
@@ -115,6 +118,7 @@ class Reader:
                 verifier=None if vkey is None else parse_verifier(vkey),
                 connect=lambda _chain, _urls: ChainReader(node),
                 tell=lambda number, *_: self.told.append(number),
+                anchored=partial(read_anchors, source),
             )
 
 
@@ -144,7 +148,7 @@ def flip(path: Path, bit: int) -> None:
 def test_a_log_is_published_as_its_tiles_and_one_signed_checkpoint(site: Site, place: Path) -> None:
     grow(site, 3)
     published = publish(site, place)
-    assert sorted(files(place)) == ["checkpoint", "tile/0/000.p/3"]
+    assert sorted(files(place)) == ["anchors/000", "checkpoint", "tile/0/000.p/3"]
     verifier = parse_verifier(published.verifier_key)
     checkpoint = open_checkpoint((place / CHECKPOINT).read_bytes(), verifier)
     assert checkpoint.head == published.head
@@ -183,7 +187,7 @@ def test_of_the_heads_only_the_newest_final_one_is_published(site: Site, place: 
     sql(site, "UPDATE anchors SET final = 0 WHERE head_size = 5")
     with site.open() as project:
         assert publish_log(project, Folder(place)).head.size == 3
-        assert sorted(files(place)) == ["checkpoint", "tile/0/000.p/3"]
+        assert sorted(files(place)) == ["anchors/000", "checkpoint", "tile/0/000.p/3"]
         sql(site, "UPDATE anchors SET final = 0")
         error = refusal(publish_log, project, Folder(place))
     assert error.exit_code == ExitCode.NOT_FINAL
@@ -214,7 +218,7 @@ def test_tiles_are_written_before_the_checkpoint_that_needs_them(site: Site, pla
     recorder = Recorder(Folder(place))
     with site.open() as project:
         publish_log(project, recorder)
-    assert recorder.written == [["tile/0/000.p/3"], [CHECKPOINT]]
+    assert recorder.written == [["tile/0/000.p/3"], ["anchors/000"], [CHECKPOINT]]
 
 
 def test_many_tiles_are_written_in_batches(
@@ -225,13 +229,16 @@ def test_many_tiles_are_written_in_batches(
     with site.open() as project:
         recorder = Recorder(Folder(place))
         assert publish_log(project, recorder).tiles_written == 2
-        assert recorder.written == [["tile/0/000", "tile/1/000.p/1"], [CHECKPOINT]]
+        assert recorder.written == [
+            ["tile/0/000", "tile/1/000.p/1"], ["anchors/000"], [CHECKPOINT],
+        ]  # fmt: skip
     grow(site, 300)
     with site.open() as project:
         recorder = Recorder(Folder(place))
         assert publish_log(project, recorder).tiles_written == 3
         assert recorder.written == [
-            ["tile/0/001", "tile/0/002.p/44"], ["tile/1/000.p/2"], [CHECKPOINT],
+            ["tile/0/001", "tile/0/002.p/44"], ["tile/1/000.p/2"], ["anchors/000"],
+            [CHECKPOINT],
         ]  # fmt: skip
         recorder = Recorder(Folder(place))
         publish_log(project, recorder)
@@ -256,7 +263,7 @@ def test_a_tile_of_ones_own_that_was_altered_is_not_published(site: Site, place:
 
 
 @pytest.mark.parametrize("applied", [False, True], ids=["not applied", "but applied"])
-@pytest.mark.parametrize("fails_at", [0, 1])
+@pytest.mark.parametrize("fails_at", [0, 1, 2])
 def test_publishing_that_fails_leaves_readers_the_old_log_and_goes_on(
     site: Site, place: Path, fails_at: int, applied: bool
 ) -> None:
@@ -265,7 +272,7 @@ def test_publishing_that_fails_leaves_readers_the_old_log_and_goes_on(
     grow(site, 2)
     with site.open() as project, pytest.raises(ZeroDivisionError):
         publish_log(project, Recorder(Folder(place), fails_at=fails_at, applied=applied))
-    size = 5 if (fails_at, applied) == (1, True) else 3
+    size = 5 if (fails_at, applied) == (2, True) else 3
     assert Reader(site).check(place).checkpoint.head.size == size
     assert publish(site, place).head.size == 5
     assert Reader(site).check(place).checkpoint.head.size == 5
@@ -698,6 +705,101 @@ def test_a_flipped_bit_anywhere_in_a_larger_log_is_found(size: int) -> None:
         tiles[tile] = genuine
 
 
+# The list of anchors
+
+
+def test_the_published_list_of_anchors_is_proven_complete(
+    site: Site, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anchor.published.ANCHORS_PER_FILE", 2)
+    monkeypatch.setattr("anchor.pipeline.publishing.ANCHORS_PER_FILE", 2)
+    for count in range(1, 6):
+        grow(site, count)
+        publish(site, place)
+        reader = Reader(site)
+        assert reader.check(place).anchor.sequence == count
+    parts = [data for name, data in sorted(files(place).items()) if name.startswith("anchors/")]
+    assert [data.count(b"\n") for data in parts] == [2, 2, 1]
+    with site.open() as project, project.database.read() as connection:
+        heads = load_heads(connection)
+    assert b"".join(parts) == b"".join(b"%d %s\n" % (h.size, h.root.hex().encode()) for h in heads)
+    for count, head in enumerate(heads, start=1):  # what is newer is passed over
+        assert list(read_anchors(Folder(place), head)) == heads[:count]
+    (place / "anchors/001").unlink()
+    error = refusal(reader.check, place)
+    assert (error.exit_code, reader.told) == (ExitCode.CANNOT_CHECK, list(range(1, 9)))
+    assert "anchors/001 is missing" in error.message
+
+
+@pytest.mark.parametrize(
+    ("edit", "code", "expected"),
+    [
+        (lambda lines: [lines[0], lines[2]], ExitCode.MISMATCH, "published as anchor 2"),
+        (lambda lines: lines[1:], ExitCode.MISMATCH, "published as anchor 1"),
+        (lambda lines: [lines[0][:2] + b"0" * 64 + b"\n", *lines[1:]], ExitCode.MISMATCH,
+         "the first 1 leaf hashes do not lead to the root"),
+        (lambda lines: [*lines[:2], lines[2][:2] + b"0" * 64 + b"\n"], ExitCode.MISMATCH,
+         "first 6 leaf hashes do not lead to the root"),
+        (lambda lines: lines[:2], ExitCode.USAGE, "does not lead to the checkpoint's size 6"),
+        (lambda lines: [*lines[:2], b"7" + lines[2][1:]], ExitCode.USAGE, "does not lead to"),
+        (lambda lines: [lines[1], lines[0], lines[2]], ExitCode.USAGE, "size 1 follows size 3"),
+        (lambda lines: [lines[0], *lines], ExitCode.USAGE, "size 1 follows size 1"),
+        (lambda lines: [*lines[:2], lines[2][:-1]], ExitCode.USAGE, "is not a list"),
+        (lambda lines: [line.upper() for line in lines], ExitCode.USAGE, "is not a list"),
+        (lambda lines: [b"0" + line for line in lines], ExitCode.USAGE, "is not a list"),
+    ],
+)  # fmt: skip
+def test_a_list_of_anchors_with_a_gap_or_of_another_form_is_refused(
+    site: Site, place: Path, edit: Any, code: ExitCode, expected: str
+) -> None:
+    for count in (1, 2, 3):
+        grow(site, count)
+    publish(site, place)
+    path = place / "anchors/000"
+    path.write_bytes(b"".join(edit(path.read_bytes().splitlines(keepends=True))))
+    reader = Reader(site)
+    error = refusal(reader.check, place)
+    assert (error.exit_code, expected in error.message) == (code, True), error.message
+    assert reader.told == list(range(1, 9))
+
+
+def test_a_head_that_was_never_anchored_is_not_taken_for_an_anchor(site: Site, place: Path) -> None:
+    grow(site, 1)
+    with site.open() as project:
+        accept(project, submissions(1))
+        seal(project.database, utc_now())  # a head that is covered by the next one
+    grow(site, 1)
+    publish(site, place)
+    with site.open() as project, project.database.read() as connection:
+        heads = load_heads(connection)
+    (place / "anchors/000").write_bytes(encode_anchors(heads))
+    error = refusal(Reader(site).check, place)
+    assert error.exit_code == ExitCode.NOT_ANCHORED
+    assert "which is published as anchor 2" in error.message
+
+
+def test_without_a_list_the_last_step_cannot_tell_and_fails_nothing(
+    site: Site, place: Path
+) -> None:
+    grow(site, 3)
+    publish(site, place)
+    (place / "anchors/000").unlink()
+    shown = site.run("audit", place).expect(0, "VERIFIED")
+    assert " 9. cannot tell " in shown.out
+
+
+def test_a_list_of_anchors_is_read_within_bounds() -> None:
+    heads = [Head(root=Hash32(bytes(32)), size=size) for size in range(1, 514)]
+    data = encode_anchors(heads)
+    assert parse_anchors(encode_anchors(heads[:512]), after=0, what="it") == heads[:512]
+    assert "not a list" in refusal(parse_anchors, data, after=0, what="it").message
+    largest = b"%d %s\n" % (2**48 - 1, b"0" * 64)
+    assert parse_anchors(largest, after=0, what="it")[0].size == 2**48 - 1
+    too_large = b"%d %s\n" % (2**48, b"0" * 64)
+    assert "follows size 0" in refusal(parse_anchors, too_large, after=0, what="it").message
+    assert 512 * len(largest) < MAX_FILE_BYTES
+
+
 # One's own log
 
 
@@ -1039,6 +1141,8 @@ def test_each_option_for_a_published_log_needs_one(option: dict[str, Any]) -> No
     [
         (["--key", "x"], "go with a published log"),
         (["--rebuild", "somewhere"], "--rebuild is for the project's own"),
+        (["--originals", "somewhere"], "--originals is for the project's own"),
+        (["--offline", "somewhere"], "--offline is for the project's own"),
         (["somewhere"], "there is no checkpoint"),
         (["http://127.0.0.1:1"], "did not answer"),
         (["somewhere", "--key", "x"], "key"),

@@ -21,11 +21,13 @@ from anchor.cli import (
     export_log,
     init,
     prove,
+    restore,
     run,
     seal,
     source,
     stamp,
     status,
+    succeed,
     upgrade,
     verify,
 )
@@ -55,7 +57,7 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    explain, export_log, audit, demo,
+    explain, export_log, audit, restore, succeed, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 

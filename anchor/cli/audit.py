@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Colour, Output
 from anchor.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from anchor.pipeline.project import Project
 
 NAME = "audit"
 
@@ -36,28 +39,42 @@ def command(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make the project's tiles again from its store first.")
     ] = False,
+    originals: Annotated[
+        bool,
+        typer.Option(
+            "--originals", help="Hash the project's evidence files again, where they still are."
+        ),
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look at the project's store alone, ask no node.")
+    ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute a log from its leaves, and name everything that is not as it must be.
 
-    A published log is compared with the registry as well: no data of its operator is needed but
-    what is published.
+    All of it is compared with the registry's state. For a published log, no data of its operator
+    is needed but what is published.
     """
+    from anchor.cli.published import audit_published
+
     output = Output(as_json=as_json)
     if place is None:
         if trust or rpc or key:
             raise UsageError(
                 "--trust, --rpc and --key go with a published log: name its DIR or URL"
             )
-        _audit_own(output, config_path, rebuild=rebuild)
-    elif rebuild:
-        raise UsageError("--rebuild is for the project's own tiles: name no DIR or URL")
+        _audit_own(output, config_path, rebuild=rebuild, originals=originals, offline=offline)
+    elif rebuild or originals or offline:
+        option = "--rebuild" if rebuild else "--originals" if originals else "--offline"
+        raise UsageError(f"{option} is for the project's own log: name no DIR or URL")
     else:
-        _audit_published(output, place, trust=trust, rpc=rpc, key=key, config_path=config_path)
+        audit_published(output, place, trust=trust, rpc=rpc, key=key, config_path=config_path)
 
 
-def _audit_own(output: Output, config_path: Path | None, *, rebuild: bool) -> None:
+def _audit_own(
+    output: Output, config_path: Path | None, *, rebuild: bool, originals: bool, offline: bool
+) -> None:
     from anchor.cli.session import project_session
     from anchor.pipeline.auditing import audit_project, rebuild_tiles
 
@@ -65,85 +82,69 @@ def _audit_own(output: Output, config_path: Path | None, *, rebuild: bool) -> No
         if rebuild:
             output.line(f"made the tiles of {rebuild_tiles(project):,} leaves again")
         audit = audit_project(project)
-    output.line(f"{audit.leaves:,} leaves in {audit.heads:,} heads, read again from the store")
-    for breach in audit.breaches:
+        output.line(f"{audit.leaves:,} leaves in {audit.heads:,} heads, read again from the store")
+        breaches, code = list(audit.breaches), ExitCode.DONE
+        members: dict[str, Any] = {"leaves": audit.leaves, "heads": audit.heads}
+        if originals:
+            members["originals"], changed = _audit_files(output, project)
+            breaches += changed
+        if not offline:
+            members["chain"], contradicted, code = _audit_chain(output, project)
+            breaches += contradicted
+    for breach in breaches:
         output.line(breach, mark="breach  ", colour=Colour.RED)
-    code = ExitCode.MISMATCH if audit.breaches else ExitCode.DONE
-    output.line("nothing is amiss" if not audit.breaches else f"exit code {int(code)}")
-    output.result(
-        {
-            "leaves": audit.leaves,
-            "heads": audit.heads,
-            "breaches": list(audit.breaches),
-            "exit_code": int(code),
-        }
-    )
+    code = ExitCode.MISMATCH if breaches else code
+    output.line("nothing is amiss" if not code else f"exit code {int(code)}")
+    output.result(members | {"breaches": breaches, "exit_code": int(code)})
     if code:
         raise typer.Exit(code)
 
 
-def _audit_published(
-    output: Output,
-    place: str,
-    *,
-    trust: Path | None,
-    rpc: str | None,
-    key: str | None,
-    config_path: Path | None,
-) -> None:
-    from functools import partial
+def _audit_chain(
+    output: Output, project: Project
+) -> tuple[dict[str, Any], tuple[str, ...], ExitCode]:
+    """Return what to tell, the breaches, and the code where the chain could not be compared."""
+    from anchor.cli.session import open_chain
+    from anchor.errors import AnchorError
+    from anchor.pipeline.chainaudit import audit_chain
+    from anchor.verdict import verdict_of
 
-    from anchor.cli.evidence import Bench
-    from anchor.cli.nodes import Nodes
-    from anchor.cli.report import print_step
-    from anchor.errors import AnchorError, CannotCheckError
-    from anchor.logcheck import TITLES, check_log
-    from anchor.notes import parse_verifier
-    from anchor.published import CHECKPOINT, open_source, read_tile
-    from anchor.verdict import Verdict, verdict_of
-
-    verifier = None if key is None else parse_verifier(key)
-    source = open_source(place)
-    bench = Bench(config_path=config_path, trust=trust)
-    nodes = Nodes(rpc, bench.project_rpc)
-    steps: list[dict[str, Any]] = []
-
-    def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = "") -> None:
-        title = TITLES[number]
-        print_step(output, number, title, detail, verdict, hint)
-        steps.append({"number": number, "title": title, "verdict": verdict.value, "detail": detail})
-
-    note = source.read(CHECKPOINT)
-    if note is None:
-        raise CannotCheckError(
-            "there is no checkpoint", hint="name the folder or URL below which `checkpoint` lies"
-        )
-    output.line(f"policy: {bench.policy_name or 'none'}")
-    members: dict[str, Any] = {"policy": bench.policy_name, "steps": steps}
-    code = ExitCode.DONE
     try:
-        checked = check_log(
-            note,
-            partial(read_tile, source),
-            policy=bench.policy,
-            verifier=verifier,
-            connect=nodes.connect,
-            tell=tell,
-        )
+        audit = audit_chain(project, open_chain(project.config, output.note))
     except AnchorError as error:
-        tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
-        code = error.exit_code
-        output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
-    else:
-        output.line("VERIFIED: the published log is the anchored one", colour=Colour.GREEN)
-        head = checked.checkpoint.head
-        members |= {
-            "origin": checked.checkpoint.origin,
-            "size": head.size,
-            "root": head.root.hex(),
-            "sequence": checked.anchor.sequence,
-            "final_block": checked.final.number,
-        }
-    output.result({"exit_code": int(code), "nodes": nodes.asked, **members})
-    if code:
-        raise typer.Exit(code)
+        verdict = verdict_of(error).value
+        output.line(error.message, mark=f"chain: {verdict}  ", colour=Colour.YELLOW)
+        if error.hint:
+            output.line(f"  {error.hint}")
+        return {"verdict": verdict, "reason": error.message}, (), error.exit_code
+    output.line(
+        f"{audit.anchors:,} anchors in the registry, read in final block {audit.final.number:,}"
+    )
+    if audit.foreign_nonces:
+        output.line(f"{audit.foreign_nonces:,} nonces between ours were used by other programs")
+    members = {
+        "verdict": "fail" if audit.breaches else "pass",
+        "final_block": audit.final.number,
+        "final_block_hash": "0x" + audit.final.hash.hex(),
+        "anchors": audit.anchors,
+        "foreign_nonces": audit.foreign_nonces,
+    }
+    return members, audit.breaches, ExitCode.DONE
+
+
+def _audit_files(output: Output, project: Project) -> tuple[dict[str, Any], tuple[str, ...]]:
+    from anchor.executor import open_executor
+    from anchor.pipeline.auditing import limit_breaches
+    from anchor.pipeline.originals import Originals, audit_originals
+
+    found = Originals()
+    with open_executor() as executor:
+        changed = limit_breaches(audit_originals(project, executor, found))
+    output.line(
+        f"{found.equal:,} evidence files are as they were accepted, {found.missing:,} are not "
+        "there any more"
+    )
+    for problem in found.unreadable:
+        output.line(problem, mark="cannot tell  ", colour=Colour.YELLOW)
+    members = {"equal": found.equal, "missing": found.missing, "unreadable": found.unreadable}
+    return members, changed

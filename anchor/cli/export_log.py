@@ -30,6 +30,7 @@ def command(
     """
     from anchor.pipeline.anchoring import check_standing, refresh_anchors
     from anchor.pipeline.publishing import publish_log
+    from anchor.pipeline.restoring import record_anchors
     from anchor.published import open_target
 
     output = Output(as_json=as_json)
@@ -38,6 +39,7 @@ def command(
         try:
             node = open_chain(project.config, output.note)
             check_standing(project, node)
+            record_anchors(project, node)  # the published list has to be whole
             refresh_anchors(project, node)
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")

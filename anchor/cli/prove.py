@@ -63,7 +63,7 @@ def command(
             for item in written:
                 output.line(f"{item['receipt']}  {_state(item['anchors'])}")
     if skipped:
-        output.line(f"{skipped:,} are not sealed yet and have none")
+        output.line(f"{skipped:,} are not sealed yet, or their records are gone, and have none")
     output.result({"written": written, "skipped": skipped})
     if any(item["anchors"] == 0 for item in written):
         output.note("some are promises until their anchor is final: `anchor upgrade` then")
@@ -81,7 +81,7 @@ def _prove_all(
     skipped = 0
     with project.database.read() as connection:
         for evidence in load_all(connection):
-            if evidence.leaf_index is None:
+            if evidence.leaf_index is None or evidence.record is None:
                 skipped += 1
                 continue
             receipt = prover.prove(evidence)

@@ -123,7 +123,7 @@ def _prepare(
         recorded_at=now,
     )
     return NewEvidence(
-        identity=make_identity(digests, _describe(submission, unique)),
+        identity=identify(submission, unique),
         source=submission.source,
         sha256=digests.sha256,
         sm3=digests.sm3,
@@ -133,7 +133,8 @@ def _prepare(
     )
 
 
-def _describe(submission: Submission, unique: bytes) -> bytes:
+def identify(submission: Submission, unique: bytes = b"") -> bytes:
+    """Return what makes a repeated submission the same evidence, or with ``unique`` another."""
     digests = submission.digests
     parts = (
         submission.source.encode("utf-8", "surrogateescape"),
@@ -142,7 +143,8 @@ def _describe(submission: Submission, unique: bytes) -> bytes:
         unique,
     )
     # Length-prefixed, so that no two different tuples are the same bytes.
-    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    described = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    return make_identity(digests, described)
 
 
 def _guess_media_type(name: str) -> str | None:

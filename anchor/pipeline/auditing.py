@@ -1,17 +1,22 @@
-"""Reading a project's log again from the ground: records, leaves, heads and tiles."""
+"""Reading a project's log again from the ground: records, leaves, heads, tiles and the journal.
+
+Each check is a generator of sentences, one for each breach; it says nothing where all is well.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from anchor.errors import AnchorError, ChainGuardError
+from anchor.errors import AnchorError, ChainGuardError, ConfigError
 from anchor.log import check_leaves, read_leaves, write_tiles
 from anchor.merkle import hash_leaf
+from anchor.pipeline.journalaudit import audit_attempts, audit_hints, audit_slots
 from anchor.pipeline.project import Project
-from anchor.store.evidence import count_misplaced, load_sealed_records
+from anchor.store.evidence import count_lost_waiting, count_misplaced, load_sealed_records
 from anchor.store.heads import SealedHead, load_sealed_heads, newest_head
+from anchor.store.integrity import find_damage
 from anchor.tiles import Tile, TileBuilder, tiles_of
 from anchor.tilestore import TileFolder
 from anchor.tree import HASH, RightEdge
@@ -30,17 +35,42 @@ class Audit:
 
 
 def audit_project(project: Project) -> Audit:
-    """Recompute leaves, roots and tiles from what is stored, and compare."""
+    """Recompute leaves, roots and tiles from what is stored, and compare.
+
+    Raises:
+        ConfigError: the heads cannot even be listed.
+    """
     with project.database.read() as connection:
         heads = load_sealed_heads(connection)
     size = heads[-1].head.size if heads else 0
-    found = chain(
-        _audit_records(project), _audit_heads(project, heads), _audit_tiles(project, size)
+    checks = (
+        _audit_file(project),
+        _audit_records(project),
+        _audit_places(project),
+        _audit_heads(project, heads),
+        _audit_tiles(project, size),
+        audit_slots(project),
+        audit_attempts(project),
+        audit_hints(project),
     )
+    breaches = limit_breaches(chain.from_iterable(map(_survive, checks)))
+    return Audit(leaves=size, heads=len(heads), breaches=breaches)
+
+
+def limit_breaches(found: Iterable[str]) -> tuple[str, ...]:
+    """Take the first of them, and say so if there may be more."""
     breaches = tuple(islice(found, MAX_BREACHES))
     if len(breaches) == MAX_BREACHES:
         breaches = (*breaches, f"… and perhaps more: the audit stopped after {MAX_BREACHES}")
-    return Audit(leaves=size, heads=len(heads), breaches=breaches)
+    return breaches
+
+
+def _survive(check: Iterator[str]) -> Iterator[str]:
+    """Let a store that cannot be read any further be a breach, not the end of the audit."""
+    try:
+        yield from check
+    except ConfigError as error:
+        yield error.message
 
 
 def rebuild_tiles(project: Project) -> int:
@@ -58,6 +88,12 @@ def rebuild_tiles(project: Project) -> int:
     return write_tiles(project.database, project.tiles)
 
 
+def _audit_file(project: Project) -> Iterator[str]:
+    """Ask the database itself."""
+    with project.database.read() as connection:
+        yield from find_damage(connection)
+
+
 def _audit_records(project: Project) -> Iterator[str]:
     """Hash every record that was not erased; it must be its leaf, and leaves must have no gap."""
     expected = 0
@@ -68,11 +104,19 @@ def _audit_records(project: Project) -> Iterator[str]:
             expected = index + 1
             if record is not None and hash_leaf(record) != leaf:
                 yield f"the record of leaf {index} does not hash to its leaf"
+
+
+def _audit_places(project: Project) -> Iterator[str]:
+    """See that every piece of evidence waits, or has one place."""
+    with project.database.read() as connection:
         neither, both = count_misplaced(connection)
+        lost = count_lost_waiting(connection)
     if neither:
         yield f"{neither} pieces of evidence have no place in the log and do not wait for one"
     if both:
         yield f"{both} pieces of evidence wait for a place that they have"
+    if lost:
+        yield f"{lost} that wait for a place are no evidence of this store"
 
 
 def _audit_heads(project: Project, heads: list[SealedHead]) -> Iterator[str]:

@@ -56,6 +56,19 @@ def create_project(config: Config) -> Project:
             raise ConfigError(
                 f"{path} exists already", hint="choose an empty folder, or use the project in it"
             )
+    database = create_store(config)
+    create_log_key(config)
+    write_file(config.trust, encode_policy([trust_entry(config)]))
+    write_file(config.file, encode_config(config).encode("utf-8"))
+    return Project(config=config, database=database)
+
+
+def create_store(config: Config) -> Database:
+    """Create an empty store that is pinned to the configuration's log, chain and registry.
+
+    Raises:
+        ConfigError: something is there already.
+    """
     database = create_database(config.store)
     with database.write() as connection:
         connection.execute(
@@ -69,10 +82,7 @@ def create_project(config: Config) -> Project:
                 created_at=utc_now(),
             )
         )
-    create_log_key(config)
-    write_file(config.trust, encode_policy([trust_entry(config)]))
-    write_file(config.file, encode_config(config).encode("utf-8"))
-    return Project(config=config, database=database)
+    return database
 
 
 def open_project(config: Config) -> Project:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from anchor.errors import NotFinalError
+from anchor.errors import NotFinalError, UsageError
 from anchor.log import open_tree
 from anchor.pipeline.project import Project
 from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor
@@ -40,7 +40,13 @@ class Prover:
 
         Raises:
             NotFinalError: it is accepted, but no seal has given it a place in the log yet.
+            UsageError: its record was erased, or is lost.
         """
+        if evidence.record is None:
+            raise UsageError(
+                "the record of this evidence was erased or is lost, and with it its proof",
+                hint="a receipt that was written before still verifies",
+            )
         index = evidence.leaf_index
         if index is None or not self._heads or index >= self._heads[-1].size:
             raise NotFinalError(

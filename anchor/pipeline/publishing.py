@@ -1,7 +1,8 @@
 """Publishing the log as static files that anybody can read, copy and check.
 
-The order of effects: tiles first, the checkpoint that needs them last.  A crash leaves tiles that
-no checkpoint covers yet; the next run writes them again, with the same bytes.
+The order of effects: tiles and the list of anchors first, the checkpoint that needs them last.  A
+crash leaves some that no checkpoint covers yet; the next run writes them again, with the same
+bytes.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from anchor.log import open_tree
 from anchor.notes import NoteKey
 from anchor.pipeline.logkey import load_log_key, origin_of
 from anchor.pipeline.project import Project
-from anchor.published import CHECKPOINT, Target
-from anchor.store.heads import load_anchors
+from anchor.published import ANCHORS_PER_FILE, CHECKPOINT, Target, anchors_path, encode_anchors
+from anchor.store.heads import AnchoredHead, load_anchors
 from anchor.tiles import Tile, TileTree, tiles_of
 from anchor.types import Head
 
@@ -43,7 +44,8 @@ def publish_log(project: Project, target: Target) -> Publication:
     config = project.config
     with project.database.read() as connection:
         anchors = load_anchors(connection, config.chain_id)
-    head = next((anchor.head for anchor in reversed(anchors) if anchor.final), None)
+    final = [anchored for anchored in anchors if anchored.final]
+    head = final[-1].head if final else None
     if head is None:
         raise NotFinalError(
             "nothing of this log is final yet, so there is nothing to publish",
@@ -62,6 +64,7 @@ def publish_log(project: Project, target: Target) -> Publication:
             batch = {}
     if batch:
         target.write(batch)
+    _publish_anchors(target, final, there)
     origin = origin_of(config)
     if there != head:
         # A crash before this: readers go on with the old checkpoint, whose tiles are all there.
@@ -73,6 +76,23 @@ def publish_log(project: Project, target: Target) -> Publication:
         verifier_key=key.verifier().encode(),
         tiles_written=written,
     )
+
+
+def _publish_anchors(target: Target, final: list[AnchoredHead], there: Head | None) -> None:
+    """Bring the list of anchored heads up to the newest final one.
+
+    A store that does not know each of them (it adopted a head some other way) publishes no list: a
+    list with a gap would prove nothing.
+    """
+    if [anchored.sequence for anchored in final] != list(range(1, len(final) + 1)):
+        return
+    heads = [anchored.head for anchored in final]
+    first = sum(head.size < there.size for head in heads) // ANCHORS_PER_FILE if there else 0
+    for number in range(first, (len(heads) - 1) // ANCHORS_PER_FILE + 1):
+        part = heads[number * ANCHORS_PER_FILE : (number + 1) * ANCHORS_PER_FILE]
+        data = encode_anchors(part)
+        if target.read(anchors_path(number)) != data:
+            target.write({anchors_path(number): data})
 
 
 def _find_published(target: Target, key: NoteKey, tree: TileTree) -> Head | None:

@@ -24,6 +24,29 @@ def encode_set_operator_call(log: LogId, key: Address, operator_id: int) -> byte
     return _encode_call("setOperator", [log, key, operator_id])
 
 
+def encode_succeed_call(old: LogId, from_root: Hash32, new: LogId) -> bytes:
+    """Return the calldata of ``succeed(oldLog, fromRoot, newLog)``."""
+    return _encode_call("succeed", [old, from_root, new])
+
+
+def decode_anchor_call(data: bytes) -> tuple[LogId, Head] | None:
+    """Return which head of which log the calldata anchors; None for any other calldata."""
+    arguments = _decode_call("anchor", data)
+    if arguments is None:
+        return None
+    log, root, size, _ = arguments
+    return LogId(log), Head(root=Hash32(root), size=size)
+
+
+def decode_succeed_call(data: bytes) -> tuple[LogId, Hash32, LogId] | None:
+    """Return the old log, the root and the new log of ``succeed``; None for any other calldata."""
+    arguments = _decode_call("succeed", data)
+    if arguments is None:
+        return None
+    old, from_root, new = arguments
+    return LogId(old), Hash32(from_root), LogId(new)
+
+
 def encode_deployment() -> bytes:
     """Return the calldata that makes the CREATE2 proxy deploy the registry: salt ‖ init code."""
     return CREATE2_SALT + load_artifact().init_code
@@ -50,13 +73,29 @@ def _show(value: object) -> str:
 
 
 def _encode_call(function: str, arguments: list[Any]) -> bytes:
+    types = _argument_types(function)
+    return _selector(function, types) + encode(types, arguments)
+
+
+def _decode_call(function: str, data: bytes) -> tuple[Any, ...] | None:
+    types = _argument_types(function)
+    if data[:4] != _selector(function, types):
+        return None
+    try:
+        arguments = decode(types, data[4:])
+    except DecodingError:
+        return None
+    # One spelling only: what follows the arguments, or lies between them, is not ours.
+    return arguments if encode(types, arguments) == data[4:] else None
+
+
+def _argument_types(function: str) -> list[str]:
     item = next(
         item
         for item in load_artifact().abi
         if item["type"] == "function" and item["name"] == function
     )
-    types = [argument["type"] for argument in item["inputs"]]
-    return _selector(function, types) + encode(types, arguments)
+    return [argument["type"] for argument in item["inputs"]]
 
 
 @cache

@@ -183,6 +183,15 @@ class Database:
             raise explained from error
 
 
+def lock_place(place: StorePlace) -> AbstractContextManager[None]:
+    """Be the one process that may make the store at ``place``, or seal and send in it.
+
+    Raises:
+        LeaseHeldError: another process is.
+    """
+    return _choose_backend(place).lock()
+
+
 def create_database(place: StorePlace) -> Database:
     """Create a new, empty store at ``place`` through the migrations.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -29,6 +30,8 @@ from anchor.errors import StoreBusyError, UsageError
 from anchor.store.schema import evidence, keys, positions, waiting
 from anchor.types import Hash32
 
+# SQLite binds at most 32,766 variables; a lookup of this many identities stays far below.
+_LOOKUP_CHUNK = 500
 # Below this, PostgreSQL takes longer to set up a COPY than to insert the rows.
 _WORTH_A_COPY = 1_000
 _DIGEST_PREFIX = 16
@@ -52,12 +55,12 @@ class NewEvidence(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvidence:
-    """One accepted row; ``leaf_index`` is None until it is sealed."""
+    """One accepted row; ``leaf_index`` is None until it is sealed, ``record`` where it is lost."""
 
     id: int
     identity: bytes
     source: str
-    record: bytes
+    record: bytes | None
     leaf: Hash32
     leaf_index: int | None
 
@@ -151,6 +154,16 @@ def _insert_key(connection: Connection, key: bytes, evidence_id: int) -> None:
         raise StoreBusyError(
             "another process submits evidence with the same idempotency key", hint="run again"
         ) from error
+
+
+def known_identities(connection: Connection, identities: Sequence[bytes]) -> set[bytes]:
+    """Return those of ``identities`` that are stored already."""
+    known: set[bytes] = set()
+    for start in range(0, len(identities), _LOOKUP_CHUNK):
+        chunk = identities[start : start + _LOOKUP_CHUNK]
+        rows = connection.execute(select(evidence.c.identity).where(evidence.c.identity.in_(chunk)))
+        known.update(row.identity for row in rows)
+    return known
 
 
 def count_evidence(connection: Connection) -> tuple[int, int]:
@@ -273,3 +286,23 @@ def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[St
             leaf=Hash32(row.leaf),
             leaf_index=row.leaf_index,
         )
+
+
+def count_lost_waiting(connection: Connection) -> int:
+    """Return how many places in the queue name evidence that is not there; should be none."""
+    joined = waiting.outerjoin(evidence, evidence.c.id == waiting.c.evidence_id)
+    return connection.execute(
+        select(func.count()).select_from(joined).where(evidence.c.id.is_(None))
+    ).scalar_one()
+
+
+def load_sources(connection: Connection) -> Iterator[tuple[str, list[Digests]]]:
+    """Yield each source with the digests of everything that was accepted from it, by name."""
+    rows = connection.execute(
+        select(evidence.c.source, evidence.c.sha256, evidence.c.sm3)
+        .where(or_(evidence.c.sha256.is_not(None), evidence.c.sm3.is_not(None)))
+        .order_by(evidence.c.source, evidence.c.id)
+        .execution_options(yield_per=1_000)
+    )
+    for source, group in groupby(rows, key=lambda row: str(row.source)):
+        yield source, [Digests(sha256=row.sha256, sm3=row.sm3, size=None) for row in group]

@@ -5,14 +5,15 @@ Implements ``anchor.chain.txmgr.TxJournal`` over the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
 
 from anchor.chain.attempts import Attempt, Cost, Slot
 from anchor.store.database import Database
-from anchor.store.schema import attempts, slots
-from anchor.types import Address, ChainId, Hash32
+from anchor.store.schema import anchors, attempts, heads, slots
+from anchor.types import Address, ChainId, Hash32, Head
 
 
 class StoredJournal:
@@ -149,3 +150,97 @@ def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce
             for row in rows
         ),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRow:
+    """A reserved nonce, how it ended (None: it is open), and how many attempts were signed."""
+
+    chain_id: ChainId
+    sender: Address
+    nonce: int
+    reserved_at: str
+    outcome: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """An attempt as it is stored, with the head it says it anchors."""
+
+    tx_hash: Hash32
+    chain_id: ChainId
+    sender: Address
+    nonce: int
+    head: Head | None
+    raw: bytes
+    max_fee: int
+    priority_fee: int
+    signed_at: str
+
+
+def load_slot_rows(connection: Connection) -> list[SlotRow]:
+    """Return every nonce that was ever reserved, by chain, sender and number."""
+    key = (slots.c.chain_id, slots.c.sender, slots.c.nonce)
+    rows = connection.execute(
+        select(
+            *key,
+            slots.c.reserved_at,
+            slots.c.outcome,
+            func.count(attempts.c.tx_hash).label("number"),
+        )
+        .select_from(
+            slots.outerjoin(
+                attempts,
+                (attempts.c.chain_id == slots.c.chain_id)
+                & (attempts.c.sender == slots.c.sender)
+                & (attempts.c.nonce == slots.c.nonce),
+            )
+        )
+        .group_by(*key, slots.c.reserved_at, slots.c.outcome)
+        .order_by(*key)
+    )
+    return [
+        SlotRow(
+            chain_id=ChainId(row.chain_id),
+            sender=Address(row.sender),
+            nonce=row.nonce,
+            reserved_at=row.reserved_at,
+            outcome=row.outcome,
+            attempts=row.number,
+        )
+        for row in rows
+    ]
+
+
+def load_attempt_rows(connection: Connection) -> Iterator[AttemptRow]:
+    """Yield every attempt, by nonce; ``head`` None where it anchors none, or none of ours."""
+    rows = connection.execute(
+        select(attempts, heads.c.root)
+        .select_from(attempts.outerjoin(heads, heads.c.size == attempts.c.head_size))
+        .order_by(attempts.c.chain_id, attempts.c.sender, attempts.c.nonce, attempts.c.max_fee)
+        .execution_options(yield_per=1_000)
+    )
+    for row in rows:
+        yield AttemptRow(
+            tx_hash=Hash32(row.tx_hash),
+            chain_id=ChainId(row.chain_id),
+            sender=Address(row.sender),
+            nonce=row.nonce,
+            head=None if row.root is None else Head(root=Hash32(row.root), size=row.head_size),
+            raw=row.raw,
+            max_fee=row.max_fee,
+            priority_fee=row.priority_fee,
+            signed_at=row.signed_at,
+        )
+
+
+def load_unknown_hints(connection: Connection) -> list[tuple[int, Hash32]]:
+    """Return size and transaction of each anchor that names a transaction we did not sign."""
+    rows = connection.execute(
+        select(anchors.c.head_size, anchors.c.tx_hash)
+        .select_from(anchors.outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash))
+        .where(anchors.c.tx_hash.is_not(None), attempts.c.tx_hash.is_(None))
+        .order_by(anchors.c.head_size)
+    )
+    return [(row.head_size, Hash32(row.tx_hash)) for row in rows]

@@ -38,6 +38,32 @@ class PostgresDatabase:
         return f"{shown}?{urlencode(query, safe='/')}" if query else shown
 
 
+def file_of(place: StorePlace) -> SqliteFile:
+    """Return the file that a store is in.
+
+    Raises:
+        ConfigError: it is in PostgreSQL.
+    """
+    if isinstance(place, SqliteFile):
+        return place
+    raise ConfigError(
+        "a store is only rebuilt as a SQLite file in this release",
+        hint="PostgreSQL has backups of its own; or name a file as the `store` in anchor.toml, and "
+        "go on with that",
+    )
+
+
+def discard(place: SqliteFile) -> None:
+    """Remove what a crash left of a store that was being made."""
+    for suffix in ("", "-wal", "-shm"):
+        place.path.with_name(place.path.name + suffix).unlink(missing_ok=True)
+
+
+def beside(place: SqliteFile, suffix: str) -> SqliteFile:
+    """Return where a store is made that is to replace this one when it is whole."""
+    return SqliteFile(place.path.with_name(place.path.name + suffix))
+
+
 StorePlace: TypeAlias = SqliteFile | PostgresDatabase
 
 

@@ -13,7 +13,8 @@ from support.command import environment, run_anchor
 
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
-    "prove", "upgrade", "verify", "explain", "export-log", "audit", "demo",
+    "prove", "upgrade", "verify", "explain", "export-log", "audit", "restore", "succeed",
+    "demo",
 )  # fmt: skip
 
 

@@ -1,0 +1,84 @@
+"""The part of ``anchor audit`` that reads a published log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from anchor.cli.output import Colour, Output
+from anchor.errors import ExitCode
+
+
+def audit_published(
+    output: Output,
+    place: str,
+    *,
+    trust: Path | None,
+    rpc: str | None,
+    key: str | None,
+    config_path: Path | None,
+) -> None:
+    """Print each step of reading the log at ``place``, and end with the code of the first failure.
+
+    Raises:
+        CannotCheckError: there is no checkpoint.
+    """
+    from functools import partial
+
+    from anchor.cli.evidence import Bench
+    from anchor.cli.nodes import Nodes
+    from anchor.cli.report import print_step
+    from anchor.errors import AnchorError, CannotCheckError
+    from anchor.logcheck import TITLES, check_log
+    from anchor.notes import parse_verifier
+    from anchor.published import CHECKPOINT, open_source, read_anchors, read_tile
+    from anchor.verdict import Verdict, verdict_of
+
+    verifier = None if key is None else parse_verifier(key)
+    source = open_source(place)
+    bench = Bench(config_path=config_path, trust=trust)
+    nodes = Nodes(rpc, bench.project_rpc)
+    steps: list[dict[str, Any]] = []
+
+    def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = "") -> None:
+        title = TITLES[number]
+        print_step(output, number, title, detail, verdict, hint)
+        steps.append({"number": number, "title": title, "verdict": verdict.value, "detail": detail})
+
+    note = source.read(CHECKPOINT)
+    if note is None:
+        raise CannotCheckError(
+            "there is no checkpoint", hint="name the folder or URL below which `checkpoint` lies"
+        )
+    output.line(f"policy: {bench.policy_name or 'none'}")
+    members: dict[str, Any] = {"policy": bench.policy_name, "steps": steps}
+    code = ExitCode.DONE
+    try:
+        checked = check_log(
+            note,
+            partial(read_tile, source),
+            policy=bench.policy,
+            verifier=verifier,
+            connect=nodes.connect,
+            tell=tell,
+            anchored=lambda head: read_anchors(source, head),
+        )
+    except AnchorError as error:
+        tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
+        code = error.exit_code
+        output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
+    else:
+        output.line("VERIFIED: the published log is the anchored one", colour=Colour.GREEN)
+        head = checked.checkpoint.head
+        members |= {
+            "origin": checked.checkpoint.origin,
+            "size": head.size,
+            "root": head.root.hex(),
+            "sequence": checked.anchor.sequence,
+            "final_block": checked.final.number,
+        }
+    output.result({"exit_code": int(code), "nodes": nodes.asked, **members})
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,164 @@
+"""``anchor restore``: rebuild a project's store from what is left."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.output import Output
+from anchor.cli.session import open_chain
+from anchor.errors import AnchorError, CannotCheckError, ChainGuardError
+
+if TYPE_CHECKING:
+    from anchor.chain.node import Node
+    from anchor.config import Config
+    from anchor.pipeline.leafsources import LeafSource
+    from anchor.store.database import Database
+
+NAME = "restore"
+
+
+def command(
+    place: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(
+            metavar="[DIR|URL]", help="The published log; without it, the project's own tiles."
+        ),
+    ] = None,
+    backup: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="An old backup of the store, to take records from."),
+    ] = None,
+    receipts: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(metavar="DIR", help="Take records from the receipts in DIR and below, too."),
+    ] = None,
+    is_replacing: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="Move a store that is there aside; what it holds is taken over first.",
+        ),
+    ] = False,
+    is_partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial",
+            help="Take leaves that lead to an earlier anchor only: enough for `anchor succeed`.",
+        ),
+    ] = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rebuild the store after it was lost, or went back to an old backup.
+
+    The registry decides: leaves are taken only if they lead to its head. Records come from the
+    backup and from receipts; a leaf whose record is lost stays as its hash.
+    """
+    from anchor.config import load_config
+    from anchor.filenames import RECEIPT_SUFFIX, find_config
+    from anchor.pipeline.anchoring import check_chain, check_registry
+    from anchor.pipeline.leafsources import find_receipts
+    from anchor.pipeline.rebuilding import Remains
+    from anchor.pipeline.restoring import restore_project
+    from anchor.store.database import lock_place
+    from anchor.store.places import SqliteFile, file_of
+
+    output = Output(as_json=as_json)
+    config = load_config(config_path or find_config())
+    with ExitStack() as stack:
+        stack.enter_context(lock_place(config.store))
+        is_there = file_of(config.store).path.exists()
+        if is_there and not is_replacing:
+            raise ChainGuardError(
+                f"there is a store at {config.store}, and nothing is written over",
+                hint="--replace moves it aside under another name, after what it holds was taken "
+                "over",
+            )
+        node = open_chain(config, output.note)
+        check_chain(config, node)
+        check_registry(config, node)
+        stores: dict[str, Database] = {}
+        if is_there:
+            try:
+                stores[str(config.store)] = _open_store(stack, config)
+            except AnchorError as error:
+                output.note(f"the store that is there is not used: {error.message}")
+        if backup is not None:
+            backup_place = SqliteFile(backup.resolve())
+            stores[str(backup)] = _open_store(stack, replace(config, store=backup_place))
+        found = find_receipts([config.receipts, *(receipts or ())], config.log, RECEIPT_SUFFIX)
+        leaves, sizes = _find_leaves(config, node, place, stores, is_partial=is_partial)
+        remains = Remains(leaves=leaves, stores=list(stores.values()), receipts=found, sizes=sizes)
+        restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
+    output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
+    output.line(f"leaves from {restored.source}; {restored.anchors:,} anchors from the registry")
+    output.line(
+        f"{restored.records:,} leaves with their records, {restored.hashes_only:,} as hashes only"
+    )
+    output.line(f"{restored.waiting:,} pieces of evidence wait for a place in the log")
+    if restored.moved is not None:
+        output.line(f"the store that was there is now {restored.moved}")
+    then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
+    output.line(f"Next: {then}.")
+    output.result(
+        {
+            "size": restored.head.size,
+            "root": restored.head.root.hex(),
+            "source": restored.source,
+            "anchors": restored.anchors,
+            "records": restored.records,
+            "hashes_only": restored.hashes_only,
+            "waiting": restored.waiting,
+            "moved": None if restored.moved is None else str(restored.moved),
+        }
+    )
+
+
+def _open_store(stack: ExitStack, config: Config) -> Database:
+    from anchor.pipeline.project import open_project
+
+    database = open_project(config).database
+    stack.callback(database.close)
+    return database
+
+
+def _find_leaves(
+    config: Config, node: Node, place: str | None, stores: dict[str, Database], *, is_partial: bool
+) -> tuple[list[LeafSource], frozenset[int]]:
+    """Return where leaves may be, and the sizes that a published list of anchors speaks of."""
+    from anchor.checkpoint import log_origin, open_checkpoint
+    from anchor.pipeline.chainaudit import fetch_head
+    from anchor.pipeline.leafsources import (
+        find_published_sizes,
+        leaves_of_folder,
+        leaves_of_publication,
+        leaves_of_store,
+    )
+    from anchor.published import CHECKPOINT, open_source
+    from anchor.tilestore import TileFolder
+
+    leaves = [leaves_of_store(name, database) for name, database in stores.items()]
+    head = fetch_head(config, node, "latest")
+    least = head.anchor.size if head is not None and not is_partial else 0
+    leaves.append(leaves_of_folder(TileFolder(config.tiles), least))
+    if place is None:
+        return leaves, frozenset()
+    source = open_source(place)
+    note = source.read(CHECKPOINT)
+    if note is None:
+        raise CannotCheckError(
+            f"there is no checkpoint in {place}",
+            hint="name the folder or URL below which `checkpoint` lies",
+        )
+    # Its signature says nothing here: the registry judges the leaves.
+    checkpoint = open_checkpoint(note, None)
+    if checkpoint.origin != log_origin(config.chain_id, config.registry, config.log):
+        raise ChainGuardError(f"what is published in {place} is another log's")
+    leaves.append(leaves_of_publication(place, source, checkpoint.head))
+    return leaves, frozenset(find_published_sizes(source))

@@ -1,0 +1,237 @@
+"""Comparing a project's store with the registry's state in one final block.
+
+Events are not asked for: nodes may have dropped them.  The head in the registry says how many
+anchors the log has; each of them is found by the root of one of the store's heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, groupby
+
+from anchor.chain.node import BlockId, Node
+from anchor.config import Config
+from anchor.errors import NodeFaultError
+from anchor.pipeline.anchoring import check_chain, check_registry
+from anchor.pipeline.auditing import limit_breaches
+from anchor.pipeline.project import Project
+from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
+from anchor.registry.slots import (
+    CLOSED_HEAD,
+    anchor_slot,
+    decode_anchor,
+    head_slot,
+    last_head_slot,
+)
+from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
+from anchor.store.journal import SlotRow, load_slot_rows
+from anchor.types import Anchor, Hash32, Head
+from anchor.verify import Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryHead:
+    """A log's newest anchor in one block; ``is_closed`` once the log has a successor."""
+
+    root: Hash32
+    anchor: Anchor
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainAudit:
+    """What the registry said in block ``final``, and what of the store contradicts it.
+
+    ``foreign_nonces`` counts transactions that our keys sent from elsewhere between ours.
+    """
+
+    final: Block
+    anchors: int
+    foreign_nonces: int
+    breaches: tuple[str, ...]
+
+
+def fetch_head(config: Config, node: Node, block: BlockId) -> RegistryHead | None:
+    """Return the log's newest anchor in ``block``, also of a closed log; None before the first."""
+    root = node.fetch_storage(config.registry, head_slot(config.log), block)
+    is_closed = root == CLOSED_HEAD
+    if is_closed:
+        root = node.fetch_storage(config.registry, last_head_slot(config.log), block)
+    if not any(root):
+        return None
+    anchor = fetch_anchor(config, node, root, block)
+    if anchor is None:
+        raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
+    return RegistryHead(root=root, anchor=anchor, is_closed=is_closed)
+
+
+def fetch_anchor(config: Config, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
+    """Return what the registry holds of ``root`` in ``block``."""
+    return decode_anchor(node.fetch_storage(config.registry, anchor_slot(config.log, root), block))
+
+
+def audit_chain(project: Project, node: Node) -> ChainAudit:
+    """Compare heads, anchors and nonces with the newest final block.
+
+    Raises:
+        CannotCheckError: the node cannot be asked, or does not say what is final.
+        ChainGuardError: it is on another chain, or foreign code is in the registry's place.
+    """
+    config = project.config
+    check_chain(config, node)
+    final = node.fetch_final_block(config.finality)
+    with project.database.read() as connection:
+        heads = load_heads(connection)
+        stored = load_anchors(connection, config.chain_id)
+        slots = load_slot_rows(connection)
+    if node.fetch_code_hash(config.registry, final.hash) == EMPTY_CODE_HASH:
+        head, there = None, dict[int, tuple[Head, Anchor]]()
+    else:
+        check_registry(config, node)
+        head = fetch_head(config, node, final.hash)
+        there = find_anchors(config, node, final, head, heads, stored)
+    foreign, nonces = _audit_nonces(node, slots)
+    found = chain(
+        _audit_sequence(head, there),
+        _audit_stored(final, stored, {item.root: anchor for item, anchor in there.values()}),
+        _audit_latest(project, node),
+        nonces,
+    )
+    return ChainAudit(
+        final=final,
+        anchors=head.anchor.sequence if head else 0,
+        foreign_nonces=foreign,
+        breaches=limit_breaches(found),
+    )
+
+
+def find_anchors(
+    config: Config,
+    node: Node,
+    final: Block,
+    head: RegistryHead | None,
+    heads: list[Head],
+    stored: list[AnchoredHead],
+) -> dict[int, tuple[Head, Anchor]]:
+    """Return by sequence which of ``heads`` the registry holds in ``final``.
+
+    Those that the store knows to be anchored are asked for first; if they are all there can be,
+    the others are not asked for at all.
+    """
+    there: dict[int, tuple[Head, Anchor]] = {}
+    known = {item.head.root for item in stored}
+    for is_known in (True, False):
+        for item in heads:
+            if (item.root in known) is is_known:
+                anchor = fetch_anchor(config, node, item.root, final.hash)
+                if anchor is not None:
+                    there[anchor.sequence] = (item, anchor)
+        if head is None or len(there) == head.anchor.sequence:
+            break
+    return there
+
+
+def _audit_sequence(
+    head: RegistryHead | None, there: dict[int, tuple[Head, Anchor]]
+) -> Iterator[str]:
+    """See that the anchors are 1 … N without a gap, of growing size, each with its head's size."""
+    count = head.anchor.sequence if head else 0
+    missing = [number for number in range(1, count + 1) if number not in there]
+    for numbers in _runs(missing):
+        yield (
+            f"the registry's {numbers} of {count} is of no head in this store: `anchor restore` "
+            "finds what is missing"
+        )
+    if head is not None and not missing and there[count][0].root != head.root:
+        yield f"the registry's head 0x{head.root.hex()} is not the store's head of anchor {count}"
+    before = 0
+    for number in sorted(there):
+        item, anchor = there[number]
+        if number > count:
+            yield f"the registry counts {count} anchors, but holds anchor {number}"
+        if anchor.size != item.size:
+            yield (
+                f"the registry holds the root of the head of size {item.size} for {anchor.size} "
+                "leaves"
+            )
+        elif anchor.size <= before:
+            yield f"anchor {number} is of {anchor.size} leaves, the one before it of {before}"
+        before = anchor.size
+
+
+def _audit_stored(
+    final: Block, stored: list[AnchoredHead], there: dict[Hash32, Anchor]
+) -> Iterator[str]:
+    """See that what the store calls final is in the final block, and as the store says."""
+    for item in stored:
+        if not item.final:
+            continue
+        anchor = there.get(item.head.root)
+        if anchor is None:
+            yield (
+                f"the store says that the head of size {item.head.size} is anchored (final), but "
+                f"the registry does not hold it in final block {final.number}"
+            )
+            continue
+        for member, said, is_there in (
+            ("sequence", item.sequence, anchor.sequence),
+            ("block", item.block_number, anchor.block_number),
+            ("timestamp", item.timestamp, anchor.timestamp),
+        ):
+            if said != is_there:
+                yield (
+                    f"the store says {member} {said} of the anchor of size {item.head.size}, the "
+                    f"registry says {is_there}"
+                )
+
+
+def _audit_latest(project: Project, node: Node) -> Iterator[str]:
+    """See that the newest head in the registry, final or not, is one of the store's."""
+    config = project.config
+    head = fetch_head(config, node, "latest")
+    if head is None:
+        return
+    with project.database.read() as connection:
+        known = find_head(connection, head.root)
+    if known is None:
+        yield (
+            f"the registry's head 0x{head.root.hex()} of {head.anchor.size} leaves is not in this "
+            "store: it is older than the chain, or somebody else anchors here (`anchor restore`)"
+        )
+
+
+def _audit_nonces(node: Node, slots: list[SlotRow]) -> tuple[int, Iterator[str]]:
+    """Count the nonces between ours that were used elsewhere; one that was not is a breach."""
+    foreign = 0
+    breaches: list[str] = []
+    for sender, rows in groupby(slots, key=lambda row: row.sender):
+        ours = {row.nonce: row for row in rows}
+        used = node.fetch_nonce(sender, "latest")
+        name = format_address(sender)
+        for nonce in range(min(ours), max(ours)):
+            if nonce in ours:
+                continue
+            if nonce < used:
+                foreign += 1
+            elif ours[max(ours)].attempts:
+                breaches.append(
+                    f"nonce {nonce} of {name} is neither reserved nor used, but a later one is "
+                    "signed"
+                )
+        breaches += [
+            f"nonce {row.nonce} of {name} is noted as {row.outcome}, but the chain has seen only "
+            f"{used} of that key"
+            for row in ours.values()
+            # An included one may have been taken back by a reorganisation; these two are final.
+            if row.outcome in ("reverted", "foreign") and row.nonce >= used
+        ]
+    return foreign, iter(breaches)
+
+
+def _runs(numbers: list[int]) -> Iterator[str]:
+    """Yield what runs of numbers are called: ``anchor 3``, ``anchors 5 to 7``."""
+    key: Callable[[tuple[int, int]], int] = lambda pair: pair[1] - pair[0]  # noqa: E731
+    for _, pairs in groupby(enumerate(numbers), key=key):
+        run = [number for _, number in pairs]
+        yield f"anchor {run[0]}" if len(run) == 1 else f"anchors {run[0]} to {run[-1]}"

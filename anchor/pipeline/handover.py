@@ -1,0 +1,108 @@
+"""What a log's successor gets from it: evidence, heads, receipts and the verifiers' trust.
+
+The old project is only read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from anchor.config import Config
+from anchor.durable import sync_folder
+from anchor.errors import AnchorError, ChainGuardError
+from anchor.pipeline.project import Project, create_store, trust_entry, utc_now
+from anchor.pipeline.proving import Prover
+from anchor.pipeline.receipts import ReceiptFolder, save_receipt
+from anchor.record import parse_record
+from anchor.store.database import Database
+from anchor.store.evidence import known_identities, load_all, place_waiting
+from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
+from anchor.store.places import beside, discard, file_of
+from anchor.store.transfer import insert_rows, load_placed_rows, load_rows_after
+from anchor.trust import encode_policy, parse_policy
+from anchor.types import Head, log_number
+
+# Rows in one transaction, each with a record of a KiB or so.
+_BATCH = 10_000
+
+
+def build_store(project: Project, config: Config, sealed: SealedHead) -> None:
+    """Copy everything: up to the head with its place, the rest in order as waiting."""
+    config.folder.mkdir(parents=True, exist_ok=True)
+    store = file_of(config.store)
+    building = beside(store, ".building")
+    discard(building)
+    size = sealed.head.size
+    database = create_store(replace(config, store=building))
+    try:
+        for start in range(0, size, _BATCH):
+            with project.database.read() as connection:
+                placed = load_placed_rows(connection, start, min(start + _BATCH, size))
+            if sorted(placed) != list(range(start, min(start + _BATCH, size))):
+                raise ChainGuardError(
+                    f"the store lacks some of the log's first {size} leaves",
+                    hint="restore it first, with `anchor restore`; nothing was sent",
+                )
+            with database.write() as connection:
+                insert_rows(connection, [placed[index] for index in sorted(placed)])
+                place_waiting(connection, start)
+        with project.database.read() as connection:
+            heads = load_sealed_heads(connection)
+        with database.write() as connection:
+            for item in heads:
+                if item.head.size <= size:
+                    insert_head(connection, item, utc_now())
+        take_new(project, database, sealed.head)
+    finally:
+        database.close()
+    building.path.replace(store.path)
+    sync_folder(store.path.parent)
+
+
+def take_new(project: Project, database: Database, head: Head) -> int:
+    """Let all evidence that has no place up to ``head`` wait; return how much waits in all."""
+    with project.database.read() as connection:
+        rows = load_rows_after(connection, head.size)
+    for start in range(0, len(rows), _BATCH):
+        batch = rows[start : start + _BATCH]
+        with database.write() as connection:
+            known = known_identities(connection, [row.identity for row in batch])
+            insert_rows(connection, [row for row in batch if row.identity not in known])
+    return len(rows)
+
+
+def write_receipts(project: Project, config: Config, head: Head) -> int:
+    """Write what the old log's anchors up to ``head`` prove: the new log's came later."""
+    folder = ReceiptFolder(config.receipts / f"log-{log_number(project.config.log)}")
+    prover = Prover(project)
+    count = 0
+    with project.database.read() as connection:
+        for evidence in load_all(connection):
+            if evidence.record is None or evidence.leaf_index is None:
+                continue
+            if evidence.leaf_index >= head.size:
+                continue
+            receipt = prover.prove(evidence)
+            if not receipt.anchors:
+                continue
+            path = folder.place(parse_record(evidence.record).name, receipt)
+            save_receipt(path, receipt, durable=False)
+            count += 1
+    return count
+
+
+def encode_successor_policy(old: Config, new: Config) -> bytes:
+    """Return a policy that accepts the logs the old one did, and the new one."""
+    entry = trust_entry(new)
+    numbers = {log_number(old.log)}
+    try:
+        for known in parse_policy(old.trust.read_bytes()).entries:
+            if (known.registry, known.chain_id, known.owner) == (
+                entry.registry,
+                entry.chain_id,
+                entry.owner,
+            ):
+                numbers |= set(known.logs)
+    except (OSError, AnchorError):
+        pass  # the old policy is lost, or somebody's own: then these two
+    return encode_policy([replace(entry, logs=(*sorted(numbers), log_number(new.log)))])

@@ -1,0 +1,137 @@
+"""Where a log's leaf hashes may still be when its store is gone: tiles, a publication, a backup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.errors import AnchorError, CannotCheckError
+from anchor.log import read_leaves
+from anchor.published import Source, anchors_path, parse_anchors, read_tile
+from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
+from anchor.store.database import Database
+from anchor.store.heads import newest_head
+from anchor.tiles import Tile, TileReader
+from anchor.tilestore import TileFolder
+from anchor.tree import BLOCK, HASH, RightEdge
+from anchor.types import Head, LogId
+
+# Leaf hashes in memory at a time.
+_CHUNK = 256 * BLOCK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafSource:
+    """``size`` leaf hashes, to be read in chunks from number ``start`` up to ``end``."""
+
+    name: str
+    size: int
+    read: Callable[[int, int], Iterator[bytes]]
+
+
+def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafSource:
+    """Return the leaves in tiles of level 0."""
+
+    def read_chunks(start: int, end: int) -> Iterator[bytes]:
+        while start < end:
+            stop = min(end, (start // _CHUNK + 1) * _CHUNK)
+            first = start // BLOCK * BLOCK
+            yield b"".join(
+                # As wide as the source has it: a narrower one need not be there.
+                _read_whole(read, Tile(0, at // BLOCK, min(BLOCK, size - at)))
+                for at in range(first, stop, BLOCK)
+            )[(start - first) * HASH : (stop - first) * HASH]
+            start = stop
+
+    return LeafSource(name=name, size=size, read=read_chunks)
+
+
+def leaves_of_folder(folder: TileFolder, size: int) -> LeafSource:
+    """Return the leaves in a project's own tiles; ``size`` are known to be in the log.
+
+    There may be more: leaves that were sealed and not anchored yet.
+    """
+    try:
+        size = max(size, folder.size)
+    except AnchorError:
+        pass  # the note of it is damaged; what is known to be in the log is looked for
+    return leaves_of_tiles(f"the tiles in {folder.folder}", size, folder.read)
+
+
+def leaves_of_publication(name: str, source: Source, checkpoint: Head) -> LeafSource:
+    """Return the leaves in a published log."""
+    return leaves_of_tiles(name, checkpoint.size, lambda tile: read_tile(source, tile))
+
+
+def leaves_of_store(name: str, database: Database) -> LeafSource:
+    """Return the leaves in another store."""
+    with database.read() as connection:
+        newest = newest_head(connection)
+    size = 0 if newest is None else newest.head.size
+    return LeafSource(
+        name=name, size=size, read=lambda start, end: read_leaves(database, start, end)
+    )
+
+
+def _read_whole(read: TileReader, tile: Tile) -> bytes:
+    data = read(tile)
+    if len(data) != tile.width * HASH:
+        raise CannotCheckError(f"{tile.path} has {len(data)} bytes")
+    return data
+
+
+def compute_edges(source: LeafSource, sizes: Collection[int]) -> dict[int, RightEdge]:
+    """Return the right edge of the log at each of ``sizes``, in one pass.
+
+    Raises:
+        AnchorError: a leaf cannot be read.
+    """
+    edges: dict[int, RightEdge] = {}
+    edge = RightEdge()
+    for size in sorted(size for size in sizes if 0 < size <= source.size):
+        for leaves in source.read(edge.size, size):
+            edge.extend(leaves)
+        edges[size] = RightEdge(edge.size, edge.nodes)
+    return edges
+
+
+def find_published_sizes(source: Source) -> set[int]:
+    """Return the sizes in a published list of anchors, as a hint: what is wrong in it is left."""
+    sizes: set[int] = set()
+    number = 0
+    while (data := source.read(anchors_path(number))) is not None:
+        try:
+            part = parse_anchors(data, after=max(sizes, default=0), what=anchors_path(number))
+        except AnchorError:
+            break
+        sizes.update(head.size for head in part)
+        number += 1
+    return sizes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundReceipts:
+    """Receipts of a log by the index they state, and the sizes of the heads that they speak of."""
+
+    by_index: dict[int, list[Path]]
+    sizes: frozenset[int]
+
+
+def find_receipts(folders: Collection[Path], log: LogId, suffix: str) -> FoundReceipts:
+    """Look for receipts of ``log`` in ``folders`` and below; whatever else is there is left."""
+    by_index: dict[int, list[Path]] = {}
+    sizes: set[int] = set()
+    for folder in folders:
+        for path in sorted(folder.rglob(f"*{suffix}")):
+            try:
+                if not path.is_file():
+                    continue
+                with path.open("rb") as file:
+                    receipt = parse_receipt(file.read(MAX_RECEIPT_BYTES + 1))
+            except (AnchorError, OSError):
+                continue
+            if receipt.log == log:
+                by_index.setdefault(receipt.index, []).append(path)
+                sizes |= {receipt.head.size, *(anchor.head.size for anchor in receipt.anchors)}
+    return FoundReceipts(by_index=by_index, sizes=frozenset(sizes))

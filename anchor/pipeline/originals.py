@@ -1,0 +1,69 @@
+"""Hashing again the files that the evidence came from, where they still are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from os import fsdecode
+from pathlib import Path
+
+from anchor.checksums import encode_name
+from anchor.digest import SHA256, SM3, Digests
+from anchor.intake import Hashed, Problem, Skipped, Source, hash_sources
+from anchor.pipeline.project import Project
+from anchor.store.evidence import load_sources
+
+
+@dataclass(slots=True)
+class Originals:
+    """What became of the files; none of it says anything about the log.
+
+    A file that is gone, or cannot be read, is no breach: whoever took it in need not keep it.
+    """
+
+    equal: int = 0
+    missing: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def audit_originals(project: Project, executor: Executor, found: Originals) -> Iterator[str]:
+    """Yield a sentence for each file that is none of what was accepted from its place.
+
+    A file that was accepted several times may be any of its versions.  ``found`` counts the rest.
+    """
+    expected: dict[str, list[Digests]] = {}
+    results = hash_sources(_list_files(project, expected, found), (SHA256, SM3), executor=executor)
+    for result in results:
+        if isinstance(result, Hashed):
+            versions = expected.pop(result.source.name)
+            if any(_is_same(version, result.digests) for version in versions):
+                found.equal += 1
+            else:
+                yield f"{result.source.path} is not what was accepted from there: it was changed"
+        elif isinstance(result, Problem):
+            found.unreadable.append(f"{result.path}: {result.reason}")
+        else:
+            assert not isinstance(result, Skipped)
+
+
+def _list_files(
+    project: Project, expected: dict[str, list[Digests]], found: Originals
+) -> Iterator[Source]:
+    with project.database.read() as connection:
+        for name, versions in load_sources(connection):
+            if not name.startswith("/"):
+                continue  # a label: what came in on standard input, or as a bare digest
+            path = Path(fsdecode(encode_name(name)))
+            if not path.is_file():
+                found.missing += 1
+                continue
+            expected[name] = versions
+            yield Source(path=path, name=name, guarded=0)
+
+
+def _is_same(accepted: Digests, now: Digests) -> bool:
+    return all(
+        value in (None, other)
+        for value, other in ((accepted.sha256, now.sha256), (accepted.sm3, now.sm3))
+    )

@@ -1,0 +1,343 @@
+"""Rebuilding a project's store from what is left, with the registry as the judge.
+
+Leaf hashes come from tiles, a published log or another store; they are taken only if they lead to
+the head in the registry.  Records come from other stores and from receipts; where both are gone, a
+leaf stays as a hash.  Anchors come from the registry's state.  Nothing is invented, and no store is
+written over: the new one is made beside, and takes its place when it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from anchor.chain.node import Node
+from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
+from anchor.config import Config
+from anchor.durable import sync_folder
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    ChainGuardError,
+    ConfigError,
+    MismatchError,
+    NodeFaultError,
+    NodeUnreachableError,
+    NotFinalError,
+)
+from anchor.pipeline.auditing import rebuild_tiles
+from anchor.pipeline.chainaudit import RegistryHead, fetch_anchor, fetch_head
+from anchor.pipeline.leafsources import LeafSource, compute_edges
+from anchor.pipeline.project import Project, create_store, open_project
+from anchor.pipeline.rebuilding import Remains, fill_store, load_slots
+from anchor.registry.keccak import format_address, hash_keccak256
+from anchor.store.database import Database
+from anchor.store.heads import AnchoredHead, load_anchors, load_heads, save_anchor
+from anchor.store.places import beside, discard, file_of
+from anchor.tree import HASH, RightEdge
+from anchor.types import Anchor, Hash32, Head
+
+_ANCHORED_TOPIC = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,bytes32)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What the new store holds, and where an old one went."""
+
+    head: Head
+    source: str
+    anchors: int
+    records: int
+    hashes_only: int
+    waiting: int
+    moved: Path | None
+
+
+def restore_project(
+    config: Config,
+    node: Node,
+    remains: Remains,
+    report: Callable[[str], None],
+    *,
+    is_partial: bool = False,
+) -> Restored:
+    """Rebuild the store; ``check_chain`` and ``check_registry`` come first.
+
+    ``is_partial`` also takes leaves that lead to an earlier anchor only.  With such a store the log
+    cannot go on (a run refuses: the chain is ahead), but its owner can name a successor.
+
+    Raises:
+        ChainGuardError: the registry holds nothing of this log.
+        CannotCheckError: nothing that is left leads to the registry's head.
+        NotFinalError: a transaction of the project's key is on its way.
+    """
+    head = fetch_head(config, node, "latest")
+    if head is None:
+        raise ChainGuardError(
+            "the registry holds no anchor of this log, so there is nothing to restore from it",
+            hint="restore the newest backup of the store, or begin with `anchor init`",
+        )
+    _check_pending(config, node, remains.stores)
+    wanted = _find_sizes(config, node, head, remains)
+    if is_partial:
+        head, source, edges = _choose_part(config, node, head, remains, wanted)
+        report(f"{source.size:,} leaves from {source.name} lead to anchor {head.anchor.sequence}")
+    else:
+        source, edges = _choose_leaves(head, remains, wanted, report)
+    anchored = _find_anchors(config, node, head, source, edges, report)
+    store = file_of(config.store)
+    building = beside(store, ".restoring")
+    discard(building)
+    database = create_store(replace(config, store=building))
+    try:
+        final = _fetch_final_hash(config, node)
+        counts = fill_store(config, node, database, source, edges, anchored, remains, final)
+    finally:
+        database.close()
+    for old in remains.stores:
+        old.close()
+    moved = _move_aside(store.path)
+    # A crash here: there is no store, and the next run restores it again, from the moved one, too.
+    building.path.replace(store.path)
+    sync_folder(store.path.parent)
+    project = open_project(config)
+    try:
+        rebuild_tiles(project)
+    finally:
+        project.database.close()
+    largest = edges[source.size]
+    return Restored(
+        head=Head(root=largest.root(), size=largest.size),
+        source=source.name,
+        anchors=len(anchored),
+        records=counts[0],
+        hashes_only=counts[1],
+        waiting=counts[2],
+        moved=moved,
+    )
+
+
+def record_anchors(project: Project, node: Node) -> int:
+    """Store the anchors that the registry has of this store's heads and the store knows nothing of.
+
+    Such there are after a crash between an inclusion and its note.  Returns how many they were.
+    """
+    config = project.config
+    head = fetch_head(config, node, "latest")
+    with project.database.read() as connection:
+        anchors = load_anchors(connection, config.chain_id)
+        if head is None or len(anchors) >= head.anchor.sequence:
+            return 0
+        known = {item.head.size for item in anchors}
+        heads = [item for item in load_heads(connection) if item.size not in known]
+    found = 0
+    for item in heads:
+        anchor = fetch_anchor(config, node, item.root, "latest")
+        if anchor is not None and anchor.size == item.size:
+            with project.database.write() as connection:
+                save_anchor(connection, config.chain_id, _reversible(item, anchor))
+            found += 1
+    return found
+
+
+def fetch_event_sizes(config: Config, node: Node) -> frozenset[int]:
+    """Return the sizes that the registry's events speak of.
+
+    A hint: nodes may have dropped events, and what they say is looked up in the state.
+    """
+    asked = {
+        "address": "0x" + config.registry.hex(),
+        "topics": ["0x" + _ANCHORED_TOPIC.hex(), "0x" + config.log.hex()],
+        "fromBlock": "0x0",
+        "toBlock": "latest",
+    }
+    sizes: set[int] = set()
+    with suppress(CannotCheckError):
+        entries = node.rpc.call("eth_getLogs", [asked])
+        for entry in entries if isinstance(entries, list) else ():
+            with suppress(KeyError, TypeError, ValueError):
+                sizes.add(int(entry["data"][2:66], 16))
+    return frozenset(sizes)
+
+
+def _check_pending(config: Config, node: Node, stores: Sequence[Database]) -> None:
+    """Refuse while a transaction that the lost store may have sent is on its way."""
+    keystore, key = config.signer.keystore, None
+    with suppress(AnchorError):
+        if config.signer.ape_account is not None:
+            keystore = find_ape_keyfile(config.signer.ape_account)
+        key = None if keystore is None else find_keystore_address(keystore)
+    if key is None:
+        return
+    used, pending = node.fetch_nonce(key, "latest"), node.fetch_nonce(key, "pending")
+    known = {
+        row.nonce
+        for store in stores
+        for row in load_slots(store).values()
+        if row.sender == key and row.attempts
+    }
+    if any(nonce not in known for nonce in range(used, pending)):
+        raise NotFinalError(
+            f"a transaction of {format_address(key)} that no store here knows is on its way",
+            hint="it may anchor a head of this log: run again once it is included",
+        )
+
+
+def _find_sizes(config: Config, node: Node, head: RegistryHead, remains: Remains) -> set[int]:
+    """Return every size at which a head may have been sealed or anchored."""
+    wanted = {head.anchor.size} | remains.sizes | remains.receipts.sizes
+    for store in remains.stores:
+        with store.read() as connection:
+            wanted |= {item.size for item in load_heads(connection)}
+    return wanted | fetch_event_sizes(config, node)
+
+
+def _choose_part(
+    config: Config, node: Node, head: RegistryHead, remains: Remains, wanted: set[int]
+) -> tuple[RegistryHead, LeafSource, dict[int, RightEdge]]:
+    """Return the newest anchor to which leaves lead, those leaves, and their right edges."""
+    found: list[tuple[RegistryHead, LeafSource, dict[int, RightEdge]]] = []
+    for source in remains.leaves:
+        with suppress(AnchorError):
+            edges = compute_edges(source, wanted | {source.size})
+            for size in sorted(edges, reverse=True):
+                anchor = fetch_anchor(config, node, edges[size].root(), "latest")
+                if anchor is not None and anchor.size == size:
+                    part = replace(head, root=edges[size].root(), anchor=anchor)
+                    edges = {other: edge for other, edge in edges.items() if other <= size}
+                    found.append((part, replace(source, size=size), edges))
+                    break
+    if not found:
+        raise CannotCheckError(
+            "nothing that is left leads to any of the registry's anchors",
+            hint="name a published log or another backup",
+        )
+    return max(found, key=lambda item: item[1].size)
+
+
+def _choose_leaves(
+    head: RegistryHead, remains: Remains, wanted: set[int], report: Callable[[str], None]
+) -> tuple[LeafSource, dict[int, RightEdge]]:
+    """Return the longest run of leaves that leads to the registry's head, and its right edges."""
+    refused: list[str] = []
+    for source in sorted(remains.leaves, key=lambda source: source.size, reverse=True):
+        if source.size < head.anchor.size:
+            refused.append(f"{source.name} has {source.size} leaves")
+            continue
+        try:
+            edges = compute_edges(source, wanted | {source.size})
+        except AnchorError as error:
+            refused.append(f"{source.name}: {error.message}")
+            continue
+        if edges[head.anchor.size].root() == head.root:
+            report(f"{source.size:,} leaves from {source.name} lead to the registry's head")
+            return source, edges
+        refused.append(f"{source.name} does not lead to the registry's root")
+    for reason in refused:
+        report(f"not taken: {reason}")
+    raise CannotCheckError(
+        f"nothing that is left leads to the registry's head of {head.anchor.size} leaves, root "
+        f"0x{head.root.hex()}",
+        hint="name a published log or another backup; without the leaves the log cannot go on: "
+        "`anchor restore --partial`, then `anchor succeed`",
+    )
+
+
+def _find_anchors(
+    config: Config,
+    node: Node,
+    head: RegistryHead,
+    source: LeafSource,
+    edges: dict[int, RightEdge],
+    report: Callable[[str], None],
+) -> list[AnchoredHead]:
+    """Return the log's anchors 1 … N, each found in the registry by a recomputed root.
+
+    The right edge of one that was not among ``edges`` is added there.
+    """
+    found: dict[int, tuple[Head, Anchor]] = {}
+
+    def look(edge: RightEdge) -> None:
+        item = Head(root=edge.root(), size=edge.size)
+        anchor = fetch_anchor(config, node, item.root, "latest")
+        if anchor is not None and anchor.size == item.size:
+            found[anchor.sequence] = (item, anchor)
+            edges.setdefault(item.size, RightEdge(edge.size, edge.nodes))
+
+    for edge in list(edges.values()):
+        look(edge)
+    if len(found) < head.anchor.sequence:
+        report("trying every size between the anchors that are known")
+        for edge in _missing_edges(source, head, found):
+            look(edge)
+            if len(found) == head.anchor.sequence:
+                break
+    if sorted(found) != list(range(1, head.anchor.sequence + 1)):
+        raise MismatchError(
+            f"only {len(found)} of the registry's {head.anchor.sequence} anchors are of this log's "
+            "leaves",
+            hint="ask another node; if it says the same, the leaves are another log's",
+        )
+    final = _fetch_final_hash(config, node)
+    anchored = []
+    for item, anchor in found.values():
+        settled = None if final is None else fetch_anchor(config, node, item.root, final)
+        anchored.append(replace(_reversible(item, settled or anchor), final=settled is not None))
+    return anchored
+
+
+def _missing_edges(
+    source: LeafSource, head: RegistryHead, found: dict[int, tuple[Head, Anchor]]
+) -> Iterator[RightEdge]:
+    """Yield the right edge at each size at which an anchor that is not found yet can be."""
+    bounds = {0: 0} | {number: item.size for number, (item, _) in found.items()}
+    for number in sorted(bounds):
+        after = min((other for other in bounds if other > number), default=head.anchor.sequence)
+        if after == number + 1:
+            continue
+        edge = RightEdge()
+        for leaves in source.read(0, bounds[number]):
+            edge.extend(leaves)
+        for leaves in source.read(bounds[number], bounds[after] - 1):
+            for at in range(0, len(leaves), HASH):
+                edge.extend(leaves[at : at + HASH])
+                yield edge
+
+
+def _reversible(head: Head, anchor: Anchor) -> AnchoredHead:
+    return AnchoredHead(
+        head=head,
+        sequence=anchor.sequence,
+        block_number=anchor.block_number,
+        timestamp=anchor.timestamp,
+        final=False,
+        tx_hash=None,
+        block_hash=None,
+    )
+
+
+def _fetch_final_hash(config: Config, node: Node) -> Hash32 | None:
+    try:
+        return node.fetch_final_block(config.finality).hash
+    except (NodeUnreachableError, NodeFaultError):
+        raise
+    except CannotCheckError:
+        return None
+
+
+def _move_aside(store: Path) -> Path | None:
+    """Rename the store that is there, with the files SQLite keeps beside it.
+
+    A write-ahead log that belongs to another file must never lie beside the new store.
+    """
+    name = f"{store.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    moved = store.with_name(name)
+    if moved.exists():
+        raise ConfigError(f"{moved} exists already", hint="run again")
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            store.with_name(store.name + suffix).replace(moved.with_name(name + suffix))
+    return moved if moved.exists() else None

@@ -1,0 +1,409 @@
+"""Disasters: what was lost is rebuilt from what is left, and the log goes on without a fork."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from support.command import ANCHOR, LAUNCHER, snapshot
+from support.nodes import _post, ask, send, serve, stop_the_clock
+from support.projects import Site, reading
+
+from anchor.chain.devnet import Devnet, open_devnet
+from anchor.filenames import RECEIPT_SUFFIX
+from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.auditing import audit_project
+from anchor.pipeline.chainaudit import audit_chain
+from anchor.store.heads import load_anchors
+
+_strict = ANCHOR[1 : ANCHOR.index("-m")]
+MakeSite = Callable[..., Site]
+
+
+def back_up(site: Site, place: Path) -> Path:
+    """Copy the store as its documentation says."""
+    with (
+        closing(sqlite3.connect(site.folder / "anchor.db")) as store,
+        closing(sqlite3.connect(place)) as copy,
+    ):
+        store.backup(copy)
+    return place
+
+
+def lose_store(site: Site) -> None:
+    for path in site.folder.glob("anchor.db*"):
+        path.unlink()
+
+
+def put_back(site: Site, backup: Path) -> None:
+    lose_store(site)
+    shutil.copy(backup, site.folder / "anchor.db")
+
+
+@pytest.fixture(scope="module")
+def anvil(anvil_path: Path) -> Iterator[Devnet]:
+    """An anvil of these tests, whose blocks need not be waited for."""
+    with open_devnet(anvil=anvil_path) as node:
+        yield node
+
+
+def anchor_final(site: Site, *names: str) -> None:
+    """Take in evidence of these names and anchor it until it is final."""
+    for name in names:
+        site.add(name, name.encode())
+    site.anchor()
+    ask(site.url, "anvil_mine", "0x4")
+    with site.open() as project, reading(site.url) as node:
+        refresh_anchors(project, node)
+        with project.database.read() as connection:
+            assert all(anchor.final for anchor in load_anchors(connection, project.config.chain_id))
+
+
+def check_log_goes_on(site: Site, name: str) -> None:
+    """Anchor one more piece of evidence, and see that nothing is amiss."""
+    site.run("audit").expect(0, "nothing is amiss")
+    before = site.anchors_on_chain()
+    anchor_final(site, name)
+    anchors = site.anchors_on_chain()
+    assert anchors[:-1] == before
+    assert [sequence for _, sequence in anchors] == list(range(1, len(anchors) + 1))
+    assert site.head_on_chain() == site.heads()[-1][1]
+    with site.open() as project, reading(site.url) as node:
+        assert audit_project(project).breaches == audit_chain(project, node).breaches == ()
+    site.run("prove", name).expect(0)
+    site.run("verify", name).expect(0)
+
+
+@contextmanager
+def forgetful(node: Devnet) -> Iterator[str]:
+    """Stand in front of a node that dropped its receipts and events, as EIP-4444 allows."""
+
+    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        answer = json.loads(_post(node.url, body))
+        method = json.loads(body)["method"]
+        if method in ("eth_getTransactionReceipt", "eth_getTransactionByHash"):
+            answer["result"] = None
+        if method == "eth_getLogs":
+            answer["result"] = []
+        send(handler, 200, json.dumps(answer).encode())
+
+    with serve(respond) as url:
+        yield url
+
+
+@pytest.mark.fault(
+    "F12",
+    how="the store is put back to a backup that is two anchors old",
+    then="run refuses, audit says why, restore finds the newer leaves; the log goes on",
+)
+def test_an_old_backup_is_noticed_and_made_whole_again(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    site.add("b", b"b")  # waits while the backup is made, and is sealed after it
+    backup = back_up(site, tmp_path / "backup.db")
+    anchor_final(site, "c")
+    anchor_final(site, "d")
+    site.run("prove", "a", "b", "c", "d").expect(0)
+    put_back(site, backup)
+    site.run("run", "--once").refused(32, "older than the chain")
+    site.run("audit").expect(10, "is of no head in this store", "anchor restore")
+    before = snapshot(site.folder)
+    site.run("restore").refused(32, "nothing is written over", "--replace")
+    assert snapshot(site.folder) == before
+    shown = site.run("restore", "--replace", "--json").expect(0).document
+    assert (shown["size"], shown["anchors"]) == (4, 3)
+    # Of c and d only the backup's successor had the records; the leaves are in the tiles.
+    assert (shown["records"], shown["hashes_only"], shown["waiting"]) == (2, 2, 0)
+    moved = sqlite3.connect(shown["moved"])
+    assert moved.execute("SELECT count(*) FROM evidence").fetchone() == (2,)
+    moved.close()
+    assert site.run("prove", "--all", "--json").expect(0).document["skipped"] == 2
+    site.run("prove", "b").expect(0)
+    for name in "abcd":
+        site.run("verify", name).expect(0)
+    check_log_goes_on(site, "e")
+
+
+def test_records_come_back_from_receipts(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    backup = back_up(site, tmp_path / "backup.db")
+    anchor_final(site, "c", "d")
+    site.run("prove", "c", "d").expect(0)
+    # A receipt that was tampered with, and one that is none, come before the others.
+    text = (site.folder / f"c{RECEIPT_SUFFIX}").read_text("utf-8")
+    site.write(
+        f"0{RECEIPT_SUFFIX}", text.replace("evidence-record/1", "evidence-record/2").encode()
+    )
+    site.write(f"1{RECEIPT_SUFFIX}", text.replace('name\\":\\"c', 'name\\":\\"x').encode())
+    site.write(f"2{RECEIPT_SUFFIX}", b"{}")
+    lose_store(site)
+    shown = site.run("restore", "--backup", backup, "--receipts", ".", "--json").expect(0).document
+    assert (shown["records"], shown["hashes_only"], shown["moved"]) == (3, 0, None)
+    for name in "acd":
+        (site.folder / f"{name}{RECEIPT_SUFFIX}").unlink(missing_ok=True)
+        site.run("prove", name).expect(0)
+        site.run("verify", name).expect(0)
+    # The same file is the same evidence still.
+    assert site.run("add", "a", "c", "--json").expect(0).document["new"] == 0
+    check_log_goes_on(site, "e")
+
+
+@pytest.mark.slow
+def test_evidence_that_only_the_backup_knows_waits_for_a_place(site: Site, tmp_path: Path) -> None:
+    """It was accepted, but never sealed in the log that went on."""
+    anchor_final(site, "a")
+    backup = back_up(site, tmp_path / "backup.db")
+    site.add("b", b"b")
+    lost = back_up(site, tmp_path / "lost.db")
+    put_back(site, backup)
+    anchor_final(site, "c")
+    put_back(site, backup)
+    shown = site.run("restore", "--replace", "--backup", lost, "--json").expect(0).document
+    assert (shown["size"], shown["waiting"]) == (2, 1)
+    anchor_final(site)
+    site.run("prove", "b").expect(0)
+    site.run("verify", "b").expect(0)
+    site.run("audit").expect(0)
+
+
+@pytest.mark.fault(
+    "F21",
+    how="the store and the tiles are deleted",
+    then="leaves come from the published log, records from receipts, anchors from the registry",
+)
+def test_a_lost_volume_is_rebuilt_from_the_published_log(site: Site, tmp_path: Path) -> None:
+    place = tmp_path / "published"
+    anchor_final(site, "a", "b")
+    anchor_final(site, "c")
+    site.run("export-log", place).expect(0)
+    site.run("prove", "a", "b").expect(0)
+    lose_store(site)
+    shutil.rmtree(site.folder / "tiles")
+    before = snapshot(site.folder)
+    site.run("restore").refused(20, "nothing that is left leads to the registry's head")
+    assert snapshot(site.folder) == before
+    shown = site.run("restore", place, "--receipts", ".", "--json").expect(0).document
+    assert (shown["records"], shown["hashes_only"], shown["anchors"]) == (2, 1, 2)
+    site.run("verify", "a", "b").expect(0)
+    site.run("export-log", place).expect(0)
+    check_log_goes_on(site, "e")
+    site.run("export-log", place).expect(0)
+    site.run("audit", place).expect(0, " 9. pass ")
+
+
+@pytest.mark.slow
+def test_a_whole_project_that_is_gone_begins_with_init_and_goes_on(
+    make: MakeSite, anvil: Devnet, tmp_path: Path
+) -> None:
+    site = make(anvil)
+    place = tmp_path / "published"
+    anchor_final(site, "a", "b")
+    site.run("export-log", place).expect(0)
+    shutil.rmtree(site.folder)
+    site.folder.mkdir()
+    site.run("init", "--devnet", "--rpc", site.url, "--number", str(site.number)).expect(0)
+    site.add("new", b"new")  # accepted before anybody noticed
+    site.run("run", "--once").refused(32, "older than the chain")
+    shown = site.run("restore", place, "--replace", "--json").expect(0).document
+    assert (shown["hashes_only"], shown["waiting"]) == (2, 1)
+    check_log_goes_on(site, "e")
+
+
+@pytest.mark.fault(
+    "K5",
+    how="the node has dropped every receipt and event",
+    then="audit and restore go by the state, and verify does not notice",
+)
+def test_without_events_and_receipts_the_state_is_enough(make: MakeSite, own_anvil: Devnet) -> None:
+    site = make(own_anvil)
+    anchor_final(site, "a")
+    anchor_final(site, "b", "c")
+    anchor_final(site, "d", "e", "f")
+    site.run("prove", "a").expect(0)
+    lose_store(site)
+    with forgetful(own_anvil) as url:
+        env = {"ANCHOR_CHAIN__RPC": url}
+        shown = site.run("restore", env=env)
+        shown.expect(0, "trying every size", "3 anchors from the registry")
+        site.run("audit", env=env).expect(0)
+        site.run("verify", "a", "--rpc", url).expect(0)
+    assert [size for size, _ in site.heads()] == [1, 3, 6]
+    check_log_goes_on(site, "g")
+
+
+@pytest.mark.fault(
+    "F13",
+    how="the database is copied without its write-ahead log; a log is left without its database",
+    then="the copy is noticed to be old and restored; the stray log never meets the new store",
+)
+def test_a_store_that_was_copied_without_its_write_ahead_log(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    with closing(sqlite3.connect(site.folder / "anchor.db")) as reader:
+        # A reader holds its snapshot, so that nothing newer gets from the log into the file.
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM evidence").fetchall()
+        anchor_final(site, "b")
+        assert (site.folder / "anchor.db-wal").stat().st_size
+        shutil.copy(site.folder / "anchor.db", tmp_path / "half.db")
+        shutil.copy(site.folder / "anchor.db-wal", tmp_path / "stray-wal")
+    put_back(site, tmp_path / "half.db")
+    site.run("run", "--once").refused(32, "older than the chain")
+    site.run("restore", "--replace").expect(0)
+    check_log_goes_on(site, "c")
+    lose_store(site)
+    shutil.copy(tmp_path / "stray-wal", site.folder / "anchor.db-wal")
+    site.run("restore").expect(0)
+    assert not (site.folder / "anchor.db-wal").exists()
+    check_log_goes_on(site, "d")
+
+
+EFFECTS = [
+    ("before", "anchor.pipeline.restoring", "-", "_move_aside"),
+    ("after", "anchor.pipeline.restoring", "-", "_move_aside"),
+    ("after", "anchor.pipeline.restoring", "-", "sync_folder"),
+    ("before", "anchor.pipeline.rebuilding", "-", "_insert_heads"),
+]
+QUICK = [EFFECTS[1]]
+
+
+@pytest.mark.fault(
+    "A12",
+    how="restore is killed between any two of its effects",
+    then="the old store is there under one of its names, and running it again finishes",
+)
+@pytest.mark.parametrize(
+    "crash",
+    [pytest.param(crash, marks=() if crash in QUICK else pytest.mark.slow) for crash in EFFECTS],
+    ids=lambda crash: f"{crash[0]} {crash[3]}",
+)
+def test_a_kill_while_restoring_loses_nothing(
+    site: Site, tmp_path: Path, crash: tuple[str, ...]
+) -> None:
+    anchor_final(site, "a")
+    backup = back_up(site, tmp_path / "backup.db")
+    anchor_final(site, "b")
+    put_back(site, backup)
+    command = (sys.executable, *_strict, str(LAUNCHER), *crash, "1")
+    site.run("restore", "--replace", command=command, killed=True)
+    again = ["restore", "--replace"]
+    moved = sorted(site.folder.glob("anchor.db.before-restore-*"))
+    if moved:
+        again += ["--backup", str(moved[0])]
+    site.run(*again).expect(0)
+    assert site.rows("SELECT count(*) FROM evidence WHERE record IS NOT NULL") == [(1,)]
+    assert not list(site.folder.glob("*.restoring*"))
+    check_log_goes_on(site, "c")
+
+
+@pytest.mark.slow
+def test_a_sealed_head_that_was_promised_and_not_anchored_is_kept(
+    make: MakeSite, own_anvil: Devnet
+) -> None:
+    site = make(own_anvil)
+    anchor_final(site, "a")
+    site.add("b", b"b")
+    site.run("seal").expect(0)
+    site.run("prove", "b").expect(0, "promise")
+    lose_store(site)
+    shown = site.run("restore", "--receipts", ".", "--json").expect(0).document
+    assert (shown["size"], shown["anchors"], shown["records"]) == (2, 1, 1)
+    anchor_final(site, "c")
+    site.run("upgrade", "b").expect(0)
+    site.run("verify", "b").expect(0)
+
+
+def test_leaves_that_do_not_lead_to_the_registrys_head_are_not_taken(site: Site) -> None:
+    anchor_final(site, "a", "b")
+    tile = site.folder / "tiles/tile/0/000.p/2"
+    data = tile.read_bytes()
+    tile.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    lose_store(site)
+    shown = site.run("restore").refused(20, "nothing that is left leads")
+    assert "does not lead to the registry's root" in shown.err
+    assert not (site.folder / "anchor.db").exists()
+    tile.write_bytes(data)
+    site.run("restore").expect(0)
+    check_log_goes_on(site, "c")
+
+
+@pytest.mark.slow
+def test_a_transaction_that_is_still_on_its_way_is_waited_for(
+    make: MakeSite, own_anvil: Devnet
+) -> None:
+    """The lost store signed it: it may anchor a head that nobody here knows."""
+    site = make(own_anvil)
+    anchor_final(site, "a")
+    stop_the_clock(site.url)
+    ask(site.url, "evm_setAutomine", False)
+    site.edit("wait_seconds = 600", "wait_seconds = 1")
+    site.add("b", b"b")
+    site.run("run", "--once").refused(21)
+    lose_store(site)
+    site.run("restore").refused(21, "is on its way", "run again once it is included")
+    ask(site.url, "evm_setAutomine", True)
+    ask(site.url, "anvil_mine", "0x3")
+    site.run("restore").expect(0)
+    ask(site.url, "anvil_setIntervalMining", 1)
+    site.edit("wait_seconds = 1", "wait_seconds = 60")
+    check_log_goes_on(site, "c")
+
+
+@pytest.mark.slow
+def test_an_open_nonce_of_the_backup_is_settled_by_the_chain(
+    make: MakeSite, own_anvil: Devnet, tmp_path: Path
+) -> None:
+    """The backup was made while a transaction was on its way; it is final since."""
+    site = make(own_anvil)
+    anchor_final(site, "a")
+    ask(site.url, "anvil_setIntervalMining", 0)
+    ask(site.url, "evm_setAutomine", False)
+    site.edit("wait_seconds = 600", "wait_seconds = 1")
+    site.add("b", b"b")
+    site.run("run", "--once").refused(21)
+    backup = back_up(site, tmp_path / "backup.db")
+    ask(site.url, "anvil_setIntervalMining", 1)
+    site.edit("wait_seconds = 1", "wait_seconds = 60")
+    anchor_final(site, "c")
+    put_back(site, backup)
+    assert site.rows("SELECT count(*) FROM slots WHERE outcome IS NULL") == [(1,)]
+    site.run("restore", "--replace").expect(0)
+    assert site.rows("SELECT count(*) FROM slots WHERE outcome IS NULL") == [(0,)]
+    check_log_goes_on(site, "d")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["--backup", "none.db"], 2, "none.db is missing"),
+        (["nowhere"], 20, "there is no checkpoint in nowhere"),
+    ],
+)
+def test_bad_calls_of_restore_get_one_sentence(
+    site: Site, arguments: list[str], code: int, expected: str
+) -> None:
+    anchor_final(site, "a")
+    lose_store(site)
+    site.run("restore", *arguments).refused(code, expected)
+    assert not (site.folder / "anchor.db").exists()
+
+
+@pytest.mark.slow
+def test_another_logs_publication_is_refused(site: Site, make: MakeSite, anvil: Devnet) -> None:
+    other = make(anvil, "other")
+    anchor_final(other, "x")
+    other.run("export-log", other.folder / "published").expect(0)
+    anchor_final(site, "a")
+    lose_store(site)
+    site.run("restore", other.folder / "published").refused(32, "is another log's")
+
+
+def test_what_was_never_anchored_cannot_be_restored(site: Site) -> None:
+    site.add("a", b"a")
+    lose_store(site)
+    site.run("restore").refused(32, "the registry holds no anchor of this log")

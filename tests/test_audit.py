@@ -1,0 +1,456 @@
+"""An audit of one's own project: each thing that can be wrong is named, and nothing else is."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.nodes import ask
+from support.projects import Site, make_site, reading
+
+from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
+from anchor.chain.fees import Fees
+from anchor.chain.signer import UnsignedTransaction
+from anchor.chain.transactions import decode_transaction
+from anchor.cli.session import open_signer
+from anchor.errors import ExitCode, MalformedError
+from anchor.executor import open_executor
+from anchor.log import seal
+from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.auditing import audit_project
+from anchor.pipeline.chainaudit import ChainAudit, audit_chain
+from anchor.pipeline.originals import Originals, audit_originals
+from anchor.registry.codec import (
+    decode_anchor_call,
+    decode_succeed_call,
+    encode_anchor_call,
+    encode_succeed_call,
+)
+from anchor.registry.keccak import hash_keccak256
+from anchor.types import Address, ChainId, Hash32, Head, LogId
+
+_numbers = itertools.count(700)
+
+
+@pytest.fixture(scope="module")
+def devnet() -> Iterator[Devnet]:
+    with open_devnet(anvil=None) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, devnet: Devnet) -> Site:
+    folder = tmp_path_factory.mktemp("template") / "project"
+    site = make_site(folder, devnet, number=next(_numbers))
+    site.add("a", b"a")
+    site.anchor()
+    site.add("b", b"b")
+    site.add("c", b"c")
+    site.anchor()
+    with site.open() as project, reading(site.url) as node:
+        refresh_anchors(project, node)
+    return site
+
+
+@pytest.fixture
+def site(template: Site, tmp_path: Path) -> Site:
+    """A log of three leaves in two heads, both anchored: a copy, whose store may be damaged."""
+    shutil.copytree(template.folder, tmp_path / "project")
+    return replace(template, folder=tmp_path / "project")
+
+
+def sql(site: Site, *statements: str) -> None:
+    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def audited(site: Site) -> tuple[str, ...]:
+    with site.open() as project:
+        return audit_project(project).breaches
+
+
+def compared(site: Site) -> ChainAudit:
+    with site.open() as project, reading(site.url) as node:
+        return audit_chain(project, node)
+
+
+def test_a_whole_project_has_no_breach(site: Site) -> None:
+    assert audited(site) == ()
+    audit = compared(site)
+    assert (audit.anchors, audit.breaches) == (2, ())
+
+
+@pytest.mark.fault(
+    "F7",
+    how="rows of the store are altered in SQL",
+    then="the audit names each in a sentence of its own",
+)
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            "INSERT INTO waiting VALUES (99)",
+            "1 that wait for a place are no evidence of this store",
+        ),
+        (
+            "INSERT INTO waiting VALUES (99)",
+            "1 rows of waiting name rows of evidence that are not",
+        ),
+        (
+            "UPDATE attempts SET head_size = 2 WHERE head_size = 3",
+            "1 rows of attempts name rows of heads",
+        ),
+        ("UPDATE attempts SET raw = zeroblob(9) WHERE head_size = 3", "its bytes hash to 0x"),
+        (
+            "UPDATE attempts SET nonce = (SELECT min(nonce) FROM slots) WHERE head_size = 3",
+            "its nonce is",
+        ),
+        ("UPDATE attempts SET max_fee = max_fee + 1 WHERE head_size = 3", "its fee is"),
+        ("UPDATE attempts SET priority_fee = 7 WHERE head_size = 3", "its priority fee is"),
+        (
+            "UPDATE attempts SET head_size = 1 WHERE head_size = 3",
+            "it does not anchor the head of size 1",
+        ),
+        (
+            "UPDATE anchors SET tx_hash = zeroblob(32) WHERE head_size = 3",
+            "the anchor of size 3 names transaction 0x00",
+        ),
+        (
+            "UPDATE slots SET outcome = 'unused'",
+            "is noted as unused, but a transaction was signed for it",
+        ),
+        (
+            "UPDATE slots SET outcome = 'lost'",
+            "ended as 'lost', which is no way for a nonce to end",
+        ),
+        (
+            "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) SELECT chain_id, sender, 999, '', 'included' FROM slots LIMIT 1",
+            "nonce 999 of 0xf39F",
+        ),
+    ],
+)
+def test_what_was_altered_in_the_store_is_named(site: Site, statement: str, expected: str) -> None:
+    sql(site, statement)
+    breaches = audited(site)
+    assert any(expected in breach for breach in breaches), breaches
+
+
+def test_two_open_nonces_are_named_though_the_database_would_refuse_them(site: Site) -> None:
+    sql(
+        site,
+        "DROP INDEX uq_slots_open",
+        "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) SELECT chain_id, sender, 998, '', NULL FROM slots LIMIT 1",
+        "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) SELECT chain_id, sender, 999, '', NULL FROM slots LIMIT 1",
+    )
+    (breach,) = audited(site)
+    assert breach == "2 nonces are open on chain 31337; there can be one at a time"
+
+
+def test_a_nonce_of_another_chain_or_sender_is_named(site: Site) -> None:
+    sql(
+        site,
+        "UPDATE slots SET chain_id = 1, sender = zeroblob(20)",
+        "UPDATE attempts SET chain_id = 1, sender = zeroblob(20)",
+    )
+    breaches = "\n".join(audited(site))
+    assert "is reserved on chain 1, which is not this project's" in breaches
+    assert (
+        "its sender is 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266, the journal says 0x00"
+        in breaches
+    )
+    assert "its chain is 31337, the journal says 1" in breaches
+
+
+@pytest.mark.parametrize(
+    ("to", "data", "expected"),
+    [
+        (bytes(20), None, "it does not go to the registry"),
+        (None, b"anchored", "it does not anchor the head of size 3"),
+    ],
+)
+def test_a_stored_transaction_that_does_something_else_is_named(
+    site: Site, to: bytes | None, data: bytes | None, expected: str
+) -> None:
+    """Signed by the right key for the right nonce, but to somewhere or with something else."""
+    with site.open() as project:
+        config = project.config
+        (nonce, old) = site.rows("SELECT nonce, raw FROM attempts WHERE head_size = 3")[0]
+        before = decode_transaction(old)
+        raw = open_signer(config).sign_transaction(
+            UnsignedTransaction(
+                chain_id=config.chain_id,
+                nonce=nonce,
+                to=config.registry if to is None else Address(to),
+                data=before.data if data is None else data,
+                gas=100_000,
+                fees=Fees(max_fee=before.max_fee, priority_fee=before.priority_fee, legacy=False),
+            )
+        )
+    new = hash_keccak256(raw).hex()
+    sql(
+        site,
+        f"UPDATE anchors SET tx_hash = x'{new}' WHERE head_size = 3",
+        f"UPDATE attempts SET raw = x'{raw.hex()}', tx_hash = x'{new}' WHERE head_size = 3",
+    )
+    (breach,) = audited(site)
+    assert expected in breach
+
+
+@pytest.mark.fault(
+    "F6",
+    how="a page of the store's file is overwritten",
+    then="the audit reports a damaged file and goes on with what can be read",
+)
+def test_a_damaged_file_is_a_breach_and_not_the_end_of_the_audit(site: Site) -> None:
+    (root,) = site.rows("SELECT rootpage FROM sqlite_master WHERE name = 'positions'")
+    (size,) = site.rows("PRAGMA page_size")
+    sql(site, "PRAGMA wal_checkpoint(TRUNCATE)")
+    with (site.folder / "anchor.db").open("r+b") as file:
+        file.seek((root[0] - 1) * size[0])
+        file.write(b"\xff" * size[0])
+    breaches = audited(site)
+    assert any("the store's file is damaged" in breach for breach in breaches), breaches
+    assert any("malformed" in breach for breach in breaches), breaches
+
+
+# Against the chain
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            "UPDATE anchors SET sequence = 7 WHERE head_size = 3",
+            "the store says sequence 7 of the anchor of size 3, the registry says 2",
+        ),
+        (
+            "UPDATE anchors SET block_number = 0 WHERE head_size = 1",
+            "the store says block 0 of the anchor of size 1, the registry says",
+        ),
+        (
+            "UPDATE anchors SET timestamp = 0 WHERE head_size = 1",
+            "the store says timestamp 0 of the anchor of size 1, the registry says",
+        ),
+        (
+            "UPDATE slots SET outcome = 'foreign', nonce = nonce + 10000",
+            "nonce 100",
+        ),
+    ],
+)
+def test_what_the_registry_contradicts_is_named(site: Site, statement: str, expected: str) -> None:
+    sql(site, "PRAGMA foreign_keys = OFF", statement)
+    breaches = compared(site).breaches
+    assert breaches
+    assert breaches[0].startswith(expected), breaches
+
+
+def test_a_reversible_anchor_need_not_be_as_it_was(site: Site) -> None:
+    sql(site, "UPDATE anchors SET block_number = 0, final = 0")
+    assert compared(site).breaches == ()
+
+
+def test_an_anchor_the_store_does_not_know_of_is_found_by_its_head(site: Site) -> None:
+    sql(site, "DELETE FROM anchors")
+    audit = compared(site)
+    assert (audit.anchors, audit.breaches) == (2, ())
+
+
+@pytest.mark.fault(
+    "F12",
+    how="the store's newest head is taken away, as in an old backup",
+    then="the audit says that the chain is ahead, and what to do",
+)
+def test_a_store_behind_the_chain_is_told_from_a_store_with_a_gap(site: Site) -> None:
+    sql(site, "DELETE FROM anchors WHERE head_size = 3", "DELETE FROM heads WHERE size = 3")
+    missing, latest = compared(site).breaches
+    assert missing.startswith("the registry's anchor 2 of 2 is of no head in this store")
+    assert "of 3 leaves is not in this store: it is older than the chain" in latest
+    assert "anchor restore" in missing
+    sql(site, "INSERT INTO heads SELECT 3, zeroblob(32), zeroblob(64), ''")
+    first = compared(site).breaches[0]
+    assert first.startswith("the registry's anchor 2 of 2 is of no head in this store")
+
+
+def test_runs_of_missing_anchors_are_named_together(site: Site) -> None:
+    sql(site, "DELETE FROM anchors", "DELETE FROM heads")
+    breaches = compared(site).breaches
+    assert breaches[0].startswith("the registry's anchors 1 to 2 of 2 is of no head")
+
+
+def test_a_root_under_another_size_is_named(site: Site) -> None:
+    sql(site, "PRAGMA foreign_keys = OFF", "UPDATE heads SET size = 2 WHERE size = 3",
+        "UPDATE anchors SET head_size = 2 WHERE head_size = 3")  # fmt: skip
+    (breach,) = compared(site).breaches
+    assert breach == "the registry holds the root of the head of size 2 for 3 leaves"
+
+
+def test_nothing_is_called_final_that_the_registry_lacks(site: Site, tmp_path: Path) -> None:
+    site.add("d", b"d")
+    with site.open() as project:
+        seal(project.database, "now")
+    sql(site, "INSERT INTO anchors SELECT chain_id, 4, 3, 9, 9, 1, NULL, NULL FROM anchors LIMIT 1")
+    (breach,) = compared(site).breaches
+    assert breach.startswith("the store says that the head of size 4 is anchored (final), but the")
+
+
+def test_a_nonce_that_nobody_used_below_one_that_is_signed_is_named(site: Site) -> None:
+    """What was signed above it can never be included."""
+    (raw,) = site.rows("SELECT hex(raw) FROM attempts WHERE head_size = 3")
+    used = int(ask(site.url, "eth_getTransactionCount", "0x" + DEV_ADDRESS.hex(), "latest"), 16)
+    sql(
+        site,
+        "PRAGMA foreign_keys = OFF",
+        f"INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) SELECT chain_id, sender, {used + 1}, '', NULL FROM slots LIMIT 1",
+        f"INSERT INTO attempts SELECT zeroblob(32), chain_id, sender, {used + 1}, NULL, "
+        f"x'{raw[0]}', 1, 1, '' FROM slots WHERE nonce = {used + 1}",
+    )
+    (breach,) = compared(site).breaches
+    assert breach.startswith(f"nonce {used} of 0xf39F")
+    assert "neither reserved nor used" in breach
+
+
+def test_nonces_that_other_programs_used_are_counted_and_are_no_breach(
+    tmp_path: Path, devnet: Devnet
+) -> None:
+    one, other = (
+        make_site(tmp_path / name, devnet, number=next(_numbers)) for name in ("one", "other")
+    )
+    for site in (one, other, one):
+        site.add("x", site.folder.name.encode() + bytes([next(_numbers) % 256]))
+        site.anchor()
+    audit = compared(one)
+    assert (audit.foreign_nonces, audit.breaches) == (1, ())
+
+
+def test_without_a_registry_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    with open_devnet(anvil=None) as node:
+        site = make_site(tmp_path / "project", node, number=1, deployed=False)
+        audit = compared(site)
+    assert (audit.anchors, audit.breaches) == (0, ())
+
+
+def test_the_command_reports_both_parts_and_tells_what_it_could_not_ask(site: Site) -> None:
+    shown = site.run("audit").expect(0, "2 anchors in the registry, read in final block")
+    assert shown.out.endswith("nothing is amiss\n")
+    members = site.run("audit", "--json").expect(0).document
+    assert (members["breaches"], members["chain"]["anchors"]) == ([], 2)
+    assert members["chain"]["verdict"] == "pass"
+    offline = site.run("audit", "--offline", "--json").expect(0).document
+    assert "chain" not in offline
+    away = {"ANCHOR_CHAIN__RPC": "http://127.0.0.1:1"}
+    shown = site.run("audit", env=away).expect(20, "3 leaves in 2 heads", "chain: cannot tell")
+    assert "nothing is amiss" not in shown.out
+    site.run("audit", "--offline", env=away).expect(0, "nothing is amiss")
+    sql(site, "UPDATE evidence SET record = x'7b7d' WHERE id = 2")
+    site.run("audit", env=away).expect(10, "the record of leaf 1", "chain: cannot tell")
+    members = site.run("audit", "--json").expect(10).document
+    assert (len(members["breaches"]), members["chain"]["verdict"]) == (1, "pass")
+
+
+def test_another_chain_is_no_breach_but_the_operators_to_mend(site: Site, tmp_path: Path) -> None:
+    with open_devnet(anvil=None) as other:
+        shown = site.run("audit", env={"ANCHOR_CHAIN__RPC": other.url})
+    shown.expect(ExitCode.CHAIN_GUARD, "another genesis block")
+
+
+# Originals
+
+
+@pytest.fixture
+def originals(tmp_path: Path, devnet: Devnet) -> Site:
+    site = make_site(tmp_path / "project", devnet, number=next(_numbers))
+    for name in "abc":
+        site.add(name, name.encode())
+    return site
+
+
+def test_changed_originals_are_named_and_missing_ones_counted(originals: Site) -> None:
+    site = originals
+    site.run("audit", "--originals").expect(0, "3 evidence files are as they were accepted, 0")
+    (site.folder / "a").write_bytes(b"changed")
+    (site.folder / "b").unlink()
+    members = site.run("audit", "--originals", "--json").expect(10).document
+    assert members["breaches"] == [
+        f"{site.folder.resolve() / 'a'} is not what was accepted from there: it was changed"
+    ]
+    assert members["originals"] == {"equal": 1, "missing": 1, "unreadable": []}
+
+
+def test_an_original_may_be_any_version_that_was_accepted(originals: Site) -> None:
+    site = originals
+    site.add("a", b"second version")
+    found = Originals()
+    for content, breaches in [(b"a", 0), (b"second version", 0), (b"third", 1)]:
+        (site.folder / "a").write_bytes(content)
+        with site.open() as project, open_executor(1) as executor:
+            assert len(list(audit_originals(project, executor, found))) == breaches
+
+
+# What the journal's bytes say
+
+
+def sign(site: Site, *, legacy: bool, to: Address | None, data: bytes = b"data") -> bytes:
+    with site.open() as project:
+        return open_signer(project.config).sign_transaction(
+            UnsignedTransaction(
+                chain_id=ChainId(31337),
+                nonce=0,
+                to=to,
+                data=data,
+                gas=300,
+                fees=Fees(max_fee=9, priority_fee=9 if legacy else 2, legacy=legacy),
+            )
+        )
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("to", [Address(b"\x11" * 20), None])
+@pytest.mark.parametrize("size", [0, 1, 55, 56, 300])
+def test_a_signed_transaction_is_read_as_it_was_signed(
+    site: Site, legacy: bool, to: Address | None, size: int
+) -> None:
+    raw = sign(site, legacy=legacy, to=to, data=bytes([0x7F] * size))
+    signed = decode_transaction(raw)
+    assert signed.sender == DEV_ADDRESS
+    assert (signed.chain_id, signed.nonce, signed.to, signed.value) == (31337, 0, to, 0)
+    assert (signed.max_fee, signed.priority_fee) == (9, 9 if legacy else 2)
+    assert signed.data == bytes([0x7F] * size)
+
+
+def test_what_is_no_signed_transaction_is_refused_and_nothing_else_is_raised(site: Site) -> None:
+    raw = sign(site, legacy=False, to=None)
+    spoilt: list[bytes] = [b"", b"\x02", b"\x02\xc0", b"\xff" * 40, raw + b"\0", raw[:-1], raw[1:]]
+    spoilt += [raw[:at] + bytes([raw[at] ^ 0x80]) + raw[at + 1 :] for at in range(len(raw))]
+    refused = 0
+    for item in spoilt:
+        try:
+            signed = decode_transaction(item)
+        except MalformedError:
+            refused += 1
+        else:
+            assert signed.sender != DEV_ADDRESS
+    assert refused > 20
+
+
+def test_calldata_is_decoded_only_in_the_one_spelling_we_write() -> None:
+    log, new = LogId(bytes(31) + b"\1"), LogId(bytes(31) + b"\2")
+    head = Head(root=Hash32(b"\7" * 32), size=9)
+    call = encode_anchor_call(log, head, [Hash32(b"\1" * 32)])
+    assert decode_anchor_call(call) == (log, head)
+    succeed = encode_succeed_call(log, head.root, new)
+    assert decode_succeed_call(succeed) == (log, head.root, new)
+    decoders: list[tuple[Callable[[bytes], object], bytes]] = [
+        (decode_anchor_call, call),
+        (decode_succeed_call, succeed),
+    ]
+    for decode, data in decoders:
+        for other in (b"", data[:4], data[:-1], data + b"\0", bytes(4) + data[4:]):
+            assert decode(other) is None
+    assert decode_succeed_call(call) is None and decode_anchor_call(succeed) is None
