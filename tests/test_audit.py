@@ -131,7 +131,10 @@ def test_a_whole_project_has_no_breach(site: Site) -> None:
             "ended as 'lost', which is no way for a nonce to end",
         ),
         (
-            "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) SELECT chain_id, sender, 999, '', 'included' FROM slots LIMIT 1",
+            (
+                "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) "
+                "SELECT chain_id, sender, 999, '', 'included' FROM slots LIMIT 1"
+            ),
             "nonce 999 of 0xf39F",
         ),
     ],
@@ -146,8 +149,10 @@ def test_two_open_nonces_are_named_though_the_database_would_refuse_them(site: S
     sql(
         site,
         "DROP INDEX uq_slots_open",
-        "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) SELECT chain_id, sender, 998, '', NULL FROM slots LIMIT 1",
-        "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) SELECT chain_id, sender, 999, '', NULL FROM slots LIMIT 1",
+        "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) "
+        "SELECT chain_id, sender, 998, '', NULL FROM slots LIMIT 1",
+        "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) "
+        "SELECT chain_id, sender, 999, '', NULL FROM slots LIMIT 1",
     )
     (breach,) = audited(site)
     assert breach == "2 nonces are open on chain 31337; there can be one at a time"
@@ -293,7 +298,7 @@ def test_a_root_under_another_size_is_named(site: Site) -> None:
 
 def test_nothing_is_called_final_that_the_registry_lacks(site: Site, tmp_path: Path) -> None:
     site.add("d", b"d")
-    with site.open() as project:
+    with site.lead() as project:
         seal(project.database, "now")
     sql(site, "INSERT INTO anchors SELECT chain_id, 4, 3, 9, 9, 1, NULL, NULL FROM anchors LIMIT 1")
     (breach,) = compared(site).breaches
@@ -307,7 +312,8 @@ def test_a_nonce_that_nobody_used_below_one_that_is_signed_is_named(site: Site) 
     sql(
         site,
         "PRAGMA foreign_keys = OFF",
-        f"INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) SELECT chain_id, sender, {used + 1}, '', NULL FROM slots LIMIT 1",
+        "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) "
+        f"SELECT chain_id, sender, {used + 1}, '', NULL FROM slots LIMIT 1",
         f"INSERT INTO attempts SELECT zeroblob(32), chain_id, sender, {used + 1}, NULL, "
         f"x'{raw[0]}', 1, 1, '' FROM slots WHERE nonce = {used + 1}",
     )

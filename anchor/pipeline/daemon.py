@@ -182,8 +182,8 @@ class Daemon:
         try:
             self._node.choose()
             self._node.fetch_final_block(self._project.config.finality)
-        except NodeUnreachableError:
-            pass  # the first round says so, and tries again
+        except (NodeUnreachableError, QuorumError):
+            pass  # the first round, or the first look at an anchor, says so and tries again
         except CannotCheckError as error:
             self._tell(
                 Happened(
