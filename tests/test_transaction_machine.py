@@ -650,15 +650,18 @@ class ViolatedMachine(PipelineMachine):
             super().what_is_called_final_is_final()
 
 
+@pytest.mark.fault(
+    "D5",
+    how="reorganisations past the final block, in random histories",
+    then="an incident, or never noticed because the same anchor came back",
+)
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="only the newest anchor is looked at again once it is final")
 def test_a_broken_finality_is_never_passed_over(
     template: Config, injected: Callable[..., None]
 ) -> None:
     tell(run(ViolatedMachine, template, SHORT), injected)
 
 
-@pytest.mark.xfail(strict=True, reason="only the newest anchor is looked at again once it is final")
 def test_an_older_anchor_that_moved_after_it_was_final_is_an_incident(
     template: Config, tmp_path: Path
 ) -> None:

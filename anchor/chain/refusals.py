@@ -1,8 +1,8 @@
 """What a node's refusal of a transaction means: one table of texts, with their sources.
 
 Nodes agree on no error codes, so the texts decide; only the class drives logic.  Whatever is not
-listed is ``OTHER``, which ends the run with the node's own words: a gas limit above the block's, a
-pool that keeps the account for blobs, a tip above the fee, a chain it does not serve.
+listed is ``OTHER``, which ends the run with the node's own words: a pool that keeps the account for
+blobs, a tip above the fee, a chain it does not serve.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ class Refusal(Enum):
     NONCE_USED = "some transaction has used the nonce"
     FUNDS = "the sender cannot pay"
     FEE_TOO_LOW = "the offered fee is below what the node takes now"
+    GAS_TOO_HIGH = "it may take more gas than a block, or one transaction, may have"
     NOT_YET = "the node has no room for it now, or waits for an earlier nonce"
     RATE_LIMITED = "whoever runs the node answers no more questions for a while"
     REVERTED = "a contract refused the call, or it ran out of gas"
@@ -59,6 +60,9 @@ _TEXTS: tuple[tuple[str, Refusal], ...] = (
     ("below block base fee", Refusal.FEE_TOO_LOW),  # hardhat, before edr
     ("feetoolow", Refusal.FEE_TOO_LOW),  # nethermind, before
     ("replacementnotallowed", Refusal.FEE_TOO_LOW),  # nethermind, before
+    ("exceeds block gas limit", Refusal.GAS_TOO_HIGH),  # geth core/txpool/errors.go, besu, reth
+    ("gas limit too high", Refusal.GAS_TOO_HIGH),  # geth core/error.go, of EIP-7825's cap
+    ("exceeds transaction gas cap", Refusal.GAS_TOO_HIGH),  # hardhat (edr_provider/src/error.rs)
     ("nonce too high", Refusal.NOT_YET),  # geth core/error.go, besu, hardhat, nethermind
     ("nonce too far in future", Refusal.NOT_YET),  # nethermind TxPoolErrorMessages
     ("nonce is too distant from current", Refusal.NOT_YET),  # besu RpcErrorType

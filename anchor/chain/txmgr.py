@@ -47,6 +47,8 @@ _FIRST_POLL = 0.1
 _LONGEST_POLL = 4.0
 # Seconds after which unseen bytes are offered again.
 _RESEND = 40.0
+# The JSON-RPC error code of a call that reverts (geth internal/ethapi/errors.go, and others).
+_REVERTED = 3
 
 
 BUDGET_DAYS = 30
@@ -281,7 +283,7 @@ class TransactionManager:
         next_send = since = self._clock.monotonic()
         offered = slot.nonce
         refused: NodeRefusedError | None = None
-        is_stuck = False
+        is_stuck = has_new_gas = False
         while True:
             waited = REPLACE_AFTER if refused else self._clock.monotonic() - since
             seen = self._observe(slot)
@@ -307,6 +309,10 @@ class TransactionManager:
             if decision.action is not Action.WAIT and self._clock.monotonic() >= next_send:
                 answer = self._send_bytes(next_up.attempts[-1])
                 refused = answer if next_up is slot else None
+                if refused is not None and _is_gas_too_high(refused):
+                    if has_new_gas:
+                        raise refused
+                    has_new_gas = True  # by a replacement, for which the gas is estimated again
                 next_send = self._clock.monotonic() + _RESEND
             if self._clock.monotonic() >= deadline:
                 raise self._overdue(next_up, decision.action, is_stuck=is_stuck)
@@ -357,6 +363,13 @@ class TransactionManager:
         )
 
     def _observe(self, slot: Slot) -> Observation:
+        # Before the receipts: whatever has used the nonce by now, a receipt of ours shows then.
+        latest_nonce = self._node.fetch_nonce(slot.sender, "latest")
+        missing = final_nonce = None
+        if latest_nonce < slot.nonce:
+            missing = self._journal.find_slot(self._chain_id, slot.sender, latest_nonce)
+        elif latest_nonce > slot.nonce:
+            final_nonce = self._fetch_final_nonce(slot.sender)
         inclusions = {}
         for attempt in slot.attempts:
             receipt = self._node.fetch_receipt(attempt.tx_hash)
@@ -377,13 +390,6 @@ class TransactionManager:
                     timestamp=block.timestamp,
                 ),
             )
-        latest_nonce = self._node.fetch_nonce(slot.sender, "latest")
-        missing = None
-        if latest_nonce < slot.nonce:
-            missing = self._journal.find_slot(self._chain_id, slot.sender, latest_nonce)
-        final_nonce = None
-        if latest_nonce > slot.nonce and not inclusions:
-            final_nonce = self._fetch_final_nonce(slot.sender)
         return Observation(
             latest_nonce=latest_nonce,
             final_nonce=final_nonce,
@@ -414,7 +420,7 @@ class TransactionManager:
             return None
 
     def _send_bytes(self, attempt: Attempt) -> NodeRefusedError | None:
-        """Send; return the node's refusal where it asks for a higher fee."""
+        """Send; return the node's refusal where another fee or gas limit would do."""
         self._report(f"sending transaction 0x{attempt.tx_hash.hex()}")
         try:
             self._node.send_raw_transaction(attempt.raw)
@@ -425,7 +431,7 @@ class TransactionManager:
             refusal = classify_refusal(error.reason)
             if refusal is Refusal.FUNDS:
                 raise FundsError(self._funds_message(), hint=_FUNDS_HINT) from error
-            if refusal is Refusal.FEE_TOO_LOW:
+            if refusal in (Refusal.FEE_TOO_LOW, Refusal.GAS_TOO_HIGH):
                 return error
             if refusal is Refusal.OTHER:
                 raise
@@ -466,9 +472,12 @@ class TransactionManager:
     def _try_out(self, intent: Intent, gas: int | None = None) -> None:
         self._node.call(sender=self._signer.address, to=intent.to, data=intent.data, gas=gas)
 
-    def _would_fail(self, error: NodeRefusedError) -> FundsError | ChainGuardError:
-        if classify_refusal(error.reason) is Refusal.FUNDS:
+    def _would_fail(self, error: NodeRefusedError) -> AnchorError:
+        refusal = classify_refusal(error.reason)
+        if refusal is Refusal.FUNDS:
             return FundsError(self._funds_message(), hint=_FUNDS_HINT)
+        if not (error.data or error.code == _REVERTED or refusal is Refusal.REVERTED):
+            return error  # the node could not run the call: nothing of the registry's doing
         return ChainGuardError(
             f"the registry would refuse this call: {_revert_reason(error)}",
             hint="nothing was sent; look at the log and the registry with `anchor status`",
@@ -513,6 +522,10 @@ def fetch_fees(node: Node, cap: int) -> Fees:
     if base_fee is None:
         return price_legacy(gas_price=node.fetch_gas_price(), cap=cap)
     return price_dynamic(base_fee=base_fee, suggested_tip=node.fetch_priority_fee(), cap=cap)
+
+
+def _is_gas_too_high(error: NodeRefusedError) -> bool:
+    return classify_refusal(error.reason) is Refusal.GAS_TOO_HIGH
 
 
 def _fee_refused(error: NodeRefusedError) -> FundsError:

@@ -344,7 +344,6 @@ def test_a_revert_told_as_a_refusal(make: Make, hardhat: Hardhat) -> None:
     how="the node cannot run the call or the estimate: an internal error, a time-out, no state",
     then="exit code 20, nothing signed; the next run finishes",
 )
-@pytest.mark.xfail(reason="whatever the node says is taken for the registry's refusal: 32, not 20")
 @pytest.mark.parametrize("method", ["eth_call", "eth_estimateGas"])
 @pytest.mark.parametrize(
     "text", ["internal error", "execution aborted (timeout = 5s)", "header not found"]
@@ -386,16 +385,13 @@ def test_a_block_too_small_for_an_anchor(on_anvil: Faulty) -> None:
 @pytest.mark.fault(
     "C6",
     how="an estimate above the transaction gas cap (EIP-7825, 16,777,216)",
-    then="exit code 20 with the node's words",
-)
-@pytest.mark.xfail(
-    reason="the stored attempt's gas limit is never estimated again, so its bytes are refused for "
-    "ever"
+    then="estimated again and replaced at the same nonce; where that is too much again, exit code 20",
 )
 def test_gas_above_the_cap_of_a_transaction(make: Make, hardhat: Hardhat) -> None:
     with open_faulty(make, hardhat) as faulty:
         trust_newest_block(faulty.site, hardhat)
-        faulty.proxy.on("eth_estimateGas", answers(hex(20_000_000)))
+        estimate = answers(hex(20_000_000))
+        faulty.proxy.on("eth_estimateGas", estimate, estimate)
         faulty.fails(ExitCode.CANNOT_CHECK, "exceeds transaction gas cap of 16777216")
         faulty.finishes()
 

@@ -287,12 +287,9 @@ def test_a_replacement_that_comes_too_late(faulty: Faulty) -> None:
 
 @pytest.mark.fault(
     "B11",
-    how="the transaction is included between the question for its receipt and the one for the "
-    "sender's nonce, on a chain whose newest block is final",
+    how="the transaction is included between the questions of one look, on a chain whose newest "
+    "block is final",
     then="it is found by the next look; one anchor",
-)
-@pytest.mark.xfail(
-    reason="the receipts are asked for before the nonce, so ours is taken for another program's"
 )
 def test_what_is_included_during_a_look_is_ours(make: Make, hardhat: Hardhat) -> None:
     with open_faulty(make, hardhat) as faulty:
