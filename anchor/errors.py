@@ -18,7 +18,8 @@ The tree::
     └── OperatorActionError          the operator must act
         ├── FundsError           30  funds or fee cap
         ├── SignerError          31  key, password or authorisation
-        └── ChainGuardError      32  wrong chain, foreign code, lock held, restored backup
+        ├── ChainGuardError      32  wrong chain, foreign code, lock held, restored backup
+        └── StorageError         33  the disk is full, or fails
 
 An error's text is one sentence that says what is wrong and where; ``hint`` says what to do about
 it.  Neither ever holds a key, a password or an RPC URL's credentials.
@@ -52,6 +53,7 @@ class ExitCode(IntEnum):
     FUNDS = 30, "the operator must act: funds or fee cap"
     SIGNER = 31, "the operator must act: signer"
     CHAIN_GUARD = 32, "the operator must act: wrong chain, code hash or lock held"
+    STORAGE = 33, "the operator must act: disk full or failing"
     INTERRUPTED = 130, "interrupted"
 
 
@@ -154,3 +156,9 @@ class ChainGuardError(OperatorActionError):
     """What is on chain, or who holds the store, is not what was pinned; going on could do harm."""
 
     exit_code = ExitCode.CHAIN_GUARD
+
+
+class StorageError(OperatorActionError):
+    """The disk took or gave no bytes; what was not acknowledged may or may not be stored."""
+
+    exit_code = ExitCode.STORAGE

@@ -1,4 +1,4 @@
-"""Reading a project's log again from the ground: records, leaves, heads and tiles."""
+"""Reading a project again from the ground: records, leaves, heads, transactions and tiles."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from anchor.errors import AnchorError, ChainGuardError
 from anchor.log import check_leaves, read_leaves, write_tiles
 from anchor.merkle import hash_leaf
 from anchor.pipeline.project import Project
-from anchor.store.evidence import count_misplaced, load_sealed_records
+from anchor.store.evidence import count_misplaced, load_sealed_records, load_waiting_records
 from anchor.store.heads import SealedHead, load_sealed_heads, newest_head
+from anchor.store.journal import find_altered_attempts
 from anchor.tiles import Tile, TileBuilder, tiles_of
 from anchor.tilestore import TileFolder
 from anchor.tree import HASH, RightEdge
@@ -30,12 +31,15 @@ class Audit:
 
 
 def audit_project(project: Project) -> Audit:
-    """Recompute leaves, roots and tiles from what is stored, and compare."""
+    """Recompute leaves, roots, hashes and tiles from what is stored, and compare."""
     with project.database.read() as connection:
         heads = load_sealed_heads(connection)
     size = heads[-1].head.size if heads else 0
     found = chain(
-        _audit_records(project), _audit_heads(project, heads), _audit_tiles(project, size)
+        _audit_records(project),
+        _audit_heads(project, heads),
+        _audit_attempts(project),
+        _audit_tiles(project, size),
     )
     breaches = tuple(islice(found, MAX_BREACHES))
     if len(breaches) == MAX_BREACHES:
@@ -68,6 +72,9 @@ def _audit_records(project: Project) -> Iterator[str]:
             expected = index + 1
             if record is not None and hash_leaf(record) != leaf:
                 yield f"the record of leaf {index} does not hash to its leaf"
+        for leaf, record in load_waiting_records(connection):
+            if record is not None and hash_leaf(record) != leaf:
+                yield f"a record that waits for its place no longer hashes to leaf {leaf.hex()}"
         neither, both = count_misplaced(connection)
     if neither:
         yield f"{neither} pieces of evidence have no place in the log and do not wait for one"
@@ -90,6 +97,13 @@ def _audit_heads(project: Project, heads: list[SealedHead]) -> Iterator[str]:
             yield f"the leaves do not lead to the root of the head of size {size}"
         if edge.nodes != sealed.right_edge.nodes:
             yield f"the right edge stored with the head of size {size} is not the leaves'"
+
+
+def _audit_attempts(project: Project) -> Iterator[str]:
+    """Hash every transaction that was signed; what was sent must be what is stored."""
+    with project.database.read() as connection:
+        for tx_hash in find_altered_attempts(connection):
+            yield f"the stored transaction 0x{tx_hash.hex()} no longer has that hash"
 
 
 def _audit_tiles(project: Project, size: int) -> Iterator[str]:

@@ -4,6 +4,13 @@ Only ``create_database`` creates; opening a store that is not there is an error,
 SQLite runs with a write-ahead log and ``synchronous=FULL``: an acknowledged commit survives a power
 cut (with NORMAL it does not).  Every write transaction begins IMMEDIATE, so that two writers wait
 for each other instead of failing half-way.
+
+SQLite from 3.7.0 to 3.51.2 can damage a database when one connection commits and starts the log
+from its beginning just as another begins to copy the log into the database
+(https://www.sqlite.org/wal.html#walresetbug).  Giving up the log there would make readers block
+writers.  Instead writers of all versions take turns by a lock file of their own, which is held
+until a commit and the copying that it starts are done: these never run at the same time as another
+commit.  The copying by the last connection to close is exclusive in SQLite itself.
 """
 
 from __future__ import annotations
@@ -18,7 +25,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from anchor.errors import ChainGuardError, ConfigError, UnknownVersionError
+from anchor.errors import ChainGuardError, ConfigError, StorageError, UnknownVersionError
+from anchor.store.lock import wait_for_lock
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
 _BUSY_TIMEOUT_MS = 10_000
@@ -32,11 +40,13 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = engine.execution_options(anchor_read_only=True)
+        self._turn = Path(f"{engine.url.database}-turn.lock")
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Run one transaction; on return from the block it is committed and synced to disk."""
-        with _translated(), self._engine.begin() as connection:
+        wait = _BUSY_TIMEOUT_MS / 1000
+        with _translated(), wait_for_lock(self._turn, wait), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -71,7 +81,7 @@ def create_database(path: Path) -> Database:
     config = Config()
     config.set_main_option("script_location", "anchor.store:migrations")
     config.set_main_option("path_separator", "os")
-    with engine.begin() as connection:
+    with _translated(), engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return Database(engine)
@@ -128,9 +138,19 @@ def _configure_connection(connection: Any, _record: object) -> None:
 
 
 def _write_ahead(engine: Engine) -> None:
-    """Switch the file to WAL, where it stays; never one of which we do not know that it is ours."""
+    """Switch the file to WAL, where it stays; never one of which we do not know that it is ours.
+
+    Raises:
+        ConfigError: SQLite cannot write ahead there, and without that FULL is not enough.
+    """
     with _translated(), closing(engine.raw_connection()) as connection:
-        connection.cursor().execute("PRAGMA journal_mode=WAL")
+        (mode,) = connection.cursor().execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != "wal":
+        raise ConfigError(
+            f"the store {engine.url.database} cannot be kept there: SQLite has no write-ahead log "
+            f"on that file system, only {mode}",
+            hint="put the project on a disk of this machine",
+        )
 
 
 def _begin_transaction(connection: Connection) -> None:
@@ -149,6 +169,10 @@ def _translated() -> Iterator[None]:
                 "the store is locked by another process",
                 hint="wait for it, or stop it; nothing was changed",
             ) from error
+        if "disk" in reason:  # "disk I/O error", "database or disk is full"
+            raise StorageError(
+                f"the store cannot be written or read: {reason}", hint=_DISK_HINT
+            ) from error
         raise ConfigError(f"the store cannot be used: {reason}") from error
     except IntegrityError as error:
         raise ChainGuardError(
@@ -159,3 +183,9 @@ def _translated() -> Iterator[None]:
         if "not a database" in str(error.orig) or "malformed" in str(error.orig):
             raise ConfigError(f"the store cannot be read: {error.orig}") from error
         raise
+
+
+_DISK_HINT = (
+    "see to the disk (`df`, `dmesg`), then run the same again: what is stored already is not "
+    "stored twice"
+)

@@ -1,14 +1,18 @@
-"""One writer: a lock file held for as long as a process seals or sends."""
+"""Lock files: one for as long as a process seals or sends, one for as long as a writer writes."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from anchor.errors import ChainGuardError, ConfigError
+
+# Seconds between two tries to get a lock that others hold only for one transaction.
+_POLL = 0.002
 
 
 def is_locked(path: Path) -> bool:
@@ -41,10 +45,7 @@ def hold_lock(path: Path) -> Iterator[None]:
     Raises:
         ChainGuardError: another process holds it.
     """
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}") from error
+    descriptor = _open(path)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,3 +57,36 @@ def hold_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def wait_for_lock(path: Path, seconds: float) -> Iterator[None]:
+    """Hold the exclusive lock on ``path``, for which others are waited ``seconds`` at most.
+
+    Raises:
+        ChainGuardError: they took longer.
+    """
+    deadline = time.monotonic() + seconds
+    descriptor = _open(path)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise ChainGuardError(
+                        f"the store is locked by another process ({path})",
+                        hint="wait for it, or stop it; nothing was changed",
+                    ) from error
+                time.sleep(_POLL)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}") from error
