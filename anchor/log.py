@@ -45,6 +45,11 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
             return None
         before = newest_head(connection)
         edge = before.right_edge if before else RightEdge()
+        if before and edge.root() != before.head.root:
+            raise ChainGuardError(
+                f"the right edge stored with the head of size {edge.size} is not that of its root",
+                hint="it was damaged or altered: restore it from a backup; nothing was sealed",
+            )
         count = place_waiting(connection, edge.size)
         if count * HASH != len(leaves):
             raise ChainGuardError(

@@ -36,6 +36,7 @@ def audit_project(project: Project) -> Audit:
         heads = load_sealed_heads(connection)
     size = heads[-1].head.size if heads else 0
     found = chain(
+        _audit_database(project),
         _audit_records(project),
         _audit_heads(project, heads),
         _audit_attempts(project),
@@ -60,6 +61,12 @@ def rebuild_tiles(project: Project) -> int:
         check_leaves(project.database, newest.head)
     project.tiles.clear()
     return write_tiles(project.database, project.tiles)
+
+
+def _audit_database(project: Project) -> Iterator[str]:
+    """Let the database look at its own file."""
+    for damage in project.database.find_damage():
+        yield f"the store's file is damaged: {damage}"
 
 
 def _audit_records(project: Project) -> Iterator[str]:

@@ -55,6 +55,12 @@ class Database:
         with _translated(), self._reader.begin() as connection:
             yield connection
 
+    def find_damage(self) -> list[str]:
+        """Return what SQLite finds wrong with its file: torn pages, indices unlike their tables."""
+        with self.read() as connection:
+            found = connection.exec_driver_sql("PRAGMA integrity_check(10)").scalars().all()
+        return [] if found == ["ok"] else [str(line) for line in found]
+
     def close(self) -> None:
         """Release the connections."""
         self._engine.dispose()

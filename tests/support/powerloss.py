@@ -230,6 +230,8 @@ _CLASSES = {
     apsw.TooBigError: sqlite3.DataError,
     apsw.InternalError: sqlite3.InternalError,
 }
+# What an error that a test raised does not say.
+_WORDS = {apsw.FullError: "database or disk is full", apsw.IOError: "disk I/O error"}
 
 
 @contextmanager
@@ -243,7 +245,7 @@ def _as_sqlite3() -> Iterator[None]:
 
 def _text(error: apsw.Error) -> str:
     """Return SQLite's own words, without apsw's name of the class before them."""
-    return str(error).split(": ", 1)[-1]
+    return _WORDS.get(type(error)) or str(error).split(": ", 1)[-1]
 
 
 class _Connection:
