@@ -188,6 +188,11 @@ def test_creating_below_a_missing_folder_is_a_clear_error(tmp_path: Path) -> Non
         create_database(tmp_path / "missing" / "anchor.db")
 
 
+@pytest.mark.fault(
+    "F11",
+    how="the store is missing when it is opened",
+    then="opening is refused, and creates nothing",
+)
 def test_opening_a_missing_store_creates_nothing(path: Path) -> None:
     with pytest.raises(ConfigError, match="is missing") as caught:
         open_database(path)
@@ -265,6 +270,11 @@ def test_a_seal_without_anything_waiting_changes_nothing(path: Path, store: Data
         assert connection.execute(select(heads)).all() == before
 
 
+@pytest.mark.fault(
+    "A3",
+    how="each step of a seal's transaction fails, before or after it was done",
+    then="every leaf stays unsealed; the next seal takes all of them",
+)
 @pytest.mark.parametrize("breaks", ["load_waiting", "newest_head", "place_waiting", "insert_head"])
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(

@@ -16,6 +16,40 @@ SAVED = CRASHES.index(("after", *JOURNAL, "save_attempt", "1"))
 SENT = CRASHES.index(("after", *NODE, "send_raw_transaction", "1"))
 
 
+FAULTS = {
+    "seal": pytest.mark.fault(
+        "A4",
+        how="the run is killed after the seal, before it reserves a nonce",
+        then="the next run anchors the same root, once",
+    ),
+    "reserve_slot": pytest.mark.fault(
+        "A5",
+        how="the run is killed after it reserved a nonce, before it signs",
+        then="the next run signs for the same nonce; one anchor",
+    ),
+    "sign_transaction": pytest.mark.fault(
+        "A6",
+        how="the run is killed after it signed, before the bytes are stored",
+        then="nothing was sent; the next run signs again, for the same nonce",
+    ),
+    "save_attempt": pytest.mark.fault(
+        "A7",
+        how="the run is killed after it stored the signed bytes, before it sends them",
+        then="the next run sends them; nothing else is signed",
+    ),
+    "send_raw_transaction": pytest.mark.fault(
+        "A8",
+        how="the run is killed after the node took the transaction, before it hears so",
+        then="the next run looks for it by its hash, and sends nothing new; one anchor",
+    ),
+    "fetch_receipt": pytest.mark.fault(
+        "A11",
+        how="the run is killed after it saw the receipt, before it writes that down",
+        then="the next run sees it again; one anchor",
+    ),
+}
+
+
 def attempts(site: Site) -> list[str]:
     """Return the hash of every transaction ever signed for an anchor, oldest first."""
     query = "SELECT hex(tx_hash) FROM attempts WHERE head_size IS NOT NULL ORDER BY nonce"
@@ -44,8 +78,10 @@ def log(make: Callable[..., Site], embedded: Devnet) -> Site:
 
 @pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: f"{crash[0]} {crash[3]}")
 def test_after_a_kill_at_any_effect_the_next_run_anchors_once(
-    log: Site, crash: tuple[str, ...]
+    log: Site, crash: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
+    if crash[0] == "after" and crash[3] in FAULTS:
+        request.applymarker(FAULTS[crash[3]])
     before, sent_before = attempts(log), nonce(log.url)
     log.add("second", b"second")
     log.run("run", "--once", command=crashing(*crash), killed=True)

@@ -240,6 +240,11 @@ def test_a_sender_who_cannot_pay_more_keeps_the_transaction_it_has(stuck: Stuck)
     assert stuck.site.anchors_on_chain() == [(1, 1)]
 
 
+@pytest.mark.fault(
+    "A10",
+    how="a crash before or after a signed replacement is stored, before it is sent",
+    then="only stored bytes are ever sent; the next run goes on, one anchor",
+)
 @pytest.mark.parametrize("stored", [False, True], ids=["before", "after"])
 def test_a_crash_around_storing_a_replacement_loses_and_doubles_nothing(
     stuck: Stuck, monkeypatch: pytest.MonkeyPatch, stored: bool

@@ -96,6 +96,7 @@ class Campaign:
     chance: random.Random
     acknowledged: set[str] = field(default_factory=set)
     ended: Counter[tuple[str, int]] = field(default_factory=Counter)
+    complaints: list[str] = field(default_factory=list)
 
     def go(self) -> None:
         """Add and anchor, each in a thread, until all is added and enough was killed."""
@@ -130,7 +131,9 @@ class Campaign:
             self._crash(number, crash)
         left = kills
         while left:
-            code = self._run("run", "--every", "1", seconds=chance.uniform(0.05, 1.5))
+            # One in four while it starts, the others while it works.
+            after = b"started" if chance.random() < 0.75 else b""
+            code = self._run("run", "--every", "1", after=after, seconds=chance.uniform(0.0, 2.0))
             left -= code == KILLED
 
     def _crash(self, number: int, crash: tuple[str, ...]) -> None:
@@ -144,10 +147,14 @@ class Campaign:
                 return
         raise AssertionError(f"no process came to {crash}")
 
-    def _run(self, *words: str | Path, seconds: float | None = None) -> int:
-        """Run ``anchor``, and kill it after so many seconds."""
+    def _run(self, *words: str | Path, after: bytes = b"", seconds: float | None = None) -> int:
+        """Run ``anchor``, and kill it so many seconds after it printed that."""
         with Forked([str(word) for word in words], self.site.folder) as forked:
-            code = forked.wait(60.0 if seconds is None else seconds)
+            code = None
+            while code is None and after not in forked.printed()[0]:
+                code = forked.wait(0.02)
+            if code is None:
+                code = forked.wait(60.0 if seconds is None else seconds)
             if code is None:
                 forked.kill()
                 code = forked.wait(60.0)
@@ -156,6 +163,8 @@ class Campaign:
         assert code != 1, (out, err)
         assert b"Traceback" not in err, err
         self.ended[str(words[0]), code] += 1
+        if code > 0:
+            self.complaints.append(f"{words[0]} {code}: {err.decode()}")
         return code
 
     def settle(self) -> None:
@@ -164,7 +173,7 @@ class Campaign:
             if self._run("run", "--once", "--wait", "included") == 0:
                 break
         ask(self.site.url, "anvil_mine", hex(2 * DEEPEST))
-        assert self._run("run", "--once", "--wait", "final") == 0
+        assert self._run("run", "--once", "--wait", "final") == 0, self.complaints[-3:]
 
 
 def check(campaign: Campaign) -> None:

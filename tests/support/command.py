@@ -182,10 +182,13 @@ class Forked:
             os.kill(self._pid, signal.SIGKILL)
 
     def printed(self) -> tuple[bytes, bytes]:
-        """Return what it printed on standard output and on standard error."""
-        for file in (self._out, self._err):
-            file.seek(0)
-        return self._out.read(), self._err.read()
+        """Return what it printed so far on standard output and on standard error."""
+        # Without moving the place where it goes on writing, which it shares with us.
+        out, err = (
+            os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+            for file in (self._out, self._err)
+        )
+        return out, err
 
     def _receive(self) -> int:
         (number,) = LENGTH.unpack(self._connection.recv(LENGTH.size, socket.MSG_WAITALL))
