@@ -431,7 +431,7 @@ def test_a_flipped_bit_is_found_before_anything_is_sent(
         with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
             patched.setattr("anchor.chain.node.Node.send_raw_transaction", lambda *_: 1 // 0)
             log.anchor()
-    before = nonce(log.url)
+    before, sizes = nonce(log.url), [size for size, _ in log.heads()]
     times = tables = 0
     for is_in_table in flip(log, case.query):
         times += 1
@@ -441,6 +441,7 @@ def test_a_flipped_bit_is_found_before_anything_is_sent(
             with pytest.raises(ChainGuardError):
                 log.anchor()
             assert nonce(log.url) == before
+            assert [size for size, _ in log.heads()] == sizes, "a head was sealed from it"
     injected(times)
     assert tables == 1
     # What was flipped is whole again, and nothing wrong was stored meanwhile.
