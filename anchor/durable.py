@@ -6,6 +6,7 @@ Readers see the old bytes or the new ones, never a part.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -13,8 +14,10 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from anchor.errors import UsageError
+from anchor.errors import AnchorError, StorageError, UsageError
 
+# The disk's fault, not that of whoever named the place.
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 # A process may well have no more than 256 descriptors.
 _OPEN_AT_ONCE = 100
 _TEMPORARY = re.compile(r"\.anchor-[0-9a-f]{16}\.tmp")
@@ -27,6 +30,7 @@ def write_file(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o6
 
     Raises:
         UsageError: it cannot be written.
+        StorageError: the disk is full, or fails.
     """
     write_files([(path, data)], durable=durable, mode=mode)
 
@@ -40,6 +44,7 @@ def write_files(
 
     Raises:
         UsageError: one cannot be written; the others may have been.
+        StorageError: the disk is full, or fails.
     """
     rest = iter(files)
     while batch := list(islice(rest, _OPEN_AT_ONCE)):
@@ -75,10 +80,17 @@ def _write_batch(files: Iterable[tuple[Path, bytes]], *, durable: bool, mode: in
         for _, temporary, _ in pending:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise _failure(path, error) from error
     finally:
         for descriptor, _, _ in pending:
             os.close(descriptor)
+
+
+def _failure(path: Path, error: OSError) -> AnchorError:
+    message = f"{path} cannot be written: {error.strerror}"
+    if error.errno in _DISK:
+        return StorageError(message, hint="see to the disk, then run the same again")
+    return UsageError(message)
 
 
 def sync_folder(folder: Path) -> None:

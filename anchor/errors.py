@@ -15,14 +15,14 @@ The tree::
     │   ├── NodeRefusedError     20  the node answered with an error of its own
     │   └── QuorumError          20  too few nodes agree
     ├── NotFinalError            21  pending, or included but still reversible
-    ├── StoreUnavailableError    20  the store's disk or server fails; the process ends
     ├── UnknownVersionError      22  unknown format version, fork or algorithm
     └── OperatorActionError          the operator must act
         ├── FundsError           30  funds or fee cap
         ├── SignerError          31  key, password or authorisation
-        └── ChainGuardError      32  wrong chain, foreign code, lock held, restored backup
-            ├── LeaseHeldError   32  another process seals and sends for this log
-            └── StoreBusyError   32  another process is in the way; nothing was changed
+        ├── ChainGuardError      32  wrong chain, foreign code, lock held, restored backup
+        │   ├── LeaseHeldError   32  another process seals and sends for this log
+        │   └── StoreBusyError   32  another process is in the way; nothing was changed
+        └── StorageError         33  the disk is full or fails, or the store's server is away
 
 An error's text is one sentence that says what is wrong and where; ``hint`` says what to do about
 it.  Neither ever holds a key, a password or an RPC URL's credentials.
@@ -50,12 +50,13 @@ class ExitCode(IntEnum):
     MISMATCH = 10, "file, record, path or root does not match"
     NOT_ANCHORED = 11, "the registry does not hold this root"
     NOT_TRUSTED = 12, "other chain, registry, code hash or log than the policy pins"
-    CANNOT_CHECK = 20, "cannot check: node or store unreachable, or not answering properly"
+    CANNOT_CHECK = 20, "cannot check: node unreachable or not answering properly"
     NOT_FINAL = 21, "not final yet (pending or included)"
     UNKNOWN_VERSION = 22, "unknown version, fork or algorithm"
     FUNDS = 30, "the operator must act: funds or fee cap"
     SIGNER = 31, "the operator must act: signer"
     CHAIN_GUARD = 32, "the operator must act: wrong chain, code hash or lock held"
+    STORAGE = 33, "the operator must act: disk full or failing, or the store's server away"
     INTERRUPTED = 130, "interrupted"
 
 
@@ -136,15 +137,6 @@ class NotFinalError(AnchorError):
     exit_code = ExitCode.NOT_FINAL
 
 
-class StoreUnavailableError(AnchorError):
-    """The store's disk or server fails: what the last change came to is unknown until it is back.
-
-    Nothing goes on after it in the same process: starting again is the recovery.
-    """
-
-    exit_code = ExitCode.CANNOT_CHECK
-
-
 class UnknownVersionError(AnchorError):
     """A version, fork or algorithm this release does not know."""
 
@@ -179,3 +171,12 @@ class LeaseHeldError(ChainGuardError):
 
 class StoreBusyError(ChainGuardError):
     """Another process is in the way of a change to the store, which was not made."""
+
+
+class StorageError(OperatorActionError):
+    """The disk, or the store's server, fails: what was not acknowledged may or may not be stored.
+
+    Nothing goes on after it in the same process: starting again is the recovery.
+    """
+
+    exit_code = ExitCode.STORAGE

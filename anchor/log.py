@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from anchor.errors import ChainGuardError, MismatchError
+from anchor.merkle import hash_leaf
 from anchor.store.database import Database
-from anchor.store.evidence import count_waiting, load_leaves, load_waiting, place_waiting
+from anchor.store.evidence import (
+    count_waiting,
+    load_leaves,
+    load_waiting,
+    load_waiting_records,
+    place_waiting,
+)
 from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
 from anchor.tiles import TileTree, grow
 from anchor.tilestore import TileFolder
@@ -27,13 +34,22 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
     """Append every accepted leaf to the log; return the new head and how many leaves it added.
 
     None where nothing was waiting.  Leaves keep the order in which they were accepted.
+
+    Raises:
+        ChainGuardError: of what waits, something was altered or lost; nothing is sealed.
     """
+    _check_waiting(database)
     with database.sequence() as connection:
         leaves = load_waiting(connection)
         if not leaves and not count_waiting(connection):
             return None
         before = newest_head(connection)
         edge = before.right_edge if before else RightEdge()
+        if before and edge.root() != before.head.root:
+            raise ChainGuardError(
+                f"the right edge stored with the head of size {edge.size} is not that of its root",
+                hint="it was damaged or altered: restore it from a backup; nothing was sealed",
+            )
         count = place_waiting(connection, edge.size)
         if count * HASH != len(leaves):
             raise ChainGuardError(
@@ -45,6 +61,21 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
         insert_head(connection, SealedHead(head=head, right_edge=edge), now)
         # A crash before this commit leaves every leaf unsealed; the next run seals the same order.
     return head, count
+
+
+def _check_waiting(database: Database) -> None:
+    """Check each leaf against its record: once it is anchored, a wrong one cannot be mended.
+
+    What is accepted after this look is seconds old when it is sealed.
+    """
+    with database.read() as connection:
+        for leaf, record in load_waiting_records(connection):
+            if record is not None and hash_leaf(record) != leaf:
+                raise ChainGuardError(
+                    f"the store holds evidence whose record no longer hashes to its leaf "
+                    f"{leaf.hex()}",
+                    hint="it was damaged or altered: restore it from a backup; nothing was sealed",
+                )
 
 
 def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:

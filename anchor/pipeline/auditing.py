@@ -14,7 +14,12 @@ from anchor.log import check_leaves, read_leaves, write_tiles
 from anchor.merkle import hash_leaf
 from anchor.pipeline.journalaudit import audit_attempts, audit_hints, audit_slots
 from anchor.pipeline.project import Project
-from anchor.store.evidence import count_lost_waiting, count_misplaced, load_sealed_records
+from anchor.store.evidence import (
+    count_lost_waiting,
+    count_misplaced,
+    load_sealed_records,
+    load_waiting_records,
+)
 from anchor.store.heads import SealedHead, load_sealed_heads, newest_head
 from anchor.store.integrity import find_damage
 from anchor.tiles import Tile, TileBuilder, tiles_of
@@ -104,6 +109,9 @@ def _audit_records(project: Project) -> Iterator[str]:
             expected = index + 1
             if record is not None and hash_leaf(record) != leaf:
                 yield f"the record of leaf {index} does not hash to its leaf"
+        for leaf, record in load_waiting_records(connection):
+            if record is not None and hash_leaf(record) != leaf:
+                yield f"a record that waits for its place no longer hashes to leaf {leaf.hex()}"
 
 
 def _audit_places(project: Project) -> Iterator[str]:

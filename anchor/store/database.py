@@ -62,6 +62,9 @@ class Backend(Protocol):
     def explain(self, error: Exception) -> AnchorError | None:
         """Return what a database error means; None where it is our own bug."""
 
+    def turn(self) -> AbstractContextManager[object]:
+        """Stand around each transaction that writes; StoreBusyError where others do not end."""
+
     def lock(self) -> AbstractContextManager[None]:
         """Hold the lock of the one process that seals and sends; LeaseHeldError if it is held."""
 
@@ -87,7 +90,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Run one transaction; on return from the block it is committed and synced to disk."""
-        with self._translated(), self._writer.begin() as connection:
+        with self.translated(), self._backend.turn(), self._writer.begin() as connection:
             yield connection
 
     def write_again(self, work: Callable[[Connection], T]) -> T:
@@ -108,7 +111,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Run reads against one consistent snapshot."""
-        with self._translated(), self._reader.begin() as connection:
+        with self.translated(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -120,7 +123,7 @@ class Database:
         """
         if self._epoch is None:
             raise RuntimeError("sealing and sending take the lease")
-        with self._translated(), self._sequencer.begin() as connection:
+        with self.translated(), self._backend.turn(), self._sequencer.begin() as connection:
             # Locked for sharing, so that nobody takes the lease before this is committed.
             query = select(lease.c.epoch, lease.c.holder).with_for_update(read=True)
             current = connection.execute(query).one()
@@ -168,7 +171,8 @@ class Database:
         self._writer.dispose()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Let the database's errors come out as what they mean."""
         try:
             yield
         except (DBAPIError, sqlite3.OperationalError) as error:
@@ -224,7 +228,7 @@ def open_database(place: StorePlace) -> Database:
     Raises:
         ConfigError: it is not there, or is no store.
         UnknownVersionError: another schema version.
-        StoreUnavailableError: it does not answer.
+        StorageError: it does not answer.
     """
     backend = _choose_backend(place)
     engine = backend.open()
@@ -241,7 +245,8 @@ def open_database(place: StorePlace) -> Database:
             raise UnknownVersionError(
                 f"the store {place} has schema {version}; this release works with {MIGRATION_HEAD}"
             )
-        backend.prepare(engine)
+        with database.translated():
+            backend.prepare(engine)
     except BaseException:
         database.close()
         raise

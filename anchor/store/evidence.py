@@ -202,6 +202,18 @@ def load_waiting(connection: Connection) -> bytes:
     return b"".join(rows.scalars().all())  # not row by row, which takes twice as long
 
 
+def load_waiting_records(connection: Connection) -> Iterator[tuple[Hash32, bytes | None]]:
+    """Yield leaf and record of each row without a place, in order of acceptance."""
+    rows = connection.execute(
+        select(evidence.c.leaf, evidence.c.record)
+        .select_from(waiting.join(evidence))
+        .order_by(waiting.c.evidence_id)
+        .execution_options(yield_per=1_000)
+    )
+    for row in rows:
+        yield Hash32(row.leaf), row.record
+
+
 def place_waiting(connection: Connection, first_index: int) -> int:
     """Give the rows without a place those from ``first_index`` on; return how many they were."""
     places = func.row_number().over(order_by=waiting.c.evidence_id) - 1 + literal(first_index)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, insert, select, update
 
 from anchor.chain.attempts import Attempt, Cost, Slot
+from anchor.errors import ChainGuardError
+from anchor.registry.keccak import hash_keccak256
 from anchor.store.database import Database
 from anchor.store.schema import anchors, attempts, heads, slots
 from anchor.types import Address, ChainId, Hash32, Head
@@ -139,16 +142,22 @@ def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce
         chain_id=chain_id,
         sender=sender,
         nonce=nonce,
-        attempts=tuple(
-            Attempt(
-                tx_hash=Hash32(row.tx_hash),
-                raw=row.raw,
-                head_size=row.head_size,
-                max_fee=row.max_fee,
-                priority_fee=row.priority_fee,
-            )
-            for row in rows
-        ),
+        attempts=tuple(map(_parse_attempt, rows)),
+    )
+
+
+def _parse_attempt(row: Row[Any]) -> Attempt:
+    if hash_keccak256(row.raw) != row.tx_hash:
+        raise ChainGuardError(
+            f"the stored transaction 0x{row.tx_hash.hex()} no longer has that hash",
+            hint="the store was damaged or altered: restore it from a backup; nothing was sent",
+        )
+    return Attempt(
+        tx_hash=Hash32(row.tx_hash),
+        raw=row.raw,
+        head_size=row.head_size,
+        max_fee=row.max_fee,
+        priority_fee=row.priority_fee,
     )
 
 

@@ -7,7 +7,7 @@ or one that only follows another, is refused.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
 
 from psycopg import Connection as DriverConnection
@@ -20,8 +20,8 @@ from anchor.errors import (
     AnchorError,
     ConfigError,
     LeaseHeldError,
+    StorageError,
     StoreBusyError,
-    StoreUnavailableError,
 )
 from anchor.store.places import PostgresDatabase
 
@@ -123,6 +123,10 @@ class PostgresBackend:
             return self._unavailable(error)
         return None
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Hold nothing up: writers go on side by side."""
+        return nullcontext()
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the advisory lock on a connection of its own: both end with this process.
@@ -162,12 +166,12 @@ class PostgresBackend:
         event.listen(engine, "connect", _configure_connection)
         return engine
 
-    def _unavailable(self, error: Exception) -> StoreUnavailableError:
+    def _unavailable(self, error: Exception) -> StorageError:
         reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         password = make_url(self._place.url).password
         if password:
             reason = reason.replace(password, "(hidden)")
-        return StoreUnavailableError(
+        return StorageError(
             f"the store {self._place} cannot be used: {reason}",
             hint="see to the database; whether the last change was made shows when it is back, and "
             "doing it again does it once",

@@ -3,6 +3,13 @@
 SQLite runs with a write-ahead log and ``synchronous=FULL``: an acknowledged commit survives a power
 cut (with NORMAL it does not).  Every write transaction begins IMMEDIATE, so that two writers wait
 for each other instead of failing half-way.
+
+SQLite from 3.7.0 to 3.51.2 can damage a database when one connection commits and starts the log
+from its beginning just as another begins to copy the log into the database
+(https://www.sqlite.org/wal.html#walresetbug).  Giving up the log there would make readers block
+writers.  Instead writers of all versions take turns by a lock file of their own, which is held
+until a commit and the copying that it starts are done: these never run at the same time as another
+commit.  The copying by the last connection to close is exclusive in SQLite itself.
 """
 
 from __future__ import annotations
@@ -10,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,12 +29,14 @@ from anchor.errors import (
     AnchorError,
     ConfigError,
     LeaseHeldError,
+    StorageError,
     StoreBusyError,
-    StoreUnavailableError,
 )
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
 _BUSY_TIMEOUT_MS = 10_000
+# Seconds between two tries to get a lock that others hold for one transaction only.
+_TURN_POLL = 0.002
 # Pages kept in memory by each connection, in KiB.  The index over random identities is read and
 # written all over: without its pages at hand, taking in a million digests takes twice as long.
 _CACHE_KIB = 256 * 1024
@@ -59,7 +69,7 @@ class SqliteBackend:
                 f"the store {self._path} cannot be created: {error.strerror}"
             ) from error
         engine = self._make_engine()
-        _write_ahead(engine)
+        self.prepare(engine)
         return engine
 
     def open(self) -> Engine:
@@ -76,8 +86,21 @@ class SqliteBackend:
         return self._make_engine()
 
     def prepare(self, engine: Engine) -> None:
-        """Switch the file to WAL, where it stays; only once it is known to be ours."""
-        _write_ahead(engine)
+        """Switch the file to WAL, where it stays; only once it is known to be ours.
+
+        Raises:
+            ConfigError: SQLite cannot write ahead there, and without that FULL is not enough.
+        """
+        with closing(engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA journal_mode=WAL")
+            row = cursor.fetchone()
+        if row is None or row[0] != "wal":
+            raise ConfigError(
+                f"the store {self._path} cannot be kept there: SQLite has no write-ahead log on "
+                f"that file system, only {row and row[0]}",
+                hint="put the project on a disk of this machine",
+            )
 
     def explain(self, error: Exception) -> AnchorError | None:
         """Return what a database error means; None where it is our own bug."""
@@ -89,13 +112,41 @@ class SqliteBackend:
             )
         if "not a database" in reason or "malformed" in reason:
             return ConfigError(f"the store cannot be read: {reason}")
-        if isinstance(getattr(error, "orig", error), sqlite3.OperationalError):
-            return StoreUnavailableError(
-                f"the store {self._path} cannot be used: {reason}",
-                hint="see to the disk and to who may read and write it; what was acknowledged "
-                "before is there",
+        if "disk" in reason:  # "disk I/O error", "database or disk is full"
+            return StorageError(
+                f"the store cannot be written or read: {reason}",
+                hint="see to the disk (`df`, `dmesg`), then run the same again: what is stored "
+                "already is not stored twice",
             )
+        if isinstance(getattr(error, "orig", error), sqlite3.OperationalError):
+            return ConfigError(f"the store {self._path} cannot be used: {reason}")
         return None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the lock file of writers, for which others are waited as long as SQLite would.
+
+        Raises:
+            StoreBusyError: they took longer.
+        """
+        deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+        path = self._path.with_name(f"{self._path.name}-turn.lock")
+        descriptor = _open_lock(path)
+        try:
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError as error:
+                    if time.monotonic() >= deadline:
+                        raise StoreBusyError(
+                            f"the store is locked by another process ({path})",
+                            hint="wait for it, or stop it; nothing was changed",
+                        ) from error
+                    time.sleep(_TURN_POLL)
+            yield
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -105,10 +156,7 @@ class SqliteBackend:
             LeaseHeldError: another process holds it.
         """
         path = self._lock_path
-        try:
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}") from error
+        descriptor = _open_lock(path)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -157,6 +205,13 @@ class SqliteBackend:
         return engine
 
 
+def _open_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}") from error
+
+
 def _configure_connection(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -165,11 +220,6 @@ def _configure_connection(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     cursor.close()
-
-
-def _write_ahead(engine: Engine) -> None:
-    with closing(engine.raw_connection()) as connection:
-        connection.cursor().execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_transaction(connection: Connection) -> None:

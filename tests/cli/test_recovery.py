@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.chaos import HasUrl, loses_request, loses_response, open_proxy, passes
-from support.command import ANCHOR, LAUNCHER
+from support.crashes import CRASHES, JOURNAL, NODE, crashing
 from support.hardhat import trust_newest_block
 from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
 
-_strict = ANCHOR[1 : ANCHOR.index("-m")]
-
-JOURNAL = ("anchor.store.journal", "StoredJournal")
-NODE = ("anchor.chain.node", "Node")
-# Every effect of one run, in order; the last word is which call of the function it is.
-EFFECTS = [
-    ("anchor.pipeline.round", "-", "seal", "1"),
-    (*JOURNAL, "reserve_slot", "1"),
-    ("anchor.chain.signer.keystore", "KeystoreSigner", "sign_transaction", "1"),
-    (*JOURNAL, "save_attempt", "1"),
-    (*NODE, "send_raw_transaction", "1"),
-    (*NODE, "fetch_receipt", "2"),
-    (*JOURNAL, "settle_slot", "1"),
-    ("anchor.pipeline.anchoring", "-", "save_anchor", "1"),
-]
-# After one effect is before the next, so these are all the states a crash can leave.
-CRASHES = [("before", *EFFECTS[0]), *(("after", *effect) for effect in EFFECTS)]
 SAVED = CRASHES.index(("after", *JOURNAL, "save_attempt", "1"))
 SENT = CRASHES.index(("after", *NODE, "send_raw_transaction", "1"))
 
 
-def crashing(*words: str) -> tuple[str, ...]:
-    """Return the command that ends itself there."""
-    return (sys.executable, *_strict, str(LAUNCHER), *words)
+FAULTS = {
+    "seal": pytest.mark.fault(
+        "A4",
+        how="the run is killed after the seal, before it reserves a nonce",
+        then="the next run anchors the same root, once",
+    ),
+    "reserve_slot": pytest.mark.fault(
+        "A5",
+        how="the run is killed after it reserved a nonce, before it signs",
+        then="the next run signs for the same nonce; one anchor",
+    ),
+    "sign_transaction": pytest.mark.fault(
+        "A6",
+        how="the run is killed after it signed, before the bytes are stored",
+        then="nothing was sent; the next run signs again, for the same nonce",
+    ),
+    "save_attempt": pytest.mark.fault(
+        "A7",
+        how="the run is killed after it stored the signed bytes, before it sends them",
+        then="the next run sends them; nothing else is signed",
+    ),
+    "send_raw_transaction": pytest.mark.fault(
+        "A8",
+        how="the run is killed after the node took the transaction, before it hears so",
+        then="the next run looks for it by its hash, and sends nothing new; one anchor",
+    ),
+    "fetch_receipt": pytest.mark.fault(
+        "A11",
+        how="the run is killed after it saw the receipt, before it writes that down",
+        then="the next run sees it again; one anchor",
+    ),
+}
 
 
 def attempts(site: Site) -> list[str]:
@@ -86,8 +97,10 @@ def log(make: Callable[..., Site], request: pytest.FixtureRequest) -> Site:
     ids=lambda value: value if isinstance(value, str) else f"{value[0]} {value[3]}",
 )
 def test_after_a_kill_at_any_effect_the_next_run_anchors_once(
-    log: Site, crash: tuple[str, ...]
+    log: Site, crash: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
+    if crash[0] == "after" and crash[3] in FAULTS:
+        request.applymarker(FAULTS[crash[3]])
     before, sent_before = attempts(log), nonce(log.url)
     log.add("second", b"second")
     log.run("run", "--once", command=crashing(*crash), killed=True)

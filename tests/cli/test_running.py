@@ -65,6 +65,11 @@ def test_there_is_one_daemon_for_a_project(site: Site, tmp_path: Path) -> None:
     site.run("run", "--once").expect(0)
 
 
+@pytest.mark.fault(
+    "A8",
+    how="a daemon is killed as it sends its transaction",
+    then="the next one starts, finds or sends it, and anchors once",
+)
 def test_a_killed_daemon_leaves_nothing_that_keeps_the_next_from_starting(
     site: Site, tmp_path: Path
 ) -> None:

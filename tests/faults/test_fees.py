@@ -301,22 +301,22 @@ def test_what_is_on_chain_already_is_adopted(faulty: Faulty) -> None:
 
 @pytest.mark.fault(
     "C5",
-    how="an estimate of half the gas it takes: the transaction runs out of gas on chain",
-    then="exit code 32 until that is final, then another transaction; one anchor",
+    how="half the gas it takes is estimated and said to suffice: it runs out of gas on chain",
+    then="exit code 21 until that is final, then another transaction; one anchor",
 )
 @pytest.mark.fault(
     "C7",
     how="our transaction is included and reverts",
-    then="exit code 32; nothing is settled before it is final, nothing called anchored",
+    then="exit code 21; nothing is settled before it is final, nothing called anchored",
 )
 def test_a_transaction_that_runs_out_of_gas(on_anvil: Faulty) -> None:
     on_anvil.proxy.on("eth_estimateGas", answers(hex(40_000)))
-    on_anvil.fails(ExitCode.CHAIN_GUARD, "was included and reverted")
-    on_anvil.fails(ExitCode.CHAIN_GUARD, "was included and reverted")
+    on_anvil.proxy.on("eth_call", answers("0x"))
+    on_anvil.fails(ExitCode.NOT_FINAL, "was included and reverted")
+    on_anvil.fails(ExitCode.NOT_FINAL, "was included and reverted")
     assert on_anvil.site.rows("SELECT count(*) FROM slots WHERE outcome IS NULL") == [(1,)]
     for _ in range(4):
         on_anvil.mine()
-    on_anvil.fails(ExitCode.CHAIN_GUARD, "was included and reverted")
     on_anvil.proxy.calm()
     on_anvil.run()
     on_anvil.check(wasted=1)
@@ -333,7 +333,8 @@ def test_a_revert_told_as_a_refusal(make: Make, hardhat: Hardhat) -> None:
     with open_faulty(make, hardhat) as faulty:
         trust_newest_block(faulty.site, hardhat)
         faulty.proxy.on("eth_estimateGas", answers(hex(40_000)))
-        faulty.fails(ExitCode.CHAIN_GUARD, "was included and reverted")
+        faulty.proxy.on("eth_call", answers("0x"))
+        faulty.fails(ExitCode.CHAIN_GUARD, "reverted")
         faulty.proxy.calm()
         faulty.run()
         faulty.check(wasted=1)
@@ -372,11 +373,11 @@ def test_an_estimate_that_cannot_be(on_anvil: Faulty, injected: Injected) -> Non
 @pytest.mark.fault(
     "C5",
     how="the block's gas limit falls below what an anchor takes, and rises again",
-    then="exit code 32, nothing signed; afterwards one anchor",
+    then="the node's refusal (20), nothing signed; afterwards one anchor",
 )
 def test_a_block_too_small_for_an_anchor(on_anvil: Faulty) -> None:
     ask(on_anvil.node.url, "anvil_setBlockGasLimit", hex(50_000))
-    on_anvil.fails(ExitCode.CHAIN_GUARD)
+    on_anvil.fails(ExitCode.CANNOT_CHECK, "OOG")
     assert on_anvil.signed() == []
     ask(on_anvil.node.url, "anvil_setBlockGasLimit", hex(30_000_000))
     on_anvil.finishes()
@@ -385,14 +386,14 @@ def test_a_block_too_small_for_an_anchor(on_anvil: Faulty) -> None:
 @pytest.mark.fault(
     "C6",
     how="an estimate above the transaction gas cap (EIP-7825, 16,777,216)",
-    then="estimated again and replaced at the same nonce; where that is too much again, exit code 20",
+    then="a gas limit that the node itself refuses is not signed (20); the next run finishes",
 )
 def test_gas_above_the_cap_of_a_transaction(make: Make, hardhat: Hardhat) -> None:
     with open_faulty(make, hardhat) as faulty:
         trust_newest_block(faulty.site, hardhat)
-        estimate = answers(hex(20_000_000))
-        faulty.proxy.on("eth_estimateGas", estimate, estimate)
-        faulty.fails(ExitCode.CANNOT_CHECK, "exceeds transaction gas cap of 16777216")
+        faulty.proxy.on("eth_estimateGas", answers(hex(20_000_000)))
+        faulty.fails(ExitCode.CANNOT_CHECK, "is greater than the cap (16777216)")
+        assert faulty.signed() == []
         faulty.finishes()
 
 

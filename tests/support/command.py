@@ -18,13 +18,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from support.nursery import LENGTH
 
@@ -93,9 +93,12 @@ def run_anchor(
     stdin: bytes = b"",
     command: tuple[str, ...] = ANCHOR,
     uid: int | None = None,
-    killed: bool = False,
+    killed: bool | None = False,
 ) -> Ran:
-    """Run ``anchor`` in ``cwd`` to its end."""
+    """Run ``anchor`` in ``cwd`` to its end.
+
+    ``killed`` says whether that has to be a SIGKILL; None that it may be.
+    """
     words = [str(argument) for argument in arguments]
     variables = environment(**(env or {}))
     # What an interpreter reads as it starts needs one of its own.
@@ -115,7 +118,7 @@ def run_anchor(
         code, out, err = done.returncode, done.stdout, done.stderr
     ran = Ran(arguments=tuple(words), code=code, out=out.decode("utf-8"), err=err.decode("utf-8"))
     _check_manners(ran)
-    assert killed == (ran.code in (137, -signal.SIGKILL)), ran
+    assert killed in (None, ran.code in (137, -signal.SIGKILL)), ran
     return ran
 
 
@@ -123,32 +126,80 @@ def _fork(
     words: list[str], cwd: Path, variables: dict[str, str], stdin: bytes
 ) -> tuple[int, bytes, bytes]:
     """Run ``anchor`` in a process forked from the nursery's."""
-    request = {"arguments": words, "cwd": str(cwd), "env": variables}
-    body = json.dumps(request).encode("utf-8", "surrogateescape")
-    with (
-        tempfile.TemporaryFile() as given,
-        tempfile.TemporaryFile() as out,
-        tempfile.TemporaryFile() as err,
-        socket.socket(socket.AF_UNIX) as connection,
-    ):
-        given.write(stdin)
-        given.seek(0)
-        connection.settimeout(_TIMEOUT)
-        connection.connect(str(_nursery()))
-        descriptors = array.array("i", [file.fileno() for file in (given, out, err)])
-        connection.sendmsg(
-            [LENGTH.pack(len(body))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
-        )
-        connection.sendall(body)
-        (pid,) = LENGTH.unpack(connection.recv(LENGTH.size, socket.MSG_WAITALL))
+    with Forked(words, cwd, variables, stdin) as forked:
+        code = forked.wait(_TIMEOUT)
+        if code is None:
+            forked.kill()
+            raise TimeoutError(words)
+        return code, *forked.printed()
+
+
+class Forked:
+    """An ``anchor`` process forked from the nursery's, to wait for or to kill."""
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        cwd: Path,
+        variables: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+    ) -> None:
+        request = {
+            "arguments": list(words),
+            "cwd": str(cwd),
+            "env": environment() if variables is None else dict(variables),
+        }
+        body = json.dumps(request).encode("utf-8", "surrogateescape")
+        with ExitStack() as stack:
+            given, self._out, self._err = (
+                stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)
+            )
+            self._connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+            given.write(stdin)
+            given.seek(0)
+            self._connection.settimeout(_TIMEOUT)
+            self._connection.connect(str(_nursery()))
+            descriptors = array.array(
+                "i", [file.fileno() for file in (given, self._out, self._err)]
+            )
+            self._connection.sendmsg(
+                [LENGTH.pack(len(body))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
+            )
+            self._connection.sendall(body)
+            self._pid = self._receive()
+            self._stack = stack.pop_all()
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait for its end, and return its exit code; None where it goes on."""
+        self._connection.settimeout(seconds)
         try:
-            (code,) = LENGTH.unpack(connection.recv(LENGTH.size, socket.MSG_WAITALL))
+            return self._receive()
         except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            raise
-        out.seek(0)
-        err.seek(0)
-        return code, out.read(), err.read()
+            return None
+
+    def kill(self) -> None:
+        """End it like kill -9, unless it has ended."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+
+    def printed(self) -> tuple[bytes, bytes]:
+        """Return what it printed so far on standard output and on standard error."""
+        # Without moving the place where it goes on writing, which it shares with us.
+        out, err = (
+            os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+            for file in (self._out, self._err)
+        )
+        return out, err
+
+    def _receive(self) -> int:
+        (number,) = LENGTH.unpack(self._connection.recv(LENGTH.size, socket.MSG_WAITALL))
+        return int(number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
 
 _starting = threading.Lock()

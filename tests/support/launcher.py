@@ -1,9 +1,9 @@
 """Runs ``anchor`` in a process that ends itself, like kill -9, at one effect.
 
-    python launcher.py before|after MODULE CLASS METHOD COUNT anchor-arguments…
+    python launcher.py before|after|raise MODULE CLASS METHOD COUNT anchor-arguments…
 
 The process is gone at the COUNT-th call of that method (``-`` for a function of the module):
-``before`` its effect, or ``after`` it and before anyone learns of it.
+``before`` its effect, or ``after`` it and before anyone learns of it.  ``raise`` raises instead.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def main() -> None:
         left -= 1
         if left == 0 and when == "before":
             os._exit(137)
+        if left == 0 and when == "raise":
+            raise ZeroDivisionError
         result = original(*arguments, **named)
         if left == 0:
             os._exit(137)

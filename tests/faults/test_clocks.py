@@ -1,0 +1,114 @@
+"""Clocks that jump, ours and the chain's: neither moves the work, nor spoils what it leaves."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.nodes import ask, stop_the_clock
+from support.operators import Operator
+from support.projects import Site
+
+from anchor.chain.devnet import Devnet
+
+MakeSite = Callable[..., Site]
+PACKAGE = Path(__file__).resolve().parents[2] / "anchor"
+
+
+class JumpingClock:
+    """Stands in for ``datetime``: an hour ahead, an hour behind and right, in turn."""
+
+    jumps = itertools.cycle((timedelta(hours=1), timedelta(hours=-1), timedelta(0)))
+    times = 0
+
+    @classmethod
+    def now(cls, zone: object) -> datetime:
+        assert zone is UTC, "a wall clock with summer time would jump by itself"
+        cls.times += 1
+        return datetime.now(UTC) + next(cls.jumps)
+
+
+@pytest.mark.fault(
+    "F19",
+    how="the machine's wall clock jumps an hour ahead or back at each look",
+    then="the daemon seals at the same moments as ever, in the same order; the audit is clean",
+)
+def test_a_wall_clock_that_jumps_moves_nothing(
+    make: MakeSite,
+    embedded: Devnet,
+    monkeypatch: pytest.MonkeyPatch,
+    injected: Callable[[int], None],
+) -> None:
+    def work(name: str) -> Operator:
+        operator = Operator(make(embedded, name))
+        operator.clock.at = {
+            10.0: operator.add("a"),
+            20.0: operator.add("b"),
+            50.0: operator.add("c"),
+            200.0: operator.add("d"),
+        }
+        operator.run(until=300)
+        return operator
+
+    undisturbed = work("undisturbed")
+    JumpingClock.times = 0
+    with monkeypatch.context() as patched:
+        patched.setattr("anchor.pipeline.project.datetime", JumpingClock)
+        patched.setattr("anchor.pipeline.acceptance.datetime", JumpingClock)
+        jumping = work("jumping")
+    injected(JumpingClock.times)
+    assert JumpingClock.times > 10
+    assert jumping.sizes() == undisturbed.sizes() == [1, 3, 4]
+    assert jumping.events() == undisturbed.events()
+    order = "SELECT source FROM evidence JOIN positions ON evidence_id = id ORDER BY leaf_index"
+    names = [Path(row[0]).name for row in jumping.site.rows(order)]
+    assert names == ["a", "b", "c", "d"]
+    jumping.site.run("audit").expect(0)
+    jumping.site.run("verify", jumping.site.folder / "a").expect(0)
+
+
+def test_no_schedule_looks_at_the_wall_clock() -> None:
+    """``time.time`` is for what ``doctor`` shows; ``datetime.now`` for columns that people read."""
+    readers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if "time.time(" in (text := path.read_text("utf-8")) or "datetime.now(" in text
+    }
+    devnet = {name for name in readers if name.startswith("chain/devnet/")}
+    assert readers - devnet == {
+        "cli/doctor.py",
+        "pipeline/acceptance.py",
+        "pipeline/project.py",
+    }
+
+
+@pytest.mark.fault(
+    "F20",
+    how="the chain's clock jumps a year ahead of ours, then blocks have equal timestamps",
+    then="evidence is anchored before and after, proven and verified; `doctor` notes it",
+)
+def test_a_chain_whose_clock_jumps_a_year_anchors_all_the_same(
+    make: MakeSite, own_anvil: Devnet
+) -> None:
+    site = make(own_anvil)
+    stop_the_clock(site.url)
+    pieces = [site.add("a", b"a")]
+    site.anchor()
+    ask(site.url, "evm_increaseTime", 365 * 24 * 3600)
+    pieces.append(site.add("b", b"b"))
+    site.anchor()
+    ask(site.url, "anvil_setBlockTimestampInterval", 0)
+    for name in ("c", "d"):
+        pieces.append(site.add(name, name.encode()))
+        site.anchor()
+    ask(site.url, "anvil_mine", "0x4")
+    site.run("run", "--once").expect(0, "anchored (final)")
+    times = [row[0] for row in site.rows("SELECT timestamp FROM anchors ORDER BY sequence")]
+    assert times[1] - times[0] >= 365 * 24 * 3600
+    assert times[1] == times[2] == times[3]
+    site.run("verify", *pieces).expect(0)
+    site.run("doctor").expect(0, "block")
+    site.run("audit").expect(0)

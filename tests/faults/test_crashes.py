@@ -1,0 +1,255 @@
+"""A process that ends at any step leaves nothing half done that counts."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.chaos import loses_request, loses_response, open_proxy, passes
+from support.command import start_anchor
+from support.crashes import JOURNAL, NODE, crashing
+from support.nodes import ask, nonce, stop_the_clock
+from support.projects import Site, reading
+
+from anchor.chain.devnet import Devnet
+from anchor.durable import is_temporary
+from anchor.errors import NodeUnreachableError
+from anchor.pipeline.anchoring import refresh_anchors
+from anchor.receipt import parse_receipt
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def log(make: MakeSite, embedded: Devnet) -> Site:
+    """A log with one anchor."""
+    site = make(embedded)
+    site.add("first", b"first")
+    site.anchor()
+    return site
+
+
+def sources(site: Site) -> list[str]:
+    return [row[0] for row in site.rows("SELECT source FROM evidence ORDER BY id")]
+
+
+# Accepting
+
+
+@pytest.mark.fault(
+    "A1",
+    how="`anchor add` is killed in its transaction, before the commit",
+    then="nothing is stored, nothing was acknowledged; the same again stores it once",
+)
+def test_a_crash_before_the_commit_of_evidence_stores_nothing(log: Site) -> None:
+    piece = log.write("second", b"second")
+    crash = ("after", "anchor.pipeline.acceptance", "-", "insert_evidence", "1")
+    log.run("add", piece, command=crashing(*crash), killed=True)
+    assert str(piece) not in sources(log)
+    log.run("add", piece).expect(0, "added 1 new, 0 already there")
+    log.run("add", piece).expect(0, "added 0 new, 1 already there")
+    assert sources(log).count(str(piece)) == 1
+
+
+@pytest.mark.fault(
+    "A2",
+    how="`anchor add` is killed after the commit, before it says so",
+    then="the evidence is there; the same again finds it, and stores no second one",
+)
+def test_a_crash_between_commit_and_answer_is_no_second_evidence(log: Site) -> None:
+    piece = log.write("second", b"second")
+    crash = ("after", "anchor.pipeline.gathering", "-", "accept", "1")
+    log.run("add", piece, command=crashing(*crash), killed=True)
+    assert sources(log).count(str(piece)) == 1
+    log.run("add", piece).expect(0, "added 0 new, 1 already there")
+    assert sources(log).count(str(piece)) == 1
+
+
+# Sealing
+
+
+@pytest.mark.fault(
+    "A3",
+    how="the seal is killed in its transaction: before it, half-way, and before the commit",
+    then="no leaf is sealed; the next seal gives all of them their places in the same order",
+)
+@pytest.mark.parametrize("effect", ["load_waiting", "place_waiting", "insert_head"])
+def test_a_crash_in_a_seal_seals_nothing(log: Site, effect: str) -> None:
+    for name in ("b", "c", "d"):
+        log.add(name, name.encode())
+    before = log.rows("SELECT * FROM positions"), log.heads()
+    crash = ("after", "anchor.log", "-", effect, "1")
+    log.run("seal", command=crashing(*crash), killed=True)
+    assert (log.rows("SELECT * FROM positions"), log.heads()) == before
+    assert log.rows("SELECT count(*) FROM waiting") == [(3,)]
+    log.run("seal").expect(0)
+    order = "SELECT source FROM evidence JOIN positions ON evidence_id = id ORDER BY leaf_index"
+    assert [Path(row[0]).name for row in log.rows(order)] == ["first", "b", "c", "d"]
+    log.run("audit").expect(0)
+
+
+# Sending
+
+
+@pytest.mark.fault(
+    "A7",
+    how="the run is killed after it stored the signed bytes; the fee settings change meanwhile",
+    then="the next run sends the very same bytes",
+)
+def test_stored_bytes_are_sent_as_they_are_whatever_the_settings_say_now(
+    log: Site, embedded: Devnet
+) -> None:
+    log.add("second", b"second")
+    crash = ("after", *JOURNAL, "save_attempt", "1")
+    log.run("run", "--once", command=crashing(*crash), killed=True)
+    query = "SELECT '0x' || lower(hex(raw)) FROM attempts WHERE head_size = 2"
+    ((stored,),) = log.rows(query)
+    log.edit("max_fee_gwei = 100", "max_fee_gwei = 77")
+    with open_proxy(embedded) as (proxy, url):
+        log.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url}).expect(0)
+        assert proxy.sent() == [stored]
+    assert log.rows(query) == [(stored,)]
+
+
+@pytest.mark.fault(
+    "A9",
+    how="the run is killed when the transaction is in the pool, and it is mined meanwhile",
+    then="the next run finds it by its stored hash, and sends nothing",
+)
+def test_a_transaction_mined_while_nothing_ran_is_found(make: MakeSite, own_anvil: Devnet) -> None:
+    site = make(own_anvil)
+    ask(site.url, "anvil_setIntervalMining", 0)
+    ask(site.url, "evm_setAutomine", False)
+    site.add("a", b"a")
+    crash = ("after", *NODE, "send_raw_transaction", "1")
+    site.run("run", "--once", command=crashing(*crash), killed=True)
+    ask(site.url, "anvil_mine", "0x1")
+    stop_the_clock(site.url)
+    before = nonce(site.url)
+    with open_proxy(own_anvil) as (proxy, url):
+        ran = site.run("run", "--once", "--wait", "included", env={"ANCHOR_CHAIN__RPC": url})
+        ran.expect(0)
+        assert proxy.sent() == []
+    assert nonce(site.url) == before
+    assert site.anchors_on_chain() == [(1, 1)]
+
+
+# Receipts and other files
+
+
+@pytest.mark.fault(
+    "A12",
+    how="`anchor prove` is killed before or after a receipt gets its name",
+    then="the old receipt is there or the new one, whole; what is left over is known by its name",
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_crash_while_a_receipt_is_written_leaves_the_old_or_the_new(log: Site, when: str) -> None:
+    piece = log.folder / "evidence" / "second"
+    log.add("evidence/second", b"second")
+    log.run("seal").expect(0)
+    log.run("prove", piece).expect(0, "promise")
+    receipt = piece.with_name("second.anchor.json")
+    old = receipt.read_bytes()
+    log.run("run", "--once").expect(0)
+    crash = (when, "pathlib", "Path", "replace", "1")
+    log.run("prove", piece, command=crashing(*crash), killed=True)
+    assert (receipt.read_bytes() == old) == (when == "before")
+    parse_receipt(receipt.read_bytes())
+    left = [path for path in piece.parent.iterdir() if is_temporary(path.name)]
+    assert len(left) == (when == "before")
+    log.run("prove", piece).expect(0)
+    assert len(parse_receipt(receipt.read_bytes()).anchors) == 1
+
+
+# Stopping
+
+
+@pytest.mark.fault(
+    "A13",
+    how="SIGTERM while a transaction is on its way, then SIGKILL",
+    then="the signed bytes are stored; the next run goes on with them, one anchor",
+)
+def test_a_kill_after_a_stop_loses_and_doubles_nothing(
+    log: Site, embedded: Devnet, tmp_path: Path
+) -> None:
+    before = nonce(log.url)
+    log.add("second", b"second")
+    with open_proxy(embedded) as (proxy, url):
+        proxy.on("eth_sendRawTransaction", *[loses_request] * 5)
+        with start_anchor(
+            "run", cwd=log.folder, log=tmp_path / "run", env={"ANCHOR_CHAIN__RPC": url}
+        ) as running:
+            running.printed("looking whether it took the transaction")
+            running.process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                running.process.wait(1)  # it looks for the transaction, for 20 seconds
+            running.process.kill()
+    assert nonce(log.url) == before
+    stored = log.rows("SELECT tx_hash FROM attempts WHERE head_size = 2")
+    assert len(stored) == 1
+    log.run("run", "--once").expect(0)
+    assert nonce(log.url) == before + 1
+    assert log.rows("SELECT tx_hash FROM attempts WHERE head_size = 2") == stored
+    assert log.anchors_on_chain() == [(1, 1), (2, 2)]
+
+
+@pytest.mark.fault(
+    "A14",
+    how="the daemon's work raises what nobody expected, in its second round",
+    then="the process ends with another code than 0; the next one finishes the work",
+)
+def test_a_daemon_whose_work_dies_is_no_daemon_that_lives(log: Site, tmp_path: Path) -> None:
+    command = crashing("raise", "anchor.pipeline.daemon", "-", "anchor_round", "2")
+    with start_anchor(
+        "run", "--every", "1", cwd=log.folder, log=tmp_path / "run", command=command
+    ) as running:
+        running.printed("started")
+        log.add("second", b"second")
+        # Before its first round or after it; what comes now is for the second.
+        number = 0
+        while running.process.poll() is None and number < 60:
+            number += 1
+            log.add(f"more {number}", b"%d" % number)
+            time.sleep(1)
+        assert running.process.poll() == 1
+    log.run("run", "--once").expect(0)
+    assert log.anchors_on_chain()[-1][0] == number + 2
+
+
+@pytest.mark.fault(
+    "A15",
+    how="the node falls silent at each question of a look at three reversible anchors, in turn",
+    then="the next look sees all three; none is skipped",
+)
+def test_an_error_half_way_through_several_anchors_skips_none(
+    make: MakeSite, own_anvil: Devnet, injected: Callable[[int], None]
+) -> None:
+    site = make(own_anvil)
+    stop_the_clock(site.url)
+    for name in ("a", "b", "c"):
+        site.add(name, name.encode())
+        site.anchor()
+    ask(site.url, "anvil_mine", "0x8")
+    told: list[int] = []
+    failures = 0
+    with open_proxy(own_anvil) as (proxy, url), site.open() as project, reading(url) as node:
+        while len(told) < 3:
+            # One more anchor is looked at each time before the node is gone.
+            proxy.calm()
+            proxy.on("eth_getStorageAt", *[passes] * failures, *[loses_response] * 9)
+            before = len(told)
+            try:
+                told += [item.head.size for item in refresh_anchors(project, node)]
+            except NodeUnreachableError:
+                failures += 1
+                final = site.rows("SELECT head_size FROM anchors WHERE final = 1 ORDER BY 1")
+                told = [row[0] for row in final]
+                assert len(told) - before <= failures
+            assert failures < 10
+    injected(failures)
+    assert failures >= 2
+    assert sorted(told) == [1, 2, 3]

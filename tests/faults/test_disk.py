@@ -1,0 +1,451 @@
+"""Full and failing disks, below the real store: nothing half done counts, and nothing is sent."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import apsw
+import pytest
+import sqlalchemy
+from support.nodes import nonce
+from support.operators import Operator
+from support.powerloss import Disk, store_on
+from support.projects import Site
+
+from anchor.chain.devnet import Devnet
+from anchor.errors import (
+    AnchorError,
+    ChainGuardError,
+    ConfigError,
+    ExitCode,
+    StorageError,
+)
+from anchor.pipeline.auditing import audit_project
+from anchor.store import sqlite
+from anchor.store.database import open_database
+from anchor.store.evidence import count_evidence
+from anchor.store.journal import StoredJournal
+from anchor.store.places import SqliteFile
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def log(make: MakeSite, embedded: Devnet) -> Site:
+    """A log with one anchor."""
+    site = make(embedded)
+    site.add("first", b"first")
+    site.anchor()
+    return site
+
+
+class Trouble:
+    """Makes every write or every sync of a disk fail while it is ``on``."""
+
+    def __init__(self, disk: Disk, operation: str, code: int) -> None:
+        self.on = False
+        self.times = 0
+        self._operation = operation
+        self._code = code
+        disk.fails = self._fail
+
+    def _fail(self, operation: str, _path: Path) -> apsw.Error | None:
+        if not self.on or operation != self._operation:
+            return None
+        self.times += 1
+        return apsw.exception_for(self._code)
+
+
+def full(disk: Disk) -> Trouble:
+    return Trouble(disk, "write", apsw.SQLITE_FULL)
+
+
+def failing(disk: Disk) -> Trouble:
+    return Trouble(disk, "sync", apsw.SQLITE_IOERR_FSYNC)
+
+
+@pytest.mark.fault(
+    "F3",
+    how="the disk is full while evidence is accepted",
+    then="it is not acknowledged, what is there stays readable, and it goes on when there is space",
+)
+def test_a_full_disk_acknowledges_nothing_stays_readable_and_goes_on_with_space(log: Site) -> None:
+    disk = Disk()
+    with store_on(disk), log.open() as project:
+        trouble = full(disk)
+        trouble.on = True
+        with pytest.raises(StorageError, match="database or disk is full") as caught:
+            log.add("second", b"second")
+        assert caught.value.exit_code == ExitCode.STORAGE
+        assert "`df`" in (caught.value.hint or "")
+        with project.database.read() as connection:
+            assert count_evidence(connection) == (1, 0)
+        assert audit_project(project).breaches == ()
+        trouble.on = False
+        log.add("second", b"second")
+        with project.database.read() as connection:
+            assert count_evidence(connection) == (2, 1)
+    log.run("audit").expect(0)
+
+
+@pytest.mark.parametrize("spoil", [full, failing])
+@pytest.mark.fault(
+    "F2",
+    how="a sync fails where a signed transaction is stored",
+    then="the daemon ends at once with 33 and sends nothing; the next one anchors once",
+)
+@pytest.mark.fault(
+    "F3",
+    how="the disk is full where a signed transaction is stored",
+    then="the daemon ends at once with 33 and sends nothing; the next one anchors once",
+)
+def test_a_daemon_that_cannot_store_what_it_signed_ends_before_it_sends(
+    log: Site, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Disk], Trouble]
+) -> None:
+    before = nonce(log.url)
+    log.add("second", b"second")
+    disk = Disk()
+    trouble = spoil(disk)
+    save = StoredJournal.save_attempt
+
+    def save_on_bad_disk(journal: StoredJournal, slot: object, attempt: object) -> None:
+        trouble.on = True
+        save(journal, slot, attempt)  # type: ignore[arg-type]
+
+    operator = Operator(log)
+    with monkeypatch.context() as patched, store_on(disk), pytest.raises(StorageError):
+        patched.setattr(StoredJournal, "save_attempt", save_on_bad_disk)
+        operator.run(until=1_000)
+    assert operator.clock.now < 10, "not tried again in the process whose disk failed"
+    assert trouble.times > 0
+    assert nonce(log.url) == before
+    Operator(log).run(until=5)
+    assert nonce(log.url) == before + 1
+    assert log.anchors_on_chain() == [(1, 1), (2, 2)]
+    log.run("audit").expect(0)
+
+
+@pytest.mark.fault(
+    "F2",
+    how="each sync of a round in turn fails, once",
+    then="the round ends with 33; a new process finishes it, and anchors once",
+)
+def test_whichever_sync_of_a_round_fails_a_new_process_finishes_it(
+    log: Site, injected: Callable[[int], None]
+) -> None:
+    before = nonce(log.url)
+    times = 0
+    while True:
+        log.add(f"piece {times}", b"%d" % times)
+        syncs = 0
+
+        def fails(operation: str, _path: Path, number: int = times) -> apsw.Error | None:
+            nonlocal syncs
+            if operation != "sync":
+                return None
+            syncs += 1
+            return apsw.exception_for(apsw.SQLITE_IOERR_FSYNC) if syncs == number + 1 else None
+
+        disk = Disk()
+        disk.fails = fails
+        with store_on(disk):
+            try:
+                log.anchor()
+            except StorageError:
+                pass
+            else:
+                break
+        times += 1
+        log.anchor()
+        assert nonce(log.url) == before + times
+        with log.open() as project:
+            assert audit_project(project).breaches == ()
+    assert times >= 4, "a seal, a reservation, an attempt and an anchor at least"
+    injected(times)
+    sizes = [size for size, _ in log.heads()]
+    assert [size for size, _ in log.anchors_on_chain()] == sizes
+
+
+# Truncated and torn files
+
+
+@pytest.mark.fault(
+    "F6",
+    how="a killed process's write-ahead log is cut off, at any place",
+    then="the store has the commits before the cut, whole; the audit finds nothing",
+)
+def test_a_write_ahead_log_that_is_cut_off_leaves_the_commits_before_the_cut(
+    log: Site, tmp_path: Path, injected: Callable[[int], None]
+) -> None:
+    with kept_open(log):
+        for number in range(5):
+            log.add(f"piece {number}", b"%d" % number)
+        store, ahead = (log.folder / name for name in ("anchor.db", "anchor.db-wal"))
+        database_bytes, log_bytes = store.read_bytes(), ahead.read_bytes()
+    counts = []
+    cuts = range(0, len(log_bytes), len(log_bytes) // 50)
+    for cut in cuts:
+        store.write_bytes(database_bytes)
+        ahead.write_bytes(log_bytes[:cut])
+        (log.folder / "anchor.db-shm").unlink(missing_ok=True)
+        with log.open() as project:
+            assert audit_project(project).breaches == ()
+        assert log.rows("PRAGMA integrity_check") == [("ok",)]
+        counts.append(log.rows("SELECT count(*) FROM evidence")[0][0])
+    assert counts == sorted(counts)
+    assert set(counts) >= {1, 2, 3, 4, 5}
+    injected(len(cuts))
+
+
+@pytest.mark.fault(
+    "F6",
+    how="the store's file is cut off, or a page of it is overwritten",
+    then="every command refuses in one sentence or the audit names it; nothing is sent",
+)
+def test_a_store_whose_file_is_damaged_is_never_worked_with(
+    log: Site, injected: Callable[[int], None]
+) -> None:
+    for number in range(20):
+        log.add(f"piece {number}", b"%d" % number)
+    before = nonce(log.url)
+    store = log.folder / "anchor.db"
+    whole = store.read_bytes()
+    pages = len(whole) // 4096
+    times = 0
+    for spoil in (
+        *(whole[: 4096 * page] for page in range(1, pages, 5)),
+        *(
+            whole[: 4096 * page] + b"\xff" * 4096 + whole[4096 * (page + 1) :]
+            for page in range(1, pages)
+        ),
+    ):
+        store.write_bytes(spoil)
+        assert is_found(log), times
+        times += 1
+    assert nonce(log.url) == before
+    store.write_bytes(whole)
+    log.run("audit").expect(0)
+    injected(times)
+
+
+def is_found(site: Site) -> bool:
+    """Say whether opening and auditing finds something; an error that is none of ours escapes."""
+    try:
+        with site.open() as project:
+            return audit_project(project).breaches != ()
+    except AnchorError:
+        return True
+
+
+# Where SQLite cannot work as it must
+
+
+@pytest.mark.fault(
+    "F10",
+    how="the file system has no shared memory for the write-ahead log",
+    then="the store is not opened, in one sentence that says why",
+)
+def test_where_sqlite_has_no_write_ahead_log_the_store_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Back to a rollback journal, as a copy made on such a file system would be.
+    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    # SQLite's own file system for places without locks and shared memory.
+    url = f"sqlite:///file:{site.folder / 'anchor.db'}?vfs=unix-dotfile&uri=true"
+    monkeypatch.setattr(sqlite, "create_engine", lambda _: sqlalchemy.create_engine(url))
+    with pytest.raises(ConfigError, match="SQLite has no write-ahead log on that file system"):
+        open_database(SqliteFile(site.folder / "anchor.db"))
+
+
+@pytest.mark.fault(
+    "F8",
+    how="another process holds the store's write lock for longer than is waited",
+    then="the writer ends with 32, nothing is changed, and the same again succeeds",
+)
+@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_a_store_that_another_process_locks_is_waited_for_and_then_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch, begin: str
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 200)
+    with closing(sqlite3.connect(site.folder / "anchor.db", isolation_level=None)) as other:
+        other.execute(begin)
+        with pytest.raises(ChainGuardError, match="the store is locked by another process"):
+            site.add("a", b"a")
+        site.run("status").expect(0)
+    site.add("a", b"a")
+    assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
+
+
+@pytest.mark.fault(
+    "F11",
+    how="the store is deleted",
+    then="every command refuses with 2, and none makes another",
+)
+def test_a_store_that_is_gone_is_never_made_again(site: Site) -> None:
+    piece = site.add("a", b"a")
+    for path in site.folder.glob("anchor.db*"):
+        path.unlink()
+    for words in (("run", "--once"), ("add", piece), ("audit",)):
+        site.run(*words).refused(2, "anchor.db is missing", "restore it from a backup")
+    assert list(site.folder.glob("anchor.db")) == []
+
+
+# Bad copies
+
+
+@contextmanager
+def kept_open(site: Site) -> Iterator[None]:
+    """Keep a connection open, so that what others write stays in the write-ahead log."""
+    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection:
+        connection.execute("SELECT count(*) FROM evidence").fetchone()
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        yield
+
+
+@pytest.mark.fault(
+    "F13",
+    how="the database is copied without its write-ahead log, which holds an anchored head",
+    then="nothing is sealed, sent or promised: the store is older than the chain (32)",
+)
+def test_a_copy_without_the_write_ahead_log_is_known_by_the_chain(log: Site) -> None:
+    with kept_open(log):
+        log.add("second", b"second")
+        log.anchor()
+        copied = (log.folder / "anchor.db").read_bytes()
+    before = nonce(log.url)
+    for path in log.folder.glob("anchor.db*"):
+        path.unlink()
+    (log.folder / "anchor.db").write_bytes(copied)
+    assert len(log.heads()) == 1
+    for words in (("run", "--once"), ("seal",)):
+        log.run(*words).refused(32, "the store is older than the chain", "restore the newest")
+    assert nonce(log.url) == before
+
+
+@pytest.mark.fault(
+    "F13",
+    how="the write-ahead log is copied without the database",
+    then="the store is missing, and none is made (2)",
+)
+def test_a_write_ahead_log_without_its_database_is_no_store(log: Site) -> None:
+    with kept_open(log):
+        log.add("second", b"second")
+        copied = (log.folder / "anchor.db-wal").read_bytes()
+        assert copied
+    (log.folder / "anchor.db").unlink()
+    (log.folder / "anchor.db-wal").write_bytes(copied)
+    log.run("run", "--once").refused(2, "anchor.db is missing")
+
+
+def test_a_backup_made_by_sqlite_while_others_write_is_whole(log: Site, tmp_path: Path) -> None:
+    """What ``docs/operating.md`` says to do."""
+    with kept_open(log):
+        for number in range(20):
+            log.add(f"piece {number}", b"%d" % number)
+        backup = tmp_path / "backup.db"
+        with (
+            closing(sqlite3.connect(log.folder / "anchor.db")) as source,
+            closing(sqlite3.connect(backup)) as target,
+        ):
+            source.backup(
+                target, pages=5, progress=lambda *_: log.add(f"{_[1]}", b"%d" % _[1]) and None
+            )
+    for path in log.folder.glob("anchor.db*"):
+        path.unlink()
+    backup.rename(log.folder / "anchor.db")
+    log.run("audit").expect(0)
+    assert log.rows("SELECT count(*) FROM evidence")[0][0] > 21
+
+
+# Flipped bits
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A value in the store, and what was done before a bit of it flips."""
+
+    query: str
+    done: Literal["accepted", "sealed", "signed"]
+    is_needed: bool = True
+    """Whether the next run needs it, and so refuses."""
+
+
+FLIPS = {
+    "a leaf that waits": Flip("SELECT leaf FROM evidence ORDER BY id DESC LIMIT 1", "accepted"),
+    "a record that waits": Flip("SELECT record FROM evidence ORDER BY id DESC LIMIT 1", "accepted"),
+    "a sealed leaf": Flip("SELECT leaf FROM evidence ORDER BY id DESC LIMIT 1", "sealed"),
+    "a sealed record": Flip("SELECT record FROM evidence ORDER BY id LIMIT 1", "sealed", False),
+    "the newest root": Flip("SELECT root FROM heads ORDER BY size DESC LIMIT 1", "sealed"),
+    "the newest right edge": Flip(
+        "SELECT right_edge FROM heads ORDER BY size DESC LIMIT 1", "sealed"
+    ),
+    "a signed transaction": Flip("SELECT raw FROM attempts ORDER BY nonce DESC LIMIT 1", "signed"),
+    "a signed transaction's hash": Flip(
+        "SELECT tx_hash FROM attempts ORDER BY nonce DESC LIMIT 1", "signed"
+    ),
+}
+
+
+def flip(site: Site, query: str) -> Iterator[bool]:
+    """Flip one bit of a value in the database's file, of each copy of it in there in turn.
+
+    Says whether it is the table's; an index has others.
+    """
+    ((value,),) = site.rows(query)
+    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path = site.folder / "anchor.db"
+    whole = path.read_bytes()
+    places = [found.start() for found in re.finditer(re.escape(value), whole)]
+    assert places
+    for place in places:
+        at = place + len(value) // 2
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        yield site.rows(query) != [(value,)]
+        path.write_bytes(whole)
+
+
+@pytest.mark.fault(
+    "F7",
+    how="a bit flips in a stored leaf, record, root, right edge, transaction or hash",
+    then="the run refuses before it sends anything (32), and the audit names it (10)",
+)
+@pytest.mark.parametrize("what", FLIPS)
+def test_a_flipped_bit_is_found_before_anything_is_sent(
+    log: Site, monkeypatch: pytest.MonkeyPatch, what: str, injected: Callable[[int], None]
+) -> None:
+    case = FLIPS[what]
+    for number in range(4):
+        log.add(f"piece {number}", b"%d" % number)
+    if case.done == "sealed":
+        log.run("seal").expect(0)
+    if what == "the newest right edge":
+        log.add("one more", b"that would go on from it")
+    if case.done == "signed":
+        with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+            patched.setattr("anchor.chain.node.Node.send_raw_transaction", lambda *_: 1 // 0)
+            log.anchor()
+    before, sizes = nonce(log.url), [size for size, _ in log.heads()]
+    times = tables = 0
+    for is_in_table in flip(log, case.query):
+        times += 1
+        tables += is_in_table
+        assert is_found(log)
+        if is_in_table and case.is_needed:
+            with pytest.raises(ChainGuardError):
+                log.anchor()
+            assert nonce(log.url) == before
+            assert [size for size, _ in log.heads()] == sizes, "a head was sealed from it"
+    injected(times)
+    assert tables == 1
+    # What was flipped is whole again, and nothing wrong was stored meanwhile.
+    log.anchor()
+    assert not is_found(log)
+    assert nonce(log.url) == before + 1

@@ -1,0 +1,98 @@
+"""Writers take turns: no commit runs while the write-ahead log is copied into the database.
+
+That is what SQLite's WAL-reset bug (3.7.0 to 3.51.2) needs: https://www.sqlite.org/wal.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from support.projects import Site
+from support.strace import trace
+
+from anchor.errors import ChainGuardError
+from anchor.store import sqlite
+from anchor.store.sqlite import SqliteBackend
+
+# Enough for the log to be copied in the middle of a run: it is at a thousand pages.
+MANY = 8_000
+
+
+def turn_of(site: Site) -> AbstractContextManager[None]:
+    return SqliteBackend(site.folder / "anchor.db").turn()
+
+
+@pytest.mark.fault(
+    "F9",
+    how="SQLite of any version commits and copies its log while another process writes",
+    then="each does both within its turn, by a lock file; commits and copies never overlap",
+)
+def test_every_commit_and_every_copy_of_the_log_is_within_a_turn(site: Site) -> None:
+    listed = site.write(
+        "SHA256SUMS",
+        b"".join(
+            b"%s  %d\n" % (hashlib.sha256(b"%d" % number).hexdigest().encode(), number)
+            for number in range(MANY)
+        ),
+    )
+    names = ("flock", "close", "pwrite64", "fdatasync")
+    traced = trace("add", "--digests-from", listed, cwd=site.folder, names=names)
+    traced.ran.expect(0, f"added {MANY:,} new")
+    holds = copied = False
+    outside = []
+    for call in traced.calls:
+        if call.path == str(turn_of(site)):
+            holds = call.name == "flock"
+            outside = [] if holds else outside
+        elif call.name in ("pwrite64", "fdatasync") and not call.path.endswith("-shm"):
+            copied |= holds and call.path.endswith("anchor.db")
+            if not holds:
+                outside.append(call)
+    assert copied, "the log was not copied during the run: this shows nothing"
+    # What is left is the copy by the last connection, for which SQLite locks all others out.
+    assert {Path(call.path).name for call in outside} <= {"anchor.db", "anchor.db-wal"}
+
+
+@pytest.mark.fault(
+    "F8",
+    how="another process holds a writer's turn for longer than is waited, or for a moment",
+    then="the writer ends with 32 and nothing is changed; or it waits, and goes on",
+)
+def test_a_turn_is_waited_for_but_not_for_ever(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite, "_BUSY_TIMEOUT_MS", 100)
+        with turn_of(site), pytest.raises(ChainGuardError, match="is locked by"):
+            site.add("a", b"a")
+    assert site.rows("SELECT count(*) FROM evidence") == [(0,)]
+    taken = threading.Event()
+
+    def hold() -> None:
+        with turn_of(site):
+            taken.set()
+            released.wait(0.3)
+
+    released = threading.Event()
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait()
+    site.add("a", b"a")
+    thread.join()
+    assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "version", [(3, 40, 1), (3, 46, 1), (3, 51, 2), (3, 51, 3), (3, 53, 0)], ids=str
+)
+def test_no_version_of_sqlite_is_trusted_to_do_without_turns(
+    site: Site, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int]
+) -> None:
+    """Two processes may have different ones: the turns of one would not help the other."""
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 10)
+    with turn_of(site), pytest.raises(ChainGuardError, match="is locked by"):
+        site.add("a", b"a")
