@@ -418,7 +418,8 @@ class PipelineMachine(RuleBasedStateMachine):
         finally:
             project.database.close()
         # The quick signer's signatures are made up, so that no sender can be got from them.
-        assert [text for text in breaches if "its sender is" not in text] == []
+        made_up = ("its sender is", "the transaction's signature is not valid")
+        assert [text for text in breaches if not any(odd in text for odd in made_up)] == []
 
     def finish(self) -> None:
         """Run until the newest head is final, and see that everything is there."""
@@ -672,7 +673,7 @@ def test_an_older_anchor_that_moved_after_it_was_final_is_an_incident(
     site.add("first")
     assert site.round(Effects(), "final").state is State.FINAL
     site.add("second")
-    chain.reorganise(chain.head.number - 4, "lost")  # past the final block
+    chain.reorganise(chain.head.number - 2, "lost")  # past the final block
     incidents = []
     for _ in range(3):
         try:

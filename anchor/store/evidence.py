@@ -89,6 +89,10 @@ _INSERT_NEW = (
     "INSERT INTO evidence (identity, source, sha256, sm3, record, leaf, accepted_at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO NOTHING"
 )
+_BULK_TURN = (
+    "SELECT pg_advisory_xact_lock("
+    "('x' || md5('anchor bulk intake of ' || current_schema()))::bit(64)::bigint)"
+)
 _STAGE = (
     "CREATE TEMPORARY TABLE IF NOT EXISTS staged ON COMMIT DELETE ROWS AS "
     "SELECT 0::bigint AS place, identity, source, sha256, sm3, record, leaf, accepted_at "
@@ -115,6 +119,8 @@ def _insert_into_postgresql(connection: Connection, items: Sequence[NewEvidence]
         if found:
             connection.execute(insert(waiting), [{"evidence_id": id} for id in sorted(found)])
         return len(found)
+    # Long lists of the same evidence would again and again wait for each other in a circle.
+    connection.exec_driver_sql(_BULK_TURN)
     connection.exec_driver_sql(_STAGE)
     rows = ((place, *item) for place, item in enumerate(items))
     copy_rows(connection, "staged", ("place", *NewEvidence._fields), rows)

@@ -236,7 +236,7 @@ def test_an_error_half_way_through_several_anchors_skips_none(
     ask(site.url, "anvil_mine", "0x8")
     told: list[int] = []
     failures = 0
-    with open_proxy(own_anvil) as (proxy, url), site.open() as project, reading(url) as node:
+    with open_proxy(own_anvil) as (proxy, url), site.lead() as project, reading(url) as node:
         while len(told) < 3:
             # One more anchor is looked at each time before the node is gone.
             proxy.calm()

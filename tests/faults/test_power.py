@@ -60,7 +60,7 @@ class Machine:
     def run(self, pieces: int, operations: int, loss: Loss, folder: Path) -> Site:
         """Work until the power goes: ``operations`` of the disk after so many acknowledgements."""
         images: list[Site] = []
-        with self.site.open() as project:
+        with self.site.lead() as project:
             self.work(project, pieces)
             if operations == 0:
                 return self.cut(loss, folder)
@@ -153,7 +153,7 @@ def test_the_power_cuts_do_lose_what_is_not_synced(
 
 def check_whole(site: Site) -> None:
     """Audit what the power cut left, and see that work goes on from it."""
-    with site.open() as project:
+    with site.lead() as project:
         # Before and after in one: it reads everything again from the first record on.
         accept(project, [submission(10**6)])
         seal(project.database, utc_now())
