@@ -143,6 +143,8 @@ class TransactionManager:
         self._clock = clock
         self._limits = limits
         self._report = report
+        self.new_nonces = 0
+        """For how many nonces it has signed a first transaction."""
 
     def resume(self, intent: Intent) -> Inclusion | None:
         """Drive the open slot of an earlier run to its end; None where there is nothing to resume.
@@ -191,6 +193,7 @@ class TransactionManager:
         # A crash here leaves a reserved nonce without attempts: the next run signs for it.
         if not slot.attempts:
             slot = self._sign(slot, intent, gas, fees)
+            self.new_nonces += 1
         # A crash here leaves stored bytes that were never sent: the next run sends them.
         inclusion = self._drive(slot, intent)
         if not inclusion.succeeded:

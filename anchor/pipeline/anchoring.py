@@ -47,8 +47,8 @@ from anchor.types import Address, Anchor, Hash32, Head, log_owner
 from anchor.verify import Block
 
 _GWEI = 10**9
-# How many transactions one call may need: an earlier run's, then ours; more means interference.
-_MAX_ROUNDS = 4
+# How many nonces one call may sign for: more means that somebody interferes, or the node lies.
+_MOST_NEW = 3
 # What an account's code starts with that lets a contract act for it (EIP-7702).
 _DELEGATION = bytes.fromhex("ef0100")
 # Seconds between two looks while waiting for finality.
@@ -139,7 +139,8 @@ def read_chain_state(project: Project, node: Node) -> ChainState:
         raise ChainGuardError(
             f"the registry's head 0x{word.hex()} is not in this store: the store is older than the "
             "chain, or another program anchors for this log",
-            hint="restore the newest backup; sealing on would fork the log, so nothing was sent",
+            hint="rebuild the store with `anchor restore`; sealing on would fork the log, so "
+            "nothing was sent",
         )
     return ChainState(head_on_chain=on_chain, newest=sealed.head if sealed else None)
 
@@ -266,7 +267,9 @@ def anchor_newest(
     """
     manager: TransactionManager | None = None
     inclusion: Inclusion | None = None
-    for _ in range(_MAX_ROUNDS):
+    found: set[Inclusion] = set()
+    # What a deep reorganisation undid is sent again nonce by nonce, however many they are.
+    while manager is None or manager.new_nonces <= _MOST_NEW:
         state = read_chain_state(project, node)
         if state.newest is None:
             return None
@@ -282,6 +285,9 @@ def anchor_newest(
                 inclusion = resumed if resumed.succeeded else None
                 continue
         inclusion = manager.send(_make_intent(project, state.head_on_chain, state.newest))
+        if inclusion in found:
+            break  # and still the registry does not show it
+        found.add(inclusion)
     raise ChainGuardError("the registry's head does not follow our transactions; run again later")
 
 

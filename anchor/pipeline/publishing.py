@@ -121,7 +121,7 @@ def _find_published(target: Target, key: NoteKey, tree: TileTree) -> Head | None
         raise ChainGuardError(
             f"what is published has {there.size} leaves, this store's newest final head has "
             f"{tree.size}",
-            hint="the store is older than what was published: restore the newest backup",
+            hint="the store is older than what was published: rebuild it with `anchor restore`",
         )
     if tree.root(there.size) != there.root:
         raise _other_log(f"its root of {there.size} leaves is not the one this log has there")

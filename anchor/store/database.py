@@ -65,6 +65,9 @@ class Backend(Protocol):
     def turn(self) -> AbstractContextManager[object]:
         """Stand around each transaction that writes; StoreBusyError where others do not end."""
 
+    def check_room(self) -> None:
+        """Raise StorageError where intake would fill the disk that transactions need."""
+
     def lock(self) -> AbstractContextManager[None]:
         """Hold the lock of the one process that seals and sends; LeaseHeldError if it is held."""
 
@@ -107,6 +110,14 @@ class Database:
                 continue
         with self.write() as connection:
             return work(connection)
+
+    def check_room(self) -> None:
+        """See that evidence which comes in leaves room for what anchors it.
+
+        Raises:
+            StorageError: the disk is nearly full.
+        """
+        self._backend.check_room()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,8 @@ from anchor.errors import (
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
 _BUSY_TIMEOUT_MS = 10_000
+# Bytes of the disk that intake leaves to anchoring.
+_RESERVE = 64 << 20
 # Seconds between two tries to get a lock that others hold for one transaction only.
 _TURN_POLL = 0.002
 # Pages kept in memory by each connection, in KiB.  The index over random identities is read and
@@ -147,6 +150,20 @@ class SqliteBackend:
             yield
         finally:
             os.close(descriptor)
+
+    def check_room(self) -> None:
+        """Stop intake while there is still room for heads, signed transactions and their anchors.
+
+        Raises:
+            StorageError: less than the reserve is free.
+        """
+        free = shutil.disk_usage(self._path.parent).free
+        if free < _RESERVE:
+            raise StorageError(
+                f"the disk of {self._path} has {free >> 20} MiB left, and the last "
+                f"{_RESERVE >> 20} are kept for anchoring what was accepted",
+                hint="free some space, then add it again; nothing was added",
+            )
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -521,7 +521,7 @@ def test_a_store_older_than_the_chain_never_forks_the_log(site: Site) -> None:
     with nothing_changes(site):
         for command in (("run", "--once"), ("stamp", "a.txt"), ("status",)):
             ran = site.run(*command)
-            ran.refused(32, "is not in this store", "restore the newest backup")
+            ran.refused(32, "is not in this store", "rebuild the store with `anchor restore`")
     assert len(site.heads()) == 1
     store.write_bytes(newest)
     site.add("c.txt", b"c")

@@ -431,7 +431,7 @@ def test_a_store_older_than_the_chain_and_a_closed_log_are_found(own: Site) -> N
     newest = own.folder.parent / "newest.db"
     shutil.copy(own.folder / "anchor.db", newest)
     shutil.copy(kept, own.folder / "anchor.db")
-    expect(own, "log", 32, "older than the chain", "restore the newest backup")
+    expect(own, "log", 32, "older than the chain", "rebuild the store with `anchor restore`")
     shutil.copy(newest, own.folder / "anchor.db")
     assert "on chain 2 leaves, sealed 2 leaves" in examine(own)["log"].text
     log = load_config(own.folder / "anchor.toml").log

@@ -198,7 +198,9 @@ def test_a_restored_store_seals_nothing_and_promises_nothing(site: Site) -> None
     site.add("c.txt", b"c")
     heads = site.heads()
     with nothing_changes(site):
-        site.run("seal").refused(32, "is not in this store", "restore the newest backup")
+        site.run("seal").refused(
+            32, "is not in this store", "rebuild the store with `anchor restore`"
+        )
         site.run("prove", first).refused(32, "is not in this store")
         site.run("prove", "--all").refused(32, "is not in this store")
     assert site.heads() == heads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -92,6 +93,22 @@ def test_a_full_disk_acknowledges_nothing_stays_readable_and_goes_on_with_space(
         with project.database.read() as connection:
             assert count_evidence(connection) == (2, 1)
     log.run("audit").expect(0)
+
+
+@pytest.mark.fault(
+    "F4",
+    how="the disk has less left than what is reserved for anchoring",
+    then="no evidence is taken in (33); what was accepted before is anchored all the same",
+)
+def test_evidence_leaves_room_for_its_anchor(log: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.add("second", b"second")
+    monkeypatch.setattr(sqlite, "_RESERVE", shutil.disk_usage(log.folder).free + (1 << 40))
+    with pytest.raises(StorageError, match="are kept for anchoring what was accepted") as caught:
+        log.add("third", b"third")
+    assert caught.value.exit_code == ExitCode.STORAGE
+    log.anchor()
+    assert log.rows("SELECT count(*) FROM evidence") == [(2,)]
+    assert log.anchors_on_chain() == [(1, 1), (2, 2)]
 
 
 @pytest.mark.parametrize("spoil", [full, failing])
@@ -325,7 +342,7 @@ def test_a_copy_without_the_write_ahead_log_is_known_by_the_chain(log: Site) -> 
     (log.folder / "anchor.db").write_bytes(copied)
     assert len(log.heads()) == 1
     for words in (("run", "--once"), ("seal",)):
-        log.run(*words).refused(32, "the store is older than the chain", "restore the newest")
+        log.run(*words).refused(32, "the store is older than the chain", "anchor restore")
     assert nonce(log.url) == before
 
 

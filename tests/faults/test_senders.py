@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from support.projects import Site, reading
 
 from anchor.chain.devnet import Devnet
 from anchor.cli.session import open_signer
-from anchor.errors import ChainGuardError, NotFinalError
+from anchor.errors import AnchorError, ChainGuardError, NotFinalError
 from anchor.pipeline.round import Round, anchor_round
 
 GWEI = 10**9
@@ -201,3 +203,56 @@ def test_a_legacy_transaction_is_resumed_with_its_bytes(own: Site, legacy: Legac
     sent = [params[0] for params in legacy.node.asked("eth_sendRawTransaction")]
     assert sent[0] == sent[-1]
     assert own.anchors_on_chain() == [(1, 1)]
+
+
+def copy_of(site: Site) -> Site:
+    folder = site.folder.with_name("copy")
+    shutil.copytree(site.folder, folder)
+    return replace(site, folder=folder)
+
+
+@pytest.mark.fault(
+    "G2",
+    how="two copies of a project, each with a store of its own, one after the other",
+    then="the second one is refused (32) and seals nothing: its store lacks the registry's head",
+)
+def test_a_second_store_of_one_log_is_refused(own: Site) -> None:
+    other = copy_of(own)
+    other.add("b.txt", b"b")
+    before = nonce(own.url)
+    run(own)
+    with pytest.raises(ChainGuardError, match="is not in this store"):
+        run(other)
+    assert other.heads() == []
+    assert nonce(own.url) == before + 1
+    assert own.anchors_on_chain() == [(1, 1)]
+
+
+@pytest.mark.fault(
+    "G2",
+    how="two copies of a project whose transactions wait for one nonce at the same time",
+    then="one of them anchors, once; the other one is refused (32)",
+)
+def test_of_two_stores_that_send_at_once_one_anchors(own: Site) -> None:
+    other = copy_of(own)
+    other.add("b.txt", b"b")
+    before = nonce(own.url)
+    ask(own.url, "evm_setAutomine", False)
+    for site in (own, other):
+        site.edit("wait_seconds = 600", "wait_seconds = 5")
+        with suppress(AnchorError):
+            run(site)
+    ask(own.url, "evm_setAutomine", True)
+    ask(own.url, "anvil_mine", "0x5")
+    outcomes = []
+    for site in (own, other):
+        try:
+            run(site)
+        except ChainGuardError:
+            outcomes.append("refused")
+        else:
+            outcomes.append("anchored")
+    assert sorted(outcomes) == ["anchored", "refused"]
+    assert nonce(own.url) == before + 1
+    anchored = [*own.anchors_on_chain(), *other.anchors_on_chain()]
+    assert anchored in ([(1, 1)], [(2, 1)])
