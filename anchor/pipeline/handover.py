@@ -56,6 +56,7 @@ def build_store(project: Project, config: Config, sealed: SealedHead) -> None:
     finally:
         database.close()
     building.path.replace(store.path)
+    discard(building)
     sync_folder(store.path.parent)
 
 

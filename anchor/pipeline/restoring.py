@@ -102,6 +102,7 @@ def restore_project(
     moved = _move_aside(store.path)
     # A crash here: there is no store, and the next run restores it again, from the moved one, too.
     building.path.replace(store.path)
+    discard(building)
     sync_folder(store.path.parent)
     project = open_project(config)
     try:

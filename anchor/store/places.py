@@ -54,8 +54,8 @@ def file_of(place: StorePlace) -> SqliteFile:
 
 
 def discard(place: SqliteFile) -> None:
-    """Remove what a crash left of a store that was being made."""
-    for suffix in ("", "-wal", "-shm"):
+    """Remove what a crash, or the making itself, left of a store that was being made."""
+    for suffix in ("", "-wal", "-shm", "-turn.lock"):
         place.path.with_name(place.path.name + suffix).unlink(missing_ok=True)
 
 

@@ -118,7 +118,7 @@ def test_a_named_configuration_must_exist(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("run", "--once", "--every", "5"), "--every and --leaves say"),
+        (("run", "--once", "--every", "5"), "--every, --leaves and --bytes say"),
         (("run", "--once", "--wait", "ever"), "--wait takes included or final"),
         (("prove",), "--all"),
         (("prove", "--all", "x"), "--all"),

@@ -57,7 +57,6 @@ def test_a_wall_clock_that_jumps_moves_nothing(
     JumpingClock.times = 0
     with monkeypatch.context() as patched:
         patched.setattr("anchor.pipeline.project.datetime", JumpingClock)
-        patched.setattr("anchor.pipeline.acceptance.datetime", JumpingClock)
         jumping = work("jumping")
     injected(JumpingClock.times)
     assert JumpingClock.times > 10
@@ -71,7 +70,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(
 
 
 def test_no_schedule_looks_at_the_wall_clock() -> None:
-    """``time.time`` is for what ``doctor`` shows; ``datetime.now`` for columns that people read."""
+    """``time.time`` is for what ``doctor`` shows; ``datetime.now`` for what people read."""
     readers = {
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")
@@ -80,8 +79,8 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
     devnet = {name for name in readers if name.startswith("chain/devnet/")}
     assert readers - devnet == {
         "cli/doctor.py",
-        "pipeline/acceptance.py",
         "pipeline/project.py",
+        "pipeline/restoring.py",
     }
 
 
