@@ -12,6 +12,7 @@ it saw to ``.build/faults.json``, from which ``scripts/build_faults.py`` makes t
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -66,5 +67,9 @@ class FaultRecorder:
         if not self._seen:
             return
         RECORD.parent.mkdir(exist_ok=True)
-        before = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-        RECORD.write_text(json.dumps(before | self._seen, indent=1, sort_keys=True))
+        with RECORD.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # other runs may end now, too
+            file.seek(0)
+            before = json.loads(file.read() or "{}")
+            file.truncate(0)
+            file.write(json.dumps(before | self._seen, indent=1, sort_keys=True))
