@@ -497,11 +497,11 @@ def test_an_invented_receipt_delays_and_nothing_more(faulty: Faulty) -> None:
 @pytest.mark.fault(
     "E10",
     how="the only node invents that the transaction reverted",
-    then="exit code 32, nothing settled before it is final; an honest node's word ends it",
+    then="exit code 21, nothing settled before it is final; an honest node's word ends it",
 )
 def test_an_invented_revert_delays_and_nothing_more(faulty: Faulty) -> None:
     faulty.proxy.always(RECEIPT, edits(having("status", "0x0")))
-    faulty.fails(ExitCode.CHAIN_GUARD, "was included and reverted")
+    faulty.fails(ExitCode.NOT_FINAL, "was included and reverted")
     faulty.finishes()
     assert len(faulty.signed()) == 1
 
