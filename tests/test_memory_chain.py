@@ -209,7 +209,7 @@ WORDS = ("send", "send", "send", "send", "send", "replace", "call", "mine", "min
          "reorg", "drop", "again", "late", "early", "poor")  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_same_happens_on_anvil_and_in_memory(chains: Pair, seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(45):

@@ -765,7 +765,7 @@ def test_a_list_of_anchors_with_a_gap_or_of_another_form_is_refused(
 
 def test_a_head_that_was_never_anchored_is_not_taken_for_an_anchor(site: Site, place: Path) -> None:
     grow(site, 1)
-    with site.open() as project:
+    with site.lead() as project:
         accept(project, submissions(1))
         seal(project.database, utc_now())  # a head that is covered by the next one
     grow(site, 1)

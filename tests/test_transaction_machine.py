@@ -49,7 +49,7 @@ from anchor.types import Address, Hash32
 
 KEYS = (OWNER, OPERATOR)
 SHORT = settings(
-    max_examples=24,
+    max_examples=12,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
