@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import cast
 
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.chain.node import Node
@@ -31,7 +32,9 @@ from anchor.pipeline.deployment import deploy
 from anchor.pipeline.project import Project, create_project
 from anchor.pipeline.round import anchor_round
 from anchor.pipeline.setup import plan_dev_project, write_dev_key
+from anchor.store.database import create_database
 from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
+from anchor.tilestore import TileFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 100_000
@@ -158,20 +161,12 @@ def make_postgres(socket: Path) -> Kind:
     return Kind("PostgreSQL", PostgresDatabase(url), insert, raw.close)
 
 
-@dataclass(frozen=True)
-class Store:
-    """What of a project taking in and sealing need."""
-
-    database: Any
-
-
 @contextmanager
 def open_store(place: StorePlace) -> Iterator[Project]:
-    from anchor.store.database import create_database
-
     database = create_database(place)
     with closing(database), database.hold_lease():
-        yield Store(database)  # type: ignore[misc]
+        # Taking in and sealing ask for nothing else of a project.
+        yield cast(Project, SimpleNamespace(database=database))
 
 
 def make_submissions(count: int, first: int) -> list[Submission]:
@@ -268,8 +263,6 @@ def bench_curve(options: argparse.Namespace) -> None:
     count = 10**4
     while count <= options.largest:
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
-            from anchor.tilestore import TileFolder
-
             tiles = TileFolder(Path(name, "tiles"))
             with open_store(SqliteFile(Path(name, "anchor.db"))) as project:
                 taken = 0.0

@@ -43,7 +43,7 @@ from anchor.pipeline.anchoring import make_manager
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.receipts import ReceiptFolder, save_receipt
-from anchor.pipeline.round import Round, anchor_round
+from anchor.pipeline.round import Round
 from anchor.receipt import Receipt, encode_receipt
 from anchor.registry.codec import encode_set_operator_call
 from anchor.store.evidence import load_all
@@ -68,15 +68,7 @@ def site(tmp_path: Path, devnet: Devnet) -> Site:
 
 def anchored(site: Site, url: str | None = None) -> Round:
     """Do what ``run --once`` does."""
-    with site.lead() as project, reading(url or site.url) as node:
-        return anchor_round(
-            project,
-            node,
-            lambda: open_signer(project.config),
-            SystemClock(),
-            wait_for="final",
-            report=lambda _: None,
-        )
+    return site.round(url=url, clock=SystemClock(), wait_for="final")
 
 
 def prove_first(project: Project) -> Receipt:

@@ -14,7 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
-from support.stores import damage
+from support.stores import NOW, damage, make_item
 
 from anchor import log
 from anchor.chain.attempts import Attempt
@@ -26,7 +26,6 @@ from anchor.errors import (
     UnknownVersionError,
     UsageError,
 )
-from anchor.merkle import hash_leaf
 from anchor.store.database import MIGRATION_HEAD, Database, create_database, open_database
 from anchor.store.evidence import (
     NewEvidence,
@@ -46,22 +45,6 @@ from anchor.store.places import StorePlace
 from anchor.store.schema import evidence, heads, metadata, positions, waiting
 from anchor.tree import Tree
 from anchor.types import Address, ChainId, Hash32
-
-NOW = "2026-01-01T00:00:00.000Z"
-
-
-def make_item(number: int) -> NewEvidence:
-    name = b"evidence %d" % number
-    sha256 = hashlib.sha256(name).digest()
-    return NewEvidence(
-        identity=make_identity(Digests(sha256=sha256, sm3=None, size=None), name),
-        source=name.decode(),
-        sha256=sha256,
-        sm3=None,
-        record=name,
-        leaf=hash_leaf(name),
-        accepted_at=NOW,
-    )
 
 
 def accept(store: Database, *numbers: int) -> int:

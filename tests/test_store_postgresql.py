@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from support.stores import Postgres, damage, run_postgres
+from sqlalchemy import Connection
+from support.stores import NOW, Postgres, damage, make_item, run_postgres
 
 from anchor import log
 from anchor.digest import Digests
@@ -20,10 +21,8 @@ from anchor.errors import ChainGuardError, ConfigError, StorageError
 from anchor.pipeline.acceptance import Submission, accept, accept_once
 from anchor.pipeline.project import Project
 from anchor.store.database import Database, create_database, open_database
-from anchor.store.evidence import count_evidence
+from anchor.store.evidence import count_evidence, insert_evidence
 from anchor.store.places import PostgresDatabase
-
-NOW = "2026-01-01T00:00:00.000Z"
 
 
 @pytest.fixture
@@ -238,30 +237,22 @@ def test_who_lost_the_connection_of_its_lease_is_fenced_off(
 )
 def test_a_deadlock_is_broken_and_the_intake_begins_again(place: PostgresDatabase) -> None:
     database = create_database(place)
-    first, second = [submission(1)], [submission(2)]
     barrier = threading.Barrier(2, timeout=20)
     tries: list[str] = []
 
-    def take(name: str, one: list[Submission], other: list[Submission]) -> None:
-        from anchor.pipeline import acceptance
-
-        rows = [
-            [acceptance._prepare(item, b"", lambda count: bytes(count), NOW) for item in part]
-            for part in (one, other)
-        ]
-
-        def work(connection: object) -> None:
+    def take(name: str, one: int, other: int) -> None:
+        def work(connection: Connection) -> None:
             tries.append(name)
-            acceptance.insert_evidence(connection, rows[0])  # type: ignore[arg-type]
+            insert_evidence(connection, [make_item(one)])
             if tries.count(name) == 1:
                 barrier.wait()
-            acceptance.insert_evidence(connection, rows[1])  # type: ignore[arg-type]
+            insert_evidence(connection, [make_item(other)])
 
         database.write_again(work)
 
     threads = [
-        threading.Thread(target=take, args=("a", first, second)),
-        threading.Thread(target=take, args=("b", second, first)),
+        threading.Thread(target=take, args=("a", 1, 2)),
+        threading.Thread(target=take, args=("b", 2, 1)),
     ]
     for thread in threads:
         thread.start()

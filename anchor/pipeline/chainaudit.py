@@ -6,7 +6,7 @@ anchors the log has; each of them is found by the root of one of the store's hea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby
 
@@ -231,7 +231,11 @@ def _audit_nonces(node: Node, slots: list[SlotRow]) -> tuple[int, Iterator[str]]
 
 def _runs(numbers: list[int]) -> Iterator[str]:
     """Yield what runs of numbers are called: ``anchor 3``, ``anchors 5 to 7``."""
-    key: Callable[[tuple[int, int]], int] = lambda pair: pair[1] - pair[0]  # noqa: E731
-    for _, pairs in groupby(enumerate(numbers), key=key):
+
+    def distance(pair: tuple[int, int]) -> int:
+        place, number = pair
+        return number - place  # the same throughout a run
+
+    for _, pairs in groupby(enumerate(numbers), key=distance):
         run = [number for _, number in pairs]
         yield f"anchor {run[0]}" if len(run) == 1 else f"anchors {run[0]} to {run[-1]}"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from support.command import ANCHOR, LAUNCHER, snapshot
+from support.command import snapshot
+from support.crashes import crashing
 from support.nodes import _post, ask, send, serve, stop_the_clock
 from support.projects import Site, reading
 
@@ -23,7 +23,6 @@ from anchor.pipeline.auditing import audit_project
 from anchor.pipeline.chainaudit import audit_chain
 from anchor.store.heads import load_anchors
 
-_strict = ANCHOR[1 : ANCHOR.index("-m")]
 MakeSite = Callable[..., Site]
 
 
@@ -289,7 +288,7 @@ def test_a_kill_while_restoring_loses_nothing(
     backup = back_up(site, tmp_path / "backup.db")
     anchor_final(site, "b")
     put_back(site, backup)
-    command = (sys.executable, *_strict, str(LAUNCHER), *crash, "1")
+    command = crashing(*crash, "1")
     site.run("restore", "--replace", command=command, killed=True)
     again = ["restore", "--replace"]
     moved = sorted(site.folder.glob("anchor.db.before-restore-*"))

@@ -15,13 +15,12 @@ from support.chaos import Call, HasUrl, loses_request, open_proxy, passes
 from support.clocks import FastClock
 from support.hardhat import Hardhat, trust_newest_block
 from support.nodes import ask, nonce
-from support.projects import Site, reading
+from support.projects import Site
 
 from anchor.chain.attempts import REPLACE_AFTER, Attempt, Slot
 from anchor.chain.devnet import Devnet
-from anchor.cli.session import open_signer
 from anchor.errors import AnchorError, ExitCode
-from anchor.pipeline.round import Round, anchor_round
+from anchor.pipeline.round import Round
 from anchor.store.journal import StoredJournal
 
 GWEI = 10**9
@@ -40,15 +39,7 @@ class Stuck:
         ask(self.site.url, "evm_mine")
 
     def run(self, clock: FastClock | None = None, url: str | None = None) -> Round:
-        with self.site.lead() as project, reading(url or self.site.url) as node:
-            return anchor_round(
-                project,
-                node,
-                lambda: open_signer(project.config),
-                clock or FastClock(),
-                wait_for="included",
-                report=self.reports.append,
-            )
+        return self.site.round(url=url, clock=clock, report=self.reports.append)
 
     def fails(self, clock: FastClock | None = None, url: str | None = None) -> AnchorError:
         with pytest.raises(AnchorError) as caught:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.command import ANCHOR, LAUNCHER
+from support.crashes import crashing
 from support.nodes import ask
 from support.projects import Site, reading
 
@@ -26,7 +25,6 @@ from anchor.registry.codec import describe_revert, encode_anchor_call
 from anchor.tree import Tree
 from anchor.types import Head
 
-_strict = ANCHOR[1 : ANCHOR.index("-m")]
 MakeSite = Callable[..., Site]
 THIEF = DEV_ADDRESSES[1]
 
@@ -192,7 +190,7 @@ def test_a_kill_while_succeeding_is_finished_by_the_next_run(
     site: Site, crash: tuple[str, ...]
 ) -> None:
     anchor_final(site, "a")
-    command = (sys.executable, *_strict, str(LAUNCHER), *crash, "1")
+    command = crashing(*crash, "1")
     site.run("succeed", "--into", "../next", command=command, killed=True)
     new = successor(site)
     assert not (new.folder / "anchor.toml").exists()

@@ -1,6 +1,6 @@
 """The fixtures of these tests."""
 
-from support.fixtures import anvil, anvil_path, embedded, make, own_anvil, site
+from support.fixtures import anvil, anvil_path, embedded, make, own, own_anvil, site
 from support.hardhat import hardhat, running_hardhat
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "embedded",
     "hardhat",
     "make",
+    "own",
     "own_anvil",
     "running_hardhat",
     "site",

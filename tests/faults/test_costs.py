@@ -8,39 +8,17 @@ from typing import Any
 import pytest
 from support.bent_nodes import Bend, Refused, bent_node
 from support.clocks import FastClock
-from support.nodes import DEV, ask, nonce, stop_the_clock
+from support.nodes import DEV, ask, nonce
 from support.operators import Operator
-from support.projects import Site, reading
+from support.projects import Site
 
 from anchor.chain.devnet import Devnet
-from anchor.cli.session import open_signer
 from anchor.config import encode_config, load_config
 from anchor.errors import AnchorError, ConfigError, ExitCode
-from anchor.pipeline.round import Round, anchor_round
 
 GWEI = 10**9
 ETHER = 10**18
 MakeSite = Callable[..., Site]
-
-
-@pytest.fixture
-def own(make: MakeSite, own_anvil: Devnet) -> Site:
-    site = make(own_anvil)
-    stop_the_clock(site.url)
-    site.add("a.txt", b"a")
-    return site
-
-
-def run(site: Site, url: str | None = None, clock: FastClock | None = None) -> Round:
-    with site.lead() as project, reading(url or site.url) as node:
-        return anchor_round(
-            project,
-            node,
-            lambda: open_signer(project.config),
-            clock or FastClock(),
-            wait_for="included",
-            report=lambda _: None,
-        )
 
 
 def refusal(work: Callable[[], object]) -> AnchorError:
@@ -63,7 +41,7 @@ def costs(site: Site) -> list[tuple[int, int]]:
 
 
 def test_what_a_transaction_took_is_stored_as_its_receipt_says(own: Site) -> None:
-    run(own)
+    own.round()
     (hashes,) = zip(*own.rows("SELECT hex(tx_hash) FROM attempts ORDER BY nonce"), strict=True)
     receipts = [ask(own.url, "eth_getTransactionReceipt", f"0x{name.lower()}") for name in hashes]
     assert costs(own) == [
@@ -76,13 +54,13 @@ def test_what_a_transaction_took_is_stored_as_its_receipt_says(own: Site) -> Non
 def test_a_budget_that_is_used_up_stops_sending_until_it_is_raised_or_time_passes(
     own: Site,
 ) -> None:
-    run(own)
+    own.round()
     spent = sum(gas * price for gas, price in costs(own))
     budget = f"{(spent + 1) / ETHER:.18f}"
     own.edit('# budget_ether = "0.5"', f'budget_ether = "{budget}"')
     own.add("b.txt", b"b")
     count = signed(own)
-    error = refusal(lambda: run(own))
+    error = refusal(lambda: own.round())
     assert error.exit_code == ExitCode.FUNDS
     assert "does not cover the next transaction" in error.message
     assert "chain.budget_ether" in (error.hint or "")
@@ -91,7 +69,7 @@ def test_a_budget_that_is_used_up_stops_sending_until_it_is_raised_or_time_passe
     # Thirty days later the old ones do not count any more.
     ask(own.url, "evm_increaseTime", 30 * 86_400 + 60)
     ask(own.url, "anvil_mine", "0x1")
-    run(own)
+    own.round()
     assert own.anchors_on_chain() == [(1, 1), (2, 2)]
 
 
@@ -99,15 +77,15 @@ def test_the_budget_bounds_replacements_and_lets_what_is_signed_be_sent_again(ow
     spent = sum(gas * price for gas, price in costs(own))
     ask(own.url, "evm_setAutomine", False)
     own.edit("wait_seconds = 600", "wait_seconds = 5")
-    assert refusal(lambda: run(own)).exit_code == ExitCode.NOT_FINAL
+    assert refusal(lambda: own.round()).exit_code == ExitCode.NOT_FINAL
     (fee,) = own.rows("SELECT max_fee FROM attempts WHERE head_size IS NOT NULL")
     count = signed(own)
     # The one that is signed fits: 84,000 gas at most; a dearer one does not.
     own.edit('# budget_ether = "0.5"', f'budget_ether = "{(spent + 85_000 * fee[0]) / ETHER:.18f}"')
     own.edit("wait_seconds = 5", "wait_seconds = 90")
-    assert refusal(lambda: run(own)).exit_code == ExitCode.FUNDS
+    assert refusal(lambda: own.round()).exit_code == ExitCode.FUNDS
     assert signed(own) == count
-    run(own, clock=FastClock({1.0: lambda: ask(own.url, "anvil_mine", "0x1")}))
+    own.round(clock=FastClock({1.0: lambda: ask(own.url, "anvil_mine", "0x1")}))
     assert own.anchors_on_chain() == [(1, 1)]
 
 
@@ -221,13 +199,13 @@ def test_an_absurd_oracle_costs_no_more_than_the_cap(
     with bent_node(site.url) as node:
         node.bend = dict(bend)
         if code:
-            assert refusal(lambda: run(site, node.url)).exit_code == code
+            assert refusal(lambda: site.round(url=node.url)).exit_code == code
             assert signed(site) == count
-            run(site)
+            site.round()
         else:
             # A base fee said too low is refused by the real chain, and then priced anew.
             clock = FastClock({20.0: node.bend.clear})
-            run(site, node.url, clock)
+            site.round(url=node.url, clock=clock)
     assert site.anchors_on_chain() == [(1, 1)]
     fees = site.rows("SELECT max_fee, priority_fee FROM attempts WHERE head_size IS NOT NULL")
     assert all(10**6 <= tip <= fee <= 100 * GWEI for fee, tip in fees)
@@ -256,20 +234,20 @@ def test_a_wrong_gas_estimate_sends_nothing(own: Site) -> None:
             (result(hex(2**255)), ""),
         ):
             node.bend["eth_estimateGas"] = bend
-            error = refusal(lambda: run(own, node.url))
+            error = refusal(lambda: own.round(url=node.url))
             assert error.exit_code == ExitCode.CANNOT_CHECK or "cannot pay" in error.message
             assert text in error.message
         assert (signed(own), nonce(own.url)) == (count, sent)
         node.bend["eth_estimateGas"] = lambda params, right: hex(int(right, 16) * 3 // 2)
-        run(own, node.url)
+        own.round(url=node.url)
     assert own.anchors_on_chain() == [(1, 1)]
     ask(own.url, "anvil_setBlockGasLimit", hex(30_000))
     ask(own.url, "anvil_mine", "0x1")
     own.add("b.txt", b"b")
     count = signed(own)
-    error = refusal(lambda: run(own))
+    error = refusal(lambda: own.round())
     assert error.exit_code in (ExitCode.CANNOT_CHECK, ExitCode.CHAIN_GUARD), error
     ask(own.url, "anvil_setBlockGasLimit", hex(30_000_000))
     ask(own.url, "anvil_mine", "0x1")
-    run(own)
+    own.round()
     assert own.anchors_on_chain() == [(1, 1), (2, 2)]

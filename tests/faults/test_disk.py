@@ -19,6 +19,7 @@ from support.operators import Operator
 from support.powerloss import Disk, store_on
 from support.projects import Site
 
+from anchor.chain.attempts import Attempt, Slot
 from anchor.chain.devnet import Devnet
 from anchor.errors import (
     AnchorError,
@@ -131,9 +132,9 @@ def test_a_daemon_that_cannot_store_what_it_signed_ends_before_it_sends(
     trouble = spoil(disk)
     save = StoredJournal.save_attempt
 
-    def save_on_bad_disk(journal: StoredJournal, slot: object, attempt: object) -> None:
+    def save_on_bad_disk(journal: StoredJournal, slot: Slot, attempt: Attempt) -> None:
         trouble.on = True
-        save(journal, slot, attempt)  # type: ignore[arg-type]
+        save(journal, slot, attempt)
 
     operator = Operator(log)
     with monkeypatch.context() as patched, store_on(disk), pytest.raises(StorageError):

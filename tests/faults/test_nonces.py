@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from support.chaos import (
@@ -177,10 +178,8 @@ def _geth_rule(faulty: Faulty, gwei: int) -> Rule:
     return pool
 
 
-def _nonces(faulty: Faulty) -> list[tuple[int]]:
-    return faulty.site.rows(  # type: ignore[return-value]
-        "SELECT DISTINCT nonce FROM attempts WHERE head_size IS NOT NULL"
-    )
+def _nonces(faulty: Faulty) -> list[tuple[Any, ...]]:
+    return faulty.site.rows("SELECT DISTINCT nonce FROM attempts WHERE head_size IS NOT NULL")
 
 
 @pytest.mark.fault(

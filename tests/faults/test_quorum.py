@@ -18,12 +18,13 @@ from support.projects import Site, make_site
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.node import Node
-from anchor.cli.session import open_chain, open_signer
+from anchor.cli.session import open_chain
+from anchor.config import WaitFor
 from anchor.errors import ChainGuardError, QuorumError
 from anchor.log import seal
 from anchor.pipeline import daemon
 from anchor.pipeline.anchoring import refresh_anchors
-from anchor.pipeline.round import Round, State, anchor_round
+from anchor.pipeline.round import Round, State
 
 Make = Callable[..., Site]
 FALSE_HASH = "0x" + "f0" * 32
@@ -46,15 +47,8 @@ class Trio:
             return open_chain(project.config, self.reports.append)
 
     def run(self, chain: Node, *, final: bool = False, clock: FastClock | None = None) -> Round:
-        with self.site.lead() as project:
-            return anchor_round(
-                project,
-                chain,
-                lambda: open_signer(project.config),
-                clock or FastClock(),
-                wait_for="final" if final else "included",
-                report=self.reports.append,
-            )
+        wait_for: WaitFor = "final" if final else "included"
+        return self.site.round(chain, clock=clock, wait_for=wait_for, report=self.reports.append)
 
     def refresh(self, chain: Node) -> int:
         """Return how many anchors have just become final."""

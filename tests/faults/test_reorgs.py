@@ -20,12 +20,11 @@ from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, Devnet, open_devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
-from anchor.cli.session import open_signer
 from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError
 from anchor.pipeline import daemon
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.project import utc_now
-from anchor.pipeline.round import Round, anchor_round
+from anchor.pipeline.round import Round
 from anchor.registry.keccak import format_address, hash_keccak256
 from anchor.store.journal import StoredJournal
 from anchor.types import Address
@@ -54,15 +53,7 @@ class Log:
         self.ask("anvil_reorg", depth, [[raw, block] for raw, block in transactions])
 
     def run(self, clock: FastClock | None = None, url: str | None = None) -> Round:
-        with self.site.lead() as project, reading(url or self.site.url) as node:
-            return anchor_round(
-                project,
-                node,
-                lambda: open_signer(project.config),
-                clock or FastClock(),
-                wait_for="included",
-                report=self.reports.append,
-            )
+        return self.site.round(url=url, clock=clock, report=self.reports.append)
 
     def refresh(self, url: str | None = None) -> int:
         with self.site.lead() as project, reading(url or self.site.url) as node:

@@ -23,6 +23,7 @@ from support.chaos import (
     Call,
     Receipt,
     Recording,
+    Reply,
     Rule,
     answers,
     duplicates,
@@ -641,9 +642,9 @@ def test_an_answer_that_comes_late_is_waited_for(still: Devnet) -> None:
 )
 @pytest.mark.parametrize("method", ["eth_getStorageAt", "eth_getTransactionCount"])
 def test_a_node_without_the_state_it_is_asked_for(faulty: Faulty, text: str, method: str) -> None:
-    def prunes(call: Call) -> bytes:
+    def prunes(call: Call) -> Reply | bytes | None:
         is_old = isinstance(call.params[-1], dict)  # a block named by its hash
-        return refuses(text)(call) if is_old else call.forward()  # type: ignore[return-value]
+        return refuses(text)(call) if is_old else call.forward()
 
     faulty.proxy.always(method, prunes)
     faulty.fails(ExitCode.CANNOT_CHECK, text)

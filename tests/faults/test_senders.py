@@ -11,41 +11,13 @@ from typing import Any
 import pytest
 from support.bent_nodes import BentNode, Refused, bent_node
 from support.clocks import FastClock
-from support.nodes import DEV, ask, nonce, stop_the_clock
-from support.projects import Site, reading
+from support.nodes import DEV, ask, nonce
+from support.projects import Site
 
-from anchor.chain.devnet import Devnet
-from anchor.cli.session import open_signer
 from anchor.errors import AnchorError, ChainGuardError, NotFinalError
-from anchor.pipeline.round import Round, anchor_round
 
 GWEI = 10**9
 MakeSite = Callable[..., Site]
-
-
-@pytest.fixture
-def own(make: MakeSite, own_anvil: Devnet) -> Site:
-    site = make(own_anvil)
-    stop_the_clock(site.url)
-    site.add("a.txt", b"a")
-    return site
-
-
-def run(
-    site: Site,
-    url: str | None = None,
-    clock: FastClock | None = None,
-    report: Callable[[str], None] = lambda _: None,
-) -> Round:
-    with site.lead() as project, reading(url or site.url) as node:
-        return anchor_round(
-            project,
-            node,
-            lambda: open_signer(project.config),
-            clock or FastClock(),
-            wait_for="included",
-            report=report,
-        )
 
 
 @pytest.mark.fault(
@@ -68,7 +40,7 @@ def test_an_account_with_code_sends_nothing(own: Site, code: str, text: str) -> 
     assert own.rows("SELECT count(*) FROM attempts") == signed
     assert nonce(own.url) == before
     ask(own.url, "anvil_setCode", DEV, "0x")
-    run(own)
+    own.round()
     assert own.anchors_on_chain() == [(1, 1)]
 
 
@@ -81,12 +53,12 @@ def test_unexplained_transactions_of_our_key_are_told(own: Site) -> None:
     last = nonce(own.url) - 1
     ask(own.url, "anvil_setNonce", DEV, hex(last + 4))
     reports: list[str] = []
-    run(own, report=reports.append)
+    own.round(report=reports.append)
     assert any("3 transactions of 0x" in line and f"nonce {last}" in line for line in reports)
     assert own.anchors_on_chain() == [(1, 1)]
     reports.clear()
     own.add("b.txt", b"b")
-    run(own, report=reports.append)
+    own.round(report=reports.append)
     assert not any("none of this project's" in line for line in reports)
 
 
@@ -161,7 +133,7 @@ def raw(site: Site) -> list[bytes]:
 
 
 def test_a_chain_without_base_fees_gets_legacy_transactions(own: Site, legacy: Legacy) -> None:
-    assert run(own, legacy.node.url).anchored is not None
+    assert own.round(url=legacy.node.url).anchored is not None
     (sent,) = raw(own)
     assert sent[0] >= 0xC0, "an RLP list: a transaction of type 0"
     assert own.anchors_on_chain() == [(1, 1)]
@@ -177,7 +149,7 @@ def test_a_legacy_transaction_is_replaced_at_the_same_nonce(own: Site, legacy: L
     ask(own.url, "evm_setAutomine", False)
     before = nonce(own.url)
     clock = FastClock({150.0: lambda: ask(own.url, "anvil_mine", "0x1")})
-    run(own, legacy.node.url, clock)
+    own.round(url=legacy.node.url, clock=clock)
     offers = own.rows(
         "SELECT nonce, max_fee, priority_fee FROM attempts WHERE head_size IS NOT NULL"
         " ORDER BY max_fee"
@@ -195,10 +167,10 @@ def test_a_legacy_transaction_is_resumed_with_its_bytes(own: Site, legacy: Legac
     own.edit("wait_seconds = 600", "wait_seconds = 5")
     ask(own.url, "evm_setAutomine", False)
     with pytest.raises(NotFinalError):
-        run(own, legacy.node.url)
+        own.round(url=legacy.node.url)
     ask(own.url, "anvil_dropAllTransactions")
     ask(own.url, "evm_setAutomine", True)
-    run(own, legacy.node.url)
+    own.round(url=legacy.node.url)
     assert len(raw(own)) == 1
     sent = [params[0] for params in legacy.node.asked("eth_sendRawTransaction")]
     assert sent[0] == sent[-1]
@@ -220,9 +192,9 @@ def test_a_second_store_of_one_log_is_refused(own: Site) -> None:
     other = copy_of(own)
     other.add("b.txt", b"b")
     before = nonce(own.url)
-    run(own)
+    own.round()
     with pytest.raises(ChainGuardError, match="is not in this store"):
-        run(other)
+        other.round()
     assert other.heads() == []
     assert nonce(own.url) == before + 1
     assert own.anchors_on_chain() == [(1, 1)]
@@ -241,13 +213,13 @@ def test_of_two_stores_that_send_at_once_one_anchors(own: Site) -> None:
     for site in (own, other):
         site.edit("wait_seconds = 600", "wait_seconds = 5")
         with suppress(AnchorError):
-            run(site)
+            site.round()
     ask(own.url, "evm_setAutomine", True)
     ask(own.url, "anvil_mine", "0x5")
     outcomes = []
     for site in (own, other):
         try:
-            run(site)
+            site.round()
         except ChainGuardError:
             outcomes.append("refused")
         else:

@@ -23,7 +23,7 @@ import pytest
 
 RECORD = Path(__file__).resolve().parents[2] / ".build" / "faults.json"
 
-_TIMES = "times a fault was injected"
+_TIMES = pytest.StashKey[list[tuple[str, int]]]()
 
 
 class FaultRecorder:
@@ -37,7 +37,7 @@ class FaultRecorder:
         """Say how often this test injected its faults, or one of them; once, where it does not."""
 
         def count(times: int, id: str = "") -> None:
-            request.node.user_properties.append((_TIMES, (id, times)))
+            request.node.stash.setdefault(_TIMES, []).append((id, times))
 
         return count
 
@@ -46,9 +46,8 @@ class FaultRecorder:
         report = yield
         if report.when == "call" or report.outcome == "failed":
             counted: Counter[str] = Counter()
-            for name, value in item.user_properties:
-                if name == _TIMES:
-                    counted[value[0]] += value[1]  # type: ignore[index]
+            for id, times in item.stash.get(_TIMES, []):
+                counted[id] += times
             marks = [(*mark.args, *mark.kwargs.values()) for mark in item.iter_markers("fault")]
             if marks:
                 self._seen[item.nodeid] = [

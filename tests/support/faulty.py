@@ -11,12 +11,11 @@ import pytest
 from support.chaos import HasUrl, Proxy, open_proxy
 from support.clocks import FastClock
 from support.nodes import DEV, ask, nonce
-from support.projects import Site, reading
+from support.projects import Site
 
-from anchor.cli.session import open_signer
 from anchor.config import load_config
 from anchor.errors import AnchorError, ExitCode
-from anchor.pipeline.round import Round, anchor_round
+from anchor.pipeline.round import Round
 
 
 @dataclass
@@ -33,15 +32,7 @@ class Faulty:
 
     def run(self, clock: FastClock | None = None) -> Round:
         """Do what ``anchor run --once`` does, in a fast time of its own."""
-        with self.site.lead() as project, reading(self.url) as node:
-            return anchor_round(
-                project,
-                node,
-                lambda: open_signer(project.config),
-                clock or FastClock(),
-                wait_for="included",
-                report=self.reports.append,
-            )
+        return self.site.round(url=self.url, clock=clock, report=self.reports.append)
 
     def fails(self, code: ExitCode, *texts: str, clock: FastClock | None = None) -> AnchorError:
         """Run, and check that it ends with this code and one sentence, and claims nothing."""

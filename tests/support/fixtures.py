@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.command import ROOT
+from support.nodes import stop_the_clock
 from support.projects import Site, make_site
 
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet
@@ -72,3 +73,12 @@ def make(tmp_path: Path) -> MakeSite:
 def site(make: MakeSite, anvil: Devnet) -> Site:
     """A project on the shared anvil."""
     return make(anvil)
+
+
+@pytest.fixture
+def own(make: MakeSite, own_anvil: Devnet) -> Site:
+    """A project with a piece of evidence, on an anvil of its own that mines for transactions."""
+    site = make(own_anvil)
+    stop_the_clock(site.url)
+    site.add("a.txt", b"a")
+    return site

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.clocks import FastClock
 from support.command import Ran, run_anchor
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.node import Node
 from anchor.chain.rpc import Rpc
-from anchor.chain.txmgr import Intent
+from anchor.chain.txmgr import Clock, Intent
 from anchor.cli.session import SystemClock, open_signer
-from anchor.config import load_config
+from anchor.config import WaitFor, load_config
 from anchor.digest import digest_bytes
 from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.anchoring import make_manager
 from anchor.pipeline.deployment import deploy
 from anchor.pipeline.gathering import source_of
 from anchor.pipeline.project import Project, create_project, open_project
-from anchor.pipeline.round import anchor_round
+from anchor.pipeline.round import Round, anchor_round
 from anchor.pipeline.setup import plan_dev_project, write_dev_key
 from anchor.registry.codec import encode_set_operator_call
 from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
@@ -58,17 +59,29 @@ class Site:
             accept(project, [Submission(source=source_of(path), name=path.name, digests=digests)])
         return path
 
+    def round(
+        self,
+        node: Node | None = None,
+        *,
+        url: str | None = None,
+        clock: Clock | None = None,
+        wait_for: WaitFor = "included",
+        report: Callable[[str], None] = lambda _: None,
+    ) -> Round:
+        """Do what ``anchor run --once`` does, in this process and a fast time of its own."""
+        with self.lead() as project, reading(url or self.url) as reader:
+            return anchor_round(
+                project,
+                node or reader,
+                lambda: open_signer(project.config),
+                clock or FastClock(),
+                wait_for=wait_for,
+                report=report,
+            )
+
     def anchor(self) -> None:
         """Seal and anchor in this process, without waiting until it is final."""
-        with self.lead() as project, reading(self.url) as node:
-            anchor_round(
-                project,
-                node,
-                lambda: open_signer(project.config),
-                SystemClock(),
-                wait_for="included",
-                report=lambda _: None,
-            )
+        self.round(clock=SystemClock())
 
     def authorise(self, key: Address, operator_id: int) -> None:
         """Let ``key`` anchor, by a transaction through this project's journal."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import shutil
@@ -17,12 +18,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from anchor.digest import Digests
+from anchor.merkle import hash_leaf
+from anchor.store.evidence import NewEvidence, make_identity
 from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
 
 if TYPE_CHECKING:
     import psycopg
 
 _numbers = itertools.count(1)
+NOW = "2026-01-01T00:00:00.000Z"
 
 
 @dataclass(frozen=True)
@@ -117,3 +122,18 @@ def damage(place: StorePlace, statement: str) -> None:
     with psycopg.connect(place.url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(statement.encode())
+
+
+def make_item(number: int) -> NewEvidence:
+    """Return made-up evidence, each number another."""
+    name = b"evidence %d" % number
+    sha256 = hashlib.sha256(name).digest()
+    return NewEvidence(
+        identity=make_identity(Digests(sha256=sha256, sm3=None, size=None), name),
+        source=name.decode(),
+        sha256=sha256,
+        sm3=None,
+        record=name,
+        leaf=hash_leaf(name),
+        accepted_at=NOW,
+    )
