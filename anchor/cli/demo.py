@@ -91,7 +91,8 @@ def _create(output: Output, folder: Path, chain: Devnet) -> Project:
     folder.mkdir()
     project = create_project(config)
     write_dev_key(config)
-    done = deploy(project, node, lambda: open_signer(config), SystemClock(), _quiet)
+    with project.database.hold_lease():
+        done = deploy(project, node, lambda: open_signer(config), SystemClock(), _quiet)
     output.line(f"2. registry deployed at {format_address(done.registry)} ({done.gas_used:,} gas)")
     return project
 
@@ -118,14 +119,15 @@ def _anchor(
         raise UsageError("there are no files in there to anchor")
     output.line(f"3. recorded {len(gathered.files):,} files, {gathered.size:,} bytes")
     config = project.config
-    done = anchor_round(
-        project,
-        open_node(chain.url),
-        lambda: open_signer(config),
-        SystemClock(),
-        wait_for="final",
-        report=_quiet,
-    )
+    with project.database.hold_lease():
+        done = anchor_round(
+            project,
+            open_node(chain.url),
+            lambda: open_signer(config),
+            SystemClock(),
+            wait_for="final",
+            report=_quiet,
+        )
     assert done.anchored is not None
     head = done.anchored.head
     output.line(f"4. sealed {done.sealed:,} leaves under root {head.root.hex()}")
