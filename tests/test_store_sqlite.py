@@ -6,14 +6,14 @@ import re
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
 
-from anchor.errors import ConfigError
+from anchor.errors import ChainGuardError, ConfigError
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.places import SqliteFile
 from anchor.store.schema import metadata
@@ -149,3 +149,36 @@ def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
     open_database(SqliteFile(path)).close()
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
     assert path.is_file()
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_who_had_a_store_open_that_was_replaced_changes_nothing_any_more(
+    path: Path, store: Database, is_gone: bool
+) -> None:
+    """`anchor restore` puts another file there, while a standby waits for its turn, say."""
+    copy = path.with_name("copy.db")
+    with (
+        closing(sqlite3.connect(path)) as here,
+        closing(sqlite3.connect(copy)) as there,
+    ):
+        here.backup(there)
+    opened = open_database(SqliteFile(path))
+
+    with ExitStack() as lease:
+
+        def replace() -> None:
+            path.unlink()
+            if not is_gone:
+                copy.rename(path)
+            lease.close()
+
+        lease.enter_context(store.hold_lease())
+        waited = opened.wait_for_lease(replace)
+        with pytest.raises(ChainGuardError, match="replaced while this process had it open"):
+            waited.__enter__()
+    for other in (store, opened):
+        with pytest.raises(ChainGuardError, match="replaced"), other.write():
+            pytest.fail("a transaction began")
+        with pytest.raises(ChainGuardError, match="replaced"):
+            other.is_leased()
+    opened.close()

@@ -198,13 +198,17 @@ class Database:
             raise explained from error
 
 
-def lock_place(place: StorePlace) -> AbstractContextManager[None]:
-    """Be the one process that may make the store at ``place``, or seal and send in it.
+@contextmanager
+def lock_place(place: StorePlace) -> Iterator[None]:
+    """Be the one process that may make the store at ``place``; nobody writes to one that is there.
 
     Raises:
-        LeaseHeldError: another process is.
+        LeaseHeldError: another process seals and sends in it.
+        StoreBusyError: another one writes to it, and does not end.
     """
-    return _choose_backend(place).lock()
+    backend = _choose_backend(place)
+    with backend.lock(), backend.turn():
+        yield
 
 
 def create_database(place: StorePlace) -> Database:

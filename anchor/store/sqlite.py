@@ -28,6 +28,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from anchor.errors import (
     AnchorError,
+    ChainGuardError,
     ConfigError,
     LeaseHeldError,
     StorageError,
@@ -55,6 +56,8 @@ class SqliteBackend:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # Device and inode of the file that this process opened.
+        self._file: tuple[int, int] | None = None
 
     def create(self) -> Engine:
         """Create an empty file.
@@ -64,7 +67,9 @@ class SqliteBackend:
         """
         try:
             # O_EXCL: two `init` at once must not both succeed.  0600: records hold salts.
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+            self._file = _identify(os.fstat(descriptor))
+            os.close(descriptor)
         except FileExistsError as error:
             raise ConfigError(f"there is already a store at {self._path}") from error
         except OSError as error:
@@ -86,6 +91,7 @@ class SqliteBackend:
                 f"the store {self._path} is missing",
                 hint="restore it from a backup; only `anchor init` creates one, in a new folder",
             )
+        self._file = _identify(self._path.stat())
         return self._make_engine()
 
     def prepare(self, engine: Engine) -> None:
@@ -131,6 +137,7 @@ class SqliteBackend:
 
         Raises:
             StoreBusyError: they took longer.
+            ChainGuardError: there is another file now than was opened.
         """
         deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
         path = self._path.with_name(f"{self._path.name}-turn.lock")
@@ -147,6 +154,7 @@ class SqliteBackend:
                             hint="wait for it, or stop it; nothing was changed",
                         ) from error
                     time.sleep(_TURN_POLL)
+            self._check_file()
             yield
         finally:
             os.close(descriptor)
@@ -171,6 +179,7 @@ class SqliteBackend:
 
         Raises:
             LeaseHeldError: another process holds it.
+            ChainGuardError: there is another file now than was opened.
         """
         path = self._lock_path
         descriptor = _open_lock(path)
@@ -182,6 +191,7 @@ class SqliteBackend:
                     f"another process is sealing or anchoring for this log ({path})",
                     hint="wait until it is done, or stop it",
                 ) from error
+            self._check_file()
             yield
         finally:
             os.close(descriptor)
@@ -193,7 +203,9 @@ class SqliteBackend:
 
         Raises:
             ConfigError: the lock file cannot be opened.
+            ChainGuardError: there is another file now than was opened.
         """
+        self._check_file()
         path = self._lock_path
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -209,6 +221,20 @@ class SqliteBackend:
             os.close(descriptor)
         return False
 
+    def _check_file(self) -> None:
+        """See that what this process opened is still the store: `anchor restore` replaces it."""
+        if self._file is None:
+            return
+        try:
+            there = _identify(self._path.stat())
+        except OSError:
+            there = None
+        if there != self._file:
+            raise ChainGuardError(
+                f"the store {self._path} was replaced while this process had it open",
+                hint="start again, and look what is in the one that is there; nothing was changed",
+            )
+
     @property
     def _lock_path(self) -> Path:
         return self._path.with_suffix(".lock")
@@ -220,6 +246,10 @@ class SqliteBackend:
         event.listen(engine, "connect", _configure_connection)
         event.listen(engine, "begin", _begin_transaction)
         return engine
+
+
+def _identify(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _open_lock(path: Path) -> int:
