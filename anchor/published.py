@@ -40,7 +40,10 @@ _TIMEOUT = 30.0
 
 
 class Source(Protocol):
-    """Where published files are read."""
+    """Where published files are read; ``name`` is what may be shown of it."""
+
+    @property
+    def name(self) -> str: ...
 
     def read(self, path: str) -> bytes | None: ...
 
@@ -162,6 +165,7 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.name = str(folder)
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes; None where there is none.
@@ -200,7 +204,7 @@ class WebSource:
     def __init__(self, url: str) -> None:
         from anchor.chain.urls import describe_url
 
-        self._name = describe_url(url)
+        self.name = describe_url(url)
         self._prefix = url.rstrip("/")
         self._session: BoundedSession | None = None
 
@@ -221,16 +225,16 @@ class WebSource:
         try:
             response = self._session.get(f"{self._prefix}/{path}")
         except BadResponse as error:
-            raise CannotCheckError(f"{self._name} answered for {path} with {error}") from error
+            raise CannotCheckError(f"{self.name} answered for {path} with {error}") from error
         except requests.RequestException as error:
             raise NodeUnreachableError(
-                f"{self._name} did not answer for {path}: {describe_failure(error)}"
+                f"{self.name} did not answer for {path}: {describe_failure(error)}"
             ) from None
         if response.status_code in (404, 410):
             return None
         if response.status_code != 200:
             raise CannotCheckError(
-                f"{self._name} answered for {path} with status {response.status_code}"
+                f"{self.name} answered for {path} with status {response.status_code}"
             )
         return bytes(response.content)
 
@@ -247,11 +251,11 @@ class ObjectStore:
                 hint="pip install 'anchor-evidence[publish]', and the package of your store (s3fs)",
             ) from None
         scheme = url.partition("://")[0]
+        self.name = f"the {scheme}:// store"
         try:
             self._store, self._prefix = url_to_fs(url)
         except (ImportError, ValueError, TypeError) as error:
             raise UsageError(f"{scheme}:// cannot be used: {error}") from None
-        self._scheme = scheme
 
     def read(self, path: str) -> bytes | None:
         """Return an object's bytes; None where there is none.
@@ -259,7 +263,7 @@ class ObjectStore:
         Raises:
             CannotCheckError: the store fails.
         """
-        with _Foreign(f"{path} could not be read from the {self._scheme}:// store"):
+        with _Foreign(f"{path} could not be read from {self.name}"):
             try:
                 name = f"{self._prefix}/{path}"
                 data = self._store.cat_file(name, start=0, end=MAX_FILE_BYTES + 1)
@@ -274,7 +278,7 @@ class ObjectStore:
             CannotCheckError: the store fails; some of the files may be there.
         """
         objects: dict[str, Any] = {f"{self._prefix}/{path}": data for path, data in files.items()}
-        with _Foreign(f"{next(iter(files))} could not be written to the {self._scheme}:// store"):
+        with _Foreign(f"{next(iter(files))} could not be written to {self.name}"):
             self._store.pipe(objects)
 
 

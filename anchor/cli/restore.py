@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -67,16 +67,18 @@ def command(
     from anchor.pipeline.rebuilding import Remains
     from anchor.pipeline.restoring import restore_project
     from anchor.store.database import lock_place
-    from anchor.store.places import SqliteFile, file_of
+    from anchor.store.places import SqliteFile, file_of, find_moved
 
     output = Output(as_json=as_json)
     config = load_config(config_path or find_config())
+    store = file_of(config.store)
     with ExitStack() as stack:
-        stack.enter_context(lock_place(config.store))
-        is_there = file_of(config.store).path.exists()
+        # Also against writers: what they added after it was read would stay behind.
+        stack.enter_context(lock_place(store))
+        is_there = store.path.exists()
         if is_there and not is_replacing:
             raise ChainGuardError(
-                f"there is a store at {config.store}, and nothing is written over",
+                f"there is a store at {store}, and nothing is written over",
                 hint="--replace moves it aside under another name, after what it holds was taken "
                 "over",
             )
@@ -84,11 +86,13 @@ def command(
         check_chain(config, node)
         check_registry(config, node)
         stores: dict[str, Database] = {}
-        if is_there:
+        # After a crash between two renames, the store is the one that was moved aside.
+        left = store if is_there else find_moved(store)
+        if left is not None:
             try:
-                stores[str(config.store)] = _open_store(stack, config)
+                stores[str(left)] = _open_store(stack, replace(config, store=left))
             except AnchorError as error:
-                output.note(f"the store that is there is not used: {error.message}")
+                output.note(f"the store in {left} is not used: {error.message}")
         if backup is not None:
             backup_place = SqliteFile(backup.resolve())
             stores[str(backup)] = _open_store(stack, replace(config, store=backup_place))
@@ -102,6 +106,8 @@ def command(
         f"{restored.records:,} leaves with their records, {restored.hashes_only:,} as hashes only"
     )
     output.line(f"{restored.waiting:,} pieces of evidence wait for a place in the log")
+    if restored.unreadable:
+        output.line(f"{restored.unreadable:,} more have no readable record left, and stay behind")
     if restored.moved is not None:
         output.line(f"the store that was there is now {restored.moved}")
     then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
@@ -115,6 +121,7 @@ def command(
             "records": restored.records,
             "hashes_only": restored.hashes_only,
             "waiting": restored.waiting,
+            "unreadable": restored.unreadable,
             "moved": None if restored.moved is None else str(restored.moved),
         }
     )
@@ -135,30 +142,33 @@ def _find_leaves(
     from anchor.checkpoint import log_origin, open_checkpoint
     from anchor.pipeline.chainaudit import fetch_head
     from anchor.pipeline.leafsources import (
-        find_published_sizes,
         leaves_of_folder,
         leaves_of_publication,
         leaves_of_store,
     )
-    from anchor.published import CHECKPOINT, open_source
+    from anchor.published import CHECKPOINT, open_source, read_anchors
     from anchor.tilestore import TileFolder
 
     leaves = [leaves_of_store(name, database) for name, database in stores.items()]
     head = fetch_head(config, node, "latest")
-    least = head.anchor.size if head is not None and not is_partial else 0
-    leaves.append(leaves_of_folder(TileFolder(config.tiles), least))
+    size = 0 if head is None else head.anchor.size
+    leaves.append(leaves_of_folder(TileFolder(config.tiles), 0 if is_partial else size))
     if place is None:
         return leaves, frozenset()
     source = open_source(place)
     note = source.read(CHECKPOINT)
     if note is None:
         raise CannotCheckError(
-            f"there is no checkpoint in {place}",
+            f"there is no checkpoint in {source.name}",
             hint="name the folder or URL below which `checkpoint` lies",
         )
     # Its signature says nothing here: the registry judges the leaves.
     checkpoint = open_checkpoint(note, None)
     if checkpoint.origin != log_origin(config.chain_id, config.registry, config.log):
-        raise ChainGuardError(f"what is published in {place} is another log's")
-    leaves.append(leaves_of_publication(place, source, checkpoint.head))
-    return leaves, frozenset(find_published_sizes(source))
+        raise ChainGuardError(f"what is published in {source.name} is another log's")
+    leaves.append(leaves_of_publication(source, checkpoint.head.size, size))
+    sizes: set[int] = set()
+    with suppress(AnchorError):  # a hint only
+        bound = replace(checkpoint.head, size=min(size, checkpoint.head.size))
+        sizes.update(anchored.size for anchored in read_anchors(source, bound))
+    return leaves, frozenset(sizes)

@@ -6,19 +6,24 @@ The old project is only read.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 from anchor.config import Config
-from anchor.durable import sync_folder
 from anchor.errors import AnchorError, ChainGuardError
-from anchor.pipeline.project import Project, create_store, trust_entry, utc_now
+from anchor.pipeline.project import Project, create_store, trust_entry
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.receipts import ReceiptFolder, save_receipt
 from anchor.record import parse_record
 from anchor.store.database import Database
 from anchor.store.evidence import known_identities, load_all, place_waiting
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
-from anchor.store.places import beside, discard, file_of
-from anchor.store.transfer import insert_rows, load_placed_rows, load_rows_after
+from anchor.store.places import beside, discard, file_of, put_in_place
+from anchor.store.transfer import (
+    insert_rows,
+    load_placed_rows,
+    load_rows_after,
+    load_sealing_times,
+)
 from anchor.trust import encode_policy, parse_policy
 from anchor.types import Head, log_number
 
@@ -48,28 +53,28 @@ def build_store(project: Project, config: Config, sealed: SealedHead) -> None:
                 place_waiting(connection, start)
         with project.database.read() as connection:
             heads = load_sealed_heads(connection)
+            times = load_sealing_times(connection)
         with database.write() as connection:
             for item in heads:
                 if item.head.size <= size:
-                    insert_head(connection, item, utc_now())
+                    insert_head(connection, item, times[item.head.size])
         take_new(project, database, sealed.head)
     finally:
         database.close()
-    building.path.replace(store.path)
-    discard(building)
-    sync_folder(store.path.parent)
+    put_in_place(building, store)
 
 
 def take_new(project: Project, database: Database, head: Head) -> int:
     """Let all evidence that has no place up to ``head`` wait; return how much waits in all."""
-    with project.database.read() as connection:
-        rows = load_rows_after(connection, head.size)
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
-        with database.write() as connection:
-            known = known_identities(connection, [row.identity for row in batch])
-            insert_rows(connection, [row for row in batch if row.identity not in known])
-    return len(rows)
+    count = 0
+    with project.database.read() as source:
+        rows = load_rows_after(source, head.size)
+        while batch := list(islice(rows, _BATCH)):
+            with database.write() as connection:
+                known = known_identities(connection, [row.identity for row in batch])
+                insert_rows(connection, [row for row in batch if row.identity not in known])
+            count += len(batch)
+    return count
 
 
 def write_receipts(project: Project, config: Config, head: Head) -> int:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from anchor.errors import AnchorError, CannotCheckError
 from anchor.log import read_leaves
-from anchor.published import Source, anchors_path, parse_anchors, read_tile
+from anchor.published import Source, read_tile
 from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.store.database import Database
-from anchor.store.heads import newest_head
+from anchor.store.heads import load_heads
 from anchor.tiles import Tile, TileReader
 from anchor.tilestore import TileFolder
 from anchor.tree import BLOCK, HASH, RightEdge
-from anchor.types import Head, LogId
+from anchor.types import LogId
 
 # Leaf hashes in memory at a time.
 _CHUNK = 256 * BLOCK
@@ -47,28 +48,44 @@ def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafSource:
     return LeafSource(name=name, size=size, read=read_chunks)
 
 
-def leaves_of_folder(folder: TileFolder, size: int) -> LeafSource:
-    """Return the leaves in a project's own tiles; ``size`` are known to be in the log.
+def leaves_of_folder(folder: TileFolder, least: int) -> LeafSource:
+    """Return the leaves in a project's own tiles, of which there should be ``least``.
 
     There may be more: leaves that were sealed and not anchored yet.
     """
     try:
-        size = max(size, folder.size)
+        size = folder.size
     except AnchorError:
-        pass  # the note of it is damaged; what is known to be in the log is looked for
+        size = 0
+    size = max(size or _count_leaves(folder), least)
     return leaves_of_tiles(f"the tiles in {folder.folder}", size, folder.read)
 
 
-def leaves_of_publication(name: str, source: Source, checkpoint: Head) -> LeafSource:
-    """Return the leaves in a published log."""
-    return leaves_of_tiles(name, checkpoint.size, lambda tile: read_tile(source, tile))
+def _count_leaves(folder: TileFolder) -> int:
+    """Return for how many leaves there are tiles, where the note of it is lost."""
+    widths: dict[int, int] = {}
+    for _, tile in folder.list_tiles():
+        if tile is not None and tile.level == 0:
+            widths[tile.number] = max(tile.width, widths.get(tile.number, 0))
+    size = 0
+    for number in count():
+        size += widths.get(number, 0)
+        if widths.get(number) != BLOCK:
+            break
+    return size
+
+
+def leaves_of_publication(source: Source, size: int, most: int) -> LeafSource:
+    """Return the leaves in a published log of ``size``; beyond ``most`` nobody vouches for them."""
+    tiles = leaves_of_tiles(source.name, size, lambda tile: read_tile(source, tile))
+    return replace(tiles, size=min(size, most))
 
 
 def leaves_of_store(name: str, database: Database) -> LeafSource:
     """Return the leaves in another store."""
     with database.read() as connection:
-        newest = newest_head(connection)
-    size = 0 if newest is None else newest.head.size
+        heads = load_heads(connection)
+    size = heads[-1].size if heads else 0
     return LeafSource(
         name=name, size=size, read=lambda start, end: read_leaves(database, start, end)
     )
@@ -81,33 +98,17 @@ def _read_whole(read: TileReader, tile: Tile) -> bytes:
     return data
 
 
-def compute_edges(source: LeafSource, sizes: Collection[int]) -> dict[int, RightEdge]:
-    """Return the right edge of the log at each of ``sizes``, in one pass.
+def walk_edges(source: LeafSource, sizes: Collection[int]) -> Iterator[RightEdge]:
+    """Yield the right edge of the log at each of ``sizes``, smallest first, in one pass.
 
     Raises:
         AnchorError: a leaf cannot be read.
     """
-    edges: dict[int, RightEdge] = {}
     edge = RightEdge()
     for size in sorted(size for size in sizes if 0 < size <= source.size):
         for leaves in source.read(edge.size, size):
             edge.extend(leaves)
-        edges[size] = RightEdge(edge.size, edge.nodes)
-    return edges
-
-
-def find_published_sizes(source: Source) -> set[int]:
-    """Return the sizes in a published list of anchors, as a hint: what is wrong in it is left."""
-    sizes: set[int] = set()
-    number = 0
-    while (data := source.read(anchors_path(number))) is not None:
-        try:
-            part = parse_anchors(data, after=max(sizes, default=0), what=anchors_path(number))
-        except AnchorError:
-            break
-        sizes.update(head.size for head in part)
-        number += 1
-    return sizes
+        yield RightEdge(edge.size, edge.nodes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

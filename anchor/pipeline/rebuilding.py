@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
-from anchor.chain.node import Node
+from anchor.chain.node import Node, TransactionReceipt
 from anchor.config import Config
 from anchor.errors import AnchorError
 from anchor.filenames import RECEIPT_SUFFIX
@@ -32,12 +33,17 @@ from anchor.store.heads import (
     load_heads,
     save_anchor,
 )
+from anchor.store.incidents import insert_incident_row, load_incident_rows
 from anchor.store.journal import AttemptRow, SlotRow, load_attempt_rows, load_slot_rows
 from anchor.store.transfer import (
     EvidenceRow,
+    SlotKey,
     insert_attempt_row,
+    insert_keys,
     insert_rows,
     insert_slot_row,
+    load_costs,
+    load_keys,
     load_placed_rows,
     load_rows_after,
     load_sealing_times,
@@ -68,13 +74,18 @@ def fill_store(
     anchored: list[AnchoredHead],
     remains: Remains,
     final: Hash32 | None,
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     """Write everything; return how many leaves have a record, how many have none, and who waits.
+
+    The last number is that of evidence which would wait, had it a record still.
 
     ``final`` is the hash of the final block by which open nonces are settled, if there is one.
     """
     now = utc_now()
-    loose = {row.leaf: row for row in _load_loose(edges, remains.stores)}
+    loose: dict[Hash32, EvidenceRow] = {}
+    for row in _load_loose(edges, remains.stores):
+        if row.leaf not in loose or loose[row.leaf].record is None:
+            loose[row.leaf] = row
     lost = 0
     for leaves, start in _batches(source):
         rows = list(_find_rows(leaves, start, remains, loose, now))
@@ -85,12 +96,18 @@ def fill_store(
             place_waiting(connection, start)
     kept = _insert_heads(database, source, edges, anchored, remains, now)
     _insert_journal(config, node, database, remains, kept, final)
+    _insert_incidents(database, kept, remains.stores)
+    hints = _load_hints(config, remains.stores)
     with database.write() as connection:
         for item in anchored:
-            save_anchor(connection, config.chain_id, _with_hints(config, item, remains.stores))
+            place = (item.head, item.sequence, item.block_number)
+            tx_hash, block_hash = hints.get(place, (None, None))
+            item = replace(item, tx_hash=tx_hash, block_hash=block_hash)
+            save_anchor(connection, config.chain_id, item)
     # What was accepted and has no place in the log waits, so that nothing acknowledged is lost.
-    waiting = _insert_unplaced(database, list(loose.values()))
-    return source.size - lost, lost, waiting
+    waiting, unreadable = _insert_unplaced(database, loose.values())
+    _insert_keys(database, remains.stores)
+    return source.size - lost, lost, waiting, unreadable
 
 
 def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iterator[EvidenceRow]:
@@ -105,10 +122,17 @@ def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iter
                 for head in load_heads(connection)
                 if head.size in edges and edges[head.size].root() == head.root
             ]
-            yield from load_rows_after(connection, max(shared, default=0))
+            yield from map(_check_record, load_rows_after(connection, max(shared, default=0)))
 
 
-def load_slots(store: Database) -> dict[tuple[int, bytes, int], SlotRow]:
+def _check_record(row: EvidenceRow) -> EvidenceRow:
+    """Return a row whose record was damaged without it: another store may have it whole."""
+    if row.record is None or hash_leaf(row.record) == row.leaf:
+        return row
+    return replace(row, record=None)
+
+
+def _load_slots(store: Database) -> dict[SlotKey, SlotRow]:
     """Return a store's reserved nonces by chain, sender and number."""
     with store.read() as connection:
         return {(row.chain_id, row.sender, row.nonce): row for row in load_slot_rows(connection)}
@@ -134,7 +158,11 @@ def _find_rows(
             stored.append(load_placed_rows(connection, start, end))
     for index in range(start, end):
         leaf = Hash32(leaves[(index - start) * HASH :][:HASH])
-        rows = [rows[index] for rows in stored if index in rows and rows[index].leaf == leaf]
+        rows = [
+            _check_record(rows[index])
+            for rows in stored
+            if index in rows and rows[index].leaf == leaf
+        ]
         rows += [loose[leaf]] if leaf in loose else []
         whole = next((row for row in rows if row.record is not None), None)
         if whole is None:
@@ -142,6 +170,9 @@ def _find_rows(
                 _row_of_receipt(path, leaf) for path in remains.receipts.by_index.get(index, ())
             )
             whole = next(filter(None, found), None)
+            if whole is not None and rows:
+                # What a store knows of it is more than a receipt says.
+                whole = replace(rows[0], record=whole.record)
         yield whole or next(iter(rows), None) or _row_of_leaf(index, leaf, now)
 
 
@@ -229,16 +260,18 @@ def _insert_journal(
     final: Hash32 | None,
 ) -> None:
     """Take over what other stores know of our transactions; the chain says how each ended."""
-    slots: dict[tuple[int, bytes, int], SlotRow] = {}
+    slots: dict[SlotKey, SlotRow] = {}
+    costs: dict[SlotKey, Mapping[str, int | None]] = {}
     attempts: dict[Hash32, AttemptRow] = {}
     for store in remains.stores:
-        slots = load_slots(store) | slots
+        slots = _load_slots(store) | slots
         with store.read() as connection:
+            costs = load_costs(connection) | costs
             attempts = {row.tx_hash: row for row in load_attempt_rows(connection)} | attempts
-    signed: dict[tuple[int, bytes, int], list[AttemptRow]] = {}
+    signed: dict[SlotKey, list[AttemptRow]] = {}
     for attempt in attempts.values():
         if attempt.head is None or attempt.head in kept:
-            nonce: tuple[int, bytes, int] = (attempt.chain_id, attempt.sender, attempt.nonce)
+            nonce: SlotKey = (attempt.chain_id, attempt.sender, attempt.nonce)
             signed.setdefault(nonce, []).append(attempt)
     with database.write() as connection:
         for key, slot in slots.items():
@@ -246,46 +279,98 @@ def _insert_journal(
             if not mine:
                 continue  # nothing was signed that could ever be included
             if slot.outcome is None and final is not None:
-                slot = replace(slot, outcome=_settle(config, node, slot, mine, final))
-            insert_slot_row(connection, slot)
+                outcome, costs[key] = _settle(config, node, slot, mine, final)
+                slot = replace(slot, outcome=outcome)
+            insert_slot_row(connection, slot, costs[key])
             for attempt in mine:
                 insert_attempt_row(connection, attempt)
 
 
 def _settle(
     config: Config, node: Node, slot: SlotRow, mine: list[AttemptRow], final: Hash32
-) -> str | None:
-    """Return how an open nonce ended; None while its transactions can still be included."""
+) -> tuple[str | None, Mapping[str, int | None]]:
+    """Return how an open nonce ended, and what it took; None while it can still be used."""
     if node.fetch_nonce(slot.sender, final) <= slot.nonce:
-        return None
+        return None, {}
     for attempt in mine:
         receipt = node.fetch_receipt(attempt.tx_hash)
         if receipt is not None:
-            return "included" if receipt.succeeded else "reverted"
+            outcome = "included" if receipt.succeeded else "reverted"
+            return outcome, _find_cost(node, receipt, attempt)
         # Nodes may have dropped the receipt; the state stays.
         if attempt.head and fetch_anchor(config, node, attempt.head.root, final):
-            return "included"
-    return "foreign"
+            return "included", {}
+    return "foreign", {}
 
 
-def _with_hints(config: Config, item: AnchoredHead, stores: Sequence[Database]) -> AnchoredHead:
-    """Add which transaction it was, where a store knows and the anchor is the same."""
+def _find_cost(
+    node: Node, receipt: TransactionReceipt, attempt: AttemptRow
+) -> Mapping[str, int | None]:
+    block = node.fetch_block(receipt.block_number)
+    if block is None or block.hash != receipt.block_hash:
+        return {}
+    return {
+        "gas_used": receipt.gas_used,
+        # Nobody pays more than was offered, whatever the node says.
+        "gas_price": min(receipt.gas_price or attempt.max_fee, attempt.max_fee),
+        "included_at": block.timestamp,
+    }
+
+
+def _insert_incidents(database: Database, kept: set[Head], stores: Sequence[Database]) -> None:
+    """Take over each incident of a head that is kept; open ones stay the operator's to close."""
+    seen = set()
+    for store in stores:
+        with store.read() as connection:
+            rows = load_incident_rows(connection)
+        with database.write() as connection:
+            for head, row in rows:
+                key = (row["chain_id"], head, row["noticed_at"])
+                if head in kept and key not in seen:
+                    seen.add(key)
+                    insert_incident_row(connection, row)
+
+
+def _load_hints(
+    config: Config, stores: Sequence[Database]
+) -> dict[tuple[Head, int, int], tuple[Hash32 | None, Hash32 | None]]:
+    """Return by head, sequence and block which transaction it was, where a store knows."""
+    hints: dict[tuple[Head, int, int], tuple[Hash32 | None, Hash32 | None]] = {}
     for store in stores:
         with store.read() as connection:
             for known in load_anchors(connection, config.chain_id):
-                same = (known.head, known.sequence, known.block_number)
-                if same == (item.head, item.sequence, item.block_number):
-                    return replace(item, tx_hash=known.tx_hash, block_hash=known.block_hash)
-    return item
+                place = (known.head, known.sequence, known.block_number)
+                hints.setdefault(place, (known.tx_hash, known.block_hash))
+    return hints
 
 
-def _insert_unplaced(database: Database, rows: list[EvidenceRow]) -> int:
-    count = 0
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
+def _insert_unplaced(database: Database, rows: Iterable[EvidenceRow]) -> tuple[int, int]:
+    """Let rows wait that are not there yet; return how many, and how many have no record."""
+    waiting = unreadable = 0
+    rest = iter(rows)
+    while batch := list(islice(rest, _BATCH)):
         with database.write() as connection:
             known = known_identities(connection, [row.identity for row in batch])
-            new = [row for row in batch if row.identity not in known and row.record is not None]
+            new = []
+            for row in batch:
+                if row.identity in known:
+                    continue
+                if row.record is None:
+                    unreadable += 1
+                    continue
+                # Accepted again after the store went back, it is one piece of evidence still.
+                known.add(row.identity)
+                new.append(row)
             insert_rows(connection, new)
-        count += len(new)
-    return count
+        waiting += len(new)
+    return waiting, unreadable
+
+
+def _insert_keys(database: Database, stores: Sequence[Database]) -> None:
+    """Take over the idempotency keys, so that what is submitted again is known again."""
+    for store in stores:
+        with store.read() as connection:
+            found = load_keys(connection)
+            while batch := list(islice(found, _BATCH)):
+                with database.write() as target:
+                    insert_keys(target, batch)

@@ -11,41 +11,44 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
 from anchor.config import Config
-from anchor.durable import sync_folder
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
-    ConfigError,
     MismatchError,
     NodeFaultError,
     NodeUnreachableError,
     NotFinalError,
+    QuorumError,
 )
 from anchor.pipeline.auditing import rebuild_tiles
 from anchor.pipeline.chainaudit import RegistryHead, fetch_anchor, fetch_head
-from anchor.pipeline.leafsources import LeafSource, compute_edges
+from anchor.pipeline.leafsources import LeafSource, walk_edges
 from anchor.pipeline.project import Project, create_store, open_project
-from anchor.pipeline.rebuilding import Remains, fill_store, load_slots
+from anchor.pipeline.rebuilding import Remains, fill_store
 from anchor.registry.keccak import format_address, hash_keccak256
 from anchor.store.database import Database
 from anchor.store.heads import AnchoredHead, load_anchors, load_heads, save_anchor
-from anchor.store.places import beside, discard, file_of
+from anchor.store.journal import load_attempt_rows
+from anchor.store.places import beside, discard, file_of, put_in_place
 from anchor.tree import HASH, RightEdge
-from anchor.types import Anchor, Hash32, Head
+from anchor.types import Address, Anchor, Hash32, Head
 
 _ANCHORED_TOPIC = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,bytes32)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What the new store holds, and where an old one went."""
+    """What the new store holds, and where an old one went.
+
+    ``unreadable`` evidence had no place yet, and no store has its record any more.
+    """
 
     head: Head
     source: str
@@ -53,6 +56,7 @@ class Restored:
     records: int
     hashes_only: int
     waiting: int
+    unreadable: int
     moved: Path | None
 
 
@@ -74,19 +78,21 @@ def restore_project(
         CannotCheckError: nothing that is left leads to the registry's head.
         NotFinalError: a transaction of the project's key is on its way.
     """
+    # Before the head is read: what is included in between is in it.
+    pending = _find_pending(config, node, report)
     head = fetch_head(config, node, "latest")
     if head is None:
         raise ChainGuardError(
             "the registry holds no anchor of this log, so there is nothing to restore from it",
             hint="restore the newest backup of the store, or begin with `anchor init`",
         )
-    _check_pending(config, node, remains.stores)
     wanted = _find_sizes(config, node, head, remains)
     if is_partial:
-        head, source, edges = _choose_part(config, node, head, remains, wanted)
+        head, source, edges = _choose_part(config, node, head, remains, wanted, report)
         report(f"{source.size:,} leaves from {source.name} lead to anchor {head.anchor.sequence}")
     else:
         source, edges = _choose_leaves(head, remains, wanted, report)
+    _check_pending(config, pending, remains.stores, edges)
     anchored = _find_anchors(config, node, head, source, edges, report)
     store = file_of(config.store)
     building = beside(store, ".restoring")
@@ -99,11 +105,7 @@ def restore_project(
         database.close()
     for old in remains.stores:
         old.close()
-    moved = _move_aside(store.path)
-    # A crash here: there is no store, and the next run restores it again, from the moved one, too.
-    building.path.replace(store.path)
-    discard(building)
-    sync_folder(store.path.parent)
+    moved = put_in_place(building, store)
     project = open_project(config)
     try:
         rebuild_tiles(project)
@@ -117,6 +119,7 @@ def restore_project(
         records=counts[0],
         hashes_only=counts[1],
         waiting=counts[2],
+        unreadable=counts[3],
         moved=moved,
     )
 
@@ -164,25 +167,54 @@ def fetch_event_sizes(config: Config, node: Node) -> frozenset[int]:
     return frozenset(sizes)
 
 
-def _check_pending(config: Config, node: Node, stores: Sequence[Database]) -> None:
-    """Refuse while a transaction that the lost store may have sent is on its way."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    """The nonces of the project's key that transactions on their way use."""
+
+    key: Address
+    nonces: range
+
+
+def _find_pending(config: Config, node: Node, report: Callable[[str], None]) -> _Pending | None:
+    """Return what is on its way; None where the key is not known."""
     keystore, key = config.signer.keystore, None
     with suppress(AnchorError):
         if config.signer.ape_account is not None:
             keystore = find_ape_keyfile(config.signer.ape_account)
         key = None if keystore is None else find_keystore_address(keystore)
     if key is None:
-        return
+        report(
+            "the address of the project's key is not known, so it could not be checked whether a "
+            "transaction of the lost store is still on its way"
+        )
+        return None
     used, pending = node.fetch_nonce(key, "latest"), node.fetch_nonce(key, "pending")
-    known = {
-        row.nonce
-        for store in stores
-        for row in load_slots(store).values()
-        if row.sender == key and row.attempts
-    }
-    if any(nonce not in known for nonce in range(used, pending)):
+    return _Pending(key=key, nonces=range(used, pending))
+
+
+def _check_pending(
+    config: Config,
+    pending: _Pending | None,
+    stores: Sequence[Database],
+    edges: dict[int, RightEdge],
+) -> None:
+    """Refuse while a transaction is on its way that the new store's journal will not hold."""
+    if not pending:
+        return
+    kept: set[int] = set()
+    for store in stores:
+        with store.read() as connection:
+            for row in load_attempt_rows(connection):
+                head = row.head
+                is_kept = head is None or (
+                    head.size in edges and edges[head.size].root() == head.root
+                )
+                if (row.chain_id, row.sender) == (config.chain_id, pending.key) and is_kept:
+                    kept.add(row.nonce)
+    if any(nonce not in kept for nonce in pending.nonces):
         raise NotFinalError(
-            f"a transaction of {format_address(key)} that no store here knows is on its way",
+            f"a transaction of {format_address(pending.key)} is on its way that no store here "
+            "knows, or whose head is lost",
             hint="it may anchor a head of this log: run again once it is included",
         )
 
@@ -197,20 +229,29 @@ def _find_sizes(config: Config, node: Node, head: RegistryHead, remains: Remains
 
 
 def _choose_part(
-    config: Config, node: Node, head: RegistryHead, remains: Remains, wanted: set[int]
+    config: Config,
+    node: Node,
+    head: RegistryHead,
+    remains: Remains,
+    wanted: set[int],
+    report: Callable[[str], None],
 ) -> tuple[RegistryHead, LeafSource, dict[int, RightEdge]]:
     """Return the newest anchor to which leaves lead, those leaves, and their right edges."""
     found: list[tuple[RegistryHead, LeafSource, dict[int, RightEdge]]] = []
     for source in remains.leaves:
-        with suppress(AnchorError):
-            edges = compute_edges(source, wanted | {source.size})
-            for size in sorted(edges, reverse=True):
-                anchor = fetch_anchor(config, node, edges[size].root(), "latest")
-                if anchor is not None and anchor.size == size:
-                    part = replace(head, root=edges[size].root(), anchor=anchor)
-                    edges = {other: edge for other, edge in edges.items() if other <= size}
-                    found.append((part, replace(source, size=size), edges))
-                    break
+        edges: dict[int, RightEdge] = {}
+        try:
+            for edge in walk_edges(source, wanted | {source.size}):
+                edges[edge.size] = edge
+        except AnchorError as error:
+            report(f"{source.name}: {error.message}")
+        for size in sorted(edges, reverse=True):
+            anchor = fetch_anchor(config, node, edges[size].root(), "latest")
+            if anchor is not None and anchor.size == size:
+                part = replace(head, root=edges[size].root(), anchor=anchor)
+                edges = {other: edge for other, edge in edges.items() if other <= size}
+                found.append((part, replace(source, size=size), edges))
+                break
     if not found:
         raise CannotCheckError(
             "nothing that is left leads to any of the registry's anchors",
@@ -222,14 +263,17 @@ def _choose_part(
 def _choose_leaves(
     head: RegistryHead, remains: Remains, wanted: set[int], report: Callable[[str], None]
 ) -> tuple[LeafSource, dict[int, RightEdge]]:
-    """Return the longest run of leaves that leads to the registry's head, and its right edges."""
+    """Return the longest run of leaves that leads to the registry's head, and its right edges.
+
+    Of runs of one length the first is taken: the project's own come before what is published.
+    """
     refused: list[str] = []
     for source in sorted(remains.leaves, key=lambda source: source.size, reverse=True):
         if source.size < head.anchor.size:
             refused.append(f"{source.name} has {source.size} leaves")
             continue
         try:
-            edges = compute_edges(source, wanted | {source.size})
+            edges = {edge.size: edge for edge in walk_edges(source, wanted | {source.size})}
         except AnchorError as error:
             refused.append(f"{source.name}: {error.message}")
             continue
@@ -272,7 +316,7 @@ def _find_anchors(
         look(edge)
     if len(found) < head.anchor.sequence:
         report("trying every size between the anchors that are known")
-        for edge in _missing_edges(source, head, found):
+        for edge in _missing_edges(source, head, found, edges):
             look(edge)
             if len(found) == head.anchor.sequence:
                 break
@@ -285,13 +329,20 @@ def _find_anchors(
     final = _fetch_final_hash(config, node)
     anchored = []
     for item, anchor in found.values():
-        settled = None if final is None else fetch_anchor(config, node, item.root, final)
+        settled = None
+        if final is not None:
+            read = partial(fetch_anchor, config, root=item.root, block=final)
+            with suppress(QuorumError):  # then it is final when the nodes agree
+                settled = node.confirm(read)
         anchored.append(replace(_reversible(item, settled or anchor), final=settled is not None))
     return anchored
 
 
 def _missing_edges(
-    source: LeafSource, head: RegistryHead, found: dict[int, tuple[Head, Anchor]]
+    source: LeafSource,
+    head: RegistryHead,
+    found: dict[int, tuple[Head, Anchor]],
+    edges: dict[int, RightEdge],
 ) -> Iterator[RightEdge]:
     """Yield the right edge at each size at which an anchor that is not found yet can be."""
     bounds = {0: 0} | {number: item.size for number, (item, _) in found.items()}
@@ -299,9 +350,8 @@ def _missing_edges(
         after = min((other for other in bounds if other > number), default=head.anchor.sequence)
         if after == number + 1:
             continue
-        edge = RightEdge()
-        for leaves in source.read(0, bounds[number]):
-            edge.extend(leaves)
+        known = edges.get(bounds[number], RightEdge())
+        edge = RightEdge(known.size, known.nodes)
         for leaves in source.read(bounds[number], bounds[after] - 1):
             for at in range(0, len(leaves), HASH):
                 edge.extend(leaves[at : at + HASH])
@@ -327,18 +377,3 @@ def _fetch_final_hash(config: Config, node: Node) -> Hash32 | None:
         raise
     except CannotCheckError:
         return None
-
-
-def _move_aside(store: Path) -> Path | None:
-    """Rename the store that is there, with the files SQLite keeps beside it.
-
-    A write-ahead log that belongs to another file must never lie beside the new store.
-    """
-    name = f"{store.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-    moved = store.with_name(name)
-    if moved.exists():
-        raise ConfigError(f"{moved} exists already", hint="run again")
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            store.with_name(store.name + suffix).replace(moved.with_name(name + suffix))
-    return moved if moved.exists() else None

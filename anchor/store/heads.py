@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, literal_column, select, update
 
+from anchor.errors import ChainGuardError
 from anchor.store.schema import anchors, heads
-from anchor.tree import RightEdge
+from anchor.tree import HASH, RightEdge
 from anchor.types import MAX_LOG_SIZE, ChainId, Hash32, Head
 
 
@@ -50,7 +51,11 @@ def insert_head(connection: Connection, sealed: SealedHead, sealed_at: str) -> N
 
 
 def newest_head(connection: Connection) -> SealedHead | None:
-    """Return the log's newest head, or None for a log without leaves."""
+    """Return the log's newest head, or None for a log without leaves.
+
+    Raises:
+        ChainGuardError: its right edge is damaged.
+    """
     row = connection.execute(select(heads).order_by(heads.c.size.desc()).limit(1)).one_or_none()
     return None if row is None else _parse_head(row)
 
@@ -75,7 +80,14 @@ def load_heads(connection: Connection) -> list[Head]:
 
 def _parse_head(row: Row[Any]) -> SealedHead:
     edge = row.right_edge
-    nodes = [Hash32(edge[start : start + 32]) for start in range(0, len(edge), 32)]
+    if len(edge) != row.size.bit_count() * HASH:
+        raise ChainGuardError(
+            f"the right edge stored with the head of size {row.size} has {len(edge)} bytes instead "
+            f"of {row.size.bit_count() * HASH}",
+            hint="it was damaged or altered: `anchor restore --replace` makes it again; nothing "
+            "was sealed",
+        )
+    nodes = [Hash32(edge[start : start + HASH]) for start in range(0, len(edge), HASH)]
     return SealedHead(
         head=Head(root=Hash32(row.root), size=row.size), right_edge=RightEdge(row.size, nodes)
     )

@@ -5,7 +5,9 @@ While one is open, nothing is sealed, sent or issued; only the operator closes i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -110,3 +112,25 @@ def accept_incidents(connection: Connection, chain_id: ChainId, at: str) -> int:
         .values(accepted_at=at)
     )
     return len(found)
+
+
+def load_incident_rows(connection: Connection) -> list[tuple[Head, Mapping[str, Any]]]:
+    """Return every incident, open or closed, as it is stored but for its number, with its head."""
+    columns = [column for column in incidents.c if column is not incidents.c.id]
+    rows = connection.execute(
+        select(*columns, heads.c.root)
+        .join(heads, heads.c.size == incidents.c.head_size)
+        .order_by(incidents.c.id)
+    )
+    return [
+        (
+            Head(root=Hash32(row.root), size=row.head_size),
+            {column.name: row._mapping[column] for column in columns},
+        )
+        for row in rows
+    ]
+
+
+def insert_incident_row(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Insert an incident as another store noted it; its head is there."""
+    connection.execute(insert(incidents).values(**row))

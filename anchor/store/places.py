@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import glob
+import os
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from anchor.errors import ConfigError
+from anchor.durable import sync_folder
+from anchor.errors import ConfigError, StorageError
 
 _SCHEMES = ("postgresql", "postgres")
+_MOVED = ".before-restore-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,51 @@ def discard(place: SqliteFile) -> None:
     """Remove what a crash, or the making itself, left of a store that was being made."""
     for suffix in ("", "-wal", "-shm", "-turn.lock"):
         place.path.with_name(place.path.name + suffix).unlink(missing_ok=True)
+
+
+def put_in_place(built: SqliteFile, place: SqliteFile) -> Path | None:
+    """Let a store that was made and closed be the one at ``place``; return where the old one went.
+
+    Raises:
+        StorageError: it is not whole in its one file; nothing was replaced.
+        ConfigError: the old one's new name is taken.
+    """
+    log = built.path.with_name(built.path.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        # Closing copies it into the file and removes it; a full disk keeps SQLite from that.
+        raise StorageError(
+            f"the new store {built} could not be finished: SQLite left a write-ahead log beside it",
+            hint="see to the disk (`df`, `dmesg`), then run the same again; nothing was replaced",
+        )
+    with built.path.open("rb") as file:
+        os.fsync(file.fileno())
+    moved = _move_aside(place.path)
+    # A crash here: there is no store, and the one that was moved aside is whole.
+    built.path.replace(place.path)
+    discard(built)
+    sync_folder(place.path.parent)
+    return moved
+
+
+def find_moved(place: SqliteFile) -> SqliteFile | None:
+    """Return the newest store that was moved aside from ``place``."""
+    found = place.path.parent.glob(f"{glob.escape(place.path.name + _MOVED)}*Z")
+    newest = max(found, default=None)
+    return None if newest is None else SqliteFile(newest)
+
+
+def _move_aside(store: Path) -> Path | None:
+    """Rename the store that is there, with the files SQLite keeps beside it.
+
+    A write-ahead log that belongs to another file must never lie beside the new store.
+    """
+    moved = store.with_name(f"{store.name}{_MOVED}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    if moved.exists():
+        raise ConfigError(f"{moved} exists already", hint="run again")
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            store.with_name(store.name + suffix).replace(moved.with_name(moved.name + suffix))
+    return moved if moved.exists() else None
 
 
 def beside(place: SqliteFile, suffix: str) -> SqliteFile:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select
+from sqlalchemy import Connection, Row, Select, exists, func, insert, literal, or_, select
 
 from anchor.store.journal import AttemptRow, SlotRow
-from anchor.store.schema import attempts, evidence, heads, positions, slots, waiting
+from anchor.store.schema import (
+    Bytes,
+    attempts,
+    evidence,
+    heads,
+    keys,
+    positions,
+    slots,
+    waiting,
+)
 from anchor.types import Hash32
+
+SlotKey: TypeAlias = tuple[int, bytes, int]
+"""A nonce: chain, sender and number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +46,8 @@ def load_placed_rows(connection: Connection, start: int, end: int) -> dict[int, 
     return {row.leaf_index: _parse_row(row) for row in rows}
 
 
-def load_rows_after(connection: Connection, size: int) -> list[EvidenceRow]:
-    """Return the evidence without a place among the first ``size``.
+def load_rows_after(connection: Connection, size: int) -> Iterator[EvidenceRow]:
+    """Yield the evidence without a place among the first ``size``.
 
     What has a place comes in the log's order, then what waits in its own.
     """
@@ -43,8 +55,9 @@ def load_rows_after(connection: Connection, size: int) -> list[EvidenceRow]:
         _select_evidence()
         .where(or_(positions.c.leaf_index.is_(None), positions.c.leaf_index >= size))
         .order_by(positions.c.leaf_index.is_(None), positions.c.leaf_index, evidence.c.id)
+        .execution_options(yield_per=1_000)
     )
-    return [_parse_row(row) for row in rows]
+    return map(_parse_row, rows)
 
 
 def insert_rows(connection: Connection, rows: Sequence[EvidenceRow]) -> None:
@@ -83,8 +96,20 @@ def load_sealing_times(connection: Connection) -> dict[int, str]:
     }
 
 
-def insert_slot_row(connection: Connection, row: SlotRow) -> None:
-    """Insert a nonce as another store noted it."""
+def load_costs(connection: Connection) -> dict[SlotKey, Mapping[str, int | None]]:
+    """Return what each nonce's transaction took, as it is stored."""
+    return {
+        (row.chain_id, row.sender, row.nonce): {
+            "gas_used": row.gas_used,
+            "gas_price": row.gas_price,
+            "included_at": row.included_at,
+        }
+        for row in connection.execute(select(slots))
+    }
+
+
+def insert_slot_row(connection: Connection, row: SlotRow, cost: Mapping[str, int | None]) -> None:
+    """Insert a nonce as another store noted it, and what it took."""
     connection.execute(
         insert(slots).values(
             chain_id=row.chain_id,
@@ -92,6 +117,7 @@ def insert_slot_row(connection: Connection, row: SlotRow) -> None:
             nonce=row.nonce,
             reserved_at=row.reserved_at,
             outcome=row.outcome,
+            **cost,
         )
     )
 
@@ -111,6 +137,31 @@ def insert_attempt_row(connection: Connection, row: AttemptRow) -> None:
             signed_at=row.signed_at,
         )
     )
+
+
+def load_keys(connection: Connection) -> Iterator[tuple[bytes, bytes]]:
+    """Yield every idempotency key with the identity of its evidence."""
+    rows = connection.execute(
+        select(keys.c.key, evidence.c.identity)
+        .join(evidence, evidence.c.id == keys.c.evidence_id)
+        .execution_options(yield_per=1_000)
+    )
+    for row in rows:
+        yield row.key, row.identity
+
+
+def insert_keys(connection: Connection, found: Sequence[tuple[bytes, bytes]]) -> None:
+    """Insert those keys that are new and whose evidence is there."""
+    for key, identity in found:
+        is_known = exists().where(keys.c.key == key)
+        connection.execute(
+            insert(keys).from_select(
+                ["key", "evidence_id"],
+                select(literal(key, Bytes), evidence.c.id).where(
+                    evidence.c.identity == identity, ~is_known
+                ),
+            )
+        )
 
 
 def _select_evidence() -> Select[Any]:

@@ -13,37 +13,14 @@ from pathlib import Path
 import pytest
 from support.command import snapshot
 from support.crashes import crashing
+from support.disasters import anchor_final, back_up, check_log_goes_on, lose_store, put_back
 from support.nodes import _post, ask, send, serve, stop_the_clock
-from support.projects import Site, reading
+from support.projects import Site
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.filenames import RECEIPT_SUFFIX
-from anchor.pipeline.anchoring import refresh_anchors
-from anchor.pipeline.auditing import audit_project
-from anchor.pipeline.chainaudit import audit_chain
-from anchor.store.heads import load_anchors
 
 MakeSite = Callable[..., Site]
-
-
-def back_up(site: Site, place: Path) -> Path:
-    """Copy the store as its documentation says."""
-    with (
-        closing(sqlite3.connect(site.folder / "anchor.db")) as store,
-        closing(sqlite3.connect(place)) as copy,
-    ):
-        store.backup(copy)
-    return place
-
-
-def lose_store(site: Site) -> None:
-    for path in site.folder.glob("anchor.db*"):
-        path.unlink()
-
-
-def put_back(site: Site, backup: Path) -> None:
-    lose_store(site)
-    shutil.copy(backup, site.folder / "anchor.db")
 
 
 @pytest.fixture(scope="module")
@@ -51,33 +28,6 @@ def anvil(anvil_path: Path) -> Iterator[Devnet]:
     """An anvil of these tests, whose blocks need not be waited for."""
     with open_devnet(anvil=anvil_path) as node:
         yield node
-
-
-def anchor_final(site: Site, *names: str) -> None:
-    """Take in evidence of these names and anchor it until it is final."""
-    for name in names:
-        site.add(name, name.encode())
-    site.anchor()
-    ask(site.url, "anvil_mine", "0x4")
-    with site.open() as project, reading(site.url) as node:
-        refresh_anchors(project, node)
-        with project.database.read() as connection:
-            assert all(anchor.final for anchor in load_anchors(connection, project.config.chain_id))
-
-
-def check_log_goes_on(site: Site, name: str) -> None:
-    """Anchor one more piece of evidence, and see that nothing is amiss."""
-    site.run("audit").expect(0, "nothing is amiss")
-    before = site.anchors_on_chain()
-    anchor_final(site, name)
-    anchors = site.anchors_on_chain()
-    assert anchors[:-1] == before
-    assert [sequence for _, sequence in anchors] == list(range(1, len(anchors) + 1))
-    assert site.head_on_chain() == site.heads()[-1][1]
-    with site.open() as project, reading(site.url) as node:
-        assert audit_project(project).breaches == audit_chain(project, node).breaches == ()
-    site.run("prove", name).expect(0)
-    site.run("verify", name).expect(0)
 
 
 @contextmanager
@@ -263,9 +213,9 @@ def test_a_store_that_was_copied_without_its_write_ahead_log(site: Site, tmp_pat
 
 
 EFFECTS = [
-    ("before", "anchor.pipeline.restoring", "-", "_move_aside"),
-    ("after", "anchor.pipeline.restoring", "-", "_move_aside"),
-    ("after", "anchor.pipeline.restoring", "-", "sync_folder"),
+    ("before", "anchor.store.places", "-", "_move_aside"),
+    ("after", "anchor.store.places", "-", "_move_aside"),
+    ("after", "anchor.store.places", "-", "sync_folder"),
     ("before", "anchor.pipeline.rebuilding", "-", "_insert_heads"),
 ]
 QUICK = [EFFECTS[1]]
@@ -290,11 +240,7 @@ def test_a_kill_while_restoring_loses_nothing(
     put_back(site, backup)
     command = crashing(*crash, "1")
     site.run("restore", "--replace", command=command, killed=True)
-    again = ["restore", "--replace"]
-    moved = sorted(site.folder.glob("anchor.db.before-restore-*"))
-    if moved:
-        again += ["--backup", str(moved[0])]
-    site.run(*again).expect(0)
+    site.run("restore", "--replace").expect(0)
     assert site.rows("SELECT count(*) FROM evidence WHERE record IS NOT NULL") == [(1,)]
     assert not list(site.folder.glob("*.restoring*"))
     check_log_goes_on(site, "c")

@@ -1,0 +1,297 @@
+"""What restore takes, from where, and what of a store it keeps: each source may be bad."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.chaos import loses_response, open_proxy, passes
+from support.disasters import anchor_final, back_up, check_log_goes_on, lose_store, put_back
+from support.nodes import ask, stop_the_clock
+from support.projects import Site
+
+from anchor.chain.devnet import Devnet, open_devnet
+from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.cli import restore
+from anchor.digest import digest_bytes
+from anchor.errors import ChainGuardError, StorageError, StoreBusyError
+from anchor.merkle import hash_leaf
+from anchor.notes import generate_key
+from anchor.pipeline import restoring
+from anchor.pipeline.acceptance import Submission, accept, accept_once
+from anchor.tree import Tree
+from anchor.types import Head
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture(scope="module")
+def anvil(anvil_path: Path) -> Iterator[Devnet]:
+    """An anvil of these tests, whose blocks need not be waited for."""
+    with open_devnet(anvil=anvil_path) as node:
+        yield node
+
+
+def sql(site: Site, *statements: str) -> None:
+    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def submission(name: str) -> Submission:
+    return Submission(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
+
+
+def lose_tiles(site: Site) -> None:
+    shutil.rmtree(site.folder / "tiles")
+
+
+def restore_here(site: Site, **options: Any) -> None:
+    """Run ``anchor restore --replace`` in this process."""
+    restore.command(is_replacing=True, config_path=site.folder / "anchor.toml", **options)
+
+
+def forge_leaf(place: Path) -> None:
+    """Append a leaf to what is published, under a checkpoint of somebody else's key."""
+    origin = open_checkpoint((place / "checkpoint").read_bytes(), None).origin
+    (tile,) = (place / "tile/0/000.p").iterdir()
+    leaves = tile.read_bytes() + b"\x66" * 32
+    size = len(leaves) // 32
+    tile.with_name(str(size)).write_bytes(leaves)
+    tile.unlink()
+    head = Head(root=Tree(leaves).root(size), size=size)
+    note = sign_checkpoint(Checkpoint(origin=origin, head=head), generate_key(origin))
+    (place / "checkpoint").write_bytes(note)
+
+
+def test_of_a_publication_no_leaf_is_taken_that_the_registry_does_not_vouch_for(
+    site: Site, tmp_path: Path
+) -> None:
+    place = tmp_path / "published"
+    anchor_final(site, "a", "b")
+    site.run("export-log", place).expect(0)
+    forge_leaf(place)
+    lose_store(site)
+    shown = site.run("restore", place, "--json").expect(0).document
+    assert (shown["size"], shown["source"]) == (2, f"the tiles in {site.folder / 'tiles'}")
+    lose_store(site)
+    lose_tiles(site)
+    shown = site.run("restore", place, "--json").expect(0).document
+    assert (shown["size"], shown["source"]) == (2, str(place))
+    check_log_goes_on(site, "c")
+
+
+def test_nothing_is_accepted_into_a_store_that_was_moved_aside(site: Site) -> None:
+    anchor_final(site, "a")
+    with site.open() as project:
+        site.run("restore", "--replace").expect(0)
+        for use in (
+            lambda: accept(project, [submission("b")]),
+            lambda: project.database.hold_lease().__enter__(),
+            project.database.is_leased,
+        ):
+            with pytest.raises(ChainGuardError, match="replaced while this process had it open"):
+                use()
+    (moved,) = site.folder.glob("anchor.db.before-restore-*[0-9]Z")
+    with closing(sqlite3.connect(moved)) as connection:
+        assert connection.execute("SELECT count(*) FROM evidence").fetchone() == (1,)
+    check_log_goes_on(site, "b")
+
+
+def test_writers_wait_while_restore_takes_over_what_a_store_holds(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was added after it was read would stay behind in the store that is moved aside."""
+    anchor_final(site, "a")
+    monkeypatch.setattr("anchor.store.sqlite._BUSY_TIMEOUT_MS", 50)
+    fill = restoring.fill_store
+
+    def fill_while_others_add(*arguments: Any) -> Any:
+        with pytest.raises(StoreBusyError, match="locked by another process"):
+            site.add("b", b"b")
+        return fill(*arguments)
+
+    monkeypatch.setattr(restoring, "fill_store", fill_while_others_add)
+    restore_here(site)
+    check_log_goes_on(site, "b")
+
+
+@pytest.mark.fault(
+    "F13",
+    how="the write-ahead log cannot be copied into the new store while it is closed",
+    then="restore ends with 33 and replaces nothing; the next one finishes",
+)
+def test_a_new_store_that_is_not_whole_in_its_file_replaces_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchor_final(site, "a", "b")
+    fill = restoring.fill_store
+    readers: list[sqlite3.Connection] = []
+
+    def fill_and_look(*arguments: Any) -> Any:
+        counts = fill(*arguments)
+        readers.append(sqlite3.connect(site.folder / "anchor.db.restoring"))
+        readers[0].execute("BEGIN")
+        readers[0].execute("SELECT count(*) FROM evidence").fetchall()
+        return counts
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, "fill_store", fill_and_look)
+        with pytest.raises(StorageError, match="could not be finished"):
+            restore_here(site)
+    readers[0].close()
+    assert not list(site.folder.glob("anchor.db.before-restore-*"))
+    assert site.rows("SELECT count(*) FROM evidence WHERE record IS NOT NULL") == [(2,)]
+    restore_here(site)
+    assert not list(site.folder.glob("*.restoring*"))
+    check_log_goes_on(site, "c")
+
+
+# Leaves that lead to an earlier anchor only
+
+
+def test_a_partial_restore_takes_what_lies_before_a_leaf_that_cannot_be_read(site: Site) -> None:
+    with site.open() as project:
+        accept(project, [submission(str(number)) for number in range(256)])
+    anchor_final(site)
+    anchor_final(site, "z")
+    lose_store(site)
+    (site.folder / "tiles/tile/0/001.p/1").write_bytes(b"short")
+    site.run("restore").refused(20, "anchor restore --partial")
+    shown = site.run("restore", "--partial", "--json").expect(0).document
+    assert (shown["size"], shown["anchors"]) == (256, 1)
+
+
+def test_a_partial_restore_takes_tiles_whose_note_of_the_size_is_lost(
+    site: Site, tmp_path: Path
+) -> None:
+    anchor_final(site, "a", "b", "c")
+    shutil.copytree(site.folder / "tiles", tmp_path / "tiles")
+    anchor_final(site, "d")
+    lose_store(site)
+    lose_tiles(site)
+    shutil.copytree(tmp_path / "tiles", site.folder / "tiles")
+    (site.folder / "tiles/size").unlink()
+    shown = site.run("restore", "--partial", "--json").expect(0).document
+    assert (shown["size"], shown["anchors"]) == (3, 1)
+
+
+@pytest.mark.fault(
+    "E11",
+    how="the node goes away while a partial restore looks for the anchor that leaves lead to",
+    then="exit code 20 for the node, and no word of missing leaves; nothing is written",
+)
+def test_a_node_that_goes_away_is_not_taken_for_missing_leaves(site: Site, anvil: Devnet) -> None:
+    anchor_final(site, "a")
+    lose_store(site)
+    with open_proxy(anvil) as (proxy, url):
+        # The head is read twice before: by itself, and for how far a publication is believed.
+        proxy.on("eth_getStorageAt", *[passes] * 4, *[loses_response] * 20)
+        ran = site.run("restore", "--partial", env={"ANCHOR_CHAIN__RPC": url})
+    ran.refused(20, "cannot be reached")
+    assert "nothing that is left" not in ran.err
+    assert not (site.folder / "anchor.db").exists()
+
+
+# What is kept of a store
+
+
+def test_of_two_stores_the_one_gives_a_record_whose_record_is_whole(
+    site: Site, tmp_path: Path
+) -> None:
+    anchor_final(site, "a")
+    site.add("w", b"w")
+    backup = back_up(site, tmp_path / "backup.db")
+    sql(site, "UPDATE evidence SET record = x'7b7d'")
+    shown = site.run("restore", "--replace", "--backup", backup, "--json").expect(0).document
+    assert (shown["records"], shown["hashes_only"], shown["waiting"]) == (1, 0, 1)
+    for leaf, record in site.rows("SELECT leaf, record FROM evidence"):
+        assert hash_leaf(record) == leaf
+    check_log_goes_on(site, "b")
+
+
+def test_what_both_stores_let_wait_is_the_current_ones(site: Site, tmp_path: Path) -> None:
+    """The same file was accepted twice, with another salt: once before the store went back."""
+    anchor_final(site, "a")
+    old = back_up(site, tmp_path / "old.db")
+    site.add("w", b"w")
+    lost = back_up(site, tmp_path / "lost.db")
+    put_back(site, old)
+    site.add("w", b"w")
+    (leaf,) = site.rows("SELECT evidence.leaf FROM waiting JOIN evidence ON id = evidence_id")
+    shown = site.run("restore", "--replace", "--backup", lost, "--json").expect(0).document
+    assert shown["waiting"] == 1
+    query = "SELECT evidence.leaf FROM waiting JOIN evidence ON id = evidence_id"
+    assert site.rows(query) == [leaf]
+    check_log_goes_on(site, "b")
+
+
+def test_costs_incidents_and_idempotency_keys_are_kept(site: Site) -> None:
+    with site.open() as project:
+        accept_once(project, submission("a"), key="placed")
+    anchor_final(site)
+    with site.open() as project:
+        accept_once(project, submission("b"), key="waiting")
+    sql(
+        site,
+        "INSERT INTO incidents (chain_id, head_size, noticed_at, sequence, block_number, timestamp,"
+        " accepted_at) SELECT chain_id, 1, 'then', 1, 7, 9, 'later' FROM project",
+    )
+    queries = [
+        "SELECT * FROM slots ORDER BY nonce",
+        "SELECT * FROM incidents",
+        "SELECT key, identity FROM keys JOIN evidence ON id = evidence_id ORDER BY key",
+    ]
+    before = [site.rows(query) for query in queries]
+    assert before[0][-1][-1] and before[1] and len(before[2]) == 2
+    site.run("restore", "--replace").expect(0)
+    assert [site.rows(query) for query in queries] == before
+    with site.open() as project:
+        for name, key in (("a", "placed"), ("b", "waiting")):
+            assert not accept_once(project, submission(name), key=key).is_new
+
+
+def test_without_a_key_what_is_on_its_way_is_not_known_and_that_is_said(site: Site) -> None:
+    anchor_final(site, "a")
+    lose_store(site)
+    (site.folder / "devnet-key.json").rename(site.folder / "away.json")
+    site.run("restore").expect(0, "could not be checked", "on its way")
+
+
+def test_a_stored_transaction_whose_head_cannot_be_kept_is_waited_for(
+    make: MakeSite, own_anvil: Devnet, tmp_path: Path
+) -> None:
+    """The store knows it, but the leaves up to its head are lost, so nothing would resume it."""
+    site = make(own_anvil)
+    place = tmp_path / "published"
+    anchor_final(site, "a")
+    site.run("export-log", place).expect(0)
+    stop_the_clock(site.url)
+    ask(site.url, "evm_setAutomine", False)
+    site.edit("wait_seconds = 600", "wait_seconds = 1")
+    site.add("b", b"b")
+    site.run("run", "--once").refused(21)
+    sql(site, "DELETE FROM positions WHERE leaf_index = 1")
+    lose_tiles(site)
+    site.run("restore", place, "--replace").refused(21, "is on its way", "once it is included")
+    assert not list(site.folder.glob("anchor.db.before-restore-*"))
+
+
+@pytest.mark.parametrize("spoil", ["empty", "unreadable"])
+def test_a_published_list_of_anchors_is_a_hint_only(site: Site, tmp_path: Path, spoil: str) -> None:
+    place = tmp_path / "published"
+    anchor_final(site, "a", "b")
+    site.run("export-log", place).expect(0)
+    (place / "anchors/000").unlink()
+    if spoil == "empty":
+        (place / "anchors/000").touch()
+    else:
+        (place / "anchors/000").mkdir()
+    lose_store(site)
+    lose_tiles(site)
+    site.run("restore", place).expect(0, "2 leaves")
