@@ -114,7 +114,8 @@ def _insert_into_postgresql(connection: Connection, items: Sequence[NewEvidence]
     if not items:
         return 0
     if len(items) < _WORTH_A_COPY:
-        fresh = insert_or_not(evidence).on_conflict_do_nothing().returning(evidence.c.id)
+        unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
+        fresh = unless_known.returning(evidence.c.id)
         found = connection.execute(fresh, [item._asdict() for item in items]).scalars().all()
         if found:
             connection.execute(insert(waiting), [{"evidence_id": id} for id in sorted(found)])

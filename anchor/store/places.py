@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -9,7 +10,13 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from anchor.errors import ConfigError
 
-_SCHEMES = ("postgresql", "postgres")
+# One spelling of each URL, so that two readers never take another part of it for the password.
+_CHARACTERS = r"[A-Za-z0-9._~!$&'()*+,;=%-]*"
+_POSTGRES_URL = re.compile(
+    rf"postgres(?:ql)?://(?:{_CHARACTERS}(?::(?P<password>{_CHARACTERS}))?@)?"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*)(?::[0-9]{1,5})?"
+    r"(?:/[A-Za-z0-9._~%+-]*)?(?:\?[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +80,29 @@ def parse_place(text: str, folder: Path) -> StorePlace:
     Raises:
         ConfigError: a URL of another kind of database.
     """
-    scheme, separator, _ = text.partition("://")
+    scheme, separator, rest = text.partition("://")
     if not separator:
         return SqliteFile(folder / text)
-    if scheme not in _SCHEMES:
+    if scheme not in ("postgresql", "postgres"):
         raise ConfigError(
             f"there is no store of the kind {scheme!r}",
             hint="name a file for SQLite, or postgresql://user@host/database",
         )
-    try:
-        _ = urlsplit(text).port
-    except ValueError as error:
-        raise ConfigError(f"the store's URL is malformed: {error}") from None
-    return PostgresDatabase("postgresql" + text[len(scheme) :])
+    if _POSTGRES_URL.fullmatch(text) is None:  # and nothing of it is quoted: it may be a password
+        raise ConfigError(
+            "the store's URL is not spelled postgresql://user:password@host:port/database",
+            hint="write whatever is not a letter, a digit or one of -._~ as % and its hex digits",
+        )
+    return PostgresDatabase(f"postgresql://{rest}")
 
 
 def holds_password(text: str) -> bool:
     """Say whether a configured ``store`` holds a password."""
-    if "://" not in text:
-        return False
-    parts = urlsplit(text)
-    return bool(parts.password) or any("password" in name.lower() for name, _ in _query(parts))
+    found = _POSTGRES_URL.fullmatch(text)
+    if found is None:
+        return False  # a file, or what `parse_place` refuses
+    query = _query(urlsplit(text))
+    return bool(found["password"]) or any("password" in name.lower() for name, _ in query)
 
 
 def _query(parts: SplitResult) -> list[tuple[str, str]]:
