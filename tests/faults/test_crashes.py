@@ -222,7 +222,7 @@ def test_a_daemon_whose_work_dies_is_no_daemon_that_lives(log: Site, tmp_path: P
 
 @pytest.mark.fault(
     "A15",
-    how="the node falls silent at each question of a look at three reversible anchors, in turn",
+    how="the node falls silent at each storage question of a look at three anchors, in turn",
     then="the next look sees all three; none is skipped",
 )
 def test_an_error_half_way_through_several_anchors_skips_none(
