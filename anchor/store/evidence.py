@@ -27,7 +27,7 @@ from sqlalchemy.exc import IntegrityError
 
 from anchor.digest import Digests
 from anchor.errors import StoreBusyError, UsageError
-from anchor.store.schema import evidence, keys, positions, waiting
+from anchor.store.schema import Bytes, evidence, keys, positions, waiting
 from anchor.types import Hash32
 
 # SQLite binds at most 32,766 variables; a lookup of this many identities stays far below.
@@ -130,8 +130,8 @@ def _insert_into_postgresql(connection: Connection, items: Sequence[NewEvidence]
 
 def insert_once(
     connection: Connection, item: NewEvidence, key: bytes | None
-) -> tuple[StoredEvidence, bool]:
-    """Insert ``item`` unless it is there; return the row, and whether it is new.
+) -> tuple[NewEvidence | StoredEvidence, bool]:
+    """Insert ``item`` unless it is there; return what is there, and whether it is new.
 
     ``key`` is the hash of an idempotency key, under which only this very item may be submitted.
 
@@ -147,16 +147,17 @@ def insert_once(
                 "other evidence was submitted with this idempotency key",
                 hint="give each submission a key of its own, and repeat it only as it was",
             )
-    is_new = insert_evidence(connection, [item]) > 0
-    stored = next(_load(connection, evidence.c.identity == item.identity))
-    if is_new and key is not None:
-        _insert_key(connection, key, stored.id)
-    return stored, is_new
+    if insert_evidence(connection, [item]) == 0:
+        return next(_load(connection, evidence.c.identity == item.identity)), False
+    if key is not None:
+        _insert_key(connection, key, item.identity)
+    return item, True
 
 
-def _insert_key(connection: Connection, key: bytes, evidence_id: int) -> None:
+def _insert_key(connection: Connection, key: bytes, identity: bytes) -> None:
+    inserted = select(literal(key, Bytes), evidence.c.id).where(evidence.c.identity == identity)
     try:
-        connection.execute(insert(keys).values(key=key, evidence_id=evidence_id))
+        connection.execute(insert(keys).from_select(["key", "evidence_id"], inserted))
     except IntegrityError as error:
         raise StoreBusyError(
             "another process submits evidence with the same idempotency key", hint="run again"

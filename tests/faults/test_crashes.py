@@ -24,15 +24,6 @@ from anchor.receipt import parse_receipt
 MakeSite = Callable[..., Site]
 
 
-@pytest.fixture
-def log(make: MakeSite, embedded: Devnet) -> Site:
-    """A log with one anchor."""
-    site = make(embedded)
-    site.add("first", b"first")
-    site.anchor()
-    return site
-
-
 def sources(site: Site) -> list[str]:
     return [row[0] for row in site.rows("SELECT source FROM evidence ORDER BY id")]
 

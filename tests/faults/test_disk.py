@@ -20,7 +20,6 @@ from support.powerloss import Disk, store_on
 from support.projects import Site
 
 from anchor.chain.attempts import Attempt, Slot
-from anchor.chain.devnet import Devnet
 from anchor.errors import (
     AnchorError,
     ChainGuardError,
@@ -36,15 +35,6 @@ from anchor.store.journal import StoredJournal
 from anchor.store.places import SqliteFile
 
 MakeSite = Callable[..., Site]
-
-
-@pytest.fixture
-def log(make: MakeSite, embedded: Devnet) -> Site:
-    """A log with one anchor."""
-    site = make(embedded)
-    site.add("first", b"first")
-    site.anchor()
-    return site
 
 
 class Trouble:
