@@ -22,12 +22,13 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
 )
 from sqlalchemy.exc import IntegrityError
 
 from anchor.digest import Digests
 from anchor.errors import StoreBusyError, UsageError
-from anchor.store.schema import Bytes, evidence, keys, positions, waiting
+from anchor.store.schema import evidence, keys, positions, waiting
 from anchor.types import Hash32
 
 # SQLite binds at most 32,766 variables; a lookup of this many identities stays far below.
@@ -154,10 +155,12 @@ def insert_once(
     return item, True
 
 
+_INSERT_KEY = text("INSERT INTO keys SELECT :key, id FROM evidence WHERE identity = :identity")
+
+
 def _insert_key(connection: Connection, key: bytes, identity: bytes) -> None:
-    inserted = select(literal(key, Bytes), evidence.c.id).where(evidence.c.identity == identity)
     try:
-        connection.execute(insert(keys).from_select(["key", "evidence_id"], inserted))
+        connection.execute(_INSERT_KEY, {"key": key, "identity": identity})
     except IntegrityError as error:
         raise StoreBusyError(
             "another process submits evidence with the same idempotency key", hint="run again"
