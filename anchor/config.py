@@ -120,7 +120,7 @@ def encode_config(config: Config) -> str:
             f'format = "{FORMAT}"',
             "# A SQLite file, or postgresql://user@host/database; a password belongs in the",
             "# environment (ANCHOR_STORE with the whole URL) or in PostgreSQL's own password file.",
-            f"store = {format_toml_string(_encode_store(config.store))}",
+            f"store = {format_toml_string(_encode_store(config))}",
             "# The log's tree, made from the store; and the key that signs its checkpoints.",
             f'tiles = "{config.tiles.name}"',
             f'log_key = "{config.log_key.name}"',
@@ -193,8 +193,11 @@ def is_plain_url(url: str) -> bool:
     return url.rstrip("/") == describe_url(url)
 
 
-def _encode_store(store: StorePlace) -> str:
-    return store.path.name if isinstance(store, SqliteFile) else str(store)
+def _encode_store(config: Config) -> str:
+    store = config.store
+    if isinstance(store, SqliteFile):
+        return _relative(store.path, config.folder) or ""
+    return str(store)
 
 
 def _encode_witnesses(config: Config) -> list[str]:

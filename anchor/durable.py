@@ -17,7 +17,7 @@ from pathlib import Path
 from anchor.errors import AnchorError, StorageError, UsageError
 
 # The disk's fault, not that of whoever named the place.
-_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 # A process may well have no more than 256 descriptors.
 _OPEN_AT_ONCE = 100
 _TEMPORARY = re.compile(r"\.anchor-[0-9a-f]{16}\.tmp")
@@ -88,7 +88,7 @@ def _write_batch(files: Iterable[tuple[Path, bytes]], *, durable: bool, mode: in
 
 def _failure(path: Path, error: OSError) -> AnchorError:
     message = f"{path} cannot be written: {error.strerror}"
-    if error.errno in _DISK:
+    if error.errno in DISK_ERRORS:
         return StorageError(message, hint="see to the disk, then run the same again")
     return UsageError(message)
 

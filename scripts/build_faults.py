@@ -24,7 +24,7 @@ PAGE = ROOT / "docs" / "faults.md"
 
 REPRODUCE = """\
 ```sh
-pytest                                                  # every fault, in a few minutes
+pytest                                                  # nearly all; the rest are the contract's
 pytest -m slow                                          # the long campaigns
 pytest -c tests/contracts/pytest.ini tests/contracts    # those of the contract
 python scripts/build_faults.py                          # this page, from what those runs recorded
@@ -36,8 +36,8 @@ class Row:
     """What is known of one fault."""
 
     fault: Fault
-    how: dict[str, None] = field(default_factory=dict)
-    then: dict[str, None] = field(default_factory=dict)
+    # What is injected and what must come of it, in pairs; and whether a run recorded each.
+    pairs: dict[tuple[str, str], bool] = field(default_factory=dict)
     times: int = 0
     failed: int = 0
 
@@ -45,7 +45,10 @@ class Row:
     def outcome(self) -> str:
         if self.failed:
             return f"**failed in {self.failed} tests**"
-        return _cell(self.then)
+        return _cell(
+            then if is_recorded else f"{then} (not run)"
+            for (_, then), is_recorded in self.pairs.items()
+        )
 
 
 def collect(markers: Iterable[Marker], record: dict[str, list[dict[str, Any]]]) -> list[Row]:
@@ -54,14 +57,12 @@ def collect(markers: Iterable[Marker], record: dict[str, list[dict[str, Any]]]) 
     Markers say what is injected; of the record only what a marker still says is counted.
     """
     rows = {fault.id: Row(fault) for fault in FAULTS}
-    said = set()
     for marker in markers:
-        row = rows[marker.id]
-        row.how[marker.how] = row.then[marker.then] = None
-        said.add((marker.id, marker.how, marker.then))
+        rows[marker.id].pairs.setdefault((marker.how, marker.then), False)
     for seen in (each for test in record.values() for each in test):
-        if (seen["id"], seen["how"], seen["then"]) in said:
-            row = rows[seen["id"]]
+        row, pair = rows[seen["id"]], (seen["how"], seen["then"])
+        if pair in row.pairs:
+            row.pairs[pair] = True
             row.times += seen["times"] if seen["outcome"] == "passed" else 0
             row.failed += seen["outcome"] == "failed"
     return list(rows.values())
@@ -69,9 +70,9 @@ def collect(markers: Iterable[Marker], record: dict[str, list[dict[str, Any]]]) 
 
 def render(rows: list[Row]) -> str:
     """Return the page."""
-    injected = [row for row in rows if row.how]
-    left_out = [row for row in rows if not row.how and row.fault.reason]
-    missing = [row for row in rows if not row.how and not row.fault.reason]
+    injected = [row for row in rows if row.pairs]
+    left_out = [row for row in rows if not row.pairs and row.fault.reason]
+    missing = [row for row in rows if not row.pairs and not row.fault.reason]
     lines = [
         "# Faults",
         "",
@@ -109,8 +110,8 @@ def _table(rows: list[Row]) -> list[str]:
         "| | fault | must | injected | times | what came of it |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {row.fault.id} | {row.fault.title} | {row.fault.expected} | {_cell(row.how)} "
-            f"| {row.times or '–'} | {row.outcome} |"
+            f"| {row.fault.id} | {row.fault.title} | {row.fault.expected} "
+            f"| {_cell(how for how, _ in row.pairs)} | {row.times or '–'} | {row.outcome} |"
             for row in rows
         ),
     ]
@@ -120,9 +121,17 @@ def _cell(texts: Iterable[str]) -> str:
     return "<br>".join(text.replace("|", "\\|") for text in texts)
 
 
+def _is_there(test: str) -> bool:
+    """Say whether a recorded test is still in its file."""
+    file, _, name = test.partition("::")
+    path = ROOT / file
+    return path.is_file() and f"def {name.partition('[')[0]}(" in path.read_text("utf-8")
+
+
 def main() -> None:
     """Write the page."""
     record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
+    record = {test: seen for test, seen in record.items() if _is_there(test)}
     PAGE.write_text(render(collect(find_markers(), record)), encoding="utf-8")
 
 

@@ -17,6 +17,8 @@ from anchor.chain.devnet import Devnet, open_devnet
 from anchor.errors import ChainGuardError
 from anchor.pipeline import daemon
 from anchor.pipeline.daemon import StoppableClock, Stopped
+from anchor.store import sqlite
+from anchor.store.sqlite import SqliteBackend
 
 _numbers = itertools.count(1)
 
@@ -238,3 +240,35 @@ def test_a_stopped_clock_counts_the_grace_from_the_first_sleep_after_the_stop() 
     with pytest.raises(Stopped):
         clock.sleep(1)
     assert clock.monotonic() == 110
+
+
+def test_what_another_process_saw_taken_back_is_sent_again(operator: Operator) -> None:
+    """As `anchor status` does: it looks, and forgets the anchor that is not there any more."""
+    operator.add("a")()
+    operator.run(until=5)
+    before = nonce(operator.site.url)
+
+    def forget() -> None:
+        with operator.site.open() as project, project.database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM anchors")
+
+    operator.clock = FastClock({20.0: forget})
+    operator.run(until=100, seconds=30.0)
+    assert operator.site.rows("SELECT head_size, final FROM anchors") == [(1, 1)]
+    assert nonce(operator.site.url) == before  # it was on chain all the time: adopted
+
+
+def test_a_store_that_others_keep_busy_is_waited_for(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 10)
+    turn = SqliteBackend(operator.site.folder / "anchor.db").turn()
+    operator.add("a")()
+    operator.clock.at = {
+        1.0: operator.add("b"),
+        2.0: turn.__enter__,
+        30.0: lambda: turn.__exit__(None, None, None),
+    }
+    operator.run(until=60, seconds=10.0)
+    assert "failed" in operator.events()
+    assert operator.sizes() == [1, 2]

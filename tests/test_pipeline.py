@@ -38,6 +38,7 @@ from anchor.errors import (
 )
 from anchor.filenames import sidecar_path
 from anchor.log import seal
+from anchor.pipeline import anchoring
 from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.anchoring import make_manager
 from anchor.pipeline.project import Project, utc_now
@@ -46,7 +47,8 @@ from anchor.pipeline.receipts import ReceiptFolder, save_receipt
 from anchor.pipeline.round import Round
 from anchor.receipt import Receipt, encode_receipt
 from anchor.registry.codec import encode_set_operator_call
-from anchor.store.evidence import load_all
+from anchor.store.evidence import count_evidence, load_all
+from anchor.store.places import SqliteFile, parse_place
 from anchor.types import make_log_id
 
 # The devnets' second account; its key is as public as the first one's.
@@ -365,3 +367,105 @@ def test_a_process_ends_at_once_after_it_gave_a_node_up(
         )
         assert time.time() - float(done.stdout) < 2.0
     assert done.stderr == b""
+
+
+COMMIT_AFTER_HASHING = """
+import os, sys
+from pathlib import Path
+from support.projects import Site
+
+site = Site(folder=Path(sys.argv[1]), url="", number=0)
+from anchor.executor import open_executor
+from anchor.intake import find_sources
+from anchor.pipeline import anchoring
+from anchor.pipeline.acceptance import Submission, accept
+from anchor.pipeline.gathering import gather
+from anchor.digest import Digests
+
+def some(first):
+    return [
+        Submission(
+            source=f"digest:{number}",
+            name="d",
+            digests=Digests(sha256=number.to_bytes(32, "big"), sm3=None, size=None),
+        )
+        for number in range(first, first + 50)
+    ]
+
+with site.open() as project, open_executor(1) as executor:
+    found = find_sources([site.folder], follow_symlinks=True)
+    gathered = gather(project, found, executor=executor)
+    print(sorted(skipped.path.name for skipped in gathered.skipped), flush=True)
+    accept(project, some(1))
+    sys.stdin.readline()
+    accept(project, some(1000))
+    print("accepted", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_project_that_lies_in_what_is_added_keeps_its_locks_and_all_it_commits(
+    site: Site,
+) -> None:
+    """Closing its own database's file would drop SQLite's locks in the process that has it open."""
+    site.write("a.txt", b"a")
+    os.link(site.folder / "anchor.db", site.folder / "hard link")
+    (site.folder / "soft link").symlink_to(site.folder / "anchor.db")
+    command = [sys.executable, "-c", COMMIT_AFTER_HASHING, str(site.folder)]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        shown = process.stdout.readline()
+        for name in ("anchor.db", "anchor.db-shm", "anchor.db-wal", "hard link", "soft link"):
+            assert f"'{name}'" in shown
+        # Another process opens the store and closes it, as its last one for all it can see.
+        with site.open() as project, project.database.read() as connection:
+            assert count_evidence(connection)[0] > 50
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "accepted\n"
+        process.kill()
+    with site.open() as project, project.database.read() as connection:
+        total, _ = count_evidence(connection)
+        names = {item.source.rpartition("/")[2] for item in load_all(connection)}
+    assert total > 100
+    assert {"a.txt", "trust.toml"} <= names
+    assert not names & {"anchor.db", "anchor.db-wal", "anchor.db-shm", "hard link", "soft link"}
+
+
+def test_a_store_in_another_folder_is_found_again(tmp_path: Path, devnet: Devnet) -> None:
+    for number, name in enumerate(("sub/evidence.db", "../elsewhere.db", str(tmp_path / "x.db"))):
+        folder = tmp_path / f"project {number}"
+        place = parse_place(name, folder)
+        assert isinstance(place, SqliteFile)
+        folder.mkdir()
+        place.path.parent.mkdir(exist_ok=True)
+        made = make_site(folder, devnet, number=next(_numbers), deployed=False, store=place)
+        with made.open() as project:
+            assert project.config.store == SqliteFile(place.path)
+
+
+def test_a_slower_look_does_not_take_finality_back(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes look at once; the one that asked earlier writes later."""
+    site.add("a.txt", b"a")
+    site.anchor()
+    read = anchoring._read_anchor
+    with site.open() as project, reading(site.url) as node:
+        database = project.database
+        with database.write() as connection:
+            connection.exec_driver_sql("UPDATE anchors SET final = 0")
+
+        def not_final_yet(*arguments: Any, at: Any, **named: Any) -> Any:
+            if at != "latest":
+                return None
+            with database.write() as connection:  # the other process
+                connection.exec_driver_sql("UPDATE anchors SET final = 1")
+            return read(*arguments, at=at, **named)
+
+        monkeypatch.setattr(anchoring, "_read_anchor", not_final_yet)
+        anchoring.refresh_anchors(project, node)
+    assert site.rows("SELECT final FROM anchors") == [(1,)]

@@ -47,6 +47,20 @@ def test_another_kind_of_database_is_refused(url: str) -> None:
         parse_place(url, FOLDER)
 
 
-def test_a_malformed_url_is_refused() -> None:
-    with pytest.raises(ConfigError, match="malformed"):
-        parse_place("postgresql://host:port/db", FOLDER)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://host:port/db",
+        "postgresql://me:s3cret/xyz@db/x",  # a slash that would end the host for some readers
+        "postgresql://me:4711/s3cret@db/x",
+        "postgresql://me:s3cret：word@db/x",
+        "postgresql://me:s3cret#x@db/x",
+        "postgresql://me:s3cret@one@db/x",
+        "postgresql://me:s3cret@db/x?a=@",
+        "postgresql://me: s3cret@db/x",
+    ],
+)
+def test_a_url_that_two_readers_could_understand_differently_is_refused_unquoted(url: str) -> None:
+    with pytest.raises(ConfigError, match="is not spelled") as caught:
+        parse_place(url, FOLDER)
+    assert "s3cret" not in caught.value.message + str(caught.value.hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,7 @@ def project_of(database: Database) -> Project:
     return cast(Project, SimpleNamespace(database=database))
 
 
-def count(place: PostgresDatabase) -> tuple[int, int]:
+def count_of(place: PostgresDatabase) -> tuple[int, int]:
     opened = open_database(place)
     with opened.read() as connection:
         counted = count_evidence(connection)
@@ -195,13 +196,13 @@ def test_when_the_connection_dies_at_commit_a_repetition_finds_what_came_of_it(
             accept_once(project_of(database), submission(1), key=key)
         assert cutter.cuts == 1
         for _ in range(100):
-            if count(place) == (int(is_forwarded),) * 2:
+            if count_of(place) == (int(is_forwarded),) * 2:
                 break
             threading.Event().wait(0.02)
         answer = accept_once(project_of(database), submission(1), key=key)
         database.close()
     assert answer.is_new == (not is_forwarded)
-    assert count(place) == (1, 1)
+    assert count_of(place) == (1, 1)
 
 
 @pytest.mark.fault(
@@ -227,7 +228,7 @@ def test_who_lost_the_connection_of_its_lease_is_fenced_off(
             assert log.seal(second, NOW) is not None
     first.close()
     second.close()
-    assert count(place) == (1, 0)
+    assert count_of(place) == (1, 0)
 
 
 @pytest.mark.fault(
@@ -260,7 +261,7 @@ def test_a_deadlock_is_broken_and_the_intake_begins_again(place: PostgresDatabas
         thread.join()
     database.close()
     assert len(tries) > 2
-    assert count(place) == (2, 2)
+    assert count_of(place) == (2, 2)
 
 
 def test_a_store_in_another_schema_has_a_lease_of_its_own(postgres: Postgres) -> None:
@@ -277,3 +278,71 @@ def test_what_lacks_a_table_is_refused(place: PostgresDatabase) -> None:
     damage(place, "DROP TABLE alembic_version")
     with pytest.raises(ConfigError, match="is empty"):
         open_database(place)
+
+
+@pytest.mark.parametrize("count", [5, 1_500], ids=["inserted", "copied"])
+def test_a_sequence_that_fell_behind_is_no_duplicate(place: PostgresDatabase, count: int) -> None:
+    """As after a restore of the rows alone: what is not stored is never called known."""
+    database = create_database(place)
+    with database.write() as connection:
+        insert_evidence(connection, [make_item(number) for number in range(3)])
+    damage(place, "SELECT setval('evidence_id_seq', 1)")
+    with (
+        pytest.raises(ChainGuardError, match="contradicts itself"),
+        database.write() as connection,
+    ):
+        insert_evidence(connection, [make_item(number) for number in range(10, 10 + count)])
+    database.close()
+    assert count_of(place) == (3, 3)
+
+
+def test_of_two_creations_at_once_one_succeeds_and_the_other_says_why(
+    place: PostgresDatabase,
+) -> None:
+    def create(_: int) -> str:
+        try:
+            create_database(place).close()
+        except ConfigError as error:
+            return error.message
+        return "created"
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = sorted(pool.map(create, range(2)))
+    assert outcomes[0] == "created"
+    assert "there is already a store" in outcomes[1]
+
+
+def test_what_the_user_may_not_do_or_the_schema_lacks_is_told(
+    postgres: Postgres, place: PostgresDatabase
+) -> None:
+    create_database(place).close()
+    schema = place.url.partition("search_path%3D")[2]
+    with postgres.connect() as connection:
+        connection.execute(
+            f"CREATE ROLE reader_of_{schema} LOGIN; GRANT USAGE ON SCHEMA {schema} TO "
+            f"reader_of_{schema}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO "
+            f"reader_of_{schema}".encode()
+        )
+    reader = PostgresDatabase(place.url.replace("postgres@", f"reader_of_{schema}@"))
+    database = open_database(reader)
+    with pytest.raises(ConfigError, match="permission denied"):
+        accept(project_of(database), [submission(1)])
+    with pytest.raises(ConfigError, match="permission denied"), database.hold_lease():
+        raise AssertionError
+    database.close()
+    elsewhere = PostgresDatabase(place.url.replace(schema, "nowhere"))
+    with pytest.raises(ConfigError, match="no schema has been selected"):
+        create_database(elsewhere)
+    with pytest.raises(ConfigError, match="permission denied"):
+        create_database(PostgresDatabase(reader.url.partition("&options")[0]))
+
+
+def test_a_statement_that_is_cancelled_in_a_copy_is_a_failure_of_the_server(
+    postgres: Postgres, place: PostgresDatabase
+) -> None:
+    created = create_database(place)
+    with pytest.raises(StorageError), created.write() as connection:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 1")
+        insert_evidence(connection, [make_item(number) for number in range(50_000)])
+    created.close()
+    assert count_of(place) == (0, 0)

@@ -8,12 +8,14 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
 
-from anchor.errors import ChainGuardError, ConfigError
+from anchor.errors import ChainGuardError, ConfigError, StorageError
+from anchor.store import sqlite
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.places import SqliteFile
 from anchor.store.schema import metadata
@@ -182,3 +184,24 @@ def test_who_had_a_store_open_that_was_replaced_changes_nothing_any_more(
         with pytest.raises(ChainGuardError, match="replaced"):
             other.is_leased()
     opened.close()
+
+
+def test_a_creation_that_fails_leaves_nothing_in_the_way_of_the_next(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr("alembic.command.upgrade", lambda *_: 1 // 0)
+        create_database(SqliteFile(path))
+    assert [file.name for file in path.parent.iterdir()] == []
+    create_database(SqliteFile(path)).close()
+
+
+def test_the_room_for_a_batch_is_counted_beside_what_is_kept_for_anchoring(
+    store: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 1 << 30
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    store.check_room((free - sqlite._RESERVE) // sqlite._ROOM_FACTOR)
+    with pytest.raises(StorageError, match="64 are kept for anchoring"):
+        store.check_room((free - sqlite._RESERVE) // sqlite._ROOM_FACTOR + 1)

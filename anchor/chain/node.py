@@ -24,6 +24,8 @@ _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
 _MAX_NONCE = 2**48
 # No chain lets one transaction take more; mainnet's own cap is 2^24 (EIP-7825).
 _MAX_GAS = 2**32
+# The registry's packed anchor keeps 48 bits for each.
+_MAX_BLOCK = _MAX_TIME = 2**48 - 1
 _DATA = re.compile(r"0x([0-9a-f]{2})*")
 # "Unknown block" in the execution APIs (EIP-1474 and geth): what a node says to a tag it has not.
 _UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
@@ -90,6 +92,10 @@ class Node:
             hash=self._hash(members.get("hash"), "block hash"),
             timestamp=_decode_quantity(members.get("timestamp"), self._what("block timestamp")),
         )
+        if found.number > _MAX_BLOCK or found.timestamp > _MAX_TIME:
+            raise NodeFaultError(
+                f"the node {self.name} returned block {found.number} of time {found.timestamp}"
+            )
         if (isinstance(block, int) and found.number != block) or (
             isinstance(block, bytes) and found.hash != block
         ):

@@ -62,7 +62,7 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
         refresh_anchors,
     )
     from anchor.pipeline.funds import describe_shortage, find_key
-    from anchor.store.heads import load_anchors
+    from anchor.store.heads import load_reversible_anchors, newest_final_anchor
 
     node = open_chain(project.config, output.note)
     check_chain(project.config, node)
@@ -74,13 +74,13 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
     if shortage is not None:
         output.note(shortage)
     with project.database.read() as connection:
-        anchors = load_anchors(connection, project.config.chain_id)
-    final = [anchored for anchored in anchors if anchored.final]
+        final = newest_final_anchor(connection, project.config.chain_id)
+        reversible = load_reversible_anchors(connection, project.config.chain_id)
     on_chain = state.head_on_chain
     return {
         "on chain": f"{on_chain.size} leaves" if on_chain else "nothing yet",
-        "final": f"{final[-1].head.size} leaves, anchor {final[-1].sequence}" if final else "none",
-        "reversible": len(anchors) - len(final),
+        "final": f"{final.head.size} leaves, anchor {final.sequence}" if final else "none",
+        "reversible": len(reversible),
         "to anchor": (state.newest.size if state.newest else 0)
         - (on_chain.size if on_chain else 0),
     }

@@ -72,7 +72,7 @@ def accept(
             _prepare(submission, random_bytes(SALT_BYTES) if again else b"", random_bytes, now)
             for submission in submissions[start : start + _BATCH]
         ]
-        project.database.check_room()
+        project.database.check_room(sum(len(item.record) for item in items))
         # Where another process takes in the same evidence, one of the two waits or begins again.
         new += project.database.write_again(partial(insert_evidence, items=items))
     return Acceptance(new=new, known=len(submissions) - new)
@@ -96,7 +96,7 @@ def accept_once(
     unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
     item = _prepare(submission, unique, random_bytes, utc_now())
     key_hash = None if key is None else hashlib.sha256(unique).digest()
-    project.database.check_room()
+    project.database.check_room(len(item.record))
     stored, is_new = project.database.write_again(partial(insert_once, item=item, key=key_hash))
     return Accepted(leaf=stored.leaf, record=stored.record, is_new=is_new)
 

@@ -326,6 +326,9 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
         if stored is not None and _place(stored) != _place(anchored):
             anchored = _renew_hints(node, anchored, stored)
         with project.database.write() as connection:
+            known = find_anchored(connection, config.chain_id, anchored.head)
+            if known is not None and known.final:
+                continue  # another process has seen more meanwhile
             if stored is None:
                 forget_anchor(connection, config.chain_id, anchored.head)
                 continue

@@ -26,7 +26,13 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.hashing import IMPLEMENTATION
-from anchor.pipeline.anchoring import check_authority, check_chain, check_sender, read_chain_state
+from anchor.pipeline.anchoring import (
+    check_authority,
+    check_chain,
+    check_no_incident,
+    check_sender,
+    read_chain_state,
+)
 from anchor.pipeline.deployment import has_create2_proxy, read_record
 from anchor.pipeline.diagnosis import Check, Note, Patient
 from anchor.pipeline.funds import ANCHOR_GAS, describe_shortage
@@ -262,6 +268,7 @@ def _look_at_authority(patient: Patient) -> str:
 
 
 def _look_at_log(patient: Patient) -> str:
+    check_no_incident(patient.project)
     state = read_chain_state(patient.project, patient.node)
     on_chain = f"{state.head_on_chain.size} leaves" if state.head_on_chain else "nothing"
     sealed = f"{state.newest.size} leaves" if state.newest else "nothing"

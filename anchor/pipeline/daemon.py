@@ -21,6 +21,7 @@ from anchor.errors import (
     NodeUnreachableError,
     NotFinalError,
     QuorumError,
+    StoreBusyError,
 )
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.funds import describe_shortage
@@ -32,6 +33,7 @@ from anchor.store.heads import (
     find_anchored,
     load_reversible_anchors,
     newest_anchored,
+    newest_head,
 )
 
 # Seconds between two looks at what is waiting, and between two at what may have become final.
@@ -48,7 +50,7 @@ _LATE = 1800.0
 _REMIND = 3600.0
 
 # These pass without the operator, or after the operator did something elsewhere.
-_PASSING = (CannotCheckError, FundsError, NotFinalError)
+_PASSING = (CannotCheckError, FundsError, NotFinalError, StoreBusyError)
 
 
 class Stopped(Exception):
@@ -114,7 +116,7 @@ class Happened:
 
 
 class Daemon:
-    """The one process that seals and sends for a project; the caller holds the project's lock."""
+    """The one process that seals and sends for a project; the caller holds the store's lease."""
 
     def __init__(
         self,
@@ -132,8 +134,6 @@ class Daemon:
         self._clock = clock
         self._pace = pace
         self._tell = tell
-        # Something may be sealed and not anchored: at first, after a failure or a reorganisation.
-        self._is_behind = True
         # When each standing trouble is to be told again, and since when an anchor is reversible.
         self._reminders: dict[str, float] = {}
         self._reversible_since: dict[int, float] = {}
@@ -149,14 +149,14 @@ class Daemon:
         # The first round is at once: an earlier process may have left something half done.
         next_round = next_look = now
         retry = _FIRST_RETRY
+        is_first = True
         try:
             while not self._clock.stopping.is_set():
                 now = self._clock.monotonic()
                 try:
-                    if self._is_due(now >= next_round):
-                        self._is_behind = True
+                    if self._is_due(now >= next_round, is_first=is_first):
                         has_sealed = self._work()
-                        self._is_behind = False
+                        is_first = False
                         pause = self._pace.seconds if has_sealed else 0.0
                         next_round = self._clock.monotonic() + pause
                     if now >= next_look:
@@ -193,10 +193,14 @@ class Daemon:
                 )
             )
 
-    def _is_due(self, is_time: bool) -> bool:
-        if self._is_behind:
-            return is_time
+    def _is_due(self, is_time: bool, *, is_first: bool) -> bool:
         with self._project.database.read() as connection:
+            newest = newest_head(connection)
+            anchored = newest_anchored(connection, self._project.config.chain_id)
+            # After a failure or a reorganisation, whoever noticed that.
+            is_behind = newest is not None and (anchored is None or anchored.head != newest.head)
+            if is_first or is_behind:
+                return is_time
             waiting = count_waiting(connection)
             if not waiting or is_time or waiting >= self._pace.leaves:
                 return waiting > 0
@@ -263,7 +267,6 @@ class Daemon:
             now = [find_anchored(connection, chain_id, item.head) for item in before]
         for old, new in zip(before, now, strict=True):
             if new is None:
-                self._is_behind = True
                 self._tell(_describe_reorganised(old, "is not on chain any more: sending it again"))
             elif new.block_number != old.block_number:
                 self._tell(_describe_reorganised(old, f"is in block {new.block_number} now"))

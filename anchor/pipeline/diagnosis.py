@@ -6,7 +6,7 @@ would end with: an unanswered question (``CannotCheckError``) makes it "cannot t
 ``anchor.pipeline.checkup``.
 
 The whole ends with the code of the gravest finding, by what it keeps the operator from: 32 (going
-on could do harm), 2 (nothing works), 22, 12 (verifiers would refuse), 31, 30, 20, 21.
+on could do harm), 2 (nothing works), 33, 22, 12 (verifiers would refuse), 31, 30, 20, 21.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _GRAVITY = (
     ExitCode.SIGNER,
     ExitCode.NOT_TRUSTED,
     ExitCode.UNKNOWN_VERSION,
+    ExitCode.STORAGE,
     ExitCode.USAGE,
     ExitCode.CHAIN_GUARD,
 )

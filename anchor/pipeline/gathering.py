@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.checksums import decode_name
-from anchor.intake import Found, Hashed, Problem, Skipped, hash_sources
+from anchor.intake import Found, Hashed, Problem, Skipped, Source, hash_sources
 from anchor.pipeline.acceptance import Submission, accept, accept_with_key
 from anchor.pipeline.project import Project
 from anchor.record import MAX_NAME_CHARACTERS
+from anchor.store.places import SqliteFile, StorePlace
 
 # One transaction, and so one fsync, for this many files.
 _CHUNK = 1_000
@@ -66,6 +67,7 @@ def gather(
             files.extend(chunk)
         chunk.clear()
 
+    found = _leave_out_store(found, project.config.store)
     for result in hash_sources(found, project.config.digests, executor=executor, on_done=on_done):
         if isinstance(result, Hashed) and len(result.source.name) > MAX_NAME_CHARACTERS:
             reason = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of a record"
@@ -87,6 +89,35 @@ def gather(
         problems=tuple(problems),
         skipped=tuple(skipped),
     )
+
+
+def _leave_out_store(found: Iterable[Found], store: StorePlace) -> Iterator[Found]:
+    """Skip the files of the store that is open in this process, under whatever name.
+
+    Closing any of them, were it only to read it, would drop all locks that SQLite has in this
+    process (https://www.sqlite.org/howtocorrupt.html), and with them what it commits afterwards.
+    """
+    if not isinstance(store, SqliteFile):
+        yield from found
+        return
+    ours = {
+        (status.st_dev, status.st_ino)
+        for suffix in ("", "-wal", "-shm")
+        if (status := _stat(store.path.with_name(store.path.name + suffix))) is not None
+    }
+    for item in found:
+        status = _stat(item.path) if isinstance(item, Source) else None
+        if status is not None and (status.st_dev, status.st_ino) in ours:
+            yield Skipped(path=item.path, reason="it is this project's own store")
+        else:
+            yield item
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        return None
 
 
 def source_of(path: Path) -> str:

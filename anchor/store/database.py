@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
@@ -50,8 +49,18 @@ class Backend(Protocol):
     @property
     def attempts(self) -> int: ...
 
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """Return what the driver raises, where SQLAlchemy does not stand between."""
+
     def create(self) -> Engine:
-        """Return an engine for a new, empty database; ConfigError where there is one already."""
+        """Return an engine for a new database; ConfigError where there is one already."""
+
+    def claim(self, connection: Connection) -> None:
+        """See, in the transaction that makes the tables, that nobody else has made them."""
+
+    def undo_creation(self) -> None:
+        """Remove what ``create`` made, for a creation that failed."""
 
     def open(self) -> Engine:
         """Return an engine for a database that must exist."""
@@ -65,8 +74,8 @@ class Backend(Protocol):
     def turn(self) -> AbstractContextManager[object]:
         """Stand around each transaction that writes; StoreBusyError where others do not end."""
 
-    def check_room(self) -> None:
-        """Raise StorageError where intake would fill the disk that transactions need."""
+    def check_room(self, size: int) -> None:
+        """Raise StorageError where ``size`` bytes would fill the disk that transactions need."""
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the lock of the one process that seals and sends; LeaseHeldError if it is held."""
@@ -111,13 +120,13 @@ class Database:
         with self.write() as connection:
             return work(connection)
 
-    def check_room(self) -> None:
-        """See that evidence which comes in leaves room for what anchors it.
+    def check_room(self, size: int) -> None:
+        """See that records of ``size`` bytes, coming in, leave room for what anchors them.
 
         Raises:
             StorageError: the disk is nearly full.
         """
-        self._backend.check_room()
+        self._backend.check_room(size)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -169,7 +178,7 @@ class Database:
                 try:
                     stack.enter_context(self.hold_lease())
                     break
-                except LeaseHeldError:
+                except (LeaseHeldError, StoreBusyError):
                     wait()
             yield
 
@@ -184,9 +193,10 @@ class Database:
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Let the database's errors come out as what they mean."""
+        known: tuple[type[Exception], ...] = (DBAPIError, *self._backend.errors)
         try:
             yield
-        except (DBAPIError, sqlite3.OperationalError) as error:
+        except known as error:
             explained = self._backend.explain(error)
             if explained is None and isinstance(error, IntegrityError):
                 explained = ChainGuardError(
@@ -227,12 +237,16 @@ def create_database(place: StorePlace) -> Database:
     config.set_main_option("path_separator", "os")
     database = Database(backend, engine)
     try:
+        with database.translated():
+            backend.prepare(engine)
         with database.write() as connection:
+            backend.claim(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.execute(lease.insert().values(id=1, epoch=0, holder="nobody"))
     except BaseException:
         database.close()
+        backend.undo_creation()
         raise
     return database
 

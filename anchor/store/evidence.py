@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
 )
 from sqlalchemy.exc import IntegrityError
 
@@ -114,7 +115,8 @@ def _insert_into_postgresql(connection: Connection, items: Sequence[NewEvidence]
     if not items:
         return 0
     if len(items) < _WORTH_A_COPY:
-        fresh = insert_or_not(evidence).on_conflict_do_nothing().returning(evidence.c.id)
+        unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
+        fresh = unless_known.returning(evidence.c.id)
         found = connection.execute(fresh, [item._asdict() for item in items]).scalars().all()
         if found:
             connection.execute(insert(waiting), [{"evidence_id": id} for id in sorted(found)])
@@ -129,8 +131,8 @@ def _insert_into_postgresql(connection: Connection, items: Sequence[NewEvidence]
 
 def insert_once(
     connection: Connection, item: NewEvidence, key: bytes | None
-) -> tuple[StoredEvidence, bool]:
-    """Insert ``item`` unless it is there; return the row, and whether it is new.
+) -> tuple[NewEvidence | StoredEvidence, bool]:
+    """Insert ``item`` unless it is there; return what is there, and whether it is new.
 
     ``key`` is the hash of an idempotency key, under which only this very item may be submitted.
 
@@ -146,16 +148,19 @@ def insert_once(
                 "other evidence was submitted with this idempotency key",
                 hint="give each submission a key of its own, and repeat it only as it was",
             )
-    is_new = insert_evidence(connection, [item]) > 0
-    stored = next(_load(connection, evidence.c.identity == item.identity))
-    if is_new and key is not None:
-        _insert_key(connection, key, stored.id)
-    return stored, is_new
+    if insert_evidence(connection, [item]) == 0:
+        return next(_load(connection, evidence.c.identity == item.identity)), False
+    if key is not None:
+        _insert_key(connection, key, item.identity)
+    return item, True
 
 
-def _insert_key(connection: Connection, key: bytes, evidence_id: int) -> None:
+_INSERT_KEY = text("INSERT INTO keys SELECT :key, id FROM evidence WHERE identity = :identity")
+
+
+def _insert_key(connection: Connection, key: bytes, identity: bytes) -> None:
     try:
-        connection.execute(insert(keys).values(key=key, evidence_id=evidence_id))
+        connection.execute(_INSERT_KEY, {"key": key, "identity": identity})
     except IntegrityError as error:
         raise StoreBusyError(
             "another process submits evidence with the same idempotency key", hint="run again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,8 +15,14 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 from anchor.durable import sync_folder
 from anchor.errors import ConfigError, StorageError
 
-_SCHEMES = ("postgresql", "postgres")
 _MOVED = ".before-restore-"
+# One spelling of each URL, so that two readers never take another part of it for the password.
+_CHARACTERS = r"[A-Za-z0-9._~!$&'()*+,;=%-]*"
+_POSTGRES_URL = re.compile(
+    rf"postgres(?:ql)?://(?:{_CHARACTERS}(?::(?P<password>{_CHARACTERS}))?@)?"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*)(?::[0-9]{1,5})?"
+    r"(?:/[A-Za-z0-9._~%+-]*)?(?:\?[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,27 +131,29 @@ def parse_place(text: str, folder: Path) -> StorePlace:
     Raises:
         ConfigError: a URL of another kind of database.
     """
-    scheme, separator, _ = text.partition("://")
+    scheme, separator, rest = text.partition("://")
     if not separator:
         return SqliteFile(folder / text)
-    if scheme not in _SCHEMES:
+    if scheme not in ("postgresql", "postgres"):
         raise ConfigError(
             f"there is no store of the kind {scheme!r}",
             hint="name a file for SQLite, or postgresql://user@host/database",
         )
-    try:
-        _ = urlsplit(text).port
-    except ValueError as error:
-        raise ConfigError(f"the store's URL is malformed: {error}") from None
-    return PostgresDatabase("postgresql" + text[len(scheme) :])
+    if _POSTGRES_URL.fullmatch(text) is None:  # and nothing of it is quoted: it may be a password
+        raise ConfigError(
+            "the store's URL is not spelled postgresql://user:password@host:port/database",
+            hint="write whatever is not a letter, a digit or one of -._~ as % and its hex digits",
+        )
+    return PostgresDatabase(f"postgresql://{rest}")
 
 
 def holds_password(text: str) -> bool:
     """Say whether a configured ``store`` holds a password."""
-    if "://" not in text:
-        return False
-    parts = urlsplit(text)
-    return bool(parts.password) or any("password" in name.lower() for name, _ in _query(parts))
+    found = _POSTGRES_URL.fullmatch(text)
+    if found is None:
+        return False  # a file, or what `parse_place` refuses
+    query = _query(urlsplit(text))
+    return bool(found["password"]) or any("password" in name.lower() for name, _ in query)
 
 
 def _query(parts: SplitResult) -> list[tuple[str, str]]:

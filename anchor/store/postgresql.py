@@ -37,6 +37,10 @@ _KEEPALIVES = {
 }
 # Of the schema the store is in, so that several stores in one database have several locks.
 _LOCK = text("SELECT ('x' || md5('anchor lease of ' || current_schema()))::bit(64)::bigint")
+_CREATION_TURN = text(
+    "SELECT pg_advisory_xact_lock("
+    "('x' || md5('anchor creation in ' || current_schema()))::bit(64)::bigint)"
+)
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
 _IS_LOCKED = text(
     "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 "
@@ -52,6 +56,14 @@ _DISTURBED = (
 )
 
 
+# What an administrator has to see to.
+_SET_UP = (
+    driver_errors.InsufficientPrivilege,
+    driver_errors.InvalidSchemaName,
+    driver_errors.UndefinedTable,
+)
+
+
 class PostgresBackend:
     """What is particular to a store in PostgreSQL."""
 
@@ -61,29 +73,30 @@ class PostgresBackend:
     }
     sequencing: ClassVar[Mapping[str, Any]] = {"isolation_level": "REPEATABLE READ"}
     attempts = 5
+    errors = (driver_errors.Error,)
 
     def __init__(self, place: PostgresDatabase) -> None:
         self._place = place
 
     def create(self) -> Engine:
-        """Return an engine for a database in which there is no store yet.
+        """Return an engine; nothing is asked yet."""
+        return self._make_engine()
+
+    def claim(self, connection: Connection) -> None:
+        """See that there is no store yet; another process that makes one at once waits.
 
         Raises:
             ConfigError: there is one.
         """
-        engine = self._make_engine()
-        try:
-            self.prepare(engine)
-            with engine.connect() as connection:
-                if inspect(connection).has_table("alembic_version"):
-                    raise ConfigError(
-                        f"there is already a store in {self._place}",
-                        hint="name another database, or another schema of it",
-                    )
-        except BaseException:
-            engine.dispose()
-            raise
-        return engine
+        connection.execute(_CREATION_TURN)
+        if inspect(connection).has_table("alembic_version"):
+            raise ConfigError(
+                f"there is already a store in {self._place}",
+                hint="name another database, or another schema of it",
+            )
+
+    def undo_creation(self) -> None:
+        """Do nothing: the tables were made in one transaction, or not."""
 
     def open(self) -> Engine:
         """Return an engine; nothing is asked yet."""
@@ -119,7 +132,14 @@ class PostgresBackend:
                 f"another process was in the way in {self._place}",
                 hint="run again; nothing was changed",
             )
-        if isinstance(original, driver_errors.OperationalError):
+        if isinstance(original, _SET_UP):
+            return ConfigError(
+                f"the store {self._place} cannot be used: {_first_line(original)}",
+                hint="let the database's administrator see to the schema and to what this user may "
+                "do in it",
+            )
+        # Of the latter kind are a server that became a replica, and a transaction that idled.
+        if isinstance(original, (driver_errors.OperationalError, driver_errors.InternalError)):
             return self._unavailable(error)
         return None
 
@@ -127,7 +147,7 @@ class PostgresBackend:
         """Hold nothing up: writers go on side by side."""
         return nullcontext()
 
-    def check_room(self) -> None:
+    def check_room(self, size: int) -> None:
         """Leave the server's disk to whoever runs it."""
 
     @contextmanager
@@ -170,15 +190,21 @@ class PostgresBackend:
         return engine
 
     def _unavailable(self, error: Exception) -> StorageError:
-        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-        password = make_url(self._place.url).password
-        if password:
-            reason = reason.replace(password, "(hidden)")
+        reason = _first_line(getattr(error, "orig", error))
+        url = make_url(self._place.url)
+        hidden = [value for name, value in url.query.items() if "password" in name.lower()]
+        for password in (url.password, *hidden):
+            if password:
+                reason = reason.replace(str(password), "(hidden)")
         return StorageError(
             f"the store {self._place} cannot be used: {reason}",
             hint="see to the database; whether the last change was made shows when it is back, and "
             "doing it again does it once",
         )
+
+
+def _first_line(error: object) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def copy_rows(

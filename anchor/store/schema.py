@@ -228,5 +228,13 @@ incidents = Table(
     Column("now_timestamp", Int64),
     # NULL while it is open; the operator closes it.
     Column("accepted_at", Text),
+    Index(
+        "uq_incidents_open",
+        "chain_id",
+        "head_size",
+        unique=True,
+        sqlite_where=text("accepted_at IS NULL"),
+        postgresql_where=text("accepted_at IS NULL"),
+    ),
     sqlite_strict=True,
 )

@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from anchor.durable import DISK_ERRORS
 from anchor.errors import (
     AnchorError,
     ChainGuardError,
@@ -34,11 +35,14 @@ from anchor.errors import (
     StorageError,
     StoreBusyError,
 )
+from anchor.store.places import SqliteFile, discard
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
 _BUSY_TIMEOUT_MS = 10_000
 # Bytes of the disk that intake leaves to anchoring.
 _RESERVE = 64 << 20
+# What a record may take: in its row and the indices, and once more in the write-ahead log.
+_ROOM_FACTOR = 4
 # Seconds between two tries to get a lock that others hold for one transaction only.
 _TURN_POLL = 0.002
 # Pages kept in memory by each connection, in KiB.  The index over random identities is read and
@@ -51,6 +55,7 @@ class SqliteBackend:
 
     reading: ClassVar[Mapping[str, Any]] = {"anchor_read_only": True}
     sequencing: ClassVar[Mapping[str, Any]] = {}
+    errors = (sqlite3.Error,)
     # A writer waits for the others before it begins; what it began, nobody disturbs.
     attempts = 1
 
@@ -76,9 +81,14 @@ class SqliteBackend:
             raise ConfigError(
                 f"the store {self._path} cannot be created: {error.strerror}"
             ) from error
-        engine = self._make_engine()
-        self.prepare(engine)
-        return engine
+        return self._make_engine()
+
+    def claim(self, _connection: Connection) -> None:
+        """Do nothing: only one process can have created the file."""
+
+    def undo_creation(self) -> None:
+        """Remove the file: it holds nothing yet, and would be in the way of the next try."""
+        discard(SqliteFile(self._path))
 
     def open(self) -> Engine:
         """Return an engine for a file that must exist; nothing is read yet.
@@ -124,8 +134,8 @@ class SqliteBackend:
         if "disk" in reason:  # "disk I/O error", "database or disk is full"
             return StorageError(
                 f"the store cannot be written or read: {reason}",
-                hint="see to the disk (`df`, `dmesg`), then run the same again: what is stored "
-                "already is not stored twice",
+                hint="see to the disk (`df`, `dmesg`), then run the same again: without --again, "
+                "what is stored already is not stored twice",
             )
         if isinstance(getattr(error, "orig", error), sqlite3.OperationalError):
             return ConfigError(f"the store {self._path} cannot be used: {reason}")
@@ -154,23 +164,25 @@ class SqliteBackend:
                             hint="wait for it, or stop it; nothing was changed",
                         ) from error
                     time.sleep(_TURN_POLL)
+                except OSError as error:
+                    raise _no_lock(path, error) from error
             self._check_file()
             yield
         finally:
             os.close(descriptor)
 
-    def check_room(self) -> None:
+    def check_room(self, size: int) -> None:
         """Stop intake while there is still room for heads, signed transactions and their anchors.
 
         Raises:
-            StorageError: less than the reserve is free.
+            StorageError: less than the reserve would be left.
         """
         free = shutil.disk_usage(self._path.parent).free
-        if free < _RESERVE:
+        if free < _RESERVE + _ROOM_FACTOR * size:
             raise StorageError(
                 f"the disk of {self._path} has {free >> 20} MiB left, and the last "
                 f"{_RESERVE >> 20} are kept for anchoring what was accepted",
-                hint="free some space, then add it again; nothing was added",
+                hint="free some space, then add the rest; what was added before stays",
             )
 
     @contextmanager
@@ -191,6 +203,8 @@ class SqliteBackend:
                     f"another process is sealing or anchoring for this log ({path})",
                     hint="wait until it is done, or stop it",
                 ) from error
+            except OSError as error:
+                raise _no_lock(path, error) from error
             self._check_file()
             yield
         finally:
@@ -212,7 +226,7 @@ class SqliteBackend:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}") from error
+            raise _no_lock(path, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -256,7 +270,14 @@ def _open_lock(path: Path) -> int:
     try:
         return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}") from error
+        raise _no_lock(path, error) from error
+
+
+def _no_lock(path: Path, error: OSError) -> AnchorError:
+    message = f"the lock {path} cannot be taken: {error.strerror}"
+    if error.errno in DISK_ERRORS:
+        return StorageError(message, hint="see to the disk, then run the same again")
+    return ConfigError(message)
 
 
 def _configure_connection(connection: Any, _record: object) -> None:

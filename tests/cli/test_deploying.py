@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rlp
-from support.command import ANCHOR, LAUNCHER, run_anchor, snapshot
+from support.command import run_anchor, snapshot
+from support.crashes import crashing
 from support.nodes import ask, nonce
 from support.projects import Site, reading
 
@@ -35,7 +35,6 @@ from anchor.registry.keccak import format_address
 from anchor.types import Address, ChainId
 
 CODE_HASH = "0x" + expected_code_hash(ChainId(31337)).hex()
-_strict = ANCHOR[1 : ANCHOR.index("-m")]
 
 PROXY = "0x" + CREATE2_PROXY.hex()
 
@@ -454,7 +453,7 @@ def test_a_kill_while_deploying_plainly_deploys_once(
 ) -> None:
     site = make(bare_anvil, deployed=False)
     sent = nonce(site.url)
-    command = (sys.executable, *_strict, str(LAUNCHER), *words)
+    command = crashing(*words)
     site.run("deploy", "--plain", command=command, killed=True)
     if words[3] != "pin_registry":
         deploy_here(site, plain=True)

@@ -1,6 +1,6 @@
 """The fixtures of these tests."""
 
-from support.fixtures import anvil, anvil_path, embedded, make, own, own_anvil, site
+from support.fixtures import anvil, anvil_path, embedded, log, make, own, own_anvil, site
 from support.hardhat import hardhat, running_hardhat
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "anvil_path",
     "embedded",
     "hardhat",
+    "log",
     "make",
     "own",
     "own_anvil",

@@ -235,7 +235,7 @@ def test_a_wrong_gas_estimate_sends_nothing(own: Site) -> None:
         ):
             node.bend["eth_estimateGas"] = bend
             error = refusal(lambda: own.round(url=node.url))
-            assert error.exit_code == ExitCode.CANNOT_CHECK or "cannot pay" in error.message
+            assert error.exit_code == ExitCode.CANNOT_CHECK
             assert text in error.message
         assert (signed(own), nonce(own.url)) == (count, sent)
         node.bend["eth_estimateGas"] = lambda params, right: hex(int(right, 16) * 3 // 2)
@@ -246,7 +246,8 @@ def test_a_wrong_gas_estimate_sends_nothing(own: Site) -> None:
     own.add("b.txt", b"b")
     count = signed(own)
     error = refusal(lambda: own.round())
-    assert error.exit_code in (ExitCode.CANNOT_CHECK, ExitCode.CHAIN_GUARD), error
+    assert error.exit_code == ExitCode.CANNOT_CHECK
+    assert signed(own) == count
     ask(own.url, "anvil_setBlockGasLimit", hex(30_000_000))
     ask(own.url, "anvil_mine", "0x1")
     own.round()

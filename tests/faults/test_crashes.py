@@ -24,15 +24,6 @@ from anchor.receipt import parse_receipt
 MakeSite = Callable[..., Site]
 
 
-@pytest.fixture
-def log(make: MakeSite, embedded: Devnet) -> Site:
-    """A log with one anchor."""
-    site = make(embedded)
-    site.add("first", b"first")
-    site.anchor()
-    return site
-
-
 def sources(site: Site) -> list[str]:
     return [row[0] for row in site.rows("SELECT source FROM evidence ORDER BY id")]
 
@@ -222,7 +213,7 @@ def test_a_daemon_whose_work_dies_is_no_daemon_that_lives(log: Site, tmp_path: P
 
 @pytest.mark.fault(
     "A15",
-    how="the node falls silent at each question of a look at three reversible anchors, in turn",
+    how="the node falls silent at each storage question of a look at three anchors, in turn",
     then="the next look sees all three; none is skipped",
 )
 def test_an_error_half_way_through_several_anchors_skips_none(

@@ -123,7 +123,7 @@ def test_a_pool_that_keeps_nothing(on_anvil: Faulty) -> None:
 )
 @pytest.mark.fault(
     "B4",
-    how="the same pool, for three minutes",
+    how="a pool with geth's rule, for three minutes",
     then="both fees rise by a tenth at least each time",
 )
 def test_no_replacement_is_refused_by_geths_rule(on_anvil: Faulty) -> None:

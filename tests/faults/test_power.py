@@ -105,17 +105,22 @@ def sources(site: Site) -> set[str]:
     return {row[0] for row in site.rows("SELECT source FROM evidence")}
 
 
-@pytest.mark.fault(
+DROPPED = pytest.mark.fault(
     "F1",
     how="the power goes at a random moment after an acknowledgement; what was not synced is gone",
     then="every acknowledged piece of evidence is there, and the audit finds nothing",
 )
-@pytest.mark.fault(
+SCATTERED = pytest.mark.fault(
     "F6",
     how="of what was not synced, any sectors are written, in any order: writes and logs are torn",
     then="the store recovers to its last commit, and loses nothing acknowledged",
 )
-@pytest.mark.parametrize("loss", ["dropped", "scattered"])
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [pytest.param("dropped", marks=DROPPED), pytest.param("scattered", marks=SCATTERED)],
+)
 def test_of_a_thousand_acknowledgements_none_is_lost_with_the_power(
     machine: Callable[[int], Machine],
     loss: Loss,

@@ -353,6 +353,7 @@ def test_a_contradiction_of_what_was_final_is_an_incident(shallow: Log) -> None:
     operator = Operator(shallow.site)
     with pytest.raises(ChainGuardError):
         operator.run(until=10)
+    shallow.site.run("doctor").expect(32, "finality was violated")
     ran = shallow.site.run("run", "--once", "--wait", "included", "--accept-incidents")
     ran.expect(0, "accepted 2 incidents")
     # What was signed for the nonces that are free again is sent again, then the newest head.

@@ -496,6 +496,18 @@ def test_an_invented_receipt_delays_and_nothing_more(faulty: Faulty) -> None:
 
 
 @pytest.mark.fault(
+    "E7",
+    how="a block's number or time is larger than any chain's",
+    then="exit code 20, nothing sent; the next run finishes",
+)
+@pytest.mark.parametrize("member", ["timestamp", "number"])
+def test_an_absurd_block(faulty: Faulty, member: str) -> None:
+    faulty.proxy.always("eth_getBlockByNumber", edits(having(member, hex(2**64))))
+    faulty.fails(ExitCode.CANNOT_CHECK, "returned block")
+    faulty.finishes()
+
+
+@pytest.mark.fault(
     "E10",
     how="the only node invents that the transaction reverted",
     then="exit code 21, nothing settled before it is final; an honest node's word ends it",

@@ -274,7 +274,8 @@ FAULTS = (
           "the code hash tells", "the registry's code has neither SELFDESTRUCT nor DELEGATECALL"),
     Fault("I10", "a root anchored under another size", "refused by the registry, or a mismatch"),
     # J
-    Fault("J1", "a million pieces of evidence at once", "bounded memory"),
+    Fault("J1", "a million pieces of evidence at once",
+          "only so many files are looked at ahead; a list of digests is held whole"),
     Fault("J2", "very many small or slow requests", "quota", _NO_SERVICE),
     Fault("J3", "huge or very deep JSON", "refused within bounds, in linear time"),
     Fault("J4", "names with any Unicode", "part of no identity; escaped wherever they are shown"),
@@ -301,8 +302,8 @@ FAULTS = (
     Fault("K5", "nodes drop old receipts and logs", "verifying needs neither"),
     Fault("K6", "a store of very many rows",
           "the work grows with what is new, not with what is there",
-          "no fault but a load: scripts/bench takes in and seals up to 10^7 rows, and makes tiles "
-          "of 10^8 leaves (docs/performance.md)"),
+          "no fault but a load: scripts/bench seals onto 10^6 rows and makes tiles of 10^8 leaves "
+          "(docs/performance.md)"),
     Fault("K7", "what `finalized` means changes", "a number of blocks can be configured instead"),
     Fault("K8", "a hash function breaks", "algorithms are named; an unknown one is not guessed at"),
 )  # fmt: skip

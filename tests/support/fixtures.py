@@ -82,3 +82,12 @@ def own(make: MakeSite, own_anvil: Devnet) -> Site:
     stop_the_clock(site.url)
     site.add("a.txt", b"a")
     return site
+
+
+@pytest.fixture
+def log(make: MakeSite, embedded: Devnet) -> Site:
+    """A log with one anchor."""
+    site = make(embedded)
+    site.add("first", b"first")
+    site.anchor()
+    return site

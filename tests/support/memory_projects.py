@@ -21,12 +21,13 @@ from anchor.digest import digest_bytes
 from anchor.log import open_tree
 from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.daemon import Daemon, Happened, Pace, StoppableClock
-from anchor.pipeline.project import Project, create_project, open_project
+from anchor.pipeline.project import Project, create_project, open_project, utc_now
 from anchor.pipeline.round import Round, anchor_round
 from anchor.pipeline.setup import plan_project
 from anchor.registry.codec import encode_anchor_call, encode_set_operator_call
 from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
 from anchor.store.heads import find_head, load_heads, newest_head
+from anchor.store.incidents import accept_incidents
 from anchor.store.places import SqliteFile
 from anchor.types import Address, Anchor, Hash32, Head
 
@@ -164,6 +165,15 @@ class MemorySite:
                 chain_id=self.chain.chain_id, nonce=nonce, to=to, data=data, gas=400_000, fees=fees
             )
         )
+
+    def accept_incidents(self) -> None:
+        """Do what ``anchor run --once --accept-incidents`` begins with."""
+        project = self.open()
+        try:
+            with project.database.hold_lease(), project.database.sequence() as connection:
+                accept_incidents(connection, self.config.chain_id, utc_now())
+        finally:
+            project.database.close()
 
     def rival_call(self) -> bytes | None:
         """Return the call with which somebody else brings our newest sealed head on chain."""

@@ -185,3 +185,11 @@ def _create_transactions() -> None:
         sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_incidents_head_size_heads"),
         sqlite_strict=True,
     )
+    op.create_index(
+        "uq_incidents_open",
+        "incidents",
+        ["chain_id", "head_size"],
+        unique=True,
+        sqlite_where=sa.text("accepted_at IS NULL"),
+        postgresql_where=sa.text("accepted_at IS NULL"),
+    )
