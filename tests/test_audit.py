@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.nodes import ask
@@ -18,14 +20,18 @@ from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.fees import Fees
 from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.transactions import decode_transaction
+from anchor.cli import audit
 from anchor.cli.session import open_signer
 from anchor.errors import ExitCode, MalformedError
 from anchor.executor import open_executor
+from anchor.intake import Source
 from anchor.log import seal
+from anchor.pipeline import originals as originals_module
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.auditing import audit_project
 from anchor.pipeline.chainaudit import ChainAudit, audit_chain
 from anchor.pipeline.originals import Originals, audit_originals
+from anchor.pipeline.project import utc_now
 from anchor.registry.codec import (
     decode_anchor_call,
     decode_succeed_call,
@@ -136,6 +142,21 @@ def test_a_whole_project_has_no_breach(site: Site) -> None:
                 "SELECT chain_id, sender, 999, '', 'included' FROM slots LIMIT 1"
             ),
             "nonce 999 of 0xf39F",
+        ),
+        (
+            "DELETE FROM heads WHERE size = 3",
+            "leaves 1 to 2 have a place beyond the newest head, of size 1: a newer head was lost",
+        ),
+        (
+            "UPDATE heads SET right_edge = x'00' WHERE size = 1",
+            "the right edge stored with the head of size 1 has 1 bytes instead of 32",
+        ),
+        (
+            (
+                "INSERT INTO incidents (chain_id, head_size, noticed_at, sequence, block_number,"
+                " timestamp) SELECT chain_id, 1, 'then', 1, 7, 9 FROM project"
+            ),
+            "an incident is open: anchor 1, of size 1, was final in block 7, and then was not in",
         ),
     ],
 )
@@ -322,6 +343,31 @@ def test_a_nonce_that_nobody_used_below_one_that_is_signed_is_named(site: Site) 
     assert "neither reserved nor used" in breach
 
 
+def test_a_gap_of_nonces_is_one_breach_however_wide_it_is(site: Site) -> None:
+    (raw,) = site.rows("SELECT hex(raw) FROM attempts WHERE head_size = 3")
+    used = int(ask(site.url, "eth_getTransactionCount", "0x" + DEV_ADDRESS.hex(), "latest"), 16)
+    before = compared(site).foreign_nonces
+    last = 2**40
+    sql(
+        site,
+        "PRAGMA foreign_keys = OFF",
+        "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) "
+        f"SELECT chain_id, sender, {last}, '', NULL FROM slots LIMIT 1",
+        f"INSERT INTO attempts SELECT zeroblob(32), chain_id, sender, {last}, NULL, "
+        f"x'{raw[0]}', 1, 1, '' FROM slots WHERE nonce = {last}",
+    )
+    audit = compared(site)
+    (breach,) = audit.breaches
+    assert breach.startswith(f"nonces {used} to {last - 1} of 0xf39F")
+    assert audit.foreign_nonces == before
+
+
+def test_a_damaged_right_edge_is_a_breach_and_not_the_end_of_the_audit(site: Site) -> None:
+    sql(site, "UPDATE heads SET right_edge = x'00'")
+    damaged = [f"head of size {size} has 1 bytes instead of" for size in (1, 3)]
+    site.run("audit").expect(10, "2 anchors in the registry", *damaged)
+
+
 def test_nonces_that_other_programs_used_are_counted_and_are_no_breach(
     tmp_path: Path, devnet: Devnet
 ) -> None:
@@ -387,6 +433,61 @@ def test_changed_originals_are_named_and_missing_ones_counted(originals: Site) -
         f"{site.folder.resolve() / 'a'} is not what was accepted from there: it was changed"
     ]
     assert members["originals"] == {"equal": 1, "missing": 1, "unreadable": []}
+
+
+def test_an_original_that_cannot_be_read_is_not_called_unchanged(originals: Site) -> None:
+    site = originals
+    (site.folder / "a").unlink()
+    (site.folder / "a").symlink_to("a")
+    shown = site.run("audit", "--originals").expect(20, "2 evidence files are as", "cannot tell")
+    assert "nothing is amiss" not in shown.out
+    members = site.run("audit", "--originals", "--json").expect(20).document
+    assert (members["breaches"], len(members["originals"]["unreadable"])) == ([], 1)
+    (site.folder / "b").write_bytes(b"changed")
+    site.run("audit", "--originals").expect(10)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "I/O")])
+def test_a_file_whose_folder_cannot_be_entered_is_unreadable_and_not_missing(
+    originals: Site, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    look = Path.stat
+
+    def refuse(path: Path, **options: Any) -> os.stat_result:
+        if path.name == "b":
+            raise error
+        return look(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    found = Originals()
+    with originals.open() as project, open_executor(1) as executor:
+        assert list(audit_originals(project, executor, found)) == []
+    assert (found.equal, found.missing, len(found.unreadable)) == (2, 0, 1)
+    assert error.strerror in found.unreadable[0]
+
+
+def test_others_can_work_while_the_originals_are_hashed(
+    originals: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the lease nor a snapshot of the store is held; the names come in pages."""
+    seen: list[int] = []
+    hashing = originals_module.hash_sources
+
+    def hash_while_others_work(sources: Iterator[Source], *more: Any, **options: Any) -> Any:
+        first = next(sources)
+        with originals.lead() as project:
+            seal(project.database, utc_now())
+        with closing(sqlite3.connect(originals.folder / "anchor.db")) as connection:
+            # Busy would be 1: a reader still needed what the write-ahead log holds.
+            seen.append(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        return hashing(itertools.chain([first], sources), *more, **options)
+
+    monkeypatch.setattr(originals_module, "hash_sources", hash_while_others_work)
+    monkeypatch.setattr(originals_module, "_PAGE", 2)
+    audit.command(
+        originals=True, offline=True, config_path=originals.folder / "anchor.toml", as_json=True
+    )
+    assert seen == [0]
 
 
 def test_an_original_may_be_any_version_that_was_accepted(originals: Site) -> None:
