@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 import typer
+from support.command import Ran
 from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import Devnet, open_devnet
@@ -1129,6 +1131,66 @@ def test_a_store_older_than_the_chain_is_not_published(
     error = refusal(export_log.command, str(place), config_path=tmp_path / "backup/anchor.toml")
     assert error.exit_code == ExitCode.CHAIN_GUARD
     assert not place.exists()
+
+
+CANARIES = ("canary-user", "canary-password", "canary-token")
+
+
+def with_secrets(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://canary-user:canary-password@{rest}/?token=canary-token"
+
+
+def check_silence(*ran: Ran) -> None:
+    for item in ran:
+        for canary in CANARIES:
+            assert canary not in item.out + item.err, (canary, item)
+
+
+def test_a_published_logs_url_is_used_with_its_secrets_and_shown_without(
+    site: Site, place: Path, server: str
+) -> None:
+    grow(site, 3)
+    publish(site, place)
+    url = with_secrets(server)
+    ran = [site.run("audit", url).expect(0), site.run("audit", url, "--json").expect(0)]
+    for path in [*site.folder.glob("anchor.db*"), site.folder / "tiles/size"]:
+        path.unlink()
+    shutil.rmtree(site.folder / "tiles/tile")
+    ran.append(site.run("restore", url, "--json").expect(0))
+    assert ran[-1].document["source"] == server
+    (place / CHECKPOINT).rename(place / "away")
+    ran.append(site.run("restore", url, "--replace").refused(20, f"no checkpoint in {server}"))
+    ran.append(site.run("audit", url).refused(20, "there is no checkpoint"))
+    check_silence(*ran)
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("http://127.0.0.1:1", "127.0.0.1:1 did not answer|published to a web server's URL"),
+        ("http://127.0.0.1:canary-token", "is not a URL|published to a web server's URL"),
+        ("http://[127.0.0.1", "is not a URL|published to a web server's URL"),
+        ("s3://bucket/log", "s3:// cannot be used: Install s3fs"),
+        ("nosuch://host/log", "nosuch:// cannot be used: Protocol not known"),
+        ("simplecache::s3://bucket/log", "a chained URL cannot be used, nor"),
+        ("zip://log::http://127.0.0.1/x.zip", "a chained URL cannot be used, nor"),
+        ("ftp://127.0.0.1:1/log", "the ftp:// store cannot be opened: ConnectionRefused"),
+        ("ftp://127.0.0.1:canary-token/log", "the ftp:// store cannot be opened: ValueError"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_refused_without_the_secrets_in_it(
+    site: Site, place: str, expected: str
+) -> None:
+    grow(site, 1)
+    url = with_secrets(place)
+    for command in (["export-log", url], ["audit", url], ["restore", url, "--replace"]):
+        ran = site.run(*command), site.run(*command, "--json")
+        for shown in ran:
+            assert shown.code in (ExitCode.USAGE, ExitCode.CANNOT_CHECK), shown
+            assert re.search(expected, shown.err), shown
+            assert "Traceback" not in shown.err
+        check_silence(*ran)
 
 
 @pytest.mark.parametrize("option", [{"trust": Path("x")}, {"rpc": "x"}, {"key": "x"}])
