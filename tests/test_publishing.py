@@ -790,6 +790,31 @@ def test_without_a_list_the_last_step_cannot_tell_and_fails_nothing(
     assert " 9. cannot tell " in shown.out
 
 
+def test_no_checkpoint_is_published_that_the_list_of_anchors_does_not_lead_to(
+    site: Site, place: Path
+) -> None:
+    """An anchor was not noted, and the node that could tell of it is away."""
+    grow(site, 1)
+    publish(site, place)
+    grow(site, 2)
+    grow(site, 3)
+    sql(site, "UPDATE anchors SET final = 1")
+    sql(site, "DELETE FROM anchors WHERE head_size = 3")
+    before = files(place)
+    with site.open() as project:
+        error = refusal(publish_log, project, Folder(place))
+        assert error.exit_code == ExitCode.CANNOT_CHECK
+        assert "anchor 2 of this log is not known" in error.message
+        assert files(place) == before
+        publish_log(project, Folder(place / "other"))
+    assert "anchors/000" not in files(place / "other"), "a list with a gap would prove nothing"
+    shown = site.run("export-log", place, env={"ANCHOR_CHAIN__RPC": "http://127.0.0.1:1"})
+    shown.refused(20, "anchor 2 of this log is not known")
+    site.run("export-log", place).expect(0)
+    reader = Reader(site)
+    assert (reader.check(place).anchor.sequence, reader.told[-1]) == (3, 9)
+
+
 def test_a_list_of_anchors_is_read_within_bounds() -> None:
     heads = [Head(root=Hash32(bytes(32)), size=size) for size in range(1, 514)]
     data = encode_anchors(heads)
