@@ -74,7 +74,6 @@ def command(
 def _prove_all(
     project: Project, prover: Prover, folder: ReceiptFolder
 ) -> tuple[list[dict[str, Any]], int]:
-    from anchor.record import parse_record
     from anchor.store.evidence import load_all
 
     written: list[dict[str, Any]] = []
@@ -85,8 +84,7 @@ def _prove_all(
                 skipped += 1
                 continue
             receipt = prover.prove(evidence)
-            path = folder.place(parse_record(receipt.record).name, receipt)
-            written.append(_write(path, receipt, durable=False))
+            written.append(_describe(*folder.save(receipt, durable=False)))
     return written, skipped
 
 
@@ -95,8 +93,7 @@ def _prove_files(
 ) -> list[dict[str, Any]]:
     from anchor.cli.files import digest_file
     from anchor.filenames import sidecar_path
-    from anchor.pipeline.receipts import find_evidence
-    from anchor.record import parse_record
+    from anchor.pipeline.receipts import find_evidence, save_receipt
 
     written: list[dict[str, Any]] = []
     with project.database.read() as connection:
@@ -105,17 +102,14 @@ def _prove_files(
             receipt = prover.prove(find_evidence(connection, file, digests))
             if folder is None:
                 path = sidecar_path(file)
+                written.append(_describe(path, save_receipt(path, receipt)))
             else:
-                path = folder.place(parse_record(receipt.record).name, receipt)
-            written.append(_write(path, receipt, durable=True))
+                written.append(_describe(*folder.save(receipt)))
     return written
 
 
-def _write(path: Path, receipt: Receipt, *, durable: bool) -> dict[str, Any]:
-    from anchor.pipeline.receipts import save_receipt
-
-    saved = save_receipt(path, receipt, durable=durable)
-    return {"receipt": str(path), "anchors": len(saved.anchors)}
+def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
+    return {"receipt": str(path), "anchors": len(receipt.anchors)}
 
 
 def _state(anchors: int) -> str:
