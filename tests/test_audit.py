@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.disasters import sql
 from support.nodes import ask
 from support.projects import Site, make_site, reading
 
@@ -69,12 +70,6 @@ def site(template: Site, tmp_path: Path) -> Site:
     """A log of three leaves in two heads, both anchored: a copy, whose store may be damaged."""
     shutil.copytree(template.folder, tmp_path / "project")
     return replace(template, folder=tmp_path / "project")
-
-
-def sql(site: Site, *statements: str) -> None:
-    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection, connection:
-        for statement in statements:
-            connection.execute(statement)
 
 
 def audited(site: Site) -> tuple[str, ...]:

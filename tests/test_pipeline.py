@@ -453,19 +453,19 @@ def test_a_slower_look_does_not_take_finality_back(
     """Two processes look at once; the one that asked earlier writes later."""
     site.add("a.txt", b"a")
     site.anchor()
-    read = anchoring._read_anchor
+    read = anchoring.fetch_anchor
     with site.open() as project, reading(site.url) as node:
         database = project.database
         with database.write() as connection:
             connection.exec_driver_sql("UPDATE anchors SET final = 0")
 
-        def not_final_yet(*arguments: Any, at: Any, **named: Any) -> Any:
-            if at != "latest":
+        def not_final_yet(config: Any, node: Any, root: Any, block: Any) -> Any:
+            if block != "latest":
                 return None
             with database.write() as connection:  # the other process
                 connection.exec_driver_sql("UPDATE anchors SET final = 1")
-            return read(*arguments, at=at, **named)
+            return read(config, node, root, block)
 
-        monkeypatch.setattr(anchoring, "_read_anchor", not_final_yet)
+        monkeypatch.setattr(anchoring, "fetch_anchor", not_final_yet)
         anchoring.refresh_anchors(project, node)
     assert site.rows("SELECT final FROM anchors") == [(1,)]

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import typer
 from support.command import Ran
+from support.disasters import sql
 from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import Devnet, open_devnet
@@ -833,14 +834,6 @@ def test_a_list_of_anchors_is_read_within_bounds() -> None:
 def audited(site: Site) -> tuple[str, ...]:
     with site.open() as project:
         return audit_project(project).breaches
-
-
-def sql(site: Site, statement: str) -> None:
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection, connection:
-        connection.execute(statement)
 
 
 def test_an_audit_of_a_whole_log_finds_nothing(site: Site) -> None:

@@ -10,33 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby, pairwise
 
-from anchor.chain.node import BlockId, Node
+from anchor.chain.node import Node
 from anchor.config import Config
-from anchor.errors import NodeFaultError
 from anchor.pipeline.anchoring import check_chain, check_registry
 from anchor.pipeline.auditing import limit_breaches
 from anchor.pipeline.project import Project
+from anchor.pipeline.registrystate import RegistryHead, fetch_anchor, fetch_head
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
-from anchor.registry.slots import (
-    CLOSED_HEAD,
-    anchor_slot,
-    decode_anchor,
-    head_slot,
-    last_head_slot,
-)
 from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
 from anchor.store.journal import SlotRow, load_slot_rows
 from anchor.types import Anchor, Hash32, Head
 from anchor.verify import Block
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryHead:
-    """A log's newest anchor in one block; ``is_closed`` once the log has a successor."""
-
-    root: Hash32
-    anchor: Anchor
-    is_closed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,25 +34,6 @@ class ChainAudit:
     anchors: int
     foreign_nonces: int
     breaches: tuple[str, ...]
-
-
-def fetch_head(config: Config, node: Node, block: BlockId) -> RegistryHead | None:
-    """Return the log's newest anchor in ``block``, also of a closed log; None before the first."""
-    root = node.fetch_storage(config.registry, head_slot(config.log), block)
-    is_closed = root == CLOSED_HEAD
-    if is_closed:
-        root = node.fetch_storage(config.registry, last_head_slot(config.log), block)
-    if not any(root):
-        return None
-    anchor = fetch_anchor(config, node, root, block)
-    if anchor is None:
-        raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
-    return RegistryHead(root=root, anchor=anchor, is_closed=is_closed)
-
-
-def fetch_anchor(config: Config, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
-    """Return what the registry holds of ``root`` in ``block``."""
-    return decode_anchor(node.fetch_storage(config.registry, anchor_slot(config.log, root), block))
 
 
 def audit_chain(project: Project, node: Node) -> ChainAudit:
