@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import fixtures
 from support.disasters import sql
 from support.nodes import ask
 from support.projects import Site, make_site, reading
@@ -45,10 +46,7 @@ from anchor.types import Address, ChainId, Hash32, Head, LogId
 _numbers = itertools.count(700)
 
 
-@pytest.fixture(scope="module")
-def devnet() -> Iterator[Devnet]:
-    with open_devnet(anvil=None) as node:
-        yield node
+devnet = fixtures.devnet
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import fixtures
 from support.chaos import lies, loses_request, open_proxy
 from support.command import environment, snapshot
 from support.nodes import nonce, send, serve
 from support.projects import Site, make_site, reading
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.node import Node
 from anchor.chain.rpc import Rpc
@@ -57,10 +58,7 @@ SECOND_KEY = bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def devnet() -> Iterator[Devnet]:
-    with open_devnet(anvil=None) as node:
-        yield node
+devnet = fixtures.devnet
 
 
 @pytest.fixture

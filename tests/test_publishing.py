@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 import typer
+from support import fixtures
 from support.command import Ran
 from support.disasters import sql
 from support.projects import Site, make_site, reading
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet
 from anchor.chain.views import ChainReader
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.cli import audit, export_log
@@ -59,10 +60,7 @@ from anchor.types import Address, ChainId, Hash32, Head, make_log_id
 _numbers = itertools.count(500)
 
 
-@pytest.fixture(scope="module")
-def devnet() -> Iterator[Devnet]:
-    with open_devnet(anvil=None) as node:
-        yield node
+devnet = fixtures.devnet
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import fixtures
 from support.chaos import loses_response, open_proxy, passes
 from support.disasters import (
     anchor_final,
@@ -22,7 +23,7 @@ from support.disasters import (
 from support.nodes import ask, stop_the_clock
 from support.projects import Site
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.cli import restore
 from anchor.digest import digest_bytes
@@ -38,11 +39,7 @@ from anchor.types import Head
 MakeSite = Callable[..., Site]
 
 
-@pytest.fixture(scope="module")
-def anvil(anvil_path: Path) -> Iterator[Devnet]:
-    """An anvil of these tests, whose blocks need not be waited for."""
-    with open_devnet(anvil=anvil_path) as node:
-        yield node
+anvil = fixtures.module_anvil
 
 
 def submission(name: str) -> Submission:

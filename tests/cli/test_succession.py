@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import fixtures
 from support.crashes import crashing
 from support.disasters import anchor_final, sql
 from support.nodes import ask
 from support.projects import Site, reading
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.signer.keystore import keystore_address, write_keystore
 from anchor.config import load_config
@@ -30,11 +31,7 @@ MakeSite = Callable[..., Site]
 THIEF = DEV_ADDRESSES[1]
 
 
-@pytest.fixture(scope="module")
-def anvil(anvil_path: Path) -> Iterator[Devnet]:
-    """An anvil of these tests, whose blocks need not be waited for."""
-    with open_devnet(anvil=anvil_path) as node:
-        yield node
+anvil = fixtures.module_anvil
 
 
 @pytest.fixture
