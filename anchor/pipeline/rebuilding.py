@@ -275,16 +275,16 @@ def _insert_journal(
         if attempt.head is None or attempt.head in kept:
             nonce: SlotKey = (attempt.chain_id, attempt.sender, attempt.nonce)
             signed.setdefault(nonce, []).append(attempt)
+    # Of the others nothing was signed that could ever be included.
+    slots = {key: slot for key, slot in slots.items() if key in signed}
+    for key, slot in slots.items():
+        if slot.outcome is None and final is not None:
+            outcome, costs[key] = _settle(config, node, slot, signed[key], final)
+            slots[key] = replace(slot, outcome=outcome)
     with database.write() as connection:
         for key, slot in slots.items():
-            mine = signed.get(key, [])
-            if not mine:
-                continue  # nothing was signed that could ever be included
-            if slot.outcome is None and final is not None:
-                outcome, costs[key] = _settle(config, node, slot, mine, final)
-                slot = replace(slot, outcome=outcome)
             insert_slot_row(connection, slot, costs[key])
-            for attempt in mine:
+            for attempt in signed[key]:
                 insert_attempt_row(connection, attempt)
 
 
