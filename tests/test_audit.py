@@ -31,9 +31,10 @@ from anchor.log import seal
 from anchor.pipeline import originals as originals_module
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.auditing import audit_project
-from anchor.pipeline.chainaudit import ChainAudit, audit_chain
+from anchor.pipeline.chainaudit import ChainAudit, _audit_sequence, audit_chain
 from anchor.pipeline.originals import Originals, audit_originals
 from anchor.pipeline.project import utc_now
+from anchor.pipeline.registrystate import RegistryHead
 from anchor.registry.codec import (
     decode_anchor_call,
     decode_succeed_call,
@@ -41,7 +42,7 @@ from anchor.registry.codec import (
     encode_succeed_call,
 )
 from anchor.registry.keccak import hash_keccak256
-from anchor.types import Address, ChainId, Hash32, Head, LogId
+from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId
 
 _numbers = itertools.count(700)
 
@@ -301,6 +302,19 @@ def test_runs_of_missing_anchors_are_named_together(site: Site) -> None:
     sql(site, "DELETE FROM anchors", "DELETE FROM heads")
     breaches = compared(site).breaches
     assert breaches[0].startswith("the registry's anchors 1 to 2 of 2 is of no head")
+
+
+def test_an_anchor_behind_the_registrys_count_is_no_gap() -> None:
+    def at(sequence: int) -> tuple[Head, Anchor]:
+        head = Head(root=Hash32(bytes([sequence]) * 32), size=sequence)
+        return head, Anchor(
+            size=sequence, sequence=sequence, block_number=1, timestamp=1, operator_id=0
+        )
+
+    item, anchor = at(1)
+    head = RegistryHead(root=item.root, anchor=anchor, is_closed=False)
+    found = list(_audit_sequence(head, {number: at(number) for number in (1, 5)}))
+    assert found == ["the registry counts 1 anchors, but holds anchor 5"]
 
 
 def test_a_root_under_another_size_is_named(site: Site) -> None:

@@ -102,7 +102,8 @@ def _audit_sequence(
 ) -> Iterator[str]:
     """See that the anchors are 1 … N without a gap, of growing size, each with its head's size."""
     count = head.anchor.sequence if head else 0
-    missing = list(_gaps(sorted({0, *there, count + 1})))
+    within = [number for number in sorted(there) if number <= count]
+    missing = list(_gaps([0, *within, count + 1]))
     for first, last in missing:
         name = f"anchor {first}" if first == last else f"anchors {first} to {last}"
         yield (
