@@ -50,6 +50,10 @@ class Backend(Protocol):
     def attempts(self) -> int: ...
 
     @property
+    def has_one_writer(self) -> bool:
+        """Say whether all who write wait for each other."""
+
+    @property
     def errors(self) -> tuple[type[Exception], ...]:
         """Return what the driver raises, where SQLAlchemy does not stand between."""
 
@@ -98,6 +102,11 @@ class Database:
         self._reader = engine.execution_options(**backend.reading)
         self._sequencer = engine.execution_options(**backend.sequencing)
         self._epoch: int | None = None
+
+    @property
+    def has_one_writer(self) -> bool:
+        """Say whether all who write wait for a transaction that does."""
+        return self._backend.has_one_writer
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -58,6 +58,7 @@ class SqliteBackend:
     errors = (sqlite3.Error,)
     # A writer waits for the others before it begins; what it began, nobody disturbs.
     attempts = 1
+    has_one_writer = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
