@@ -7,14 +7,14 @@ all new is tried first; what is stored already is looked for only where that fai
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 from psycopg import Connection as DriverConnection
 from psycopg import errors as driver_errors
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
 
 from anchor.errors import StoreBusyError
-from anchor.store.evidence import Batch, NewEvidence, known_identities
+from anchor.store.evidence import Batch, NewEvidence
 
 # Of a list, how many are looked up before it is tried whether all of it is new.
 _SAMPLE = 100
@@ -24,6 +24,7 @@ _TURN = text(
     "SELECT pg_advisory_xact_lock("
     "('x' || md5('anchor bulk intake of ' || current_schema()))::bit(64)::bigint)"
 )
+_FIND_KNOWN = "SELECT identity FROM evidence WHERE identity = ANY(%s)"
 # Others take some between them, so that they are no range; one value, not as many rows.
 _RESERVE_IDS = (
     "SELECT string_agg(int8send(nextval('evidence_id_seq')), ''::bytea) FROM generate_series(1, %s)"
@@ -52,7 +53,7 @@ def copy_new(connection: Connection, items: Batch) -> int:
     connection.execute(_TURN)
     step = max(1, len(items) // _SAMPLE)
     sample = [items[place].identity for place in range(0, len(items), step)]
-    picked = _pick_new(connection, items) if known_identities(connection, sample) else items
+    picked = _pick_new(connection, items) if _find_known(connection, sample) else items
     for _ in range(_ATTEMPTS):
         if _copy(connection, picked):
             return len(picked)
@@ -65,16 +66,26 @@ def _pick_new(connection: Connection, items: Batch) -> list[NewEvidence]:
     by_identity: dict[bytes, NewEvidence] = {}
     for item in items:
         by_identity.setdefault(item.identity, item)
-    for identity in known_identities(connection, list(by_identity)):
+    for identity in _find_known(connection, list(by_identity)):
         del by_identity[identity]
     return list(by_identity.values())
 
 
-def _copy(connection: Connection, items: Batch) -> bool:
-    """Insert ``items``; changes nothing and returns False where one is there, or in them twice."""
+def _find_known(connection: Connection, identities: list[bytes]) -> list[bytes]:
+    with _driver_of(connection).cursor(binary=True) as cursor:
+        cursor.execute(_FIND_KNOWN, (identities,))
+        return [identity for (identity,) in cursor]
+
+
+def _driver_of(connection: Connection) -> DriverConnection[Any]:
     driver = connection.connection.driver_connection
     assert isinstance(driver, DriverConnection)
-    with driver.cursor(binary=True) as cursor:
+    return driver
+
+
+def _copy(connection: Connection, items: Batch) -> bool:
+    """Insert ``items``; changes nothing and returns False where one is there, or in them twice."""
+    with _driver_of(connection).cursor(binary=True) as cursor:
         cursor.execute(_RESERVE_IDS, (len(items),))
         row = cursor.fetchone()
         ids = struct.unpack(f">{len(items)}q", row[0] if row and row[0] else b"")
@@ -90,6 +101,6 @@ def _copy(connection: Connection, items: Batch) -> bool:
                         copy.write_row((id,))
         except driver_errors.UniqueViolation as error:
             if error.diag.constraint_name != _UNIQUE:
-                raise IntegrityError(_COPY_EVIDENCE, None, error) from error
+                raise
             return False
     return True

@@ -15,22 +15,30 @@ _WORTH_A_COPY = 1_000
 
 def insert_evidence(connection: Connection, items: Batch) -> int:
     """Insert those whose identity is new, in this order, and let them wait; return how many."""
+    if not len(items):
+        return 0
     if connection.dialect.name == "postgresql":
         return _insert_into_postgresql(connection, items)
-    # As text: SQLAlchemy's own statements take longer for a row than SQLite does.
-    last = connection.exec_driver_sql(_LAST_ID).scalar_one()
-    if len(items):
-        connection.exec_driver_sql(_INSERT_NEW, list(items))
-    # The transaction has the only writer, so that these are the rows above and no others.
-    return connection.exec_driver_sql(_LET_WAIT, (last,)).rowcount
+    return _insert_into_sqlite(connection, items)
 
 
-_LAST_ID = "SELECT coalesce(max(id), 0) FROM evidence"
-_LET_WAIT = "INSERT INTO waiting SELECT id FROM evidence WHERE id > ?"
 _INSERT_NEW = (
     "INSERT INTO evidence (identity, source, sha256, sm3, record, leaf, accepted_at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO NOTHING"
 )
+_LAST_ID = "SELECT coalesce(max(id), 0) FROM evidence"
+_LET_WAIT = "INSERT INTO waiting SELECT id FROM evidence WHERE id > ?"
+
+
+def _insert_into_sqlite(connection: Connection, items: Batch) -> int:
+    # The driver's: SQLAlchemy takes longer for a statement than SQLite does.
+    cursor = connection.connection.cursor()
+    cursor.execute(_LAST_ID)
+    last = cursor.fetchone()
+    cursor.executemany(_INSERT_NEW, list(items))
+    # The transaction has the only writer, so that these are the rows above and no others.
+    cursor.execute(_LET_WAIT, last)
+    return cursor.rowcount
 
 
 def _insert_into_postgresql(connection: Connection, items: Batch) -> int:
@@ -40,8 +48,6 @@ def _insert_into_postgresql(connection: Connection, items: Batch) -> int:
 
     if len(items) >= _WORTH_A_COPY:
         return copy_new(connection, items)
-    if not len(items):
-        return 0
     unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
     fresh = unless_known.returning(evidence.c.id)
     found = connection.execute(fresh, [item._asdict() for item in items]).scalars().all()

@@ -75,6 +75,7 @@ class PostgresBackend:
     attempts = 5
     has_one_writer = False
     errors = (driver_errors.Error,)
+    contradictions = (driver_errors.IntegrityError,)
 
     def __init__(self, place: PostgresDatabase) -> None:
         self._place = place
