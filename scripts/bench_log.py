@@ -28,7 +28,8 @@ from anchor.digest import Digests
 from anchor.merkle import hash_leaf, verify_inclusion
 from anchor.record import build_record
 from anchor.store.database import Database, create_database
-from anchor.store.evidence import NewEvidence, insert_evidence, make_identity
+from anchor.store.evidence import NewEvidence, make_identity
+from anchor.store.intake import insert_evidence
 from anchor.store.places import SqliteFile
 from anchor.tiles import TileTree, grow
 from anchor.tilestore import TileFolder

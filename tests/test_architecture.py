@@ -72,7 +72,7 @@ THIRD_PARTIES = {
     "rlp": ("anchor.chain.devnet",),
     "sqlalchemy": ("anchor.store", "anchor.pipeline.project", "anchor.pipeline.receipts"),
     "alembic": ("anchor.store",),
-    "psycopg": ("anchor.store.postgresql",),
+    "psycopg": ("anchor.store.postgresql", "anchor.store.copying"),
     "typer": ("anchor.cli",),
     "rich": ("anchor.cli",),
 }

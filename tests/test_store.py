@@ -36,14 +36,13 @@ from anchor.store.evidence import (
     count_evidence,
     find_by_digest,
     find_by_file,
-    insert_evidence,
-    insert_once,
     load_leaves,
     load_waiting,
     make_identity,
     place_waiting,
 )
 from anchor.store.heads import newest_head
+from anchor.store.intake import insert_evidence, insert_once
 from anchor.store.journal import StoredJournal
 from anchor.store.places import StorePlace
 from anchor.store.schema import evidence, heads, metadata, positions, waiting

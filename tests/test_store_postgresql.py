@@ -18,11 +18,13 @@ from support.stores import NOW, Postgres, damage, make_item, run_postgres
 
 from anchor import log
 from anchor.digest import Digests
-from anchor.errors import ChainGuardError, ConfigError, StorageError
+from anchor.errors import ChainGuardError, ConfigError, StorageError, StoreBusyError
 from anchor.pipeline.acceptance import Submission, accept, accept_once
 from anchor.pipeline.project import Project
+from anchor.store import copying
 from anchor.store.database import Database, create_database, open_database
-from anchor.store.evidence import count_evidence, insert_evidence
+from anchor.store.evidence import NewEvidence, count_evidence, load_all, load_waiting
+from anchor.store.intake import insert_evidence
 from anchor.store.places import PostgresDatabase
 
 
@@ -294,6 +296,112 @@ def test_a_sequence_that_fell_behind_is_no_duplicate(place: PostgresDatabase, co
         insert_evidence(connection, [make_item(number) for number in range(10, 10 + count)])
     database.close()
     assert count_of(place) == (3, 3)
+
+
+# A list as long as this is copied; which of it is looked up before is not 1, 7 or 1_201.
+LONG = range(10_000, 11_500)
+
+
+def stored(place: PostgresDatabase) -> list[str]:
+    """Return the sources of what waits for a seal, in its order."""
+    opened = open_database(place)
+    with opened.read() as connection:
+        sources = [item.source for item in load_all(connection)]
+        assert load_waiting(connection) == b"".join(item.leaf for item in load_all(connection))
+    opened.close()
+    return sources
+
+
+@pytest.mark.parametrize("known", [[], [1], [7, 1_201], [0, 15], list(range(1_500))])
+def test_of_a_long_list_what_is_stored_already_is_left_out(
+    place: PostgresDatabase, known: list[int]
+) -> None:
+    items = [make_item(number) for number in LONG]
+    database = create_database(place)
+    with database.write() as connection:
+        insert_evidence(connection, [items[number] for number in known])
+    with database.write() as connection:
+        assert insert_evidence(connection, items) == len(items) - len(known)
+    database.close()
+    first = [items[number].source for number in known]
+    rest = [item.source for item in items if item.source not in first]
+    assert stored(place) == first + rest
+
+
+@pytest.mark.parametrize("twice", [1, 15, 1_499])
+def test_what_stands_twice_in_a_long_list_is_taken_once_at_its_first_place(
+    place: PostgresDatabase, twice: int
+) -> None:
+    items = [make_item(number) for number in LONG]
+    database = create_database(place)
+    with database.write() as connection:
+        assert insert_evidence(connection, [*items, items[twice]]) == len(items)
+    with database.write() as connection:
+        assert insert_evidence(connection, [items[twice], *items]) == 0
+    database.close()
+    assert stored(place) == [item.source for item in items]
+
+
+class Disturbed(list[NewEvidence]):
+    """A list that someone else takes in, too, whenever it has been read half."""
+
+    def __init__(self, items: list[NewEvidence], place: PostgresDatabase, times: int) -> None:
+        super().__init__(items)
+        self.place = place
+        self.times = times
+
+    def __iter__(self) -> Iterator[NewEvidence]:
+        for number, item in enumerate(super().__iter__()):
+            if number == 700 and self.times:
+                self.times -= 1
+                other = open_database(self.place)
+                with other.write() as connection:
+                    insert_evidence(connection, [self[1_001 + self.times]])
+                other.close()
+            yield item
+
+
+def test_what_another_process_takes_in_meanwhile_is_left_out(place: PostgresDatabase) -> None:
+    database = create_database(place)
+    items = Disturbed([make_item(number) for number in LONG], place, times=1)
+    with database.write() as connection:
+        assert insert_evidence(connection, items) == len(items) - 1
+    database.close()
+    others = items[1_001].source
+    expected = [item.source for item in items if item.source != others]
+    assert [source for source in stored(place) if source != others] == expected
+
+
+def test_of_a_copy_that_is_disturbed_again_and_again_nothing_is_taken(
+    place: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = create_database(place)
+    items = Disturbed([make_item(number) for number in LONG], place, times=1)
+    monkeypatch.setattr(copying, "_pick_new", lambda _, items: items)  # it sees no other's row
+    with pytest.raises(StoreBusyError), database.write() as connection:
+        insert_evidence(connection, items)
+    database.close()
+    assert stored(place) == [items[1_001].source]
+
+
+def test_two_long_lists_of_the_same_never_wait_for_each_other_in_a_circle(
+    place: PostgresDatabase,
+) -> None:
+    create_database(place).close()
+    items = [make_item(number) for number in range(20_000)]
+    begin = threading.Barrier(2)
+
+    def take(some: list[NewEvidence]) -> int:
+        database = open_database(place)
+        begin.wait()
+        with database.write() as connection:
+            count = insert_evidence(connection, some)
+        database.close()
+        return count
+
+    with ThreadPoolExecutor(2) as pool:
+        counts = sorted(pool.map(take, (items, items[::-1])))
+    assert counts == [0, 20_000]
 
 
 def test_of_two_creations_at_once_one_succeeds_and_the_other_says_why(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -14,12 +14,15 @@ from anchor.errors import UsageError
 from anchor.merkle import hash_leaf
 from anchor.pipeline.project import Project, utc_now
 from anchor.record import SALT_BYTES, encode_record
-from anchor.store.evidence import NewEvidence, insert_evidence, insert_once, make_identity
+from anchor.store.evidence import Batch, NewEvidence, make_identity
+from anchor.store.intake import insert_evidence, insert_once
 from anchor.types import Hash32
 
 # In one transaction: so many that the index over random identities pays its pages off, and so few
 # that their rows take little memory.
 _BATCH = 100_000
+# About what a record takes beside its name.
+_RECORD_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +68,37 @@ def accept(
     The same file with the same digests is the same evidence and accepted once, unless ``again``.
     A long list takes several transactions; after a crash between them, the same call does the rest.
     """
+    database = project.database
     new = 0
     for start in range(0, len(submissions), _BATCH):
-        now = utc_now()
-        items = [
-            _prepare(submission, random_bytes(SALT_BYTES) if again else b"", random_bytes, now)
-            for submission in submissions[start : start + _BATCH]
-        ]
-        project.database.check_room(sum(len(item.record) for item in items))
+        batch = submissions[start : start + _BATCH]
+        database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in batch))
+        uniques = [random_bytes(SALT_BYTES) if again else b"" for _ in batch]
+        items: Batch = _Prepared(batch, uniques, random_bytes, utc_now())
+        if database.has_one_writer:
+            items = list(items)  # before others wait for this one
         # Where another process takes in the same evidence, one of the two waits or begins again.
-        new += project.database.write_again(partial(insert_evidence, items=items))
+        new += database.write_again(partial(insert_evidence, items=items))
     return Acceptance(new=new, known=len(submissions) - new)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Submissions as evidence, each made when it is asked for: with another salt every time."""
+
+    submissions: Sequence[Submission]
+    uniques: Sequence[bytes]
+    random_bytes: Callable[[int], bytes]
+    now: str
+
+    def __len__(self) -> int:
+        return len(self.submissions)
+
+    def __iter__(self) -> Iterator[NewEvidence]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, place: int) -> NewEvidence:
+        return _prepare(self.submissions[place], self.uniques[place], self.random_bytes, self.now)
 
 
 def accept_once(

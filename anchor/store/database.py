@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from anchor.errors import (
     AnchorError,
@@ -50,8 +50,16 @@ class Backend(Protocol):
     def attempts(self) -> int: ...
 
     @property
+    def has_one_writer(self) -> bool:
+        """Say whether all who write wait for each other."""
+
+    @property
     def errors(self) -> tuple[type[Exception], ...]:
         """Return what the driver raises, where SQLAlchemy does not stand between."""
+
+    @property
+    def contradictions(self) -> tuple[type[Exception], ...]:
+        """Return what of it says that a row would break one of the schema's rules."""
 
     def create(self) -> Engine:
         """Return an engine for a new database; ConfigError where there is one already."""
@@ -98,6 +106,11 @@ class Database:
         self._reader = engine.execution_options(**backend.reading)
         self._sequencer = engine.execution_options(**backend.sequencing)
         self._epoch: int | None = None
+
+    @property
+    def has_one_writer(self) -> bool:
+        """Say whether all who write wait for a transaction that does."""
+        return self._backend.has_one_writer
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -198,9 +211,10 @@ class Database:
             yield
         except known as error:
             explained = self._backend.explain(error)
-            if explained is None and isinstance(error, IntegrityError):
+            original = getattr(error, "orig", error)
+            if explained is None and isinstance(original, self._backend.contradictions):
                 explained = ChainGuardError(
-                    f"the store contradicts itself: {error.orig}",
+                    f"the store contradicts itself: {original}",
                     hint="it was damaged or altered: restore it from a backup; nothing was changed",
                 )
             if explained is None:

@@ -1,4 +1,4 @@
-"""Evidence rows: accepted once, sealed in order, found again by file or digest.
+"""Evidence rows: sealed in order, found again by file or digest.
 
 An evidence row is never touched by the seal: which ones wait, and where in the log the others are,
 stands in two narrow tables.
@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import (
     ColumnElement,
@@ -22,24 +22,21 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
 )
-from sqlalchemy.exc import IntegrityError
 
 from anchor.digest import Digests
-from anchor.errors import StoreBusyError, UsageError
 from anchor.store.schema import evidence, keys, positions, waiting
 from anchor.types import Hash32
 
 # SQLite binds at most 32,766 variables; a lookup of this many identities stays far below.
 _LOOKUP_CHUNK = 500
-# Below this, PostgreSQL takes longer to set up a COPY than to insert the rows.
-_WORTH_A_COPY = 1_000
 _DIGEST_PREFIX = 16
 _IDENTITY_HASH = 16
 
 _IS_PLACED = positions.c.evidence_id == evidence.c.id
 _PLACED = positions.join(evidence, _IS_PLACED)
+_IS_WAITING = waiting.c.evidence_id == evidence.c.id
+_WAITING = waiting.join(evidence, _IS_WAITING)
 
 
 class NewEvidence(NamedTuple):
@@ -52,6 +49,14 @@ class NewEvidence(NamedTuple):
     record: bytes
     leaf: Hash32
     accepted_at: str
+
+
+class Batch(Protocol):
+    """Evidence to accept; it may make each piece when it is asked for it, and anew every time."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[NewEvidence]: ...
+    def __getitem__(self, place: int, /) -> NewEvidence: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,101 +75,6 @@ def make_identity(digests: Digests, what: bytes) -> bytes:
     """Return the identity of evidence with these digests that ``what`` tells from any other."""
     digest = digests.sha256 or digests.sm3 or b""
     return digest[:_DIGEST_PREFIX] + hashlib.sha256(what).digest()[:_IDENTITY_HASH]
-
-
-def insert_evidence(connection: Connection, items: Sequence[NewEvidence]) -> int:
-    """Insert those whose identity is new, in this order, and let them wait; return how many."""
-    if connection.dialect.name == "postgresql":
-        return _insert_into_postgresql(connection, items)
-    # As text: SQLAlchemy's own statements take longer for a row than SQLite does.
-    last = connection.exec_driver_sql(_LAST_ID).scalar_one()
-    if items:
-        connection.exec_driver_sql(_INSERT_NEW, list(items))
-    # The transaction has the only writer, so that these are the rows above and no others.
-    return connection.exec_driver_sql(_LET_WAIT, (last,)).rowcount
-
-
-_LAST_ID = "SELECT coalesce(max(id), 0) FROM evidence"
-_LET_WAIT = "INSERT INTO waiting SELECT id FROM evidence WHERE id > ?"
-_INSERT_NEW = (
-    "INSERT INTO evidence (identity, source, sha256, sm3, record, leaf, accepted_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO NOTHING"
-)
-_BULK_TURN = (
-    "SELECT pg_advisory_xact_lock("
-    "('x' || md5('anchor bulk intake of ' || current_schema()))::bit(64)::bigint)"
-)
-_STAGE = (
-    "CREATE TEMPORARY TABLE IF NOT EXISTS staged ON COMMIT DELETE ROWS AS "
-    "SELECT 0::bigint AS place, identity, source, sha256, sm3, record, leaf, accepted_at "
-    "FROM evidence WITH NO DATA"
-)
-_INSERT_STAGED = (
-    "WITH fresh AS (INSERT INTO evidence (identity, source, sha256, sm3, record, leaf, accepted_at)"
-    " SELECT identity, source, sha256, sm3, record, leaf, accepted_at FROM staged ORDER BY place"
-    " ON CONFLICT (identity) DO NOTHING RETURNING id) "
-    "INSERT INTO waiting SELECT id FROM fresh"
-)
-
-
-def _insert_into_postgresql(connection: Connection, items: Sequence[NewEvidence]) -> int:
-    from sqlalchemy.dialects.postgresql import insert as insert_or_not
-
-    from anchor.store.postgresql import copy_rows
-
-    if not items:
-        return 0
-    if len(items) < _WORTH_A_COPY:
-        unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
-        fresh = unless_known.returning(evidence.c.id)
-        found = connection.execute(fresh, [item._asdict() for item in items]).scalars().all()
-        if found:
-            connection.execute(insert(waiting), [{"evidence_id": id} for id in sorted(found)])
-        return len(found)
-    # Long lists of the same evidence would again and again wait for each other in a circle.
-    connection.exec_driver_sql(_BULK_TURN)
-    connection.exec_driver_sql(_STAGE)
-    rows = ((place, *item) for place, item in enumerate(items))
-    copy_rows(connection, "staged", ("place", *NewEvidence._fields), rows)
-    return connection.exec_driver_sql(_INSERT_STAGED).rowcount
-
-
-def insert_once(
-    connection: Connection, item: NewEvidence, key: bytes | None
-) -> tuple[NewEvidence | StoredEvidence, bool]:
-    """Insert ``item`` unless it is there; return what is there, and whether it is new.
-
-    ``key`` is the hash of an idempotency key, under which only this very item may be submitted.
-
-    Raises:
-        UsageError: another was.
-        StoreBusyError: another process uses the key right now.
-    """
-    if key is not None:
-        of_key = select(keys.c.evidence_id).where(keys.c.key == key).scalar_subquery()
-        known = next(_load(connection, evidence.c.id == of_key), None)
-        if known is not None and known.identity != item.identity:
-            raise UsageError(
-                "other evidence was submitted with this idempotency key",
-                hint="give each submission a key of its own, and repeat it only as it was",
-            )
-    if insert_evidence(connection, [item]) == 0:
-        return next(_load(connection, evidence.c.identity == item.identity)), False
-    if key is not None:
-        _insert_key(connection, key, item.identity)
-    return item, True
-
-
-_INSERT_KEY = text("INSERT INTO keys SELECT :key, id FROM evidence WHERE identity = :identity")
-
-
-def _insert_key(connection: Connection, key: bytes, identity: bytes) -> None:
-    try:
-        connection.execute(_INSERT_KEY, {"key": key, "identity": identity})
-    except IntegrityError as error:
-        raise StoreBusyError(
-            "another process submits evidence with the same idempotency key", hint="run again"
-        ) from error
 
 
 def known_identities(connection: Connection, identities: Sequence[bytes]) -> set[bytes]:
@@ -191,12 +101,12 @@ def count_waiting(connection: Connection) -> int:
 def measure_waiting(connection: Connection) -> int:
     """Return how many bytes the records have that are not sealed yet."""
     size = func.coalesce(func.sum(func.length(evidence.c.record)), 0)
-    return int(connection.execute(select(size).select_from(waiting.join(evidence))).scalar_one())
+    return int(connection.execute(select(size).select_from(_WAITING)).scalar_one())
 
 
 def count_misplaced(connection: Connection) -> tuple[int, int]:
     """Return how many rows neither wait nor have a place, and how many do both; should be none."""
-    joined = evidence.outerjoin(waiting).outerjoin(positions, _IS_PLACED)
+    joined = evidence.outerjoin(waiting, _IS_WAITING).outerjoin(positions, _IS_PLACED)
     waits, placed = waiting.c.evidence_id.is_not(None), positions.c.evidence_id.is_not(None)
     neither, both = (
         connection.execute(select(func.count()).select_from(joined).where(condition)).scalar_one()
@@ -208,7 +118,7 @@ def count_misplaced(connection: Connection) -> tuple[int, int]:
 def load_waiting(connection: Connection) -> bytes:
     """Return the leaf hashes of the rows without a place, in order of acceptance, back to back."""
     rows = connection.execute(
-        select(evidence.c.leaf).select_from(waiting.join(evidence)).order_by(waiting.c.evidence_id)
+        select(evidence.c.leaf).select_from(_WAITING).order_by(waiting.c.evidence_id)
     )
     return b"".join(rows.scalars().all())  # not row by row, which takes twice as long
 
@@ -217,7 +127,7 @@ def load_waiting_records(connection: Connection) -> Iterator[tuple[Hash32, bytes
     """Yield leaf and record of each row without a place, in order of acceptance."""
     rows = connection.execute(
         select(evidence.c.leaf, evidence.c.record)
-        .select_from(waiting.join(evidence))
+        .select_from(_WAITING)
         .order_by(waiting.c.evidence_id)
         .execution_options(yield_per=1_000)
     )
@@ -275,6 +185,17 @@ def find_by_digest(connection: Connection, digests: Digests) -> list[StoredEvide
     return list(_load(connection, or_(*conditions))) if conditions else []
 
 
+def find_by_identity(connection: Connection, identity: bytes) -> StoredEvidence | None:
+    """Return the row with this identity."""
+    return next(_load(connection, evidence.c.identity == identity), None)
+
+
+def find_by_key(connection: Connection, key: bytes) -> StoredEvidence | None:
+    """Return the row that was submitted under the idempotency key with this hash."""
+    of_key = select(keys.c.evidence_id).where(keys.c.key == key).scalar_subquery()
+    return next(_load(connection, evidence.c.id == of_key), None)
+
+
 def find_by_file(connection: Connection, path: str) -> list[StoredEvidence]:
     """Return every row that was accepted from the file at this absolute path, oldest first."""
     is_file = func.substr(evidence.c.source, literal_column("1"), literal_column("1"))
@@ -313,7 +234,7 @@ def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[St
 
 def count_lost_waiting(connection: Connection) -> int:
     """Return how many places in the queue name evidence that is not there; should be none."""
-    joined = waiting.outerjoin(evidence, evidence.c.id == waiting.c.evidence_id)
+    joined = waiting.outerjoin(evidence, _IS_WAITING)
     return connection.execute(
         select(func.count()).select_from(joined).where(evidence.c.id.is_(None))
     ).scalar_one()

@@ -6,7 +6,7 @@ or one that only follows another, is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
 
@@ -73,7 +73,9 @@ class PostgresBackend:
     }
     sequencing: ClassVar[Mapping[str, Any]] = {"isolation_level": "REPEATABLE READ"}
     attempts = 5
+    has_one_writer = False
     errors = (driver_errors.Error,)
+    contradictions = (driver_errors.IntegrityError,)
 
     def __init__(self, place: PostgresDatabase) -> None:
         self._place = place
@@ -205,20 +207,6 @@ class PostgresBackend:
 
 def _first_line(error: object) -> str:
     return str(error).strip().partition("\n")[0]
-
-
-def copy_rows(
-    connection: Connection, table: str, columns: Sequence[str], rows: Iterator[tuple[Any, ...]]
-) -> None:
-    """Write rows into a table by COPY, the quickest way into PostgreSQL."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, DriverConnection)
-    with (
-        driver.cursor() as cursor,
-        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
 
 
 def _configure_connection(connection: DriverConnection[Any], _record: object) -> None:

@@ -122,7 +122,9 @@ keys = Table(
 waiting = Table(
     "waiting",
     metadata,
-    Column("evidence_id", Int64, ForeignKey("evidence.id"), primary_key=True, autoincrement=False),
+    # No foreign key, here and below: checking each row again takes as long as writing it.  The seal
+    # counts what waits; the audit looks at each.
+    Column("evidence_id", Int64, primary_key=True, autoincrement=False),
     sqlite_strict=True,
 )
 
@@ -130,8 +132,6 @@ positions = Table(
     "positions",
     metadata,
     Column("leaf_index", Int64, primary_key=True, autoincrement=False),
-    # No foreign key: `waiting` has it, where all of these come from, and checking each row again
-    # takes as long as the rest of a seal.  The seal counts them; the audit looks at each.
     Column("evidence_id", Int64, nullable=False, unique=True),
     sqlite_strict=True,
 )

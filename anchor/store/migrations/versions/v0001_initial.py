@@ -77,9 +77,6 @@ def _create_evidence() -> None:
         "waiting",
         sa.Column("evidence_id", _INT64, autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("evidence_id", name="pk_waiting"),
-        sa.ForeignKeyConstraint(
-            ["evidence_id"], ["evidence.id"], name="fk_waiting_evidence_id_evidence"
-        ),
         sqlite_strict=True,
     )
     op.create_table(
