@@ -234,6 +234,33 @@ def test_who_lost_the_connection_of_its_lease_is_fenced_off(
 
 
 @pytest.mark.fault(
+    "G3",
+    how="a store is lost while a process has its lease; another is made in its place, and leased",
+    then="the first process is refused at its next seal",
+)
+def test_who_has_the_lease_of_a_lost_store_has_none_of_the_next_ones(
+    postgres: Postgres, place: PostgresDatabase
+) -> None:
+    schema = place.url.partition("search_path%3D")[2]
+    first = create_database(place)
+    with suppress(StorageError), first.hold_lease():
+        with postgres.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            )
+            connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
+            connection.execute(f"CREATE SCHEMA {schema}".encode())
+        second = create_database(place)
+        with second.hold_lease():
+            accept(project_of(second), [submission(1)])
+            with pytest.raises(ChainGuardError, match="taken over this log"):
+                log.seal(first, NOW)
+    first.close()
+    second.close()
+    assert count_of(place) == (1, 1)
+
+
+@pytest.mark.fault(
     "F17",
     how="a seal and an intake that wait for each other: a deadlock",
     then="one of them is rolled back whole, and begins again",

@@ -7,6 +7,7 @@ What is particular to one kind of database is in ``sqlite`` and ``postgresql``.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -30,6 +31,10 @@ MIGRATION_HEAD = "0001"
 """The schema version this release reads and writes."""
 
 T = TypeVar("T")
+
+# Where a store's epochs begin: anywhere, so that no process that had the lease of another store in
+# the same place has one of this store's.
+_EPOCH_BITS = 62
 
 
 class Backend(Protocol):
@@ -257,7 +262,8 @@ def create_database(place: StorePlace) -> Database:
             backend.claim(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-            connection.execute(lease.insert().values(id=1, epoch=0, holder="nobody"))
+            epoch = secrets.randbits(_EPOCH_BITS)
+            connection.execute(lease.insert().values(id=1, epoch=epoch, holder="nobody"))
     except BaseException:
         database.close()
         backend.undo_creation()
