@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -30,7 +31,14 @@ from anchor.errors import (
 from anchor.pipeline import acceptance as pipeline
 from anchor.pipeline.acceptance import Acceptance, Submission
 from anchor.pipeline.project import Project
-from anchor.store.database import MIGRATION_HEAD, Database, create_database, open_database
+from anchor.store.building import Writable, build_database
+from anchor.store.database import (
+    MIGRATION_HEAD,
+    Database,
+    create_database,
+    is_taken,
+    open_database,
+)
 from anchor.store.evidence import (
     NewEvidence,
     count_evidence,
@@ -44,7 +52,7 @@ from anchor.store.evidence import (
 from anchor.store.heads import newest_head
 from anchor.store.intake import insert_evidence, insert_once
 from anchor.store.journal import StoredJournal
-from anchor.store.places import StorePlace
+from anchor.store.places import SqliteFile, StorePlace
 from anchor.store.schema import evidence, heads, metadata, positions, waiting
 from anchor.store.sources import load_files
 from anchor.tree import Tree
@@ -109,6 +117,30 @@ def test_a_store_is_there_when_it_is_opened_again(place: StorePlace) -> None:
     created = create_database(place)
     accept(created, 1)
     created.close()
+    opened = open_database(place)
+    with opened.read() as connection:
+        assert count_evidence(connection) == (1, 1)
+    opened.close()
+
+
+def test_what_is_filled_is_no_store_before_it_is_whole(place: StorePlace) -> None:
+    def fill(database: Writable, *, fails: bool) -> str:
+        with database.write() as connection:
+            insert_evidence(connection, [make_item(1)])
+        with pytest.raises(ConfigError, match=r"is missing|is empty"):
+            open_database(place)
+        if fails:
+            raise KeyError
+        return "filled"
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            build_database(place, partial(fill, fails=True))
+        assert not is_taken(place)
+        if isinstance(place, SqliteFile):
+            assert list(place.path.parent.iterdir()) == []
+    assert build_database(place, partial(fill, fails=False)) == ("filled", None)
+    assert is_taken(place)
     opened = open_database(place)
     with opened.read() as connection:
         assert count_evidence(connection) == (1, 1)

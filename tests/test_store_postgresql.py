@@ -22,6 +22,7 @@ from anchor.errors import ChainGuardError, ConfigError, StorageError, StoreBusyE
 from anchor.pipeline.acceptance import Submission, accept, accept_once
 from anchor.pipeline.project import Project
 from anchor.store import copying
+from anchor.store.building import Writable, build_database
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.evidence import NewEvidence, count_evidence, load_all, load_waiting
 from anchor.store.intake import insert_evidence
@@ -300,6 +301,19 @@ def test_a_store_in_another_schema_has_a_lease_of_its_own(postgres: Postgres) ->
         assert other.is_leased()
     one.close()
     other.close()
+
+
+def test_a_store_is_filled_as_slowly_as_it_takes(place: PostgresDatabase) -> None:
+    """The server ends transactions that idle; here one waits for what a node answers."""
+    impatient = PostgresDatabase(f"{place.url}%20-cidle_in_transaction_session_timeout%3D20")
+
+    def fill(database: Writable) -> None:
+        threading.Event().wait(0.2)
+        with database.write() as connection:
+            insert_evidence(connection, [make_item(1)])
+
+    build_database(impatient, fill)
+    assert count_of(place) == (1, 1)
 
 
 def test_what_lacks_a_table_is_refused(place: PostgresDatabase) -> None:

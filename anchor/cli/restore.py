@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anchor.config import Config
     from anchor.pipeline.leafsources import LeafSource
     from anchor.store.database import Database
+    from anchor.store.places import StorePlace
 
 NAME = "restore"
 
@@ -31,8 +32,12 @@ def command(
         ),
     ] = None,
     backup: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE", help="An old backup of the store, to take records from."),
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="FILE|URL",
+            help="Another store of this log to take over, such as an old backup: a SQLite file, or "
+            "postgresql://user@host/database.",
+        ),
     ] = None,
     receipts: Annotated[
         Optional[list[Path]],  # noqa: UP045
@@ -42,7 +47,7 @@ def command(
         bool,
         typer.Option(
             "--replace",
-            help="Move a store that is there aside; what it holds is taken over first.",
+            help="Move a SQLite file that is there aside; what it holds is taken over first.",
         ),
     ] = False,
     is_partial: Annotated[
@@ -66,22 +71,18 @@ def command(
     from anchor.pipeline.leafsources import find_receipts
     from anchor.pipeline.rebuilding import Remains
     from anchor.pipeline.restoring import restore_project
-    from anchor.store.database import lock_place
-    from anchor.store.places import SqliteFile, file_of, find_moved
+    from anchor.store.database import is_taken, lock_place
+    from anchor.store.places import PostgresDatabase, find_moved, parse_place
 
     output = Output(as_json=as_json)
     config = load_config(config_path or find_config())
-    store = file_of(config.store)
+    store = config.store
     with ExitStack() as stack:
         # Also against writers: what they added after it was read would stay behind.
         stack.enter_context(lock_place(store))
-        is_there = store.path.exists()
-        if is_there and not is_replacing:
-            raise ChainGuardError(
-                f"there is a store at {store}, and nothing is written over",
-                hint="--replace moves it aside under another name, after what it holds was taken "
-                "over",
-            )
+        is_there = is_taken(store)
+        if is_there:
+            _check_replaceable(store, is_replacing=is_replacing)
         node = open_chain(config, output.note)
         check_chain(config, node)
         check_registry(config, node)
@@ -94,8 +95,11 @@ def command(
             except AnchorError as error:
                 output.note(f"the store in {left} is not used: {error.message}")
         if backup is not None:
-            backup_place = SqliteFile(backup.resolve())
-            stores[str(backup)] = _open_store(stack, replace(config, store=backup_place))
+            other = parse_place(backup, Path.cwd())
+            stores[str(other)] = _open_store(stack, replace(config, store=other))
+            if isinstance(other, PostgresDatabase):
+                # Whoever seals and sends with it would do so beside the new one.
+                stack.enter_context(lock_place(other))
         found = find_receipts([config.receipts, *(receipts or ())], config.log, RECEIPT_SUFFIX)
         leaves, sizes = _find_leaves(config, node, place, stores, is_partial=is_partial)
         remains = Remains(leaves=leaves, stores=list(stores.values()), receipts=found, sizes=sizes)
@@ -125,6 +129,23 @@ def command(
             "moved": None if restored.moved is None else str(restored.moved),
         }
     )
+
+
+def _check_replaceable(store: StorePlace, *, is_replacing: bool) -> None:
+    """Refuse to write over a store: only a file can be moved aside, and only where that is told."""
+    from anchor.store.places import SqliteFile
+
+    if not isinstance(store, SqliteFile):
+        raise ChainGuardError(
+            f"there is a store in {store}, and none in PostgreSQL is replaced",
+            hint="name an empty database, or another schema, as the `store`; --backup and this "
+            "one's URL take over what it holds",
+        )
+    if not is_replacing:
+        raise ChainGuardError(
+            f"there is a store at {store}, and nothing is written over",
+            hint="--replace moves it aside under another name, after what it holds was taken over",
+        )
 
 
 def _open_store(stack: ExitStack, config: Config) -> Database:

@@ -30,6 +30,14 @@ def command(
             "the store.",
         ),
     ] = None,
+    store: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="FILE|URL",
+            help="Where the new project keeps what is recorded, as for `anchor init`; by default "
+            "a SQLite file in FOLDER.",
+        ),
+    ] = None,
     number: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(help="Which of the owner's logs the new one is; by default the next."),
@@ -65,6 +73,7 @@ def command(
     """
     from anchor.pipeline.anchoring import check_chain, check_registry
     from anchor.pipeline.succession import plan_successor, prepare_call, succeed
+    from anchor.store.places import holds_password, parse_place
     from anchor.types import Hash32, log_number, parse_hex
 
     output = Output(as_json=as_json)
@@ -72,8 +81,10 @@ def command(
     if from_root is not None:
         root = Hash32(parse_hex(from_root, length=32, what="--from-root", prefix=False))
     signer = _signer(keystore, ape_account, password_file)
+    folder = into.resolve()
+    place = None if store is None else parse_place(store, folder)
     with project_session(config_path) as project, project.database.hold_lease():
-        config = plan_successor(project, into.resolve(), number=number, signer=signer)
+        config = plan_successor(project, folder, number=number, signer=signer, store=place)
         node = open_chain(config, output.note)
         check_chain(config, node)
         check_registry(config, node)
@@ -95,6 +106,9 @@ def command(
     output.line(f"{done.waiting:,} pieces of evidence wait for a place in the new log")
     output.line(f"wrote {done.receipts:,} receipts of log {old} below {config.receipts}")
     output.line(f"project    {config.folder}")
+    if store is not None and holds_password(store):
+        output.note("The store's URL is in the configuration without its password: set")
+        output.note("ANCHOR_STORE to the whole URL for every command there.")
     output.note("Hand the new trust.toml to your verifiers: it accepts both logs.")
     output.result(
         {

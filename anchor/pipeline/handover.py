@@ -10,13 +10,12 @@ from itertools import islice
 
 from anchor.config import Config
 from anchor.errors import AnchorError, ChainGuardError
-from anchor.pipeline.project import Project, create_store, trust_entry
+from anchor.pipeline.project import Project, make_store, trust_entry
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.receipts import ReceiptFolder
-from anchor.store.database import Database
+from anchor.store.building import Writable
 from anchor.store.evidence import known_identities, load_all, place_waiting
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
-from anchor.store.places import beside, discard, file_of, put_in_place
 from anchor.store.transfer import insert_rows, load_placed_rows, load_rows_after
 from anchor.trust import encode_policy, parse_policy
 from anchor.types import Head, log_number
@@ -28,33 +27,29 @@ _BATCH = 10_000
 def build_store(project: Project, config: Config, sealed: SealedHead) -> None:
     """Copy everything: up to the head with its place, the rest in order as waiting."""
     config.folder.mkdir(parents=True, exist_ok=True)
-    store = file_of(config.store)
-    building = beside(store, ".building")
-    discard(building)
-    size = sealed.head.size
-    database = create_store(replace(config, store=building))
-    try:
-        for start in range(0, size, _BATCH):
-            with project.database.read() as connection:
-                placed = load_placed_rows(connection, start, min(start + _BATCH, size))
-            if sorted(placed) != list(range(start, min(start + _BATCH, size))):
-                raise ChainGuardError(
-                    f"the store lacks some of the log's first {size} leaves",
-                    hint="restore it first, with `anchor restore`; nothing was sent",
-                )
-            with database.write() as connection:
-                insert_rows(connection, [placed[index] for index in sorted(placed)])
-                place_waiting(connection, start)
-        with project.database.read() as source, database.write() as connection:
-            for item, sealed_at in load_sealed_heads(source, size):
-                insert_head(connection, item, sealed_at)
-        take_new(project, database, sealed.head)
-    finally:
-        database.close()
-    put_in_place(building, store)
+    make_store(config, lambda database: _copy(project, database, sealed.head))
 
 
-def take_new(project: Project, database: Database, head: Head) -> int:
+def _copy(project: Project, database: Writable, head: Head) -> None:
+    for start in range(0, head.size, _BATCH):
+        end = min(start + _BATCH, head.size)
+        with project.database.read() as connection:
+            placed = load_placed_rows(connection, start, end)
+        if sorted(placed) != list(range(start, end)):
+            raise ChainGuardError(
+                f"the store lacks some of the log's first {head.size} leaves",
+                hint="restore it first, with `anchor restore`; nothing was sent",
+            )
+        with database.write() as connection:
+            insert_rows(connection, [placed[index] for index in sorted(placed)])
+            place_waiting(connection, start)
+    with project.database.read() as source, database.write() as connection:
+        for item, sealed_at in load_sealed_heads(source, head.size):
+            insert_head(connection, item, sealed_at)
+    take_new(project, database, head)
+
+
+def take_new(project: Project, database: Writable, head: Head) -> int:
     """Let all evidence that has no place up to ``head`` wait; return how much waits in all."""
     count = 0
     with project.database.read() as source:

@@ -6,22 +6,29 @@ store then, and every later opening checks the configuration against the pins.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from anchor.config import Config, encode_config, is_plain_url
 from anchor.durable import write_file
 from anchor.errors import ChainGuardError, ConfigError
 from anchor.pipeline.logkey import create_log_key
 from anchor.record import format_time
-from anchor.store.database import Database, create_database, open_database
+from anchor.store.building import Writable, build_database
+from anchor.store.database import Database, create_filled, open_database
 from anchor.store.heads import newest_head
 from anchor.store.schema import project
 from anchor.tilestore import TileFolder
 from anchor.trust import TrustEntry, encode_policy
 from anchor.types import Address, log_number, log_owner
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,47 +63,63 @@ def create_project(config: Config) -> Project:
             raise ConfigError(
                 f"{path} exists already", hint="choose an empty folder, or use the project in it"
             )
-    database = create_store(config)
+    database, _ = create_filled(config.store, partial(_pin, config))
     create_log_key(config)
     write_file(config.trust, encode_policy([trust_entry(config)]))
     write_file(config.file, encode_config(config).encode("utf-8"))
     return Project(config=config, database=database)
 
 
-def create_store(config: Config) -> Database:
-    """Create an empty store that is pinned to the configuration's log, chain and registry.
+def make_store(config: Config, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
+    """Let ``fill`` make the configuration's store; return what it does, and where an old one went.
+
+    The pins come last: what has none is no store, wherever it was found.
 
     Raises:
-        ConfigError: something is there already.
+        ConfigError: there is a store in PostgreSQL already.
+        StorageError: the new one could not be finished; nothing was replaced.
     """
-    database = create_database(config.store)
-    with database.write() as connection:
-        connection.execute(
-            insert(project).values(
-                id=1,
-                log=config.log,
-                chain_id=config.chain_id,
-                genesis=config.genesis,
-                registry=config.registry,
-                code_hash=config.code_hash,
-                created_at=utc_now(),
-            )
+
+    def fill_and_pin(database: Writable) -> T:
+        filled = fill(database)
+        with database.write() as connection:
+            _pin(config, connection)
+        return filled
+
+    return build_database(config.store, fill_and_pin)
+
+
+def _pin(config: Config, connection: Connection) -> None:
+    connection.execute(
+        insert(project).values(
+            id=1,
+            log=config.log,
+            chain_id=config.chain_id,
+            genesis=config.genesis,
+            registry=config.registry,
+            code_hash=config.code_hash,
+            created_at=utc_now(),
         )
-    return database
+    )
 
 
 def open_project(config: Config) -> Project:
     """Open the project's store and compare its pins with the configuration.
 
     Raises:
-        ConfigError: the store is missing.
+        ConfigError: the store is missing, or was not finished.
         ChainGuardError: the configuration names another log, chain or registry than was pinned.
     """
     database = open_database(config.store)
     with database.read() as connection:
         pins = connection.execute(select(project)).one_or_none()
     if pins is None:
-        raise ConfigError(f"the store {config.store} was never initialised")
+        database.close()
+        raise ConfigError(
+            f"the store {config.store} was not finished: what made it ended before",
+            hint="remove the file, or drop the tables (or name another place as the `store`); then "
+            "run again what made it, or `anchor restore`",
+        )
     for member, pinned, configured in (
         ("log", pins.log, config.log),
         ("chain_id", pins.chain_id, config.chain_id),

@@ -24,6 +24,7 @@ from anchor.pipeline.project import utc_now
 from anchor.pipeline.registrystate import fetch_anchor
 from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.record import format_time, parse_record
+from anchor.store.building import Writable
 from anchor.store.database import Database
 from anchor.store.evidence import known_identities, make_identity, place_waiting
 from anchor.store.heads import (
@@ -69,7 +70,7 @@ class Remains:
 def fill_store(
     config: Config,
     node: Node,
-    database: Database,
+    database: Writable,
     source: LeafSource,
     edges: dict[int, RightEdge],
     anchored: list[AnchoredHead],
@@ -227,7 +228,7 @@ def _make_unique(rows: list[EvidenceRow], taken: set[bytes], start: int) -> list
 
 
 def _insert_heads(
-    database: Database,
+    database: Writable,
     source: LeafSource,
     edges: dict[int, RightEdge],
     anchored: list[AnchoredHead],
@@ -256,7 +257,7 @@ def _insert_heads(
 def _insert_journal(
     config: Config,
     node: Node,
-    database: Database,
+    database: Writable,
     remains: Remains,
     kept: set[Head],
     final: Hash32 | None,
@@ -319,7 +320,7 @@ def _find_cost(
     }
 
 
-def _insert_incidents(database: Database, kept: set[Head], stores: Sequence[Database]) -> None:
+def _insert_incidents(database: Writable, kept: set[Head], stores: Sequence[Database]) -> None:
     """Take over each incident of a head that is kept; open ones stay the operator's to close."""
     seen = set()
     for store in stores:
@@ -346,7 +347,7 @@ def _load_hints(
     return hints
 
 
-def _insert_unplaced(database: Database, rows: Iterable[EvidenceRow]) -> tuple[int, int]:
+def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[int, int]:
     """Let rows wait that are not there yet; return how many, and how many have no record."""
     waiting = unreadable = 0
     rest = iter(rows)
@@ -368,7 +369,7 @@ def _insert_unplaced(database: Database, rows: Iterable[EvidenceRow]) -> tuple[i
     return waiting, unreadable
 
 
-def _insert_keys(database: Database, stores: Sequence[Database]) -> None:
+def _insert_keys(database: Writable, stores: Sequence[Database]) -> None:
     """Take over the idempotency keys, so that what is submitted again is known again."""
     for store in stores:
         with store.read() as connection:

@@ -3,7 +3,7 @@
 Leaf hashes come from tiles, a published log or another store; they are taken only if they lead to
 the head in the registry.  Records come from other stores and from receipts; where both are gone, a
 leaf stays as a hash.  Anchors come from the registry's state.  Nothing is invented, and no store is
-written over: the new one is made beside, and takes its place when it is whole.
+written over: the new one is a store when it is whole.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from anchor.errors import (
 from anchor.pipeline.auditing import rebuild_tiles
 from anchor.pipeline.funds import find_key
 from anchor.pipeline.leafsources import LeafSource, walk_edges
-from anchor.pipeline.project import Project, create_store, open_project
+from anchor.pipeline.project import Project, make_store, open_project
 from anchor.pipeline.rebuilding import Remains, fill_store
 from anchor.pipeline.registrystate import RegistryHead, fetch_anchor, fetch_head
 from anchor.registry.keccak import format_address, hash_keccak256
+from anchor.store.building import Writable
 from anchor.store.database import Database
 from anchor.store.heads import (
     AnchoredHead,
@@ -43,7 +44,6 @@ from anchor.store.heads import (
     save_anchor,
 )
 from anchor.store.journal import load_attempt_rows
-from anchor.store.places import beside, discard, file_of, put_in_place
 from anchor.tree import HASH, RightEdge
 from anchor.types import Address, Anchor, Hash32, Head
 
@@ -101,18 +101,16 @@ def restore_project(
         source, edges = _choose_leaves(head, remains, wanted, report)
     _check_pending(config, pending, remains.stores, edges)
     anchored = _find_anchors(config, node, head, source, edges, report)
-    store = file_of(config.store)
-    building = beside(store, ".restoring")
-    discard(building)
-    database = create_store(replace(config, store=building))
-    try:
-        final = _fetch_final_hash(config, node)
+    final = _fetch_final_hash(config, node)
+
+    def fill(database: Writable) -> tuple[int, int, int, int]:
         counts = fill_store(config, node, database, source, edges, anchored, remains, final)
-    finally:
-        database.close()
-    for old in remains.stores:
-        old.close()
-    moved = put_in_place(building, store)
+        # One of them may be in the new one's place.
+        for old in remains.stores:
+            old.close()
+        return counts
+
+    counts, moved = make_store(config, fill)
     project = open_project(config)
     try:
         rebuild_tiles(project)

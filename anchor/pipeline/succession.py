@@ -46,6 +46,7 @@ from anchor.pipeline.restoring import record_anchors
 from anchor.registry.codec import encode_succeed_call
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import head_slot, successor_slot
+from anchor.store.database import Database, is_taken
 from anchor.store.heads import (
     SealedHead,
     find_edge,
@@ -54,7 +55,7 @@ from anchor.store.heads import (
     reversible_anchor,
     save_anchor,
 )
-from anchor.store.places import SqliteFile, file_of
+from anchor.store.places import SqliteFile, StorePlace
 from anchor.types import Hash32, Head, LogId, log_number, log_owner, make_log_id
 
 # How many transactions one call may need: an earlier run's, then ours.
@@ -72,23 +73,36 @@ class Succession:
 
 
 def plan_successor(
-    project: Project, folder: Path, *, number: int | None, signer: SignerConfig | None
+    project: Project,
+    folder: Path,
+    *,
+    number: int | None,
+    signer: SignerConfig | None,
+    store: StorePlace | None,
 ) -> Config:
     """Return the configuration of the project that follows ``project``, in ``folder``.
 
+    ``store`` None is a SQLite file in the folder.
+
     Raises:
-        ConfigError: there is a project in it already.
+        ConfigError: there is a project in it already, or the store is the old one's.
     """
     old = project.config
     file = folder / CONFIG
     if file.exists():
         raise ConfigError(f"{file} exists already", hint="choose an empty folder for the successor")
+    store = store or SqliteFile(folder / "anchor.db")
+    if str(store) == str(old.store):
+        raise ConfigError(
+            f"{store} is this project's own store",
+            hint="name another file, another database, or another schema of it",
+        )
     following = log_number(old.log) + 1 if number is None else number
     return replace(
         old,
         folder=folder,
         file=file,
-        store=SqliteFile(folder / "anchor.db"),
+        store=store,
         tiles=folder / "tiles",
         log_key=folder / "log-key.pem",
         receipts=folder / "receipts",
@@ -122,11 +136,7 @@ def succeed(
     check_no_incident(project)
     is_closed = _check_logs(project.config, node, config)
     record_anchors(project, node)  # the old log's receipts need them
-    if not file_of(config.store).path.exists():
-        sealed = _choose_head(project, node, config, from_root, is_closed=is_closed)
-        build_store(project, config, sealed)
-    # A crash here, or later, leaves a store without a configuration: the next run goes on with it.
-    database = open_project(config).database
+    database = _open_store(project, node, config, from_root, is_closed=is_closed)
     with closing(database), database.hold_lease():
         successor = Project(config=config, database=database)
         head = _check_begun(successor, from_root)
@@ -162,10 +172,7 @@ def prepare_call(
     check_no_incident(project)
     if _check_logs(project.config, node, config):
         return None
-    if not file_of(config.store).path.exists():
-        sealed = _choose_head(project, node, config, from_root, is_closed=False)
-        build_store(project, config, sealed)
-    database = open_project(config).database
+    database = _open_store(project, node, config, from_root, is_closed=False)
     try:
         head = _check_begun(Project(config=config, database=database), from_root)
     finally:
@@ -189,6 +196,17 @@ def _check_logs(old: Config, node: Node, new: Config) -> bool:
             hint="choose another with --number; nothing was sent",
         )
     return False
+
+
+def _open_store(
+    project: Project, node: Node, config: Config, root: Hash32 | None, *, is_closed: bool
+) -> Database:
+    """Open the successor's store, which is made where an earlier run has not done it."""
+    if not is_taken(config.store):
+        sealed = _choose_head(project, node, config, root, is_closed=is_closed)
+        build_store(project, config, sealed)
+    # A crash here, or later, leaves a store without a configuration: the next run goes on with it.
+    return open_project(config).database
 
 
 def _choose_head(

@@ -66,6 +66,9 @@ class Backend(Protocol):
     def contradictions(self) -> tuple[type[Exception], ...]:
         """Return what of it says that a row would break one of the schema's rules."""
 
+    def is_taken(self) -> bool:
+        """Say whether a new store would be in the way of something."""
+
     def create(self) -> Engine:
         """Return an engine for a new database; ConfigError where there is one already."""
 
@@ -240,8 +243,26 @@ def lock_place(place: StorePlace) -> Iterator[None]:
         yield
 
 
+def is_taken(place: StorePlace) -> bool:
+    """Say whether there is a store at ``place``, or something of one.
+
+    Raises:
+        StorageError: it does not answer.
+    """
+    return _choose_backend(place).is_taken()
+
+
 def create_database(place: StorePlace) -> Database:
     """Create a new, empty store at ``place`` through the migrations.
+
+    Raises:
+        ConfigError: something is there already.
+    """
+    return create_filled(place, lambda _: None)[0]
+
+
+def create_filled(place: StorePlace, fill: Callable[[Connection], T]) -> tuple[Database, T]:
+    """Create a new store at ``place``, and let ``fill`` work in the transaction that does it.
 
     Raises:
         ConfigError: something is there already.
@@ -264,11 +285,12 @@ def create_database(place: StorePlace) -> Database:
             command.upgrade(config, "head")
             epoch = secrets.randbits(_EPOCH_BITS)
             connection.execute(lease.insert().values(id=1, epoch=epoch, holder="nobody"))
+            filled = fill(connection)
     except BaseException:
         database.close()
         backend.undo_creation()
         raise
-    return database
+    return database, filled
 
 
 def open_database(place: StorePlace) -> Database:
@@ -288,7 +310,8 @@ def open_database(place: StorePlace) -> Database:
         if version is None:
             raise ConfigError(
                 f"the store {place} is empty",
-                hint="only `anchor init` creates one, in a new folder",
+                hint="`anchor restore` rebuilds one that was lost; only `anchor init` creates one, "
+                "in a new folder",
             )
         if version != MIGRATION_HEAD:
             raise UnknownVersionError(

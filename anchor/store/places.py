@@ -51,21 +51,6 @@ class PostgresDatabase:
         return f"{shown}?{urlencode(query, safe='/')}" if query else shown
 
 
-def file_of(place: StorePlace) -> SqliteFile:
-    """Return the file that a store is in.
-
-    Raises:
-        ConfigError: it is in PostgreSQL.
-    """
-    if isinstance(place, SqliteFile):
-        return place
-    raise ConfigError(
-        "a store is only rebuilt as a SQLite file in this release",
-        hint="PostgreSQL has backups of its own; or name a file as the `store` in anchor.toml, and "
-        "go on with that",
-    )
-
-
 def discard(place: SqliteFile) -> None:
     """Remove what a crash, or the making itself, left of a store that was being made."""
     for suffix in ("", "-wal", "-shm", "-turn.lock"):
@@ -96,8 +81,10 @@ def put_in_place(built: SqliteFile, place: SqliteFile) -> Path | None:
     return moved
 
 
-def find_moved(place: SqliteFile) -> SqliteFile | None:
-    """Return the newest store that was moved aside from ``place``."""
+def find_moved(place: StorePlace) -> SqliteFile | None:
+    """Return the newest store that was moved aside from ``place``, as a file may have been."""
+    if not isinstance(place, SqliteFile):
+        return None
     found = place.path.parent.glob(f"{glob.escape(place.path.name + _MOVED)}*Z")
     newest = max(found, default=None)
     return None if newest is None else SqliteFile(newest)

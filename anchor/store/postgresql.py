@@ -24,6 +24,7 @@ from anchor.errors import (
     StoreBusyError,
 )
 from anchor.store.places import PostgresDatabase
+from anchor.store.schema import metadata
 
 # Seconds until a connection attempt, or a wait for another transaction's lock, is given up.
 _PATIENCE = 10
@@ -41,6 +42,8 @@ _CREATION_TURN = text(
     "SELECT pg_advisory_xact_lock("
     "('x' || md5('anchor creation in ' || current_schema()))::bit(64)::bigint)"
 )
+# What a store is filled with may be long in coming: nodes are asked while it is.
+_LET_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
 _IS_LOCKED = text(
     "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 "
@@ -80,6 +83,15 @@ class PostgresBackend:
     def __init__(self, place: PostgresDatabase) -> None:
         self._place = place
 
+    def is_taken(self) -> bool:
+        """Say whether there are tables of a store, or any of such a name."""
+        engine = self._make_engine(poolclass=NullPool)
+        try:
+            with engine.connect() as connection:
+                return _holds_tables(connection)
+        except OperationalError as error:
+            raise self._unavailable(error) from error
+
     def create(self) -> Engine:
         """Return an engine; nothing is asked yet."""
         return self._make_engine()
@@ -90,8 +102,9 @@ class PostgresBackend:
         Raises:
             ConfigError: there is one.
         """
+        connection.execute(_LET_IDLE)
         connection.execute(_CREATION_TURN)
-        if inspect(connection).has_table("alembic_version"):
+        if _holds_tables(connection):
             raise ConfigError(
                 f"there is already a store in {self._place}",
                 hint="name another database, or another schema of it",
@@ -158,11 +171,17 @@ class PostgresBackend:
 
         Raises:
             LeaseHeldError: another process holds it.
+            ConfigError: there is no such schema.
         """
         engine = self._make_engine(poolclass=NullPool, isolation_level="AUTOCOMMIT")
         try:
             with engine.connect() as connection:
                 key = connection.execute(_LOCK).scalar_one()
+                if key is None:
+                    raise ConfigError(
+                        f"the schema of {self._place} does not exist",
+                        hint="let the database's administrator create it (CREATE SCHEMA)",
+                    )
                 if not connection.execute(_TRY_LOCK, {"key": key}).scalar_one():
                     raise LeaseHeldError(
                         f"another process is sealing or anchoring for this log ({self._place})",
@@ -203,6 +222,11 @@ class PostgresBackend:
             hint="see to the database; whether the last change was made shows when it is back, and "
             "doing it again does it once",
         )
+
+
+def _holds_tables(connection: Connection) -> bool:
+    there = inspect(connection).get_table_names()
+    return not {"alembic_version", *metadata.tables}.isdisjoint(there)
 
 
 def _first_line(error: object) -> str:

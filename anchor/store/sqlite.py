@@ -66,6 +66,10 @@ class SqliteBackend:
         # Device and inode of the file that this process opened.
         self._file: tuple[int, int] | None = None
 
+    def is_taken(self) -> bool:
+        """Say whether there is a file."""
+        return self._path.exists()
+
     def create(self) -> Engine:
         """Create an empty file.
 

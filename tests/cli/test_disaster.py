@@ -221,7 +221,7 @@ def test_a_kill_while_restoring_loses_nothing(
     site.run("restore", "--replace", command=command, killed=True)
     site.run("restore", "--replace").expect(0)
     assert site.rows("SELECT count(*) FROM evidence WHERE record IS NOT NULL") == [(1,)]
-    assert not list(site.folder.glob("*.restoring*"))
+    assert not list(site.folder.glob("*.building*"))
     check_log_goes_on(site, "c")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support import fixtures
 from support.chaos import loses_response, open_proxy, passes
+from support.crashes import crashing
 from support.disasters import (
     anchor_final,
     back_up,
@@ -134,7 +135,7 @@ def test_a_new_store_that_is_not_whole_in_its_file_replaces_nothing(
 
     def fill_and_look(*arguments: Any) -> Any:
         counts = fill(*arguments)
-        readers.append(sqlite3.connect(site.folder / "anchor.db.restoring"))
+        readers.append(sqlite3.connect(site.folder / "anchor.db.building"))
         readers[0].execute("BEGIN")
         readers[0].execute("SELECT count(*) FROM evidence").fetchall()
         return counts
@@ -147,8 +148,18 @@ def test_a_new_store_that_is_not_whole_in_its_file_replaces_nothing(
     assert not list(site.folder.glob("anchor.db.before-restore-*"))
     assert site.rows("SELECT count(*) FROM evidence WHERE record IS NOT NULL") == [(2,)]
     restore_here(site)
-    assert not list(site.folder.glob("*.restoring*"))
+    assert not list(site.folder.glob("*.building*"))
     check_log_goes_on(site, "c")
+
+
+def test_a_new_store_that_was_not_finished_is_none_by_any_name(site: Site) -> None:
+    anchor_final(site, "a")
+    lose_store(site)
+    command = crashing("after", "anchor.pipeline.restoring", "-", "fill_store", "1")
+    site.run("restore", command=command, killed=True)
+    site.run("restore", "--backup", "anchor.db.building").refused(2, "was not finished")
+    site.run("restore").expect(0, "1 leaves")
+    assert not list(site.folder.glob("*.building*"))
 
 
 # Leaves that lead to an earlier anchor only

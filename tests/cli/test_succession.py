@@ -12,7 +12,8 @@ from support import fixtures
 from support.crashes import crashing
 from support.disasters import anchor_final, sql
 from support.nodes import ask
-from support.projects import Site, reading
+from support.projects import Site, make_site, reading
+from support.stores import Postgres, damage
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
@@ -284,3 +285,49 @@ def test_keys_rotate_while_the_log_goes_on(site: Site, tmp_path: Path) -> None:
     site.run("verify", "a", "b").expect(0)
     site.run("verify", "b", "--trust", only_first).expect(12, "operator 7 is not accepted")
     site.run("audit").expect(0)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(None, marks=pytest.mark.slow),
+        pytest.param(("anchor.pipeline.handover", "-", "take_new"), marks=pytest.mark.slow),
+        ("anchor.chain.node", "Node", "send_raw_transaction"),
+    ],
+    ids=lambda crash: "whole" if crash is None else f"killed before {crash[2]}",
+)
+def test_the_successors_store_may_be_in_postgresql(
+    site: Site, postgres: Postgres, before: tuple[str, ...] | None
+) -> None:
+    anchor_final(site, "a", "b")
+    site.add("w", b"w")
+    place = postgres.create()
+    url = place.url.replace("postgres@", "postgres:s3cret@")
+    command = ("succeed", "--into", "../next", "--store", url)
+    if before is not None:
+        site.run(*command, command=crashing("before", *before, "1"), killed=True)
+    ran = site.run(*command).expect(0, "1 pieces of evidence wait", "without its password")
+    new = successor(site)
+    written = (new.folder / "anchor.toml").read_text("utf-8")
+    assert f'store = "{place}"' in written
+    assert "s3cret" not in ran.out + ran.err + written
+    assert not list(new.folder.glob("anchor.db*"))
+    assert len(new.rows("SELECT 1 FROM attempts")) == 1
+    check_goes_on(new, "c")
+
+
+def test_a_successor_gets_no_place_that_has_a_store(
+    site: Site, make: MakeSite, anvil: Devnet, postgres: Postgres
+) -> None:
+    anchor_final(site, "a")
+    command = ("succeed", "--into", "../next", "--store")
+    site.run(*command, site.folder / "anchor.db").refused(2, "is this project's own store")
+    place = postgres.create()
+    other = make_site(site.folder.parent / "other", anvil, number=site.number + 1, store=place)
+    other.add("x", b"x")
+    site.run(*command, place.url, "--number", str(site.number + 500)).refused(
+        32, "the configuration's log is not the one this store was created with"
+    )
+    damage(place, "DELETE FROM project")
+    site.run(*command, place.url).refused(2, "was not finished")
+    check_goes_on(site, "b")

@@ -28,7 +28,7 @@ from anchor.pipeline.round import Round, anchor_round
 from anchor.pipeline.setup import plan_dev_project, write_dev_key
 from anchor.registry.codec import encode_set_operator_call
 from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
-from anchor.store.places import StorePlace
+from anchor.store.places import SqliteFile, StorePlace
 from anchor.types import Address, Hash32, make_log_id
 
 
@@ -117,8 +117,10 @@ class Site:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the store in SQL."""
-        with closing(sqlite3.connect(self.folder / "anchor.db")) as connection:
-            return connection.execute(query).fetchall()
+        file = self.folder / "anchor.db"
+        is_file = file.exists()
+        place = SqliteFile(file) if is_file else load_config(self.folder / "anchor.toml").store
+        return ask_store(place, query)
 
     def heads(self) -> list[tuple[int, bytes]]:
         """Return every sealed head, smallest first."""
@@ -141,6 +143,17 @@ class Site:
         config = load_config(self.folder / "anchor.toml")
         with reading(self.url) as node:
             return node.fetch_storage(config.registry, head_slot(config.log), "latest")
+
+
+def ask_store(place: StorePlace, query: str) -> list[tuple[Any, ...]]:
+    """Ask a store in SQL."""
+    if isinstance(place, SqliteFile):
+        with closing(sqlite3.connect(place.path)) as connection:
+            return connection.execute(query).fetchall()
+    import psycopg
+
+    with psycopg.connect(place.url) as server:
+        return server.execute(query.encode()).fetchall()
 
 
 @contextmanager

@@ -1,0 +1,253 @@
+"""Restoring into PostgreSQL, and from it: nothing passes for a store before it is whole."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import fixtures
+from support.crashes import crashing
+from support.disasters import anchor_final, check_log_goes_on
+from support.projects import Site, ask_store, make_site
+from support.stores import Postgres, damage
+
+from anchor.chain.devnet import Devnet
+from anchor.cli import restore
+from anchor.config import load_config
+from anchor.digest import digest_bytes
+from anchor.pipeline import restoring
+from anchor.pipeline.acceptance import Submission, accept_once
+from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
+
+_numbers = itertools.count(6_000)
+PASSWORD = "s3cret"
+
+
+anvil = fixtures.module_anvil
+
+
+@pytest.fixture
+def site(tmp_path: Path, anvil: Devnet, postgres: Postgres) -> Site:
+    return make_site(tmp_path / "project", anvil, number=next(_numbers), store=postgres.create())
+
+
+def place_of(site: Site) -> StorePlace:
+    return load_config(site.folder / "anchor.toml").store
+
+
+def schema_of(place: StorePlace) -> str:
+    assert isinstance(place, PostgresDatabase)
+    return place.url.partition("search_path%3D")[2]
+
+
+def lose_tables(site: Site, postgres: Postgres) -> None:
+    schema = schema_of(place_of(site))
+    with postgres.connect() as connection:
+        connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
+        connection.execute(f"CREATE SCHEMA {schema}".encode())
+
+
+def name_store(site: Site, place: StorePlace) -> None:
+    """Let the project's store be another one."""
+    site.edit(f'store = "{site_store(site)}"', f'store = "{place}"')
+
+
+def site_store(site: Site) -> str:
+    text = (site.folder / "anchor.toml").read_text("utf-8")
+    return text.partition('store = "')[2].partition('"')[0]
+
+
+def with_password(place: PostgresDatabase) -> str:
+    return place.url.replace("postgres@", f"postgres:{PASSWORD}@")
+
+
+@pytest.mark.fault(
+    "F21",
+    how="the tables of a store in PostgreSQL are dropped",
+    then="every command says that there is no store; restore makes it in the same place",
+)
+def test_a_lost_store_is_rebuilt_in_postgresql(site: Site, postgres: Postgres) -> None:
+    anchor_final(site, "a", "b")
+    anchor_final(site, "c")
+    site.run("prove", "a", "b").expect(0)
+    lose_tables(site, postgres)
+    for command in (("status",), ("run", "--once"), ("add", "a"), ("audit",)):
+        site.run(*command).refused(2, "is empty", "anchor restore")
+    shown = site.run("restore", "--receipts", ".", "--json").expect(0).document
+    assert (shown["records"], shown["hashes_only"], shown["anchors"]) == (2, 1, 2)
+    assert shown["moved"] is None
+    site.run("verify", "a", "b").expect(0)
+    check_log_goes_on(site, "d")
+
+
+def test_what_leads_to_no_anchor_makes_no_store_in_postgresql(
+    site: Site, postgres: Postgres
+) -> None:
+    anchor_final(site, "a")
+    lose_tables(site, postgres)
+    shutil.rmtree(site.folder / "tiles")
+    site.run("restore").refused(20, "nothing that is left leads to the registry's head")
+    site.run("status").refused(2, "is empty")
+
+
+@pytest.mark.fault(
+    "A12",
+    how="restore is killed while it fills the tables of a store in PostgreSQL",
+    then="there is no store, and every command says so; running it again finishes",
+)
+@pytest.mark.parametrize(
+    "crash",
+    [
+        pytest.param(("anchor.pipeline.rebuilding", "-", "_insert_heads"), marks=pytest.mark.slow),
+        ("anchor.store.building", "_Part", "write"),
+        pytest.param(("anchor.pipeline.project", "-", "_pin"), marks=pytest.mark.slow),
+    ],
+    ids=lambda crash: crash[2],
+)
+def test_a_kill_while_a_store_is_filled_leaves_none(
+    site: Site, postgres: Postgres, crash: tuple[str, ...]
+) -> None:
+    anchor_final(site, "a")
+    lose_tables(site, postgres)
+    site.run("restore", command=crashing("before", *crash, "1"), killed=True)
+    site.run("status").refused(2, "is empty")
+    site.run("restore").expect(0, "1 leaves")
+    check_log_goes_on(site, "b")
+
+
+@pytest.mark.slow
+def test_a_kill_after_the_commit_leaves_the_whole_store(site: Site, postgres: Postgres) -> None:
+    """Only its tiles may be behind, which the next command that needs them makes."""
+    anchor_final(site, "a")
+    lose_tables(site, postgres)
+    shown = crashing("after", "anchor.store.building", "-", "create_filled", "1")
+    site.run("restore", command=shown, killed=True)
+    check_log_goes_on(site, "b")
+
+
+def test_while_a_store_is_filled_it_is_none_and_a_failure_leaves_nothing(
+    site: Site, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchor_final(site, "a", "b")
+    lose_tables(site, postgres)
+    fill = restoring.fill_store
+
+    def fill_and_fail(*arguments: Any) -> Any:
+        fill(*arguments)
+        site.run("status").refused(2, "is empty")
+        site.run("restore").refused(32, "another process is sealing or anchoring")
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, "fill_store", fill_and_fail)
+        with pytest.raises(ZeroDivisionError):
+            restore.command(config_path=site.folder / "anchor.toml")
+    tables = f"SELECT 1 FROM pg_tables WHERE schemaname = '{schema_of(place_of(site))}'"
+    assert ask_store(place_of(site), tables) == []
+    site.run("restore").expect(0, "2 leaves")
+    check_log_goes_on(site, "c")
+
+
+def test_a_store_in_postgresql_is_never_replaced(site: Site) -> None:
+    anchor_final(site, "a")
+    before = site.rows("SELECT * FROM evidence")
+    for options in ((), ("--replace",)):
+        ran = site.run("restore", *options)
+        ran.refused(32, "there is a store in postgresql://", "another schema", "--backup")
+    # Nor is what somebody left of one, or another program's table of such a name.
+    place = place_of(site)
+    damage(place, "DROP TABLE alembic_version")
+    site.run("restore").refused(32, "there is a store in postgresql://")
+    assert site.rows("SELECT * FROM evidence") == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("postgresql", "postgresql"),
+        pytest.param("postgresql", "sqlite", marks=pytest.mark.slow),
+        pytest.param("sqlite", "postgresql", marks=pytest.mark.slow),
+    ],
+)
+def test_what_another_store_holds_is_taken_over(
+    tmp_path: Path, anvil: Devnet, postgres: Postgres, old: str, new: str
+) -> None:
+    def place_for(kind: str) -> StorePlace:
+        return postgres.create() if kind == "postgresql" else SqliteFile(tmp_path / "store.db")
+
+    first, second = place_for(old), place_for(new)
+    site = make_site(tmp_path / "project", anvil, number=next(_numbers), store=first)
+    anchor_final(site, "a", "b")
+    with site.open() as project:
+        digests = digest_bytes(b"w", ("sha256",))
+        accept_once(project, Submission(source="w", name="w", digests=digests), key="waiting")
+    queries = (
+        "SELECT identity, source, record, leaf, accepted_at FROM evidence ORDER BY id",
+        "SELECT * FROM slots ORDER BY nonce",
+        "SELECT * FROM attempts ORDER BY nonce",
+        "SELECT * FROM anchors ORDER BY sequence",
+        "SELECT * FROM heads ORDER BY size",
+        "SELECT key, identity FROM keys JOIN evidence ON id = evidence_id ORDER BY key",
+    )
+    before = [site.rows(query) for query in queries]
+    assert all(before)
+    name_store(site, second)
+    shutil.rmtree(site.folder / "tiles")
+    backup = with_password(first) if isinstance(first, PostgresDatabase) else str(first)
+    ran = site.run("restore", "--backup", backup, "--json").expect(0)
+    assert PASSWORD not in ran.out + ran.err
+    shown = ran.document
+    assert (shown["size"], shown["records"], shown["waiting"]) == (2, 2, 1)
+    assert shown["source"] == str(first)
+    assert [site.rows(query) for query in queries] == before
+    check_log_goes_on(site, "c")
+
+
+def test_no_store_is_taken_over_with_which_a_process_still_works(
+    site: Site, postgres: Postgres
+) -> None:
+    anchor_final(site, "a")
+    old = place_of(site)
+    assert isinstance(old, PostgresDatabase)
+    with site.lead():
+        name_store(site, postgres.create())
+        ran = site.run("restore", "--backup", with_password(old))
+        ran.refused(32, "another process is sealing or anchoring for this log (postgresql://")
+    assert PASSWORD not in ran.out + ran.err
+    site.run("restore", "--backup", old.url).expect(0, "1 leaves with their records")
+
+
+def test_bad_places_get_one_sentence_without_their_password(
+    site: Site, postgres: Postgres, tmp_path: Path
+) -> None:
+    anchor_final(site, "a")
+    lose_tables(site, postgres)
+    for url, code, expected in (
+        (f"postgresql://me:{PASSWORD}#x@db/x", 2, "is not spelled"),
+        (f"postgresql://me:{PASSWORD}@/db?host={tmp_path}", 33, "cannot be used"),
+        (with_password(postgres.create()), 2, "is empty"),
+        (f"mysql://me:{PASSWORD}@/db", 2, "there is no store of the kind"),
+    ):
+        ran = site.run("restore", "--backup", url)
+        ran.refused(code, expected)
+        assert PASSWORD not in ran.out + ran.err
+    away = f"postgresql://me:{PASSWORD}@/db?host={tmp_path}"
+    ran = site.run("restore", env={"ANCHOR_STORE": away})
+    ran.refused(33, "cannot be used")
+    assert PASSWORD not in ran.out + ran.err
+    place = place_of(site)
+    site.edit(schema_of(place), "nowhere")
+    site.run("restore").refused(2, "the schema of postgresql://", "does not exist", "CREATE SCHEMA")
+
+
+def test_a_store_without_its_pins_is_refused_everywhere(
+    tmp_path: Path, embedded: Devnet, place: StorePlace
+) -> None:
+    site = make_site(tmp_path / "project", embedded, number=next(_numbers), store=place)
+    name = site.write("a", b"a")
+    damage(place, "DELETE FROM project")
+    for command in (("status",), ("add", name), ("run", "--once"), ("audit",), ("deploy",)):
+        site.run(*command).refused(2, "was not finished", "drop the tables")
