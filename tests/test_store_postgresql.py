@@ -23,7 +23,7 @@ from anchor.pipeline.acceptance import Submission, accept, accept_once
 from anchor.pipeline.project import Project
 from anchor.store import copying
 from anchor.store.building import Writable, build_database
-from anchor.store.database import Database, create_database, open_database
+from anchor.store.database import Database, create_database, is_taken, open_database
 from anchor.store.evidence import NewEvidence, count_evidence, load_all, load_waiting
 from anchor.store.intake import insert_evidence
 from anchor.store.places import PostgresDatabase
@@ -205,6 +205,36 @@ def test_when_the_connection_dies_at_commit_a_repetition_finds_what_came_of_it(
         answer = accept_once(project_of(database), submission(1), key=key)
         database.close()
     assert answer.is_new == (not is_forwarded)
+    assert count_of(place) == (1, 1)
+
+
+@pytest.mark.fault(
+    "F16",
+    how="the connection dies at the COMMIT of a new store, before and after the server has it",
+    then="the outcome is unknown (exit code 33); there is a whole store, or none and a next try",
+)
+@pytest.mark.parametrize("is_forwarded", [True, False])
+def test_when_the_connection_dies_at_the_commit_of_a_new_store_it_is_whole_or_none(
+    postgres: Postgres, place: PostgresDatabase, is_forwarded: bool
+) -> None:
+    schema = place.url.partition("options=")[2]
+
+    def fill(database: Writable) -> None:
+        with database.write() as connection:
+            insert_evidence(connection, [make_item(1)])
+        cutter.word, cutter.is_forwarded = b"\x0bCOMMIT\x00", is_forwarded
+
+    with cutting(postgres) as (cutter, port):
+        url = f"postgresql://postgres@127.0.0.1:{port}/postgres?options={schema}"
+        with pytest.raises(StorageError, match="cannot be used"):
+            build_database(PostgresDatabase(url), fill)
+        assert cutter.cuts == 1
+    for _ in range(100):
+        if is_taken(place) == is_forwarded:
+            break
+        threading.Event().wait(0.02)
+    if not is_forwarded:
+        build_database(place, fill)
     assert count_of(place) == (1, 1)
 
 
