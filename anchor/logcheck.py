@@ -124,7 +124,7 @@ def check_log(
             )
         tell(3, "as pinned")
     # Where a policy says several things about one place, each of them has to hold.
-    chains = [check_chain(connect(chain_id, target.rpc), target) for target in targets]
+    chains = [check_chain(connect(target), target) for target in targets]
     views = [view for view, _ in chains]
     tell(4, chains[0][1])
     codes = [check_code(view, target) for view, target in zip(views, targets, strict=True)]

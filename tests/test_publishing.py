@@ -25,6 +25,7 @@ from support.projects import Site, make_site, reading
 from anchor.chain.devnet import Devnet
 from anchor.chain.views import ChainReader
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.checks import Target
 from anchor.cli import audit, export_log
 from anchor.digest import digest_bytes
 from anchor.errors import AnchorError, ExitCode
@@ -117,7 +118,7 @@ class Reader:
                 partial(read_tile, source),
                 policy=policy,
                 verifier=None if vkey is None else parse_verifier(vkey),
-                connect=lambda _chain, _urls: ChainReader(node),
+                connect=lambda _: ChainReader(node),
                 tell=lambda number, *_: self.told.append(number),
                 anchored=partial(read_anchors, source),
             )
@@ -609,7 +610,7 @@ def test_each_step_of_a_reading_can_fail(
                 partial(read_tile, Folder(place)),
                 policy=trusted,
                 verifier=None if vkey is None else parse_verifier(vkey),
-                connect=lambda _chain, _urls, node=node: ChainReader(node),
+                connect=lambda _, node=node: ChainReader(node),
                 tell=lambda number, *_, told=told: told.append(number),
             )
         assert (error.exit_code, len(told) + 1) == (code, step), error.message
@@ -629,8 +630,8 @@ def test_of_several_places_that_a_policy_pins_the_checkpoints_own_is_asked(
     asked: list[tuple[int, tuple[str, ...]]] = []
     with reading(site.url) as node:
 
-        def connect(chain_id: int, urls: tuple[str, ...]) -> ChainReader:
-            asked.append((chain_id, urls))
+        def connect(target: Target) -> ChainReader:
+            asked.append((target.chain_id, target.rpc))
             return ChainReader(node)
 
         check_log(

@@ -80,7 +80,7 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
     assert readers - devnet == {
         "cli/doctor.py",
         "pipeline/project.py",
-        "pipeline/restoring.py",
+        "store/places.py",
     }
 
 
