@@ -90,4 +90,5 @@ class Prover:
             block_number=anchored.block_number,
             timestamp=anchored.timestamp,
             hints=hints,
+            state=None,
         )

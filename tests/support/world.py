@@ -197,6 +197,7 @@ class World:
                 tx_hash=hash_of("tx", size),
                 block_hash=self.chains[chain_id].block(stored.block_number).hash,
             ),
+            state=None,
         )
 
     def receipt(self, index: int, *anchors: ReceiptAnchor, head_size: int = 9) -> Receipt:
