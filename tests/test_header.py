@@ -11,9 +11,9 @@ from eth.vm.forks.cancun.blocks import CancunBlockHeader
 from eth.vm.forks.london.blocks import LondonBlockHeader
 from eth.vm.forks.prague.blocks import PragueBlockHeader
 from eth.vm.forks.shanghai.blocks import ShanghaiBlockHeader
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.vectors.headers import INTEGERS, ITEMS, NAMES, VALUES
+from support.vectors.headers import INTEGERS, ITEMS, NAMES, VALUES, as_node_says
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.header import MAX_HEADER_BYTES, encode_header, parse_header
@@ -47,15 +47,6 @@ MAINNET_GENESIS = {
 MAINNET_GENESIS_HASH = "d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3"
 
 
-def as_node_says(items: list[bytes]) -> dict[str, Any]:
-    """Describe a header as ``eth_getBlockByHash`` does, with members that are none of its items."""
-    block: dict[str, Any] = {"hash": "0x" + "00" * 32, "size": "0x1", "transactions": []}
-    for name, value in zip(NAMES, items, strict=False):
-        number = int.from_bytes(value, "big")
-        block[name] = hex(number) if name in INTEGERS else f"0x{value.hex()}"
-    return block
-
-
 def values(count: int) -> st.SearchStrategy[list[bytes]]:
     def one(name: str) -> st.SearchStrategy[bytes]:
         if name == "extraData":
@@ -79,6 +70,7 @@ def test_the_first_header_of_ethereum_has_the_hash_that_everybody_knows() -> Non
 
 
 @pytest.mark.parametrize("count", FORKS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_header_is_read_as_py_evm_reads_it(count: int, data: st.DataObject) -> None:
     items = data.draw(values(count))
@@ -91,6 +83,7 @@ def test_a_header_is_read_as_py_evm_reads_it(count: int, data: st.DataObject) ->
     assert encode_header(as_node_says(items)) == encoded
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_altered_header_has_the_same_hash_or_crashes(data: st.DataObject) -> None:
     encoded = rlp.encode(VALUES)

@@ -39,7 +39,7 @@ def refusal(root: bytes, key: bytes, nodes: Sequence[bytes]) -> str:
     return caught.value.message
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(TRIES, KEYS)
 def test_what_a_trie_holds_and_lacks_is_proven_as_the_package_trie_says(
     content: dict[bytes, bytes], other: bytes
@@ -52,7 +52,7 @@ def test_what_a_trie_holds_and_lacks_is_proven_as_the_package_trie_says(
         assert oracle == content.get(key, b"")
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(TRIES, KEYS, st.data())
 def test_no_altered_proof_is_one(
     content: dict[bytes, bytes], other: bytes, draw: st.DataObject
@@ -82,6 +82,7 @@ def test_no_altered_proof_is_one(
                 verify(trie.root_hash, key, nodes)
 
 
+@settings(deadline=None)
 @given(TRIES, KEYS, KEYS)
 def test_a_proof_for_one_key_never_says_anything_false_of_another(
     content: dict[bytes, bytes], one: bytes, other: bytes
@@ -95,6 +96,7 @@ def test_a_proof_for_one_key_never_says_anything_false_of_another(
         assert found == content.get(other)
 
 
+@settings(deadline=None)
 @given(TRIES, TRIES, KEYS)
 def test_a_proof_from_another_trie_does_not_lead_to_the_root(
     content: dict[bytes, bytes], different: dict[bytes, bytes], key: bytes

@@ -119,7 +119,7 @@ def in_member(name: str) -> Bend:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize(
     ("bend", "errors"),

@@ -18,7 +18,7 @@ from anchor.errors import (
     NodeRefusedError,
     UnknownVersionError,
 )
-from anchor.header import encode_header, parse_header
+from anchor.header import MAX_HEADER_BYTES, encode_header, parse_header
 from anchor.registry.keccak import hash_keccak256
 from anchor.stateproof import StateProof
 from anchor.trust import FinalityRule
@@ -301,6 +301,11 @@ class Node:
             raise UnknownVersionError(
                 f"what the node {self.name} says of block 0x{block_hash.hex()} does not give its "
                 "hash: a header that this release does not know"
+            )
+        if len(encoded) > MAX_HEADER_BYTES:
+            raise UnknownVersionError(
+                f"the header of block 0x{block_hash.hex()} has {len(encoded):,} bytes, more than "
+                f"the {MAX_HEADER_BYTES:,} that receipts take"
             )
         return encoded
 

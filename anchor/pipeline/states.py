@@ -11,7 +11,7 @@ from anchor.errors import CannotCheckError, NotTrustedError, UnknownVersionError
 from anchor.receipt import Receipt, ReceiptAnchor
 from anchor.registry.slots import anchor_slot
 from anchor.stateproof import StateProof, check_state
-from anchor.types import Hash32, LogId
+from anchor.types import Anchor, Hash32, LogId
 from anchor.verify import Block
 
 
@@ -28,7 +28,7 @@ class StateProofs:
         self._node = node
         self._report = report
         self._block: Block | None = None
-        self._proofs: dict[Hash32, StateProof | None] = {}
+        self._proofs: dict[Hash32, tuple[StateProof, Anchor | None]] = {}
         self._has_given_up = False
 
     def complete(self, receipt: Receipt) -> Receipt:
@@ -46,20 +46,30 @@ class StateProofs:
         here = (self._config.chain_id, self._config.registry)
         if anchor.state is not None or (anchor.chain_id, anchor.registry) != here:
             return anchor
-        if anchor.head.root not in self._proofs and not self._has_given_up:
+        proof, stored = self._find(log, anchor.head.root)
+        if proof is None or _is_as_stated(anchor, stored):
+            return replace(anchor, state=proof)
+        self._report(
+            "the registry's state does not hold the anchor of size "
+            f"{anchor.head.size} as a receipt states it: it gets no state proof"
+        )
+        return anchor
+
+    def _find(self, log: LogId, root: Hash32) -> tuple[StateProof | None, Anchor | None]:
+        """Return the root's proof and the anchor that it proves."""
+        if root not in self._proofs and not self._has_given_up:
             try:
-                self._proofs[anchor.head.root] = self._prove(log, anchor)
+                self._proofs[root] = self._fetch(log, root)
             except (CannotCheckError, UnknownVersionError, NotTrustedError) as error:
                 self._has_given_up = True
                 self._report(
                     f"receipts go without state proofs: {error.message}; `anchor upgrade` adds "
                     "them once a node gives them"
                 )
-        return replace(anchor, state=self._proofs.get(anchor.head.root))
+        return self._proofs.get(root, (None, None))
 
-    def _prove(self, log: LogId, anchor: ReceiptAnchor) -> StateProof | None:
-        """Fetch the proof of the anchor's slot; None where it does not prove what is stated."""
-        config, root = self._config, anchor.head.root
+    def _fetch(self, log: LogId, root: Hash32) -> tuple[StateProof, Anchor | None]:
+        config = self._config
         if self._block is None:
             self._block = self._node.fetch_final_block(config.finality)
         proof = self._node.fetch_state_proof(
@@ -68,20 +78,19 @@ class StateProofs:
             self._block.hash,
             code_hash=config.code_hash,
         )
-        stored = check_state(
+        proven = check_state(
             proof,
             block_hash=self._block.hash,
             registry=config.registry,
             code_hash=config.code_hash,
             log=log,
             root=root,
-        ).anchor
-        stated = (anchor.head.size, anchor.sequence, anchor.block_number, anchor.timestamp)
-        found = stored and (stored.size, stored.sequence, stored.block_number, stored.timestamp)
-        if found == stated:
-            return proof
-        self._report(
-            f"the registry says otherwise in final block {self._block.number} than a receipt about "
-            f"the anchor of size {anchor.head.size}: it gets no state proof"
         )
-        return None
+        return proof, proven.anchor
+
+
+def _is_as_stated(anchor: ReceiptAnchor, stored: Anchor | None) -> bool:
+    return stored is not None and (
+        (stored.size, stored.sequence, stored.block_number, stored.timestamp)
+        == (anchor.head.size, anchor.sequence, anchor.block_number, anchor.timestamp)
+    )

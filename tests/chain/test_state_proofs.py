@@ -16,6 +16,9 @@ from support.fixtures import MakeSite
 from support.hardhat import trust_newest_block
 from support.nodes import ask, stop_the_clock
 from support.projects import Site, make_site, reading
+from support.proof_edits import put
+from support.tries import keccak256
+from support.vectors.headers import VALUES, as_node_says, place
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.node import Node
@@ -383,7 +386,7 @@ FAULTY: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 
 @pytest.mark.fault(
     "H10",
-    how="a node gives another slot's proof, or the account's as the slot's",
+    how="a node proves another slot, or another account, than it was asked for",
     then="a fault of that node's: no receipt gets it",
 )
 def test_another_slots_proof_is_a_fault_of_the_nodes(asked: Asked) -> None:
@@ -444,6 +447,29 @@ def test_a_block_that_does_not_give_its_hash_is_not_known(asked: Asked, name: st
 
     with pytest.raises(UnknownVersionError, match="does not give its hash"):
         asked.fetch(asked.bent(change))
+
+
+@pytest.mark.parametrize(("spare", "is_taken"), [(0, True), (1, False)])
+def test_a_header_that_no_receipt_takes_is_not_known(spare: int, is_taken: bool) -> None:
+    empty = len(rlp.encode(put(VALUES, place("extraData"), bytes(7_000)))) - 7_000
+    items = put(VALUES, place("extraData"), bytes(8_192 - empty + spare))
+    encoded = rlp.encode(items)
+    assert len(encoded) == 8_192 + spare
+
+    @dataclass(frozen=True)
+    class Said:
+        name: str = "it"
+
+        def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+            assert method == "eth_getBlockByHash"
+            return as_node_says(items)
+
+    node, block_hash = Node(Said()), Hash32(keccak256(encoded))
+    if is_taken:
+        assert node.fetch_header(block_hash) == encoded
+    else:
+        with pytest.raises(UnknownVersionError, match="8,193 bytes, more than the 8,192"):
+            node.fetch_header(block_hash)
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"number": "0x1"}])
@@ -552,10 +578,15 @@ def test_a_receipt_that_the_state_contradicts_gets_no_proof(
         path = site.folder / f"{name}.anchor.json"
         path.write_bytes(encode_receipt(replace(receipt, anchors=(anchor,))))
     before = (site.folder / "a.anchor.json").read_bytes()
-    ran = site.run("upgrade", "a", "b").expect(0, "the registry says otherwise in final block")
+    honest = before.replace(b'"sequence": 2', b'"sequence": 1')
+    (site.folder / "honest.anchor.json").write_bytes(honest)
+    ran = site.run("upgrade", "a", "b", "honest").expect(0)
+    [note] = ran.err.splitlines()
+    assert note.startswith("the registry's state does not hold the anchor of size 1 as a receipt")
     assert ran.out.splitlines() == [
         "a.anchor.json: has its anchor",
         "b.anchor.json: has its anchor and its state proof",
+        "honest.anchor.json: has its anchor and its state proof",
     ]
     assert (site.folder / "a.anchor.json").read_bytes() == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import rlp
 from support.proof_edits import put
@@ -115,6 +116,15 @@ def header_cases() -> Iterator[Case]:
 
 def broken(name: str, rule: str, item: str, value: object) -> Case:
     return invalid(name, rule, header=spell(put(VALUES, place(item), value)))
+
+
+def as_node_says(items: list[bytes]) -> dict[str, Any]:
+    """Describe a header as ``eth_getBlockByHash`` does, with members that are none of its items."""
+    block: dict[str, Any] = {"hash": "0x" + "00" * 32, "size": "0x1", "transactions": []}
+    for name, value in zip(NAMES, items, strict=False):
+        number = int.from_bytes(value, "big")
+        block[name] = hex(number) if name in INTEGERS else f"0x{value.hex()}"
+    return block
 
 
 def place(name: str) -> int:
