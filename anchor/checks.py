@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, get_args
 
 from anchor import merkle
 from anchor.digest import SHA256, SM3, Digests
@@ -26,10 +26,27 @@ from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import anchor_slot, decode_anchor, operator_key_slot
 from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
-from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, log_number, log_owner
+from anchor.types import (
+    Address,
+    Anchor,
+    Assurance,
+    ChainId,
+    Hash32,
+    Head,
+    LogId,
+    log_number,
+    log_owner,
+)
 
 # One slot on Ethereum: a block's timestamp is its slot's start, set by protocol since the merge.
 _DEFAULT_TIME_SLACK = 12
+
+
+_WORTH = get_args(Assurance)
+_MORE_ASSURANCE = {
+    "quorum": "name more nodes with --rpc, and --quorum how many of them have to agree",
+    "proof": "it takes a receipt with a state proof, and several nodes or a block hash of yours",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +64,10 @@ class ChainView(Protocol):
     Every answer is strictly decoded; a node that does not answer, or not properly, raises
     ``CannotCheckError``.  Reads at one block may be cached: a block hash names one state.
     """
+
+    @property
+    def assurance(self) -> Assurance:
+        """Return what is behind its answers."""
 
     def fetch_chain_id(self) -> ChainId: ...
 
@@ -76,6 +97,9 @@ class Target:
     time_slack: int
     finality: FinalityRule
     rpc: tuple[str, ...]
+    quorum: int
+    assurance: Assurance
+    block_hashes: tuple[Hash32, ...]
 
 
 def parse_documents(data: bytes) -> tuple[tuple[Receipt, Record], str]:
@@ -206,6 +230,9 @@ def unpinned_target(
         time_slack=_DEFAULT_TIME_SLACK,
         finality="finalized",
         rpc=(),
+        quorum=1,
+        assurance="rpc",
+        block_hashes=(),
     )
 
 
@@ -225,11 +252,24 @@ def pinned_target(
         time_slack=entry.time_slack,
         finality=entry.finality,
         rpc=entry.rpc,
+        quorum=entry.quorum,
+        assurance=entry.assurance,
+        block_hashes=entry.block_hashes,
     )
 
 
 def check_chain(view: ChainView, target: Target) -> tuple[ChainView, str]:
-    """Step 5: compare the node's chain id, and its genesis block where that is pinned."""
+    """Step 5: compare the node's chain id, and its genesis block where that is pinned.
+
+    Raises:
+        CannotCheckError: less is behind the answers than the policy asks for.
+    """
+    if _WORTH.index(view.assurance) < _WORTH.index(target.assurance):
+        raise CannotCheckError(
+            f"the policy asks for the assurance {target.assurance!r}, and this is "
+            f"{view.assurance!r}",
+            hint=_MORE_ASSURANCE[target.assurance],
+        )
     chain_id = view.fetch_chain_id()
     if chain_id != target.chain_id:
         raise NotTrustedError(

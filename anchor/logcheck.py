@@ -38,7 +38,7 @@ from anchor.checks import (
 from anchor.errors import AnchorError, MismatchError, NotAnchoredError, NotTrustedError
 from anchor.notes import NoteVerifier
 from anchor.registry.keccak import format_address
-from anchor.tiles import Tile, TileBuilder, TileReader
+from anchor.tiles import Tile, TileBuilder, TileReader, read_leaves
 from anchor.tree import BLOCK, HASH
 from anchor.trust import TrustPolicy
 from anchor.types import Anchor, Hash32, Head, log_number, log_owner
@@ -56,9 +56,6 @@ TITLES = {
     8: "tiles lead to the root",
     9: "anchors are complete",
 }
-
-# Leaf hashes in memory at a time: whole tiles of the second level.
-_CHUNK_TILES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +124,7 @@ def check_log(
             )
         tell(3, "as pinned")
     # Where a policy says several things about one place, each of them has to hold.
-    chains = [check_chain(connect(chain_id, target.rpc), target) for target in targets]
+    chains = [check_chain(connect(target), target) for target in targets]
     views = [view for view, _ in chains]
     tell(4, chains[0][1])
     codes = [check_code(view, target) for view, target in zip(views, targets, strict=True)]
@@ -225,7 +222,7 @@ def check_tiles(
     builder = TileBuilder()
     count = 0
     roots = {} if roots is None else roots
-    for leaves in _cut(_read_leaves(head.size, read), sorted(roots)):
+    for leaves in _cut(read_leaves(read, head.size, 0, head.size), sorted(roots)):
         for tile, expected in builder.add(leaves):
             _compare(tile, expected, read)
             count += 1
@@ -237,15 +234,6 @@ def check_tiles(
     if builder.edge.root() != head.root:
         raise MismatchError(f"the {head.size} leaf hashes do not lead to the checkpoint's root")
     return count
-
-
-def _read_leaves(size: int, read: TileReader) -> Iterator[bytes]:
-    for start in range(0, size, _CHUNK_TILES * BLOCK):
-        end = min(size, start + _CHUNK_TILES * BLOCK)
-        yield b"".join(
-            read(Tile(0, first // BLOCK, min(BLOCK, end - first)))
-            for first in range(start, end, BLOCK)
-        )
 
 
 def _cut(chunks: Iterable[bytes], sizes: Sequence[int]) -> Iterator[bytes]:

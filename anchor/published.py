@@ -14,10 +14,12 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from anchor.durable import write_files
 from anchor.errors import (
     CannotCheckError,
+    ConfigError,
     MalformedError,
     MismatchError,
     NodeUnreachableError,
@@ -37,6 +39,8 @@ MAX_FILE_BYTES = 1 << 16
 ANCHORS_PER_FILE = 512
 _ANCHOR_LINE = re.compile(rb"([1-9][0-9]{0,14}) ([0-9a-f]{64})\n")
 _TIMEOUT = 30.0
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_CHAINED = re.compile(rf"::{_SCHEME.pattern}://")
 
 
 class Source(Protocol):
@@ -66,6 +70,7 @@ def open_target(place: str) -> Target:
 
     Raises:
         UsageError: the URL's scheme cannot be written to, or its package is missing.
+        CannotCheckError: the store cannot be opened.
     """
     if place.startswith(("http://", "https://")):
         raise UsageError(
@@ -204,8 +209,13 @@ class WebSource:
     def __init__(self, url: str) -> None:
         from anchor.chain.urls import describe_url
 
-        self.name = describe_url(url)
-        self._prefix = url.rstrip("/")
+        try:
+            self.name = describe_url(url)
+        except ConfigError:
+            raise UsageError(
+                "the published log's address is not a URL", hint="name it as https://HOST/PATH"
+            ) from None
+        self._url = urlsplit(url)
         self._session: BoundedSession | None = None
 
     def read(self, path: str) -> bytes | None:
@@ -223,7 +233,7 @@ class WebSource:
                 timeout=_TIMEOUT, max_bytes=MAX_FILE_BYTES, is_json=False
             )
         try:
-            response = self._session.get(f"{self._prefix}/{path}")
+            response = self._session.get(self._locate(path))
         except BadResponse as error:
             raise CannotCheckError(f"{self.name} answered for {path} with {error}") from error
         except requests.RequestException as error:
@@ -238,24 +248,36 @@ class WebSource:
             )
         return bytes(response.content)
 
+    def _locate(self, path: str) -> str:
+        """Return the file's own URL; a query, which may hold a token, stays behind the path."""
+        return self._url._replace(path=f"{self._url.path.rstrip('/')}/{path}").geturl()
+
 
 class ObjectStore:
     """A bucket, or whatever else fsspec reaches by URL.  Credentials are its own affair."""
 
     def __init__(self, url: str) -> None:
         try:
-            from fsspec.core import url_to_fs
+            from fsspec.core import get_filesystem_class, url_to_fs
         except ImportError:
             raise UsageError(
                 "publishing to a URL needs the package fsspec",
                 hint="pip install 'anchor-evidence[publish]', and the package of your store (s3fs)",
             ) from None
         scheme = url.partition("://")[0]
+        if not _SCHEME.fullmatch(scheme) or _CHAINED.search(url):
+            # What a cache in between has may be older than the log.
+            raise UsageError(
+                "a chained URL cannot be used, nor one without a plain scheme",
+                hint="name the store itself, as s3://BUCKET/PATH",
+            )
         self.name = f"the {scheme}:// store"
         try:
-            self._store, self._prefix = url_to_fs(url)
-        except (ImportError, ValueError, TypeError) as error:
+            get_filesystem_class(scheme)
+        except (ImportError, ValueError) as error:
             raise UsageError(f"{scheme}:// cannot be used: {error}") from None
+        with _Foreign(f"{self.name} cannot be opened"):
+            self._store, self._prefix = url_to_fs(url)
 
     def read(self, path: str) -> bytes | None:
         """Return an object's bytes; None where there is none.

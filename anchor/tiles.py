@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from anchor.errors import AnchorError, MismatchError
+from anchor.errors import AnchorError, CannotCheckError, MismatchError
 from anchor.hashing import hash_levels
 from anchor.tree import BLOCK, BLOCK_HEIGHT, HASH, MerkleTree, RightEdge
 from anchor.types import Hash32, Head
@@ -21,6 +21,8 @@ TILE_BYTES = BLOCK * HASH
 
 # 2^48 leaves have six levels of tiles.
 _MAX_LEVELS = 6
+# Leaf hashes in memory at a time: whole tiles of the second level.
+_CHUNK = 256 * BLOCK
 _CACHED_TILES = 256  # 16 KiB each with the levels inside
 # Level 0 of 2^48 leaves has 2^40 tiles, a number of at most 13 digits.
 _NAME = re.compile(r"tile/([0-5])/((?:x[0-9]{3}/){0,4}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
@@ -52,6 +54,30 @@ class Tile(NamedTuple):
 
 TileReader = Callable[[Tile], bytes]
 """Returns the tile's ``32 · width`` bytes; raises what its source raises where it has none."""
+
+
+def read_leaves(read: TileReader, size: int, start: int, end: int) -> Iterator[bytes]:
+    """Yield the leaf hashes from number ``start`` up to ``end`` of a log of ``size``, in chunks.
+
+    Raises:
+        CannotCheckError: a tile has another length.
+    """
+    while start < end:
+        stop = min(end, (start // _CHUNK + 1) * _CHUNK)
+        first = start // BLOCK * BLOCK
+        yield b"".join(
+            # As wide as the source has it: a narrower one need not be there.
+            _read_whole(read, Tile(0, at // BLOCK, min(BLOCK, size - at)))
+            for at in range(first, stop, BLOCK)
+        )[(start - first) * HASH : (stop - first) * HASH]
+        start = stop
+
+
+def _read_whole(read: TileReader, tile: Tile) -> bytes:
+    data = read(tile)
+    if len(data) != tile.width * HASH:
+        raise CannotCheckError(f"{tile.path} has {len(data)} bytes")
+    return data
 
 
 def parse_tile_path(path: str) -> Tile | None:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.registry.keccak import format_address, parse_address
-from anchor.types import Address, ChainId, Hash32, parse_hex
+from anchor.types import Address, Assurance, ChainId, Hash32, parse_hex
 
 FORMAT = "anchor-trust/1"
 # A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
 MAX_POLICY_BYTES = 1 << 20
+MAX_NODES = 16
+"""More are never asked at once."""
+_MAX_BLOCK_HASHES = 1_000
 
 FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=100_000)]
 """``finalized``: the chain's own tag; a number: that many blocks on top, where a chain has none."""
@@ -48,7 +51,9 @@ class TrustEntry:
     """One owner's logs in one registry on one chain.
 
     ``operators`` None accepts whoever the registry let anchor; ``time_slack`` (seconds) is added to
-    the block's timestamp in the claim "existed no later than".
+    the block's timestamp in the claim "existed no later than".  ``quorum`` of the nodes at
+    ``rpc`` have to agree; ``assurance`` is the least that suffices.  ``block_hashes`` name final
+    blocks of the chain, as the verifier found them out.
     """
 
     chain_id: ChainId
@@ -61,6 +66,9 @@ class TrustEntry:
     time_slack: int
     finality: FinalityRule
     rpc: tuple[str, ...]
+    quorum: int = 1
+    assurance: Assurance = "rpc"
+    block_hashes: tuple[Hash32, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +125,12 @@ def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
             f"time_slack = {entry.time_slack}",
             f"finality = {finality}",
             f"rpc = [{', '.join(format_toml_string(url) for url in entry.rpc)}]",
+            f"quorum = {entry.quorum}",
+            f'assurance = "{entry.assurance}"',
         ]
+        if entry.block_hashes:
+            hashes = ", ".join(f'"0x{block_hash.hex()}"' for block_hash in entry.block_hashes)
+            lines.append(f"block_hashes = [{hashes}]")
         if entry.operators == ():
             lines.append("operators = []")  # nobody: left out, it would mean everybody
         for operator in entry.operators or ():
@@ -153,7 +166,9 @@ class _EntryDocument(_Document):
     time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
     finality: FinalityRule = "finalized"
     rpc: list[str] = []
+    quorum: Annotated[int, Field(ge=1, le=MAX_NODES)] = 1
     assurance: str = "rpc"
+    block_hashes: Annotated[list[_Bytes32], Field(max_length=_MAX_BLOCK_HASHES)] = []
 
 
 class _PolicyDocument(_Document):
@@ -162,11 +177,16 @@ class _PolicyDocument(_Document):
 
 
 def _entry(document: _EntryDocument) -> TrustEntry:
-    # The only assurance this version reaches; asking for more must not quietly get less.
-    if document.assurance != "rpc":
+    # Asking for what this version does not know must not quietly get less.
+    if document.assurance not in get_args(Assurance):
         raise UnknownVersionError(
-            f"the trust policy asks for the assurance {document.assurance!r}; this version reaches "
-            "only 'rpc'"
+            f"the trust policy asks for the assurance {document.assurance!r}; this version knows "
+            f"{', '.join(get_args(Assurance))}"
+        )
+    if document.rpc and document.quorum > len(document.rpc):
+        raise MalformedError(
+            f"the trust policy's member 'quorum' is {document.quorum}, and 'rpc' names "
+            f"{len(document.rpc)} nodes"
         )
     operators = document.operators
     return TrustEntry(
@@ -185,6 +205,9 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         time_slack=document.time_slack,
         finality=document.finality,
         rpc=tuple(document.rpc),
+        quorum=document.quorum,
+        assurance=cast(Assurance, document.assurance),
+        block_hashes=tuple(_hash(text, "block_hashes") for text in document.block_hashes),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import Literal, NewType
 
 from anchor.errors import MalformedError, UsageError
 
@@ -17,6 +17,10 @@ LogId = NewType("LogId", bytes)
 """32 bytes: ``uint96 number ‖ owner address``, big-endian; the log belongs to that owner."""
 
 ChainId = NewType("ChainId", int)
+
+Assurance = Literal["rpc", "quorum", "proof"]
+"""How a chain's answer was obtained: one node's word; the same word of several; a state proof under
+a block hash that several nodes, or the verifier, name.  Each is worth more than the last."""
 
 # The registry's packed anchor keeps 48 bits for a log's size.
 MAX_LOG_SIZE = 2**48 - 1

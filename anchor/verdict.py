@@ -9,15 +9,19 @@ from enum import Enum
 
 from anchor.errors import AnchorError, ExitCode, MalformedError
 from anchor.record import Record
-from anchor.types import Address, Anchor, ChainId, Hash32, LogId
+from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
 
 
 class Verdict(Enum):
-    """How one statement fared.  "Cannot tell" is neither true nor false."""
+    """How one statement fared.
+
+    "Cannot tell" is neither true nor false; of what is "not present" the receipt says nothing.
+    """
 
     PASS = "pass"
     FAIL = "fail"
     CANNOT_TELL = "cannot tell"
+    NOT_PRESENT = "not present"
 
 
 # Which of several findings a process reports: what is certainly wrong outranks what is unknown,
@@ -83,7 +87,7 @@ class ProvenAnchor:
     """An anchor that covers the record, as the registry holds it in a final block.
 
     ``submitter`` is the address behind ``anchor.operator_id``; ``existed_by`` is the block's time
-    plus the chain's slack.
+    plus the chain's slack; ``assurance`` says how the chain's answer was obtained.
     """
 
     chain_id: ChainId
@@ -95,6 +99,7 @@ class ProvenAnchor:
     final_block_number: int
     final_block_hash: Hash32
     existed_by: datetime
+    assurance: Assurance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

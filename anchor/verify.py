@@ -19,7 +19,7 @@ does I/O: the chain is a ``ChainView``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 from anchor.checks import (
@@ -37,13 +37,13 @@ from anchor.checks import (
     latest_time,
     parse_documents,
 )
-from anchor.digest import Digests
+from anchor.digest import SHA256, SM3, Digests
 from anchor.errors import AnchorError
 from anchor.receipt import Receipt
 from anchor.record import Record
 from anchor.registry.keccak import format_address
 from anchor.trust import TrustPolicy
-from anchor.types import ChainId, log_owner
+from anchor.types import log_owner
 from anchor.verdict import Claim, ProvenAnchor, Report, Step, Verdict, verdict_of
 
 __all__ = ["Block", "ChainView", "Connect", "judge", "verify"]
@@ -61,8 +61,8 @@ TITLES = {
     10: "latest time of existence",
 }
 
-Connect = Callable[[ChainId, Sequence[str]], ChainView]
-"""Opens a view of a chain, given the policy's RPC URLs (none without a policy)."""
+Connect = Callable[[Target], ChainView]
+"""Opens a view of a target's chain, by the policy's nodes (without a policy it names none)."""
 
 
 def verify(
@@ -100,7 +100,7 @@ def judge(
 
 
 def _judge_target(run: _Run, target: Target, connect: Connect) -> None:
-    view = run.step(5, lambda: check_chain(connect(target.chain_id, target.rpc), target))
+    view = run.step(5, lambda: check_chain(connect(target), target))
     if view is None:
         return
     final = run.step(6, lambda: check_code(view, target))
@@ -124,6 +124,7 @@ def _judge_target(run: _Run, target: Target, connect: Connect) -> None:
                 final_block_number=final.number,
                 final_block_hash=final.hash,
                 existed_by=existed_by,
+                assurance=view.assurance,
             )
         )
 
@@ -140,13 +141,36 @@ def _describe_unpinned(receipt: Receipt) -> tuple[str, ...]:
 
 _Value = TypeVar("_Value")
 
+# Those without steps rest on the format alone, or on nothing that a receipt holds.
 _CLAIMS = (
     ("C1", "the file is unchanged since it was recorded", (1, 2)),
     ("C2", "the record is in the anchored log", (1, 3, 4, 5, 6, 7)),
     ("C3", "the anchor exists on the named chain and is final", (1, 4, 5, 6, 7, 8)),
     ("C4", "the record existed no later than", (1, 3, 4, 5, 6, 7, 8, 10)),
+    ("C5", "the record was made no earlier than", ()),
     ("C6", "the anchor was submitted under an accepted key", (1, 4, 5, 6, 7, 9)),
+    ("C7", "how it was collected and kept is documented", ()),
+    ("C8", "the operator's log has no gap and was never rewritten", ()),
+    ("C9", "the algorithms are acceptable, or renewed in time", ()),
 )
+
+
+def _judge_without_steps(claim_id: str, record: Record | None) -> tuple[Verdict, str]:
+    if claim_id == "C5":
+        return Verdict.NOT_PRESENT, "the record names nothing that did not exist before it"
+    if claim_id == "C7":
+        return Verdict.NOT_PRESENT, "the record holds no account of that"
+    if claim_id == "C8":
+        return (
+            Verdict.CANNOT_TELL,
+            "a receipt shows its own place only; `anchor audit` reads the whole log",
+        )
+    if record is None:
+        return Verdict.CANNOT_TELL, "the receipt could not be read"
+    names = ((SHA256, record.digests.sha256), (SM3, record.digests.sm3))
+    of_file = " and ".join(name for name, digest in names if digest is not None)
+    reason = f"{of_file} of the file, sha256 in the log, keccak256 on the chain"
+    return Verdict.PASS, f"{reason}: to this release none is known to be broken"
 
 
 class _Run:
@@ -173,12 +197,17 @@ class _Run:
         return Report(
             record=record,
             steps=tuple(self.steps),
-            claims=tuple(self._claim(*claim) for claim in _CLAIMS),
+            claims=tuple(self._claim(*claim, record=record) for claim in _CLAIMS),
             proven=tuple(self.proven),
             unpinned=unpinned,
         )
 
-    def _claim(self, claim_id: str, title: str, needs: tuple[int, ...]) -> Claim:
+    def _claim(
+        self, claim_id: str, title: str, needs: tuple[int, ...], *, record: Record | None
+    ) -> Claim:
+        if not needs:
+            verdict, reason = _judge_without_steps(claim_id, record)
+            return Claim(id=claim_id, title=title, verdict=verdict, reason=reason)
         mine = [step for step in self.steps if step.number in needs]
         wrong = sorted(
             (step for step in mine if step.error is not None),

@@ -49,7 +49,7 @@ def cli(
     view = ChainReader(network.node)
     ((name, load),) = bench.items([file], receipt=receipt, digest=None)
     data, evidence = load()
-    report = judge(data, evidence, policy=bench.policy, connect=lambda *_: view)
+    report = judge(data, evidence, policy=bench.policy, connect=lambda _: view)
     print_report(
         output, name, report, policy=bench.policy_name, nodes=[network.node.name], brief=False
     )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support import fixtures
+from support.disasters import sql
 from support.nodes import ask
 from support.projects import Site, make_site, reading
 
@@ -18,14 +22,19 @@ from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.fees import Fees
 from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.transactions import decode_transaction
+from anchor.cli import audit
 from anchor.cli.session import open_signer
 from anchor.errors import ExitCode, MalformedError
 from anchor.executor import open_executor
+from anchor.intake import Source
 from anchor.log import seal
+from anchor.pipeline import originals as originals_module
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.auditing import audit_project
-from anchor.pipeline.chainaudit import ChainAudit, audit_chain
+from anchor.pipeline.chainaudit import ChainAudit, _audit_sequence, audit_chain
 from anchor.pipeline.originals import Originals, audit_originals
+from anchor.pipeline.project import utc_now
+from anchor.pipeline.registrystate import RegistryHead
 from anchor.registry.codec import (
     decode_anchor_call,
     decode_succeed_call,
@@ -33,15 +42,12 @@ from anchor.registry.codec import (
     encode_succeed_call,
 )
 from anchor.registry.keccak import hash_keccak256
-from anchor.types import Address, ChainId, Hash32, Head, LogId
+from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId
 
 _numbers = itertools.count(700)
 
 
-@pytest.fixture(scope="module")
-def devnet() -> Iterator[Devnet]:
-    with open_devnet(anvil=None) as node:
-        yield node
+devnet = fixtures.devnet
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +69,6 @@ def site(template: Site, tmp_path: Path) -> Site:
     """A log of three leaves in two heads, both anchored: a copy, whose store may be damaged."""
     shutil.copytree(template.folder, tmp_path / "project")
     return replace(template, folder=tmp_path / "project")
-
-
-def sql(site: Site, *statements: str) -> None:
-    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection, connection:
-        for statement in statements:
-            connection.execute(statement)
 
 
 def audited(site: Site) -> tuple[str, ...]:
@@ -98,10 +98,6 @@ def test_a_whole_project_has_no_breach(site: Site) -> None:
         (
             "INSERT INTO waiting VALUES (99)",
             "1 that wait for a place are no evidence of this store",
-        ),
-        (
-            "INSERT INTO waiting VALUES (99)",
-            "1 rows of waiting name rows of evidence that are not",
         ),
         (
             "UPDATE attempts SET head_size = 2 WHERE head_size = 3",
@@ -136,6 +132,21 @@ def test_a_whole_project_has_no_breach(site: Site) -> None:
                 "SELECT chain_id, sender, 999, '', 'included' FROM slots LIMIT 1"
             ),
             "nonce 999 of 0xf39F",
+        ),
+        (
+            "DELETE FROM heads WHERE size = 3",
+            "leaves 1 to 2 have a place beyond the newest head, of size 1: a newer head was lost",
+        ),
+        (
+            "UPDATE heads SET right_edge = x'00' WHERE size = 1",
+            "the right edge stored with the head of size 1 has 1 bytes instead of 32",
+        ),
+        (
+            (
+                "INSERT INTO incidents (chain_id, head_size, noticed_at, sequence, block_number,"
+                " timestamp) SELECT chain_id, 1, 'then', 1, 7, 9 FROM project"
+            ),
+            "an incident is open: anchor 1, of size 1, was final in block 7, and then was not in",
         ),
     ],
 )
@@ -289,6 +300,19 @@ def test_runs_of_missing_anchors_are_named_together(site: Site) -> None:
     assert breaches[0].startswith("the registry's anchors 1 to 2 of 2 is of no head")
 
 
+def test_an_anchor_behind_the_registrys_count_is_no_gap() -> None:
+    def at(sequence: int) -> tuple[Head, Anchor]:
+        head = Head(root=Hash32(bytes([sequence]) * 32), size=sequence)
+        return head, Anchor(
+            size=sequence, sequence=sequence, block_number=1, timestamp=1, operator_id=0
+        )
+
+    item, anchor = at(1)
+    head = RegistryHead(root=item.root, anchor=anchor, is_closed=False)
+    found = list(_audit_sequence(head, {number: at(number) for number in (1, 5)}))
+    assert found == ["the registry counts 1 anchors, but holds anchor 5"]
+
+
 def test_a_root_under_another_size_is_named(site: Site) -> None:
     sql(site, "PRAGMA foreign_keys = OFF", "UPDATE heads SET size = 2 WHERE size = 3",
         "UPDATE anchors SET head_size = 2 WHERE head_size = 3")  # fmt: skip
@@ -320,6 +344,31 @@ def test_a_nonce_that_nobody_used_below_one_that_is_signed_is_named(site: Site) 
     (breach,) = compared(site).breaches
     assert breach.startswith(f"nonce {used} of 0xf39F")
     assert "neither reserved nor used" in breach
+
+
+def test_a_gap_of_nonces_is_one_breach_however_wide_it_is(site: Site) -> None:
+    (raw,) = site.rows("SELECT hex(raw) FROM attempts WHERE head_size = 3")
+    used = int(ask(site.url, "eth_getTransactionCount", "0x" + DEV_ADDRESS.hex(), "latest"), 16)
+    before = compared(site).foreign_nonces
+    last = 2**40
+    sql(
+        site,
+        "PRAGMA foreign_keys = OFF",
+        "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) "
+        f"SELECT chain_id, sender, {last}, '', NULL FROM slots LIMIT 1",
+        f"INSERT INTO attempts SELECT zeroblob(32), chain_id, sender, {last}, NULL, "
+        f"x'{raw[0]}', 1, 1, '' FROM slots WHERE nonce = {last}",
+    )
+    audit = compared(site)
+    (breach,) = audit.breaches
+    assert breach.startswith(f"nonces {used} to {last - 1} of 0xf39F")
+    assert audit.foreign_nonces == before
+
+
+def test_a_damaged_right_edge_is_a_breach_and_not_the_end_of_the_audit(site: Site) -> None:
+    sql(site, "UPDATE heads SET right_edge = x'00'")
+    damaged = [f"head of size {size} has 1 bytes instead of" for size in (1, 3)]
+    site.run("audit").expect(10, "2 anchors in the registry", *damaged)
 
 
 def test_nonces_that_other_programs_used_are_counted_and_are_no_breach(
@@ -387,6 +436,61 @@ def test_changed_originals_are_named_and_missing_ones_counted(originals: Site) -
         f"{site.folder.resolve() / 'a'} is not what was accepted from there: it was changed"
     ]
     assert members["originals"] == {"equal": 1, "missing": 1, "unreadable": []}
+
+
+def test_an_original_that_cannot_be_read_is_not_called_unchanged(originals: Site) -> None:
+    site = originals
+    (site.folder / "a").unlink()
+    (site.folder / "a").symlink_to("a")
+    shown = site.run("audit", "--originals").expect(20, "2 evidence files are as", "cannot tell")
+    assert "nothing is amiss" not in shown.out
+    members = site.run("audit", "--originals", "--json").expect(20).document
+    assert (members["breaches"], len(members["originals"]["unreadable"])) == ([], 1)
+    (site.folder / "b").write_bytes(b"changed")
+    site.run("audit", "--originals").expect(10)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "I/O")])
+def test_a_file_whose_folder_cannot_be_entered_is_unreadable_and_not_missing(
+    originals: Site, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    look = Path.stat
+
+    def refuse(path: Path, **options: Any) -> os.stat_result:
+        if path.name == "b":
+            raise error
+        return look(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    found = Originals()
+    with originals.open() as project, open_executor(1) as executor:
+        assert list(audit_originals(project, executor, found)) == []
+    assert (found.equal, found.missing, len(found.unreadable)) == (2, 0, 1)
+    assert error.strerror in found.unreadable[0]
+
+
+def test_others_can_work_while_the_originals_are_hashed(
+    originals: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the lease nor a snapshot of the store is held; the names come in pages."""
+    seen: list[int] = []
+    hashing = originals_module.hash_sources
+
+    def hash_while_others_work(sources: Iterator[Source], *more: Any, **options: Any) -> Any:
+        first = next(sources)
+        with originals.lead() as project:
+            seal(project.database, utc_now())
+        with closing(sqlite3.connect(originals.folder / "anchor.db")) as connection:
+            # Busy would be 1: a reader still needed what the write-ahead log holds.
+            seen.append(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        return hashing(itertools.chain([first], sources), *more, **options)
+
+    monkeypatch.setattr(originals_module, "hash_sources", hash_while_others_work)
+    monkeypatch.setattr(originals_module, "_PAGE", 2)
+    audit.command(
+        originals=True, offline=True, config_path=originals.folder / "anchor.toml", as_json=True
+    )
+    assert seen == [0]
 
 
 def test_an_original_may_be_any_version_that_was_accepted(originals: Site) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import fixtures
 from support.chaos import loses_request, open_proxy
 from support.clocks import FastClock
 from support.nodes import nonce, other_chain
 from support.operators import Operator
 from support.projects import make_site
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet
 from anchor.errors import ChainGuardError
 from anchor.pipeline import daemon
 from anchor.pipeline.daemon import StoppableClock, Stopped
@@ -23,10 +23,7 @@ from anchor.store.sqlite import SqliteBackend
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def devnet() -> Iterator[Devnet]:
-    with open_devnet(anvil=None) as node:
-        yield node
+devnet = fixtures.devnet
 
 
 @pytest.fixture

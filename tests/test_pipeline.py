@@ -8,19 +8,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import fixtures
 from support.chaos import lies, loses_request, open_proxy
 from support.command import environment, snapshot
 from support.nodes import nonce, send, serve
 from support.projects import Site, make_site, reading
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.node import Node
 from anchor.chain.rpc import Rpc
@@ -57,10 +58,7 @@ SECOND_KEY = bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def devnet() -> Iterator[Devnet]:
-    with open_devnet(anvil=None) as node:
-        yield node
+devnet = fixtures.devnet
 
 
 @pytest.fixture
@@ -453,19 +451,19 @@ def test_a_slower_look_does_not_take_finality_back(
     """Two processes look at once; the one that asked earlier writes later."""
     site.add("a.txt", b"a")
     site.anchor()
-    read = anchoring._read_anchor
+    read = anchoring.fetch_anchor
     with site.open() as project, reading(site.url) as node:
         database = project.database
         with database.write() as connection:
             connection.exec_driver_sql("UPDATE anchors SET final = 0")
 
-        def not_final_yet(*arguments: Any, at: Any, **named: Any) -> Any:
-            if at != "latest":
+        def not_final_yet(config: Any, node: Any, root: Any, block: Any) -> Any:
+            if block != "latest":
                 return None
             with database.write() as connection:  # the other process
                 connection.exec_driver_sql("UPDATE anchors SET final = 1")
-            return read(*arguments, at=at, **named)
+            return read(config, node, root, block)
 
-        monkeypatch.setattr(anchoring, "_read_anchor", not_final_yet)
+        monkeypatch.setattr(anchoring, "fetch_anchor", not_final_yet)
         anchoring.refresh_anchors(project, node)
     assert site.rows("SELECT final FROM anchors") == [(1,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,11 +17,15 @@ from typing import Any
 
 import pytest
 import typer
+from support import fixtures
+from support.command import Ran
+from support.disasters import sql
 from support.projects import Site, make_site, reading
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet
 from anchor.chain.views import ChainReader
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.checks import Target
 from anchor.cli import audit, export_log
 from anchor.digest import digest_bytes
 from anchor.errors import AnchorError, ExitCode
@@ -56,10 +61,7 @@ from anchor.types import Address, ChainId, Hash32, Head, make_log_id
 _numbers = itertools.count(500)
 
 
-@pytest.fixture(scope="module")
-def devnet() -> Iterator[Devnet]:
-    with open_devnet(anvil=None) as node:
-        yield node
+devnet = fixtures.devnet
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ class Reader:
                 partial(read_tile, source),
                 policy=policy,
                 verifier=None if vkey is None else parse_verifier(vkey),
-                connect=lambda _chain, _urls: ChainReader(node),
+                connect=lambda _: ChainReader(node),
                 tell=lambda number, *_: self.told.append(number),
                 anchored=partial(read_anchors, source),
             )
@@ -608,7 +610,7 @@ def test_each_step_of_a_reading_can_fail(
                 partial(read_tile, Folder(place)),
                 policy=trusted,
                 verifier=None if vkey is None else parse_verifier(vkey),
-                connect=lambda _chain, _urls, node=node: ChainReader(node),
+                connect=lambda _, node=node: ChainReader(node),
                 tell=lambda number, *_, told=told: told.append(number),
             )
         assert (error.exit_code, len(told) + 1) == (code, step), error.message
@@ -628,8 +630,8 @@ def test_of_several_places_that_a_policy_pins_the_checkpoints_own_is_asked(
     asked: list[tuple[int, tuple[str, ...]]] = []
     with reading(site.url) as node:
 
-        def connect(chain_id: int, urls: tuple[str, ...]) -> ChainReader:
-            asked.append((chain_id, urls))
+        def connect(target: Target) -> ChainReader:
+            asked.append((target.chain_id, target.rpc))
             return ChainReader(node)
 
         check_log(
@@ -788,6 +790,31 @@ def test_without_a_list_the_last_step_cannot_tell_and_fails_nothing(
     assert " 9. cannot tell " in shown.out
 
 
+def test_no_checkpoint_is_published_that_the_list_of_anchors_does_not_lead_to(
+    site: Site, place: Path
+) -> None:
+    """An anchor was not noted, and the node that could tell of it is away."""
+    grow(site, 1)
+    publish(site, place)
+    grow(site, 2)
+    grow(site, 3)
+    sql(site, "UPDATE anchors SET final = 1")
+    sql(site, "DELETE FROM anchors WHERE head_size = 3")
+    before = files(place)
+    with site.open() as project:
+        error = refusal(publish_log, project, Folder(place))
+        assert error.exit_code == ExitCode.CANNOT_CHECK
+        assert "anchor 2 of this log is not known" in error.message
+        assert files(place) == before
+        publish_log(project, Folder(place / "other"))
+    assert "anchors/000" not in files(place / "other"), "a list with a gap would prove nothing"
+    shown = site.run("export-log", place, env={"ANCHOR_CHAIN__RPC": "http://127.0.0.1:1"})
+    shown.refused(20, "anchor 2 of this log is not known")
+    site.run("export-log", place).expect(0)
+    reader = Reader(site)
+    assert (reader.check(place).anchor.sequence, reader.told[-1]) == (3, 9)
+
+
 def test_a_list_of_anchors_is_read_within_bounds() -> None:
     heads = [Head(root=Hash32(bytes(32)), size=size) for size in range(1, 514)]
     data = encode_anchors(heads)
@@ -806,14 +833,6 @@ def test_a_list_of_anchors_is_read_within_bounds() -> None:
 def audited(site: Site) -> tuple[str, ...]:
     with site.open() as project:
         return audit_project(project).breaches
-
-
-def sql(site: Site, statement: str) -> None:
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection, connection:
-        connection.execute(statement)
 
 
 def test_an_audit_of_a_whole_log_finds_nothing(site: Site) -> None:
@@ -1129,6 +1148,66 @@ def test_a_store_older_than_the_chain_is_not_published(
     error = refusal(export_log.command, str(place), config_path=tmp_path / "backup/anchor.toml")
     assert error.exit_code == ExitCode.CHAIN_GUARD
     assert not place.exists()
+
+
+CANARIES = ("canary-user", "canary-password", "canary-token")
+
+
+def with_secrets(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://canary-user:canary-password@{rest}/?token=canary-token"
+
+
+def check_silence(*ran: Ran) -> None:
+    for item in ran:
+        for canary in CANARIES:
+            assert canary not in item.out + item.err, (canary, item)
+
+
+def test_a_published_logs_url_is_used_with_its_secrets_and_shown_without(
+    site: Site, place: Path, server: str
+) -> None:
+    grow(site, 3)
+    publish(site, place)
+    url = with_secrets(server)
+    ran = [site.run("audit", url).expect(0), site.run("audit", url, "--json").expect(0)]
+    for path in [*site.folder.glob("anchor.db*"), site.folder / "tiles/size"]:
+        path.unlink()
+    shutil.rmtree(site.folder / "tiles/tile")
+    ran.append(site.run("restore", url, "--json").expect(0))
+    assert ran[-1].document["source"] == server
+    (place / CHECKPOINT).rename(place / "away")
+    ran.append(site.run("restore", url, "--replace").refused(20, f"no checkpoint in {server}"))
+    ran.append(site.run("audit", url).refused(20, "there is no checkpoint"))
+    check_silence(*ran)
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("http://127.0.0.1:1", "127.0.0.1:1 did not answer|published to a web server's URL"),
+        ("http://127.0.0.1:canary-token", "is not a URL|published to a web server's URL"),
+        ("http://[127.0.0.1", "is not a URL|published to a web server's URL"),
+        ("s3://bucket/log", "s3:// cannot be used: Install s3fs"),
+        ("nosuch://host/log", "nosuch:// cannot be used: Protocol not known"),
+        ("simplecache::s3://bucket/log", "a chained URL cannot be used, nor"),
+        ("zip://log::http://127.0.0.1/x.zip", "a chained URL cannot be used, nor"),
+        ("ftp://127.0.0.1:1/log", "the ftp:// store cannot be opened: ConnectionRefused"),
+        ("ftp://127.0.0.1:canary-token/log", "the ftp:// store cannot be opened: ValueError"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_refused_without_the_secrets_in_it(
+    site: Site, place: str, expected: str
+) -> None:
+    grow(site, 1)
+    url = with_secrets(place)
+    for command in (["export-log", url], ["audit", url], ["restore", url, "--replace"]):
+        ran = site.run(*command), site.run(*command, "--json")
+        for shown in ran:
+            assert shown.code in (ExitCode.USAGE, ExitCode.CANNOT_CHECK), shown
+            assert re.search(expected, shown.err), shown
+            assert "Traceback" not in shown.err
+        check_silence(*ran)
 
 
 @pytest.mark.parametrize("option", [{"trust": Path("x")}, {"rpc": "x"}, {"key": "x"}])

@@ -46,6 +46,7 @@ from anchor.store.intake import insert_evidence, insert_once
 from anchor.store.journal import StoredJournal
 from anchor.store.places import StorePlace
 from anchor.store.schema import evidence, heads, metadata, positions, waiting
+from anchor.store.sources import load_files
 from anchor.tree import Tree
 from anchor.types import Address, ChainId, Hash32
 
@@ -289,6 +290,22 @@ def test_evidence_is_found_by_either_digest_and_by_its_file(store: Database) -> 
     how="one digest under two names, and under one name as two different calls",
     then="two rows for the two names, one for the repeated call",
 )
+def test_files_come_in_pages_each_with_all_its_versions(store: Database) -> None:
+    items = [
+        make_item(number)._replace(source=source)
+        for number, source in enumerate(["/b", "label", "/a", "/c", "/a", "/d", "/a"])
+    ]
+    items[3] = items[3]._replace(sha256=None, sm3=None)
+    with store.write() as connection:
+        insert_evidence(connection, items)
+    with store.read() as connection:
+        first = load_files(connection, "", 2)
+        second = load_files(connection, "/b", 2)
+        assert load_files(connection, "/d", 2) == []
+    assert [name for name, _ in first + second] == ["/a", "/b", "/d"]
+    assert [version.sha256 for version in first[0][1]] == [items[at].sha256 for at in (2, 4, 6)]
+
+
 def test_one_content_under_two_names_is_two_pieces_of_evidence(store: Database) -> None:
     project = cast(Project, SimpleNamespace(database=store))
     digests = Digests(sha256=bytes(32), sm3=None, size=None)

@@ -37,12 +37,15 @@ ENTRY = TrustEntry(
     time_slack=12,
     finality="finalized",
     rpc=("https://one.example/key", "http://127.0.0.1:8545"),
+    quorum=2,
+    assurance="quorum",
+    block_hashes=(Hash32(b"\x03" * 32),),
 )
 TEXT = encode_policy([ENTRY]).decode()
 MINIMAL = "\n".join(
     line
     for line in TEXT.split("[[trust.operators]]")[0].splitlines()
-    if not line.startswith(("time_slack", "finality", "rpc"))
+    if not line.startswith(("time_slack", "finality", "rpc", "quorum", "assurance", "block_hashes"))
 )
 
 
@@ -81,6 +84,7 @@ def test_members_left_out_get_their_stated_defaults() -> None:
     entry = parse_policy(MINIMAL.encode()).entries[0]
     assert entry.operators is None
     assert (entry.time_slack, entry.finality, entry.rpc) == (12, "finalized", ())
+    assert (entry.quorum, entry.assurance, entry.block_hashes) == (1, "rpc", ())
 
 
 def test_accepting_nobody_does_not_turn_into_accepting_everybody_on_its_way_through_a_file() -> (
@@ -121,6 +125,9 @@ _URLS = st.text(st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"]) | st.j
             time_slack=st.integers(0, 86_400),
             finality=st.just("finalized") | st.integers(0, 100_000),
             rpc=st.lists(_URLS, max_size=3).map(tuple),
+            quorum=st.just(1),
+            assurance=st.sampled_from(["rpc", "quorum", "proof"]),
+            block_hashes=st.lists(st.binary(min_size=32, max_size=32), max_size=3).map(tuple),
         ),
         min_size=1,
         max_size=3,
@@ -146,7 +153,7 @@ def test_every_policy_survives_being_written_and_read(entries: list[TrustEntry])
 )
 def test_a_url_that_could_break_out_of_its_line_is_refused(url: str) -> None:
     with pytest.raises(MalformedError):
-        encode_policy([dataclasses.replace(ENTRY, rpc=(url,))])
+        encode_policy([dataclasses.replace(ENTRY, rpc=(url,), quorum=1)])
 
 
 @pytest.mark.parametrize(
@@ -206,6 +213,14 @@ def test_a_url_with_toml_in_it_stays_one_url(url: str) -> None:
         ("rpc", "[[]]"),
         ("assurance", "1"),
         ("assurance", "[]"),
+        ("quorum", "0"),
+        ("quorum", "17"),
+        ("quorum", "true"),
+        ("quorum", '"2"'),
+        ("block_hashes", f'"0x{"ab" * 32}"'),
+        ("block_hashes", f'["{"ab" * 32}"]'),
+        ("block_hashes", f'["0x{"AB" * 32}"]'),
+        ("block_hashes", str(["0x" + "ab" * 32] * 1_001)),
     ],
 )
 def test_a_member_of_another_shape_is_refused_by_name(member: str, value: str) -> None:
@@ -222,6 +237,11 @@ def test_a_member_of_another_shape_is_refused_by_name(member: str, value: str) -
         ("finality", "0"),
         ("finality", "100000"),
         ("assurance", '"rpc"'),
+        ("assurance", '"quorum"'),
+        ("assurance", '"proof"'),
+        ("quorum", "1"),
+        ("block_hashes", "[]"),
+        ("block_hashes", f'["0x{"ab" * 32}"]'),
         ("owner", '"0xFB6916095CA1DF60BB79CE92CE3EA74C37C5D359"'),
         ("owner", '"0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359"'),
         ("owner", '"0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"'),
@@ -259,7 +279,7 @@ def test_a_policy_without_something_to_pin_is_refused_by_name(member: str) -> No
     assert f"trust.0.{member}" in refusal("\n".join(lines))
 
 
-@pytest.mark.parametrize("member", ["quorum", "log", "Chain_id", "code", "operator", "finalty"])
+@pytest.mark.parametrize("member", ["quorums", "log", "Chain_id", "code", "operator", "finalty"])
 def test_an_unknown_member_is_refused_because_it_may_be_a_misspelt_restriction(
     member: str,
 ) -> None:
@@ -267,7 +287,7 @@ def test_an_unknown_member_is_refused_because_it_may_be_a_misspelt_restriction(
     assert member in refusal(f"{member} = 1\n{TEXT}")
 
 
-@pytest.mark.parametrize("assurance", ["quorum", "light-client", "RPC", "rpc ", "", "state-proof"])
+@pytest.mark.parametrize("assurance", ["light-client", "Quorum", "RPC", "rpc ", "", "state-proof"])
 def test_an_assurance_beyond_this_version_is_unknown_and_never_quietly_less(
     assurance: str,
 ) -> None:
@@ -275,6 +295,12 @@ def test_an_assurance_beyond_this_version_is_unknown_and_never_quietly_less(
         parse_policy(with_line("assurance", f'"{assurance}"').encode())
     assert caught.value.exit_code is ExitCode.UNKNOWN_VERSION
     assert repr(assurance) in caught.value.message
+
+
+def test_more_nodes_than_are_named_cannot_agree() -> None:
+    assert "'quorum' is 3, and 'rpc' names 2" in refusal(with_line("quorum", "3"))
+    # Those that --rpc names may be more.
+    parse_policy(with_line("rpc", "[]").encode())
 
 
 @pytest.mark.parametrize("version", ['"anchor-trust/2"', '"anchor-trust/1 "', "1", "[]", '""'])

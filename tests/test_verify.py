@@ -34,7 +34,7 @@ from anchor.errors import (
 from anchor.merkle import hash_leaf
 from anchor.receipt import Receipt, encode_receipt
 from anchor.record import build_record, parse_record
-from anchor.types import Hash32, Head
+from anchor.types import Assurance, Hash32, Head
 from anchor.verdict import ProvenAnchor, Step, Verdict, gravest_code, verdict_of
 from anchor.verify import TITLES, _Run, verify
 from tests.support.world import (
@@ -78,6 +78,7 @@ def test_an_honest_receipt_passes_every_step_once_and_every_claim() -> None:
             final_block_number=40,
             final_block_hash=final.hash,
             existed_by=datetime.fromtimestamp(1_790_000_000 + 12 * 20 + 30, UTC),
+            assurance="rpc",
         ),
     )
 
@@ -333,7 +334,8 @@ def _made(steps: dict[int, AnchorError | None]) -> dict[str, tuple[Verdict, str]
     for number, error in steps.items():
         run.step(number, lambda number=number, error=error: check(number, error))  # type: ignore[misc]
     claims = run.report(record=None, unpinned=()).claims
-    return {claim.id: (claim.verdict, claim.reason) for claim in claims}
+    by_steps = [claim for claim in claims if claim.id not in ("C5", "C7", "C8", "C9")]
+    return {claim.id: (claim.verdict, claim.reason) for claim in by_steps}
 
 
 @pytest.mark.parametrize("number", list(TITLES))
@@ -383,8 +385,38 @@ def test_only_a_certain_failure_fails_a_step(error: AnchorError | None, verdict:
     assert Step(number=1, title="x", detail="x", error=error).verdict is verdict
 
 
-def test_a_verdict_is_one_of_three() -> None:
-    assert [verdict.name for verdict in Verdict] == ["PASS", "FAIL", "CANNOT_TELL"]
+def test_a_verdict_is_one_of_four() -> None:
+    assert [verdict.name for verdict in Verdict] == ["PASS", "FAIL", "CANNOT_TELL", "NOT_PRESENT"]
+
+
+def test_what_a_receipt_says_nothing_about_is_not_claimed() -> None:
+    claims = {claim.id: claim for claim in judged(World()).claims}
+    assert claims["C5"].verdict is claims["C7"].verdict is Verdict.NOT_PRESENT
+    assert claims["C8"].verdict is Verdict.CANNOT_TELL
+    assert "anchor audit" in claims["C8"].reason
+    assert claims["C9"].verdict is Verdict.PASS
+    assert claims["C9"].reason.startswith(
+        "sha256 and sm3 of the file, sha256 in the log, keccak256"
+    )
+    unread = {claim.id: claim for claim in judged(World(), b"{}").claims}
+    assert unread["C9"].verdict is Verdict.CANNOT_TELL
+
+
+@pytest.mark.parametrize("reached", ["rpc", "quorum", "proof"])
+@pytest.mark.parametrize("asked", ["rpc", "quorum", "proof"])
+def test_less_assurance_than_the_policy_asks_for_is_no_verdict(
+    asked: Assurance, reached: Assurance
+) -> None:
+    world = World()
+    world.main.assurance = reached
+    policy = world.policy(dataclasses.replace(world.entry(), assurance=asked))
+    report = judged(world, policy=policy)
+    if ("rpc", "quorum", "proof").index(reached) >= ("rpc", "quorum", "proof").index(asked):
+        expect(report, 0, [], "PPPPP")
+        assert [proven.assurance for proven in report.proven] == [reached]
+    else:
+        expect(report, 20, [5], "P????")
+        assert report.proven == ()
 
 
 @pytest.mark.parametrize(

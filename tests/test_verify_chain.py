@@ -102,7 +102,7 @@ def test_what_the_chain_holds_decides(
 
 def test_a_node_on_another_chain_is_not_trusted() -> None:
     world = World()
-    report = judged(world, connect=lambda chain_id, urls: world.chains[SIDE])
+    report = judged(world, connect=lambda _: world.chains[SIDE])
     expect(report, 12, [5], "PFFFF")
     assert isinstance(report.error, NotTrustedError)
     assert world.chains[SIDE].reads == ["chain id"]
@@ -121,9 +121,9 @@ def test_a_chain_that_only_claims_the_chain_id_is_told_by_its_genesis() -> None:
             return hash_of("another genesis")
 
     impostor = Impostor(MAIN, code=world.main.code, storage=world.main.storage)
-    expect(judged(world, connect=lambda *_: impostor), 12, [5], "PFFFF")
+    expect(judged(world, connect=lambda _: impostor), 12, [5], "PFFFF")
     # Without a policy nobody pinned a genesis block, and the report does not pretend otherwise.
-    report = judged(world, policy=None, connect=lambda *_: impostor)
+    report = judged(world, policy=None, connect=lambda _: impostor)
     expect(report, 0, [], "PPPPP")
     assert "not pinned" in report.steps[4].detail
 

@@ -177,7 +177,9 @@ def test_our_code_at_another_address_is_not_trusted_unless_a_policy_pins_it() ->
     assert format_address(HOSTILE) in report.error.message
     assert report.error.hint is not None
     assert "pin it in a trust policy" in report.error.hint
-    for claim in report.claims[1:]:
+    for claim in report.claims:
+        if claim.id not in ("C2", "C3", "C4", "C6"):
+            continue
         assert (claim.verdict, claim.reason) == (
             Verdict.FAIL,
             f"step 4: {report.error.message}",

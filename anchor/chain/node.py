@@ -70,7 +70,9 @@ class RpcTransport(Protocol):
 
 
 class Node:
-    """One node's answers as values of this package."""
+    """One node's answers as values of this package; ``needed`` is how many stand behind them."""
+
+    needed = 1
 
     def __init__(self, rpc: RpcTransport) -> None:
         self.rpc = rpc

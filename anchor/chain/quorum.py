@@ -42,13 +42,16 @@ class NodeGroup(Node):
         *,
         needed: int,
         chain_id: ChainId,
-        genesis: Hash32,
+        genesis: Hash32 | None,
         report: Callable[[str], None],
     ) -> None:
-        """Prepare to ask ``nodes``, of which ``needed`` have to agree; nothing is sent yet."""
+        """Prepare to ask ``nodes``, of which ``needed`` have to agree; nothing is sent yet.
+
+        Without a ``genesis`` only the chain id tells chains apart.
+        """
         super().__init__(nodes[0].rpc)
         self._nodes = tuple(nodes)
-        self._needed = needed
+        self.needed = needed
         self._chain_id = chain_id
         self._genesis = genesis
         self._report = report
@@ -137,7 +140,7 @@ class NodeGroup(Node):
                 f"the nodes disagree about what is in the final block: {sides}", hint=_SPLIT_HINT
             )
         count = sum(len(names) for _, names in found)
-        if count < self._needed:
+        if count < self.needed:
             raise self._too_few(count, missing)
         return found[0][0]
 
@@ -187,9 +190,9 @@ class NodeGroup(Node):
             else:
                 finals[node] = answer
                 self._take_in(node)
-        if len(finals) < self._needed:
+        if len(finals) < self.needed:
             raise self._too_few(len(finals), problems)
-        number = sorted((final.number for final in finals.values()), reverse=True)[self._needed - 1]
+        number = sorted((final.number for final in finals.values()), reverse=True)[self.needed - 1]
         claims = {node: final for node, final in finals.items() if final.number <= number}
         ahead = [node for node in finals if node not in claims]
         for node, there in self._ask(ahead, lambda node: node.fetch_block(number)):
@@ -198,7 +201,7 @@ class NodeGroup(Node):
             else:
                 problems.append(f"the node {node.name} lost block {number}")
         by = tuple(node for node, block in claims.items() if block.number == number)
-        if len(by) < self._needed:
+        if len(by) < self.needed:
             raise self._too_few(len(by), problems)
         self._check_no_split(claims, by)
         return claims[by[0]], by
@@ -247,6 +250,8 @@ class NodeGroup(Node):
     def _is_pinned(self, node: Node) -> bool:
         if node.fetch_chain_id() != self._chain_id:
             return False
+        if self._genesis is None:
+            return True
         genesis = node.fetch_block(0)
         return genesis is not None and genesis.hash == self._genesis
 
@@ -268,8 +273,8 @@ class NodeGroup(Node):
 
     def _too_few(self, count: int, problems: Sequence[str]) -> QuorumError:
         return QuorumError(
-            f"{count} of {len(self._nodes)} nodes agree on what is final, and chain.quorum is "
-            f"{self._needed}" + (f": {_join(problems)}" if problems else ""),
+            f"{count} of {len(self._nodes)} nodes agree on what is final, and "
+            f"{self.needed} have to" + (f": {_join(problems)}" if problems else ""),
             hint="nothing becomes final until enough of them answer; see to those that are named",
         )
 

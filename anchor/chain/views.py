@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from anchor.chain.node import Node
 from anchor.errors import NodeFaultError
 from anchor.trust import FinalityRule
-from anchor.types import Address, ChainId, Hash32
+from anchor.types import Address, Assurance, ChainId, Hash32
 from anchor.verify import Block
 
 
 class ChainReader:
-    """Implements ``anchor.verify.ChainView`` over one node.
+    """Implements ``anchor.verify.ChainView`` over one node, or several that have to agree.
 
     The final block is asked for once, so that thousands of receipts are judged against one state.
     """
@@ -23,16 +25,22 @@ class ChainReader:
         self._code: dict[tuple[Address, Hash32], Hash32] = {}
         self._storage: dict[tuple[Address, Hash32, Hash32], Hash32] = {}
 
+    @property
+    def assurance(self) -> Assurance:
+        """Return what is behind the answers: one node's word, or that of several."""
+        return "rpc" if self._node.needed == 1 else "quorum"
+
     def fetch_chain_id(self) -> ChainId:
         """Return the chain's id."""
         if self._chain_id is None:
-            self._chain_id = self._node.fetch_chain_id()
+            self._chain_id = self._node.confirm(lambda node: node.fetch_chain_id())
         return self._chain_id
 
     def fetch_genesis(self) -> Hash32:
         """Return the hash of block 0."""
         if self._genesis is None:
-            self._genesis = self._known(self._node.fetch_block(0), "genesis").hash
+            genesis = self._node.confirm(lambda node: node.fetch_block(0))
+            self._genesis = self._known(genesis, "genesis").hash
         return self._genesis
 
     def fetch_latest_block(self) -> Block:
@@ -49,15 +57,24 @@ class ChainReader:
         """Return the code hash at ``address`` in ``block``."""
         key = (address, block.hash)
         if key not in self._code:
-            self._code[key] = self._node.fetch_code_hash(address, block.hash)
+            self._code[key] = self._read(
+                block, lambda node: node.fetch_code_hash(address, block.hash)
+            )
         return self._code[key]
 
     def fetch_storage(self, address: Address, slot: Hash32, block: Block) -> Hash32:
         """Return the storage word at ``slot`` in ``block``."""
         key = (address, slot, block.hash)
         if key not in self._storage:
-            self._storage[key] = self._node.fetch_storage(address, slot, block.hash)
+            self._storage[key] = self._read(
+                block, lambda node: node.fetch_storage(address, slot, block.hash)
+            )
         return self._storage[key]
+
+    def _read(self, block: Block, read: Callable[[Node], Hash32]) -> Hash32:
+        # Nothing that is not final counts for anything, and others may not have it yet.
+        is_final = block in self._final.values()
+        return self._node.confirm(read) if is_final else read(self._node)
 
     def _known(self, block: Block | None, which: str) -> Block:
         if block is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.options import ConfigOption, JsonOption, QuorumOption, RpcOption
 from anchor.cli.output import Colour, Output
 from anchor.errors import ExitCode, UsageError
 
@@ -28,10 +28,8 @@ def command(
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="POLICY", help="For a published log: your trust policy."),
     ] = None,
-    rpc: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="For a published log: URL of the node to ask."),
-    ] = None,
+    rpc: RpcOption = None,
+    quorum: QuorumOption = None,
     key: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="VKEY", help="For a published log: its verifier key, name+id+key."),
@@ -60,16 +58,24 @@ def command(
 
     output = Output(as_json=as_json)
     if place is None:
-        if trust or rpc or key:
+        if trust or rpc or quorum or key:
             raise UsageError(
-                "--trust, --rpc and --key go with a published log: name its DIR or URL"
+                "--trust, --rpc, --quorum and --key go with a published log: name its DIR or URL"
             )
         _audit_own(output, config_path, rebuild=rebuild, originals=originals, offline=offline)
     elif rebuild or originals or offline:
         option = "--rebuild" if rebuild else "--originals" if originals else "--offline"
         raise UsageError(f"{option} is for the project's own log: name no DIR or URL")
     else:
-        audit_published(output, place, trust=trust, rpc=rpc, key=key, config_path=config_path)
+        audit_published(
+            output,
+            place,
+            trust=trust,
+            rpc=rpc or (),
+            quorum=quorum,
+            key=key,
+            config_path=config_path,
+        )
 
 
 def _audit_own(
@@ -78,19 +84,25 @@ def _audit_own(
     from anchor.cli.session import project_session
     from anchor.pipeline.auditing import audit_project, rebuild_tiles
 
-    with project_session(config_path) as project, project.database.hold_lease():
-        if rebuild:
-            output.line(f"made the tiles of {rebuild_tiles(project):,} leaves again")
-        audit = audit_project(project)
-        output.line(f"{audit.leaves:,} leaves in {audit.heads:,} heads, read again from the store")
-        breaches, code = list(audit.breaches), ExitCode.DONE
-        members: dict[str, Any] = {"leaves": audit.leaves, "heads": audit.heads}
+    with project_session(config_path) as project:
+        with project.database.hold_lease():
+            if rebuild:
+                output.line(f"made the tiles of {rebuild_tiles(project):,} leaves again")
+            audit = audit_project(project)
+            output.line(
+                f"{audit.leaves:,} leaves in {audit.heads:,} heads, read again from the store"
+            )
+            breaches, code = list(audit.breaches), ExitCode.DONE
+            members: dict[str, Any] = {"leaves": audit.leaves, "heads": audit.heads}
+            if not offline:
+                members["chain"], contradicted, code = _audit_chain(output, project)
+                breaches += contradicted
         if originals:
+            # Without the lease: it may take hours, and the log must go on.
             members["originals"], changed = _audit_files(output, project)
             breaches += changed
-        if not offline:
-            members["chain"], contradicted, code = _audit_chain(output, project)
-            breaches += contradicted
+            if members["originals"]["unreadable"]:
+                code = code or ExitCode.CANNOT_CHECK
     for breach in breaches:
         output.line(breach, mark="breach  ", colour=Colour.RED)
     code = ExitCode.MISMATCH if breaches else code

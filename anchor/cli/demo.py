@@ -166,7 +166,7 @@ class _Verifier:
             read_receipt(receipt),
             digest_file(file),
             policy=self._policy,
-            connect=lambda *_: self._view,
+            connect=lambda _: self._view,
         )
 
 

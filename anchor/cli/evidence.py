@@ -47,14 +47,14 @@ class Bench:
         if trust is not None:
             self.policy = read_policy(trust)
 
-    def project_rpc(self, chain_id: ChainId) -> str | None:
-        """Return the node of the project around, where there is one on that chain."""
+    def project_rpc(self, chain_id: ChainId) -> Sequence[str]:
+        """Return the nodes of the project around, where there is one on that chain."""
         if self._config_path is None:
-            return None
+            return ()
         from anchor.config import load_config
 
         config = load_config(self._config_path)
-        return config.rpc if config.chain_id == chain_id else None
+        return (config.rpc, *config.witnesses) if config.chain_id == chain_id else ()
 
     def close(self) -> None:
         """Close the project's store, if it was opened."""

@@ -20,6 +20,21 @@ ConfigOption = Annotated[
     ),
 ]
 
+RpcOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--rpc",
+        metavar="URL",
+        help="A node to ask, instead of those of the policy; repeat it for several, of which two "
+        "have to agree.",
+    ),
+]
+
+QuorumOption = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--quorum", min=1, metavar="N", help="How many of the nodes have to agree."),
+]
+
 WaitOption = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(

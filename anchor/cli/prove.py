@@ -64,9 +64,7 @@ def command(
             named = None if out is None else ReceiptFolder(out)
             written, skipped = _prove_files(project, prover, named, files or []), 0
             for item in written:
-                output.line(
-                    f"{item['receipt']}  {_describe(item['anchors'], item['state_proofs'])}"
-                )
+                output.line(f"{item['receipt']}  {_state(item['anchors'], item['state_proofs'])}")
     if skipped:
         output.line(f"{skipped:,} are not sealed yet, or their records are gone, and have none")
     output.result({"written": written, "skipped": skipped})
@@ -79,7 +77,6 @@ def command(
 def _prove_all(
     project: Project, prover: Prover, folder: ReceiptFolder
 ) -> tuple[list[dict[str, Any]], int]:
-    from anchor.record import parse_record
     from anchor.store.evidence import load_all
 
     written: list[dict[str, Any]] = []
@@ -90,8 +87,7 @@ def _prove_all(
                 skipped += 1
                 continue
             receipt = prover.prove(evidence)
-            path = folder.place(parse_record(receipt.record).name, receipt)
-            written.append(_write(path, receipt, durable=False))
+            written.append(_describe(*folder.save(receipt, durable=False)))
     return written, skipped
 
 
@@ -100,8 +96,7 @@ def _prove_files(
 ) -> list[dict[str, Any]]:
     from anchor.cli.files import digest_file
     from anchor.filenames import sidecar_path
-    from anchor.pipeline.receipts import find_evidence
-    from anchor.record import parse_record
+    from anchor.pipeline.receipts import find_evidence, save_receipt
 
     written: list[dict[str, Any]] = []
     with project.database.read() as connection:
@@ -110,24 +105,23 @@ def _prove_files(
             receipt = prover.prove(find_evidence(connection, file, digests))
             if folder is None:
                 path = sidecar_path(file)
+                written.append(_describe(path, save_receipt(path, receipt)))
             else:
-                path = folder.place(parse_record(receipt.record).name, receipt)
-            written.append(_write(path, receipt, durable=True))
+                written.append(_describe(*folder.save(receipt)))
     return written
 
 
-def _write(path: Path, receipt: Receipt, *, durable: bool) -> dict[str, Any]:
-    from anchor.pipeline.receipts import count_state_proofs, save_receipt
+def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
+    from anchor.pipeline.receipts import count_state_proofs
 
-    saved = save_receipt(path, receipt, durable=durable)
     return {
         "receipt": str(path),
-        "anchors": len(saved.anchors),
-        "state_proofs": count_state_proofs(saved),
+        "anchors": len(receipt.anchors),
+        "state_proofs": count_state_proofs(receipt),
     }
 
 
-def _describe(anchors: int, proofs: int) -> str:
+def _state(anchors: int, proofs: int) -> str:
     if not anchors:
         return "promise, not anchored finally yet"
     return "anchored (final), with its state proof" if proofs else "anchored (final)"

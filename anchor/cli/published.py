@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ def audit_published(
     place: str,
     *,
     trust: Path | None,
-    rpc: str | None,
+    rpc: Sequence[str],
+    quorum: int | None,
     key: str | None,
     config_path: Path | None,
 ) -> None:
@@ -39,7 +41,7 @@ def audit_published(
     verifier = None if key is None else parse_verifier(key)
     source = open_source(place)
     bench = Bench(config_path=config_path, trust=trust)
-    nodes = Nodes(rpc, bench.project_rpc)
+    nodes = Nodes(rpc, quorum, bench.project_rpc, output.note)
     steps: list[dict[str, Any]] = []
 
     def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = "") -> None:

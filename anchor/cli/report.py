@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 
 _BRIEF = {"pass": "verified ", "fail": "refused  ", "cannot tell": "undecided"}
 
+_BEHIND = {
+    "rpc": "as one node says",
+    "quorum": "as the nodes agree",
+    "proof": "by a proof of the chain's state",
+}
+
 _COLOURS = {
     "pass": Colour.GREEN,
     "fail": Colour.RED,
     "cannot tell": Colour.YELLOW,
+    "not present": Colour.YELLOW,
 }
 
 
@@ -80,7 +87,8 @@ def _print_trust(output: Output, report: Report, policy: str | None, nodes: Sequ
         output.line(f"  {subject} existed no later than {proven.existed_by:%Y-%m-%d %H:%M:%S} UTC,")
         output.line(
             f"  anchored by {format_address(proven.submitter)} on chain {proven.chain_id}, "
-            f"block {proven.anchor.block_number} (as one node says: assurance rpc)."
+            f"block {proven.anchor.block_number} ({_BEHIND[proven.assurance]}: assurance "
+            f"{proven.assurance})."
         )
 
 
@@ -130,7 +138,7 @@ def report_members(name: str, report: Report) -> dict[str, Any]:
                 "final_block_number": proven.final_block_number,
                 "final_block_hash": "0x" + proven.final_block_hash.hex(),
                 "existed_no_later_than": proven.existed_by.isoformat().replace("+00:00", "Z"),
-                "assurance": "rpc",
+                "assurance": proven.assurance,
             }
             for proven in report.proven
         ],

@@ -140,12 +140,12 @@ def _find_leaves(
 ) -> tuple[list[LeafSource], frozenset[int]]:
     """Return where leaves may be, and the sizes that a published list of anchors speaks of."""
     from anchor.checkpoint import log_origin, open_checkpoint
-    from anchor.pipeline.chainaudit import fetch_head
     from anchor.pipeline.leafsources import (
         leaves_of_folder,
         leaves_of_publication,
         leaves_of_store,
     )
+    from anchor.pipeline.registrystate import fetch_head
     from anchor.published import CHECKPOINT, open_source, read_anchors
     from anchor.tilestore import TileFolder
 

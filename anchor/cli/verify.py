@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.options import ConfigOption, JsonOption, QuorumOption, RpcOption
 from anchor.cli.output import Colour, Output
 from anchor.errors import AnchorError, ExitCode, UsageError
 
@@ -38,10 +38,8 @@ def command(
             metavar="POLICY", help="Your trust policy; by default that of the project around."
         ),
     ] = None,
-    rpc: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="URL of the node to ask, instead of the policy's."),
-    ] = None,
+    rpc: RpcOption = None,
+    quorum: QuorumOption = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="One line for each file, no steps.")
     ] = False,
@@ -64,7 +62,7 @@ def command(
 
     output = Output(as_json=as_json)
     bench = Bench(config_path=config_path, trust=trust)
-    nodes = Nodes(rpc, bench.project_rpc)
+    nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
     documents: list[dict[str, Any]] = []
     codes: list[ExitCode] = []
     for name, load in bench.items(files or [], receipt=receipt, digest=digest):

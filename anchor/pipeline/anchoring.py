@@ -22,15 +22,10 @@ from anchor.errors import (
 )
 from anchor.log import open_tree
 from anchor.pipeline.project import Project, utc_now
+from anchor.pipeline.registrystate import fetch_anchor
 from anchor.registry.codec import encode_anchor_call
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
-from anchor.registry.slots import (
-    CLOSED_HEAD,
-    anchor_slot,
-    decode_anchor,
-    head_slot,
-    operator_id_slot,
-)
+from anchor.registry.slots import CLOSED_HEAD, head_slot, operator_id_slot
 from anchor.store.heads import (
     AnchoredHead,
     find_anchored,
@@ -39,11 +34,12 @@ from anchor.store.heads import (
     load_reversible_anchors,
     newest_final_anchor,
     newest_head,
+    reversible_anchor,
     save_anchor,
 )
 from anchor.store.incidents import Place, load_open_incidents, open_incident
 from anchor.store.journal import StoredJournal
-from anchor.types import Address, Anchor, Hash32, Head, log_owner
+from anchor.types import MAX_LOG_SIZE, Address, Anchor, Hash32, Head, log_owner
 from anchor.verify import Block
 
 _GWEI = 10**9
@@ -185,16 +181,19 @@ def _check_final_anchors(project: Project, node: Node) -> None:
     """Compare the newest final anchor with the chain; where they differ, those before it, too."""
     config = project.config
     contradicted: list[AnchoredHead] = []
-    with project.database.read() as connection:
-        anchored = newest_final_anchor(connection, config.chain_id)
-        while anchored is not None and not _is_in_place(config, node, anchored, "latest"):
-            contradicted.append(anchored)
-            anchored = newest_final_anchor(connection, config.chain_id, below=anchored.head.size)
+    below = MAX_LOG_SIZE + 1
+    while True:
+        with project.database.read() as connection:
+            anchored = newest_final_anchor(connection, config.chain_id, below=below)
+        if anchored is None or _is_in_place(config, node, anchored, "latest"):
+            break
+        contradicted.append(anchored)
+        below = anchored.head.size
     if not contradicted:
         return
     final = node.fetch_final_block(config.finality)
     for anchored in contradicted:
-        read = partial(_read_anchor, config, root=anchored.head.root, at=final.hash)
+        read = partial(fetch_anchor, config, root=anchored.head.root, block=final.hash)
         stored = node.confirm(read)
         now = None if stored is None else _place(stored)
         if final.number < anchored.block_number or now == _place(anchored):
@@ -208,7 +207,7 @@ def _check_final_anchors(project: Project, node: Node) -> None:
 
 
 def _is_in_place(config: Config, node: Node, anchored: AnchoredHead, block: BlockId) -> bool:
-    stored = _read_anchor(config, node, root=anchored.head.root, at=block)
+    stored = fetch_anchor(config, node, anchored.head.root, block)
     return stored is not None and _place(stored) == _place(anchored)
 
 
@@ -319,10 +318,11 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
     _check_code_at(config, node, final)
     now_final: list[AnchoredHead] = []
     for anchored in reversible:
-        stored = node.confirm(partial(_read_anchor, config, root=anchored.head.root, at=final.hash))
+        read = partial(fetch_anchor, config, root=anchored.head.root, block=final.hash)
+        stored = node.confirm(read)
         is_final = stored is not None
         if stored is None:
-            stored = _read_anchor(config, node, root=anchored.head.root, at="latest")
+            stored = fetch_anchor(config, node, anchored.head.root, "latest")
         if stored is not None and _place(stored) != _place(anchored):
             anchored = _renew_hints(node, anchored, stored)
         with project.database.write() as connection:
@@ -430,17 +430,14 @@ def _record_anchor(
     project: Project, node: Node, head: Head, block: BlockId, inclusion: Inclusion | None
 ) -> AnchoredHead:
     config = project.config
-    anchor = _read_anchor(config, node, root=head.root, at=block)
+    anchor = fetch_anchor(config, node, head.root, block)
     if anchor is None:
         raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
     if anchor.size != head.size:
         raise ChainGuardError(f"the registry holds root {head.root.hex()} under another size")
-    now = AnchoredHead(
-        head=head,
-        sequence=anchor.sequence,
-        block_number=anchor.block_number,
-        timestamp=anchor.timestamp,
-        final=False,
+    now = reversible_anchor(
+        head,
+        anchor,
         tx_hash=inclusion.tx_hash if inclusion else None,
         block_hash=inclusion.block_hash if inclusion else None,
     )
@@ -454,10 +451,6 @@ def _record_anchor(
             open_incident(connection, config.chain_id, before, _place(now), utc_now())
     check_no_incident(project)
     return before
-
-
-def _read_anchor(config: Config, node: Node, *, root: Hash32, at: BlockId) -> Anchor | None:
-    return decode_anchor(node.fetch_storage(config.registry, anchor_slot(config.log, root), at))
 
 
 def _check_code_at(config: Config, node: Node, final: Block) -> None:

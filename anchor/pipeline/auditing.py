@@ -20,11 +20,13 @@ from anchor.store.evidence import (
     load_sealed_records,
     load_waiting_records,
 )
-from anchor.store.heads import SealedHead, load_sealed_heads, newest_head
+from anchor.store.heads import find_edge, load_heads, newest_head
+from anchor.store.incidents import load_open_incidents
 from anchor.store.integrity import find_damage
 from anchor.tiles import Tile, TileBuilder, tiles_of
 from anchor.tilestore import TileFolder
 from anchor.tree import HASH, RightEdge
+from anchor.types import Head
 
 # Past this many, one reason stands behind all of them.
 MAX_BREACHES = 100
@@ -46,17 +48,18 @@ def audit_project(project: Project) -> Audit:
         ConfigError: the heads cannot even be listed.
     """
     with project.database.read() as connection:
-        heads = load_sealed_heads(connection)
-    size = heads[-1].head.size if heads else 0
+        heads = load_heads(connection)
+    size = heads[-1].size if heads else 0
     checks = (
         _audit_file(project),
-        _audit_records(project),
+        _audit_records(project, size),
         _audit_places(project),
         _audit_heads(project, heads),
         _audit_tiles(project, size),
         audit_slots(project),
         audit_attempts(project),
         audit_hints(project),
+        _audit_incidents(project),
     )
     breaches = limit_breaches(chain.from_iterable(map(_survive, checks)))
     return Audit(leaves=size, heads=len(heads), breaches=breaches)
@@ -99,7 +102,7 @@ def _audit_file(project: Project) -> Iterator[str]:
         yield from find_damage(connection)
 
 
-def _audit_records(project: Project) -> Iterator[str]:
+def _audit_records(project: Project, size: int) -> Iterator[str]:
     """Hash every record that was not erased; it must be its leaf, and leaves must have no gap."""
     expected = 0
     with project.database.read() as connection:
@@ -109,6 +112,11 @@ def _audit_records(project: Project) -> Iterator[str]:
             expected = index + 1
             if record is not None and hash_leaf(record) != leaf:
                 yield f"the record of leaf {index} does not hash to its leaf"
+        if expected > size:
+            yield (
+                f"leaves {size} to {expected - 1} have a place beyond the newest head, of size "
+                f"{size}: a newer head was lost"
+            )
         for leaf, record in load_waiting_records(connection):
             if record is not None and hash_leaf(record) != leaf:
                 yield f"a record that waits for its place no longer hashes to leaf {leaf.hex()}"
@@ -127,21 +135,44 @@ def _audit_places(project: Project) -> Iterator[str]:
         yield f"{lost} that wait for a place are no evidence of this store"
 
 
-def _audit_heads(project: Project, heads: list[SealedHead]) -> Iterator[str]:
+def _audit_incidents(project: Project) -> Iterator[str]:
+    """See that no final anchor was contradicted without the operator's having acted."""
+    with project.database.read() as connection:
+        incidents = load_open_incidents(connection, project.config.chain_id)
+    for incident in incidents:
+        before, now = incident.before, incident.now
+        then = "was not in the registry" if now is None else f"was in block {now.block_number}"
+        yield (
+            f"an incident is open: anchor {before.sequence}, of size {incident.head.size}, was "
+            f"final in block {before.block_number}, and then {then}"
+        )
+
+
+def _audit_heads(project: Project, heads: list[Head]) -> Iterator[str]:
     """Recompute every head's root and right edge from the leaves."""
     edge = RightEdge()
-    for sealed in heads:
-        size = sealed.head.size
+    for head in heads:
+        size = head.size
         try:
             for leaves in read_leaves(project.database, edge.size, size):
                 edge.extend(leaves)
         except ChainGuardError as error:
             yield f"the head of size {size} cannot be recomputed: {error.message}"
             return
-        if edge.root() != sealed.head.root:
+        if edge.root() != head.root:
             yield f"the leaves do not lead to the root of the head of size {size}"
-        if edge.nodes != sealed.right_edge.nodes:
-            yield f"the right edge stored with the head of size {size} is not the leaves'"
+        yield from _audit_edge(project, edge)
+
+
+def _audit_edge(project: Project, edge: RightEdge) -> Iterator[str]:
+    try:
+        with project.database.read() as connection:
+            sealed = find_edge(connection, edge.size)
+    except ChainGuardError as error:
+        yield error.message
+        return
+    if sealed is not None and edge.nodes != sealed.right_edge.nodes:
+        yield f"the right edge stored with the head of size {edge.size} is not the leaves'"
 
 
 def _audit_tiles(project: Project, size: int) -> Iterator[str]:

@@ -8,35 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain, groupby, pairwise
 
-from anchor.chain.node import BlockId, Node
+from anchor.chain.node import Node
 from anchor.config import Config
-from anchor.errors import NodeFaultError
 from anchor.pipeline.anchoring import check_chain, check_registry
 from anchor.pipeline.auditing import limit_breaches
 from anchor.pipeline.project import Project
+from anchor.pipeline.registrystate import RegistryHead, fetch_anchor, fetch_head
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
-from anchor.registry.slots import (
-    CLOSED_HEAD,
-    anchor_slot,
-    decode_anchor,
-    head_slot,
-    last_head_slot,
-)
 from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
 from anchor.store.journal import SlotRow, load_slot_rows
 from anchor.types import Anchor, Hash32, Head
 from anchor.verify import Block
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryHead:
-    """A log's newest anchor in one block; ``is_closed`` once the log has a successor."""
-
-    root: Hash32
-    anchor: Anchor
-    is_closed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,25 +34,6 @@ class ChainAudit:
     anchors: int
     foreign_nonces: int
     breaches: tuple[str, ...]
-
-
-def fetch_head(config: Config, node: Node, block: BlockId) -> RegistryHead | None:
-    """Return the log's newest anchor in ``block``, also of a closed log; None before the first."""
-    root = node.fetch_storage(config.registry, head_slot(config.log), block)
-    is_closed = root == CLOSED_HEAD
-    if is_closed:
-        root = node.fetch_storage(config.registry, last_head_slot(config.log), block)
-    if not any(root):
-        return None
-    anchor = fetch_anchor(config, node, root, block)
-    if anchor is None:
-        raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
-    return RegistryHead(root=root, anchor=anchor, is_closed=is_closed)
-
-
-def fetch_anchor(config: Config, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
-    """Return what the registry holds of ``root`` in ``block``."""
-    return decode_anchor(node.fetch_storage(config.registry, anchor_slot(config.log, root), block))
 
 
 def audit_chain(project: Project, node: Node) -> ChainAudit:
@@ -137,10 +102,12 @@ def _audit_sequence(
 ) -> Iterator[str]:
     """See that the anchors are 1 … N without a gap, of growing size, each with its head's size."""
     count = head.anchor.sequence if head else 0
-    missing = [number for number in range(1, count + 1) if number not in there]
-    for numbers in _runs(missing):
+    within = [number for number in sorted(there) if number <= count]
+    missing = list(_gaps([0, *within, count + 1]))
+    for first, last in missing:
+        name = f"anchor {first}" if first == last else f"anchors {first} to {last}"
         yield (
-            f"the registry's {numbers} of {count} is of no head in this store: `anchor restore` "
+            f"the registry's {name} of {count} is of no head in this store: `anchor restore` "
             "finds what is missing"
         )
     if head is not None and not missing and there[count][0].root != head.root:
@@ -209,15 +176,14 @@ def _audit_nonces(node: Node, slots: list[SlotRow]) -> tuple[int, Iterator[str]]
         ours = {row.nonce: row for row in rows}
         used = node.fetch_nonce(sender, "latest")
         name = format_address(sender)
-        for nonce in range(min(ours), max(ours)):
-            if nonce in ours:
-                continue
-            if nonce < used:
-                foreign += 1
-            elif ours[max(ours)].attempts:
+        for first, last in _gaps(sorted(ours)):
+            foreign += max(0, min(used, last + 1) - first)
+            first = max(used, first)
+            if first <= last and ours[max(ours)].attempts:
+                nonces = f"nonce {first}" if first == last else f"nonces {first} to {last}"
+                are = "is" if first == last else "are"
                 breaches.append(
-                    f"nonce {nonce} of {name} is neither reserved nor used, but a later one is "
-                    "signed"
+                    f"{nonces} of {name} {are} neither reserved nor used, but a later one is signed"
                 )
         breaches += [
             f"nonce {row.nonce} of {name} is noted as {row.outcome}, but the chain has seen only "
@@ -229,13 +195,8 @@ def _audit_nonces(node: Node, slots: list[SlotRow]) -> tuple[int, Iterator[str]]
     return foreign, iter(breaches)
 
 
-def _runs(numbers: list[int]) -> Iterator[str]:
-    """Yield what runs of numbers are called: ``anchor 3``, ``anchors 5 to 7``."""
-
-    def distance(pair: tuple[int, int]) -> int:
-        place, number = pair
-        return number - place  # the same throughout a run
-
-    for _, pairs in groupby(enumerate(numbers), key=distance):
-        run = [number for _, number in pairs]
-        yield f"anchor {run[0]}" if len(run) == 1 else f"anchors {run[0]} to {run[-1]}"
+def _gaps(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last number of each gap in ``numbers``, which grow."""
+    for before, after in pairwise(numbers):
+        if after - before > 1:
+            yield before + 1, after - 1

@@ -1,6 +1,6 @@
 """What a log's successor gets from it: evidence, heads, receipts and the verifiers' trust.
 
-The old project is only read.
+Of the old project only tiles that are missing are made, as for any proof.
 """
 
 from __future__ import annotations
@@ -12,18 +12,12 @@ from anchor.config import Config
 from anchor.errors import AnchorError, ChainGuardError
 from anchor.pipeline.project import Project, create_store, trust_entry
 from anchor.pipeline.proving import Prover
-from anchor.pipeline.receipts import ReceiptFolder, save_receipt
-from anchor.record import parse_record
+from anchor.pipeline.receipts import ReceiptFolder
 from anchor.store.database import Database
 from anchor.store.evidence import known_identities, load_all, place_waiting
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
 from anchor.store.places import beside, discard, file_of, put_in_place
-from anchor.store.transfer import (
-    insert_rows,
-    load_placed_rows,
-    load_rows_after,
-    load_sealing_times,
-)
+from anchor.store.transfer import insert_rows, load_placed_rows, load_rows_after
 from anchor.trust import encode_policy, parse_policy
 from anchor.types import Head, log_number
 
@@ -51,13 +45,9 @@ def build_store(project: Project, config: Config, sealed: SealedHead) -> None:
             with database.write() as connection:
                 insert_rows(connection, [placed[index] for index in sorted(placed)])
                 place_waiting(connection, start)
-        with project.database.read() as connection:
-            heads = load_sealed_heads(connection)
-            times = load_sealing_times(connection)
-        with database.write() as connection:
-            for item in heads:
-                if item.head.size <= size:
-                    insert_head(connection, item, times[item.head.size])
+        with project.database.read() as source, database.write() as connection:
+            for item, sealed_at in load_sealed_heads(source, size):
+                insert_head(connection, item, sealed_at)
         take_new(project, database, sealed.head)
     finally:
         database.close()
@@ -91,8 +81,7 @@ def write_receipts(project: Project, config: Config, head: Head) -> int:
             receipt = prover.prove(evidence)
             if not receipt.anchors:
                 continue
-            path = folder.place(parse_record(evidence.record).name, receipt)
-            save_receipt(path, receipt, durable=False)
+            folder.save(receipt, durable=False)
             count += 1
     return count
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
-from anchor.errors import AnchorError, CannotCheckError
+from anchor.errors import AnchorError
 from anchor.log import read_leaves
 from anchor.published import Source, read_tile
 from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.store.database import Database
 from anchor.store.heads import load_heads
-from anchor.tiles import Tile, TileReader
+from anchor.tiles import TileReader
+from anchor.tiles import read_leaves as read_tiles
 from anchor.tilestore import TileFolder
-from anchor.tree import BLOCK, HASH, RightEdge
+from anchor.tree import BLOCK, RightEdge
 from anchor.types import LogId
-
-# Leaf hashes in memory at a time.
-_CHUNK = 256 * BLOCK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +32,7 @@ class LeafSource:
 
 def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafSource:
     """Return the leaves in tiles of level 0."""
-
-    def read_chunks(start: int, end: int) -> Iterator[bytes]:
-        while start < end:
-            stop = min(end, (start // _CHUNK + 1) * _CHUNK)
-            first = start // BLOCK * BLOCK
-            yield b"".join(
-                # As wide as the source has it: a narrower one need not be there.
-                _read_whole(read, Tile(0, at // BLOCK, min(BLOCK, size - at)))
-                for at in range(first, stop, BLOCK)
-            )[(start - first) * HASH : (stop - first) * HASH]
-            start = stop
-
-    return LeafSource(name=name, size=size, read=read_chunks)
+    return LeafSource(name=name, size=size, read=partial(read_tiles, read, size))
 
 
 def leaves_of_folder(folder: TileFolder, least: int) -> LeafSource:
@@ -89,13 +76,6 @@ def leaves_of_store(name: str, database: Database) -> LeafSource:
     return LeafSource(
         name=name, size=size, read=lambda start, end: read_leaves(database, start, end)
     )
-
-
-def _read_whole(read: TileReader, tile: Tile) -> bytes:
-    data = read(tile)
-    if len(data) != tile.width * HASH:
-        raise CannotCheckError(f"{tile.path} has {len(data)} bytes")
-    return data
 
 
 def walk_edges(source: LeafSource, sizes: Collection[int]) -> Iterator[RightEdge]:

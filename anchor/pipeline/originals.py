@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -10,9 +11,13 @@ from pathlib import Path
 
 from anchor.checksums import encode_name
 from anchor.digest import SHA256, SM3, Digests
-from anchor.intake import Hashed, Problem, Skipped, Source, hash_sources
+from anchor.intake import Found, Hashed, Problem, Skipped, Source, hash_sources
 from anchor.pipeline.project import Project
-from anchor.store.evidence import load_sources
+from anchor.sources import describe_error
+from anchor.store.sources import load_files
+
+# Names in memory at a time, with their digests.
+_PAGE = 10_000
 
 
 @dataclass(slots=True)
@@ -31,6 +36,7 @@ def audit_originals(project: Project, executor: Executor, found: Originals) -> I
     """Yield a sentence for each file that is none of what was accepted from its place.
 
     A file that was accepted several times may be any of its versions.  ``found`` counts the rest.
+    The store is not held: others may write to it meanwhile.
     """
     expected: dict[str, list[Digests]] = {}
     results = hash_sources(_list_files(project, expected, found), (SHA256, SM3), executor=executor)
@@ -49,17 +55,32 @@ def audit_originals(project: Project, executor: Executor, found: Originals) -> I
 
 def _list_files(
     project: Project, expected: dict[str, list[Digests]], found: Originals
-) -> Iterator[Source]:
-    with project.database.read() as connection:
-        for name, versions in load_sources(connection):
-            if not name.startswith("/"):
-                continue  # a label: what came in on standard input, or as a bare digest
-            path = Path(fsdecode(encode_name(name)))
-            if not path.is_file():
-                found.missing += 1
-                continue
+) -> Iterator[Found]:
+    for name, versions in _load_pages(project):
+        path = Path(fsdecode(encode_name(name)))
+        try:
+            is_file = stat.S_ISREG(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            is_file = False
+        except (OSError, ValueError) as error:
+            yield Problem(path=path, reason=f"it {describe_error(error)}")
+            continue
+        if is_file:
             expected[name] = versions
             yield Source(path=path, name=name, guarded=0)
+        else:
+            found.missing += 1
+
+
+def _load_pages(project: Project) -> Iterator[tuple[str, list[Digests]]]:
+    last = ""
+    while True:
+        with project.database.read() as connection:
+            page = load_files(connection, last, _PAGE)
+        if not page:
+            return
+        yield from page
+        last = page[-1][0]
 
 
 def _is_same(accepted: Digests, now: Digests) -> bool:

@@ -10,7 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from anchor.errors import AnchorError, ChainGuardError, MalformedError, NotFinalError
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    ChainGuardError,
+    MalformedError,
+    NotFinalError,
+)
 from anchor.log import open_tree
 from anchor.notes import NoteKey
 from anchor.pipeline.logkey import load_log_key, origin_of
@@ -40,6 +46,7 @@ def publish_log(project: Project, target: Target) -> Publication:
     Raises:
         NotFinalError: no head is final yet.
         ChainGuardError: what is there is not an earlier state of this log.
+        CannotCheckError: the list of anchors that is there could not be continued.
     """
     config = project.config
     with project.database.read() as connection:
@@ -54,6 +61,14 @@ def publish_log(project: Project, target: Target) -> Publication:
     key = load_log_key(config)
     tree = open_tree(project.database, project.tiles, head)
     there = _find_published(target, key, tree)
+    unknown = _find_gap(final)
+    if unknown and there != head and target.read(anchors_path(0)) is not None:
+        raise CannotCheckError(
+            f"anchor {unknown} of this log is not known, so the published list of anchors cannot "
+            "be continued",
+            hint="run again when the node answers; `anchor audit` says what is missing. Nothing "
+            "was written",
+        )
     written = 0
     batch: dict[str, bytes] = {}
     for tile in tiles_of(head.size, after=there.size if there else 0):
@@ -64,7 +79,8 @@ def publish_log(project: Project, target: Target) -> Publication:
             batch = {}
     if batch:
         target.write(batch)
-    _publish_anchors(target, final, there)
+    if not unknown:
+        _publish_anchors(target, [anchored.head for anchored in final], there)
     origin = origin_of(config)
     if there != head:
         # A crash before this: readers go on with the old checkpoint, whose tiles are all there.
@@ -78,15 +94,19 @@ def publish_log(project: Project, target: Target) -> Publication:
     )
 
 
-def _publish_anchors(target: Target, final: list[AnchoredHead], there: Head | None) -> None:
-    """Bring the list of anchored heads up to the newest final one.
+def _find_gap(final: list[AnchoredHead]) -> int | None:
+    """Return the number of the first anchor that the store does not know to be final.
 
-    A store that does not know each of them (it adopted a head some other way) publishes no list: a
-    list with a gap would prove nothing.
+    Then it publishes no list of anchors: one with a gap would prove nothing.
     """
-    if [anchored.sequence for anchored in final] != list(range(1, len(final) + 1)):
-        return
-    heads = [anchored.head for anchored in final]
+    for expected, anchored in enumerate(final, start=1):
+        if anchored.sequence != expected:
+            return expected
+    return None
+
+
+def _publish_anchors(target: Target, heads: list[Head], there: Head | None) -> None:
+    """Bring the list of anchored heads up to the newest final one."""
     first = sum(head.size < there.size for head in heads) // ANCHORS_PER_FILE if there else 0
     for number in range(first, (len(heads) - 1) // ANCHORS_PER_FILE + 1):
         part = heads[number * ANCHORS_PER_FILE : (number + 1) * ANCHORS_PER_FILE]

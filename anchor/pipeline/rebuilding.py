@@ -13,18 +13,19 @@ from pathlib import Path
 
 from anchor.chain.node import Node, TransactionReceipt
 from anchor.config import Config
+from anchor.digest import Digests
 from anchor.errors import AnchorError
 from anchor.filenames import RECEIPT_SUFFIX
 from anchor.merkle import hash_leaf
 from anchor.pipeline.acceptance import Submission, identify
-from anchor.pipeline.chainaudit import fetch_anchor
 from anchor.pipeline.gathering import source_of
 from anchor.pipeline.leafsources import FoundReceipts, LeafSource
 from anchor.pipeline.project import utc_now
+from anchor.pipeline.registrystate import fetch_anchor
 from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.record import format_time, parse_record
 from anchor.store.database import Database
-from anchor.store.evidence import known_identities, place_waiting
+from anchor.store.evidence import known_identities, make_identity, place_waiting
 from anchor.store.heads import (
     AnchoredHead,
     SealedHead,
@@ -218,7 +219,8 @@ def _make_unique(rows: list[EvidenceRow], taken: set[bytes], start: int) -> list
     for index, row in enumerate(rows, start=start):
         if row.identity in taken:
             mark = index.to_bytes(8, "big")
-            row = replace(row, identity=hashlib.sha256(row.identity + row.leaf + mark).digest())
+            digests = Digests(sha256=row.sha256, sm3=row.sm3, size=None)
+            row = replace(row, identity=make_identity(digests, row.identity + row.leaf + mark))
         taken.add(row.identity)
         unique.append(row)
     return unique
@@ -273,16 +275,16 @@ def _insert_journal(
         if attempt.head is None or attempt.head in kept:
             nonce: SlotKey = (attempt.chain_id, attempt.sender, attempt.nonce)
             signed.setdefault(nonce, []).append(attempt)
+    # Of the others nothing was signed that could ever be included.
+    slots = {key: slot for key, slot in slots.items() if key in signed}
+    for key, slot in slots.items():
+        if slot.outcome is None and final is not None:
+            outcome, costs[key] = _settle(config, node, slot, signed[key], final)
+            slots[key] = replace(slot, outcome=outcome)
     with database.write() as connection:
         for key, slot in slots.items():
-            mine = signed.get(key, [])
-            if not mine:
-                continue  # nothing was signed that could ever be included
-            if slot.outcome is None and final is not None:
-                outcome, costs[key] = _settle(config, node, slot, mine, final)
-                slot = replace(slot, outcome=outcome)
             insert_slot_row(connection, slot, costs[key])
-            for attempt in mine:
+            for attempt in signed[key]:
                 insert_attempt_row(connection, attempt)
 
 

@@ -14,6 +14,7 @@ from anchor.errors import AnchorError, UsageError
 from anchor.filenames import RECEIPT_SUFFIX
 from anchor.pipeline.gathering import source_of
 from anchor.receipt import MAX_RECEIPT_BYTES, Receipt, encode_receipt, parse_receipt
+from anchor.record import parse_record
 from anchor.store.evidence import StoredEvidence, find_by_digest, find_by_file
 from anchor.types import LogId
 
@@ -40,6 +41,15 @@ class ReceiptFolder:
             path = path.with_name(f"{path.name}.{receipt.index}")
         self._taken.add(path)
         return path.with_name(path.name + RECEIPT_SUFFIX)
+
+    def save(self, receipt: Receipt, *, durable: bool = True) -> tuple[Path, Receipt]:
+        """Write ``receipt`` below the folder; return where, and what is there now.
+
+        Raises:
+            UsageError: as `save_receipt`.
+        """
+        path = self.place(parse_record(receipt.record).name, receipt)
+        return path, save_receipt(path, receipt, durable=durable)
 
 
 def check_place(path: Path, log: LogId) -> Receipt | None:

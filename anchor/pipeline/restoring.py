@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from anchor.chain.node import Node
-from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
 from anchor.config import Config
 from anchor.errors import (
     AnchorError,
@@ -28,13 +28,20 @@ from anchor.errors import (
     QuorumError,
 )
 from anchor.pipeline.auditing import rebuild_tiles
-from anchor.pipeline.chainaudit import RegistryHead, fetch_anchor, fetch_head
+from anchor.pipeline.funds import find_key
 from anchor.pipeline.leafsources import LeafSource, walk_edges
 from anchor.pipeline.project import Project, create_store, open_project
 from anchor.pipeline.rebuilding import Remains, fill_store
+from anchor.pipeline.registrystate import RegistryHead, fetch_anchor, fetch_head
 from anchor.registry.keccak import format_address, hash_keccak256
 from anchor.store.database import Database
-from anchor.store.heads import AnchoredHead, load_anchors, load_heads, save_anchor
+from anchor.store.heads import (
+    AnchoredHead,
+    load_anchors,
+    load_heads,
+    reversible_anchor,
+    save_anchor,
+)
 from anchor.store.journal import load_attempt_rows
 from anchor.store.places import beside, discard, file_of, put_in_place
 from anchor.tree import HASH, RightEdge
@@ -142,7 +149,7 @@ def record_anchors(project: Project, node: Node) -> int:
         anchor = fetch_anchor(config, node, item.root, "latest")
         if anchor is not None and anchor.size == item.size:
             with project.database.write() as connection:
-                save_anchor(connection, config.chain_id, _reversible(item, anchor))
+                save_anchor(connection, config.chain_id, reversible_anchor(item, anchor))
             found += 1
     return found
 
@@ -177,11 +184,7 @@ class _Pending:
 
 def _find_pending(config: Config, node: Node, report: Callable[[str], None]) -> _Pending | None:
     """Return what is on its way; None where the key is not known."""
-    keystore, key = config.signer.keystore, None
-    with suppress(AnchorError):
-        if config.signer.ape_account is not None:
-            keystore = find_ape_keyfile(config.signer.ape_account)
-        key = None if keystore is None else find_keystore_address(keystore)
+    key = find_key(config)
     if key is None:
         report(
             "the address of the project's key is not known, so it could not be checked whether a "
@@ -316,7 +319,7 @@ def _find_anchors(
         look(edge)
     if len(found) < head.anchor.sequence:
         report("trying every size between the anchors that are known")
-        for edge in _missing_edges(source, head, found, edges):
+        for edge in _missing_edges(source, found, edges):
             look(edge)
             if len(found) == head.anchor.sequence:
                 break
@@ -334,20 +337,19 @@ def _find_anchors(
             read = partial(fetch_anchor, config, root=item.root, block=final)
             with suppress(QuorumError):  # then it is final when the nodes agree
                 settled = node.confirm(read)
-        anchored.append(replace(_reversible(item, settled or anchor), final=settled is not None))
+        reversible = reversible_anchor(item, settled or anchor)
+        anchored.append(replace(reversible, final=settled is not None))
     return anchored
 
 
 def _missing_edges(
     source: LeafSource,
-    head: RegistryHead,
     found: dict[int, tuple[Head, Anchor]],
     edges: dict[int, RightEdge],
 ) -> Iterator[RightEdge]:
     """Yield the right edge at each size at which an anchor that is not found yet can be."""
     bounds = {0: 0} | {number: item.size for number, (item, _) in found.items()}
-    for number in sorted(bounds):
-        after = min((other for other in bounds if other > number), default=head.anchor.sequence)
+    for number, after in pairwise(sorted(bounds)):
         if after == number + 1:
             continue
         known = edges.get(bounds[number], RightEdge())
@@ -356,18 +358,6 @@ def _missing_edges(
             for at in range(0, len(leaves), HASH):
                 edge.extend(leaves[at : at + HASH])
                 yield edge
-
-
-def _reversible(head: Head, anchor: Anchor) -> AnchoredHead:
-    return AnchoredHead(
-        head=head,
-        sequence=anchor.sequence,
-        block_number=anchor.block_number,
-        timestamp=anchor.timestamp,
-        final=False,
-        tx_hash=None,
-        block_hash=None,
-    )
 
 
 def _fetch_final_hash(config: Config, node: Node) -> Hash32 | None:

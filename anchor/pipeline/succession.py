@@ -3,13 +3,13 @@
 The successor is a project of its own.  Its store is made first, then ``succeed`` is sent through
 its journal, then, once that is final, its configuration is written: until there is one no command
 takes the folder for a project, so that nothing can be anchored in the new log too early.  The old
-project is only read.
+project's evidence and heads stay as they are; its store notes what the chain says of its anchors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,8 +27,12 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.filenames import CONFIG, TRUST_POLICY
-from anchor.pipeline.anchoring import make_manager, refresh_anchors, wait_until_final
-from anchor.pipeline.chainaudit import fetch_anchor, fetch_head
+from anchor.pipeline.anchoring import (
+    check_no_incident,
+    make_manager,
+    refresh_anchors,
+    wait_until_final,
+)
 from anchor.pipeline.handover import (
     build_store,
     encode_successor_policy,
@@ -37,14 +41,17 @@ from anchor.pipeline.handover import (
 )
 from anchor.pipeline.logkey import create_log_key
 from anchor.pipeline.project import Project, open_project
+from anchor.pipeline.registrystate import fetch_anchor, fetch_head
+from anchor.pipeline.restoring import record_anchors
 from anchor.registry.codec import encode_succeed_call
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import head_slot, successor_slot
 from anchor.store.heads import (
-    AnchoredHead,
     SealedHead,
-    load_sealed_heads,
+    find_edge,
+    load_heads,
     newest_head,
+    reversible_anchor,
     save_anchor,
 )
 from anchor.store.places import SqliteFile, file_of
@@ -107,11 +114,14 @@ def succeed(
 
     Raises:
         UsageError: the root is none that the store could go on from.
-        ChainGuardError: the log has another successor, or the new one's number is in use.
+        ChainGuardError: the log has another successor, the new one's number is in use, or an
+            incident is open.
         SignerError: the key is not the owner's.
         NotFinalError: sent, and not final in time; a later call goes on.
     """
+    check_no_incident(project)
     is_closed = _check_logs(project.config, node, config)
+    record_anchors(project, node)  # the old log's receipts need them
     if not file_of(config.store).path.exists():
         sealed = _choose_head(project, node, config, from_root, is_closed=is_closed)
         build_store(project, config, sealed)
@@ -149,6 +159,7 @@ def prepare_call(
     Raises:
         As ``succeed``.
     """
+    check_no_incident(project)
     if _check_logs(project.config, node, config):
         return None
     if not file_of(config.store).path.exists():
@@ -186,14 +197,15 @@ def _choose_head(
     """Return the newest head that the registry holds and the store can go on from."""
     holder = new if is_closed else project.config
     with project.database.read() as connection:
-        heads = load_sealed_heads(connection)
-    for sealed in reversed(heads):
-        if root is not None and sealed.head.root != root:
+        heads = load_heads(connection)
+    for head in reversed(heads):
+        if root not in (None, head.root):
             continue
-        if sealed.right_edge.root() != sealed.head.root:
+        sealed = _find_whole(project, head)
+        if sealed is None:
             continue
-        anchor = fetch_anchor(holder, node, sealed.head.root, "latest")
-        if anchor is not None and anchor.size == sealed.head.size:
+        anchor = fetch_anchor(holder, node, head.root, "latest")
+        if anchor is not None and anchor.size == head.size:
             return sealed
     raise UsageError(
         "this store has no head that the registry holds"
@@ -201,6 +213,15 @@ def _choose_head(
         else f"root {root.hex()} is no anchored head from which this store can go on",
         hint="`anchor audit` says what the store has; `anchor restore` finds what is missing",
     )
+
+
+def _find_whole(project: Project, head: Head) -> SealedHead | None:
+    """Return the head with its right edge; None where that was damaged."""
+    with suppress(ChainGuardError), project.database.read() as connection:
+        sealed = find_edge(connection, head.size)
+        if sealed is not None and sealed.right_edge.root() == head.root:
+            return sealed
+    return None
 
 
 def _check_begun(successor: Project, root: Hash32 | None) -> Head:
@@ -255,18 +276,6 @@ def _note_anchor(successor: Project, node: Node, head: Head) -> None:
             f"{successor.config.store} was made for",
             hint="move that store away, and run the same command again",
         )
-    anchor = found.anchor
     with successor.database.write() as connection:
-        save_anchor(
-            connection,
-            successor.config.chain_id,
-            AnchoredHead(
-                head=head,
-                sequence=anchor.sequence,
-                block_number=anchor.block_number,
-                timestamp=anchor.timestamp,
-                final=False,
-                tx_hash=None,
-                block_hash=None,
-            ),
-        )
+        anchored = reversible_anchor(head, found.anchor)
+        save_anchor(connection, successor.config.chain_id, anchored)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import (
@@ -204,10 +203,12 @@ def find_by_file(connection: Connection, path: str) -> list[StoredEvidence]:
 
 def load_all(connection: Connection) -> Iterator[StoredEvidence]:
     """Yield every row in order of acceptance."""
-    return _load(connection, evidence.c.id > 0)
+    return _load(connection, evidence.c.id > 0, yield_per=1_000)
 
 
-def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[StoredEvidence]:
+def _load(
+    connection: Connection, condition: ColumnElement[bool], **options: int
+) -> Iterator[StoredEvidence]:
     rows = connection.execute(
         select(
             evidence.c.id,
@@ -220,6 +221,7 @@ def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[St
         .select_from(evidence.outerjoin(positions, _IS_PLACED))
         .where(condition)
         .order_by(evidence.c.id)
+        .execution_options(**options)
     )
     for row in rows:
         yield StoredEvidence(
@@ -238,15 +240,3 @@ def count_lost_waiting(connection: Connection) -> int:
     return connection.execute(
         select(func.count()).select_from(joined).where(evidence.c.id.is_(None))
     ).scalar_one()
-
-
-def load_sources(connection: Connection) -> Iterator[tuple[str, list[Digests]]]:
-    """Yield each source with the digests of everything that was accepted from it, by name."""
-    rows = connection.execute(
-        select(evidence.c.source, evidence.c.sha256, evidence.c.sm3)
-        .where(or_(evidence.c.sha256.is_not(None), evidence.c.sm3.is_not(None)))
-        .order_by(evidence.c.source, evidence.c.id)
-        .execution_options(yield_per=1_000)
-    )
-    for source, group in groupby(rows, key=lambda row: str(row.source)):
-        yield source, [Digests(sha256=row.sha256, sm3=row.sm3, size=None) for row in group]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, literal_column, 
 from anchor.errors import ChainGuardError
 from anchor.store.schema import anchors, heads
 from anchor.tree import HASH, RightEdge
-from anchor.types import MAX_LOG_SIZE, ChainId, Hash32, Head
+from anchor.types import MAX_LOG_SIZE, Anchor, ChainId, Hash32, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,25 @@ class AnchoredHead:
     final: bool
     tx_hash: Hash32 | None
     block_hash: Hash32 | None
+
+
+def reversible_anchor(
+    head: Head,
+    anchor: Anchor,
+    *,
+    tx_hash: Hash32 | None = None,
+    block_hash: Hash32 | None = None,
+) -> AnchoredHead:
+    """Return what is known of a head that the registry holds, in a block that may go yet."""
+    return AnchoredHead(
+        head=head,
+        sequence=anchor.sequence,
+        block_number=anchor.block_number,
+        timestamp=anchor.timestamp,
+        final=False,
+        tx_hash=tx_hash,
+        block_hash=block_hash,
+    )
 
 
 def insert_head(connection: Connection, sealed: SealedHead, sealed_at: str) -> None:
@@ -93,10 +113,16 @@ def _parse_head(row: Row[Any]) -> SealedHead:
     )
 
 
-def load_sealed_heads(connection: Connection) -> list[SealedHead]:
-    """Return every sealed head with its right edge, smallest first."""
-    rows = connection.execute(select(heads).order_by(heads.c.size))
-    return [_parse_head(row) for row in rows]
+def load_sealed_heads(connection: Connection, size: int) -> Iterator[tuple[SealedHead, str]]:
+    """Yield each head up to ``size`` and when it was sealed, smallest first."""
+    rows = connection.execute(
+        select(heads)
+        .where(heads.c.size <= size)
+        .order_by(heads.c.size)
+        .execution_options(yield_per=1_000)
+    )
+    for row in rows:
+        yield _parse_head(row), row.sealed_at
 
 
 def save_anchor(

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support import fixtures
+from support.bent_nodes import forgetful_node
 from support.command import snapshot
 from support.crashes import crashing
 from support.disasters import anchor_final, back_up, check_log_goes_on, lose_store, put_back
-from support.nodes import _post, ask, send, serve, stop_the_clock
+from support.nodes import ask, stop_the_clock
 from support.projects import Site
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet
 from anchor.filenames import RECEIPT_SUFFIX
 
 MakeSite = Callable[..., Site]
 
 
-@pytest.fixture(scope="module")
-def anvil(anvil_path: Path) -> Iterator[Devnet]:
-    """An anvil of these tests, whose blocks need not be waited for."""
-    with open_devnet(anvil=anvil_path) as node:
-        yield node
-
-
-@contextmanager
-def forgetful(node: Devnet) -> Iterator[str]:
-    """Stand in front of a node that dropped its receipts and events, as EIP-4444 allows."""
-
-    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
-        answer = json.loads(_post(node.url, body))
-        method = json.loads(body)["method"]
-        if method in ("eth_getTransactionReceipt", "eth_getTransactionByHash"):
-            answer["result"] = None
-        if method == "eth_getLogs":
-            answer["result"] = []
-        send(handler, 200, json.dumps(answer).encode())
-
-    with serve(respond) as url:
-        yield url
+anvil = fixtures.module_anvil
 
 
 @pytest.mark.fault(
@@ -176,7 +155,7 @@ def test_without_events_and_receipts_the_state_is_enough(make: MakeSite, own_anv
     anchor_final(site, "d", "e", "f")
     site.run("prove", "a").expect(0)
     lose_store(site)
-    with forgetful(own_anvil) as url:
+    with forgetful_node(own_anvil.url) as url:
         env = {"ANCHOR_CHAIN__RPC": url}
         shown = site.run("restore", env=env)
         shown.expect(0, "trying every size", "3 anchors from the registry")

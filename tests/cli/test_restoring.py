@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import fixtures
 from support.chaos import loses_response, open_proxy, passes
-from support.disasters import anchor_final, back_up, check_log_goes_on, lose_store, put_back
+from support.disasters import (
+    anchor_final,
+    back_up,
+    check_log_goes_on,
+    lose_store,
+    put_back,
+    sql,
+)
 from support.nodes import ask, stop_the_clock
 from support.projects import Site
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.cli import restore
 from anchor.digest import digest_bytes
@@ -24,23 +32,14 @@ from anchor.merkle import hash_leaf
 from anchor.notes import generate_key
 from anchor.pipeline import restoring
 from anchor.pipeline.acceptance import Submission, accept, accept_once
+from anchor.store.evidence import find_by_digest
 from anchor.tree import Tree
 from anchor.types import Head
 
 MakeSite = Callable[..., Site]
 
 
-@pytest.fixture(scope="module")
-def anvil(anvil_path: Path) -> Iterator[Devnet]:
-    """An anvil of these tests, whose blocks need not be waited for."""
-    with open_devnet(anvil=anvil_path) as node:
-        yield node
-
-
-def sql(site: Site, *statements: str) -> None:
-    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection, connection:
-        for statement in statements:
-            connection.execute(statement)
+anvil = fixtures.module_anvil
 
 
 def submission(name: str) -> Submission:
@@ -199,6 +198,19 @@ def test_a_node_that_goes_away_is_not_taken_for_missing_leaves(site: Site, anvil
 
 
 # What is kept of a store
+
+
+def test_evidence_that_was_added_again_is_found_by_its_digest_after_a_restore(site: Site) -> None:
+    with site.open() as project:
+        for _ in range(2):
+            accept(project, [submission("a")], again=True)
+    anchor_final(site)
+    site.run("prove", "--all").expect(0, "wrote 2 receipts")
+    lose_store(site)
+    site.run("restore").expect(0, "2 leaves with their records")
+    digests = submission("a").digests
+    with site.open() as project, project.database.read() as connection:
+        assert [item.leaf_index for item in find_by_digest(connection, digests)] == [0, 1]
 
 
 def test_of_two_stores_the_one_gives_a_record_whose_record_is_whole(

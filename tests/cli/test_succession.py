@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import fixtures
 from support.crashes import crashing
+from support.disasters import anchor_final, sql
 from support.nodes import ask
 from support.projects import Site, reading
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.signer.keystore import keystore_address, write_keystore
 from anchor.config import load_config
 from anchor.errors import NodeRefusedError
 from anchor.log import read_leaves
-from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.auditing import audit_project
-from anchor.pipeline.chainaudit import audit_chain, fetch_head
+from anchor.pipeline.chainaudit import audit_chain
+from anchor.pipeline.registrystate import fetch_head
 from anchor.registry.codec import describe_revert, encode_anchor_call
 from anchor.tree import Tree
 from anchor.types import Head
@@ -29,11 +31,7 @@ MakeSite = Callable[..., Site]
 THIEF = DEV_ADDRESSES[1]
 
 
-@pytest.fixture(scope="module")
-def anvil(anvil_path: Path) -> Iterator[Devnet]:
-    """An anvil of these tests, whose blocks need not be waited for."""
-    with open_devnet(anvil=anvil_path) as node:
-        yield node
+anvil = fixtures.module_anvil
 
 
 @pytest.fixture
@@ -47,15 +45,6 @@ def site(make: MakeSite, anvil: Devnet) -> Site:
     assert f"number = {site.number}" in text
     site.run("init", "--devnet", "--rpc", site.url, "--number", str(number)).expect(0)
     return replace(site, number=number)
-
-
-def anchor_final(site: Site, *names: str) -> None:
-    for name in names:
-        site.add(name, name.encode())
-    site.anchor()
-    ask(site.url, "anvil_mine", "0x4")
-    with site.open() as project, reading(site.url) as node:
-        refresh_anchors(project, node)
 
 
 def steal(site: Site) -> Head:
@@ -163,6 +152,29 @@ def test_after_a_lost_right_edge_the_successor_goes_on_from_an_earlier_anchor(
     check_goes_on(new, "f")
     for name in "abcd":  # also the abandoned one: its anchor stays in the registry
         site.run("verify", name, "--trust", new.folder / "trust.toml").expect(0)
+
+
+def test_an_anchor_that_was_not_noted_is_in_the_old_logs_receipts(site: Site) -> None:
+    """A crash came between its inclusion and its note."""
+    anchor_final(site, "a", "b")
+    sql(site, "DELETE FROM anchors")
+    shown = site.run("succeed", "--into", "../next", "--json").expect(0).document
+    assert (shown["size"], shown["receipts"]) == (2, 2)
+
+
+def test_no_log_is_closed_while_an_incident_is_open(site: Site) -> None:
+    """What is final has to be known first: the call cannot be taken back."""
+    anchor_final(site, "a")
+    sql(
+        site,
+        "INSERT INTO incidents (chain_id, head_size, noticed_at, sequence, block_number, timestamp)"
+        " SELECT chain_id, 1, 'then', 1, 7, 9 FROM project",
+    )
+    for options in ((), ("--show-call",)):
+        site.run("succeed", "--into", "../next", *options).refused(32, "finality was violated")
+    assert not successor(site).folder.exists()
+    site.run("run", "--once", "--accept-incidents").expect(0)
+    site.run("succeed", "--into", "../next").expect(0)
 
 
 NODE = ("anchor.chain.node", "Node")

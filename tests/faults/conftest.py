@@ -1,6 +1,16 @@
 """The fixtures of these tests."""
 
-from support.fixtures import anvil, anvil_path, embedded, log, make, own, own_anvil, site
+from support.fixtures import (
+    anvil,
+    anvil_path,
+    embedded,
+    log,
+    make,
+    module_anvil,
+    own,
+    own_anvil,
+    site,
+)
 from support.hardhat import hardhat, running_hardhat
 
 __all__ = [
@@ -10,6 +20,7 @@ __all__ = [
     "hardhat",
     "log",
     "make",
+    "module_anvil",
     "own",
     "own_anvil",
     "running_hardhat",

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from support.bent_nodes import anvil_with
 from support.command import Forked
 from support.crashes import CRASHES, crashing
 from support.nodes import DEV, ask
@@ -44,16 +45,9 @@ def chain(anvil_path: Path, tmp_path: Path) -> Iterator[Devnet]:
     A reorganisation back to a state that anvil 1.7.1 has dropped loses every contract's code; the
     blocks that others replaced count among those it keeps.
     """
-    program = tmp_path / "anvil"
-    program.write_text(
-        "#!/bin/sh\n"
-        'for word; do shift; case "$word" in\n'
-        f"--slots-in-an-epoch=*) word=--slots-in-an-epoch={DEEPEST // 2};;\n"
-        "--max-persisted-states=*) word=--max-persisted-states=2000;;\n"
-        'esac; set -- "$@" "$word"; done\n'
-        f'exec "{anvil_path}" "$@"\n'
+    program = anvil_with(
+        tmp_path, anvil_path, slots_in_an_epoch=DEEPEST // 2, max_persisted_states=2000
     )
-    program.chmod(0o755)
     with open_devnet(anvil=program) as node:
         yield node
 

@@ -67,6 +67,16 @@ def bent_node(behind: str) -> Iterator[BentNode]:
         yield node
 
 
+@contextmanager
+def forgetful_node(behind: str) -> Iterator[str]:
+    """Run one that dropped its receipts and events, as EIP-4444 allows, and give its URL."""
+    with bent_node(behind) as node:
+        for method in ("eth_getTransactionReceipt", "eth_getTransactionByHash"):
+            node.bend[method] = lambda *_: None
+        node.bend["eth_getLogs"] = lambda *_: []
+        yield node.url
+
+
 def anvil_with(folder: Path, anvil: Path, **options: str | int) -> Path:
     """Return a program that is ``anvil`` with these options in place of the devnet's own."""
     names = "|".join(f"--{name.replace('_', '-')}=*" for name in options)

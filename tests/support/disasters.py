@@ -26,6 +26,13 @@ def back_up(site: Site, place: Path) -> Path:
     return place
 
 
+def sql(site: Site, *statements: str) -> None:
+    """Change the store behind the program's back."""
+    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
 def lose_store(site: Site) -> None:
     for path in site.folder.glob("anchor.db*"):
         path.unlink()

@@ -32,6 +32,13 @@ def anvil(anvil_path: Path) -> Iterator[Devnet]:
         yield node
 
 
+@pytest.fixture(scope="module")
+def module_anvil(anvil_path: Path) -> Iterator[Devnet]:
+    """An anvil of one module's tests, whose blocks need not be waited for."""
+    with open_devnet(anvil=anvil_path) as node:
+        yield node
+
+
 @pytest.fixture
 def own_anvil(anvil_path: Path) -> Iterator[Devnet]:
     """An anvil of the test's own, to do anything to."""
@@ -52,6 +59,13 @@ def bare_anvil(anvil_path: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[Devnet]:
     """The py-evm node that tests share."""
+    with open_devnet(anvil=None) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def devnet() -> Iterator[Devnet]:
+    """A py-evm node of one module's tests."""
     with open_devnet(anvil=None) as node:
         yield node
 

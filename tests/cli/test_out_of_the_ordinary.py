@@ -1,4 +1,4 @@
-"""What reviews found in the commands, each as its user meets it."""
+"""Names, paths and orders of events that are out of the ordinary, each as its user meets them."""
 
 from __future__ import annotations
 
