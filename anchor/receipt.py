@@ -144,11 +144,14 @@ def _anchor_members(anchor: ReceiptAnchor) -> dict[str, Any]:
 
 
 def _state_members(state: StateProof) -> dict[str, Any]:
-    return {
+    members: dict[str, Any] = {
         "header": "0x" + state.header.hex(),
         "account_proof": ["0x" + node.hex() for node in state.account_proof],
         "storage_proof": ["0x" + node.hex() for node in state.storage_proof],
     }
+    if state.operator_proof:
+        members["operator_proof"] = ["0x" + node.hex() for node in state.operator_proof]
+    return members
 
 
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -191,6 +194,14 @@ class StateDocument(_Document):
     header: HeaderHex
     account_proof: Nodes
     storage_proof: Nodes
+    operator_proof: Nodes | None = None
+
+    @field_validator("operator_proof", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("must be a list; where the owner anchored, the member is left out")
+        return value
 
 
 class AnchorDocument(HeadDocument):
@@ -259,6 +270,7 @@ def _state(document: StateDocument) -> StateProof:
         header=bytes.fromhex(document.header[2:]),
         account_proof=tuple(bytes.fromhex(node[2:]) for node in document.account_proof),
         storage_proof=tuple(bytes.fromhex(node[2:]) for node in document.storage_proof),
+        operator_proof=tuple(bytes.fromhex(node[2:]) for node in document.operator_proof or ()),
     )
 
 

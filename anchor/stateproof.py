@@ -26,11 +26,16 @@ _MAX_VALUE_BYTES = 33
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateProof:
-    """A block's header as RLP, and the proofs of an account and of one of its slots under it."""
+    """A block's header as RLP, and the proofs of an account and of its slots under it.
+
+    ``operator_proof`` is that of the operator's key, for an anchor that the log's owner did not
+    send; else it is empty.
+    """
 
     header: bytes
     account_proof: tuple[bytes, ...]
     storage_proof: tuple[bytes, ...]
+    operator_proof: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +66,42 @@ def check_state(
             its storage holds what that code never writes.
         UnknownVersionError: a header of a fork that this release does not know.
     """
-    header, word = check_slot(
-        proof,
-        block_hash=block_hash,
-        registry=registry,
-        code_hash=code_hash,
-        slot=anchor_slot(log, root),
+    header, storage_root = check_account(
+        proof, block_hash=block_hash, registry=registry, code_hash=code_hash
     )
+    anchor = check_anchor(proof, storage_root, header=header, registry=registry, log=log, root=root)
+    return ProvenState(header=header, anchor=anchor)
+
+
+def check_account(
+    proof: StateProof, *, block_hash: Hash32, registry: Address, code_hash: Hash32
+) -> tuple[Header, Hash32]:
+    """Return the block's header, and the storage root of the registry with the pinned code.
+
+    Raises as ``check_state`` does.
+    """
+    header = parse_header(proof.header)
+    if header.hash != block_hash:
+        raise MismatchError(
+            f"the state proof's header has hash 0x{header.hash.hex()}, not 0x{block_hash.hex()}"
+        )
+    return header, _prove_account(proof, header, registry, code_hash)
+
+
+def check_anchor(
+    proof: StateProof,
+    storage_root: Hash32,
+    *,
+    header: Header,
+    registry: Address,
+    log: LogId,
+    root: Hash32,
+) -> Anchor | None:
+    """Return what a registry of that storage root holds for ``root`` in ``log``; None: nothing.
+
+    Raises as ``check_state`` does.
+    """
+    word = check_word(storage_root, anchor_slot(log, root), proof.storage_proof)
     try:
         anchor = decode_anchor(word)
     except NodeFaultError as error:
@@ -76,7 +110,16 @@ def check_state(
         anchor.block_number > header.number or anchor.timestamp > header.timestamp
     ):
         raise _foreign_storage(registry, f"an anchor of block {anchor.block_number} before it was")
-    return ProvenState(header=header, anchor=anchor)
+    return anchor
+
+
+def check_word(storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
+    """Return the word in ``slot``; zero where the proof shows that there is none.
+
+    Raises as ``check_state`` does.
+    """
+    value = _prove("storage", storage_root, slot, nodes)
+    return Hash32(bytes(32)) if value is None else _decode_word(value)
 
 
 def check_slot(
@@ -86,14 +129,10 @@ def check_slot(
 
     Raises as ``check_state`` does.
     """
-    header = parse_header(proof.header)
-    if header.hash != block_hash:
-        raise MismatchError(
-            f"the state proof's header has hash 0x{header.hash.hex()}, not 0x{block_hash.hex()}"
-        )
-    storage_root = _prove_account(proof, header, registry, code_hash)
-    value = _prove("storage", storage_root, slot, proof.storage_proof)
-    return header, Hash32(bytes(32)) if value is None else _decode_word(value)
+    header, storage_root = check_account(
+        proof, block_hash=block_hash, registry=registry, code_hash=code_hash
+    )
+    return header, check_word(storage_root, slot, proof.storage_proof)
 
 
 def _prove_account(

@@ -158,9 +158,17 @@ def test_the_golden_receipt_still_verifies() -> None:
         dataclasses.replace(world.entry(), registry=registry),
         dataclasses.replace(world.entry(SIDE), registry=registry),
     )
-    report = judge(GOLDEN.read_bytes(), world.evidence(3), policy=policy, connect=world.connect)
+    state = parse_receipt(GOLDEN.read_bytes()).anchors[0].state
+    assert state is not None
+    report = judge(
+        GOLDEN.read_bytes(),
+        world.evidence(3),
+        policy=policy,
+        connect=world.connect,
+        block_hashes={parse_header(state.header).hash},
+    )
     assert (failing_steps(report), verdicts(report)) == ([], "PPPPP")
-    assert len(report.proven) == 2
+    assert [proven.assurance for proven in report.proven] == ["proof", "rpc"]
     report = judge(GOLDEN.read_bytes(), world.evidence(3), policy=None, connect=world.connect)
     assert (int(report.exit_code), failing_steps(report)) == (12, [4])
     assert verdicts(report) == "PFFFF"

@@ -9,7 +9,7 @@ from anchor.chain.node import Node
 from anchor.config import Config
 from anchor.errors import CannotCheckError, NotTrustedError, UnknownVersionError
 from anchor.receipt import Receipt, ReceiptAnchor
-from anchor.registry.slots import anchor_slot
+from anchor.registry.slots import anchor_slot, operator_key_slot
 from anchor.stateproof import StateProof, check_state
 from anchor.types import Anchor, Hash32, LogId
 from anchor.verify import Block
@@ -72,12 +72,7 @@ class StateProofs:
         config = self._config
         if self._block is None:
             self._block = self._node.fetch_final_block(config.finality)
-        proof = self._node.fetch_state_proof(
-            config.registry,
-            anchor_slot(log, root),
-            self._block.hash,
-            code_hash=config.code_hash,
-        )
+        proof = self._prove_slot(anchor_slot(log, root), self._block)
         proven = check_state(
             proof,
             block_hash=self._block.hash,
@@ -86,7 +81,16 @@ class StateProofs:
             log=log,
             root=root,
         )
+        if proven.anchor is not None and proven.anchor.operator_id:
+            key = self._prove_slot(operator_key_slot(log, proven.anchor.operator_id), self._block)
+            proof = replace(proof, operator_proof=key.storage_proof)
         return proof, proven.anchor
+
+    def _prove_slot(self, slot: Hash32, block: Block) -> StateProof:
+        config = self._config
+        return self._node.fetch_state_proof(
+            config.registry, slot, block.hash, code_hash=config.code_hash
+        )
 
 
 def _is_as_stated(anchor: ReceiptAnchor, stored: Anchor | None) -> bool:
