@@ -11,6 +11,7 @@ import pytest
 from anchor.errors import NotTrustedError
 from anchor.header import parse_header
 from anchor.receipt import Receipt
+from anchor.registry.slots import operator_key_slot
 from anchor.stateproof import StateProof
 from anchor.types import Assurance, Hash32
 from anchor.verdict import Report
@@ -140,6 +141,15 @@ def test_a_block_that_is_not_final_to_the_nodes_is_not_final() -> None:
     expect(judged(world, receipt), 0, [], "PPPPP")
 
 
+def test_nodes_that_agree_about_the_block_are_a_proof_to_the_policy() -> None:
+    world = World()
+    world.main.assurance = "quorum"
+    policy = world.policy(dataclasses.replace(world.entry(), assurance="proof"))
+    expect(judged(world, proven(world), policy=policy), 0, [], "PPPPP")
+    # Without a state proof they are several words, and no more.
+    expect(judged(world, policy=policy), 20, [5], "P????")
+
+
 @pytest.mark.parametrize("asked", ["rpc", "quorum", "proof"])
 def test_one_nodes_word_for_the_block_is_no_more_than_its_word(asked: Assurance) -> None:
     world = World()
@@ -219,6 +229,11 @@ def test_the_key_of_an_operator_is_proven_or_not_told() -> None:
     report = offline(world, with_state(receipt, operator_proof=()))
     expect(report, 20, [9], "PPPP?")
     assert report.proven == ()
+    slot = operator_key_slot(world.log, 1)
+    for key in (bytes(32), b"\1" + bytes(11) + KEYS[1]):
+        other = World()
+        other.main.storage[REGISTRY, slot] = [(6, key)]
+        expect(offline(other, proven(other)), 10, [9], "PPPPF")
     by_owner = world.receipt(2, world.prove(world.anchor(2, 4)))
     added = with_state(by_owner, operator_proof=state_of(receipt).operator_proof)
     report = judged(
