@@ -77,6 +77,9 @@ class ChainView(Protocol):
 
     def fetch_final_block(self, rule: FinalityRule) -> Block: ...
 
+    def fetch_block(self, number: int) -> Block:
+        """Return the chain's block of a number that is final."""
+
     def fetch_code_hash(self, address: Address, block: Block) -> Hash32: ...
 
     def fetch_storage(self, address: Address, slot: Hash32, block: Block) -> Hash32: ...
@@ -258,16 +261,20 @@ def pinned_target(
     )
 
 
-def check_chain(view: ChainView, target: Target) -> tuple[ChainView, str]:
+def check_chain(
+    view: ChainView, target: Target, assurance: Assurance | None = None
+) -> tuple[ChainView, str]:
     """Step 5: compare the node's chain id, and its genesis block where that is pinned.
 
+    ``assurance`` is what the nodes' word amounts to, where it is more than that.
+
     Raises:
-        CannotCheckError: less is behind the answers than the policy asks for.
+        CannotCheckError: it is less than the policy asks for.
     """
-    if _WORTH.index(view.assurance) < _WORTH.index(target.assurance):
+    reached = assurance or view.assurance
+    if _WORTH.index(reached) < _WORTH.index(target.assurance):
         raise CannotCheckError(
-            f"the policy asks for the assurance {target.assurance!r}, and this is "
-            f"{view.assurance!r}",
+            f"the policy asks for the assurance {target.assurance!r}, and this is {reached!r}",
             hint=_MORE_ASSURANCE[target.assurance],
         )
     chain_id = view.fetch_chain_id()
@@ -379,14 +386,8 @@ def check_submitter(
     view: ChainView, target: Target, stored: Anchor, final: Block
 ) -> tuple[Address, str]:
     """Step 9: return the address behind the anchor's operator id, if the policy accepts it."""
+    check_operator(target, stored)
     operator_id = stored.operator_id
-    if target.operators is not None and not any(
-        operator.accepts(operator_id=operator_id, block_number=stored.block_number)
-        for operator in target.operators
-    ):
-        raise NotTrustedError(
-            f"operator {operator_id} is not accepted by the policy for block {stored.block_number}"
-        )
     if operator_id == 0:
         owner = log_owner(target.log)
         return owner, f"the log's owner {format_address(owner)}"
@@ -394,6 +395,24 @@ def check_submitter(
     if word[:12] != bytes(12) or not any(word):
         raise NodeFaultError(f"the node shows no key for operator {operator_id}")
     return Address(word[12:]), f"operator {operator_id}, key {format_address(Address(word[12:]))}"
+
+
+def check_operator(target: Target, stored: Anchor) -> None:
+    """See that the policy accepts the operator for the anchor's block.
+
+    Raises:
+        NotTrustedError: it does not.
+    """
+    if target.operators is None:
+        return
+    by = stored.operator_id
+    if not any(
+        operator.accepts(operator_id=by, block_number=stored.block_number)
+        for operator in target.operators
+    ):
+        raise NotTrustedError(
+            f"operator {by} is not accepted by the policy for block {stored.block_number}"
+        )
 
 
 def latest_time(timestamp: int) -> tuple[datetime, str]:

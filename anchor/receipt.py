@@ -25,12 +25,16 @@ from pydantic import (
 
 from anchor.canonical import parse_strict
 from anchor.errors import MalformedError, UnknownVersionError
+from anchor.header import MAX_HEADER_BYTES
 from anchor.merkle import MAX_PATH
+from anchor.mpt import MAX_NODE_BYTES, MAX_NODES
 from anchor.record import MAX_RECORD_BYTES
+from anchor.stateproof import StateProof
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
 
 FORMAT = "anchor-receipt/1"
-# A record escaped at its worst, 16 anchors with paths and state proofs: well below one mebibyte.
+# A record escaped at its worst takes 400 KB; 16 anchors with paths and state proofs of a chain as
+# large as Ethereum's take 20 KB each.
 MAX_RECEIPT_BYTES = 1 << 20
 # One log on this many chains is more than anybody runs; it bounds a verifier's work.
 MAX_ANCHORS = 16
@@ -51,7 +55,8 @@ class ReceiptAnchor:
     """One anchored head that covers the record, and the record's path to it.
 
     ``sequence``, ``block_number`` and ``timestamp`` are derived: they must equal what the registry
-    says.
+    says.  ``state`` proves what it says by the hash of a block, which nothing in a receipt vouches
+    for.
     """
 
     chain_id: ChainId
@@ -62,6 +67,7 @@ class ReceiptAnchor:
     block_number: int
     timestamp: int
     hints: AnchorHints | None
+    state: StateProof | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +138,33 @@ def _anchor_members(anchor: ReceiptAnchor) -> dict[str, Any]:
             "tx_hash": "0x" + anchor.hints.tx_hash.hex(),
             "block_hash": "0x" + anchor.hints.block_hash.hex(),
         }
+    if anchor.state is not None:
+        members["state"] = _state_members(anchor.state)
+    return members
+
+
+def _state_members(state: StateProof) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "header": "0x" + state.header.hex(),
+        "account_proof": ["0x" + node.hex() for node in state.account_proof],
+        "storage_proof": ["0x" + node.hex() for node in state.storage_proof],
+    }
+    if state.operator_proof:
+        members["operator_proof"] = ["0x" + node.hex() for node in state.operator_proof]
     return members
 
 
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Bytes32Hex = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
 AddressHex = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{40}$")]
+HeaderHex = Annotated[
+    str, StringConstraints(pattern=r"^0x([0-9a-f]{2})+$", max_length=2 + 2 * MAX_HEADER_BYTES)
+]
+NodeHex = Annotated[
+    str, StringConstraints(pattern=r"^0x([0-9a-f]{2})+$", max_length=2 + 2 * MAX_NODE_BYTES)
+]
+# An account and a slot that are there: their tries have a root.
+Nodes = Annotated[list[NodeHex], Field(min_length=1, max_length=MAX_NODES)]
 Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 Path = Annotated[list[Sha256Hex], Field(max_length=MAX_PATH)]
 
@@ -161,6 +188,22 @@ class HintsDocument(_Document):
     block_hash: Bytes32Hex
 
 
+class StateDocument(_Document):
+    """``state``: a block's header, and the proofs that lead from it to the anchor's slot."""
+
+    header: HeaderHex
+    account_proof: Nodes
+    storage_proof: Nodes
+    operator_proof: Nodes | None = None
+
+    @field_validator("operator_proof", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("must be a list; where the owner anchored, the member is left out")
+        return value
+
+
 class AnchorDocument(HeadDocument):
     """One member of ``anchors``."""
 
@@ -170,12 +213,13 @@ class AnchorDocument(HeadDocument):
     block_number: Annotated[int, Field(ge=0, lt=2**48)]
     timestamp: Annotated[int, Field(ge=0, lt=2**48)]
     hints: HintsDocument | None = None
+    state: StateDocument | None = None
 
-    @field_validator("hints", mode="before")
+    @field_validator("hints", "state", mode="before")
     @classmethod
     def _refuse_null(cls, value: object) -> object:
         if value is None:
-            raise ValueError("must be an object; it is left out where there are no hints")
+            raise ValueError("must be an object; where there is none, the member is left out")
         return value
 
 
@@ -217,6 +261,16 @@ def _anchor(document: AnchorDocument) -> ReceiptAnchor:
             tx_hash=Hash32(bytes.fromhex(hints.tx_hash[2:])),
             block_hash=Hash32(bytes.fromhex(hints.block_hash[2:])),
         ),
+        state=None if document.state is None else _state(document.state),
+    )
+
+
+def _state(document: StateDocument) -> StateProof:
+    return StateProof(
+        header=bytes.fromhex(document.header[2:]),
+        account_proof=tuple(bytes.fromhex(node[2:]) for node in document.account_proof),
+        storage_proof=tuple(bytes.fromhex(node[2:]) for node in document.storage_proof),
+        operator_proof=tuple(bytes.fromhex(node[2:]) for node in document.operator_proof or ()),
     )
 
 

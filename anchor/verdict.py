@@ -87,7 +87,8 @@ class ProvenAnchor:
     """An anchor that covers the record, as the registry holds it in a final block.
 
     ``submitter`` is the address behind ``anchor.operator_id``; ``existed_by`` is the block's time
-    plus the chain's slack; ``assurance`` says how the chain's answer was obtained.
+    plus the chain's slack; ``assurance`` says how the chain's answer was obtained, and
+    ``is_asserted`` that the verifier, and no node, said which block is final.
     """
 
     chain_id: ChainId
@@ -100,6 +101,7 @@ class ProvenAnchor:
     final_block_hash: Hash32
     existed_by: datetime
     assurance: Assurance
+    is_asserted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,21 +5,22 @@
 3.  Hash the record into its leaf and fold the path; it must lead to the head's root, and to the
     root of every anchor.
 4.  Chain, registry and log must be the ones the trust policy pins.
-5.  The node must be on that chain: chain id and genesis block.
+5.  The node must be on that chain: chain id and genesis block.  Where the receipt proves the
+    chain's state, the proof's block must be final: to nodes, or because the verifier names it.
 6.  The code at the registry's address must have the pinned hash.
 7.  The registry's storage must hold the root for that log in a final block.
 8.  The stored size, sequence, block number and time must be those the receipt states.
 9.  Who submitted it must be an operator the policy accepts.
 10. The evidence existed no later than the anchor's block time plus the chain's slack.
 
-The reads of steps 6, 7 and 9 are made at one final block, named by its hash.  ``judge`` runs what
-can be run and reports claim by claim; ``verify`` returns what was proven or raises.  Nothing here
-does I/O: the chain is a ``ChainView``.
+Steps 6, 7 and 9 are about one final block, named by its hash: read from nodes, or proven by the
+receipt.  ``judge`` runs what can be run and reports claim by claim; ``verify`` returns what was
+proven or raises.  Nothing here does I/O: the chain is a ``ChainView``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from anchor.checks import (
@@ -38,12 +39,19 @@ from anchor.checks import (
     parse_documents,
 )
 from anchor.digest import SHA256, SM3, Digests
-from anchor.errors import AnchorError
+from anchor.errors import AnchorError, CannotCheckError
+from anchor.proofchecks import (
+    check_block,
+    check_proven_anchor,
+    check_proven_code,
+    check_proven_submitter,
+)
 from anchor.receipt import Receipt
 from anchor.record import Record
 from anchor.registry.keccak import format_address
+from anchor.stateproof import StateProof
 from anchor.trust import TrustPolicy
-from anchor.types import log_owner
+from anchor.types import Address, Anchor, Assurance, Hash32, log_owner
 from anchor.verdict import Claim, ProvenAnchor, Report, Step, Verdict, verdict_of
 
 __all__ = ["Block", "ChainView", "Connect", "judge", "verify"]
@@ -53,7 +61,7 @@ TITLES = {
     2: "file matches the record",
     3: "record is in the log",
     4: "registry and log are trusted",
-    5: "node is on the right chain",
+    5: "chain and block are the right ones",
     6: "registry's code is ours",
     7: "root is anchored and final",
     8: "anchor is as the receipt says",
@@ -66,23 +74,37 @@ Connect = Callable[[Target], ChainView]
 
 
 def verify(
-    receipt: bytes, evidence: Digests, *, policy: TrustPolicy | None, connect: Connect
+    receipt: bytes,
+    evidence: Digests,
+    *,
+    policy: TrustPolicy | None,
+    connect: Connect | None,
+    block_hashes: Collection[Hash32] = (),
 ) -> Report:
     """Return the report of a verification in which every required check was made and passed.
 
     Raises:
         AnchorError: the gravest finding, with its step's message.
     """
-    report = judge(receipt, evidence, policy=policy, connect=connect)
+    report = judge(receipt, evidence, policy=policy, connect=connect, block_hashes=block_hashes)
     if report.error is not None:
         raise report.error
     return report
 
 
 def judge(
-    receipt: bytes, evidence: Digests, *, policy: TrustPolicy | None, connect: Connect
+    receipt: bytes,
+    evidence: Digests,
+    *,
+    policy: TrustPolicy | None,
+    connect: Connect | None,
+    block_hashes: Collection[Hash32] = (),
 ) -> Report:
-    """Run every step that can be run, and report each claim's verdict with its reason."""
+    """Run every step that can be run, and report each claim's verdict with its reason.
+
+    ``block_hashes`` are final blocks, as the verifier knows from elsewhere.  Without ``connect`` no
+    node is asked: then they, or the policy's, have to answer for the receipt's state proof.
+    """
     run = _Run()
     parsed = run.step(1, lambda: parse_documents(receipt))
     if parsed is None:
@@ -92,15 +114,52 @@ def judge(
     is_logged = run.step(3, lambda: check_paths(document))
     targets = run.step(4, lambda: choose_targets(document, policy))
     for target in targets or ():
-        _judge_target(run, target, connect)
+        _judge_target(run, target, connect, block_hashes)
     unpinned = () if policy else _describe_unpinned(document)
     if not is_logged:
         run.proven.clear()  # those anchors are someone's, but say nothing about this record
     return run.report(record=record, unpinned=unpinned)
 
 
-def _judge_target(run: _Run, target: Target, connect: Connect) -> None:
-    view = run.step(5, lambda: check_chain(connect(target), target))
+def _judge_target(
+    run: _Run, target: Target, connect: Connect | None, block_hashes: Collection[Hash32]
+) -> None:
+    proof = None if target.anchor is None else target.anchor.state
+    if proof is not None:
+        _judge_by_proof(run, target, proof, connect, block_hashes)
+    else:
+        _judge_by_nodes(run, target, connect)
+
+
+def _judge_by_proof(
+    run: _Run,
+    target: Target,
+    proof: StateProof,
+    connect: Connect | None,
+    block_hashes: Collection[Hash32],
+) -> None:
+    proven = run.step(5, lambda: check_block(proof, target, block_hashes, connect))
+    if proven is None:
+        return
+    storage_root = run.step(6, lambda: check_proven_code(proof, target, proven))
+    if storage_root is None:
+        return
+    stored = run.step(7, lambda: check_proven_anchor(proof, target, proven, storage_root))
+    if stored is None:
+        return
+    _conclude(
+        run,
+        target,
+        stored,
+        proven.block,
+        lambda: check_proven_submitter(proof, target, stored, storage_root),
+        assurance=proven.assurance,
+        is_asserted=proven.is_asserted,
+    )
+
+
+def _judge_by_nodes(run: _Run, target: Target, connect: Connect | None) -> None:
+    view = run.step(5, lambda: _open_view(target, connect))
     if view is None:
         return
     final = run.step(6, lambda: check_code(view, target))
@@ -109,8 +168,38 @@ def _judge_target(run: _Run, target: Target, connect: Connect) -> None:
     stored = run.step(7, lambda: check_anchored(view, target, final))
     if stored is None:
         return
+    _conclude(
+        run,
+        target,
+        stored,
+        final,
+        lambda: check_submitter(view, target, stored, final),
+        assurance=view.assurance,
+        is_asserted=False,
+    )
+
+
+def _open_view(target: Target, connect: Connect | None) -> tuple[ChainView, str]:
+    if connect is None:
+        raise CannotCheckError(
+            "the receipt holds no proof of the chain's state, so that a node has to be asked",
+            hint="ask for an upgraded receipt, or verify without --offline",
+        )
+    return check_chain(connect(target), target)
+
+
+def _conclude(
+    run: _Run,
+    target: Target,
+    stored: Anchor,
+    final: Block,
+    find_submitter: Callable[[], tuple[Address, str]],
+    *,
+    assurance: Assurance,
+    is_asserted: bool,
+) -> None:
     is_as_stated = run.step(8, lambda: check_derived(target, stored))
-    submitter = run.step(9, lambda: check_submitter(view, target, stored, final))
+    submitter = run.step(9, find_submitter)
     existed_by = run.step(10, lambda: latest_time(stored.timestamp + target.time_slack))
     if is_as_stated and submitter is not None and existed_by is not None:
         run.proven.append(
@@ -124,7 +213,8 @@ def _judge_target(run: _Run, target: Target, connect: Connect) -> None:
                 final_block_number=final.number,
                 final_block_hash=final.hash,
                 existed_by=existed_by,
-                assurance=view.assurance,
+                assurance=assurance,
+                is_asserted=is_asserted,
             )
         )
 

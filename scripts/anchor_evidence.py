@@ -24,6 +24,7 @@ from anchor.pipeline.project import Project
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.receipts import find_evidence, save_receipt
 from anchor.pipeline.round import State, anchor_round
+from anchor.pipeline.states import StateProofs
 from scripts._ape_project import (
     AnchorCommand,
     autosign_option,
@@ -77,7 +78,8 @@ def cli(
             wait_for=project.config.wait,
             report=output.note,
         )
-        _write_sidecars(project, gathered.files, done.state)
+        states = StateProofs(project.config, network.node, output.note)
+        _write_sidecars(Prover(project, states), project, gathered.files, done.state)
     if done.state is not State.FINAL:
         output.note("included, not final yet: run this again later to complete the receipts")
     if gathered.problems:
@@ -85,8 +87,9 @@ def cli(
     return ExitCode.NOT_FINAL if done.timed_out else ExitCode.DONE
 
 
-def _write_sidecars(project: Project, files: tuple[Hashed, ...], state: State) -> None:
-    prover = Prover(project)
+def _write_sidecars(
+    prover: Prover, project: Project, files: tuple[Hashed, ...], state: State
+) -> None:
     with project.database.read() as connection:
         for hashed in files:
             file = hashed.source.path

@@ -1,8 +1,9 @@
-"""Write the test vectors in tests/vectors/log; with --check, compare instead.
+"""Write the test vectors in tests/vectors; with --check, compare instead.
 
 The cases are in tests/support/vectors.  Nothing of the anchor package is used: trees, proofs and
-the labels of bent proofs follow the recursive definitions in tests/support, and notes are signed by
-the package cryptography.  The keys are made of public seeds, so nobody may ever trust them.
+the labels of bent proofs follow the recursive definitions in tests/support, notes are signed by the
+package cryptography, and tries of state are the package trie's.  The keys are made of public seeds,
+so nobody may ever trust them.
 """
 
 from __future__ import annotations
@@ -16,19 +17,25 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from support.vectors.cases import Case
 from support.vectors.checkpoints import build_checkpoints
 from support.vectors.consistency import build_consistency
+from support.vectors.headers import build_headers
 from support.vectors.inclusion import build_inclusion
+from support.vectors.states import build_states
 from support.vectors.tiles import build_tiles
+from support.vectors.tries import build_tries
 
-FOLDER = Path(__file__).resolve().parents[1] / "tests" / "vectors" / "log"
+FOLDER = Path(__file__).resolve().parents[1] / "tests" / "vectors"
 
 
 def render() -> dict[str, str]:
-    """Return the text of each file by its name."""
+    """Return the text of each file by its path below tests/vectors."""
     return {
-        "inclusion.json": dump(build_inclusion()),
-        "consistency.json": dump(build_consistency()),
-        "tiles.json": dump(build_tiles()),
-        "checkpoints.json": dump(build_checkpoints()),
+        "log/inclusion.json": dump(build_inclusion()),
+        "log/consistency.json": dump(build_consistency()),
+        "log/tiles.json": dump(build_tiles()),
+        "log/checkpoints.json": dump(build_checkpoints()),
+        "state/trie.json": dump(build_tries()),
+        "state/headers.json": dump(build_headers()),
+        "state/states.json": dump(build_states()),
     }
 
 
@@ -58,7 +65,11 @@ def dump_value_of(field: object) -> str:
 def find_stale() -> list[str]:
     """Return the names of the files that are not what this script writes."""
     rendered = render()
-    there = {path.name: path.read_text("utf-8") for path in FOLDER.iterdir()}
+    there = {
+        path.relative_to(FOLDER).as_posix(): path.read_text("utf-8")
+        for folder in {Path(name).parent for name in rendered}
+        for path in (FOLDER / folder).iterdir()
+    }
     return sorted(
         name for name in rendered.keys() | there.keys() if rendered.get(name) != there.get(name)
     )
@@ -67,12 +78,12 @@ def find_stale() -> list[str]:
 def main() -> None:
     """Write the files, or say which are out of date."""
     if "--check" not in sys.argv:
-        FOLDER.mkdir(parents=True, exist_ok=True)
         for name, text in render().items():
+            (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
             (FOLDER / name).write_text(text, encoding="utf-8")
     elif stale := find_stale():
         sys.exit(
-            f"{', '.join(stale)} in tests/vectors/log: out of date, run "
+            f"{', '.join(stale)} in tests/vectors: out of date, run "
             "`python scripts/build_vectors.py`"
         )
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
+from anchor.header import parse_header
 from anchor.merkle import MAX_PATH
 from anchor.receipt import (
     FORMAT,
@@ -27,7 +28,9 @@ from anchor.receipt import (
     parse_receipt,
 )
 from anchor.record import MAX_RECORD_BYTES
-from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
+from anchor.registry.artifact import expected_code_hash
+from anchor.stateproof import StateProof, check_state
+from anchor.types import MAX_LOG_SIZE, Address, Anchor, ChainId, Hash32, Head, LogId
 from anchor.verify import judge
 from tests.support.world import SIDE, World, failing_steps, verdicts
 
@@ -67,7 +70,8 @@ def accepts(data: bytes) -> Receipt:
 
 
 ANCHOR: Place = ("anchors", 0)
-OBJECTS: list[Place] = [(), ("head",), ANCHOR, (*ANCHOR, "hints")]
+STATE: Place = (*ANCHOR, "state")
+OBJECTS: list[Place] = [(), ("head",), ANCHOR, (*ANCHOR, "hints"), STATE]
 BARE_HASHES: list[Place] = [
     ("head", "root"),
     ("head", "path", 0),
@@ -80,6 +84,13 @@ PREFIXED: list[tuple[Place, int]] = [
     ((*ANCHOR, "hints", "tx_hash"), 32),
     ((*ANCHOR, "hints", "block_hash"), 32),
 ]
+# Of any length, and no longer than that many bytes.
+DATA: list[tuple[Place, int]] = [
+    ((*STATE, "header"), 8192),
+    ((*STATE, "account_proof", 0), 532),
+    ((*STATE, "storage_proof", 0), 532),
+]
+PROOFS: list[Place] = [(*STATE, "account_proof"), (*STATE, "storage_proof")]
 INTEGERS: list[tuple[Place, int, int]] = [
     (("index",), 0, MAX_LOG_SIZE - 1),
     (("head", "size"), 1, 2**48 - 1),
@@ -89,14 +100,14 @@ INTEGERS: list[tuple[Place, int, int]] = [
     ((*ANCHOR, "block_number"), 0, 2**48 - 1),
     ((*ANCHOR, "timestamp"), 0, 2**48 - 1),
 ]
-LISTS: list[Place] = [("head", "path"), ("anchors",), (*ANCHOR, "path")]
-STRINGS: list[Place] = [("record",), *BARE_HASHES, *(place for place, _ in PREFIXED)]
+LISTS: list[Place] = [("head", "path"), ("anchors",), (*ANCHOR, "path"), *PROOFS]
+STRINGS: list[Place] = [("record",), *BARE_HASHES, *(place for place, _ in PREFIXED + DATA)]
 
 REQUIRED = [
     (place, name)
     for place in OBJECTS
     for name in at(golden(), place)
-    if (place, name) not in {((), "format"), (ANCHOR, "hints")}
+    if (place, name) not in {((), "format"), (ANCHOR, "hints"), (ANCHOR, "state")}
 ]
 
 
@@ -116,6 +127,28 @@ def test_the_golden_receipt_is_parsed_and_written_back_byte_for_byte() -> None:
     assert receipt.log.hex() == "0" * 24 + "a11ce" + "0" * 34 + "1"
 
 
+def test_the_golden_receipts_state_proof_still_holds() -> None:
+    receipt = parse_receipt(GOLDEN.read_bytes())
+    anchor = receipt.anchors[0]
+    assert anchor.state is not None
+    assert receipt.anchors[1].state is None
+    proven = check_state(
+        anchor.state,
+        block_hash=parse_header(anchor.state.header).hash,
+        registry=anchor.registry,
+        code_hash=expected_code_hash(anchor.chain_id),
+        log=receipt.log,
+        root=anchor.head.root,
+    )
+    assert proven.anchor == Anchor(
+        size=anchor.head.size,
+        sequence=anchor.sequence,
+        block_number=anchor.block_number,
+        timestamp=anchor.timestamp,
+        operator_id=0,
+    )
+
+
 def test_the_golden_receipt_still_verifies() -> None:
     # Its registry is a made-up address, which only a policy can vouch for.
     world = World()
@@ -125,9 +158,17 @@ def test_the_golden_receipt_still_verifies() -> None:
         dataclasses.replace(world.entry(), registry=registry),
         dataclasses.replace(world.entry(SIDE), registry=registry),
     )
-    report = judge(GOLDEN.read_bytes(), world.evidence(3), policy=policy, connect=world.connect)
+    state = parse_receipt(GOLDEN.read_bytes()).anchors[0].state
+    assert state is not None
+    report = judge(
+        GOLDEN.read_bytes(),
+        world.evidence(3),
+        policy=policy,
+        connect=world.connect,
+        block_hashes={parse_header(state.header).hash},
+    )
     assert (failing_steps(report), verdicts(report)) == ([], "PPPPP")
-    assert len(report.proven) == 2
+    assert [proven.assurance for proven in report.proven] == ["proof", "rpc"]
     report = judge(GOLDEN.read_bytes(), world.evidence(3), policy=None, connect=world.connect)
     assert (int(report.exit_code), failing_steps(report)) == (12, [4])
     assert verdicts(report) == "PFFFF"
@@ -183,11 +224,12 @@ def test_a_hostile_member_name_is_quoted_and_cut(name: str) -> None:
     assert said.isprintable()
 
 
-def test_hints_may_be_left_out_but_not_be_null() -> None:
+@pytest.mark.parametrize("name", ["hints", "state"])
+def test_hints_and_state_may_be_left_out_but_not_be_null(name: str) -> None:
     document = golden()
-    del document["anchors"][0]["hints"]
-    assert accepts(json.dumps(document).encode()).anchors[0].hints is None
-    assert "hints" in refusal(changed((*ANCHOR, "hints"), lambda _: None))
+    del document["anchors"][0][name]
+    assert getattr(accepts(json.dumps(document).encode()).anchors[0], name) is None
+    assert name in refusal(changed((*ANCHOR, name), lambda _: None))
 
 
 @pytest.mark.fault(
@@ -241,6 +283,30 @@ def test_an_ethereum_value_has_exactly_one_spelling(
 ) -> None:
     assert name_of(place) in refusal(changed(place, lambda _: spell("ab" * length)))
     accepts(changed(place, lambda _: "0x" + "ab" * length))
+
+
+@pytest.mark.parametrize(("place", "most"), DATA, ids=str)
+@pytest.mark.parametrize(
+    "spelled",
+    ["", "0x", "ab", "0Xab", "0xAB", "0xa", "0xab\n", "0x ab", "0x0xab", "0xag", "0xab0"],
+)
+def test_data_has_exactly_one_spelling(place: Place, most: int, spelled: str) -> None:
+    assert name_of(place) in refusal(changed(place, lambda _: spelled))
+
+
+@pytest.mark.parametrize(("place", "most"), DATA, ids=str)
+def test_datas_bounds_are_exact(place: Place, most: int) -> None:
+    accepts(changed(place, lambda _: "0xab"))
+    accepts(changed(place, lambda _: "0x" + "ab" * most))
+    assert name_of(place) in refusal(changed(place, lambda _: "0x" + "ab" * (most + 1)))
+
+
+@pytest.mark.parametrize("place", PROOFS, ids=name_of)
+def test_a_state_proof_has_1_to_65_nodes(place: Place) -> None:
+    accepts(changed(place, lambda _: ["0xab"]))
+    accepts(changed(place, lambda _: ["0xab"] * 65))
+    assert name_of(place) in refusal(changed(place, lambda _: ["0xab"] * 66))
+    assert name_of(place) in refusal(changed(place, lambda _: []))
 
 
 @pytest.mark.parametrize(("place", "lowest", "highest"), INTEGERS, ids=str)
@@ -328,6 +394,7 @@ def test_what_two_json_readers_could_understand_differently_is_refused(
 _HASHES = st.binary(min_size=32, max_size=32).map(Hash32)
 _HEADS = st.builds(Head, root=_HASHES, size=st.integers(1, MAX_LOG_SIZE))
 _PATHS = st.lists(_HASHES, max_size=MAX_PATH).map(tuple)
+_NODES = st.lists(st.binary(min_size=1, max_size=532), min_size=1, max_size=4).map(tuple)
 _ANCHORS = st.builds(
     ReceiptAnchor,
     chain_id=st.integers(1, 2**53 - 1).map(ChainId),
@@ -338,6 +405,13 @@ _ANCHORS = st.builds(
     block_number=st.integers(0, 2**48 - 1),
     timestamp=st.integers(0, 2**48 - 1),
     hints=st.none() | st.builds(AnchorHints, tx_hash=_HASHES, block_hash=_HASHES),
+    state=st.none()
+    | st.builds(
+        StateProof,
+        header=st.binary(min_size=1, max_size=900),
+        account_proof=_NODES,
+        storage_proof=_NODES,
+    ),
 )
 RECEIPTS = st.builds(
     Receipt,

@@ -79,6 +79,7 @@ def test_an_honest_receipt_passes_every_step_once_and_every_claim() -> None:
             final_block_hash=final.hash,
             existed_by=datetime.fromtimestamp(1_790_000_000 + 12 * 20 + 30, UTC),
             assurance="rpc",
+            is_asserted=False,
         ),
     )
 

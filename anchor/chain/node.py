@@ -10,8 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError
+from anchor.chain.proofs import check_state_proof, decode_state_proof
+from anchor.errors import (
+    CannotCheckError,
+    MalformedError,
+    NodeFaultError,
+    NodeRefusedError,
+    UnknownVersionError,
+)
+from anchor.header import MAX_HEADER_BYTES, encode_header, parse_header
 from anchor.registry.keccak import hash_keccak256
+from anchor.stateproof import StateProof
 from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
@@ -67,6 +76,7 @@ class Node:
 
     def __init__(self, rpc: RpcTransport) -> None:
         self.rpc = rpc
+        self._header: tuple[Hash32, bytes] | None = None
 
     @property
     def name(self) -> str:
@@ -170,6 +180,38 @@ class Node:
             )
         return Hash32(word)
 
+    def fetch_header(self, block_hash: Hash32) -> bytes:
+        """Return the RLP of a block's header; it has the block's hash.
+
+        Raises:
+            UnknownVersionError: what the node says of the block does not give that hash.
+        """
+        if self._header is None or self._header[0] != block_hash:
+            self._header = block_hash, self._encode_header(block_hash)
+        return self._header[1]
+
+    def fetch_state_proof(
+        self, registry: Address, slot: Hash32, block_hash: Hash32, *, code_hash: Hash32
+    ) -> StateProof:
+        """Return the proof of what the registry's ``slot`` holds in a block, checked.
+
+        Raises:
+            CannotCheckError: the node gives no proofs, not of that block, or not one that holds.
+            UnknownVersionError: the block's header is none that this release knows.
+        """
+        header = self.fetch_header(block_hash)
+        answer = self._fetch_proof(registry, slot, block_hash, parse_header(header).number)
+        proof = decode_state_proof(answer, header=header, name=self.name)
+        check_state_proof(
+            proof,
+            block_hash=block_hash,
+            registry=registry,
+            code_hash=code_hash,
+            slot=slot,
+            name=self.name,
+        )
+        return proof
+
     def fetch_balance(self, address: Address) -> int:
         """Return the balance in wei at the latest block."""
         return self._quantity("eth_getBalance", _hex(address), "latest")
@@ -246,6 +288,47 @@ class Node:
             if price is None
             else _decode_quantity(price, self._what("receipt's gas price")),
         )
+
+    def _encode_header(self, block_hash: Hash32) -> bytes:
+        members = self._block_members(block_hash)
+        if members is None:
+            raise NodeFaultError(f"the node {self.name} has no block 0x{block_hash.hex()}")
+        try:
+            encoded = encode_header(members)
+        except MalformedError as error:
+            raise NodeFaultError(
+                f"the node {self.name} returned a block without its header: {error.message}"
+            ) from error
+        if hash_keccak256(encoded) != block_hash:
+            raise UnknownVersionError(
+                f"what the node {self.name} says of block 0x{block_hash.hex()} does not give its "
+                "hash: a header that this release does not know"
+            )
+        if len(encoded) > MAX_HEADER_BYTES:
+            raise UnknownVersionError(
+                f"the header of block 0x{block_hash.hex()} has {len(encoded):,} bytes, more than "
+                f"the {MAX_HEADER_BYTES:,} that receipts take"
+            )
+        return encoded
+
+    def _fetch_proof(
+        self, registry: Address, slot: Hash32, block_hash: Hash32, number: int
+    ) -> object:
+        account = (_hex(registry), [_hex(slot)])
+        try:
+            return self.rpc.call("eth_getProof", [*account, _block_param(block_hash)])
+        except NodeRefusedError as error:
+            if error.code == _NO_SUCH_METHOD:
+                raise
+        # It may take numbers only, which name one block as long as the chain stays what it is.
+        self._check_number(number, block_hash)
+        answer = self.rpc.call("eth_getProof", [*account, hex(number)])
+        self._check_number(number, block_hash)
+        return answer
+
+    def _check_number(self, number: int, block_hash: Hash32) -> None:
+        if self._known(self.fetch_block(number), f"block {number}").hash != block_hash:
+            raise NodeFaultError(f"the node {self.name} has another block {number} now")
 
     def _known(self, block: Block | None, which: str) -> Block:
         if block is None:

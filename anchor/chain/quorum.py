@@ -13,9 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 from anchor.chain.node import Found, Node
 from anchor.chain.refusals import Refusal, classify_refusal
-from anchor.errors import CannotCheckError, ChainGuardError, NodeRefusedError, QuorumError
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    ChainGuardError,
+    NodeRefusedError,
+    QuorumError,
+    UnknownVersionError,
+)
+from anchor.stateproof import StateProof
 from anchor.trust import FinalityRule
-from anchor.types import ChainId, Hash32
+from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
 
 # How far behind the newest block seen a node may be: a few blocks are on their way, more are stale.
@@ -51,6 +59,7 @@ class NodeGroup(Node):
         self._newest = 0
         self._final: Block | None = None
         self._agreed: tuple[Node, ...] = ()
+        self._proving = self._nodes[0]
 
     def choose(self) -> None:
         """Read from the first node that can be used, until this is called again.
@@ -134,6 +143,27 @@ class NodeGroup(Node):
         if count < self.needed:
             raise self._too_few(count, missing)
         return found[0][0]
+
+    def fetch_state_proof(
+        self, registry: Address, slot: Hash32, block_hash: Hash32, *, code_hash: Hash32
+    ) -> StateProof:
+        """Return the proof of the first node that gives one, the last time's giver first.
+
+        It holds by the block's hash, whoever gives it.
+
+        Raises:
+            CannotCheckError: no node does; the error is the first one's.
+        """
+        problems: list[AnchorError] = []
+        for node in sorted(self._nodes, key=lambda node: node is not self._proving):
+            try:
+                proof = node.fetch_state_proof(registry, slot, block_hash, code_hash=code_hash)
+            except (CannotCheckError, UnknownVersionError) as error:
+                problems.append(error)
+                continue
+            self._proving = node
+            return proof
+        raise problems[0]
 
     def send_raw_transaction(self, raw: bytes) -> None:
         """Hand a signed transaction to every node; the answer of the one that is read counts."""

@@ -22,6 +22,7 @@ class ChainReader:
         self._chain_id: ChainId | None = None
         self._genesis: Hash32 | None = None
         self._final: dict[FinalityRule, Block] = {}
+        self._blocks: dict[int, Block] = {}
         self._code: dict[tuple[Address, Hash32], Hash32] = {}
         self._storage: dict[tuple[Address, Hash32, Hash32], Hash32] = {}
 
@@ -52,6 +53,13 @@ class ChainReader:
         if rule not in self._final:
             self._final[rule] = self._node.fetch_final_block(rule)
         return self._final[rule]
+
+    def fetch_block(self, number: int) -> Block:
+        """Return the chain's block of a number that is final."""
+        if number not in self._blocks:
+            block = self._node.confirm(lambda node: node.fetch_block(number))
+            self._blocks[number] = self._known(block, f"{number}th")
+        return self._blocks[number]
 
     def fetch_code_hash(self, address: Address, block: Block) -> Hash32:
         """Return the code hash at ``address`` in ``block``."""

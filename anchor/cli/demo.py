@@ -107,6 +107,7 @@ def _anchor(
     from anchor.pipeline.proving import Prover
     from anchor.pipeline.receipts import ReceiptFolder, find_evidence
     from anchor.pipeline.round import anchor_round
+    from anchor.pipeline.states import StateProofs
     from anchor.receipt import encode_receipt
 
     with open_executor() as executor, output.progress("hashing") as progress:
@@ -135,7 +136,8 @@ def _anchor(
         f"5. anchor {done.anchored.sequence} in block {done.anchored.block_number}: "
         f"{done.state.value}"
     )
-    prover, folder = Prover(project), ReceiptFolder(config.receipts)
+    states = StateProofs(config, open_node(chain.url), _quiet)
+    prover, folder = Prover(project, states), ReceiptFolder(config.receipts)
     receipts = []
     with project.database.read() as connection:
         for hashed in gathered.files:

@@ -40,19 +40,22 @@ def command(
     from anchor.pipeline.anchoring import check_standing, refresh_anchors
     from anchor.pipeline.proving import Prover
     from anchor.pipeline.receipts import ReceiptFolder
+    from anchor.pipeline.states import StateProofs
 
     if everything == bool(files):
         raise UsageError("name the files whose receipts to write, or say --all")
     output = Output(as_json=as_json)
     with project_session(config_path) as project:
         config = project.config
+        states: StateProofs | None = None
         try:
             node = open_chain(config, output.note)
             check_standing(project, node)
             refresh_anchors(project, node)
+            states = StateProofs(config, node, output.note)
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")
-        prover = Prover(project)
+        prover = Prover(project, states)
         if everything:
             folder = ReceiptFolder(out or config.receipts)
             written, skipped = _prove_all(project, prover, folder)
@@ -61,7 +64,7 @@ def command(
             named = None if out is None else ReceiptFolder(out)
             written, skipped = _prove_files(project, prover, named, files or []), 0
             for item in written:
-                output.line(f"{item['receipt']}  {_state(item['anchors'])}")
+                output.line(f"{item['receipt']}  {_state(item['anchors'], item['state_proofs'])}")
     if skipped:
         output.line(f"{skipped:,} are not sealed yet, or their records are gone, and have none")
     output.result({"written": written, "skipped": skipped})
@@ -109,8 +112,16 @@ def _prove_files(
 
 
 def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
-    return {"receipt": str(path), "anchors": len(receipt.anchors)}
+    from anchor.pipeline.receipts import count_state_proofs
+
+    return {
+        "receipt": str(path),
+        "anchors": len(receipt.anchors),
+        "state_proofs": count_state_proofs(receipt),
+    }
 
 
-def _state(anchors: int) -> str:
-    return "anchored (final)" if anchors else "promise, not anchored finally yet"
+def _state(anchors: int, proofs: int) -> str:
+    if not anchors:
+        return "promise, not anchored finally yet"
+    return "anchored (final), with its state proof" if proofs else "anchored (final)"

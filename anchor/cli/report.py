@@ -9,15 +9,10 @@ from anchor.cli.output import Colour, Output
 
 if TYPE_CHECKING:
     from anchor.errors import AnchorError
-    from anchor.verdict import Report, Verdict
+    from anchor.verdict import ProvenAnchor, Report, Verdict
 
 _BRIEF = {"pass": "verified ", "fail": "refused  ", "cannot tell": "undecided"}
 
-_BEHIND = {
-    "rpc": "as one node says",
-    "quorum": "as the nodes agree",
-    "proof": "by a proof of the chain's state",
-}
 
 _COLOURS = {
     "pass": Colour.GREEN,
@@ -87,9 +82,20 @@ def _print_trust(output: Output, report: Report, policy: str | None, nodes: Sequ
         output.line(f"  {subject} existed no later than {proven.existed_by:%Y-%m-%d %H:%M:%S} UTC,")
         output.line(
             f"  anchored by {format_address(proven.submitter)} on chain {proven.chain_id}, "
-            f"block {proven.anchor.block_number} ({_BEHIND[proven.assurance]}: assurance "
+            f"block {proven.anchor.block_number} ({_describe_basis(proven)}: assurance "
             f"{proven.assurance})."
         )
+
+
+def _describe_basis(proven: ProvenAnchor) -> str:
+    if proven.assurance == "rpc":
+        return "as one node says"
+    if proven.assurance == "quorum":
+        return "as the nodes agree"
+    block = f"block {proven.final_block_number}"
+    if proven.is_asserted:
+        return f"proven in {block}; that this is a final block of the chain is asserted by you"
+    return f"proven in {block}, whose hash the nodes agree about"
 
 
 def _line(output: Output, mark: str, text: str, error: AnchorError | None) -> None:
@@ -139,6 +145,7 @@ def report_members(name: str, report: Report) -> dict[str, Any]:
                 "final_block_hash": "0x" + proven.final_block_hash.hex(),
                 "existed_no_later_than": proven.existed_by.isoformat().replace("+00:00", "Z"),
                 "assurance": proven.assurance,
+                "finality": "asserted" if proven.is_asserted else "observed",
             }
             for proven in report.proven
         ],

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from anchor.intake import Found, Hashed
     from anchor.pipeline.gathering import Gathered
     from anchor.pipeline.project import Project
+    from anchor.pipeline.proving import Prover
 
 NAME = "stamp"
 
@@ -38,7 +39,9 @@ def command(
 
     What is included but not final yet gets a promise, which `anchor upgrade` completes later.
     """
+    from anchor.pipeline.proving import Prover
     from anchor.pipeline.round import State, anchor_round
+    from anchor.pipeline.states import StateProofs
 
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():
@@ -47,15 +50,17 @@ def command(
         _report_left_out(output, gathered)
         if not gathered.files:
             raise UsageError("there is nothing to stamp in there")
+        node = open_chain(config, output.note)
         done = anchor_round(
             project,
-            open_chain(config, output.note),
+            node,
             lambda: open_signer(config),
             SystemClock(),
             wait_for=choose_wait(config, wait),
             report=output.note,
         )
-        written, failed = _write_sidecars(project, gathered.files, output)
+        states = StateProofs(config, node, output.note)
+        written, failed = _write_sidecars(Prover(project, states), project, gathered.files, output)
     output.result(
         {
             "state": done.state.value,
@@ -120,13 +125,11 @@ def _report_left_out(output: Output, gathered: Gathered) -> None:
 
 
 def _write_sidecars(
-    project: Project, files: tuple[Hashed, ...], output: Output
+    prover: Prover, project: Project, files: tuple[Hashed, ...], output: Output
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     from anchor.filenames import sidecar_path
-    from anchor.pipeline.proving import Prover
     from anchor.pipeline.receipts import find_evidence, save_receipt
 
-    prover = Prover(project)
     written: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     with project.database.read() as connection:

@@ -25,30 +25,41 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put the anchor into receipts that were written before it was final."""
+    """Complete receipts that were written before their anchor was final.
+
+    Puts in the anchor, and the proof of the chain's state with which it can be verified offline.
+    """
     from anchor.cli.files import read_receipt, receipt_path
     from anchor.pipeline.anchoring import refresh_anchors
     from anchor.pipeline.proving import Prover
-    from anchor.pipeline.receipts import save_receipt
+    from anchor.pipeline.receipts import count_state_proofs, save_receipt
+    from anchor.pipeline.states import StateProofs
     from anchor.receipt import parse_receipt
 
     output = Output(as_json=as_json)
     results: list[dict[str, Any]] = []
     with project_session(config_path) as project:
-        refresh_anchors(project, open_chain(project.config, output.note))
-        prover = Prover(project)
+        node = open_chain(project.config, output.note)
+        refresh_anchors(project, node)
+        prover, states = Prover(project), StateProofs(project.config, node, output.note)
         for argument in receipts:
             path = receipt_path(argument)
             old = parse_receipt(read_receipt(path))
-            new = old if old.anchors else _renew(project, prover, old, path)
-            if new.anchors and not old.anchors:
+            new = states.complete(old if old.anchors else _renew(project, prover, old, path))
+            if new.anchors and new != old:
                 save_receipt(path, new)
-            state = "has its anchor" if new.anchors else "its anchor is not final yet"
-            output.line(f"{path}: {state}")
-            results.append({"receipt": str(path), "anchors": len(new.anchors)})
+            anchors, proofs = len(new.anchors), count_state_proofs(new)
+            output.line(f"{path}: {_describe(anchors, proofs)}")
+            results.append({"receipt": str(path), "anchors": anchors, "state_proofs": proofs})
     output.result({"receipts": results})
     if any(item["anchors"] == 0 for item in results):
         raise typer.Exit(ExitCode.NOT_FINAL)
+
+
+def _describe(anchors: int, proofs: int) -> str:
+    if not anchors:
+        return "its anchor is not final yet"
+    return "has its anchor and its state proof" if proofs else "has its anchor"
 
 
 def _renew(project: Project, prover: Prover, old: Receipt, path: Path) -> Receipt:

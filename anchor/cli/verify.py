@@ -12,8 +12,7 @@ from anchor.cli.output import Colour, Output
 from anchor.errors import AnchorError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from anchor.cli.evidence import Bench, Load
-    from anchor.cli.nodes import Nodes
+    from anchor.digest import Digests
     from anchor.verdict import Report
 
 NAME = "verify"
@@ -40,6 +39,17 @@ def command(
     ] = None,
     rpc: RpcOption = None,
     quorum: QuorumOption = None,
+    block_hash: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="HASH",
+            help="The hash of a final block, as you found it out: what the receipt proves by that "
+            "block needs no node.  Repeat it for several.",
+        ),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no node: by --block-hash, or the policy's own.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="One line for each file, no steps.")
     ] = False,
@@ -53,21 +63,38 @@ def command(
     """
     if bool(files) == (digest is not None):
         raise UsageError("name the files to verify, or one --digest with its --receipt")
+    if offline and (rpc or quorum):
+        raise UsageError("--offline asks no node: leave out --rpc and --quorum")
     if receipt is not None and files is not None and len(files) > 1:
         raise UsageError("--receipt goes with one file")
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
-    from anchor.cli.report import report_members
+    from anchor.cli.report import print_report, report_members
+    from anchor.types import Hash32, parse_hex
     from anchor.verdict import gravest_code
 
     output = Output(as_json=as_json)
     bench = Bench(config_path=config_path, trust=trust)
     nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
+    named = {
+        Hash32(parse_hex(text, length=32, what="--block-hash", prefix=True))
+        for text in block_hash or ()
+    }
+    connect = None if offline else nodes.connect
+
+    def judge_one(data: bytes, evidence: Digests) -> Report:
+        from anchor.verify import judge
+
+        return judge(data, evidence, policy=bench.policy, connect=connect, block_hashes=named)
+
     documents: list[dict[str, Any]] = []
     codes: list[ExitCode] = []
     for name, load in bench.items(files or [], receipt=receipt, digest=digest):
         try:
-            report = _verify_one(output, bench, nodes, name, load, brief=quiet)
+            report = judge_one(*load())
+            print_report(
+                output, name, report, policy=bench.policy_name, nodes=nodes.asked, brief=quiet
+            )
         except AnchorError as error:
             if len(files or []) <= 1:
                 raise
@@ -89,15 +116,3 @@ def command(
         }
     )
     raise typer.Exit(worst)
-
-
-def _verify_one(
-    output: Output, bench: Bench, nodes: Nodes, name: str, load: Load, *, brief: bool
-) -> Report:
-    from anchor.cli.report import print_report
-    from anchor.verify import judge
-
-    data, evidence = load()
-    report = judge(data, evidence, policy=bench.policy, connect=nodes.connect)
-    print_report(output, name, report, policy=bench.policy_name, nodes=nodes.asked, brief=brief)
-    return report

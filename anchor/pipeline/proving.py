@@ -7,6 +7,7 @@ from bisect import bisect_right
 from anchor.errors import NotFinalError, UsageError
 from anchor.log import open_tree
 from anchor.pipeline.project import Project
+from anchor.pipeline.states import StateProofs
 from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor
 from anchor.store.evidence import StoredEvidence
 from anchor.store.heads import AnchoredHead, load_anchors, load_heads
@@ -24,8 +25,10 @@ class Prover:
     operator's promise: the head alone.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, states: StateProofs | None = None) -> None:
+        """Take the snapshot; ``states`` puts state proofs into the receipts, or none are."""
         self._project = project
+        self._states = states
         with project.database.read() as connection:
             self._heads = load_heads(connection)
             self._anchors = [
@@ -60,7 +63,7 @@ class Prover:
         else:
             head = self._heads[bisect_right(self._heads, index, key=lambda head: head.size)]
         path = tuple(self._tree(head).inclusion_path(index, head.size))
-        return Receipt(
+        receipt = Receipt(
             record=evidence.record,
             log=self._project.config.log,
             index=index,
@@ -68,6 +71,7 @@ class Prover:
             path=path,
             anchors=() if anchored is None else (self._anchor(anchored, path),),
         )
+        return receipt if self._states is None else self._states.complete(receipt)
 
     def _tree(self, head: Head) -> TileTree:
         if head.size not in self._trees:
@@ -90,4 +94,5 @@ class Prover:
             block_number=anchored.block_number,
             timestamp=anchored.timestamp,
             hints=hints,
+            state=None,
         )

@@ -83,10 +83,19 @@ def save_receipt(path: Path, receipt: Receipt, *, durable: bool = True) -> Recei
         UsageError: something that is no receipt of this log is there, or it cannot be written.
     """
     old = check_place(path, receipt.log)
-    if old is not None and old.record == receipt.record and len(old.anchors) > len(receipt.anchors):
+    if old is not None and old.record == receipt.record and _worth(old) > _worth(receipt):
         return old
     write_file(path, encode_receipt(receipt), durable=durable)
     return receipt
+
+
+def count_state_proofs(receipt: Receipt) -> int:
+    """Return how many of the receipt's anchors have a state proof."""
+    return sum(anchor.state is not None for anchor in receipt.anchors)
+
+
+def _worth(receipt: Receipt) -> tuple[int, int]:
+    return len(receipt.anchors), count_state_proofs(receipt)
 
 
 def find_evidence(

@@ -32,6 +32,7 @@ class Court:
     policy: Path
     nodes: list[BentNode]
     anvil: Devnet
+    agreed: str
 
     @property
     def receipt(self) -> Path:
@@ -69,27 +70,35 @@ def anchored(module_anvil: Devnet, tmp_path_factory: pytest.TempPathFactory) -> 
     return site
 
 
-@pytest.fixture
-def court(anchored: Site, module_anvil: Devnet, tmp_path: Path) -> Iterator[Court]:
+@pytest.fixture(params=["proof", "quorum"])
+def court(
+    request: pytest.FixtureRequest, anchored: Site, module_anvil: Devnet, tmp_path: Path
+) -> Iterator[Court]:
+    """Nodes that agree amount to a proof where the receipt holds one, else to their word."""
     for name in ("a.txt", "a.txt" + RECEIPT_SUFFIX):
         (tmp_path / name).write_bytes((anchored.folder / name).read_bytes())
+    if request.param == "quorum":
+        receipt = tmp_path / ("a.txt" + RECEIPT_SUFFIX)
+        document = json.loads(receipt.read_bytes())
+        del document["anchors"][0]["state"]
+        receipt.write_text(json.dumps(document))
     policy = tmp_path / "mine.toml"
     policy.write_bytes((anchored.folder / "trust.toml").read_bytes())
     with ExitStack() as stack:
         nodes = [stack.enter_context(bent_node(anchored.url)) for _ in range(3)]
-        yield Court(tmp_path / "a.txt", policy, nodes, module_anvil)
+        yield Court(tmp_path / "a.txt", policy, nodes, module_anvil, request.param)
 
 
 def test_two_nodes_of_those_named_have_to_agree(court: Court) -> None:
-    assert court.verdict() == (0, "quorum")
-    assert court.verdict(nodes=2) == (0, "quorum")
+    assert court.verdict() == (0, court.agreed)
+    assert court.verdict(nodes=2) == (0, court.agreed)
     assert court.verdict(nodes=1) == (0, "rpc")
     assert court.verdict(1) == (0, "rpc")
-    assert court.verdict(3) == (0, "quorum")
+    assert court.verdict(3) == (0, court.agreed)
     for node in court.nodes:
-        assert node.asked("eth_getStorageAt")
+        assert bool(node.asked("eth_getStorageAt")) == (court.agreed == "quorum")
     shown = court.verify()
-    assert "as the nodes agree: assurance quorum" in shown.out
+    assert f"agree: assurance {court.agreed}" in shown.out.replace("agree about", "agree")
     assert all(node.url.partition("//")[2] in shown.out for node in court.nodes)
 
 
@@ -123,13 +132,13 @@ def test_one_node_that_lies_falsifies_no_verdict(
 ) -> None:
     court.nodes[liar].bend[method] = bend
     code, assurance = court.verdict()
-    assert (code, assurance) in [(0, "quorum"), (20, None)]
+    assert (code, assurance) in [(0, court.agreed), (20, None)]
 
 
 @pytest.mark.parametrize("down", [0, 1, 2])
 def test_one_node_that_is_down_is_named_and_not_needed(court: Court, down: int) -> None:
     court.nodes[down].down = True
-    assert court.verdict() == (0, "quorum")
+    assert court.verdict() == (0, court.agreed)
     court.nodes[(down + 1) % 3].down = True
     code, assurance = court.verdict()
     assert (code, assurance) == (20, None)
@@ -166,7 +175,7 @@ def test_what_the_policy_asks_for_is_not_less_for_a_single_node(court: Court) ->
     ran = court.verify(nodes=1)
     assert ran.code == 20
     assert "asks for the assurance 'quorum', and this is 'rpc'" in ran.out
-    assert court.verdict(nodes=2) == (0, "quorum")
+    assert court.verdict(nodes=2) == (0, court.agreed)
 
 
 def test_nodes_on_two_chains_give_no_verdict(court: Court) -> None:

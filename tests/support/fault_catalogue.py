@@ -34,8 +34,6 @@ GROUPS = {
 }
 
 _NO_SERVICE = "there is no network service: evidence comes in by command line and library only"
-_NO_STATE_PROOF = "no state proof is read: a verifier asks nodes for storage at a final block"
-_NO_HEADER = "no header is parsed or hashed: a verifier takes blocks by the hash nodes agree on"
 
 FAULTS = (
     # A
@@ -249,11 +247,10 @@ FAULTS = (
     Fault("H8", "a forged multiproof", "refused",
           "there are no multiproofs: a path proves one leaf"),
     Fault("H9", "a root of zeros", "never anchored, never verified"),
-    Fault("H10", "a state proof of another key or address", "refused", _NO_STATE_PROOF),
-    Fault("H11", "a state proof with missing, flipped or additional nodes", "refused",
-          _NO_STATE_PROOF),
+    Fault("H10", "a state proof of another key or address", "refused"),
+    Fault("H11", "a state proof with missing, flipped or additional nodes", "refused"),
     Fault("H12", "an empty slot shown as an anchor", "not anchored: neither invalid nor unknown"),
-    Fault("H13", "a forged block header", "cannot tell", _NO_HEADER),
+    Fault("H13", "a forged block header", "cannot tell"),
     Fault("H14", "another chain with the same contract",
           "not trusted: chain and genesis are pinned"),
     Fault("H15", "an anchor that is not final shown as final", "not final yet, exit code 21"),

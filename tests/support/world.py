@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+import rlp
+from support.proof_edits import put
+from support.tries import keccak256, make_trie, prove
+from support.vectors.headers import VALUES
+from support.vectors.headers import place as place_of
 
 from anchor.checks import Block, Target
 from anchor.digest import SHA256, SM3, Digests, digest_bytes
@@ -20,6 +26,7 @@ from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor, encode_receipt
 from anchor.record import build_record
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.slots import anchor_slot, encode_anchor, operator_key_slot
+from anchor.stateproof import StateProof
 from anchor.tree import Tree
 from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, Head, LogId, make_log_id
@@ -61,13 +68,52 @@ class MemoryChain:
     reads: list[str] = field(default_factory=list)
     fails_at: int | None = None
     assurance: Assurance = "rpc"
+    headers: dict[int, bytes] = field(default_factory=dict)
 
     def block(self, number: int) -> Block:
+        header = self.headers.get(number)
         return Block(
             number=number,
-            hash=hash_of("block", self.chain_id, number),
+            hash=Hash32(keccak256(header)) if header else hash_of("block", self.chain_id, number),
             timestamp=GENESIS_TIME + 12 * number,
         )
+
+    def prove(self, number: int, *slots: Hash32, registry: Address = REGISTRY) -> list[StateProof]:
+        """Give the block of ``number`` a header, and prove each slot of the registry in it."""
+        held: dict[tuple[Address, Hash32], bytes] = {}
+        for place, writes in self.storage.items():
+            for since, word in writes:
+                if since <= number and any(word):
+                    held[place] = word
+        tries = {
+            address: make_trie(
+                {
+                    keccak256(slot): rlp.encode(int.from_bytes(word, "big"))
+                    for (at, slot), word in held.items()
+                    if at == address
+                }
+            )
+            for address in self.code
+        }
+        accounts = make_trie(
+            {
+                keccak256(address): rlp.encode([1, 0, tries[address].root_hash, code_hash])
+                for address, (_, code_hash) in self.code.items()
+            }
+        )
+        items = put(VALUES, place_of("stateRoot"), accounts.root_hash)
+        items = put(items, place_of("number"), rlp.encode(number)[-1:])
+        time = GENESIS_TIME + 12 * number
+        items = put(items, place_of("timestamp"), time.to_bytes(4, "big"))
+        self.headers[number] = rlp.encode(items)
+        return [
+            StateProof(
+                header=self.headers[number],
+                account_proof=tuple(prove(accounts, keccak256(registry))),
+                storage_proof=tuple(prove(tries[registry], keccak256(slot))),
+            )
+            for slot in slots
+        ]
 
     def store(self, slot: Hash32, word: bytes, *, block: int, registry: Address = REGISTRY) -> None:
         self.storage.setdefault((registry, slot), []).append((block, word))
@@ -97,6 +143,10 @@ class MemoryChain:
         if self.final is None:
             raise CannotCheckError("the node does not say which block is final")
         return self.block(self.final)
+
+    def fetch_block(self, number: int) -> Block:
+        self._read(f"block {number}")
+        return self.block(number)
 
     def fetch_code_hash(self, address: Address, block: Block) -> Hash32:
         self._read("code")
@@ -198,7 +248,20 @@ class World:
                 tx_hash=hash_of("tx", size),
                 block_hash=self.chains[chain_id].block(stored.block_number).hash,
             ),
+            state=None,
         )
+
+    def prove(self, anchor: ReceiptAnchor, *, at: int = 40) -> ReceiptAnchor:
+        """Return the anchor with the proof of what its registry holds in block ``at``."""
+        chain = self.chains[anchor.chain_id]
+        slots = [anchor_slot(self.log, anchor.head.root)]
+        operator_id = self.stored(chain, anchor.head.size).operator_id
+        if operator_id:
+            slots.append(operator_key_slot(self.log, operator_id))
+        proof, *others = chain.prove(at, *slots, registry=anchor.registry)
+        if others:
+            proof = dataclasses.replace(proof, operator_proof=others[0].storage_proof)
+        return dataclasses.replace(anchor, state=proof)
 
     def receipt(self, index: int, *anchors: ReceiptAnchor, head_size: int = 9) -> Receipt:
         return Receipt(
@@ -278,6 +341,8 @@ def judged(
     evidence: Digests | None = None,
     policy: TrustPolicy | type[_Pinned] | None = _Pinned,
     connect: Connect | None = None,
+    block_hashes: Collection[Hash32] = (),
+    offline: bool = False,
 ) -> Report:
     """Judge a receipt, the honest one by default, as a verifier of that world would."""
     receipt = receipt or honest(world)
@@ -285,7 +350,8 @@ def judged(
         receipt if isinstance(receipt, bytes) else encode_receipt(receipt),
         evidence or world.evidence(INDEX),
         policy=policy if policy is None or isinstance(policy, TrustPolicy) else world.policy(),
-        connect=connect or world.connect,
+        connect=None if offline else connect or world.connect,
+        block_hashes=block_hashes,
     )
 
 

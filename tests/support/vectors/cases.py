@@ -13,3 +13,8 @@ def valid(name: str, **fields: object) -> Case:
 
 def invalid(name: str, rule: str, **fields: object) -> Case:
     return {"name": name, "result": "invalid", "rule": rule, **fields}
+
+
+def unknown(name: str, rule: str, **fields: object) -> Case:
+    """A case of which nothing can be told: neither valid nor invalid."""
+    return {"name": name, "result": "unknown", "rule": rule, **fields}

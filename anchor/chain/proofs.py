@@ -1,0 +1,72 @@
+"""What ``eth_getProof`` answers (EIP-1186), as the state proofs that receipts carry.
+
+Of the answer only the two lists of nodes are taken: account, key and value are what the proofs say.
+"""
+
+from __future__ import annotations
+
+import re
+
+from anchor.errors import MalformedError, MismatchError, NodeFaultError, NotTrustedError
+from anchor.mpt import MAX_NODE_BYTES, MAX_NODES
+from anchor.stateproof import StateProof, check_slot
+from anchor.types import Address, Hash32
+
+_DATA = re.compile(r"0x([0-9a-f]{2})+")
+
+
+def decode_state_proof(answer: object, *, header: bytes, name: str) -> StateProof:
+    """Read the answer of the node called ``name`` to a question about one slot.
+
+    Raises:
+        NodeFaultError: anything but an account proof and one storage proof.
+    """
+    what = f"the node {name}'s state proof"
+    slots = answer.get("storageProof") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or not isinstance(slots, list) or len(slots) != 1:
+        raise NodeFaultError(f"{what} is not that of one slot")
+    slot = slots[0]
+    if not isinstance(slot, dict):
+        raise NodeFaultError(f"{what} is not that of one slot")
+    return StateProof(
+        header=header,
+        account_proof=_decode_nodes(answer.get("accountProof"), what),
+        storage_proof=_decode_nodes(slot.get("proof"), what),
+    )
+
+
+def check_state_proof(
+    proof: StateProof,
+    *,
+    block_hash: Hash32,
+    registry: Address,
+    code_hash: Hash32,
+    slot: Hash32,
+    name: str,
+) -> None:
+    """Refuse what a verifier would refuse, as a fault of the node called ``name``.
+
+    Raises:
+        NodeFaultError: the proof does not lead from the block's hash to the slot.
+    """
+    try:
+        check_slot(proof, block_hash=block_hash, registry=registry, code_hash=code_hash, slot=slot)
+    except (MalformedError, MismatchError, NotTrustedError) as error:
+        raise NodeFaultError(
+            f"the node {name}'s state proof does not hold: {error.message}"
+        ) from error
+
+
+def _decode_nodes(value: object, what: str) -> tuple[bytes, ...]:
+    if not isinstance(value, list) or len(value) > MAX_NODES:
+        raise NodeFaultError(f"{what} is not a list of at most {MAX_NODES} nodes")
+    nodes = tuple(_decode_node(node, what) for node in value)
+    # The empty trie has no node; most clients list its encoding all the same.
+    return () if nodes == (b"\x80",) else nodes
+
+
+def _decode_node(value: object, what: str) -> bytes:
+    longest = 2 + 2 * MAX_NODE_BYTES
+    if not isinstance(value, str) or len(value) > longest or not _DATA.fullmatch(value):
+        raise NodeFaultError(f"{what} holds a node that is not hex data of {MAX_NODE_BYTES} bytes")
+    return bytes.fromhex(value[2:])

@@ -1,0 +1,100 @@
+"""Putting state proofs into receipts, so that they can be verified by a block's hash alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from anchor.chain.node import Node
+from anchor.config import Config
+from anchor.errors import CannotCheckError, NotTrustedError, UnknownVersionError
+from anchor.receipt import Receipt, ReceiptAnchor
+from anchor.registry.slots import anchor_slot, operator_key_slot
+from anchor.stateproof import StateProof, check_state
+from anchor.types import Anchor, Hash32, LogId
+from anchor.verify import Block
+
+
+class StateProofs:
+    """Completes receipts, all by one final block.
+
+    Whatever the node does not give is left out: the receipt is as good as before, and can be
+    completed later.  The user is told once.
+    """
+
+    def __init__(self, config: Config, node: Node, report: Callable[[str], None]) -> None:
+        """Prepare to ask ``node``; nothing is asked before a receipt needs it."""
+        self._config = config
+        self._node = node
+        self._report = report
+        self._block: Block | None = None
+        self._proofs: dict[Hash32, tuple[StateProof, Anchor | None]] = {}
+        self._has_given_up = False
+
+    def complete(self, receipt: Receipt) -> Receipt:
+        """Return the receipt with a state proof in each anchor of this project's that has none.
+
+        Raises:
+            ChainGuardError: finality was violated.
+        """
+        if receipt.log != self._config.log:
+            return receipt
+        anchors = tuple(self._complete(receipt.log, anchor) for anchor in receipt.anchors)
+        return replace(receipt, anchors=anchors)
+
+    def _complete(self, log: LogId, anchor: ReceiptAnchor) -> ReceiptAnchor:
+        here = (self._config.chain_id, self._config.registry)
+        if anchor.state is not None or (anchor.chain_id, anchor.registry) != here:
+            return anchor
+        proof, stored = self._find(log, anchor.head.root)
+        if proof is None or _is_as_stated(anchor, stored):
+            return replace(anchor, state=proof)
+        self._report(
+            "the registry's state does not hold the anchor of size "
+            f"{anchor.head.size} as a receipt states it: it gets no state proof"
+        )
+        return anchor
+
+    def _find(self, log: LogId, root: Hash32) -> tuple[StateProof | None, Anchor | None]:
+        """Return the root's proof and the anchor that it proves."""
+        if root not in self._proofs and not self._has_given_up:
+            try:
+                self._proofs[root] = self._fetch(log, root)
+            except (CannotCheckError, UnknownVersionError, NotTrustedError) as error:
+                self._has_given_up = True
+                self._report(
+                    f"receipts go without state proofs: {error.message}; `anchor upgrade` adds "
+                    "them once a node gives them"
+                )
+        return self._proofs.get(root, (None, None))
+
+    def _fetch(self, log: LogId, root: Hash32) -> tuple[StateProof, Anchor | None]:
+        config = self._config
+        if self._block is None:
+            self._block = self._node.fetch_final_block(config.finality)
+        proof = self._prove_slot(anchor_slot(log, root), self._block)
+        proven = check_state(
+            proof,
+            block_hash=self._block.hash,
+            registry=config.registry,
+            code_hash=config.code_hash,
+            log=log,
+            root=root,
+        )
+        if proven.anchor is not None and proven.anchor.operator_id:
+            key = self._prove_slot(operator_key_slot(log, proven.anchor.operator_id), self._block)
+            proof = replace(proof, operator_proof=key.storage_proof)
+        return proof, proven.anchor
+
+    def _prove_slot(self, slot: Hash32, block: Block) -> StateProof:
+        config = self._config
+        return self._node.fetch_state_proof(
+            config.registry, slot, block.hash, code_hash=config.code_hash
+        )
+
+
+def _is_as_stated(anchor: ReceiptAnchor, stored: Anchor | None) -> bool:
+    return stored is not None and (
+        (stored.size, stored.sequence, stored.block_number, stored.timestamp)
+        == (anchor.head.size, anchor.sequence, anchor.block_number, anchor.timestamp)
+    )

@@ -1,0 +1,179 @@
+"""State proofs: what a registry's storage holds at a block, by the block's hash alone.
+
+The way leads from the hash to the header, from the header to the state's root, from there to the
+registry's account and its storage root, and on to the slot that holds the anchor (EIP-1186).
+The account has to have the pinned code, and the slot is computed here.  No node is asked, and
+nobody's word is taken but the caller's for the block's hash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.errors import MalformedError, MismatchError, NodeFaultError, NotTrustedError
+from anchor.header import Header, parse_header
+from anchor.mpt import verify_trie_proof
+from anchor.registry.keccak import format_address, hash_keccak256
+from anchor.registry.slots import anchor_slot, decode_anchor
+from anchor.rlp import decode_rlp, parse_bytes, parse_integer
+from anchor.types import Address, Anchor, Hash32, LogId
+
+# Four items: two integers and two hashes take at most 110 bytes.
+_MAX_ACCOUNT_BYTES = 110
+# A word of 32 bytes and its prefix.
+_MAX_VALUE_BYTES = 33
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateProof:
+    """A block's header as RLP, and the proofs of an account and of its slots under it.
+
+    ``operator_proof`` is that of the operator's key, for an anchor that the log's owner did not
+    send; else it is empty.
+    """
+
+    header: bytes
+    account_proof: tuple[bytes, ...]
+    storage_proof: tuple[bytes, ...]
+    operator_proof: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenState:
+    """What a state proof proves: at ``header``'s block, the registry holds ``anchor``, or none."""
+
+    header: Header
+    anchor: Anchor | None
+
+
+def check_state(
+    proof: StateProof,
+    *,
+    block_hash: Hash32,
+    registry: Address,
+    code_hash: Hash32,
+    log: LogId,
+    root: Hash32,
+) -> ProvenState:
+    """Return what the registry holds for ``root`` in ``log`` at the block of ``block_hash``.
+
+    That this block is final is for the caller to know; ``parse_header`` tells which one it is.
+
+    Raises:
+        MalformedError: the header or a proof is none.
+        MismatchError: the header is another block's, or the proofs do not lead to its state root.
+        NotTrustedError: no account is at ``registry``, or it has other code than ``code_hash``, or
+            its storage holds what that code never writes.
+        UnknownVersionError: a header of a fork that this release does not know.
+    """
+    header, storage_root = check_account(
+        proof, block_hash=block_hash, registry=registry, code_hash=code_hash
+    )
+    anchor = check_anchor(proof, storage_root, header=header, registry=registry, log=log, root=root)
+    return ProvenState(header=header, anchor=anchor)
+
+
+def check_account(
+    proof: StateProof, *, block_hash: Hash32, registry: Address, code_hash: Hash32
+) -> tuple[Header, Hash32]:
+    """Return the block's header, and the storage root of the registry with the pinned code.
+
+    Raises as ``check_state`` does.
+    """
+    header = parse_header(proof.header)
+    if header.hash != block_hash:
+        raise MismatchError(
+            f"the state proof's header has hash 0x{header.hash.hex()}, not 0x{block_hash.hex()}"
+        )
+    return header, _prove_account(proof, header, registry, code_hash)
+
+
+def check_anchor(
+    proof: StateProof,
+    storage_root: Hash32,
+    *,
+    header: Header,
+    registry: Address,
+    log: LogId,
+    root: Hash32,
+) -> Anchor | None:
+    """Return what a registry of that storage root holds for ``root`` in ``log``; None: nothing.
+
+    Raises as ``check_state`` does.
+    """
+    word = check_word(storage_root, anchor_slot(log, root), proof.storage_proof)
+    try:
+        anchor = decode_anchor(word)
+    except NodeFaultError as error:
+        raise _foreign_storage(registry, "a word that it never writes") from error
+    if anchor is not None and (
+        anchor.block_number > header.number or anchor.timestamp > header.timestamp
+    ):
+        raise _foreign_storage(registry, f"an anchor of block {anchor.block_number} before it was")
+    return anchor
+
+
+def check_word(storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
+    """Return the word in ``slot``; zero where the proof shows that there is none.
+
+    Raises as ``check_state`` does.
+    """
+    value = _prove("storage", storage_root, slot, nodes)
+    return Hash32(bytes(32)) if value is None else _decode_word(value)
+
+
+def check_slot(
+    proof: StateProof, *, block_hash: Hash32, registry: Address, code_hash: Hash32, slot: Hash32
+) -> tuple[Header, Hash32]:
+    """Return the block's header and the word in the registry's ``slot``; zero where there is none.
+
+    Raises as ``check_state`` does.
+    """
+    header, storage_root = check_account(
+        proof, block_hash=block_hash, registry=registry, code_hash=code_hash
+    )
+    return header, check_word(storage_root, slot, proof.storage_proof)
+
+
+def _prove_account(
+    proof: StateProof, header: Header, registry: Address, code_hash: Hash32
+) -> Hash32:
+    """Return the storage root of the registry's account, which has the pinned code."""
+    value = _prove("account", header.state_root, registry, proof.account_proof)
+    where = f"{format_address(registry)} in block {header.number}"
+    if value is None:
+        raise NotTrustedError(f"there is no account at {where}")
+    items = decode_rlp(value, what="the account", max_bytes=_MAX_ACCOUNT_BYTES)
+    if not isinstance(items, tuple) or len(items) != 4:
+        raise MalformedError("the account does not have exactly four items")
+    parse_integer(items[0], what="the account's nonce", max_bits=64)
+    parse_integer(items[1], what="the account's balance", max_bits=256)
+    storage_root = parse_bytes(items[2], what="the account's storage root", length=32)
+    found = parse_bytes(items[3], what="the account's code hash", length=32)
+    if found != code_hash:
+        raise NotTrustedError(
+            f"the code at {where} has hash 0x{found.hex()}, not the pinned 0x{code_hash.hex()}"
+        )
+    return Hash32(storage_root)
+
+
+def _prove(which: str, root: Hash32, key: bytes, nodes: tuple[bytes, ...]) -> bytes | None:
+    try:
+        return verify_trie_proof(root=root, key=hash_keccak256(key), nodes=nodes)
+    except (MalformedError, MismatchError) as error:
+        raise type(error)(f"the {which} proof does not hold: {error.message}") from error
+
+
+def _decode_word(value: bytes) -> Hash32:
+    """Return the word that a storage trie's value stands for; zero is never stored."""
+    item = decode_rlp(value, what="the slot's value", max_bytes=_MAX_VALUE_BYTES)
+    number = parse_integer(item, what="the slot's value", max_bits=256)
+    if number == 0:
+        raise MalformedError("the slot's value is zero, which no trie holds")
+    return Hash32(number.to_bytes(32, "big"))
+
+
+def _foreign_storage(registry: Address, what: str) -> NotTrustedError:
+    return NotTrustedError(
+        f"the registry {format_address(registry)} holds {what}: its storage was filled by others"
+    )

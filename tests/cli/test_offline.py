@@ -1,0 +1,127 @@
+"""`anchor verify --offline`: file, receipt and a block's hash; no socket, no node, no store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.command import environment
+from support.projects import make_site
+
+from anchor.chain.devnet import Devnet
+from anchor.header import parse_header
+from anchor.receipt import parse_receipt
+
+OFFLINE = """
+import socket
+import sys
+
+
+def refuse(*_, **__):
+    raise AssertionError("a socket was asked for")
+
+
+socket.socket.connect = socket.socket.connect_ex = socket.create_connection = refuse
+socket.getaddrinfo = socket.gethostbyname = refuse
+UNWANTED = {"web3", "requests", "sqlalchemy", "eth_abi", "eth_account", "rlp", "psycopg"}
+before = set(sys.modules)
+from anchor.cli import main
+
+sys.argv = ["anchor", *sys.argv[1:]]
+try:
+    main()
+finally:
+    loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+    assert not loaded & UNWANTED, loaded & UNWANTED
+    assert "anchor.store" not in sys.modules
+"""
+
+Verify = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def stamped(module_anvil: Devnet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a file, its final receipt and the log's trust policy, and no project."""
+    site = make_site(tmp_path_factory.mktemp("offline") / "project", module_anvil, number=0)
+    site.write("deed.txt", b"one field, two cows")
+    site.run("stamp", "deed.txt").expect(0)
+    away = tmp_path_factory.mktemp("away")
+    for name in ("deed.txt", "deed.txt.anchor.json", "trust.toml"):
+        shutil.copy(site.folder / name, away / name)
+    return away
+
+
+@pytest.fixture
+def verify(stamped: Path, tmp_path: Path) -> Verify:
+    for path in stamped.iterdir():
+        shutil.copy(path, tmp_path / path.name)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", OFFLINE, "verify", "deed.txt", "--offline", *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def hash_in(folder: Path) -> str:
+    state = parse_receipt((folder / "deed.txt.anchor.json").read_bytes()).anchors[0].state
+    assert state is not None
+    return "0x" + parse_header(state.header).hash.hex()
+
+
+def test_a_block_hash_is_all_that_is_needed(verify: Verify, tmp_path: Path) -> None:
+    ran = verify("--trust", "trust.toml", "--block-hash", hash_in(tmp_path))
+    assert (ran.returncode, ran.stderr) == (0, ""), ran
+    assert "asserted by you: assurance proof" in ran.stdout
+    unpinned = verify("--block-hash", hash_in(tmp_path), "--json")
+    assert unpinned.returncode == 0, unpinned
+    (file,) = json.loads(unpinned.stdout)["files"]
+    (anchor,) = file["anchors"]
+    assert (anchor["assurance"], anchor["finality"]) == ("proof", "asserted")
+    assert file["unpinned"]
+
+
+def test_the_policy_can_hold_the_block_hash(verify: Verify, tmp_path: Path) -> None:
+    policy = tmp_path / "trust.toml"
+    policy.write_text(f'{policy.read_text()}block_hashes = ["{hash_in(tmp_path)}"]\n')
+    assert verify("--trust", "trust.toml").returncode == 0
+
+
+def test_without_the_right_block_hash_nothing_is_told(verify: Verify) -> None:
+    for options in ((), ("--block-hash", "0x" + "ab" * 32)):
+        ran = verify("--trust", "trust.toml", *options)
+        assert ran.returncode == 20, ran
+        assert "nobody answers for block" in ran.stdout
+        assert "--block-hash" in ran.stdout
+
+
+def test_an_altered_file_is_refused(verify: Verify, tmp_path: Path) -> None:
+    (tmp_path / "deed.txt").write_bytes(b"one field, three cows")
+    assert verify("--block-hash", hash_in(tmp_path)).returncode == 10
+
+
+def test_what_asks_a_node_and_what_is_no_hash_is_bad_usage(verify: Verify) -> None:
+    assert verify("--rpc", "http://127.0.0.1:1").returncode == 2
+    assert verify("--quorum", "2").returncode == 2
+    for text in ("ab" * 32, "0x" + "AB" * 32, "0x1", "latest"):
+        ran = verify("--block-hash", text)
+        assert ran.returncode == 2, ran
+        assert "Traceback" not in ran.stderr
+
+
+def test_a_receipt_without_a_state_proof_is_not_enough(verify: Verify, tmp_path: Path) -> None:
+    receipt = tmp_path / "deed.txt.anchor.json"
+    named = hash_in(tmp_path)
+    document = json.loads(receipt.read_text())
+    del document["anchors"][0]["state"]
+    receipt.write_text(json.dumps(document))
+    ran = verify("--block-hash", named)
+    assert ran.returncode == 20
+    assert "holds no proof of the chain's state" in ran.stdout
