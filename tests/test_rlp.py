@@ -185,7 +185,7 @@ def test_an_integers_bound_is_exact() -> None:
     assert parse_integer(b"\xff" * 8, what="it", max_bits=64) == 2**64 - 1
 
 
-@pytest.mark.parametrize("item", [bytes(31), bytes(33), b"", (), (bytes(32),)])
+@pytest.mark.parametrize("item", [bytes(31), bytes(33), b"", (), (bytes(32),), (b"\1",) * 32])
 def test_a_string_of_another_length_is_refused(item: RlpItem) -> None:
     assert parse_bytes(bytes(32), what="it", length=32) == bytes(32)
     with pytest.raises(MalformedError, match="it is not a string of 32 bytes"):

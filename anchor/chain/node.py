@@ -10,15 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from anchor.chain.proofs import check_state_proof, decode_state_proof
-from anchor.errors import (
-    CannotCheckError,
-    MalformedError,
-    NodeFaultError,
-    NodeRefusedError,
-    UnknownVersionError,
-)
-from anchor.header import MAX_HEADER_BYTES, encode_header, parse_header
+from anchor.chain.proofs import check_state_proof, decode_state_proof, encode_block_header
+from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError
+from anchor.header import parse_header
 from anchor.registry.keccak import hash_keccak256
 from anchor.stateproof import StateProof
 from anchor.trust import FinalityRule
@@ -184,10 +178,13 @@ class Node:
         """Return the RLP of a block's header; it has the block's hash.
 
         Raises:
+            NodeFaultError: the node does not know the block, or not its header.
             UnknownVersionError: what the node says of the block does not give that hash.
         """
         if self._header is None or self._header[0] != block_hash:
-            self._header = block_hash, self._encode_header(block_hash)
+            members = self._block_members(block_hash)
+            header = encode_block_header(members, block_hash=block_hash, name=self.name)
+            self._header = block_hash, header
         return self._header[1]
 
     def fetch_state_proof(
@@ -288,28 +285,6 @@ class Node:
             if price is None
             else _decode_quantity(price, self._what("receipt's gas price")),
         )
-
-    def _encode_header(self, block_hash: Hash32) -> bytes:
-        members = self._block_members(block_hash)
-        if members is None:
-            raise NodeFaultError(f"the node {self.name} has no block 0x{block_hash.hex()}")
-        try:
-            encoded = encode_header(members)
-        except MalformedError as error:
-            raise NodeFaultError(
-                f"the node {self.name} returned a block without its header: {error.message}"
-            ) from error
-        if hash_keccak256(encoded) != block_hash:
-            raise UnknownVersionError(
-                f"what the node {self.name} says of block 0x{block_hash.hex()} does not give its "
-                "hash: a header that this release does not know"
-            )
-        if len(encoded) > MAX_HEADER_BYTES:
-            raise UnknownVersionError(
-                f"the header of block 0x{block_hash.hex()} has {len(encoded):,} bytes, more than "
-                f"the {MAX_HEADER_BYTES:,} that receipts take"
-            )
-        return encoded
 
     def _fetch_proof(
         self, registry: Address, slot: Hash32, block_hash: Hash32, number: int

@@ -1,18 +1,57 @@
-"""What ``eth_getProof`` answers (EIP-1186), as the state proofs that receipts carry.
+"""What nodes say of blocks and of state (EIP-1186), as the state proofs that receipts carry.
 
-Of the answer only the two lists of nodes are taken: account, key and value are what the proofs say.
+Of a proof only the two lists of nodes are taken: account, key and value are what the proofs say.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from anchor.errors import MalformedError, MismatchError, NodeFaultError, NotTrustedError
+from anchor.errors import (
+    MalformedError,
+    MismatchError,
+    NodeFaultError,
+    NotTrustedError,
+    UnknownVersionError,
+)
+from anchor.header import MAX_HEADER_BYTES, encode_header
 from anchor.mpt import MAX_NODE_BYTES, MAX_NODES
+from anchor.registry.keccak import hash_keccak256
 from anchor.stateproof import StateProof, check_slot
 from anchor.types import Address, Hash32
 
 _DATA = re.compile(r"0x([0-9a-f]{2})+")
+
+
+def encode_block_header(
+    block: Mapping[str, object] | None, *, block_hash: Hash32, name: str
+) -> bytes:
+    """Encode the header of a block as the node called ``name`` describes it; it has that hash.
+
+    Raises:
+        NodeFaultError: no block, or one without its header.
+        UnknownVersionError: what is said of it does not give its hash, or no receipt takes it.
+    """
+    if block is None:
+        raise NodeFaultError(f"the node {name} has no block 0x{block_hash.hex()}")
+    try:
+        encoded = encode_header(block)
+    except MalformedError as error:
+        raise NodeFaultError(
+            f"the node {name} returned a block without its header: {error.message}"
+        ) from error
+    if hash_keccak256(encoded) != block_hash:
+        raise UnknownVersionError(
+            f"what the node {name} says of block 0x{block_hash.hex()} does not give its hash: a "
+            "header that this release does not know"
+        )
+    if len(encoded) > MAX_HEADER_BYTES:
+        raise UnknownVersionError(
+            f"the header of block 0x{block_hash.hex()} has {len(encoded):,} bytes, more than the "
+            f"{MAX_HEADER_BYTES:,} that receipts take"
+        )
+    return encoded
 
 
 def decode_state_proof(answer: object, *, header: bytes, name: str) -> StateProof:

@@ -228,6 +228,8 @@ MADE_UP: dict[str, tuple[str, tuple[Any, ...]]] = {
     "a root of sixteen items": ("node-form", (branch()[:16],)),
     "a root of eighteen items": ("node-form", ([*branch(_1=OTHER_HASH), b""],)),
     "a root that is a string": ("node-form", (rlp.encode(LONG),)),
+    "a root that is a string of 17 bytes": ("node-form", (rlp.encode(LONG[:17]),)),
+    "a root that is a string of 2 bytes": ("node-form", (rlp.encode(b"\x20v"),)),
     "a node in RLP of another spelling": (
         "rlp", (b"\xf8\x33" + rlp.encode(leaf(DIGITS, b"v" * 16))[1:],)
     ),
