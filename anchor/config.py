@@ -22,7 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from anchor.chain.urls import describe_url
+from anchor.chain.urls import describe_url, is_plain_url
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
 from anchor.filenames import TRUST_POLICY, deployment_record_path
@@ -181,16 +181,6 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
             "JSON list of all witnesses",
         )
     return quorum
-
-
-def is_plain_url(url: str) -> bool:
-    """Say whether an RPC URL holds nothing but scheme, host and port, and so no secret.
-
-    What is no URL at all is the name of a chain inside a process, as ape has one.
-    """
-    if "//" not in url:
-        return True
-    return url.rstrip("/") == describe_url(url)
 
 
 def _encode_store(config: Config) -> str:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.registry.keccak import format_address, parse_address
-from anchor.types import Address, Assurance, ChainId, Hash32, parse_hex
+from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
 
 FORMAT = "anchor-trust/1"
 # A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
@@ -25,7 +25,8 @@ MAX_NODES = 16
 """More are never asked at once."""
 _MAX_BLOCK_HASHES = 1_000
 
-FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=100_000)]
+MAX_DEPTH = 100_000
+FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=MAX_DEPTH)]
 """``finalized``: the chain's own tag; a number: that many blocks on top, where a chain has none."""
 
 
@@ -191,9 +192,9 @@ def _entry(document: _EntryDocument) -> TrustEntry:
     operators = document.operators
     return TrustEntry(
         chain_id=ChainId(document.chain_id),
-        genesis=_hash(document.genesis, "genesis"),
+        genesis=parse_hash(document.genesis, what="the trust policy's genesis"),
         registry=parse_address(document.registry, what="the trust policy's registry"),
-        code_hash=_hash(document.code_hash, "code_hash"),
+        code_hash=parse_hash(document.code_hash, what="the trust policy's code_hash"),
         owner=parse_address(document.owner, what="the trust policy's owner"),
         logs=tuple(document.logs),
         operators=None
@@ -207,12 +208,11 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         rpc=tuple(document.rpc),
         quorum=document.quorum,
         assurance=cast(Assurance, document.assurance),
-        block_hashes=tuple(_hash(text, "block_hashes") for text in document.block_hashes),
+        block_hashes=tuple(
+            parse_hash(text, what="the trust policy's block_hashes")
+            for text in document.block_hashes
+        ),
     )
-
-
-def _hash(text: str, member: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, what=f"the trust policy's {member}", prefix=True))
 
 
 def format_toml_string(text: str) -> str:

@@ -67,6 +67,15 @@ def log_number(log: LogId) -> int:
     return int.from_bytes(log[:12], "big")
 
 
+def parse_hash(text: str, *, what: str) -> Hash32:
+    """Read a 32-byte Ethereum hash: 0x and lower-case hex.
+
+    Raises:
+        MalformedError: any other spelling.
+    """
+    return Hash32(parse_hex(text, length=32, what=what, prefix=True))
+
+
 def parse_hex(text: str, *, length: int, what: str, prefix: bool) -> bytes:
     """Decode exactly ``length`` bytes of lower-case hex.
 

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
-    "prove", "upgrade", "verify", "explain", "export-log", "audit", "restore", "succeed", "demo",
+    "prove", "upgrade", "verify", "trust pin", "explain", "export-log", "audit", "restore",
+    "succeed", "demo",
 )  # fmt: skip
 
 
@@ -43,7 +44,7 @@ def help_text(command: str) -> str:
     """Return what ``anchor COMMAND --help`` prints at 80 columns."""
     environment = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
     done = subprocess.run(
-        [sys.executable, "-m", "anchor", command, "--help"],
+        [sys.executable, "-m", "anchor", *command.split(), "--help"],
         check=True, capture_output=True, text=True, env=environment,
     )  # fmt: skip
     return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines()).replace(

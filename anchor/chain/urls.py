@@ -25,3 +25,13 @@ def describe_url(url: str) -> str:
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+
+def is_plain_url(url: str) -> bool:
+    """Say whether an RPC URL holds nothing but scheme, host and port, and so no secret.
+
+    What is no URL at all is the name of a chain inside a process, as ape has one.
+    """
+    if "//" not in url:
+        return True
+    return url.rstrip("/") == describe_url(url)

@@ -28,6 +28,7 @@ from anchor.cli import (
     stamp,
     status,
     succeed,
+    trust,
     upgrade,
     verify,
 )
@@ -60,6 +61,7 @@ for _module in (
     explain, export_log, audit, restore, succeed, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
+app.add_typer(trust.app, name=trust.NAME)
 
 
 @app.callback()

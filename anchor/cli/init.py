@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from anchor.cli.options import JsonOption
+from anchor.cli.options import FinalityOption, JsonOption, parse_finality
 from anchor.cli.output import Output
 from anchor.cli.session import open_node
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
     from anchor.config import SignerConfig
-    from anchor.trust import FinalityRule
     from anchor.types import Address
 
 NAME = "init"
@@ -51,9 +50,7 @@ def command(
         typer.Option(help="Address that owns the log; by default the key's own."),
     ] = None,
     number: Annotated[int, typer.Option(help="Which of the owner's logs this is.")] = 0,
-    finality: Annotated[
-        str, typer.Option(help="'finalized', or a number of blocks where a chain has no such tag.")
-    ] = "finalized",
+    finality: FinalityOption = "finalized",
     registry: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -76,7 +73,8 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Create a project: configuration, store and trust policy for one log."""
-    from anchor.config import SignerConfig, is_plain_url
+    from anchor.chain.urls import is_plain_url
+    from anchor.config import SignerConfig
     from anchor.pipeline.project import create_project
     from anchor.pipeline.setup import plan_dev_project, plan_project, write_dev_key
     from anchor.registry.artifact import registry_address
@@ -110,7 +108,7 @@ def command(
             signer=signer,
             owner=_owner(owner, signer),
             number=number,
-            finality=_finality(finality),
+            finality=parse_finality(finality),
             wait="included",
             registry=place,
             store=store_place,
@@ -170,11 +168,3 @@ def _owner(owner: str | None, signer: SignerConfig) -> Address:
         return keystore_address(find_ape_keyfile(signer.ape_account))
     assert signer.keystore is not None
     return keystore_address(signer.keystore)
-
-
-def _finality(text: str) -> FinalityRule:
-    if text == "finalized":
-        return "finalized"
-    if text.isdecimal():
-        return int(text)
-    raise UsageError(f"--finality takes 'finalized' or a number of blocks, not {text!r}")

@@ -9,7 +9,7 @@ from anchor.errors import CannotCheckError, UsageError
 
 if TYPE_CHECKING:
     from anchor.checks import ChainView, Target
-    from anchor.types import ChainId
+    from anchor.types import ChainId, Hash32
 
 
 class Nodes:
@@ -46,35 +46,46 @@ class Nodes:
         Raises:
             CannotCheckError: no node is known, or fewer than have to agree.
         """
-        from anchor.chain.quorum import NodeGroup
-        from anchor.chain.views import ChainReader
-        from anchor.cli.session import open_node
-
         urls = self._rpc or target.rpc or tuple(self._project_rpc(target.chain_id))
         if not urls:
             raise CannotCheckError(
                 f"no node of chain {target.chain_id} is known",
                 hint="name one you trust with --rpc, or in a trust policy with --trust",
             )
-        # Of those named on the command line two agree at least, without more being said.
-        least = min(2, len(self._rpc)) if self._rpc else 1
-        needed = self._quorum or max(target.quorum, least)
+        needed = max(target.quorum, self.needed) if self._quorum is None else self._quorum
         if needed > len(urls):
             raise CannotCheckError(
                 f"{needed} nodes have to agree, and {len(urls)} of chain {target.chain_id} are "
                 "named",
                 hint="name more with --rpc, each of another operator",
             )
+        return self._open(urls, needed, target.chain_id, target.genesis)
+
+    @property
+    def needed(self) -> int:
+        """Return how many of those on the command line have to agree: two, unless it says more."""
+        return self._quorum or max(1, min(2, len(self._rpc)))
+
+    def open(self) -> ChainView:
+        """Return the view of the chain that the first node on the command line is on."""
+        from anchor.cli.session import open_node
+
+        chain_id = open_node(self._rpc[0]).fetch_chain_id()
+        return self._open(self._rpc, self.needed, chain_id, None)
+
+    def _open(
+        self, urls: tuple[str, ...], needed: int, chain_id: ChainId, genesis: Hash32 | None
+    ) -> ChainView:
+        from anchor.chain.quorum import NodeGroup
+        from anchor.chain.views import ChainReader
+        from anchor.cli.session import open_node
+
         key = (urls, needed)
         if key not in self._views:
             nodes = [open_node(url) for url in urls]
             self.asked += [node.name for node in nodes if node.name not in self.asked]
             group = NodeGroup(
-                nodes,
-                needed=needed,
-                chain_id=target.chain_id,
-                genesis=target.genesis,
-                report=self._report,
+                nodes, needed=needed, chain_id=chain_id, genesis=genesis, report=self._report
             )
             self._views[key] = ChainReader(nodes[0] if len(nodes) == 1 else group)
         return self._views[key]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+from anchor.errors import UsageError
+
+if TYPE_CHECKING:
+    from anchor.trust import FinalityRule
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of text.")
@@ -43,3 +48,29 @@ WaitOption = Annotated[
         help="What to wait for after sending; by default what the configuration says.",
     ),
 ]
+
+FinalityOption = Annotated[
+    str,
+    typer.Option(
+        "--finality",
+        metavar="RULE",
+        help="'finalized', or a number of blocks where a chain has no such tag.",
+    ),
+]
+
+
+def parse_finality(text: str) -> FinalityRule:
+    """Read a ``FinalityOption``.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    from anchor.trust import MAX_DEPTH
+
+    if text == "finalized":
+        return "finalized"
+    if text.isdecimal() and text.isascii() and len(text) <= 6 and int(text) <= MAX_DEPTH:
+        return int(text)
+    raise UsageError(
+        f"--finality takes 'finalized' or a number of blocks up to {MAX_DEPTH:,}, not {text[:80]!r}"
+    )

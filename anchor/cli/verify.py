@@ -70,16 +70,13 @@ def command(
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
     from anchor.cli.report import print_report, report_members
-    from anchor.types import Hash32, parse_hex
+    from anchor.types import parse_hash
     from anchor.verdict import gravest_code
 
     output = Output(as_json=as_json)
     bench = Bench(config_path=config_path, trust=trust)
     nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
-    named = {
-        Hash32(parse_hex(text, length=32, what="--block-hash", prefix=True))
-        for text in block_hash or ()
-    }
+    named = {parse_hash(text, what="--block-hash") for text in block_hash or ()}
     connect = None if offline else nodes.connect
 
     def judge_one(data: bytes, evidence: Digests) -> Report:

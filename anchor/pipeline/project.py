@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
-from anchor.config import Config, encode_config, is_plain_url
+from anchor.chain.urls import is_plain_url
+from anchor.config import Config, encode_config
 from anchor.durable import write_file
 from anchor.errors import ChainGuardError, ConfigError
 from anchor.pipeline.logkey import create_log_key

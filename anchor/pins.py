@@ -1,0 +1,66 @@
+"""A trust policy's entry: a registry that the verifier checked, pinned as nodes show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.checks import ChainView
+from anchor.errors import NotTrustedError
+from anchor.registry.artifact import expected_code_hash
+from anchor.registry.keccak import format_address
+from anchor.trust import FinalityRule, TrustEntry
+from anchor.types import Address, Assurance, Hash32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the verifier wants pinned; ``code_hash`` None stands for this release's own contract.
+
+    ``assurance`` None asks for as much as the nodes are worth.
+    """
+
+    registry: Address
+    code_hash: Hash32 | None
+    owner: Address
+    logs: tuple[int, ...]
+    finality: FinalityRule
+    time_slack: int
+    assurance: Assurance | None
+    block_hashes: tuple[Hash32, ...]
+
+
+def pin_registry(view: ChainView, wish: Wish, *, rpc: tuple[str, ...], quorum: int) -> TrustEntry:
+    """Return the entry that pins the registry as it is in the newest final block.
+
+    Raises:
+        NotTrustedError: other code is there, or none.
+        CannotCheckError: the nodes do not answer, or not alike.
+    """
+    chain_id = view.fetch_chain_id()
+    genesis = view.fetch_genesis()
+    final = view.fetch_final_block(wish.finality)
+    found = view.fetch_code_hash(wish.registry, final)
+    expected = wish.code_hash or expected_code_hash(chain_id)
+    if found != expected:
+        whose = "the one you name" if wish.code_hash else "that of this release's registry"
+        raise NotTrustedError(
+            f"the code at {format_address(wish.registry)} in final block {final.number} of chain "
+            f"{chain_id} has hash 0x{found.hex()}, not 0x{expected.hex()}, {whose}",
+            hint="check the address and the chain; another contract that you checked yourself is "
+            "pinned with --code-hash",
+        )
+    return TrustEntry(
+        chain_id=chain_id,
+        genesis=genesis,
+        registry=wish.registry,
+        code_hash=found,
+        owner=wish.owner,
+        logs=wish.logs,
+        operators=None,
+        time_slack=wish.time_slack,
+        finality=wish.finality,
+        rpc=rpc,
+        quorum=quorum,
+        assurance=wish.assurance or view.assurance,
+        block_hashes=wish.block_hashes,
+    )
