@@ -124,7 +124,7 @@ def pin(
         )
         output.note("check the transaction that deployed it.")
     if not are_plain:
-        output.note("A URL may hold a secret, so none is in the file: name the nodes with --rpc.")
+        output.note("A URL may hold a key, so none is in the file: name the nodes with --rpc.")
     output.result(
         {
             "policy": str(out),
