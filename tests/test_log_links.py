@@ -36,7 +36,6 @@ from anchor.trust import TrustEntry
 from anchor.types import Address, Anchor, Hash32, log_owner, make_log_id
 from anchor.verdict import Verdict
 
-
 anvil_path = fixtures.anvil_path
 module_anvil = fixtures.module_anvil
 
