@@ -385,8 +385,8 @@ def test_too_few_witnesses_hold_up_no_anchoring_and_are_told_once_in_a_while(
 @pytest.mark.fault(
     "E12",
     how="all of the operator's nodes are on a minority fork of the same genesis",
-    then="nothing tells the operator; a verifier's node on the other fork knows another block of that "
-    "number: cannot check (20)",
+    then="nothing tells the operator; a verifier's node on the other fork knows another block "
+    "of that number: cannot check (20)",
 )
 def test_an_eclipse_deceives_the_operator_and_no_other_verifier(
     tmp_path: Path, anvil_path: Path
