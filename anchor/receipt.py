@@ -129,7 +129,22 @@ def encode_receipt(receipt: Receipt) -> bytes:
     if receipt.promise is not None:
         document["head"] = _head_members(receipt.promise.head, receipt.promise.path)
     document["anchors"] = [_anchor_members(anchor) for anchor in receipt.anchors]
-    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+    return (_write(document) + "\n").encode("utf-8")
+
+
+def _write(value: Any) -> str:
+    """Return JSON with a line for each member, but flat objects and lists on one.
+
+    No blanks: a state proof is long enough.
+    """
+    parts = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(parts, list) or not any(isinstance(part, (dict, list)) for part in parts):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    written = [_write(part) for part in parts]
+    if isinstance(value, dict):
+        members = (f"{json.dumps(name)}:{text}" for name, text in zip(value, written, strict=True))
+        return "{\n" + ",\n".join(members) + "\n}"
+    return "[\n" + ",\n".join(written) + "\n]"
 
 
 def _head_members(head: Head, path: tuple[Hash32, ...]) -> dict[str, Any]:

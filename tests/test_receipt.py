@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
@@ -140,6 +141,17 @@ def test_the_golden_promise_is_parsed_and_written_back_byte_for_byte() -> None:
     assert (receipt.promise.head.size, len(receipt.promise.path)) == (9, 4)
     report = judge(data, World().evidence(3), policy=World().policy(), connect=World().connect)
     assert (failing_steps(report), verdicts(report)) == ([], "PPPPP")
+
+
+def test_a_line_of_a_receipt_is_a_member_or_an_objects_end() -> None:
+    lines = GOLDEN.read_text("utf-8").split("\n")
+    assert lines.pop() == ""
+    assert all(re.fullmatch(r'[{}\]],?|"[a-z_]+":([{\[]|\S+)', line) for line in lines)
+    document = golden()
+    assert len(lines) == 2 + len(document) + 1 + sum(
+        2 + len(anchor) + (1 + len(anchor["state"]) if "state" in anchor else 0)
+        for anchor in document["anchors"]
+    )
 
 
 def test_the_golden_receipts_state_proof_still_holds() -> None:
@@ -378,6 +390,7 @@ def test_a_head_is_there_while_no_anchor_is_and_only_then() -> None:
     assert beside == "the receipt's member 'head': an anchor takes its place"
     neither = refusal(json.dumps(golden() | {"anchors": []}).encode())
     assert neither == "the receipt's member 'head': it is required where there is no anchor"
+    assert "must be an object" in refusal(json.dumps(golden() | {"head": None}).encode())
     assert accepts(json.dumps(golden() | {"anchors": [], "head": head}).encode()).anchors == ()
     with pytest.raises(AssertionError):
         dataclasses.replace(parse_receipt(PROMISE.read_bytes()), promise=None)
@@ -398,13 +411,13 @@ def test_a_receipt_is_bounded_before_it_is_read() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b'"index": 3', b'"index": 3, "index": 4'),
-        (b'"index": 3', b'"index": 3.0'),
-        (b'"index": 3', b'"index": -0'),
-        (b'"index": 3', b'"index": 3e0'),
-        (b'"sequence": 1,', b'"sequence": 1, "sequence": 1,'),
-        (b'"log": "0x', b'"log": "\\ud8000x'),
-        (b'"index": 3', b'"index": [' * 20 + b"]" * 20),
+        (b'"index":3', b'"index":3, "index":4'),
+        (b'"index":3', b'"index":3.0'),
+        (b'"index":3', b'"index":-0'),
+        (b'"index":3', b'"index":3e0'),
+        (b'"sequence":1,', b'"sequence":1, "sequence":1,'),
+        (b'"log":"0x', b'"log":"\\ud8000x'),
+        (b'"index":3', b'"index":[' * 20 + b"]" * 20),
         (b"{", b"\xef\xbb\xbf{"),
     ],
 )
