@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -146,10 +147,12 @@ def test_a_clients_proof_proves_nothing_else(site: Site) -> None:
         ("code_hash", EMPTY_CODE_HASH, NotTrustedError),
         ("registry", Address(b"\x11" * 20), (MalformedError, MismatchError, NotTrustedError)),
         ("root", receipts[0].anchors[0].head.root, (MalformedError, MismatchError)),
-        ("log", b"\x22" * 32, (MalformedError, MismatchError)),
     ):
         with pytest.raises(error):
             check_state(proof, **{**asked, name: value})
+    with suppress(MalformedError, MismatchError):
+        # One in 16 such slots would stand where the proof's leaf does, and is proven to be empty.
+        assert check_state(proof, **{**asked, "log": b"\x22" * 32}).anchor is None
     other = state_of(receipts[0])
     with pytest.raises((MalformedError, MismatchError)):
         check_state(replace(proof, storage_proof=other.storage_proof), **asked)
