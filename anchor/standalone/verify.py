@@ -63,6 +63,16 @@ TIME_SLACK = 12  # seconds that a block's time may be off: one slot on Ethereum
 
 VERIFIED, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED = 0, 2, 10, 11, 12
 CANNOT_CHECK, NOT_FINAL, UNKNOWN = 20, 21, 22
+MEANINGS = {
+    VERIFIED: "passed",
+    MALFORMED: "MALFORMED",
+    MISMATCH: "MISMATCH",
+    NOT_ANCHORED: "NOT ANCHORED",
+    NOT_TRUSTED: "NOT TRUSTED",
+    CANNOT_CHECK: "cannot check",
+    NOT_FINAL: "not final yet",
+    UNKNOWN: "unknown version",
+}
 GRAVEST_FIRST = (MISMATCH, NOT_TRUSTED, NOT_ANCHORED, MALFORMED, UNKNOWN, CANNOT_CHECK, NOT_FINAL)
 
 # ------------------------------------------------------------------------------------------------
@@ -107,6 +117,8 @@ def read_json(data: bytes, what: str) -> Any:
     """Read UTF-8 JSON: unique names, integers below 2^53, no lone surrogate, 16 levels."""
 
     def integer(digits: str) -> int:
+        if digits == "-0":
+            raise malformed(f"{what} holds -0")
         if len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
             raise malformed(f"{what} holds a number that is not below 2^53")
         return int(digits)
@@ -144,8 +156,8 @@ def read_json(data: bytes, what: str) -> Any:
 def count_levels(text: str) -> int:
     """Return how many objects and arrays stand within each other at the deepest place."""
     level = deepest = 0
-    # Strings first, so that brackets in them do not count.
-    for token in re.findall(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text, re.DOTALL):
+    # Strings first, so that brackets in them do not count; one that is not closed goes to the end.
+    for token in re.findall(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', text, re.DOTALL):
         if token in ("[", "{"):
             level += 1
             deepest = max(deepest, level)
@@ -182,12 +194,12 @@ def get_members(
     return value
 
 
-def get_list(value: Any, what: str, most: int) -> list[Any]:
-    """Return a list of at most ``most`` entries."""
+def get_list(value: Any, what: str, most: int, least: int = 0) -> list[Any]:
+    """Return a list of ``least`` to ``most`` entries."""
     if not isinstance(value, list):
         raise malformed(f"{what} is not a list")
-    if len(value) > most:
-        raise malformed(f"{what} has {len(value)} entries; at most {most} are allowed")
+    if not least <= len(value) <= most:
+        raise malformed(f"{what} has {len(value)} entries, not {least} to {most}")
     return value
 
 
@@ -276,35 +288,38 @@ def read_receipt(data: bytes) -> Receipt:
     if len(data) > MAX_RECEIPT:
         raise malformed(f"the receipt has more than {MAX_RECEIPT} bytes")
     document = read_json(data, "the receipt")
-    check_version(document, "format", "anchor-receipt/", "the receipt")
+    check_version(document, "format", "anchor-receipt/1", "the receipt")
     has_anchors = bool(document.get("anchors"))
     required = ("format", "record", "log", "index", "anchors")
     get_members(document, "the receipt", required if has_anchors else (*required, "head"))
     if not isinstance(document["record"], str):
         raise malformed("the record is not a string")
+    log = get_ethereum(document["log"], "log", 32)
+    index = get_integer(document["index"], "index", 0, MAX_SIZE - 1)
+    promise = None if has_anchors else read_head(document["head"], "head")
+    anchors = [
+        read_anchor(anchor, f"anchors[{number}]")
+        for number, anchor in enumerate(get_list(document["anchors"], "anchors", MAX_ANCHORS))
+    ]
     record = document["record"].encode("utf-8")
     digests, size = read_record(record)
     return Receipt(
         record=record,
         digests=digests,
         size=size,
-        log=get_ethereum(document["log"], "log", 32),
-        index=get_integer(document["index"], "index", 0, MAX_SIZE - 1),
-        promise=None if has_anchors else read_head(document["head"], "head"),
-        anchors=[
-            read_anchor(anchor, f"anchors[{number}]")
-            for number, anchor in enumerate(get_list(document["anchors"], "anchors", MAX_ANCHORS))
-        ],
+        log=log,
+        index=index,
+        promise=promise,
+        anchors=anchors,
     )
 
 
-def check_version(document: Any, member: str, prefix: str, what: str) -> None:
+def check_version(document: Any, member: str, version: str, what: str) -> None:
     """Step 1: this file knows version 1; of another version it can tell nothing (22)."""
-    if not isinstance(document, dict) or not isinstance(document.get(member), str):
+    if not isinstance(document, dict) or member not in document:
         raise malformed(f"{what} has no {member}")
-    if document[member] != prefix + "1":
-        known = re.fullmatch(re.escape(prefix) + "[1-9][0-9]*", document[member])
-        raise Refusal(UNKNOWN if known else MALFORMED, f"{what} is of no version known here")
+    if document[member] != version:
+        raise Refusal(UNKNOWN, f"{what} is of no version known here")
 
 
 def read_head(value: Any, what: str) -> Head:
@@ -352,7 +367,7 @@ def read_state(value: Any, what: str) -> State:
     def nodes(name: str) -> list[bytes]:
         return [
             get_hex(node, f"{what}.{name}", prefix="0x", least=1, most=MAX_NODE)
-            for node in get_list(value[name], f"{what}.{name}", MAX_NODES)
+            for node in get_list(value[name], f"{what}.{name}", MAX_NODES, least=1)
         ]
 
     return State(
@@ -367,7 +382,7 @@ def read_state(value: Any, what: str) -> State:
 # Step 1, the record.
 
 DIGESTS = ("sha256", "sm3")
-TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z", re.ASCII)
+TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?Z", re.ASCII)
 
 
 def read_record(record: bytes) -> tuple[dict[str, str], int | None]:
@@ -375,29 +390,32 @@ def read_record(record: bytes) -> tuple[dict[str, str], int | None]:
     if len(record) > MAX_RECORD:
         raise malformed(f"the record has more than {MAX_RECORD} bytes")
     document = read_json(record, "the record")
-    if find_names(document, lambda name: not re.fullmatch("[ -~]+", name)):
-        raise malformed("the record has a member whose name is not printable ASCII")
+    if find_names(document, lambda name: not re.fullmatch("[!-~]+", name)):
+        raise malformed(
+            "the record has a member whose name is not of printable ASCII, without spaces"
+        )
     # RFC 8785: no white space, names sorted. Of integers and strings Python writes that form.
     canonical = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     if canonical.encode("utf-8") != record:
         raise malformed("the record is not in its canonical form (RFC 8785)")
-    check_version(document, "schema", "evidence-record/", "the record")
+    check_version(document, "schema", "evidence-record/1", "the record")
 
     digests = document.get("digests")
     if not isinstance(digests, dict) or not digests:
         raise malformed("the record has no digests")
-    for name, digest in digests.items():
-        if name not in DIGESTS:
-            raise Refusal(UNKNOWN, f"the record has a digest of an unknown algorithm: {name!a:.80}")
+    known = {name: digests[name] for name in DIGESTS if name in digests}
+    if not known:
+        raise Refusal(UNKNOWN, "the record has digests of unknown algorithms only")
+    for name, digest in known.items():
         get_hash(digest, f"the record's {name}")
     get_text(document.get("name"), "the record's name", MAX_NAME)
     get_hash(document.get("salt"), "the record's salt")
     check_time(document.get("recorded_at"))
-    if "media_type" in document:
-        get_text(document["media_type"], "the record's media type", MAX_NAME)
+    if not isinstance(document.get("media_type", ""), str):
+        raise malformed("the record's media_type is not a string")
     if "size" in document:
-        return digests, get_integer(document["size"], "the record's size", 0, MAX_INTEGER)
-    return digests, None
+        return known, get_integer(document["size"], "the record's size", 0, MAX_INTEGER)
+    return known, None
 
 
 def find_names(value: Any, is_wanted: Callable[[str], bool]) -> bool:
@@ -878,18 +896,23 @@ def read_header(encoded: bytes) -> Header:
 
 
 def check_block(encoded: bytes, block_hashes: Sequence[bytes]) -> Header:
-    """Step 5: the header is that of a block whose hash the verifier named."""
+    """Step 5: the header is one, and that of a block whose hash the verifier named."""
+    header = read_header(encoded)
     block_hash = keccak256(encoded)
     if block_hash not in block_hashes:
-        raise Refusal(CANNOT_CHECK, f"block 0x{block_hash.hex()} is none that you named")
-    return read_header(encoded)
+        raise Refusal(
+            CANNOT_CHECK, f"block {header.number}, 0x{block_hash.hex()}, is none that you named"
+        )
+    return header
 
 
 # ------------------------------------------------------------------------------------------------
 # Steps 6 to 9: the registry's code, the anchor, and who sent it, proven from the block's header.
 
 
-def prove_account(header: Header, registry: bytes, code_hash: bytes, proof: list[bytes]) -> bytes:
+def prove_account(
+    header: Header, registry: bytes, code_hash: bytes | None, proof: list[bytes]
+) -> bytes:
     """Step 6: the registry's account has the pinned code; return its storage root."""
     encoded = prove(header.state_root, keccak256(registry), proof, "the account proof")
     if encoded is None:
@@ -901,7 +924,11 @@ def prove_account(header: Header, registry: bytes, code_hash: bytes, proof: list
     get_number(nonce, "the account's nonce", 8)
     get_number(balance, "the account's balance", 32)
     storage = get_string(storage_root, "the account's storage root", 32)
-    if get_string(code, "the account's code hash", 32) != code_hash:
+    held = get_string(code, "the account's code hash", 32)
+    if code_hash is None:
+        text = "no code hash is listed in this file for the chain: name it with --code-hash"
+        raise Refusal(NOT_TRUSTED, f"{text}; the account's is 0x{held.hex()}")
+    if held != code_hash:
         raise Refusal(NOT_TRUSTED, f"the code at 0x{registry.hex()} is not the pinned code")
     return storage
 
@@ -978,12 +1005,13 @@ def check_operator(storage_root: bytes, log: bytes, entry: Entry, state: State) 
             raise malformed("there is an operator proof, though the log's owner sent the anchor")
         return f"the log's owner 0x{log[12:].hex()}"
     if proof is None:
-        return f"operator {entry.operator_id}; the receipt does not prove its key"
+        text = f"the receipt does not prove the key of operator {entry.operator_id}"
+        raise Refusal(CANNOT_CHECK, text)
     slot = find_slot(entry.operator_id.to_bytes(32, "big"), log, 2)
     key = prove_slot(storage_root, slot, proof, "the operator proof")
-    if key == 0:
-        raise Refusal(NOT_TRUSTED, f"the registry knows no operator {entry.operator_id}")
-    return f"operator {entry.operator_id}, key 0x{key & (1 << 160) - 1:040x}"
+    if key == 0 or key >> 160:
+        raise mismatch(f"the registry has no key of operator {entry.operator_id}")
+    return f"operator {entry.operator_id}, key 0x{key:040x}"
 
 
 # ------------------------------------------------------------------------------------------------
@@ -995,7 +1023,7 @@ class Pins:
     """What the verifier knows from elsewhere; None is what was not said."""
 
     block_hashes: Sequence[bytes] = ()
-    chain_id: int | None = None
+    chain_ids: Sequence[int] = ()
     registry: bytes | None = None
     code_hash: bytes | None = None
     log: bytes | None = None
@@ -1003,8 +1031,15 @@ class Pins:
 
     def is_policy(self) -> bool:
         """Tell whether a chain, registry, code or log was pinned by the verifier."""
-        pinned = (self.chain_id, self.registry, self.code_hash, self.log)
-        return any(pin is not None for pin in pinned)
+        return bool(self.chain_ids or self.registry or self.code_hash or self.log)
+
+    def names(self, anchor: Anchor) -> bool:
+        """Step 4: tell whether an anchor counts; those in registries that are not named do not."""
+        if not self.chain_ids and self.registry is None:
+            return True
+        return (not self.chain_ids or anchor.chain_id in self.chain_ids) and (
+            anchor.registry == (self.registry or REGISTRY)
+        )
 
 
 @dataclass(slots=True)
@@ -1012,10 +1047,11 @@ class Report:
     """Every step that was made, and what came of it."""
 
     lines: list[tuple[int, int, str]] = field(default_factory=list)
+    about: str = ""  # which anchor the steps are about, where there are several
 
     def add(self, step: int, text: str, code: int = VERIFIED) -> None:
         """Note what came of a step."""
-        self.lines.append((step, code, text))
+        self.lines.append((step, code, self.about + text))
 
     def make(self, step: int, check: Callable[[], Any]) -> Any:
         """Make a step; return what it found, or None if it did not pass."""
@@ -1046,23 +1082,29 @@ def verify(data: bytes, evidence: Mapping[str, str], size: int, pins: Pins) -> R
     if promise is not None:
         report.make(3, lambda: check_path(receipt.record, receipt.index, promise))
         report.make(4, lambda: check_log(receipt, pins))
-        report.add(7, "the receipt is a promise: nothing is anchored yet", NOT_FINAL)
+        # Where a registry is pinned it could be asked whether it holds the root by now.
+        code = CANNOT_CHECK if pins.is_policy() else NOT_FINAL
+        report.add(7, "the receipt is the promise of an anchor, and proves none", code)
         return report
-    for anchor in receipt.anchors:
+    if not any(map(pins.names, receipt.anchors)):
+        report.add(4, "no anchor is on a pinned chain, in the pinned registry", NOT_TRUSTED)
+    times: list[int] = []
+    for number, anchor in enumerate(receipt.anchors, 1):
+        report.about = f"anchor {number}: " if len(receipt.anchors) > 1 else ""
         report.make(3, partial(check_path, receipt.record, receipt.index, anchor.head))
-    judged = [anchor for anchor in receipt.anchors if is_pinned(anchor, pins)]
-    if not judged:
-        report.add(4, "no anchor is on the pinned chain, in the pinned registry", NOT_TRUSTED)
-    for anchor in judged:
-        verify_anchor(report, receipt, anchor, pins)
+        if pins.names(anchor):
+            times += verify_anchor(report, receipt, anchor, pins)
+        else:
+            report.add(4, f"left aside: {describe_place(anchor)} is not pinned")
+    report.about = ""
+    if report.exit_code() == VERIFIED:
+        report.add(10, f"existed no later than {format_time(min(times) + pins.time_slack)}")
     return report
 
 
-def is_pinned(anchor: Anchor, pins: Pins) -> bool:
-    """Step 4: tell whether an anchor is on the pinned chain and in the pinned registry."""
-    return pins.chain_id in (None, anchor.chain_id) and anchor.registry == (
-        pins.registry or REGISTRY
-    )
+def describe_place(anchor: Anchor) -> str:
+    """Return where an anchor is, in words."""
+    return f"registry 0x{anchor.registry.hex()} on chain {anchor.chain_id}"
 
 
 def check_log(receipt: Receipt, pins: Pins) -> str:
@@ -1072,29 +1114,34 @@ def check_log(receipt: Receipt, pins: Pins) -> str:
     return f"log 0x{receipt.log.hex()}" + ("" if pins.log else " (taken from the receipt)")
 
 
-def verify_anchor(report: Report, receipt: Receipt, anchor: Anchor, pins: Pins) -> None:
-    """Make steps 4 to 10 for one anchor; one that does not pass ends them."""
-    code_hash = pins.code_hash or CODE_HASHES.get(anchor.chain_id)
-    if report.make(4, lambda: check_log(receipt, pins)) is None:
-        return
-    if code_hash is None:
-        text = f"no code hash is known here for chain {anchor.chain_id}: name --code-hash"
-        report.add(4, text, NOT_TRUSTED)
-        return
+def check_place(receipt: Receipt, anchor: Anchor, pins: Pins) -> str:
+    """Step 4: the log is the pinned one, and so is the registry: by default this release's."""
+    if anchor.registry != (pins.registry or REGISTRY):
+        raise Refusal(NOT_TRUSTED, f"{describe_place(anchor)} is not this release's registry")
+    chain = "" if pins.chain_ids else " (taken from the receipt)"
+    return f"{describe_place(anchor)}{chain}, {check_log(receipt, pins)}"
+
+
+def verify_anchor(report: Report, receipt: Receipt, anchor: Anchor, pins: Pins) -> list[int]:
+    """Make steps 4 to 9 for one anchor, and return its time; one that fails ends them."""
+    if report.make(4, lambda: check_place(receipt, anchor, pins)) is None:
+        return []
     state = anchor.state
     if state is None:
         report.add(5, "the receipt holds no state proof, and no node is asked", CANNOT_CHECK)
-        return
+        return []
     header = report.make(5, lambda: check_block(state.header, pins.block_hashes))
     if header is None:
-        return
+        return []
     report.add(5, f"block {header.number} of chain {anchor.chain_id}: final by your word")
+    # The pinned code hash, or this release's own on that chain where it is listed above.
+    code_hash = pins.code_hash or CODE_HASHES.get(anchor.chain_id)
     storage_root = report.make(
         6, lambda: prove_account(header, anchor.registry, code_hash, state.account_proof)
     )
     if storage_root is None:
-        return
-    report.add(6, f"registry 0x{anchor.registry.hex()} has code 0x{code_hash.hex()}")
+        return []
+    report.add(6, f"the registry has the pinned code, of hash 0x{(code_hash or b'').hex()}")
     entry = report.make(
         7,
         lambda: prove_entry(
@@ -1102,15 +1149,15 @@ def verify_anchor(report: Report, receipt: Receipt, anchor: Anchor, pins: Pins) 
         ),
     )
     if entry is None:
-        return
+        return []
     report.add(7, f"the registry holds root {anchor.head.root.hex()} for the log")
     report.make(8, lambda: check_entry(anchor, entry))
     report.make(9, lambda: check_operator(storage_root, receipt.log, entry, state))
-    report.add(10, f"existed no later than {format_time(entry.timestamp + pins.time_slack)}")
+    return [entry.timestamp]
 
 
 def format_time(seconds: int) -> str:
-    """Return a time in UTC, as far as calendars go."""
+    """Step 10: return a time in UTC, as far as calendars go."""
     try:
         return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
     except OverflowError:
@@ -1146,18 +1193,23 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
     add = parser.add_argument
     add("receipt", metavar="RECEIPT")
     add("file", metavar="FILE")
-    add("--block-hash", type=value(32), action="append", default=[], metavar="0x…",
+    add("--block-hash", type=value(32), action="append", default=[], metavar="0xHASH",
         help="a final block's hash; repeat it for several")  # fmt: skip
-    add("--chain-id", type=number, metavar="N", help="judge the anchors of this chain only")
-    add("--registry", type=value(20), metavar="0x…", help="instead of this release's registry")
-    add("--code-hash", type=value(32), metavar="0x…", help="Keccak-256 of the registry's code")
-    add("--log", type=value(32), metavar="0x…", help="the log whose anchors count")
+    add("--chain-id", type=number, action="append", default=[], metavar="N",
+        help="the chain whose anchors count; repeat it for several")  # fmt: skip
+    add(
+        "--registry", type=value(20), metavar="0xADDRESS", help="instead of this release's registry"
+    )
+    add("--code-hash", type=value(32), metavar="0xHASH", help="Keccak-256 of the registry's code")
+    add("--log", type=value(32), metavar="0xLOG", help="the log whose anchors count")
     add("--time-slack", type=number, default=TIME_SLACK, metavar="SECONDS",
         help=f"how far a block's time may be off ({TIME_SLACK})")  # fmt: skip
     options = parser.parse_args(arguments)
+    if options.code_hash and len(options.chain_id) > 1:
+        parser.error("the code hash differs from chain to chain: name one chain with --code-hash")
     pins = Pins(
         block_hashes=options.block_hash,
-        chain_id=options.chain_id,
+        chain_ids=options.chain_id,
         registry=options.registry,
         code_hash=options.code_hash,
         log=options.log,
@@ -1179,7 +1231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         report = verify(data, evidence, size, pins)
     for step, code, text in report.lines:
-        print(f"step {step:2}  {f'FAILED ({code})' if code else 'passed'}  {text}")
+        print(f"step {step:2}  {MEANINGS[code]}: {text}")
     code = report.exit_code()
     print(f"{'NOT VERIFIED' if code else 'VERIFIED'} (exit code {code})")
     return code
