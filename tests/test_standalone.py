@@ -422,6 +422,102 @@ def test_both_end_alike_on_the_spelling_of_a_time(recorded_at: str) -> None:
     assert code in ((0,) if text == honest.document["record"] else (2, 10))
 
 
+def with_text(old: str, new: str) -> Callable[[str], str]:
+    def bend(text: str) -> str:
+        assert old in text
+        return text.replace(old, new, 1)
+
+    return bend
+
+
+def with_record(**members: Any) -> Callable[[str], str]:
+    def bend(text: str) -> str:
+        document = json.loads(text)
+        record = json.loads(document["record"]) | members
+        document["record"] = json.dumps(
+            record, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        )
+        return json.dumps(document)
+
+    return bend
+
+
+def with_record_of(length: int) -> Callable[[str], str]:
+    return with_record(filler="x" * (length - len(RECORD) - len(',"filler":""')))
+
+
+def without_operator_proof(text: str) -> str:
+    document = json.loads(text)
+    del document["anchors"][0]["state"]["operator_proof"]
+    return json.dumps(document)
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+RECORD: str = honest_receipts()[0].document["record"]
+TEXT = json.dumps(honest_receipts()[0].document)
+
+NAMED: dict[str, tuple[int, Callable[[str], str]]] = {
+    "as it is": (0, lambda text: text),
+    "1 MiB": (0, lambda text: text + " " * ((1 << 20) - len(text))),
+    "a byte more than 1 MiB": (2, lambda text: text + " " * ((1 << 20) + 1 - len(text))),
+    "a character as an escape": (0, with_text("anchor-receipt/1", "anchor\\u002dreceipt/1")),
+    "minus zero": (2, with_text('"index": 6', '"index": -0')),
+    "zero": (10, with_text('"index": 6', '"index": 0')),
+    "a float": (2, with_text('"index": 6', '"index": 6.0')),
+    "an exponent": (2, with_text('"index": 6', '"index": 6e0')),
+    "no number": (2, with_text('"index": 6', '"index": NaN')),
+    "true": (2, with_text('"sequence": 2', '"sequence": true')),
+    "a digit too many": (2, with_text('"index": 6', '"index": ' + "6" * 5000)),
+    "a name twice": (2, with_text('"index": 6', '"index": 6, "index": 6')),
+    "a member unknown": (2, with_text('"index": 6', '"index": 6, "status": "final"')),
+    "a promise beside anchors": (2, with_text('"index": 6', '"index": 6, "head": {}')),
+    "another version": (22, with_text("anchor-receipt/1", "anchor-receipt/2")),
+    "a version that is none": (22, with_text('"anchor-receipt/1"', "false")),
+    "no version": (2, with_text('"format"', '"Format"')),
+    "upper-case hex": (2, with_text("a11ce", "A11CE")),
+    "no prefix": (2, with_text('"log": "0x', '"log": "')),
+    "a newline after hex": (2, with_text('0001", "index"', '0001\\n", "index"')),
+    "an index beyond the tree": (10, with_text('"index": 6', '"index": 9')),
+    "an index as long as can be": (10, with_text('"index": 6', f'"index": {(1 << 48) - 2}')),
+    "an index longer than that": (2, with_text('"index": 6', f'"index": {(1 << 48) - 1}')),
+    "a record of another version": (22, with_record(schema="evidence-record/2")),
+    "a record with more in it": (10, with_record(more=None)),
+    "a record with a digest more": (10, with_record(digests={"sha256": "00" * 32, "x": 1})),
+    "a record with other digests only": (22, with_record(digests={"sha512": "00"})),
+    "a record without digests": (2, with_record(digests={})),
+    "a record with a space in a name": (2, with_record(**{"a b": 1})),
+    "a record with a name that is not ASCII": (2, with_record(é=1)),
+    "a record with null for the size": (2, with_record(size=None)),
+    "a record of another size": (10, with_record(size=18)),
+    "a record 16 levels deep": (10, with_record(z=nested(15))),
+    "a record 17 levels deep": (2, with_record(z=nested(16))),
+    "a record with half a character": (2, with_text("evidence-6", "\\ud83d")),
+    "a record with a character in halves": (10, with_text("evidence-6", "\\ud83d\\ude00")),
+    "a record that is not canonical": (2, with_text('\\"name\\":', '\\"name\\": ')),
+    "a record of 65,535 bytes": (10, with_record_of(65_535)),
+    "a record of 65,536 bytes": (2, with_record_of(65_536)),
+    "a name of 4,096 characters": (10, with_record(name="\U0001f600" * 4096)),
+    "a name of 4,097 characters": (2, with_record(name="x" * 4097)),
+    "no operator's proof": (20, without_operator_proof),
+}  # fmt: skip
+
+
+@compares
+@pytest.mark.parametrize("name", NAMED)
+def test_both_end_alike_on_a_bend_with_a_name(name: str) -> None:
+    code, bend = NAMED[name]
+    honest = honest_receipts()[0]
+    receipt = bend(TEXT).encode()
+    alone = judge_alone(receipt, honest.given).exit_code()
+    assert (alone, judge_by_package(receipt, honest.given)) == (code, code)
+
+
 def check_tally(codes: Counter[int], kinds: Counter[str], troubles: list[str]) -> None:
     assert troubles == []
     assert set(codes) == {0, 2, 10, 11, 12, 20, 21, 22}
