@@ -307,6 +307,59 @@ def test_every_vector_ends_as_its_label_says(
     assert wrong == {}
 
 
+def test_an_extension_of_no_digits_is_refused() -> None:
+    # The vectors have one, but it does not lead to a branch.
+    key = bytes.fromhex("45" * 32)
+    leaves = [rlp.encode([b"\x35" + key[1:], bytes([number]) * 9]) for number in (1, 2)]
+    branch = [b""] * 17
+    branch[4:6] = [keccak256(leaf) for leaf in leaves]
+    nodes = [rlp.encode(branch), leaves[0]]
+    assert standalone.prove(keccak256(nodes[0]), key, nodes, "the proof") == b"\1" * 9
+    extension = rlp.encode([b"\0", keccak256(nodes[0])])
+    with pytest.raises(standalone.Refusal, match="an extension of no digits"):
+        standalone.prove(keccak256(extension), key, [extension, *nodes], "the proof")
+
+
+def test_a_short_node_is_refused_outside_its_parent() -> None:
+    # The vectors have such a node, but its leaf is wrong in itself, too.
+    key = bytes.fromhex("55" * 32)
+    leaf = [b"\x35", b"value"]
+    beside = rlp.encode([b"\x35", b"other"])
+
+    def prove(child: object, *below: bytes) -> bytes | None:
+        branch = [b""] * 17
+        branch[4:6] = [rlp.decode(beside), child]
+        nodes = [rlp.encode(branch), *below]
+        extension = rlp.encode([b"\x00" + key[:31], keccak256(nodes[0])])
+        return standalone.prove(keccak256(extension), key, [extension, *nodes], "the proof")
+
+    assert prove(leaf) == b"value"
+    with pytest.raises(standalone.Refusal, match="belongs into its parent"):
+        prove(keccak256(rlp.encode(leaf)), rlp.encode(leaf))
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    ["", "8105", "817f", "8180ff", "b800", "b837" + "11" * 55, "b90038" + "11" * 56, "8211",
+     "c101c0", "c28105", "c3", "c28211", "f800", "f90001", "bf", "ff" * 9, "bf" + "ff" * 8, "0500",
+     "c1" * 40 + "c0"],
+)  # fmt: skip
+def test_an_item_has_one_encoding(encoded: str) -> None:
+    with pytest.raises(standalone.Refusal) as refused:
+        standalone.read_rlp(bytes.fromhex(encoded), "it")
+    assert refused.value.code == standalone.MALFORMED
+
+
+def test_an_item_is_read_as_others_read_it() -> None:
+    def plain(item: standalone.Item) -> Any:
+        return item if isinstance(item, bytes) else [plain(entry) for entry in item.items]
+
+    strings = (b"", b"\0", b"\x7f", b"\x80", b"x" * 55, b"x" * 56, b"x" * 70_000)
+    lists = ([], [b""], [[], [b"a"]], [b"x" * 54], [b"x" * 55], [[b"y"] * 300, b"\x81"])
+    for item in (*strings, *lists):
+        assert plain(standalone.read_rlp(rlp.encode(item), "it")) == item
+
+
 def golden() -> list[tuple[str, dict[str, Any]]]:
     found = [(path.stem, json.loads(path.read_bytes())) for path in VECTORS.glob("receipts/*.json")]
     for _, document in found:
@@ -394,6 +447,33 @@ def test_both_end_alike_on_what_a_registry_cannot_hold(name: str) -> None:
         code,
         code,
     )
+
+
+@compares
+def test_both_take_no_other_registry_than_this_releases_where_none_is_pinned() -> None:
+    here, other = World(), Address(b"\x77" * 20)
+    here.copy_registry(other)
+    anchor = here.prove(dataclasses.replace(here.anchor(6, 9), registry=other))
+    receipt, named = encode_receipt(here.receipt(6, anchor)), named_hashes([anchor])
+    pinned = here.policy(dataclasses.replace(here.entry(), registry=other))
+    for policy, code in ((None, 12), (here.policy(), 12), (pinned, 0)):
+        given = Given(6, policy, named)
+        assert judge_alone(receipt, given).exit_code() == judge_by_package(receipt, given) == code
+
+
+@pytest.mark.parametrize("wrong", ["sha256", "sm3", "size"])
+def test_each_digest_and_the_size_has_to_be_the_files(wrong: str) -> None:
+    honest = honest_receipts()[0]
+    record = json.loads(RECORD)
+    digests, size = dict(record["digests"]), record["size"]
+    if wrong == "size":
+        size += 1
+    else:
+        digests[wrong] = "0" * 64
+    pins = standalone.Pins(block_hashes=list(honest.given.block_hashes))
+    report = standalone.verify(TEXT.encode(), digests, size, pins)
+    assert [step for step, code, _ in report.lines if code] == [2]
+    assert report.exit_code() == 10
 
 
 @compares
