@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "anchor"
 LAYERS = (
     ("anchor.errors", 0),
     ("anchor.types", 0),
+    ("anchor.standalone", 0),
     ("anchor.canonical", 1),
     ("anchor.digest", 1),
     ("anchor.checksums", 1),

@@ -31,7 +31,7 @@ def test_the_verification_page_has_every_step_by_its_number():
 
 def test_the_contract_page_has_the_registrys_address():
     page = (ROOT / "docs" / "contract.md").read_text("utf-8")
-    assert f"`{registry_address()}`" in page
+    assert f"`0x{registry_address().hex()}`" in page
 
 
 def test_the_performance_page_has_the_gas_table_that_the_contracts_tests_hold_to():

@@ -1,0 +1,1241 @@
+#!/usr/bin/env python3
+"""Verify a receipt of electronic evidence, with this one file and Python 3.11 or later.
+
+    python verify.py RECEIPT FILE --block-hash 0x…
+
+It asks nobody: RECEIPT proves what a registry contract held in one block of a chain, and you name
+that block's hash, as you found it out (block explorers of several operators show it). That the
+block is final and of that chain is your word. What it checks are steps 1 to 10 of
+docs/verification.md, by the formats of docs/receipt-format.md; each comment and each printed line
+has the step's number.
+
+It is written from those pages and shares no code with the package it comes with. Nothing is
+imported but Python's standard library; Keccak-256, which that library does not promise, is below.
+
+It ends with: 0 verified; 2 bad usage or malformed; 10 something does not match; 11 not anchored;
+12 not what is pinned; 20 cannot check; 21 not final yet; 22 unknown version, fork or algorithm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+# ------------------------------------------------------------------------------------------------
+# What is pinned unless options say otherwise: see docs/contract.md, "Address and code".
+
+REGISTRY = bytes.fromhex("f525060e7f0b222b6c7a0a7445ef1c5ad1aa8069")
+
+# The chain's id is a part of the code, so the hash of the code differs from chain to chain.
+CODE_HASHES = {
+    1: bytes.fromhex(  # Ethereum
+        "a24f885b8ff20cfe2fdc6ff023ac493d68bbd9c7e9d9050e9b0d4d6b9c7cd652"
+    ),
+    10: bytes.fromhex(  # OP Mainnet
+        "9af7be2170d4b13c784699255e2310a75691f8826f6108388c8ca5972fde7fe1"
+    ),
+    8453: bytes.fromhex(  # Base
+        "7343e5868447092bbbb2a7356fdfa83591559a09b796449ebda0fa7d884ae18f"
+    ),
+    31337: bytes.fromhex(  # a local devnet
+        "5d6be8b4a25de41d59749c445c39f7a0b5f108126332ba5db758d0e30d726544"
+    ),
+    560048: bytes.fromhex(  # Hoodi
+        "9a5b834a288a8d4614daca929248d0edb3d8678dc88bbdb74d3ec6a81832aac9"
+    ),
+    11155111: bytes.fromhex(  # Sepolia
+        "51b55cd28dd263625ccf72b1b96880bffcf4810c6b8d56e2b93b9b98f1ab9dde"
+    ),
+}
+
+TIME_SLACK = 12  # seconds that a block's time may be off: one slot on Ethereum
+
+# ------------------------------------------------------------------------------------------------
+# Exit codes. Of several findings the gravest counts.
+
+VERIFIED, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED = 0, 2, 10, 11, 12
+CANNOT_CHECK, NOT_FINAL, UNKNOWN = 20, 21, 22
+MEANINGS = {
+    VERIFIED: "passed",
+    MALFORMED: "MALFORMED",
+    MISMATCH: "MISMATCH",
+    NOT_ANCHORED: "NOT ANCHORED",
+    NOT_TRUSTED: "NOT TRUSTED",
+    CANNOT_CHECK: "cannot check",
+    NOT_FINAL: "not final yet",
+    UNKNOWN: "unknown version",
+}
+GRAVEST_FIRST = (MISMATCH, NOT_TRUSTED, NOT_ANCHORED, MALFORMED, UNKNOWN, CANNOT_CHECK, NOT_FINAL)
+
+# ------------------------------------------------------------------------------------------------
+# Bounds, all of docs/receipt-format.md.
+
+MAX_RECEIPT = 1 << 20  # bytes
+MAX_RECORD = 65_535  # bytes
+MAX_LEVELS = 16  # of JSON objects and arrays within each other
+MAX_INTEGER = (1 << 53) - 1
+MAX_SIZE = (1 << 48) - 1  # leaves of a log
+MAX_PATH = 48  # hashes, for so many leaves
+MAX_ANCHORS = 16
+MAX_HEADER = 8_192  # bytes
+MAX_NODE = 532  # bytes: a branch of sixteen hashes
+MAX_NODES = 65  # one for each of a key's 64 digits, and the last
+MAX_NAME = 4_096  # characters
+
+
+class Refusal(Exception):
+    """Why a step does not pass, with its exit code."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def malformed(text: str) -> Refusal:
+    """Return the refusal of something that is not written as the formats ask."""
+    return Refusal(MALFORMED, text)
+
+
+def mismatch(text: str) -> Refusal:
+    """Return the refusal of something that is not what it should be."""
+    return Refusal(MISMATCH, text)
+
+
+# ------------------------------------------------------------------------------------------------
+# Step 1, JSON: strict, and within bounds.
+
+
+def read_json(data: bytes, what: str) -> Any:
+    """Read UTF-8 JSON: unique names, integers below 2^53, no lone surrogate, 16 levels."""
+
+    def integer(digits: str) -> int:
+        if digits == "-0":
+            raise malformed(f"{what} holds -0")
+        if len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
+            raise malformed(f"{what} holds a number that is not below 2^53")
+        return int(digits)
+
+    def no_number(_: str) -> None:
+        raise malformed(f"{what} holds a number that is no integer")
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) != len(pairs):
+            raise malformed(f"{what} names a member twice")
+        return dict(pairs)
+
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise malformed(f"{what} is not UTF-8") from None
+    if count_levels(text) > MAX_LEVELS:
+        raise malformed(f"{what} is more than {MAX_LEVELS} levels deep")
+    try:
+        value = json.loads(
+            text,
+            parse_int=integer,
+            parse_float=no_number,
+            parse_constant=no_number,
+            object_pairs_hook=members,
+        )
+    except ValueError:
+        raise malformed(f"{what} is not JSON") from None
+    # A pair of escapes \ud83d\ude00 was joined as it was read; what is left of them stands alone.
+    if has_lone_surrogate(value):
+        raise malformed(f"{what} holds half a character (a lone surrogate)")
+    return value
+
+
+def count_levels(text: str) -> int:
+    """Return how many objects and arrays stand within each other at the deepest place."""
+    level = deepest = 0
+    # Strings first, so that brackets in them do not count; one that is not closed goes to the end.
+    for token in re.findall(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', text, re.DOTALL):
+        if token in ("[", "{"):
+            level += 1
+            deepest = max(deepest, level)
+        elif token in ("]", "}"):
+            level -= 1
+    return deepest
+
+
+def has_lone_surrogate(value: Any) -> bool:
+    """Tell whether a string in ``value``, or a member's name, has no UTF-8."""
+    if isinstance(value, str):
+        return re.search("[\ud800-\udfff]", value) is not None
+    if isinstance(value, dict):
+        return any(has_lone_surrogate(name) or has_lone_surrogate(value[name]) for name in value)
+    return isinstance(value, list) and any(map(has_lone_surrogate, value))
+
+
+# ------------------------------------------------------------------------------------------------
+# Step 1, the members of the receipt: their names, types, forms and ranges.
+
+
+def get_members(
+    value: Any, what: str, required: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return an object that has all ``required`` members and none that is not named here."""
+    if not isinstance(value, dict):
+        raise malformed(f"{what} is not an object")
+    for name in required:
+        if name not in value:
+            raise malformed(f"{what} has no {name}")
+    for name in value:
+        if name not in required and name not in optional:
+            raise malformed(f"{what} has a member that is not of this format: {name!a:.80}")
+    return value
+
+
+def get_list(value: Any, what: str, most: int, least: int = 0) -> list[Any]:
+    """Return a list of ``least`` to ``most`` entries."""
+    if not isinstance(value, list):
+        raise malformed(f"{what} is not a list")
+    if not least <= len(value) <= most:
+        raise malformed(f"{what} has {len(value)} entries, not {least} to {most}")
+    return value
+
+
+def get_integer(value: Any, what: str, least: int, most: int) -> int:
+    """Return an integer from ``least`` to ``most``."""
+    # In Python True is an integer, too.
+    if type(value) is not int or not least <= value <= most:
+        raise malformed(f"{what} is not an integer from {least} to {most}")
+    return value
+
+
+def get_text(value: Any, what: str, most: int) -> str:
+    """Return a string of 1 to ``most`` characters."""
+    if not isinstance(value, str) or not 1 <= len(value) <= most:
+        raise malformed(f"{what} is not a string of 1 to {most} characters")
+    return value
+
+
+def get_hex(value: Any, what: str, *, prefix: str = "", least: int, most: int) -> bytes:
+    """Return the bytes, ``least`` to ``most`` of them, that lower-case hex spells."""
+    if not isinstance(value, str) or not re.fullmatch(prefix + "(?:[0-9a-f]{2})*", value):
+        raise malformed(f"{what} is not {prefix or 'bare '}lower-case hex")
+    data = bytes.fromhex(value[len(prefix) :])
+    if not least <= len(data) <= most:
+        raise malformed(f"{what} has {len(data)} bytes, not {least} to {most}")
+    return data
+
+
+def get_hash(value: Any, what: str) -> bytes:
+    """Return a SHA-256 value."""
+    return get_hex(value, what, least=32, most=32)
+
+
+def get_ethereum(value: Any, what: str, length: int) -> bytes:
+    """Return an Ethereum value of ``length`` bytes."""
+    return get_hex(value, what, prefix="0x", least=length, most=length)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """A root, how many leaves are claimed under it, and the path from our leaf to it."""
+
+    size: int
+    root: bytes
+    path: list[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A block's header, and the proofs of what the registry held in that block."""
+
+    header: bytes
+    account_proof: list[bytes]
+    storage_proof: list[bytes]
+    operator_proof: list[bytes] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Where and when a root was anchored, as the receipt states it."""
+
+    chain_id: int
+    registry: bytes
+    head: Head
+    sequence: int
+    block_number: int
+    timestamp: int
+    state: State | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a receipt states: a promise, or one anchor or more."""
+
+    record: bytes
+    digests: dict[str, str]
+    size: int | None
+    log: bytes
+    index: int
+    promise: Head | None
+    anchors: list[Anchor]
+
+
+def read_receipt(data: bytes) -> Receipt:
+    """Step 1: read the receipt, and the record in it."""
+    if len(data) > MAX_RECEIPT:
+        raise malformed(f"the receipt has more than {MAX_RECEIPT} bytes")
+    document = read_json(data, "the receipt")
+    check_version(document, "format", "anchor-receipt/1", "the receipt")
+    has_anchors = bool(document.get("anchors"))
+    required = ("format", "record", "log", "index", "anchors")
+    get_members(document, "the receipt", required if has_anchors else (*required, "head"))
+    if not isinstance(document["record"], str):
+        raise malformed("the record is not a string")
+    log = get_ethereum(document["log"], "log", 32)
+    index = get_integer(document["index"], "index", 0, MAX_SIZE - 1)
+    promise = None if has_anchors else read_head(document["head"], "head")
+    anchors = [
+        read_anchor(anchor, f"anchors[{number}]")
+        for number, anchor in enumerate(get_list(document["anchors"], "anchors", MAX_ANCHORS))
+    ]
+    record = document["record"].encode("utf-8")
+    digests, size = read_record(record)
+    return Receipt(
+        record=record,
+        digests=digests,
+        size=size,
+        log=log,
+        index=index,
+        promise=promise,
+        anchors=anchors,
+    )
+
+
+def check_version(document: Any, member: str, version: str, what: str) -> None:
+    """Step 1: this file knows version 1; of another version it can tell nothing (22)."""
+    if not isinstance(document, dict) or member not in document:
+        raise malformed(f"{what} has no {member}")
+    if document[member] != version:
+        raise Refusal(UNKNOWN, f"{what} is of no version known here")
+
+
+def read_head(value: Any, what: str) -> Head:
+    """Step 1: read the operator's promise."""
+    get_members(value, what, ("size", "root", "path"))
+    return get_head(value, what)
+
+
+def get_head(members: dict[str, Any], what: str) -> Head:
+    """Return the root, size and path of a promise or an anchor."""
+    return Head(
+        size=get_integer(members["size"], f"{what}.size", 1, MAX_SIZE),
+        root=get_hash(members["root"], f"{what}.root"),
+        path=[
+            get_hash(node, f"{what}.path")
+            for node in get_list(members["path"], f"{what}.path", MAX_PATH)
+        ],
+    )
+
+
+def read_anchor(value: Any, what: str) -> Anchor:
+    """Step 1: read one anchor."""
+    place = ("chain_id", "registry", "size", "root", "path")
+    facts = ("sequence", "block_number", "timestamp")
+    get_members(value, what, (*place, *facts), ("hints", "state"))
+    if "hints" in value:  # nothing vouches for them, so they are read and used for nothing
+        hints = get_members(value["hints"], f"{what}.hints", ("tx_hash", "block_hash"))
+        for name, hint in hints.items():
+            get_ethereum(hint, f"{what}.hints.{name}", 32)
+    return Anchor(
+        chain_id=get_integer(value["chain_id"], f"{what}.chain_id", 1, MAX_INTEGER),
+        registry=get_ethereum(value["registry"], f"{what}.registry", 20),
+        head=get_head(value, what),
+        sequence=get_integer(value["sequence"], f"{what}.sequence", 1, (1 << 40) - 1),
+        block_number=get_integer(value["block_number"], f"{what}.block_number", 0, (1 << 48) - 1),
+        timestamp=get_integer(value["timestamp"], f"{what}.timestamp", 0, (1 << 48) - 1),
+        state=read_state(value["state"], f"{what}.state") if "state" in value else None,
+    )
+
+
+def read_state(value: Any, what: str) -> State:
+    """Step 1: read a state proof; what is in it is proven in steps 5 to 9."""
+    get_members(value, what, ("header", "account_proof", "storage_proof"), ("operator_proof",))
+
+    def nodes(name: str) -> list[bytes]:
+        return [
+            get_hex(node, f"{what}.{name}", prefix="0x", least=1, most=MAX_NODE)
+            for node in get_list(value[name], f"{what}.{name}", MAX_NODES, least=1)
+        ]
+
+    return State(
+        header=get_hex(value["header"], f"{what}.header", prefix="0x", least=1, most=MAX_HEADER),
+        account_proof=nodes("account_proof"),
+        storage_proof=nodes("storage_proof"),
+        operator_proof=nodes("operator_proof") if "operator_proof" in value else None,
+    )
+
+
+# ------------------------------------------------------------------------------------------------
+# Step 1, the record.
+
+DIGESTS = ("sha256", "sm3")
+TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?Z", re.ASCII)
+
+
+def read_record(record: bytes) -> tuple[dict[str, str], int | None]:
+    """Step 1: return the digests and the size that a well-formed record states."""
+    if len(record) > MAX_RECORD:
+        raise malformed(f"the record has more than {MAX_RECORD} bytes")
+    document = read_json(record, "the record")
+    if find_names(document, lambda name: not re.fullmatch("[!-~]+", name)):
+        raise malformed(
+            "the record has a member whose name is not of printable ASCII, without spaces"
+        )
+    # RFC 8785: no white space, names sorted. Of integers and strings Python writes that form.
+    canonical = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    if canonical.encode("utf-8") != record:
+        raise malformed("the record is not in its canonical form (RFC 8785)")
+    check_version(document, "schema", "evidence-record/1", "the record")
+
+    digests = document.get("digests")
+    if not isinstance(digests, dict) or not digests:
+        raise malformed("the record has no digests")
+    known = {name: digests[name] for name in DIGESTS if name in digests}
+    if not known:
+        raise Refusal(UNKNOWN, "the record has digests of unknown algorithms only")
+    for name, digest in known.items():
+        get_hash(digest, f"the record's {name}")
+    get_text(document.get("name"), "the record's name", MAX_NAME)
+    get_hash(document.get("salt"), "the record's salt")
+    check_time(document.get("recorded_at"))
+    if not isinstance(document.get("media_type", ""), str):
+        raise malformed("the record's media_type is not a string")
+    if "size" in document:
+        return known, get_integer(document["size"], "the record's size", 0, MAX_INTEGER)
+    return known, None
+
+
+def find_names(value: Any, is_wanted: Callable[[str], bool]) -> bool:
+    """Tell whether a member anywhere in ``value`` has a name that is wanted."""
+    if isinstance(value, dict):
+        return any(is_wanted(name) or find_names(value[name], is_wanted) for name in value)
+    return isinstance(value, list) and any(find_names(entry, is_wanted) for entry in value)
+
+
+def check_time(value: Any) -> None:
+    """Step 1: the operator's clock is written as RFC 3339 has it, in UTC."""
+    match = TIME.fullmatch(value) if isinstance(value, str) else None
+    try:
+        if match is None:
+            raise ValueError
+        datetime.fromisoformat(match[1])
+    except ValueError:
+        raise malformed("the record's recorded_at is no time in UTC (RFC 3339)") from None
+
+
+# ------------------------------------------------------------------------------------------------
+# Step 2: the file.
+
+
+def check_file(receipt: Receipt, evidence: Mapping[str, str], size: int) -> str:
+    """Step 2: each digest in the record is the file's, and so is the size where it has one."""
+    if receipt.size is not None and receipt.size != size:
+        raise mismatch(f"the file has {size} bytes, the record says {receipt.size}")
+    for name, digest in receipt.digests.items():
+        if evidence[name] != digest:
+            raise mismatch(f"the file has {name} {evidence[name]}, the record says {digest}")
+    return "the file has " + ", ".join(
+        f"{name} {receipt.digests[name]}" for name in DIGESTS if name in receipt.digests
+    )
+
+
+def hash_file(path: str) -> tuple[dict[str, str], int]:
+    """Step 2: return a file's digests, and its size."""
+    sha256, sm3, size = hashlib.sha256(), make_sm3(), 0
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            sha256.update(chunk)
+            sm3.update(chunk)
+            size += len(chunk)
+    return {"sha256": sha256.hexdigest(), "sm3": sm3.hexdigest()}, size
+
+
+def make_sm3() -> Any:
+    """Return Python's own SM3 where its OpenSSL has one; else the one below, which is slow."""
+    try:
+        return hashlib.new("sm3")
+    except ValueError:
+        return Sm3()
+
+
+class Sm3:
+    """SM3 (GB/T 32905-2016), for a Python without it."""
+
+    START = (
+        0x7380166F, 0x4914B2B9, 0x172442D7, 0xDA8A0600,
+        0xA96F30BC, 0x163138AA, 0xE38DEE4D, 0xB0FB0E4E,
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._state: tuple[int, ...] = self.START
+        self._rest, self._size = b"", 0
+
+    def update(self, data: bytes) -> None:
+        """Take more of the message."""
+        self._size += len(data)
+        data = self._rest + data
+        end = len(data) // 64 * 64
+        for at in range(0, end, 64):
+            self._state = self._compress(self._state, data[at : at + 64])
+        self._rest = data[end:]
+
+    def hexdigest(self) -> str:
+        """Return the hash of the whole message: padded with 1, zeros, and its length in bits."""
+        padding = b"\x80" + bytes((55 - len(self._rest)) % 64) + (8 * self._size).to_bytes(8, "big")
+        state, last = self._state, self._rest + padding
+        for at in range(0, len(last), 64):
+            state = self._compress(state, last[at : at + 64])
+        return "".join(f"{word:08x}" for word in state)
+
+    @staticmethod
+    def _compress(state: tuple[int, ...], block: bytes) -> tuple[int, ...]:
+        def turn(word: int, by: int) -> int:
+            by %= 32
+            return (word << by | word >> (32 - by)) & 0xFFFFFFFF
+
+        words = [int.from_bytes(block[at : at + 4], "big") for at in range(0, 64, 4)]
+        for j in range(16, 68):
+            x = words[j - 16] ^ words[j - 9] ^ turn(words[j - 3], 15)
+            mixed = x ^ turn(x, 15) ^ turn(x, 23)
+            words.append(mixed ^ turn(words[j - 13], 7) ^ words[j - 6])
+        a, b, c, d, e, f, g, h = state
+        for j in range(64):
+            constant = 0x79CC4519 if j < 16 else 0x7A879D8A
+            ss1 = turn((turn(a, 12) + e + turn(constant, j)) & 0xFFFFFFFF, 7)
+            ff = a ^ b ^ c if j < 16 else a & b | a & c | b & c
+            gg = e ^ f ^ g if j < 16 else e & f | ~e & g
+            tt1 = (ff + d + (ss1 ^ turn(a, 12)) + (words[j] ^ words[j + 4])) & 0xFFFFFFFF
+            tt2 = (gg + h + ss1 + words[j]) & 0xFFFFFFFF
+            a, b, c, d = tt1, a, turn(b, 9), c
+            e, f, g, h = tt2 ^ turn(tt2, 9) ^ turn(tt2, 17), e, turn(f, 19), g
+        return tuple(old ^ new for old, new in zip(state, (a, b, c, d, e, f, g, h), strict=True))
+
+
+# ------------------------------------------------------------------------------------------------
+# Step 3: from the record to the root (RFC 9162, section 2.1.3.2).
+
+
+def check_path(record: bytes, index: int, head: Head) -> str:
+    """Step 3: the record's leaf leads to the root."""
+    fold_path(hashlib.sha256(b"\0" + record).digest(), index, head)
+    return f"leaf {index} of {head.size} leads to root {head.root.hex()}"
+
+
+def fold_path(leaf: bytes, index: int, head: Head) -> None:
+    """Hash ``leaf`` with each hash of the path in turn, left or right as the index says."""
+    if not 0 <= index < head.size:
+        raise mismatch(f"leaf {index} is not in a tree of {head.size}")
+    node, at, last = leaf, index, head.size - 1  # `last` is the index of this level's last node
+    for other in head.path:
+        if last == 0:
+            raise mismatch("the path goes on after the root")
+        if at % 2 == 1 or at == last:
+            node = hashlib.sha256(b"\1" + other + node).digest()
+            while at % 2 == 0 and at != 0:  # the last node of a level may have no partner
+                at, last = at // 2, last // 2
+        else:
+            node = hashlib.sha256(b"\1" + node + other).digest()
+        at, last = at // 2, last // 2
+    if last != 0:
+        raise mismatch("the path ends before the root")
+    if node != head.root:
+        raise mismatch(f"the path leads to {node.hex()}, not to root {head.root.hex()}")
+
+
+# ------------------------------------------------------------------------------------------------
+# Keccak-256 (Keccak with the padding of 2011, as Ethereum uses it; not SHA3-256).
+
+
+def make_keccak_constants() -> tuple[list[int], list[int]]:
+    """Return what the 24 rounds add, and how far each of the 25 lanes is turned."""
+    rounds, register = [], 1
+    for _ in range(24):
+        constant = 0
+        for j in range(7):
+            constant |= (register & 1) << ((1 << j) - 1)
+            register = register << 1 ^ (0x171 if register & 0x80 else 0)
+        rounds.append(constant)
+    turns, x, y = [0] * 25, 1, 0
+    for t in range(24):
+        turns[x + 5 * y] = (t + 1) * (t + 2) // 2 % 64
+        x, y = y, (2 * x + 3 * y) % 5
+    return rounds, turns
+
+
+ROUNDS, TURNS = make_keccak_constants()
+LANE = (1 << 64) - 1
+RATE = 136  # bytes taken at a time
+
+
+def keccak_f(lanes: list[int]) -> list[int]:
+    """Return the 25 lanes of 64 bits after 24 rounds; lane x, y is number x + 5 y."""
+    for constant in ROUNDS:
+        columns = [
+            lanes[x] ^ lanes[x + 5] ^ lanes[x + 10] ^ lanes[x + 15] ^ lanes[x + 20]
+            for x in range(5)
+        ]
+        turned = [(column << 1 | column >> 63) & LANE for column in columns]
+        mixed = [0] * 25
+        for number in range(25):
+            x, y = number % 5, number // 5
+            lane = lanes[number] ^ columns[x - 1] ^ turned[(x + 1) % 5]
+            lane = (lane << TURNS[number] | lane >> (64 - TURNS[number])) & LANE
+            mixed[y + 5 * ((2 * x + 3 * y) % 5)] = lane
+        lanes = [
+            mixed[n] ^ (~mixed[n // 5 * 5 + (n + 1) % 5] & mixed[n // 5 * 5 + (n + 2) % 5])
+            for n in range(25)
+        ]
+        lanes[0] ^= constant
+    return lanes
+
+
+def keccak256(data: bytes) -> bytes:
+    """Return the Keccak-256 of ``data``."""
+    padded = bytearray(data + bytes(RATE - len(data) % RATE))
+    padded[len(data)] |= 0x01
+    padded[-1] |= 0x80
+    lanes = [0] * 25
+    for start in range(0, len(padded), RATE):
+        for number in range(RATE // 8):
+            at = start + 8 * number
+            lanes[number] ^= int.from_bytes(padded[at : at + 8], "little")
+        lanes = keccak_f(lanes)
+    return b"".join(lane.to_bytes(8, "little") for lane in lanes[:4])
+
+
+# ------------------------------------------------------------------------------------------------
+# RLP (Yellow Paper, appendix B): each item has one encoding, and no other is taken.
+
+
+@dataclass(frozen=True, slots=True)
+class RlpList:
+    """A list, and the bytes that encode it."""
+
+    items: list[bytes | RlpList]
+    encoded: bytes
+
+
+Item = bytes | RlpList
+
+# No deeper lists are in a header, in an account, or in a node: the nodes within a node are shorter
+# than 32 bytes, and each level takes one.
+MAX_RLP_LEVELS = 32
+
+
+def read_rlp(data: bytes, what: str) -> Item:
+    """Return the one item that ``data`` is the encoding of."""
+    item, end = read_item(data, 0, what, MAX_RLP_LEVELS)
+    if end != len(data):
+        raise malformed(f"{what} goes on after its RLP")
+    return item
+
+
+def read_item(data: bytes, start: int, what: str, levels: int) -> tuple[Item, int]:
+    """Return the item whose encoding begins at ``start``, and where it ends."""
+    if start >= len(data):
+        raise malformed(f"{what} ends within its RLP")
+    first = data[start]
+    if first < 0x80:  # a byte that is its own encoding
+        return data[start : start + 1], start + 1
+    is_list = first >= 0xC0
+    begin, end = read_length(data, start, first - (0xC0 if is_list else 0x80), what)
+    if not is_list:
+        if end - begin == 1 and data[begin] < 0x80:
+            raise malformed(f"{what} has a byte in RLP that needs no prefix")
+        return data[begin:end], end
+    if levels == 0:
+        raise malformed(f"{what} has too many lists within each other")
+    items: list[Item] = []
+    at = begin
+    while at < end:
+        item, at = read_item(data[:end], at, what, levels - 1)
+        items.append(item)
+    return RlpList(items, data[start:end]), end
+
+
+def read_length(data: bytes, start: int, code: int, what: str) -> tuple[int, int]:
+    """Return where the content of the item at ``start`` begins and ends."""
+    if code <= 55:
+        begin, length = start + 1, code
+    else:
+        begin = start + 1 + code - 55
+        digits = data[start + 1 : begin]
+        length = int.from_bytes(digits, "big")
+        if digits[:1] == b"\0" or length <= 55:
+            raise malformed(f"{what} spells a length in RLP longer than need be")
+    if begin + length > len(data):
+        raise malformed(f"{what} ends within its RLP")
+    return begin, begin + length
+
+
+def get_string(item: Item, what: str, length: int) -> bytes:
+    """Return an item that is a string of ``length`` bytes."""
+    if isinstance(item, RlpList) or len(item) != length:
+        raise malformed(f"{what} is not a string of {length} bytes")
+    return item
+
+
+def get_number(item: Item, what: str, most: int) -> int:
+    """Return an item that is an integer of at most ``most`` bytes, without leading zeros."""
+    if isinstance(item, RlpList) or len(item) > most or item[:1] == b"\0":
+        raise malformed(f"{what} is not an integer of at most {most} bytes")
+    return int.from_bytes(item, "big")
+
+
+# ------------------------------------------------------------------------------------------------
+# Merkle-Patricia trie (Yellow Paper, appendix D), whose keys have 32 bytes: 64 hex digits.
+
+DIGITS = 64
+
+
+def prove(root: bytes, key: bytes, proof: Sequence[bytes], what: str) -> bytes | None:
+    """Return what a trie of this root holds under ``key``, or None if that is nothing.
+
+    ``proof`` has the nodes on the key's path that have a hash of their own, from the root down,
+    and no others.
+    """
+    if len(proof) > MAX_NODES:
+        raise malformed(f"{what} has more than {MAX_NODES} nodes")
+    if root == keccak256(b"\x80"):  # the empty trie
+        if proof:
+            raise malformed(f"{what} has nodes, though the trie is empty")
+        return None
+    walk = Walk(digits=[int(digit, 16) for digit in key.hex()], proof=proof, what=what)
+    value = walk.go(root)
+    if walk.taken != len(proof):
+        raise malformed(f"{what} has nodes that are not on the key's path")
+    return value
+
+
+@dataclass(slots=True, kw_only=True)
+class Walk:
+    """How far a proof was followed: digits of the key, and nodes."""
+
+    digits: list[int]
+    proof: Sequence[bytes]
+    what: str
+    depth: int = 0
+    taken: int = 0
+
+    def go(self, root: bytes) -> bytes | None:
+        """Follow the key from the root to its value, or to where its path ends."""
+        child: Item = root
+        below_extension = False
+        while True:
+            node = self.open(child)
+            if below_extension and len(node) != 17:
+                raise malformed(f"{self.what} has something else than a branch below an extension")
+            if len(node) == 17:
+                child, below_extension = self.pass_branch(node), False
+                if child == b"":
+                    return None
+                continue
+            is_leaf, path = self.read_path(node[0])
+            here = self.digits[self.depth : self.depth + len(path)]
+            if is_leaf:
+                value = self.check_leaf(path, node[1])
+                return value if path == here else None
+            child, below_extension = self.check_extension(path, node[1]), True
+            if path != here:
+                return None
+            self.depth += len(path)
+
+    def open(self, child: Item) -> list[Item]:
+        """Return the items of the node that ``child`` is, or is the hash of."""
+        if isinstance(child, RlpList):
+            node: Item = child
+        else:
+            node = self.take(child)
+        if not isinstance(node, RlpList) or len(node.items) not in (2, 17):
+            raise malformed(f"{self.what} has a node that is neither of 17 items nor of 2")
+        return node.items
+
+    def take(self, expected: bytes) -> Item:
+        """Return the next node of the proof, which must have the hash ``expected``."""
+        if self.taken == len(self.proof):
+            raise malformed(f"{self.what} ends before the key's path does")
+        encoded = self.proof[self.taken]
+        if len(encoded) > MAX_NODE:
+            raise malformed(f"{self.what} has a node of more than {MAX_NODE} bytes")
+        if keccak256(encoded) != expected:
+            raise mismatch(
+                f"node {self.taken} of {self.what} does not have the hash that leads to it"
+            )
+        if len(encoded) < 32 and self.taken > 0:
+            raise malformed(f"node {self.taken} of {self.what} belongs into its parent")
+        self.taken += 1
+        return read_rlp(encoded, f"node {self.taken - 1} of {self.what}")
+
+    def pass_branch(self, items: list[Item]) -> Item:
+        """Return a branch's child under the key's next digit."""
+        *children, value = items
+        if self.depth == DIGITS:
+            raise malformed(f"{self.what} has a branch below the key's last digit")
+        if value != b"":
+            raise malformed(f"{self.what} has a branch with a value")
+        for child in children:
+            if child != b"":
+                self.check_child(child)
+        if sum(child != b"" for child in children) < 2:
+            raise malformed(f"{self.what} has a branch with fewer than two children")
+        child = children[self.digits[self.depth]]
+        self.depth += 1
+        return child
+
+    def check_child(self, child: Item) -> None:
+        """Refuse a child that is neither a hash nor a node shorter than one."""
+        if isinstance(child, RlpList):
+            if len(child.encoded) >= 32:
+                raise malformed(f"{self.what} has a node inside another that should be hashed")
+        elif len(child) != 32:
+            raise malformed(f"{self.what} has a child of {len(child)} bytes, not a hash")
+
+    def read_path(self, item: Item) -> tuple[bool, list[int]]:
+        """Return whether a node is a leaf, and its digits (hex-prefix encoding, appendix C)."""
+        digits = [] if isinstance(item, RlpList) else [int(digit, 16) for digit in item.hex()]
+        if not digits or digits[0] > 3:
+            raise malformed(f"{self.what} has a path that is not in hex-prefix encoding")
+        if digits[0] % 2 == 1:
+            return digits[0] == 3, digits[1:]
+        if digits[1] != 0:
+            raise malformed(f"{self.what} has a path that is not in hex-prefix encoding")
+        return digits[0] == 2, digits[2:]
+
+    def check_leaf(self, path: list[int], value: Item) -> bytes:
+        """Return a leaf's value; its path must end where keys do."""
+        if self.depth + len(path) != DIGITS:
+            raise malformed(f"{self.what} has a leaf whose key has not {DIGITS} digits")
+        if isinstance(value, RlpList) or not value:
+            raise malformed(f"{self.what} has a leaf without a value")
+        return value
+
+    def check_extension(self, path: list[int], child: Item) -> Item:
+        """Return an extension's child, below at least one digit and above the last."""
+        if not path or self.depth + len(path) >= DIGITS:
+            raise malformed(f"{self.what} has an extension of no digits, or of all")
+        self.check_child(child)
+        return child
+
+
+# ------------------------------------------------------------------------------------------------
+# Step 5: the block.
+
+BYTES, INTEGER = "bytes", "integer"
+
+# Yellow Paper, section 4.4, and the forks since: what each item of a header is, and its length.
+# extraData, the thirteenth, has any length.
+HEADER: tuple[tuple[str, str, int], ...] = (
+    ("parentHash", BYTES, 32),
+    ("ommersHash", BYTES, 32),
+    ("beneficiary", BYTES, 20),
+    ("stateRoot", BYTES, 32),
+    ("transactionsRoot", BYTES, 32),
+    ("receiptsRoot", BYTES, 32),
+    ("logsBloom", BYTES, 256),
+    ("difficulty", INTEGER, 32),
+    ("number", INTEGER, 8),
+    ("gasLimit", INTEGER, 8),
+    ("gasUsed", INTEGER, 8),
+    ("timestamp", INTEGER, 8),
+    ("extraData", BYTES, -1),
+    ("prevRandao", BYTES, 32),
+    ("nonce", BYTES, 8),
+    ("baseFeePerGas", INTEGER, 32),  # London
+    ("withdrawalsRoot", BYTES, 32),  # Shanghai
+    ("blobGasUsed", INTEGER, 8),  # Cancun
+    ("excessBlobGas", INTEGER, 8),
+    ("parentBeaconBlockRoot", BYTES, 32),
+    ("requestsHash", BYTES, 32),  # Prague
+)
+HEADER_LENGTHS = (15, 16, 17, 20, 21)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What is used of a block's header."""
+
+    number: int
+    timestamp: int
+    state_root: bytes
+
+
+def read_header(encoded: bytes) -> Header:
+    """Step 5: read a block's header; one of another number of items is of an unknown fork (22)."""
+    if len(encoded) > MAX_HEADER:
+        raise malformed(f"the header has more than {MAX_HEADER} bytes")
+    header = read_rlp(encoded, "the header")
+    if not isinstance(header, RlpList):
+        raise malformed("the header is not a list")
+    if len(header.items) not in HEADER_LENGTHS:
+        raise Refusal(UNKNOWN, f"the header has {len(header.items)} items, as of no known fork")
+    found: dict[str, Any] = {}
+    for item, (name, kind, length) in zip(header.items, HEADER, strict=False):
+        what = f"the header's {name}"
+        if kind == INTEGER:
+            found[name] = get_number(item, what, length)
+        elif isinstance(item, RlpList):
+            raise malformed(f"{what} is a list")
+        else:
+            found[name] = item if length < 0 else get_string(item, what, length)
+    return Header(
+        number=found["number"], timestamp=found["timestamp"], state_root=found["stateRoot"]
+    )
+
+
+def check_block(encoded: bytes, block_hashes: Sequence[bytes]) -> Header:
+    """Step 5: the header is one, and that of a block whose hash the verifier named."""
+    header = read_header(encoded)
+    block_hash = keccak256(encoded)
+    if block_hash not in block_hashes:
+        raise Refusal(
+            CANNOT_CHECK, f"block {header.number}, 0x{block_hash.hex()}, is none that you named"
+        )
+    return header
+
+
+# ------------------------------------------------------------------------------------------------
+# Steps 6 to 9: the registry's code, the anchor, and who sent it, proven from the block's header.
+
+
+def prove_account(
+    header: Header, registry: bytes, code_hash: bytes | None, proof: list[bytes]
+) -> bytes:
+    """Step 6: the registry's account has the pinned code; return its storage root."""
+    encoded = prove(header.state_root, keccak256(registry), proof, "the account proof")
+    if encoded is None:
+        raise Refusal(NOT_TRUSTED, f"there is no account at 0x{registry.hex()}")
+    account = read_rlp(encoded, "the account")
+    if not isinstance(account, RlpList) or len(account.items) != 4:
+        raise malformed("the account is not nonce, balance, storage root and code hash")
+    nonce, balance, storage_root, code = account.items
+    get_number(nonce, "the account's nonce", 8)
+    get_number(balance, "the account's balance", 32)
+    storage = get_string(storage_root, "the account's storage root", 32)
+    held = get_string(code, "the account's code hash", 32)
+    if code_hash is None:
+        text = "no code hash is listed in this file for the chain: name it with --code-hash"
+        raise Refusal(NOT_TRUSTED, f"{text}; the account's is 0x{held.hex()}")
+    if held != code_hash:
+        raise Refusal(NOT_TRUSTED, f"the code at 0x{registry.hex()} is not the pinned code")
+    return storage
+
+
+def find_slot(key: bytes, log: bytes, mapping: int) -> bytes:
+    """Return the slot of ``mapping[log][key]``, a mapping of mappings in Solidity's layout."""
+    return keccak256(key + keccak256(log + mapping.to_bytes(32, "big")))
+
+
+def prove_slot(storage_root: bytes, slot: bytes, proof: list[bytes], what: str) -> int:
+    """Return the integer that a slot holds: 0 if the storage provably has nothing there."""
+    encoded = prove(storage_root, keccak256(slot), proof, what)
+    if encoded is None:
+        return 0
+    value = get_number(read_rlp(encoded, "the slot's value"), "the slot's value", 32)
+    if value == 0:
+        raise malformed("the slot's value is zero, which no storage holds")
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An anchor as the registry holds it."""
+
+    size: int
+    sequence: int
+    block_number: int
+    timestamp: int
+    operator_id: int
+
+
+def prove_entry(
+    header: Header, storage_root: bytes, log: bytes, root: bytes, proof: list[bytes]
+) -> Entry:
+    """Step 7: the registry holds the root for this log."""
+    word = prove_slot(storage_root, find_slot(root, log, 0), proof, "the storage proof")
+    if word == 0:
+        raise Refusal(NOT_ANCHORED, f"the registry does not hold root {root.hex()}")
+    entry = Entry(
+        size=word & (1 << 48) - 1,
+        sequence=word >> 48 & (1 << 40) - 1,
+        block_number=word >> 88 & (1 << 48) - 1,
+        timestamp=word >> 136 & (1 << 48) - 1,
+        operator_id=word >> 184,
+    )
+    if entry.size == 0 or entry.sequence == 0:
+        raise Refusal(NOT_TRUSTED, "the registry holds a word that it never writes")
+    if entry.block_number > header.number or entry.timestamp > header.timestamp:
+        raise Refusal(NOT_TRUSTED, "the registry holds an anchor of a later block than this one")
+    return entry
+
+
+def check_entry(anchor: Anchor, entry: Entry) -> str:
+    """Step 8: the receipt states what the registry holds."""
+    for name, stated, held in (
+        ("size", anchor.head.size, entry.size),
+        ("sequence", anchor.sequence, entry.sequence),
+        ("block_number", anchor.block_number, entry.block_number),
+        ("timestamp", anchor.timestamp, entry.timestamp),
+    ):
+        if stated != held:
+            raise mismatch(f"the receipt states {name} {stated}, the registry holds {held}")
+    return (
+        f"size {entry.size}, sequence {entry.sequence}, block {entry.block_number}, "
+        f"time {entry.timestamp}"
+    )
+
+
+def check_operator(storage_root: bytes, log: bytes, entry: Entry, state: State) -> str:
+    """Step 9: who sent the anchor; whom the registry let anchor is accepted here."""
+    proof = state.operator_proof
+    if entry.operator_id == 0:
+        if proof is not None:
+            raise malformed("there is an operator proof, though the log's owner sent the anchor")
+        return f"the log's owner 0x{log[12:].hex()}"
+    if proof is None:
+        text = f"the receipt does not prove the key of operator {entry.operator_id}"
+        raise Refusal(CANNOT_CHECK, text)
+    slot = find_slot(entry.operator_id.to_bytes(32, "big"), log, 2)
+    key = prove_slot(storage_root, slot, proof, "the operator proof")
+    if key == 0 or key >> 160:
+        raise mismatch(f"the registry has no key of operator {entry.operator_id}")
+    return f"operator {entry.operator_id}, key 0x{key:040x}"
+
+
+# ------------------------------------------------------------------------------------------------
+# All ten steps.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """What the verifier knows from elsewhere; None is what was not said."""
+
+    block_hashes: Sequence[bytes] = ()
+    chain_ids: Sequence[int] = ()
+    registry: bytes | None = None
+    code_hash: bytes | None = None
+    log: bytes | None = None
+    time_slack: int = TIME_SLACK
+
+    def is_policy(self) -> bool:
+        """Tell whether a chain, registry, code or log was pinned by the verifier."""
+        return bool(self.chain_ids or self.registry or self.code_hash or self.log)
+
+    def names(self, anchor: Anchor) -> bool:
+        """Step 4: tell whether an anchor counts; those in registries that are not named do not."""
+        if not self.chain_ids and self.registry is None:
+            return True
+        return (not self.chain_ids or anchor.chain_id in self.chain_ids) and (
+            anchor.registry == (self.registry or REGISTRY)
+        )
+
+
+@dataclass(slots=True)
+class Report:
+    """Every step that was made, and what came of it."""
+
+    lines: list[tuple[int, int, str]] = field(default_factory=list)
+    about: str = ""  # which anchor the steps are about, where there are several
+
+    def add(self, step: int, text: str, code: int = VERIFIED) -> None:
+        """Note what came of a step."""
+        self.lines.append((step, code, self.about + text))
+
+    def make(self, step: int, check: Callable[[], Any]) -> Any:
+        """Make a step; return what it found, or None if it did not pass."""
+        try:
+            found = check()
+        except Refusal as refusal:
+            self.add(step, str(refusal), refusal.code)
+            return None
+        if isinstance(found, str):
+            self.add(step, found)
+        return found
+
+    def exit_code(self) -> int:
+        """Return the gravest of all codes."""
+        codes = {code for _, code, _ in self.lines}
+        return next((code for code in GRAVEST_FIRST if code in codes), VERIFIED)
+
+
+def verify(data: bytes, evidence: Mapping[str, str], size: int, pins: Pins) -> Report:
+    """Make steps 1 to 10 for the bytes of a receipt and the digests and size of a file."""
+    report = Report()
+    receipt = report.make(1, lambda: read_receipt(data))
+    if receipt is None:
+        return report
+    report.add(1, "receipt and record are well formed")
+    report.make(2, lambda: check_file(receipt, evidence, size))
+    promise = receipt.promise
+    if promise is not None:
+        report.make(3, lambda: check_path(receipt.record, receipt.index, promise))
+        report.make(4, lambda: check_log(receipt, pins))
+        # Where a registry is pinned it could be asked whether it holds the root by now.
+        code = CANNOT_CHECK if pins.is_policy() else NOT_FINAL
+        report.add(7, "the receipt is the promise of an anchor, and proves none", code)
+        return report
+    if not any(map(pins.names, receipt.anchors)):
+        report.add(4, "no anchor is on a pinned chain, in the pinned registry", NOT_TRUSTED)
+    times: list[int] = []
+    for number, anchor in enumerate(receipt.anchors, 1):
+        report.about = f"anchor {number}: " if len(receipt.anchors) > 1 else ""
+        report.make(3, partial(check_path, receipt.record, receipt.index, anchor.head))
+        if pins.names(anchor):
+            times += verify_anchor(report, receipt, anchor, pins)
+        else:
+            report.add(4, f"left aside: {describe_place(anchor)} is not pinned")
+    report.about = ""
+    if report.exit_code() == VERIFIED:
+        report.add(10, f"existed no later than {format_time(min(times) + pins.time_slack)}")
+    return report
+
+
+def describe_place(anchor: Anchor) -> str:
+    """Return where an anchor is, in words."""
+    return f"registry 0x{anchor.registry.hex()} on chain {anchor.chain_id}"
+
+
+def check_log(receipt: Receipt, pins: Pins) -> str:
+    """Step 4: the log is the pinned one."""
+    if pins.log not in (None, receipt.log):
+        raise Refusal(NOT_TRUSTED, f"log 0x{receipt.log.hex()} is not the pinned one")
+    return f"log 0x{receipt.log.hex()}" + ("" if pins.log else " (taken from the receipt)")
+
+
+def check_place(receipt: Receipt, anchor: Anchor, pins: Pins) -> str:
+    """Step 4: the log is the pinned one, and so is the registry: by default this release's."""
+    if anchor.registry != (pins.registry or REGISTRY):
+        raise Refusal(NOT_TRUSTED, f"{describe_place(anchor)} is not this release's registry")
+    chain = "" if pins.chain_ids else " (taken from the receipt)"
+    return f"{describe_place(anchor)}{chain}, {check_log(receipt, pins)}"
+
+
+def verify_anchor(report: Report, receipt: Receipt, anchor: Anchor, pins: Pins) -> list[int]:
+    """Make steps 4 to 9 for one anchor, and return its time; one that fails ends them."""
+    if report.make(4, lambda: check_place(receipt, anchor, pins)) is None:
+        return []
+    state = anchor.state
+    if state is None:
+        report.add(5, "the receipt holds no state proof, and no node is asked", CANNOT_CHECK)
+        return []
+    header = report.make(5, lambda: check_block(state.header, pins.block_hashes))
+    if header is None:
+        return []
+    report.add(5, f"block {header.number} of chain {anchor.chain_id}: final by your word")
+    # The pinned code hash, or this release's own on that chain where it is listed above.
+    code_hash = pins.code_hash or CODE_HASHES.get(anchor.chain_id)
+    storage_root = report.make(
+        6, lambda: prove_account(header, anchor.registry, code_hash, state.account_proof)
+    )
+    if storage_root is None:
+        return []
+    report.add(6, f"the registry has the pinned code, of hash 0x{(code_hash or b'').hex()}")
+    entry = report.make(
+        7,
+        lambda: prove_entry(
+            header, storage_root, receipt.log, anchor.head.root, state.storage_proof
+        ),
+    )
+    if entry is None:
+        return []
+    report.add(7, f"the registry holds root {anchor.head.root.hex()} for the log")
+    report.make(8, lambda: check_entry(anchor, entry))
+    report.make(9, lambda: check_operator(storage_root, receipt.log, entry, state))
+    return [entry.timestamp]
+
+
+def format_time(seconds: int) -> str:
+    """Step 10: return a time in UTC, as far as calendars go."""
+    try:
+        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+    except OverflowError:
+        return f"{seconds} seconds after 1970"
+
+
+# ------------------------------------------------------------------------------------------------
+# The command line.
+
+
+def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Pins]:
+    """Read the command line; bad usage ends with 2."""
+
+    def value(length: int) -> Callable[[str], bytes]:
+        def read(text: str) -> bytes:
+            if not re.fullmatch(f"0x[0-9a-fA-F]{{{2 * length}}}", text):
+                raise argparse.ArgumentTypeError(f"not 0x and {2 * length} hex digits: {text!a}")
+            return bytes.fromhex(text[2:])
+
+        return read
+
+    def number(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,16}", text):
+            raise argparse.ArgumentTypeError(f"not a number: {text!a}")
+        return int(text)
+
+    parser = argparse.ArgumentParser(
+        description="Verify a receipt offline, by a block's hash that you found out.",
+        epilog="Exit codes: 0 verified, 2 malformed, 10 mismatch, 11 not anchored, 12 not trusted, "
+        "20 cannot check, 21 not final yet, 22 unknown version.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("receipt", metavar="RECEIPT")
+    add("file", metavar="FILE")
+    add("--block-hash", type=value(32), action="append", default=[], metavar="0xHASH",
+        help="a final block's hash; repeat it for several")  # fmt: skip
+    add("--chain-id", type=number, action="append", default=[], metavar="N",
+        help="the chain whose anchors count; repeat it for several")  # fmt: skip
+    add(
+        "--registry", type=value(20), metavar="0xADDRESS", help="instead of this release's registry"
+    )
+    add("--code-hash", type=value(32), metavar="0xHASH", help="Keccak-256 of the registry's code")
+    add("--log", type=value(32), metavar="0xLOG", help="the log whose anchors count")
+    add("--time-slack", type=number, default=TIME_SLACK, metavar="SECONDS",
+        help=f"how far a block's time may be off ({TIME_SLACK})")  # fmt: skip
+    options = parser.parse_args(arguments)
+    if options.code_hash and len(options.chain_id) > 1:
+        parser.error("the code hash differs from chain to chain: name one chain with --code-hash")
+    pins = Pins(
+        block_hashes=options.block_hash,
+        chain_ids=options.chain_id,
+        registry=options.registry,
+        code_hash=options.code_hash,
+        log=options.log,
+        time_slack=options.time_slack,
+    )
+    return options, pins
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Verify one file by its receipt, print every step, and return the exit code."""
+    options, pins = parse_options(arguments)
+    try:
+        with open(options.receipt, "rb") as file:
+            data = file.read(MAX_RECEIPT + 1)
+        evidence, size = hash_file(options.file)
+    except OSError as error:
+        report = Report()
+        report.add(1, f"cannot read: {error!a}", MALFORMED)
+    else:
+        report = verify(data, evidence, size, pins)
+    for step, code, text in report.lines:
+        print(f"step {step:2}  {MEANINGS[code]}: {text}")
+    code = report.exit_code()
+    print(f"{'NOT VERIFIED' if code else 'VERIFIED'} (exit code {code})")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
