@@ -414,8 +414,8 @@ def some(first):
 with site.open() as project, open_executor(1) as executor:
     found = find_sources([site.folder], follow_symlinks=True)
     gathered = gather(project, found, executor=executor)
-    print(sorted(skipped.path.name for skipped in gathered.skipped), flush=True)
     accept(project, some(1))
+    print(sorted(skipped.path.name for skipped in gathered.skipped), flush=True)
     sys.stdin.readline()
     accept(project, some(1000))
     print("accepted", flush=True)
