@@ -320,22 +320,25 @@ def test_an_extension_of_no_digits_is_refused() -> None:
         standalone.prove(keccak256(extension), key, [extension, *nodes], "the proof")
 
 
-def test_a_short_node_is_refused_outside_its_parent() -> None:
-    # The vectors have such a node, but its leaf is wrong in itself, too.
+def test_a_short_node_outside_its_parent_and_an_unknown_flag_are_refused() -> None:
+    # The vectors have both, but what is below is wrong in itself, too.
     key = bytes.fromhex("55" * 32)
     leaf = [b"\x35", b"value"]
     beside = rlp.encode([b"\x35", b"other"])
 
-    def prove(child: object, *below: bytes) -> bytes | None:
+    def prove(child: object, *below: bytes, flag: bytes = b"\x00") -> bytes | None:
         branch = [b""] * 17
         branch[4:6] = [rlp.decode(beside), child]
         nodes = [rlp.encode(branch), *below]
-        extension = rlp.encode([b"\x00" + key[:31], keccak256(nodes[0])])
+        extension = rlp.encode([flag + key[:31], keccak256(nodes[0])])
         return standalone.prove(keccak256(extension), key, [extension, *nodes], "the proof")
 
     assert prove(leaf) == b"value"
     with pytest.raises(standalone.Refusal, match="belongs into its parent"):
         prove(keccak256(rlp.encode(leaf)), rlp.encode(leaf))
+    for flag in (b"\x40", b"\x01", b"\x60"):
+        with pytest.raises(standalone.Refusal, match="not in hex-prefix encoding"):
+            prove(leaf, flag=flag)
 
 
 @pytest.mark.parametrize(
