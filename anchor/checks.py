@@ -136,10 +136,11 @@ def check_file(evidence: Digests, record: Record) -> tuple[bool, str]:
 
 
 def check_paths(receipt: Receipt) -> tuple[bool, str]:
-    """Step 3: fold the record's leaf up to the root of the head and of every anchor."""
+    """Step 3: fold the record's leaf up to the root of every anchor, or of the promise."""
     leaf = merkle.hash_leaf(receipt.record)
-    places = [("head", receipt.head, receipt.path)]
-    places += [("anchor", anchor.head, anchor.path) for anchor in receipt.anchors]
+    places = [("anchor", anchor.head, anchor.path) for anchor in receipt.anchors]
+    if receipt.promise is not None:
+        places = [("promise", receipt.promise.head, receipt.promise.path)]
     for place, head, path in places:
         try:
             merkle.verify_inclusion(
@@ -155,12 +156,12 @@ def check_paths(receipt: Receipt) -> tuple[bool, str]:
 
 
 def choose_targets(receipt: Receipt, policy: TrustPolicy | None) -> tuple[tuple[Target, ...], str]:
-    """Step 4: return what to look up: the anchors the policy pins, or the head of a promise.
+    """Step 4: return what to look up: the anchors the policy pins, or the promised head.
 
     Without a policy every anchor is taken as the receipt names it.
     """
     if policy is None:
-        if not receipt.anchors:
+        if receipt.promise is not None:
             raise NotFinalError(
                 "the receipt is the operator's promise: it names no anchor yet",
                 hint="ask the operator for an upgraded receipt, or give a trust policy",
@@ -171,9 +172,11 @@ def choose_targets(receipt: Receipt, policy: TrustPolicy | None) -> tuple[tuple[
         )
         return targets, "not pinned, taken from the receipt; the registry is this release's own"
     entries = pinned_entries(policy, receipt.log)
-    if not receipt.anchors:
-        promised = (pinned_target(entry, receipt.log, receipt.head, None) for entry in entries)
-        return tuple(promised), "as pinned"
+    if receipt.promise is not None:
+        head = receipt.promise.head
+        return tuple(
+            pinned_target(entry, receipt.log, head, None) for entry in entries
+        ), "as pinned"
     matches = [
         pinned_target(entry, receipt.log, anchor.head, anchor)
         for anchor in receipt.anchors

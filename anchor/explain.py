@@ -56,8 +56,8 @@ def explain_receipt(receipt: Receipt) -> Explanation:
         f"  (printf '\\001'; python3 -c '{_PRINT_HEX}' LEFT RIGHT) | sha256sum",
     ]
     explanation.steps.append({"what": "leaf", "hash": leaf.hex()})
-    if not receipt.anchors:
-        _explain_path(explanation, receipt, leaf, receipt.head, receipt.path)
+    if receipt.promise is not None:
+        _explain_path(explanation, receipt, leaf, receipt.promise.head, receipt.promise.path)
         lines += ["", "The receipt names no anchor yet: its head is the operator's promise."]
     for anchor in receipt.anchors:
         _explain_path(explanation, receipt, leaf, anchor.head, anchor.path)

@@ -14,6 +14,10 @@ No operator data but what is published is needed.  Nothing here does I/O: tiles 
    follows from the leaf hashes.
 9. Every anchored head that is published must be the log's at that size, and the registry must hold
    them as its anchors 1 … N, without a gap.
+10. The registry must hold no newer head than the checkpoint's.  Who anchored, which log it goes on
+    from, and which goes on from it, is told.
+11. Every other registry that the policy pins for the same log must hold, as its newest head, one of
+    this very log: else it was forked.
 """
 
 from __future__ import annotations
@@ -35,13 +39,20 @@ from anchor.checks import (
     read_anchor,
     unpinned_target,
 )
-from anchor.errors import AnchorError, MismatchError, NotAnchoredError, NotTrustedError
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    MismatchError,
+    NotAnchoredError,
+    NotTrustedError,
+)
+from anchor.loglinks import describe_links, describe_operators, read_links, read_stored
 from anchor.notes import NoteVerifier
 from anchor.registry.keccak import format_address
 from anchor.tiles import Tile, TileBuilder, TileReader, read_leaves
 from anchor.tree import BLOCK, HASH
 from anchor.trust import TrustPolicy
-from anchor.types import Anchor, Hash32, Head, log_number, log_owner
+from anchor.types import Anchor, Hash32, Head, LogId, log_number, log_owner
 from anchor.verdict import Verdict
 from anchor.verify import Connect
 
@@ -55,6 +66,8 @@ TITLES = {
     7: "submitter is accepted",
     8: "tiles lead to the root",
     9: "anchors are complete",
+    10: "nothing newer is anchored",
+    11: "no fork in another registry",
 }
 
 
@@ -83,11 +96,12 @@ def check_log(
     connect: Connect,
     tell: Tell,
     anchored: Callable[[Head], Iterable[Head]] = lambda _: (),
+    expected: LogId | None = None,
 ) -> CheckedLog:
     """Check the log that ``note``, its checkpoint, speaks of.
 
     ``anchored`` returns the heads up to a head that are published as anchored; none: it is not
-    published which they are.
+    published which they are.  ``expected`` is the log that it has to be.
 
     Raises:
         AnchorError: the first step that failed, or could not be made.
@@ -108,6 +122,11 @@ def check_log(
         if verifier.name != checkpoint.origin:
             raise NotTrustedError(f"the key is {verifier.name}'s, not {checkpoint.origin}'s")
         tell(2, f"by {verifier.encode()}")
+    if expected is not None and log != expected:
+        raise NotTrustedError(
+            f"this is log {log_number(log)} of {format_address(log_owner(log))}, not log "
+            f"{log_number(expected)} of {format_address(log_owner(expected))}"
+        )
     if policy is None:
         targets = [unpinned_target(chain_id, registry, log, head, None)]
         tell(3, "not pinned, taken from the checkpoint; the registry is this release's own")
@@ -140,7 +159,10 @@ def check_log(
     ]
     tell(7, submitters[0][1])
     heads, unread = _read_list(anchored, head)
-    roots = dict.fromkeys((item.size for item in heads), head.root)
+    others, unasked = _read_others(policy, targets[0], connect)
+    sizes = {item.size for item in heads}
+    sizes.update(found.size for _, found in others if found.size <= head.size)
+    roots = dict.fromkeys(sizes, head.root)
     tiles = check_tiles(head, read, roots)
     tell(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
     if unread is not None:
@@ -153,6 +175,10 @@ def check_log(
     else:
         # Not a failure: that the log only grew, the registry has seen to.
         tell(9, "no list of anchors is published", Verdict.CANNOT_TELL)
+    tell(10, *_check_whole(*places[0], head, heads))
+    if unasked is not None:
+        raise unasked
+    tell(11, *_compare_others(others, head, roots))
     return CheckedLog(checkpoint=checkpoint, target=targets[0], anchor=anchor, final=final)
 
 
@@ -178,6 +204,86 @@ def _read_list(
         return list(anchored(head)), None
     except AnchorError as error:
         return [], error
+
+
+def _read_others(
+    policy: TrustPolicy | None, target: Target, connect: Connect
+) -> tuple[list[tuple[Target, Anchor]], AnchorError | None]:
+    """Return the newest anchor of the same log in each other registry that the policy pins.
+
+    Its root is the target's head.  An error is returned, to be raised at its own step.
+    """
+    found: list[tuple[Target, Anchor]] = []
+    entries = [] if policy is None else pinned_entries(policy, target.log)
+    for entry in entries:
+        if (entry.chain_id, entry.registry) == (target.chain_id, target.registry):
+            continue
+        other = pinned_target(entry, target.log, target.head, None)
+        try:
+            view, _ = check_chain(connect(other), other)
+            final, _ = check_code(view, other)
+            root = read_links(view, other, final).root
+            stored = None if root is None else read_stored(view, other, final, root)
+        except AnchorError as error:
+            # Nothing is wrong with this log: of the other place nothing is known.
+            return found, CannotCheckError(
+                f"{_place(other)} could not be looked at: {error.message}",
+                hint=error.hint or "name nodes of its chain in the policy",
+            )
+        if root is not None and stored is not None:
+            head = Head(root=root, size=stored.size)
+            found.append((replace(other, head=head), stored))
+    return found, None
+
+
+def _place(target: Target) -> str:
+    return f"the registry {format_address(target.registry)} on chain {target.chain_id}"
+
+
+def _compare_others(
+    others: Sequence[tuple[Target, Anchor]], head: Head, roots: Mapping[int, Hash32]
+) -> tuple[str, Verdict]:
+    """Compare other registries' newest heads with the log's own roots at those sizes.
+
+    Raises:
+        MismatchError: one of them holds another log under the same name.
+    """
+    newer = []
+    for other, stored in others:
+        where = _place(other)
+        if stored.size > head.size:
+            newer.append(f"{where} holds {stored.size:,} leaves, more than are published")
+        elif roots[stored.size] != other.head.root:
+            raise MismatchError(
+                f"{where} holds another root for this log's first {stored.size:,} leaves: the log "
+                "was forked"
+            )
+    if newer:
+        return "; ".join(newer), Verdict.CANNOT_TELL
+    if not others:
+        return "the log is looked for in one registry only", Verdict.NOT_PRESENT
+    return f"{len(others)} more hold heads of this very log", Verdict.PASS
+
+
+def _check_whole(
+    view: ChainView, target: Target, final: Block, head: Head, heads: Sequence[Head]
+) -> tuple[str, Verdict]:
+    """Compare the checkpoint with the newest head; tell who anchored, and what goes on from it."""
+    links = read_links(view, target, final)
+    stored = [read_stored(view, target, final, item.root) for item in heads or [head]]
+    detail = "; ".join(
+        [
+            describe_operators(view, target, final, [item for item in stored if item is not None]),
+            describe_links(view, target, final, links, heads),
+        ]
+    )
+    if links.root is None or links.root == head.root:
+        return detail, Verdict.PASS
+    newest = read_stored(view, target, final, links.root)
+    size = "more" if newest is None else f"{newest.size:,}"
+    return f"the registry holds {size} leaves, newer than what is published; {detail}", (
+        Verdict.CANNOT_TELL
+    )
 
 
 def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> None:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -71,15 +72,25 @@ class ReceiptAnchor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """A head that covers the record and is still to be anchored, and the record's path to it."""
+
+    head: Head
+    path: tuple[Hash32, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One parsed receipt.  ``head`` is the operator's promise while ``anchors`` is empty."""
+    """One parsed receipt: with anchors or, while there is none, with the operator's promise."""
 
     record: bytes
     log: LogId
     index: int
-    head: Head
-    path: tuple[Hash32, ...]
+    promise: Promise | None
     anchors: tuple[ReceiptAnchor, ...]
+
+    def __post_init__(self) -> None:
+        assert (self.promise is None) == bool(self.anchors), "an anchor takes the promise's place"
 
 
 def parse_receipt(data: bytes) -> Receipt:
@@ -114,10 +125,26 @@ def encode_receipt(receipt: Receipt) -> bytes:
         "record": receipt.record.decode("utf-8"),
         "log": "0x" + receipt.log.hex(),
         "index": receipt.index,
-        "head": _head_members(receipt.head, receipt.path),
-        "anchors": [_anchor_members(anchor) for anchor in receipt.anchors],
     }
-    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+    if receipt.promise is not None:
+        document["head"] = _head_members(receipt.promise.head, receipt.promise.path)
+    document["anchors"] = [_anchor_members(anchor) for anchor in receipt.anchors]
+    return (_write(document) + "\n").encode("utf-8")
+
+
+def _write(value: Any) -> str:
+    """Return JSON with a line for each member, but flat objects and lists on one.
+
+    No blanks: a state proof is long enough.
+    """
+    parts = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(parts, list) or not any(isinstance(part, (dict, list)) for part in parts):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    written = [_write(part) for part in parts]
+    if isinstance(value, dict):
+        members = (f"{json.dumps(name)}:{text}" for name, text in zip(value, written, strict=True))
+        return "{\n" + ",\n".join(members) + "\n}"
+    return "[\n" + ",\n".join(written) + "\n]"
 
 
 def _head_members(head: Head, path: tuple[Hash32, ...]) -> dict[str, Any]:
@@ -173,8 +200,14 @@ class _Document(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
+def _refuse_null(value: object) -> object:
+    if value is None:
+        raise ValueError("must be an object; where there is none, the member is left out")
+    return value
+
+
 class HeadDocument(_Document):
-    """``head``: a root, its size, and the record's path to it."""
+    """``head``, the promise: a root, its size, and the record's path to it."""
 
     size: Size
     root: Sha256Hex
@@ -212,15 +245,8 @@ class AnchorDocument(HeadDocument):
     sequence: Annotated[int, Field(ge=1, lt=2**40)]
     block_number: Annotated[int, Field(ge=0, lt=2**48)]
     timestamp: Annotated[int, Field(ge=0, lt=2**48)]
-    hints: HintsDocument | None = None
-    state: StateDocument | None = None
-
-    @field_validator("hints", "state", mode="before")
-    @classmethod
-    def _refuse_null(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("must be an object; where there is none, the member is left out")
-        return value
+    hints: Annotated[HintsDocument | None, BeforeValidator(_refuse_null)] = None
+    state: Annotated[StateDocument | None, BeforeValidator(_refuse_null)] = None
 
 
 class ReceiptDocument(_Document):
@@ -230,17 +256,21 @@ class ReceiptDocument(_Document):
     record: str
     log: Bytes32Hex
     index: Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
-    head: HeadDocument
+    head: Annotated[HeadDocument | None, BeforeValidator(_refuse_null)] = None
     anchors: Annotated[list[AnchorDocument], Field(max_length=MAX_ANCHORS)]
 
 
 def _from_document(document: ReceiptDocument) -> Receipt:
+    head = document.head
+    if head is None and not document.anchors:
+        raise MalformedError("the receipt's member 'head': it is required where there is no anchor")
+    if head is not None and document.anchors:
+        raise MalformedError("the receipt's member 'head': an anchor takes its place")
     return Receipt(
         record=document.record.encode("utf-8"),
         log=LogId(bytes.fromhex(document.log[2:])),
         index=document.index,
-        head=_head(document.head),
-        path=_path(document.head),
+        promise=None if head is None else Promise(head=_head(head), path=_path(head)),
         anchors=tuple(_anchor(anchor) for anchor in document.anchors),
     )
 

@@ -2,8 +2,8 @@
 
 1.  Parse the receipt and its record strictly.
 2.  Recompute the file's digests; they must equal the record's.
-3.  Hash the record into its leaf and fold the path; it must lead to the head's root, and to the
-    root of every anchor.
+3.  Hash the record into its leaf and fold the paths; each must lead to its anchor's root, or while
+    there is no anchor to the root that is promised.
 4.  Chain, registry and log must be the ones the trust policy pins.
 5.  The node must be on that chain: chain id and genesis block.  Where the receipt proves the
     chain's state, the proof's block must be final: to nodes, or because the verifier names it.

@@ -1,13 +1,18 @@
-"""Write docs/command-line.md from the program itself; with --check, compare instead."""
+"""Write docs/command-line.md and docs/schemas from the program itself; --check only compares."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from anchor.cli.documents import VerificationDocument
 from anchor.errors import ExitCode
+from anchor.receipt import ReceiptDocument
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
@@ -16,6 +21,11 @@ COMMANDS = (
     "prove", "upgrade", "verify", "trust pin", "explain", "export-log", "audit", "restore",
     "succeed", "demo",
 )  # fmt: skip
+
+SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {
+    "receipt.json": ("anchor-receipt/1", ReceiptDocument),
+    "verification.json": ("what `anchor verify --json` prints", VerificationDocument),
+}
 
 
 def render() -> str:
@@ -52,13 +62,28 @@ def help_text(command: str) -> str:
     )
 
 
+def pages() -> dict[Path, str]:
+    """Return what each generated file holds."""
+    found = {PAGE: render()}
+    for name, (title, model) in SCHEMAS.items():
+        schema = model.model_json_schema() | {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": title,
+        }
+        text = json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        found[ROOT / "docs" / "schemas" / name] = text
+    return found
+
+
 def main() -> None:
-    """Write the page, or say that it is out of date."""
-    page = render()
-    if "--check" not in sys.argv:
-        PAGE.write_text(page, encoding="utf-8")
-    elif PAGE.read_text("utf-8") != page:
-        sys.exit("docs/command-line.md is out of date: run `python scripts/build_docs.py`")
+    """Write the files, or say which is out of date."""
+    for path, text in pages().items():
+        if "--check" not in sys.argv:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        elif not path.is_file() or path.read_text("utf-8") != text:
+            shown = path.relative_to(ROOT)
+            sys.exit(f"{shown} is out of date: run `python scripts/build_docs.py`")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ LAYERS = (
     ("anchor.chain.attempts", 1),
     ("anchor.chain.refusals", 1),
     ("anchor.trust", 2),
+    ("anchor.loglinks", 2),
     ("anchor.pins", 2),
     ("anchor.proofchecks", 2),
     ("anchor.verdict", 2),
@@ -64,7 +65,7 @@ LAYERS = (
 
 # Which module (or package) may import which third party; nobody else may.
 THIRD_PARTIES = {
-    "pydantic": ("anchor.receipt", "anchor.trust", "anchor.config"),
+    "pydantic": ("anchor.receipt", "anchor.trust", "anchor.config", "anchor.cli.documents"),
     "pydantic_settings": ("anchor.config",),
     "Crypto": ("anchor.registry.keccak", "anchor.notes"),
     "eth_abi": ("anchor.registry.codec",),

@@ -93,7 +93,8 @@ def test_the_root_can_be_recomputed_from_the_receipt_with_hashlib_alone(index: i
     world = World()
     receipt = world.receipt(index, world.anchor(index, 9), world.anchor(index, 13, SIDE))
     document = json.loads(encode_receipt(receipt))
-    for place in [document["head"], *document["anchors"]]:
+    promised = json.loads(encode_receipt(world.receipt(index)))
+    for place in [promised["head"], *document["anchors"]]:
         node = hashlib.sha256(b"\x00" + document["record"].encode()).digest()
         position, last = document["index"], place["size"] - 1
         for sibling in map(bytes.fromhex, place["path"]):
@@ -133,13 +134,17 @@ def test_the_printed_slot_and_low_bytes_are_what_the_registry_holds() -> None:
 def test_a_receipt_that_leads_elsewhere_is_said_to() -> None:
     world = World()
     receipt = world.receipt(INDEX)
-    bent = dataclasses.replace(receipt, head=Head(root=Hash32(bytes(32)), size=SIZE))
+    assert receipt.promise is not None
+    elsewhere = dataclasses.replace(receipt.promise, head=Head(root=Hash32(bytes(32)), size=SIZE))
+    bent = dataclasses.replace(receipt, promise=elsewhere)
     lines = explain_receipt(bent).lines
     assert any("is NOT the receipt's root" in line for line in lines)
     assert lines[-1].startswith("The receipt names no anchor yet")
 
 
 def test_a_path_of_the_wrong_length_cannot_be_explained() -> None:
-    receipt = dataclasses.replace(World().receipt(INDEX), path=())
+    receipt = World().receipt(INDEX)
+    assert receipt.promise is not None
+    receipt = dataclasses.replace(receipt, promise=dataclasses.replace(receipt.promise, path=()))
     with pytest.raises(MismatchError):
         explain_receipt(receipt)

@@ -37,11 +37,12 @@ from anchor.errors import (
     NodeUnreachableError,
     UsageError,
 )
-from anchor.filenames import sidecar_path
+from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
 from anchor.log import seal
 from anchor.pipeline import anchoring
 from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.anchoring import make_manager
+from anchor.pipeline.leafsources import find_receipts
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.receipts import ReceiptFolder, save_receipt
@@ -100,6 +101,26 @@ def test_a_receipt_with_an_anchor_is_never_replaced_by_a_promise(site: Site) -> 
     assert path.read_bytes() == encode_receipt(whole)
     assert save_receipt(path, promise) == whole
     assert path.read_bytes() == encode_receipt(whole)
+
+
+def test_receipts_tell_the_sizes_of_anchored_and_of_promised_heads(
+    site: Site, tmp_path: Path
+) -> None:
+    path = sidecar_path(site.add("a.txt", b"a"))
+    with site.lead() as project:
+        seal(project.database, utc_now())
+        promise = prove_first(project)
+        log = project.config.log
+    anchored(site)
+    site.add("b.txt", b"b")
+    anchored(site)
+    with site.open() as project, project.database.read() as connection:
+        last = Prover(project).prove(list(load_all(connection))[-1])
+    assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == set()
+    save_receipt(path, promise)
+    assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == {1}
+    save_receipt(path.with_name("b.txt.anchor.json"), last)
+    assert find_receipts([tmp_path], log, RECEIPT_SUFFIX).sizes == {1, 2}
 
 
 @pytest.mark.fault(

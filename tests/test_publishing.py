@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
@@ -21,24 +20,32 @@ from support import fixtures
 from support.command import Ran
 from support.disasters import sql
 from support.projects import Site, make_site, reading
+from support.publications import (
+    NUMBERS,
+    check_with,
+    entry_of,
+    grow,
+    policy,
+    publish,
+    refusal,
+    submissions,
+)
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.views import ChainReader
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.checks import Target
 from anchor.cli import audit, export_log
-from anchor.digest import digest_bytes
-from anchor.errors import AnchorError, ExitCode
+from anchor.errors import ExitCode
 from anchor.log import read_leaves, seal, write_tiles
 from anchor.logcheck import TITLES, CheckedLog, check_log, check_tiles
 from anchor.merkle import hash_leaf
 from anchor.notes import generate_key, parse_verifier
-from anchor.pipeline.acceptance import Submission, accept
-from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.acceptance import accept
 from anchor.pipeline.auditing import audit_project, rebuild_tiles
 from anchor.pipeline.logkey import load_log_key, origin_of
 from anchor.pipeline.project import trust_entry, utc_now
-from anchor.pipeline.publishing import Publication, publish_log
+from anchor.pipeline.publishing import publish_log
 from anchor.published import (
     CHECKPOINT,
     MAX_FILE_BYTES,
@@ -55,46 +62,20 @@ from anchor.published import (
 from anchor.store.heads import load_heads
 from anchor.tiles import Tile, TileBuilder, tiles_of
 from anchor.tree import Tree
-from anchor.trust import TrustEntry, TrustPolicy
+from anchor.trust import TrustPolicy
 from anchor.types import Address, ChainId, Hash32, Head, make_log_id
-
-_numbers = itertools.count(500)
-
 
 devnet = fixtures.devnet
 
 
 @pytest.fixture
 def site(tmp_path: Path, devnet: Devnet) -> Site:
-    return make_site(tmp_path / "project", devnet, number=next(_numbers))
+    return make_site(tmp_path / "project", devnet, number=next(NUMBERS))
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     return tmp_path / "published"
-
-
-def grow(site: Site, count: int) -> None:
-    """Add ``count`` pieces of evidence and anchor them."""
-    with site.open() as project:
-        accept(project, submissions(count))
-    site.anchor()
-
-
-def submissions(count: int) -> list[Submission]:
-    """Make up some evidence."""
-    names = [f"{next(_numbers)}.txt" for _ in range(count)]
-    return [
-        Submission(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
-        for name in names
-    ]
-
-
-def publish(site: Site, place: Path | str) -> Publication:
-    with site.open() as project:
-        with reading(site.url) as node:
-            refresh_anchors(project, node)
-        return publish_log(project, open_target(str(place)))
 
 
 @dataclass
@@ -122,12 +103,6 @@ class Reader:
                 tell=lambda number, *_: self.told.append(number),
                 anchored=partial(read_anchors, source),
             )
-
-
-def refusal(action: object, *arguments: object, **options: object) -> AnchorError:
-    with pytest.raises(AnchorError) as caught:
-        action(*arguments, **options)  # type: ignore[operator]
-    return caught.value
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -299,7 +274,7 @@ def test_a_store_older_than_what_is_published_publishes_nothing(
 def test_a_place_that_holds_something_else_is_never_written_to(
     site: Site, place: Path, tmp_path: Path, devnet: Devnet
 ) -> None:
-    other = make_site(tmp_path / "other", devnet, number=next(_numbers))
+    other = make_site(tmp_path / "other", devnet, number=next(NUMBERS))
     grow(other, 3)
     publish(other, place)
     grow(site, 3)
@@ -364,7 +339,7 @@ def test_without_its_key_a_log_is_not_published(site: Site, place: Path, spoil: 
 def test_an_object_store_holds_the_same_files_as_a_folder(
     site: Site, place: Path, tmp_path: Path, scheme: str
 ) -> None:
-    url = f"file://{tmp_path}/bucket/log" if scheme == "file" else f"memory://log{next(_numbers)}"
+    url = f"file://{tmp_path}/bucket/log" if scheme == "file" else f"memory://log{next(NUMBERS)}"
     grow(site, 3)
     publish(site, place)
     publish(site, url)
@@ -448,7 +423,7 @@ def server(place: Path) -> Iterator[str]:
 def test_every_source_reads_up_to_one_bound_and_says_what_is_not_there(
     place: Path, server: str, kind: str
 ) -> None:
-    store = f"memory://log{next(_numbers)}" if kind == "object store" else str(place)
+    store = f"memory://log{next(NUMBERS)}" if kind == "object store" else str(place)
     most, more = bytes(MAX_FILE_BYTES), bytes(MAX_FILE_BYTES + 1)
     open_target(store).write({"tile/most": most, "tile/more": more})
     source = open_source(server if kind == "web server" else store)
@@ -576,7 +551,7 @@ def test_each_step_of_a_reading_can_fail(
 
     head = published.head
     genuine = signed(head)
-    other = make_site(tmp_path / "other", devnet, number=next(_numbers))
+    other = make_site(tmp_path / "other", devnet, number=next(NUMBERS))
     foreign = make_log_id(entry.owner, 999_999)
     good = TrustPolicy(entries=(entry,))
     cases: list[tuple[int, ExitCode, bytes, TrustPolicy | None, str | None]] = [
@@ -616,17 +591,12 @@ def test_each_step_of_a_reading_can_fail(
         assert (error.exit_code, len(told) + 1) == (code, step), error.message
 
 
-def policy(*entries: TrustEntry) -> TrustPolicy:
-    return TrustPolicy(entries=entries)
-
-
-def test_of_several_places_that_a_policy_pins_the_checkpoints_own_is_asked(
+def test_of_several_places_that_a_policy_pins_the_checkpoints_own_is_asked_first(
     site: Site, place: Path
 ) -> None:
     grow(site, 1)
     publish(site, place)
-    with site.open() as project:
-        entry = trust_entry(project.config)
+    entry = entry_of(site)
     asked: list[tuple[int, tuple[str, ...]]] = []
     with reading(site.url) as node:
 
@@ -634,19 +604,17 @@ def test_of_several_places_that_a_policy_pins_the_checkpoints_own_is_asked(
             asked.append((target.chain_id, target.rpc))
             return ChainReader(node)
 
-        check_log(
-            (place / CHECKPOINT).read_bytes(),
-            partial(read_tile, Folder(place)),
-            policy=policy(
-                replace(entry, chain_id=ChainId(1)),
-                replace(entry, registry=Address(bytes(20))),
-                replace(entry, rpc=("https://node.example",)),
-            ),
-            verifier=None,
-            connect=connect,
-            tell=lambda *_: None,
-        )
-    assert asked == [(entry.chain_id, ("https://node.example",))]
+        ours = replace(entry, rpc=("https://node.example",))
+        for other in (
+            replace(entry, chain_id=ChainId(1)),
+            replace(entry, registry=Address(bytes(20))),
+        ):
+            asked.clear()
+            error = refusal(check_with, place, connect, other, ours)
+            # Where the log could be forked is not known, which is no verdict about it.
+            assert error.exit_code == ExitCode.CANNOT_CHECK
+            assert "could not be looked at" in error.message
+            assert asked == [(entry.chain_id, ours.rpc), (other.chain_id, other.rpc)]
 
 
 @pytest.mark.parametrize("contradicts", [0, 1])
@@ -812,7 +780,7 @@ def test_no_checkpoint_is_published_that_the_list_of_anchors_does_not_lead_to(
     shown.refused(20, "anchor 2 of this log is not known")
     site.run("export-log", place).expect(0)
     reader = Reader(site)
-    assert (reader.check(place).anchor.sequence, reader.told[-1]) == (3, 9)
+    assert (reader.check(place).anchor.sequence, reader.told[-1]) == (3, 11)
 
 
 def test_a_list_of_anchors_is_read_within_bounds() -> None:
@@ -1102,13 +1070,13 @@ def test_an_audit_takes_the_readers_own_policy_and_node(
     monkeypatch.chdir(tmp_path)  # outside the project
     trust = shutil.copy(site.folder / "trust.toml", tmp_path / "mine.toml")
     trust.write_text(trust.read_text().replace(site.url, "http://127.0.0.1:1"))
-    audit.command(str(place), trust=trust, rpc=site.url, as_json=True)
+    audit.command(str(place), trust=trust, rpc=[site.url], as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert (shown["policy"], shown["nodes"]) == (str(trust), [site.url])
     assert [step["number"] for step in shown["steps"]] == list(TITLES)
     trust.write_bytes(trust.read_bytes().replace(b"logs = [", b"logs = [1"))
     with pytest.raises(typer.Exit) as caught:
-        audit.command(str(place), trust=trust, rpc=site.url, as_json=True)
+        audit.command(str(place), trust=trust, rpc=[site.url], as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert caught.value.exit_code == shown["exit_code"] == ExitCode.NOT_TRUSTED
     assert [step["verdict"] for step in shown["steps"]] == ["pass", "cannot tell", "fail"]

@@ -1,11 +1,11 @@
-"""``anchor-receipt/1``: the format member by member, its bounds, and a file kept for ever."""
+"""``anchor-receipt/1``: the format member by member, its bounds, and two files kept for ever."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
-from copy import deepcopy
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from anchor.receipt import (
     MAX_ANCHORS,
     MAX_RECEIPT_BYTES,
     AnchorHints,
+    Promise,
     Receipt,
     ReceiptAnchor,
     encode_receipt,
@@ -35,12 +36,15 @@ from anchor.verify import judge
 from tests.support.world import SIDE, World, failing_steps, verdicts
 
 GOLDEN = Path(__file__).parent / "vectors" / "receipts" / "anchor-receipt-1.json"
+PROMISE = GOLDEN.with_name("anchor-receipt-1-promise.json")
 
 Place = tuple[str | int, ...]
 
 
-def golden() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(GOLDEN.read_bytes())
+def golden(place: Place = ()) -> dict[str, Any]:
+    """Return a golden receipt that has something at ``place``."""
+    path = PROMISE if place[:1] == ("head",) else GOLDEN
+    document: dict[str, Any] = json.loads(path.read_bytes())
     return document
 
 
@@ -50,7 +54,7 @@ def at(document: Any, place: Place) -> Any:
 
 def changed(place: Place, change: Callable[[Any], Any]) -> bytes:
     """Return the golden receipt with the value at ``place`` replaced."""
-    document = deepcopy(golden())
+    document = golden(place)
     at(document, place[:-1])[place[-1]] = change(at(document, place))
     return json.dumps(document).encode()
 
@@ -106,7 +110,7 @@ STRINGS: list[Place] = [("record",), *BARE_HASHES, *(place for place, _ in PREFI
 REQUIRED = [
     (place, name)
     for place in OBJECTS
-    for name in at(golden(), place)
+    for name in at(golden(place), place)
     if (place, name) not in {((), "format"), (ANCHOR, "hints"), (ANCHOR, "state")}
 ]
 
@@ -119,12 +123,35 @@ def test_the_golden_receipt_is_parsed_and_written_back_byte_for_byte() -> None:
     data = GOLDEN.read_bytes()
     receipt = parse_receipt(data)
     assert encode_receipt(receipt) == data
-    assert (receipt.index, receipt.head.size, len(receipt.path)) == (3, 9, 4)
+    assert (receipt.index, receipt.promise) == (3, None)
+    assert [(anchor.head.size, len(anchor.path)) for anchor in receipt.anchors] == [(4, 2), (9, 4)]
     assert [anchor.chain_id for anchor in receipt.anchors] == [31337, 10]
     assert receipt.anchors[0].hints is not None
     assert receipt.anchors[1].hints is None
     assert receipt.anchors[0].registry.hex() == "5e61" + "0" * 35 + "3"
     assert receipt.log.hex() == "0" * 24 + "a11ce" + "0" * 34 + "1"
+
+
+def test_the_golden_promise_is_parsed_and_written_back_byte_for_byte() -> None:
+    data = PROMISE.read_bytes()
+    receipt = parse_receipt(data)
+    assert encode_receipt(receipt) == data
+    assert (receipt.index, receipt.anchors) == (3, ())
+    assert receipt.promise is not None
+    assert (receipt.promise.head.size, len(receipt.promise.path)) == (9, 4)
+    report = judge(data, World().evidence(3), policy=World().policy(), connect=World().connect)
+    assert (failing_steps(report), verdicts(report)) == ([], "PPPPP")
+
+
+def test_a_line_of_a_receipt_is_a_member_or_an_objects_end() -> None:
+    lines = GOLDEN.read_text("utf-8").split("\n")
+    assert lines.pop() == ""
+    assert all(re.fullmatch(r'[{}\]],?|"[a-z_]+":([{\[]|\S+)', line) for line in lines)
+    document = golden()
+    assert len(lines) == 2 + len(document) + 1 + sum(
+        2 + len(anchor) + (1 + len(anchor["state"]) if "state" in anchor else 0)
+        for anchor in document["anchors"]
+    )
 
 
 def test_the_golden_receipts_state_proof_still_holds() -> None:
@@ -209,7 +236,7 @@ def test_a_missing_member_is_refused_by_name(place: Place, name: str) -> None:
 @pytest.mark.parametrize("place", OBJECTS, ids=name_of)
 @pytest.mark.parametrize("name", ["status", "url", "state", "Format", "", "__class__"])
 def test_an_unknown_member_is_refused_by_name(place: Place, name: str) -> None:
-    document = golden()
+    document = golden(place)
     at(document, place)[name] = "x"
     said = refusal(json.dumps(document).encode())
     assert f"the receipt's member {name_of((*place, name))!r}: " in said
@@ -355,7 +382,18 @@ def test_a_receipt_has_at_most_16_anchors() -> None:
     assert MAX_ANCHORS == 16
     assert len(accepts(changed(("anchors",), lambda anchors: anchors * 8)).anchors) == 16
     refusal(changed(("anchors",), lambda anchors: [*(anchors * 8), anchors[0]]))
-    assert accepts(changed(("anchors",), lambda _: [])).anchors == ()
+
+
+def test_a_head_is_there_while_no_anchor_is_and_only_then() -> None:
+    head = golden(("head",))["head"]
+    beside = refusal(json.dumps(golden() | {"head": head}).encode())
+    assert beside == "the receipt's member 'head': an anchor takes its place"
+    neither = refusal(json.dumps(golden() | {"anchors": []}).encode())
+    assert neither == "the receipt's member 'head': it is required where there is no anchor"
+    assert "must be an object" in refusal(json.dumps(golden() | {"head": None}).encode())
+    assert accepts(json.dumps(golden() | {"anchors": [], "head": head}).encode()).anchors == ()
+    with pytest.raises(AssertionError):
+        dataclasses.replace(parse_receipt(PROMISE.read_bytes()), promise=None)
 
 
 def test_a_record_is_bounded_in_bytes_and_not_in_characters() -> None:
@@ -373,13 +411,13 @@ def test_a_receipt_is_bounded_before_it_is_read() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b'"index": 3', b'"index": 3, "index": 4'),
-        (b'"index": 3', b'"index": 3.0'),
-        (b'"index": 3', b'"index": -0'),
-        (b'"index": 3', b'"index": 3e0'),
-        (b'"sequence": 1,', b'"sequence": 1, "sequence": 1,'),
-        (b'"log": "0x', b'"log": "\\ud8000x'),
-        (b'"index": 3', b'"index": [' * 20 + b"]" * 20),
+        (b'"index":3', b'"index":3, "index":4'),
+        (b'"index":3', b'"index":3.0'),
+        (b'"index":3', b'"index":-0'),
+        (b'"index":3', b'"index":3e0'),
+        (b'"sequence":1,', b'"sequence":1, "sequence":1,'),
+        (b'"log":"0x', b'"log":"\\ud8000x'),
+        (b'"index":3', b'"index":[' * 20 + b"]" * 20),
         (b"{", b"\xef\xbb\xbf{"),
     ],
 )
@@ -413,14 +451,22 @@ _ANCHORS = st.builds(
         storage_proof=_NODES,
     ),
 )
-RECEIPTS = st.builds(
-    Receipt,
-    record=st.text(st.characters(exclude_categories=["Cs"]), max_size=200).map(str.encode),
-    log=_HASHES.map(LogId),
-    index=st.integers(0, MAX_LOG_SIZE - 1),
-    head=_HEADS,
-    path=_PATHS,
-    anchors=st.lists(_ANCHORS, max_size=3).map(tuple),
+_PROMISES = st.builds(Promise, head=_HEADS, path=_PATHS)
+
+
+def receipts(promise: st.SearchStrategy[Any], anchors: st.SearchStrategy[Any]) -> Any:
+    return st.builds(
+        Receipt,
+        record=st.text(st.characters(exclude_categories=["Cs"]), max_size=200).map(str.encode),
+        log=_HASHES.map(LogId),
+        index=st.integers(0, MAX_LOG_SIZE - 1),
+        promise=promise,
+        anchors=anchors,
+    )
+
+
+RECEIPTS = receipts(_PROMISES, st.just(())) | receipts(
+    st.none(), st.lists(_ANCHORS, min_size=1, max_size=3).map(tuple)
 )
 
 

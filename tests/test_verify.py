@@ -46,12 +46,15 @@ from tests.support.world import (
     SIZE,
     World,
     expect,
+    failing_steps,
     hash_of,
     honest,
     judged,
     re_anchored,
     verdicts,
 )
+
+Path = tuple[Hash32, ...]
 
 
 def flip(node: Hash32) -> Hash32:
@@ -169,6 +172,24 @@ def _with_record(old: bytes, new: bytes) -> Callable[[World], Receipt]:
     return change
 
 
+BENT_PATHS: list[Callable[[Path], Path]] = [
+    lambda path: (),
+    lambda path: path[1:],
+    lambda path: path[:-1],
+    lambda path: path[::-1],
+    lambda path: (*path, Hash32(bytes(32))),
+    lambda path: (flip(path[0]), *path[1:]),
+    lambda path: (*path[:-1], flip(path[-1])),
+]
+
+
+def _with_path(bend: Callable[[Path], Path]) -> Callable[[World], Receipt]:
+    def change(world: World) -> Receipt:
+        return re_anchored(honest(world), path=bend(honest(world).anchors[0].path))
+
+    return change
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -179,26 +200,10 @@ def _with_record(old: bytes, new: bytes) -> Callable[[World], Receipt]:
         lambda world: dataclasses.replace(honest(world), index=7),
         lambda world: dataclasses.replace(honest(world), index=0),
         lambda world: dataclasses.replace(honest(world), index=SIZE),
-        lambda world: dataclasses.replace(honest(world), path=honest(world).path[1:]),
-        lambda world: dataclasses.replace(honest(world), path=()),
-        lambda world: dataclasses.replace(
-            honest(world), path=(flip(honest(world).path[0]), *honest(world).path[1:])
-        ),
-        lambda world: dataclasses.replace(
-            honest(world), head=Head(root=flip(world.tree.root(SIZE)), size=SIZE)
-        ),
-        lambda world: dataclasses.replace(
-            honest(world), head=Head(root=world.tree.root(SIZE), size=8)
-        ),
-        lambda world: re_anchored(honest(world), path=honest(world).path[:-1]),
-        lambda world: re_anchored(honest(world), path=honest(world).path[::-1]),
-        lambda world: re_anchored(honest(world), path=(*honest(world).path, bytes(32))),
-        lambda world: re_anchored(
-            honest(world), path=(*honest(world).path[:-1], flip(honest(world).path[-1]))
-        ),
+        *(_with_path(bend) for bend in BENT_PATHS),
     ],
 )
-def test_a_record_index_path_or_head_that_was_changed_leads_to_no_root(
+def test_a_record_index_or_path_that_was_changed_leads_to_no_root(
     change: Callable[[World], Receipt],
 ) -> None:
     world = World()
@@ -206,6 +211,29 @@ def test_a_record_index_path_or_head_that_was_changed_leads_to_no_root(
     # The anchor itself is genuine: only what ties the record to it is not.
     expect(report, 10, [3], "PFPFP")
     assert report.proven == ()
+
+
+@pytest.mark.parametrize("bend", BENT_PATHS)
+def test_a_promised_path_that_was_changed_leads_to_no_root(bend: Callable[[Path], Path]) -> None:
+    world = World()
+    honestly = world.promise(INDEX, SIZE)
+    promise = dataclasses.replace(honestly, path=bend(honestly.path))
+    report = judged(world, dataclasses.replace(world.receipt(INDEX), promise=promise))
+    expect(report, 10, [3], "PFPFP")
+    assert report.proven == ()
+
+
+@pytest.mark.parametrize(
+    ("steps", "size", "root"),
+    [([3, 7], SIZE, hash_of("no root")), ([3, 8], 8, World().tree.root(SIZE))],
+)
+def test_a_promised_head_that_was_changed_is_not_led_to(
+    steps: list[int], size: int, root: Hash32
+) -> None:
+    world = World()
+    promise = dataclasses.replace(world.promise(INDEX, SIZE), head=Head(root=root, size=size))
+    report = judged(world, dataclasses.replace(world.receipt(INDEX), promise=promise))
+    assert (int(report.exit_code), failing_steps(report), report.proven) == (10, steps, ())
 
 
 def test_a_digest_changed_in_the_record_to_fit_another_file_leads_to_no_root() -> None:
@@ -228,8 +256,7 @@ def test_a_forged_record_hashed_into_a_root_of_its_own_is_not_anchored() -> None
         record=record,
         log=world.log,
         index=0,
-        head=Head(root=root, size=1),
-        path=(),
+        promise=None,
         anchors=(
             dataclasses.replace(world.anchor(INDEX, SIZE), head=Head(root=root, size=1), path=()),
         ),
@@ -270,13 +297,6 @@ def test_a_derived_member_the_registry_contradicts_is_a_mismatch(
     report = judged(world, re_anchored(honest(world), **changes))
     expect(report, 10, steps, "PPFFP" if steps == [8] else "PFFFP")
     assert report.proven == ()
-
-
-def test_the_heads_size_is_a_promise_that_no_verdict_rests_on_once_there_is_an_anchor() -> None:
-    world = World()
-    receipt = dataclasses.replace(honest(world), head=Head(root=world.tree.root(SIZE), size=10))
-    expect(judged(world, receipt), 0, [], "PPPPP")
-    assert judged(world, receipt) == judged(world)
 
 
 @pytest.mark.parametrize(

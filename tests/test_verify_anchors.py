@@ -43,8 +43,9 @@ def test_a_pending_receipt_whose_head_is_not_anchored_is_not_final_rather_than_w
 )
 def test_a_pending_receipt_with_another_size_than_the_registrys_is_a_mismatch() -> None:
     world = World()
-    receipt = world.receipt(INDEX)
-    other = dataclasses.replace(receipt, head=dataclasses.replace(receipt.head, size=10))
+    promise = world.promise(INDEX, SIZE)
+    larger = dataclasses.replace(promise, head=dataclasses.replace(promise.head, size=10))
+    other = dataclasses.replace(world.receipt(INDEX), promise=larger)
     expect(judged(world, other), 10, [8], "PPFFP")
 
 

@@ -156,7 +156,7 @@ def _forged(world: World) -> Receipt:
         stored = dataclasses.replace(world.stored(chain, 4), size=1)
         chain.store_anchor(world.log, head.root, stored, registry=HOSTILE)
     anchor = dataclasses.replace(world.anchor(2, 4), registry=HOSTILE, head=head, path=())
-    return Receipt(record=record, log=world.log, index=0, head=head, path=(), anchors=(anchor,))
+    return Receipt(record=record, log=world.log, index=0, promise=None, anchors=(anchor,))
 
 
 def test_our_code_at_another_address_is_not_trusted_unless_a_policy_pins_it() -> None:

@@ -34,6 +34,13 @@ def command(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="VKEY", help="For a published log: its verifier key, name+id+key."),
     ] = None,
+    log: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="OWNER[/N]",
+            help="For a published log: whose log it has to be, and which of them.  [N: 0]",
+        ),
+    ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make the project's tiles again from its store first.")
     ] = False,
@@ -58,9 +65,10 @@ def command(
 
     output = Output(as_json=as_json)
     if place is None:
-        if trust or rpc or quorum or key:
+        if trust or rpc or quorum or key or log:
             raise UsageError(
-                "--trust, --rpc, --quorum and --key go with a published log: name its DIR or URL"
+                "--trust, --rpc, --quorum, --key and --log go with a published log: name its DIR "
+                "or URL"
             )
         _audit_own(output, config_path, rebuild=rebuild, originals=originals, offline=offline)
     elif rebuild or originals or offline:
@@ -74,6 +82,7 @@ def command(
             rpc=rpc or (),
             quorum=quorum,
             key=key,
+            log=log,
             config_path=config_path,
         )
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from anchor.cli.output import Colour, Output
-from anchor.errors import ExitCode
+from anchor.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from anchor.types import LogId
 
 
 def audit_published(
@@ -20,6 +23,7 @@ def audit_published(
     rpc: Sequence[str],
     quorum: int | None,
     key: str | None,
+    log: str | None,
     config_path: Path | None,
 ) -> None:
     """Print each step of reading the log at ``place``, and end with the code of the first failure.
@@ -39,6 +43,7 @@ def audit_published(
     from anchor.verdict import Verdict, verdict_of
 
     verifier = None if key is None else parse_verifier(key)
+    expected = None if log is None else _parse_log(log)
     source = open_source(place)
     bench = Bench(config_path=config_path, trust=trust)
     nodes = Nodes(rpc, quorum, bench.project_rpc, output.note)
@@ -66,6 +71,7 @@ def audit_published(
             connect=nodes.connect,
             tell=tell,
             anchored=lambda head: read_anchors(source, head),
+            expected=expected,
         )
     except AnchorError as error:
         tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
@@ -84,3 +90,14 @@ def audit_published(
     output.result({"exit_code": int(code), "nodes": nodes.asked, **members})
     if code:
         raise typer.Exit(code)
+
+
+def _parse_log(text: str) -> LogId:
+    """Read ``--log``: an owner's address, and behind a slash the number of the log."""
+    from anchor.registry.keccak import parse_address
+    from anchor.types import make_log_id
+
+    owner, _, number = text.partition("/")
+    if number and not (number.isdecimal() and number.isascii() and len(number) <= 29):
+        raise UsageError(f"--log takes OWNER or OWNER/NUMBER, not {text[:80]!r}")
+    return make_log_id(parse_address(owner, what="--log"), int(number or "0"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anchor.cli.output import Colour, Output
+from anchor.cli.words import ENGLISH, Words
 
 if TYPE_CHECKING:
+    from anchor.cli.documents import AnchorDocument, FileDocument
     from anchor.errors import AnchorError
     from anchor.verdict import ProvenAnchor, Report, Verdict
 
@@ -30,6 +32,7 @@ def print_report(
     policy: str | None,
     nodes: Sequence[str],
     brief: bool,
+    words: Words = ENGLISH,
 ) -> None:
     """Print one file's report: steps, claims, and what it does not prove."""
     from anchor.verdict import NOT_PROVEN, verdict_of
@@ -41,61 +44,79 @@ def print_report(
         return
     output.line(name)
     for step in report.steps:
+        title = words.steps.get(step.number, step.title)
         hint = step.error.hint if step.error else None
-        print_step(output, step.number, step.title, step.detail, step.verdict, hint or "")
+        print_step(output, step.number, title, step.detail, step.verdict, hint or "", words=words)
     output.line()
     for claim in report.claims:
-        mark, colour = f"  {claim.id} {claim.verdict.value:<12}", _COLOURS[claim.verdict.value]
-        output.line(f"{claim.title} ({claim.reason})", mark=mark, colour=colour)
+        mark = f"  {claim.id} {_pad(words.verdicts.get(claim.verdict.value, claim.verdict.value))}"
+        title = words.claims.get(claim.id, claim.title)
+        output.line(f"{title} ({claim.reason})", mark=mark, colour=_COLOURS[claim.verdict.value])
     output.line()
-    _print_trust(output, report, policy, nodes)
-    output.line("  Not proven: " + "; ".join(NOT_PROVEN) + ".")
-    mark = "  VERIFIED" if error is None else "  NOT VERIFIED"
-    _line(output, mark, f" (exit code {int(report.exit_code)})", error)
+    _print_trust(output, report, policy, nodes, words)
+    items = "; ".join(words.not_proven or NOT_PROVEN)
+    output.line(f"  {words.closing.format(items=items)}")
+    mark = f"  {words.verified if error is None else words.not_verified}"
+    _line(output, mark, words.exit_code.format(code=int(report.exit_code)), error)
     output.line()
+
+
+def _pad(verdict: str) -> str:
+    # A Chinese character takes two columns.
+    return verdict + " " * max(1, 12 - sum(1 + (ord(letter) > 0x2E7F) for letter in verdict))
 
 
 def print_step(
-    output: Output, number: int, title: str, detail: str, verdict: Verdict, hint: str
+    output: Output,
+    number: int,
+    title: str,
+    detail: str,
+    verdict: Verdict,
+    hint: str,
+    *,
+    words: Words = ENGLISH,
 ) -> None:
     """Print how one numbered step went; ``hint`` says what to do where it did not pass."""
-    mark, colour = f"  {number:>2}. {verdict.value:<12}", _COLOURS[verdict.value]
-    output.line(f"{title}: {detail}", mark=mark, colour=colour)
+    mark = f"  {number:>2}. {_pad(words.verdicts.get(verdict.value, verdict.value))}"
+    output.line(f"{title}: {detail}", mark=mark, colour=_COLOURS[verdict.value])
     if hint:
         output.line(f"                  {hint}")
 
 
-def _print_trust(output: Output, report: Report, policy: str | None, nodes: Sequence[str]) -> None:
+def _print_trust(
+    output: Output, report: Report, policy: str | None, nodes: Sequence[str], words: Words
+) -> None:
     from anchor.registry.keccak import format_address
 
     if policy is not None:
-        output.line(f"  Trust policy: {policy}")
+        output.line(f"  {words.policy.format(name=policy)}")
     else:
-        output.line("  No trust policy was given; taken from the receipt, unpinned:")
+        output.line(f"  {words.no_policy}")
         for item in report.unpinned:
             output.line(f"    {item}")
     is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
-    subject = "Unchanged since it was recorded; the record" if is_unchanged else "The record"
+    existed = words.unchanged_since if is_unchanged else words.existed_by
     if nodes:
-        output.line(f"  Asked: {', '.join(nodes)}")
+        output.line(f"  {words.asked.format(names=', '.join(nodes))}")
     for proven in report.proven:
-        output.line(f"  {subject} existed no later than {proven.existed_by:%Y-%m-%d %H:%M:%S} UTC,")
-        output.line(
-            f"  anchored by {format_address(proven.submitter)} on chain {proven.chain_id}, "
-            f"block {proven.anchor.block_number} ({_describe_basis(proven)}: assurance "
-            f"{proven.assurance})."
+        output.line(f"  {existed.format(time=f'{proven.existed_by:%Y-%m-%d %H:%M:%S}')}")
+        anchored = words.anchored.format(
+            submitter=format_address(proven.submitter),
+            chain=proven.chain_id,
+            block=proven.anchor.block_number,
+            basis=_describe_basis(proven, words),
+            level=proven.assurance,
         )
+        output.line(f"  {anchored}")
 
 
-def _describe_basis(proven: ProvenAnchor) -> str:
+def _describe_basis(proven: ProvenAnchor, words: Words) -> str:
     if proven.assurance == "rpc":
-        return "as one node says"
+        return words.by_one_node
     if proven.assurance == "quorum":
-        return "as the nodes agree"
-    block = f"block {proven.final_block_number}"
-    if proven.is_asserted:
-        return f"proven in {block}; that this is a final block of the chain is asserted by you"
-    return f"proven in {block}, whose hash the nodes agree about"
+        return words.by_nodes
+    basis = words.by_asserted_proof if proven.is_asserted else words.by_proof
+    return basis.format(block=proven.final_block_number)
 
 
 def _line(output: Output, mark: str, text: str, error: AnchorError | None) -> None:
@@ -104,54 +125,55 @@ def _line(output: Output, mark: str, text: str, error: AnchorError | None) -> No
     output.line(text, mark=mark, colour=_COLOURS[verdict_of(error).value])
 
 
-def report_members(name: str, report: Report) -> dict[str, Any]:
-    """Return one file's report as JSON members."""
-    from anchor.registry.keccak import format_address
+def describe_report(name: str, report: Report) -> FileDocument:
+    """Return one file's report as a part of the published document."""
+    from anchor.cli.documents import ClaimDocument, FileDocument, StepDocument
     from anchor.verdict import NOT_PROVEN
 
-    return {
-        "file": name,
-        "exit_code": int(report.exit_code),
-        "steps": [
-            {
-                "number": step.number,
-                "title": step.title,
-                "verdict": step.verdict.value,
-                "detail": step.detail,
-            }
+    return FileDocument(
+        file=name,
+        exit_code=int(report.exit_code),
+        steps=[
+            StepDocument(
+                number=step.number,
+                title=step.title,
+                verdict=step.verdict.value,
+                detail=step.detail,
+            )
             for step in report.steps
         ],
-        "claims": [
-            {
-                "id": claim.id,
-                "title": claim.title,
-                "verdict": claim.verdict.value,
-                "reason": claim.reason,
-            }
+        claims=[
+            ClaimDocument(
+                id=claim.id, title=claim.title, verdict=claim.verdict.value, reason=claim.reason
+            )
             for claim in report.claims
         ],
-        "anchors": [
-            {
-                "chain_id": proven.chain_id,
-                "registry": format_address(proven.registry),
-                "log": "0x" + proven.log.hex(),
-                "root": proven.root.hex(),
-                "size": proven.anchor.size,
-                "sequence": proven.anchor.sequence,
-                "block_number": proven.anchor.block_number,
-                "timestamp": proven.anchor.timestamp,
-                "submitter": format_address(proven.submitter),
-                "final_block_number": proven.final_block_number,
-                "final_block_hash": "0x" + proven.final_block_hash.hex(),
-                "existed_no_later_than": proven.existed_by.isoformat().replace("+00:00", "Z"),
-                "assurance": proven.assurance,
-                "finality": "asserted" if proven.is_asserted else "observed",
-            }
-            for proven in report.proven
-        ],
-        "unpinned": list(report.unpinned),
-        "not_proven": list(NOT_PROVEN),
-    }
+        anchors=[_describe_anchor(proven) for proven in report.proven],
+        unpinned=list(report.unpinned),
+        not_proven=list(NOT_PROVEN),
+    )
+
+
+def _describe_anchor(proven: ProvenAnchor) -> AnchorDocument:
+    from anchor.cli.documents import AnchorDocument
+    from anchor.registry.keccak import format_address
+
+    return AnchorDocument(
+        chain_id=proven.chain_id,
+        registry=format_address(proven.registry),
+        log="0x" + proven.log.hex(),
+        root=proven.root.hex(),
+        size=proven.anchor.size,
+        sequence=proven.anchor.sequence,
+        block_number=proven.anchor.block_number,
+        timestamp=proven.anchor.timestamp,
+        submitter=format_address(proven.submitter),
+        final_block_number=proven.final_block_number,
+        final_block_hash="0x" + proven.final_block_hash.hex(),
+        existed_no_later_than=proven.existed_by.isoformat().replace("+00:00", "Z"),
+        assurance=proven.assurance,
+        finality="asserted" if proven.is_asserted else "observed",
+    )
 
 
 def _summary(report: Report) -> str:

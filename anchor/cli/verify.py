@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from anchor.cli.options import ConfigOption, JsonOption, QuorumOption, RpcOption
 from anchor.cli.output import Colour, Output
+from anchor.cli.words import WORDS
 from anchor.errors import AnchorError, ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from anchor.cli.documents import FileDocument, UnreadFileDocument
     from anchor.digest import Digests
     from anchor.verdict import Report
 
@@ -53,6 +55,9 @@ def command(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="One line for each file, no steps.")
     ] = False,
+    language: Annotated[
+        str, typer.Option("--lang", metavar="en|zh", help="The report's language; JSON has one.")
+    ] = "en",
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,13 +68,20 @@ def command(
     """
     if bool(files) == (digest is not None):
         raise UsageError("name the files to verify, or one --digest with its --receipt")
+    words = WORDS.get(language)
+    if words is None:
+        raise UsageError(f"--lang takes en or zh, not {language[:80]!r}")
     if offline and (rpc or quorum):
         raise UsageError("--offline asks no node: leave out --rpc and --quorum")
     if receipt is not None and files is not None and len(files) > 1:
         raise UsageError("--receipt goes with one file")
+    from anchor.cli.documents import (
+        UnreadFileDocument,
+        VerificationDocument,
+    )
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
-    from anchor.cli.report import print_report, report_members
+    from anchor.cli.report import describe_report, print_report
     from anchor.types import parse_hash
     from anchor.verdict import gravest_code
 
@@ -84,32 +96,34 @@ def command(
 
         return judge(data, evidence, policy=bench.policy, connect=connect, block_hashes=named)
 
-    documents: list[dict[str, Any]] = []
+    documents: list[FileDocument | UnreadFileDocument] = []
     codes: list[ExitCode] = []
     for name, load in bench.items(files or [], receipt=receipt, digest=digest):
         try:
             report = judge_one(*load())
             print_report(
-                output, name, report, policy=bench.policy_name, nodes=nodes.asked, brief=quiet
+                output,
+                name,
+                report,
+                policy=bench.policy_name,
+                nodes=nodes.asked,
+                brief=quiet,
+                words=words,
             )
         except AnchorError as error:
             if len(files or []) <= 1:
                 raise
             output.note(f"{name}: {error.message}", mark="error: ", colour=Colour.RED)
             code = int(error.exit_code)
-            documents.append({"file": name, "exit_code": code, "error": error.message})
+            documents.append(UnreadFileDocument(file=name, exit_code=code, error=error.message))
             codes.append(error.exit_code)
             continue
-        documents.append(report_members(name, report))
+        documents.append(describe_report(name, report))
         codes.append(report.exit_code)
     bench.close()
     worst = gravest_code(codes)
-    output.result(
-        {
-            "exit_code": int(worst),
-            "policy": bench.policy_name,
-            "nodes": nodes.asked,
-            "files": documents,
-        }
+    document = VerificationDocument(
+        exit_code=int(worst), policy=bench.policy_name, nodes=nodes.asked, files=documents
     )
+    output.result(document.model_dump())
     raise typer.Exit(worst)

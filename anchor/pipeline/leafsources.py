@@ -114,5 +114,7 @@ def find_receipts(folders: Collection[Path], log: LogId, suffix: str) -> FoundRe
                 continue
             if receipt.log == log:
                 by_index.setdefault(receipt.index, []).append(path)
-                sizes |= {receipt.head.size, *(anchor.head.size for anchor in receipt.anchors)}
+                sizes |= {anchor.head.size for anchor in receipt.anchors}
+                if receipt.promise is not None:
+                    sizes.add(receipt.promise.head.size)
     return FoundReceipts(by_index=by_index, sizes=frozenset(sizes))

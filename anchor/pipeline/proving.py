@@ -8,7 +8,7 @@ from anchor.errors import NotFinalError, UsageError
 from anchor.log import open_tree
 from anchor.pipeline.project import Project
 from anchor.pipeline.states import StateProofs
-from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor
+from anchor.receipt import AnchorHints, Promise, Receipt, ReceiptAnchor
 from anchor.store.evidence import StoredEvidence
 from anchor.store.heads import AnchoredHead, load_anchors, load_heads
 from anchor.tiles import TileTree
@@ -21,8 +21,8 @@ _OPEN_TREES = 8
 class Prover:
     """Makes receipts from one snapshot of the log.
 
-    A receipt carries the first *final* anchor that covers its leaf.  Until there is one it is the
-    operator's promise: the head alone.
+    A receipt carries the first *final* anchor that covers its leaf.  Until there is one it carries
+    the operator's promise: the first head that does.
     """
 
     def __init__(self, project: Project, states: StateProofs | None = None) -> None:
@@ -67,8 +67,7 @@ class Prover:
             record=evidence.record,
             log=self._project.config.log,
             index=index,
-            head=head,
-            path=path,
+            promise=Promise(head=head, path=path) if anchored is None else None,
             anchors=() if anchored is None else (self._anchor(anchored, path),),
         )
         return receipt if self._states is None else self._states.complete(receipt)

@@ -323,18 +323,21 @@ def flip(digits: str) -> str:
     return digits[:-1] + ("0" if digits[-1] != "0" else "1")
 
 
-def both(member: str, change: Callable[[Any], Any]) -> Change:
-    """Change a member of the head and of the anchor alike."""
-
+def bent(member: str, change: Callable[[Any], Any]) -> Change:
     def apply(receipt: dict[str, Any]) -> None:
-        for place in (receipt["head"], receipt["anchors"][0]):
-            place[member] = change(place[member])
+        anchor = receipt["anchors"][0]
+        anchor[member] = change(anchor[member])
 
     return apply
 
 
 def in_anchor(member: str, value: Any) -> Change:
-    return lambda receipt: receipt["anchors"][0].update({member: value})
+    return bent(member, lambda _: value)
+
+
+def promised_again(receipt: dict[str, Any]) -> None:
+    anchor = receipt["anchors"][0]
+    receipt["head"] = {member: anchor[member] for member in ("size", "root", "path")}
 
 
 def in_record(old: str, new: str) -> Change:
@@ -346,10 +349,10 @@ TAMPERED: dict[str, tuple[int, str, Change]] = {
     "spelling": (2, "canonical", in_record("{", "{ ")),
     "index": (10, "does not lead to the root", lambda receipt: receipt.update(index=3)),
     "index outside": (10, "index", lambda receipt: receipt.update(index=7)),
-    "path": (10, "not lead to the root", both("path", lambda path: [flip(path[0]), *path[1:]])),
-    "shorter path": (10, "does not lead to the root", both("path", lambda path: path[1:])),
-    "root": (10, "does not lead to the root", both("root", flip)),
-    "size": (10, "does not lead to the root", both("size", lambda size: 2)),
+    "path": (10, "not lead to the root", bent("path", lambda path: [flip(path[0]), *path[1:]])),
+    "shorter path": (10, "does not lead to the root", bent("path", lambda path: path[1:])),
+    "root": (10, "does not lead to the root", bent("root", flip)),
+    "size": (10, "does not lead to the root", in_anchor("size", 2)),
     "sequence": (10, "the receipt says sequence 9", in_anchor("sequence", 9)),
     "block": (10, "the receipt says block_number 9999", in_anchor("block_number", 9999)),
     "timestamp": (10, "the receipt says timestamp 1", in_anchor("timestamp", 1)),
@@ -359,7 +362,8 @@ TAMPERED: dict[str, tuple[int, str, Change]] = {
     "format": (22, "anchor-receipt/2", lambda receipt: receipt.update(format="anchor-receipt/2")),
     "member": (2, "verified", lambda receipt: receipt.update(verified=True)),
     "type": (2, "index", lambda receipt: receipt.update(index="0")),
-    "missing": (2, "head", lambda receipt: receipt.pop("head")),
+    "missing": (2, "head", lambda receipt: receipt.update(anchors=[])),
+    "two heads": (2, "head", promised_again),
 }  # fmt: skip
 
 MALFORMED: dict[str, tuple[int, str, bytes]] = {

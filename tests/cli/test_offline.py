@@ -14,6 +14,7 @@ from support.command import environment
 from support.projects import make_site
 
 from anchor.chain.devnet import Devnet
+from anchor.cli.documents import VerificationDocument
 from anchor.header import parse_header
 from anchor.receipt import parse_receipt
 
@@ -86,6 +87,33 @@ def test_a_block_hash_is_all_that_is_needed(verify: Verify, tmp_path: Path) -> N
     (anchor,) = file["anchors"]
     assert (anchor["assurance"], anchor["finality"]) == ("proof", "asserted")
     assert file["unpinned"]
+
+
+def test_the_report_is_there_in_chinese(verify: Verify, tmp_path: Path) -> None:
+    ran = verify("--block-hash", hash_in(tmp_path), "--lang", "zh")
+    assert ran.returncode == 0, ran
+    for words in (
+        "通过",
+        "C3 通过",
+        "链上登记真实存在且已终局",
+        "系由您认定",
+        "不证明的事项：",
+        "验证通过",
+    ):
+        assert words in ran.stdout, words
+    (tmp_path / "deed.txt").write_bytes(b"altered")
+    altered = verify("--lang", "zh")
+    assert altered.returncode == 10
+    shown = ("未通过验证", "不通过", "无法判断", "未提供", "退出码 10")
+    assert [words for words in shown if words not in altered.stdout] == []
+    assert verify("--lang", "fr").returncode == 2
+
+
+def test_the_json_is_as_its_schema_says(verify: Verify, tmp_path: Path) -> None:
+    (tmp_path / "none.txt").write_bytes(b"no receipt")
+    for arguments in (("--block-hash", hash_in(tmp_path)), (), ("none.txt",)):
+        document = verify("--json", *arguments).stdout
+        VerificationDocument.model_validate_json(document, strict=True)
 
 
 def test_the_policy_can_hold_the_block_hash(verify: Verify, tmp_path: Path) -> None:

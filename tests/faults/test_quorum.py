@@ -385,7 +385,8 @@ def test_too_few_witnesses_hold_up_no_anchoring_and_are_told_once_in_a_while(
 @pytest.mark.fault(
     "E12",
     how="all of the operator's nodes are on a minority fork of the same genesis",
-    then="nothing tells the operator; a verifier's node on the other fork: not anchored (11)",
+    then="nothing tells the operator; a verifier's node on the other fork knows another block "
+    "of that number: cannot check (20)",
 )
 def test_an_eclipse_deceives_the_operator_and_no_other_verifier(
     tmp_path: Path, anvil_path: Path
@@ -398,7 +399,7 @@ def test_an_eclipse_deceives_the_operator_and_no_other_verifier(
         site.run("run", "--once").expect(0, "anchored (final)")
         site.run("prove", file).expect(0)
         site.run("verify", file).expect(0)
-        site.run("verify", file, "--rpc", majority.url).expect(11)
+        site.run("verify", file, "--rpc", majority.url).expect(20, "one side is on a fork")
 
 
 def test_two_forks_of_one_genesis_are_a_split(tmp_path: Path, anvil_path: Path) -> None:

@@ -153,12 +153,11 @@ def test_an_invented_anchor_needs_all_nodes_to_invent_it(court: Court) -> None:
     document = json.loads(court.receipt.read_bytes())
     record = document["record"].replace("a.txt", "b.txt")
     leaf = hash_leaf(record.encode())
-    for head in (document["head"], document["anchors"][0]):
-        head.update(size=1, root=leaf.hex(), path=[])
     document.update(record=record, index=0)
-    document["anchors"][0].pop("state", None)
-    court.receipt.write_text(json.dumps(document))
     anchor = document["anchors"][0]
+    anchor.update(size=1, root=leaf.hex(), path=[])
+    anchor.pop("state", None)
+    court.receipt.write_text(json.dumps(document))
     word = 1 | anchor["sequence"] << 48 | anchor["block_number"] << 88 | anchor["timestamp"] << 136
     assert court.verdict()[0] == 11
     for node in court.nodes[:2]:

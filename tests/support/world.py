@@ -22,7 +22,7 @@ from anchor.checks import Block, Target
 from anchor.digest import SHA256, SM3, Digests, digest_bytes
 from anchor.errors import CannotCheckError, NodeUnreachableError
 from anchor.merkle import hash_leaf
-from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor, encode_receipt
+from anchor.receipt import AnchorHints, Promise, Receipt, ReceiptAnchor, encode_receipt
 from anchor.record import build_record
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.slots import anchor_slot, encode_anchor, operator_key_slot
@@ -268,9 +268,14 @@ class World:
             record=self.records[index],
             log=self.log,
             index=index,
-            head=Head(root=self.tree.root(head_size), size=head_size),
-            path=tuple(self.tree.inclusion_path(index, head_size)),
+            promise=None if anchors else self.promise(index, head_size),
             anchors=anchors,
+        )
+
+    def promise(self, index: int, size: int) -> Promise:
+        return Promise(
+            head=Head(root=self.tree.root(size), size=size),
+            path=tuple(self.tree.inclusion_path(index, size)),
         )
 
     def entry(self, chain_id: ChainId = MAIN) -> TrustEntry:

@@ -1,0 +1,83 @@
+"""What ``anchor verify --json`` prints, as a document with a published schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Verdict = Literal["pass", "fail", "cannot tell", "not present"]
+ExitCode = Annotated[int, Field(ge=0, le=130)]
+Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PrefixedHex32 = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
+AddressText = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StepDocument(_Document):
+    """One numbered step of docs/verification.md."""
+
+    number: Annotated[int, Field(ge=1, le=10)]
+    title: str
+    verdict: Verdict
+    detail: str
+
+
+class ClaimDocument(_Document):
+    """One statement, with the verdict on it and what that rests on."""
+
+    id: Annotated[str, Field(pattern=r"^C[1-9]$")]
+    title: str
+    verdict: Verdict
+    reason: str
+
+
+class AnchorDocument(_Document):
+    """An anchor that passed every step; ``existed_no_later_than`` is a time in UTC (RFC 3339)."""
+
+    chain_id: int
+    registry: AddressText
+    log: PrefixedHex32
+    root: Hex32
+    size: int
+    sequence: int
+    block_number: int
+    timestamp: int
+    submitter: AddressText
+    final_block_number: int
+    final_block_hash: PrefixedHex32
+    existed_no_later_than: str
+    assurance: Literal["rpc", "quorum", "proof"]
+    finality: Literal["observed", "asserted"]
+
+
+class FileDocument(_Document):
+    """What was found about one file."""
+
+    file: str
+    exit_code: ExitCode
+    steps: list[StepDocument]
+    claims: list[ClaimDocument]
+    anchors: list[AnchorDocument]
+    unpinned: list[str]
+    not_proven: list[str]
+
+
+class UnreadFileDocument(_Document):
+    """A file that could not be judged, one of several."""
+
+    file: str
+    exit_code: ExitCode
+    error: str
+
+
+class VerificationDocument(_Document):
+    """The whole run; ``exit_code`` is the gravest of the files'."""
+
+    exit_code: ExitCode
+    policy: str | None
+    nodes: list[str]
+    files: list[FileDocument | UnreadFileDocument]

@@ -1,0 +1,117 @@
+"""What the registry's state says of a whole log: who anchored, whether it goes on, and where else.
+
+Everything is read from storage in one final block, from slots that are computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from anchor.checks import Block, ChainView, Target
+from anchor.registry.keccak import format_address
+from anchor.registry.slots import (
+    CLOSED_HEAD,
+    anchor_slot,
+    decode_anchor,
+    head_slot,
+    last_head_slot,
+    operator_key_slot,
+    predecessor_slot,
+    successor_slot,
+)
+from anchor.types import Address, Anchor, Hash32, Head, LogId, log_number, log_owner
+
+_EMPTY = bytes(32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """The newest root the registry holds for a log, and the logs before and after it.
+
+    ``root`` is None where nothing was ever anchored; a log with a successor is closed.
+    """
+
+    root: Hash32 | None
+    successor: LogId | None
+    predecessor: LogId | None
+
+
+def read_links(view: ChainView, target: Target, final: Block) -> Links:
+    """Read the log's head and its neighbours."""
+
+    def read(slot: Hash32) -> Hash32 | None:
+        word = view.fetch_storage(target.registry, slot, final)
+        return None if word == _EMPTY else word
+
+    root = read(head_slot(target.log))
+    if root == CLOSED_HEAD:
+        root = read(last_head_slot(target.log))
+    successor = read(successor_slot(target.log))
+    predecessor = read(predecessor_slot(target.log))
+    return Links(
+        root=root,
+        successor=None if successor is None else LogId(successor),
+        predecessor=None if predecessor is None else LogId(predecessor),
+    )
+
+
+def describe_operators(
+    view: ChainView, target: Target, final: Block, anchors: Sequence[Anchor]
+) -> str:
+    """Say which operator sent how many anchors, with the key that the registry keeps of each."""
+    counts: dict[int, int] = {}
+    for anchor in anchors:
+        counts[anchor.operator_id] = counts.get(anchor.operator_id, 0) + 1
+    parts = []
+    for operator_id, count in sorted(counts.items()):
+        if operator_id == 0:
+            who = f"the owner {format_address(log_owner(target.log))}"
+        else:
+            slot = operator_key_slot(target.log, operator_id)
+            word = view.fetch_storage(target.registry, slot, final)
+            who = f"operator {operator_id}, key {format_address(Address(word[12:]))}"
+        parts.append(f"{count:,} by {who}")
+    return "; ".join(parts)
+
+
+def describe_links(
+    view: ChainView, target: Target, final: Block, links: Links, heads: Sequence[Head]
+) -> str:
+    """Say what is before and after the log; ``heads`` are its anchored heads, oldest first."""
+    parts = []
+    if links.predecessor is not None:
+        parts.append(f"goes on from {_name(links.predecessor)}")
+    if links.successor is None:
+        parts.append("open")
+    else:
+        parts.append(f"closed: {_name(links.successor)} goes on")
+        taken = _find_taken_over(view, replace(target, log=links.successor), final, heads)
+        if taken is not None:
+            parts.append(f"from {heads[taken].size:,} leaves")
+            if taken + 1 < len(heads):
+                parts.append(
+                    f"anchors {taken + 2} to {len(heads)}, up to {heads[-1].size:,} leaves, are "
+                    "abandoned"
+                )
+    return ", ".join(parts)
+
+
+def _find_taken_over(
+    view: ChainView, successor: Target, final: Block, heads: Sequence[Head]
+) -> int | None:
+    """Return the place of the head that the successor begins with."""
+    for place in reversed(range(len(heads))):
+        anchor = read_stored(view, successor, final, heads[place].root)
+        if anchor is not None and anchor.sequence == 1:
+            return place
+    return None
+
+
+def read_stored(view: ChainView, target: Target, final: Block, root: Hash32) -> Anchor | None:
+    """Return what the registry holds for ``root`` in the final block, and in no later one."""
+    return decode_anchor(view.fetch_storage(target.registry, anchor_slot(target.log, root), final))
+
+
+def _name(log: LogId) -> str:
+    return f"log {log_number(log)} of {format_address(log_owner(log))}"

@@ -1,0 +1,181 @@
+"""How large a receipt with its state proof is, and how long it takes to verify it offline."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.command import environment
+from support.fixtures import MakeSite
+from support.hardhat import trust_newest_block
+from support.large_chain import open_large_chain, stored_anchors
+from support.nodes import ask
+from support.projects import reading
+
+from anchor.chain.devnet import DEV_ADDRESS
+from anchor.digest import Digests, digest_bytes
+from anchor.hashing import hash_rows
+from anchor.header import parse_header
+from anchor.merkle import hash_leaf
+from anchor.pipeline.setup import plan_dev_project
+from anchor.pipeline.states import StateProofs
+from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor, encode_receipt, parse_receipt
+from anchor.record import build_record
+from anchor.registry.slots import anchor_slot
+from anchor.tree import Tree
+from anchor.types import Address, Hash32, Head, make_log_id
+from anchor.verify import judge
+
+LEAVES = 10**6
+ANCHORS = 10**4
+INDEX = 123_456  # among the first 2^19, whose paths are the longest
+EVIDENCE = b"%PDF-1.7"
+
+
+@pytest.mark.parametrize("client", ["own_anvil", "hardhat"])
+def test_a_stamped_files_receipt_has_at_most_4_kib_on_a_devnet(
+    client: str, make: MakeSite, request: pytest.FixtureRequest
+) -> None:
+    node = request.getfixturevalue(client)
+    site = trust_newest_block(make(node), node)
+    site.run("stamp", site.write("evidence.pdf", EVIDENCE)).expect(0)
+    written = (site.folder / "evidence.pdf.anchor.json").read_bytes()
+    assert parse_receipt(written).anchors[0].state is not None
+    assert len(written) <= 4_096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Large:
+    """A receipt of 10^6 leaves by the state of a chain with 10^5 accounts and 10^4 anchors."""
+
+    receipt: bytes
+    evidence: Digests
+    block_hash: Hash32
+    storage_proofs: list[int]  # of every anchor: how many bytes of a receipt they take
+
+
+@pytest.fixture(scope="module")
+def large(anvil_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Large:
+    evidence = digest_bytes(EVIDENCE, ("sha256", "sm3"))
+    record = build_record(
+        digests=evidence,
+        name="evidence.pdf",
+        media_type="application/pdf",
+        salt=b"\xab" * 32,
+        recorded_at=datetime(2026, 9, 21, 15, tzinfo=UTC),
+    ).encoded
+    leaves = bytearray(hash_rows(0, b"".join(n.to_bytes(8, "big") for n in range(LEAVES)), 8))
+    leaves[32 * INDEX : 32 * (INDEX + 1)] = hash_leaf(record)
+    tree, log = Tree(bytes(leaves)), make_log_id(DEV_ADDRESS, 0)
+    heads = [Head(root=tree.root(size), size=size) for size in (*range(1, ANCHORS), LEAVES)]
+    anchors = stored_anchors(heads)
+    folder = tmp_path_factory.mktemp("large")
+    said: list[str] = []
+    with open_large_chain(anvil_path, folder, log, anchors) as chain, reading(chain.url) as node:
+        config = plan_dev_project(folder, node, url=chain.url, number=0)
+        assert config.log == log
+        stored = anchors[heads[-1].root]
+        anchor = ReceiptAnchor(
+            chain_id=config.chain_id,
+            registry=config.registry,
+            head=heads[-1],
+            path=tuple(tree.inclusion_path(INDEX, LEAVES)),
+            sequence=stored.sequence,
+            block_number=stored.block_number,
+            timestamp=stored.timestamp,
+            hints=AnchorHints(tx_hash=Hash32(b"\x11" * 32), block_hash=config.genesis),
+            state=None,
+        )
+        bare = Receipt(record=record, log=log, index=INDEX, promise=None, anchors=(anchor,))
+        receipt = StateProofs(config, node, said.append).complete(bare)
+        assert said == []
+        state = receipt.anchors[0].state
+        assert state is not None
+        storage_proofs = list(
+            measure_storage_proofs(
+                chain.url,
+                config.registry,
+                [anchor_slot(log, root) for root in anchors],
+                parse_header(state.header).number,
+            )
+        )
+    assert storage_proofs[-1] == size_of(state.storage_proof)
+    return Large(
+        receipt=encode_receipt(receipt),
+        evidence=evidence,
+        block_hash=parse_header(state.header).hash,
+        storage_proofs=storage_proofs,
+    )
+
+
+def measure_storage_proofs(
+    url: str, registry: Address, slots: list[Hash32], block: int
+) -> Iterator[int]:
+    for start in range(0, len(slots), 500):
+        named = ["0x" + slot.hex() for slot in slots[start : start + 500]]
+        answer = ask(url, "eth_getProof", "0x" + registry.hex(), named, hex(block))
+        for item in answer["storageProof"]:
+            yield size_of([bytes.fromhex(node[2:]) for node in item["proof"]])
+
+
+def size_of(proof: Sequence[bytes]) -> int:
+    return len(json.dumps(["0x" + node.hex() for node in proof], separators=(",", ":")))
+
+
+def best(work: Callable[[], object], runs: int) -> float:
+    """Return how many seconds the fastest of several runs took."""
+    seconds = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+@pytest.mark.slow
+def test_a_receipt_of_a_large_log_on_a_large_chain_has_at_most_12_kib(large: Large) -> None:
+    anchor = parse_receipt(large.receipt).anchors[0]
+    assert anchor.state is not None
+    assert (len(anchor.path), len(anchor.state.account_proof)) == (20, 6)
+    longest = len(large.receipt) - large.storage_proofs[-1] + max(large.storage_proofs)
+    print(f"receipt: {len(large.receipt):,} bytes; with the longest storage proof {longest:,}")
+    assert longest <= 12 * 1024
+
+
+@pytest.mark.slow
+def test_a_large_receipt_is_judged_in_20_ms(large: Large) -> None:
+    def work() -> None:
+        report = judge(
+            large.receipt,
+            large.evidence,
+            policy=None,
+            connect=None,
+            block_hashes={large.block_hash},
+        )
+        assert report.exit_code == 0
+
+    seconds = best(work, runs=50)
+    print(f"judge: {seconds * 1e3:.1f} ms")
+    assert seconds < 0.02
+
+
+@pytest.mark.slow
+def test_a_large_receipt_is_verified_offline_in_half_a_second(large: Large, tmp_path: Path) -> None:
+    (tmp_path / "evidence.pdf").write_bytes(EVIDENCE)
+    (tmp_path / "evidence.pdf.anchor.json").write_bytes(large.receipt)
+    command = [sys.executable, "-m", "anchor", "verify", "evidence.pdf", "--offline"]
+    command += ["--block-hash", "0x" + large.block_hash.hex()]
+
+    def work() -> None:
+        subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, check=True)
+
+    seconds = best(work, runs=10)
+    print(f"anchor verify --offline: {seconds * 1e3:.0f} ms")
+    assert seconds < 0.5

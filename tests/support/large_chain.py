@@ -1,0 +1,73 @@
+"""An anvil whose state is large from the start: accounts, and a registry full of one log's anchors.
+
+It has to be written into the genesis block: sent as transactions it would take an hour.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from support.nodes import ask, stop_the_clock
+
+from anchor.chain.devnet import DEVNET_CHAIN_ID, Devnet, open_devnet
+from anchor.registry.artifact import registry_address, runtime_code
+from anchor.registry.keccak import hash_keccak256
+from anchor.registry.slots import anchor_slot, encode_anchor, head_slot
+from anchor.types import Anchor, Hash32, Head, LogId
+
+ACCOUNTS = 10**5
+GENESIS_TIME = 1_790_000_000
+
+
+def stored_anchors(heads: Sequence[Head]) -> dict[Hash32, Anchor]:
+    """Return what the registry holds for the root of each of a log's heads, all of block 0."""
+    first = Anchor(size=1, sequence=1, block_number=0, timestamp=GENESIS_TIME, operator_id=0)
+    return {
+        head.root: replace(first, size=head.size, sequence=sequence)
+        for sequence, head in enumerate(heads, start=1)
+    }
+
+
+@contextmanager
+def open_large_chain(
+    anvil: Path, folder: Path, log: LogId, anchors: Mapping[Hash32, Anchor]
+) -> Iterator[Devnet]:
+    """Run an anvil with ``ACCOUNTS`` accounts whose registry holds ``anchors`` of ``log``."""
+    storage = {anchor_slot(log, root): encode_anchor(anchor) for root, anchor in anchors.items()}
+    storage[head_slot(log)] = next(reversed(anchors))
+    genesis = folder / "genesis.json"
+    genesis.write_text(json.dumps(_make_genesis(storage)), "utf-8")
+    program = folder / "anvil"
+    program.write_text(f'#!/bin/sh\nexec "{anvil}" --init "{genesis}" "$@"\n')
+    program.chmod(0o755)
+    with open_devnet(anvil=program) as node:
+        stop_the_clock(node.url)
+        ask(node.url, "anvil_mine", "0x4")  # in its header the genesis block's state is empty
+        yield node
+
+
+def _make_genesis(storage: Mapping[Hash32, bytes]) -> dict[str, object]:
+    registry = {
+        "balance": "0x0",
+        "nonce": "0x1",
+        "code": "0x" + runtime_code(DEVNET_CHAIN_ID).hex(),
+        "storage": {f"0x{slot.hex()}": f"0x{word.hex()}" for slot, word in storage.items()},
+    }
+    accounts = {
+        f"0x{hash_keccak256(number.to_bytes(8, 'big'))[:20].hex()}": {
+            "balance": hex(10**18 + number),
+            "nonce": hex(number % 100),
+        }
+        for number in range(ACCOUNTS)
+    }
+    return {
+        "config": {"chainId": DEVNET_CHAIN_ID},
+        "timestamp": hex(GENESIS_TIME),
+        "gasLimit": hex(30_000_000),
+        "difficulty": "0x0",
+        "alloc": {**accounts, f"0x{registry_address().hex()}": registry},
+    }

@@ -1,0 +1,85 @@
+"""Logs that are published and read, and what several tests do with them."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from pathlib import Path
+
+import pytest
+from support.projects import Site, reading
+
+from anchor.digest import digest_bytes
+from anchor.errors import AnchorError
+from anchor.logcheck import check_log
+from anchor.pipeline.acceptance import Submission, accept
+from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.project import trust_entry
+from anchor.pipeline.publishing import Publication, publish_log
+from anchor.published import CHECKPOINT, Folder, open_target, read_anchors, read_tile
+from anchor.trust import TrustEntry, TrustPolicy
+from anchor.types import LogId
+from anchor.verdict import Verdict
+from anchor.verify import Connect
+
+NUMBERS = itertools.count(500)
+
+
+def grow(site: Site, count: int) -> None:
+    """Add ``count`` pieces of evidence and anchor them."""
+    with site.open() as project:
+        accept(project, submissions(count))
+    site.anchor()
+
+
+def submissions(count: int) -> list[Submission]:
+    """Make up some evidence."""
+    names = [f"{next(NUMBERS)}.txt" for _ in range(count)]
+    return [
+        Submission(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
+        for name in names
+    ]
+
+
+def publish(site: Site, place: Path | str) -> Publication:
+    with site.open() as project:
+        with reading(site.url) as node:
+            refresh_anchors(project, node)
+        return publish_log(project, open_target(str(place)))
+
+
+def refusal(action: object, *arguments: object, **options: object) -> AnchorError:
+    with pytest.raises(AnchorError) as caught:
+        action(*arguments, **options)  # type: ignore[operator]
+    return caught.value
+
+
+def policy(*entries: TrustEntry) -> TrustPolicy:
+    return TrustPolicy(entries=entries)
+
+
+def check_with(
+    place: Path, connect: Connect, *entries: TrustEntry, expected: LogId | None = None
+) -> dict[int, tuple[str, Verdict]]:
+    """Check what is published in ``place`` by these entries; return what each step told."""
+    told: dict[int, tuple[str, Verdict]] = {}
+
+    def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS) -> None:
+        told[number] = detail, verdict
+
+    check_log(
+        (place / CHECKPOINT).read_bytes(),
+        partial(read_tile, Folder(place)),
+        policy=policy(*entries) if entries else None,
+        verifier=None,
+        connect=connect,
+        tell=tell,
+        anchored=partial(read_anchors, Folder(place)),
+        expected=expected,
+    )
+    return told
+
+
+def entry_of(site: Site) -> TrustEntry:
+    with site.open() as project:
+        return trust_entry(project.config)
