@@ -37,7 +37,7 @@ from support.two_verifiers import judge_alone, judge_by_package, run_campaign
 from support.world import MAIN, REGISTRY, World
 
 from anchor.digest import SHA256, SM3, Digests, digest_bytes
-from anchor.receipt import Receipt, encode_receipt
+from anchor.receipt import encode_receipt
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.slots import operator_key_slot
 from anchor.standalone import verify as standalone
@@ -49,13 +49,6 @@ FILE = ROOT / "anchor" / "standalone" / "verify.py"
 VECTORS = ROOT / "tests" / "vectors"
 
 SEED = 20260921
-
-# Until the package, too, has no promise beside anchors.
-compares = pytest.mark.skipif(
-    "head" in {field.name for field in dataclasses.fields(Receipt)},
-    reason="the package still wants `head` beside anchors",
-)
-
 
 # ------------------------------------------------------------------------------------------------
 # One file.
@@ -365,13 +358,9 @@ def test_an_item_is_read_as_others_read_it() -> None:
 
 def golden() -> list[tuple[str, dict[str, Any]]]:
     found = [(path.stem, json.loads(path.read_bytes())) for path in VECTORS.glob("receipts/*.json")]
-    for _, document in found:
-        if document["anchors"]:
-            document.pop("head", None)
     return sorted(found)
 
 
-@compares
 @pytest.mark.parametrize(("name", "document"), golden(), ids=[name for name, _ in golden()])
 def test_both_end_alike_on_the_golden_receipts(name: str, document: dict[str, Any]) -> None:
     receipt, here = json.dumps(document).encode(), World()
@@ -402,7 +391,6 @@ def test_both_end_alike_on_the_golden_receipts(name: str, document: dict[str, An
 # Both on honest receipts, dishonest registries and bent receipts.
 
 
-@compares
 @pytest.mark.parametrize("honest", honest_receipts(), ids=[h.name for h in honest_receipts()])
 def test_both_end_alike_on_honest_receipts(honest: Honest) -> None:
     receipt = json.dumps(honest.document).encode()
@@ -437,7 +425,6 @@ DISHONEST: dict[str, tuple[int, Callable[[World], None]]] = {
 }  # fmt: skip
 
 
-@compares
 @pytest.mark.parametrize("name", DISHONEST)
 def test_both_end_alike_on_what_a_registry_cannot_hold(name: str) -> None:
     code, bend = DISHONEST[name]
@@ -452,7 +439,6 @@ def test_both_end_alike_on_what_a_registry_cannot_hold(name: str) -> None:
     )
 
 
-@compares
 def test_both_take_no_other_registry_than_this_releases_where_none_is_pinned() -> None:
     here, other = World(), Address(b"\x77" * 20)
     here.copy_registry(other)
@@ -479,7 +465,6 @@ def test_each_digest_and_the_size_has_to_be_the_files(wrong: str) -> None:
     assert report.exit_code() == 10
 
 
-@compares
 @pytest.mark.parametrize("items", [14, 18, 22])
 def test_both_cannot_tell_anything_of_a_later_forks_header(items: int) -> None:
     honest = honest_receipts()[0]
@@ -493,7 +478,6 @@ def test_both_cannot_tell_anything_of_a_later_forks_header(items: int) -> None:
     assert judge_alone(receipt, given).exit_code() == judge_by_package(receipt, given) == 22
 
 
-@compares
 @pytest.mark.parametrize("recorded_at", TIMES)
 def test_both_end_alike_on_the_spelling_of_a_time(recorded_at: str) -> None:
     honest = honest_receipts()[0]
@@ -591,7 +575,6 @@ NAMED: dict[str, tuple[int, Callable[[str], str]]] = {
 }  # fmt: skip
 
 
-@compares
 @pytest.mark.parametrize("name", NAMED)
 def test_both_end_alike_on_a_bend_with_a_name(name: str) -> None:
     code, bend = NAMED[name]
@@ -607,12 +590,10 @@ def check_tally(codes: Counter[int], kinds: Counter[str], troubles: list[str]) -
     assert set(kinds) == set(KINDS)
 
 
-@compares
 def test_both_end_alike_on_two_thousand_bent_receipts_and_none_that_says_other_things_passes():
     check_tally(*run_campaign(SEED, 0, 2_000))
 
 
-@compares
 @pytest.mark.slow
 @pytest.mark.timeout(4 * 3600)
 def test_both_end_alike_on_a_million_bent_receipts() -> None:

@@ -77,10 +77,7 @@ def named_hashes(anchors: list[ReceiptAnchor]) -> frozenset[bytes]:
 
 
 def to_document(leaf: int, *anchors: ReceiptAnchor) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(encode_receipt(world().receipt(leaf, *anchors)))
-    if anchors:
-        document.pop("head", None)
-    return document
+    return json.loads(encode_receipt(world().receipt(leaf, *anchors)))
 
 
 def without_state(anchor: ReceiptAnchor) -> ReceiptAnchor:
