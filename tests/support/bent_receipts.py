@@ -704,7 +704,7 @@ def bends(bend: Bend, rng: Random, document: Members) -> bool:
         return False
     try:
         return bend(rng, document)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, rlp.DecodingError):
+    except (LookupError, AttributeError, TypeError, ValueError, RecursionError, rlp.DecodingError):
         return False
 
 
