@@ -501,9 +501,8 @@ def with_record(**members: Any) -> Callable[[str], str]:
     def bend(text: str) -> str:
         document = json.loads(text)
         record = json.loads(document["record"]) | members
-        document["record"] = json.dumps(
-            record, ensure_ascii=False, separators=(",", ":"), sort_keys=True
-        )
+        in_order = dict(sorted(record.items(), key=lambda pair: pair[0].encode("utf-16-be")))
+        document["record"] = json.dumps(in_order, ensure_ascii=False, separators=(",", ":"))
         return json.dumps(document)
 
     return bend
@@ -554,6 +553,12 @@ NAMED: dict[str, tuple[int, Callable[[str], str]]] = {
     "an index as long as can be": (10, with_text('"index": 6', f'"index": {(1 << 48) - 2}')),
     "an index longer than that": (2, with_text('"index": 6', f'"index": {(1 << 48) - 1}')),
     "a record of another version": (22, with_record(schema="evidence-record/2")),
+    "a record of another version with a name that is not ASCII": (
+        22, with_record(schema="evidence-record/2", **{"a b": 1, "\uff5e": 1, "\U0001f600": 2}),
+    ),
+    "a record of another version that is not canonical": (
+        2, with_text('\\"schema\\":\\"evidence-record/1', '\\"schema\\": \\"evidence-record/2'),
+    ),
     "a record with more in it": (10, with_record(more=None)),
     "a record with a digest more": (10, with_record(digests={"sha256": "00" * 32, "x": 1})),
     "a record with other digests only": (22, with_record(digests={"sha512": "00"})),
