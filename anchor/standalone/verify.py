@@ -390,16 +390,13 @@ def read_record(record: bytes) -> tuple[dict[str, str], int | None]:
     if len(record) > MAX_RECORD:
         raise malformed(f"the record has more than {MAX_RECORD} bytes")
     document = read_json(record, "the record")
+    if write_canonical(document) != record:
+        raise malformed("the record is not in its canonical form (RFC 8785)")
+    check_version(document, "schema", "evidence-record/1", "the record")
     if find_names(document, lambda name: not re.fullmatch("[!-~]+", name)):
         raise malformed(
             "the record has a member whose name is not of printable ASCII, without spaces"
         )
-    # RFC 8785: no white space, names sorted. Of integers and strings Python writes that form.
-    canonical = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    if canonical.encode("utf-8") != record:
-        raise malformed("the record is not in its canonical form (RFC 8785)")
-    check_version(document, "schema", "evidence-record/1", "the record")
-
     digests = document.get("digests")
     if not isinstance(digests, dict) or not digests:
         raise malformed("the record has no digests")
@@ -416,6 +413,20 @@ def read_record(record: bytes) -> tuple[dict[str, str], int | None]:
     if "size" in document:
         return known, get_integer(document["size"], "the record's size", 0, MAX_INTEGER)
     return known, None
+
+
+def write_canonical(value: Any) -> bytes:
+    """Step 1: write JSON as RFC 8785 has it: no white space, names in the order of UTF-16."""
+
+    def in_order(value: Any) -> Any:
+        if isinstance(value, dict):
+            names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+            return {name: in_order(value[name]) for name in names}
+        return [in_order(entry) for entry in value] if isinstance(value, list) else value
+
+    # Integers and strings Python writes as RFC 8785 asks.
+    text = json.dumps(in_order(value), ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8")
 
 
 def find_names(value: Any, is_wanted: Callable[[str], bool]) -> bool:

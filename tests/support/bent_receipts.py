@@ -77,10 +77,7 @@ def named_hashes(anchors: list[ReceiptAnchor]) -> frozenset[bytes]:
 
 
 def to_document(leaf: int, *anchors: ReceiptAnchor) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(encode_receipt(world().receipt(leaf, *anchors)))
-    if anchors:
-        document.pop("head", None)
-    return document
+    return json.loads(encode_receipt(world().receipt(leaf, *anchors)))
 
 
 def without_state(anchor: ReceiptAnchor) -> ReceiptAnchor:
@@ -707,7 +704,7 @@ def bends(bend: Bend, rng: Random, document: Members) -> bool:
         return False
     try:
         return bend(rng, document)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, rlp.DecodingError):
+    except (LookupError, AttributeError, TypeError, ValueError, RecursionError, rlp.DecodingError):
         return False
 
 
