@@ -6,6 +6,7 @@ what is wrong; what it could not find out is a ``CannotCheckError``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, get_args
@@ -73,7 +74,17 @@ class ChainView(Protocol):
 
     def fetch_genesis(self) -> Hash32: ...
 
-    def fetch_latest_block(self) -> Block: ...
+    @property
+    def needed(self) -> int:
+        """Return how many nodes have to agree."""
+
+    def fetch_latest_storage(
+        self, address: Address, slot: Hash32
+    ) -> Sequence[tuple[Block, Hash32]]:
+        """Return each node's newest block, and the word in it; of ``needed`` nodes at least."""
+
+    def fetch_latest_code_hash(self, address: Address) -> Sequence[tuple[Block, Hash32]]:
+        """Return each node's newest block, and the code hash in it."""
 
     def fetch_final_block(self, rule: FinalityRule) -> Block: ...
 
@@ -280,6 +291,8 @@ def check_chain(
             f"the policy asks for the assurance {target.assurance!r}, and this is {reached!r}",
             hint=_MORE_ASSURANCE[target.assurance],
         )
+    if view.needed > 1:
+        view.fetch_final_block(target.finality)  # leaves out nodes of other chains, and names them
     chain_id = view.fetch_chain_id()
     if chain_id != target.chain_id:
         raise NotTrustedError(
@@ -304,12 +317,14 @@ def check_code(view: ChainView, target: Target) -> tuple[Block, str]:
     code_hash = view.fetch_code_hash(target.registry, final)
     if code_hash == target.code_hash:
         return final, f"code hash 0x{code_hash.hex()[:16]}… at {where}"
-    latest = _latest_block(view, target)
-    if view.fetch_code_hash(target.registry, latest) == target.code_hash:
-        raise NotFinalError(
-            f"the registry {format_address(target.registry)} is deployed, but not in a final block "
-            f"yet (final: {final.number}, latest: {latest.number})"
-        )
+    answers = view.fetch_latest_code_hash(target.registry)
+    _check_reached(view, target, [latest for latest, _ in answers])
+    for latest, newest in answers:
+        if newest == target.code_hash:
+            raise NotFinalError(
+                f"the registry {format_address(target.registry)} is deployed, but not in a final "
+                f"block yet (final: {final.number}, latest: {latest.number})"
+            )
     raise NotTrustedError(
         f"the code at {where} has hash 0x{code_hash.hex()}, not the pinned "
         f"0x{target.code_hash.hex()}"
@@ -328,14 +343,16 @@ def read_anchor(view: ChainView, target: Target, final: Block) -> Anchor | None:
         if stored.block_number > final.number or stored.timestamp > final.timestamp:
             raise NodeFaultError("the node shows an anchor later than the block it was read at")
         return stored
-    latest = _latest_block(view, target)
-    pending = decode_anchor(view.fetch_storage(target.registry, slot, latest))
-    if pending is not None:
-        raise NotFinalError(
-            f"included in block {pending.block_number}, which is not final yet "
-            f"(final: {final.number})",
-            hint="verify again once it is; until then a reorganisation can undo it",
-        )
+    answers = view.fetch_latest_storage(target.registry, slot)
+    _check_reached(view, target, [latest for latest, _ in answers])
+    for _, word in answers:
+        pending = decode_anchor(word)
+        if pending is not None:
+            raise NotFinalError(
+                f"included in block {pending.block_number}, which is not final yet "
+                f"(final: {final.number})",
+                hint="verify again once it is; until then a reorganisation can undo it",
+            )
     return None
 
 
@@ -356,15 +373,21 @@ def check_anchored(view: ChainView, target: Target, final: Block) -> tuple[Ancho
     )
 
 
-def _latest_block(view: ChainView, target: Target) -> Block:
-    latest = view.fetch_latest_block()
-    if target.anchor is not None and latest.number < target.anchor.block_number:
+def _check_reached(view: ChainView, target: Target, latest: Sequence[Block]) -> None:
+    """See that as many nodes as have to agree know the block that the receipt names.
+
+    Raises:
+        CannotCheckError: fewer do, so that what they lack may be in it.
+    """
+    if target.anchor is None:
+        return
+    number = target.anchor.block_number
+    if sum(block.number >= number for block in latest) < view.needed:
+        newest = max(block.number for block in latest)
         raise CannotCheckError(
-            f"the node has reached block {latest.number}, the receipt's anchor is in block "
-            f"{target.anchor.block_number}",
+            f"the node has reached block {newest}, the receipt's anchor is in block {number}",
             hint="wait until the node is in step with its chain, or ask another",
         )
-    return latest
 
 
 def check_derived(target: Target, stored: Anchor) -> tuple[bool, str]:

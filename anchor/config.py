@@ -22,7 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from anchor.chain.urls import describe_url, is_plain_url
+from anchor.chain.urls import are_distinct, describe_url, is_plain_url
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
 from anchor.filenames import TRUST_POLICY, deployment_record_path
@@ -168,7 +168,7 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     nodes = [url.rstrip("/") for url in (rpc, *witnesses)]
     for url in witnesses:
         describe_url(url)
-    if len(set(nodes)) < len(nodes):
+    if not are_distinct(nodes):
         raise ConfigError("chain.rpc and chain.witnesses name a node twice: it would agree with "
                           "itself")  # fmt: skip
     if quorum is None:

@@ -176,9 +176,10 @@ def check_log(
         # Not a failure: that the log only grew, the registry has seen to.
         tell(9, "no list of anchors is published", Verdict.CANNOT_TELL)
     tell(10, *_check_whole(*places[0], head, heads))
+    compared = _compare_others(others, head, roots)  # a fork is one, whoever else is silent
     if unasked is not None:
         raise unasked
-    tell(11, *_compare_others(others, head, roots))
+    tell(11, *compared)
     return CheckedLog(checkpoint=checkpoint, target=targets[0], anchor=anchor, final=final)
 
 
@@ -214,6 +215,7 @@ def _read_others(
     Its root is the target's head.  An error is returned, to be raised at its own step.
     """
     found: list[tuple[Target, Anchor]] = []
+    problem: AnchorError | None = None
     entries = [] if policy is None else pinned_entries(policy, target.log)
     for entry in entries:
         if (entry.chain_id, entry.registry) == (target.chain_id, target.registry):
@@ -226,14 +228,15 @@ def _read_others(
             stored = None if root is None else read_stored(view, other, final, root)
         except AnchorError as error:
             # Nothing is wrong with this log: of the other place nothing is known.
-            return found, CannotCheckError(
+            problem = problem or CannotCheckError(
                 f"{_place(other)} could not be looked at: {error.message}",
                 hint=error.hint or "name nodes of its chain in the policy",
             )
+            continue
         if root is not None and stored is not None:
             head = Head(root=root, size=stored.size)
             found.append((replace(other, head=head), stored))
-    return found, None
+    return found, problem
 
 
 def _place(target: Target) -> str:

@@ -24,6 +24,7 @@ MAX_POLICY_BYTES = 1 << 20
 MAX_NODES = 16
 """More are never asked at once."""
 _MAX_BLOCK_HASHES = 1_000
+_MAX_DOTS = 500
 
 MAX_DEPTH = 100_000
 FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=MAX_DEPTH)]
@@ -88,13 +89,16 @@ def parse_policy(data: bytes) -> TrustPolicy:
     """
     if len(data) > MAX_POLICY_BYTES:
         raise MalformedError(f"the trust policy is longer than {MAX_POLICY_BYTES:,} bytes")
+    # Reading a key of many parts takes time by their square.
+    if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
+        raise MalformedError(f"the trust policy has a line of more than {_MAX_DOTS} dots")
     try:
         value = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # tomllib lets int's and Python's own through
         raise MalformedError(f"the trust policy is not TOML: {error}") from error
     if value.get("format") != FORMAT:
         raise UnknownVersionError(
-            f"the trust policy's format is {value.get('format')!r}, not {FORMAT!r}"
+            f"the trust policy's format is {_show(value.get('format'))}, not {FORMAT!r}"
         )
     try:
         document = _PolicyDocument.model_validate(value)
@@ -166,8 +170,9 @@ class _EntryDocument(_Document):
     operators: list[_OperatorDocument] | None = None
     time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
     finality: FinalityRule = "finalized"
-    rpc: list[str] = []
-    quorum: Annotated[int, Field(ge=1, le=MAX_NODES)] = 1
+    rpc: Annotated[list[str], Field(max_length=MAX_NODES)] = []
+    # Of several nodes two have to agree, unless it says otherwise.
+    quorum: Annotated[int, Field(ge=1, le=MAX_NODES)] | None = None
     assurance: str = "rpc"
     block_hashes: Annotated[list[_Bytes32], Field(max_length=_MAX_BLOCK_HASHES)] = []
 
@@ -181,12 +186,13 @@ def _entry(document: _EntryDocument) -> TrustEntry:
     # Asking for what this version does not know must not quietly get less.
     if document.assurance not in get_args(Assurance):
         raise UnknownVersionError(
-            f"the trust policy asks for the assurance {document.assurance!r}; this version knows "
-            f"{', '.join(get_args(Assurance))}"
+            f"the trust policy asks for the assurance {_show(document.assurance)}; this version "
+            f"knows {', '.join(get_args(Assurance))}"
         )
-    if document.rpc and document.quorum > len(document.rpc):
+    quorum = document.quorum or max(1, min(2, len(document.rpc)))
+    if document.rpc and quorum > len(document.rpc):
         raise MalformedError(
-            f"the trust policy's member 'quorum' is {document.quorum}, and 'rpc' names "
+            f"the trust policy's member 'quorum' is {quorum}, and 'rpc' names "
             f"{len(document.rpc)} nodes"
         )
     operators = document.operators
@@ -206,13 +212,17 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         time_slack=document.time_slack,
         finality=document.finality,
         rpc=tuple(document.rpc),
-        quorum=document.quorum,
+        quorum=quorum,
         assurance=cast(Assurance, document.assurance),
         block_hashes=tuple(
             parse_hash(text, what="the trust policy's block_hashes")
             for text in document.block_hashes
         ),
     )
+
+
+def _show(value: object) -> str:
+    return repr(value[:80]) if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def format_toml_string(text: str) -> str:

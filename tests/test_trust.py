@@ -303,6 +303,20 @@ def test_more_nodes_than_are_named_cannot_agree() -> None:
     parse_policy(with_line("rpc", "[]").encode())
 
 
+def test_a_policy_that_takes_long_to_read_is_refused() -> None:
+    assert "dots" in refusal(TEXT + ".".join(["a"] * 20_000) + " = 1\n")
+
+
+def test_a_format_that_is_no_text_is_quoted_by_its_kind() -> None:
+    for value, kind in (("0x" + "f" * 20_000, "int"), (f"[0x{'f' * 20_000}]", "list")):
+        text = TEXT.replace('"anchor-trust/1"', value)
+        assert f"is a {kind}" in refusal(text, UnknownVersionError)
+
+
+def test_more_nodes_than_are_ever_asked_are_refused() -> None:
+    assert "rpc" in refusal(with_line("rpc", str([f"http://{n}" for n in range(17)])))
+
+
 @pytest.mark.parametrize("version", ['"anchor-trust/2"', '"anchor-trust/1 "', "1", "[]", '""'])
 def test_another_format_is_an_unknown_version(version: str) -> None:
     refusal(TEXT.replace('"anchor-trust/1"', version), UnknownVersionError)

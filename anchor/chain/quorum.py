@@ -57,7 +57,7 @@ class NodeGroup(Node):
         self._report = report
         self._told: dict[Node, str] = {}
         self._newest = 0
-        self._final: Block | None = None
+        self._final: dict[FinalityRule, Block] = {}
         self._agreed: tuple[Node, ...] = ()
         self._proving = self._nodes[0]
 
@@ -101,7 +101,7 @@ class NodeGroup(Node):
             ChainGuardError: a block that was final is not on the chain any more.
         """
         agreed, by = self._agree(rule)
-        before = self._final
+        before = self._final.get(rule)
         if before is not None and agreed.number < before.number:
             return before
         if before is not None:
@@ -112,8 +112,23 @@ class NodeGroup(Node):
                     f"0x{before.hash.hex()}, and is 0x{now.hash.hex()} now",
                     hint="look at the chain and its nodes: chain.finality may be too low",
                 )
-        self._final, self._agreed = agreed, by
+        self._final[rule], self._agreed = agreed, by
         return agreed
+
+    def ask_all(self, read: Callable[[Node], Found]) -> list[Found]:
+        """Return what ``read`` finds at each node that answers.
+
+        Raises:
+            QuorumError: too few do.
+        """
+        answers = [answer for _, answer in self._ask(self._agreed or self._nodes, read)]
+        found = [answer for answer in answers if not isinstance(answer, CannotCheckError)]
+        if len(found) < self.needed:
+            problems = [
+                answer.message for answer in answers if isinstance(answer, CannotCheckError)
+            ]
+            raise self._too_few(len(found), problems)
+        return found
 
     def confirm(self, read: Callable[[Node], Found]) -> Found:
         """Return what ``read`` finds about the final block at enough of the nodes that know it.

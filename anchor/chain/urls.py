@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from anchor.errors import ConfigError
@@ -25,6 +29,21 @@ def describe_url(url: str) -> str:
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+
+def are_distinct(urls: Sequence[str]) -> bool:
+    """Say whether no two URLs are spellings of one node's."""
+    return len({_normalise(url) for url in urls}) == len(urls)
+
+
+def _normalise(url: str) -> tuple[str, str, int | None, str, str]:
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    with suppress(OSError):  # 127.1 is 127.0.0.1
+        if re.fullmatch(r"[0-9a-fx.]+", host):
+            host = socket.inet_ntoa(socket.inet_aton(host))
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, host, port, parts.path.rstrip("/"), parts.query
 
 
 def is_plain_url(url: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from anchor.chain.node import Node
 from anchor.errors import NodeFaultError
 from anchor.trust import FinalityRule
@@ -44,9 +42,28 @@ class ChainReader:
             self._genesis = self._known(genesis, "genesis").hash
         return self._genesis
 
-    def fetch_latest_block(self) -> Block:
-        """Return the newest block; never cached."""
-        return self._known(self._node.fetch_block("latest"), "latest")
+    @property
+    def needed(self) -> int:
+        """Return how many nodes have to agree."""
+        return self._node.needed
+
+    def fetch_latest_storage(self, address: Address, slot: Hash32) -> list[tuple[Block, Hash32]]:
+        """Return each node's newest block, and the storage word in it; never cached."""
+
+        def read(node: Node) -> tuple[Block, Hash32]:
+            latest = self._known(node.fetch_block("latest"), "latest")
+            return latest, node.fetch_storage(address, slot, latest.hash)
+
+        return self._node.ask_all(read)
+
+    def fetch_latest_code_hash(self, address: Address) -> list[tuple[Block, Hash32]]:
+        """Return each node's newest block, and the code hash in it; never cached."""
+
+        def read(node: Node) -> tuple[Block, Hash32]:
+            latest = self._known(node.fetch_block("latest"), "latest")
+            return latest, node.fetch_code_hash(address, latest.hash)
+
+        return self._node.ask_all(read)
 
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block that is final by ``rule``."""
@@ -65,8 +82,8 @@ class ChainReader:
         """Return the code hash at ``address`` in ``block``."""
         key = (address, block.hash)
         if key not in self._code:
-            self._code[key] = self._read(
-                block, lambda node: node.fetch_code_hash(address, block.hash)
+            self._code[key] = self._node.confirm(
+                lambda node: node.fetch_code_hash(address, block.hash)
             )
         return self._code[key]
 
@@ -74,15 +91,10 @@ class ChainReader:
         """Return the storage word at ``slot`` in ``block``."""
         key = (address, slot, block.hash)
         if key not in self._storage:
-            self._storage[key] = self._read(
-                block, lambda node: node.fetch_storage(address, slot, block.hash)
+            self._storage[key] = self._node.confirm(
+                lambda node: node.fetch_storage(address, slot, block.hash)
             )
         return self._storage[key]
-
-    def _read(self, block: Block, read: Callable[[Node], Hash32]) -> Hash32:
-        # Nothing that is not final counts for anything, and others may not have it yet.
-        is_final = block in self._final.values()
-        return self._node.confirm(read) if is_final else read(self._node)
 
     def _known(self, block: Block | None, which: str) -> Block:
         if block is None:

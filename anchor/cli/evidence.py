@@ -29,13 +29,16 @@ class Bench:
     check what was just anchored.
     """
 
-    def __init__(self, *, config_path: Path | None, trust: Path | None) -> None:
+    def __init__(
+        self, *, config_path: Path | None, trust: Path | None, offline: bool = False
+    ) -> None:
         from anchor.filenames import find_config, policy_of
 
         self._config_path: Path | None = config_path
         if config_path is None:
             with contextlib.suppress(ConfigError):
                 self._config_path = find_config()
+        self._offline = offline
         self._prover: tuple[Project, Prover] | None = None
         self.policy_name: str | None = None
         self.policy: TrustPolicy | None = None
@@ -47,14 +50,16 @@ class Bench:
         if trust is not None:
             self.policy = read_policy(trust)
 
-    def project_rpc(self, chain_id: ChainId) -> Sequence[str]:
-        """Return the nodes of the project around, where there is one on that chain."""
+    def project_rpc(self, chain_id: ChainId) -> tuple[Sequence[str], int]:
+        """Return the nodes of the project around, and how many have to agree, on that chain."""
         if self._config_path is None:
-            return ()
+            return (), 1
         from anchor.config import load_config
 
         config = load_config(self._config_path)
-        return (config.rpc, *config.witnesses) if config.chain_id == chain_id else ()
+        if config.chain_id != chain_id:
+            return (), 1
+        return (config.rpc, *config.witnesses), config.quorum
 
     def close(self) -> None:
         """Close the project's store, if it was opened."""
@@ -86,7 +91,8 @@ class Bench:
         return read_receipt(receipt), digests
 
     def _from_store(self, file: Path, digests: Digests, beside: Path) -> bytes:
-        if self._config_path is None:
+        # A store may be on another machine, and its receipts hold no state proof anyway.
+        if self._config_path is None or self._offline:
             raise UsageError(
                 f"there is no receipt for {file}: {beside.name} is missing",
                 hint="name it with --receipt",

@@ -34,7 +34,9 @@ def pin(
     ],
     log: Annotated[
         Optional[list[int]],  # noqa: UP045
-        typer.Option(min=0, metavar="N", help="The owner's log; repeat it for several.  [0]"),
+        typer.Option(
+            min=0, max=2**96 - 1, metavar="N", help="The owner's log; repeat it for several.  [0]"
+        ),
     ] = None,
     registry: Annotated[
         Optional[str],  # noqa: UP045
@@ -62,8 +64,8 @@ def pin(
         Optional[str],  # noqa: UP045
         typer.Option(
             metavar="LEVEL",
-            help="The least that suffices: rpc, quorum or proof. By default quorum, or rpc where "
-            "one node is named.",
+            help="The least that suffices: rpc, quorum or proof. By default rpc where one node is "
+            "enough, else quorum.",
         ),
     ] = None,
     block_hash: Annotated[
@@ -107,7 +109,7 @@ def pin(
         assurance=_parse_assurance(assurance),
         block_hashes=tuple(parse_hash(text, what="--block-hash") for text in block_hash or ()),
     )
-    nodes = Nodes(rpc, quorum, lambda _: (), output.note)
+    nodes = Nodes(rpc, quorum, lambda _: ((), 1), output.note)
     are_plain = all(map(is_plain_url, rpc))
     urls = tuple(rpc) if are_plain else ()
     entry = pin_registry(nodes.open(), wish, rpc=urls, quorum=nodes.needed)

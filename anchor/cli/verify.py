@@ -86,7 +86,7 @@ def command(
     from anchor.verdict import gravest_code
 
     output = Output(as_json=as_json)
-    bench = Bench(config_path=config_path, trust=trust)
+    bench = Bench(config_path=config_path, trust=trust, offline=offline)
     nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
     named = {parse_hash(text, what="--block-hash") for text in block_hash or ()}
     connect = None if offline else nodes.connect
@@ -94,6 +94,7 @@ def command(
     def judge_one(data: bytes, evidence: Digests) -> Report:
         from anchor.verify import judge
 
+        nodes.asked_now = []
         return judge(data, evidence, policy=bench.policy, connect=connect, block_hashes=named)
 
     documents: list[FileDocument | UnreadFileDocument] = []
@@ -106,7 +107,7 @@ def command(
                 name,
                 report,
                 policy=bench.policy_name,
-                nodes=nodes.asked,
+                nodes=nodes.asked_now,
                 brief=quiet,
                 words=words,
             )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.bent_nodes import BentNode, bent_node
+from support.bent_nodes import Bend, BentNode, bent_node
 from support.command import Ran, run_anchor
 from support.nodes import ask, other_chain
 from support.projects import Site, make_site
@@ -53,7 +55,7 @@ class Court:
             self.receipt.read_bytes(),
             digest_file(self.file),
             policy=parse_policy(self.policy.read_bytes()),
-            connect=Nodes(urls, quorum, lambda _: (), lambda _: None).connect,
+            connect=Nodes(urls, quorum, lambda _: ((), 1), lambda _: None).connect,
         )
         assurance = report.proven[0].assurance if report.proven else None
         return int(report.exit_code), assurance
@@ -107,32 +109,132 @@ def test_a_quorum_that_cannot_be_is_bad_usage(court: Court) -> None:
     assert court.verify("--rpc", court.nodes[0].url).code == 2
 
 
+def no_storage(*_: object) -> str:
+    return "0x" + "00" * 32
+
+
+def other_storage(_: object, right: str) -> str:
+    return f"0x{int(right, 16) + (1 << 60):064x}"
+
+
+def no_code(*_: object) -> str:
+    return "0x"
+
+
+def mainnet(*_: object) -> str:
+    return "0x1"
+
+
+def nothing(*_: object) -> None:
+    return None
+
+
+def fork(_: object, right: dict[str, object] | None) -> object:
+    return right and {**right, "hash": "0x" + "f0" * 32}
+
+
+def syncing(*_: object) -> object:
+    return {"startingBlock": "0x0"}
+
+
+# Who agrees on the final block and differs in what is in it makes it 20; who is on another chain,
+# syncing, or says nothing, is left out.  A state proof asks for nothing but blocks.
+LIES: list[tuple[str, str, Bend, int, int]] = [
+    ("storage", "eth_getStorageAt", no_storage, 0, 20),
+    ("other", "eth_getStorageAt", other_storage, 0, 20),
+    ("code", "eth_getCode", no_code, 0, 20),
+    ("chain", "eth_chainId", mainnet, 0, 0),
+    ("none", "eth_getBlockByNumber", nothing, 0, 0),
+    ("syncing", "eth_syncing", syncing, 0, 0),
+    ("fork", "eth_getBlockByNumber", fork, 0, 0),
+]
+
+
 @pytest.mark.fault(
     "E10",
     how="one of a verifier's three nodes is down, says what is not so, or is on another chain",
-    then="the others' word counts, or cannot check (20); never verified by a lie, nor refused",
+    then="left out and named, or cannot check (20); never verified by a lie, nor refused",
 )
-@pytest.mark.parametrize(
-    ("method", "bend"),
-    [
-        ("eth_getStorageAt", lambda _, right: "0x" + "00" * 32),
-        ("eth_getStorageAt", lambda _, right: hex(int(right, 16) + (1 << 60))),
-        ("eth_getCode", lambda *_: "0x"),
-        ("eth_chainId", lambda *_: "0x1"),
-        ("eth_getBlockByNumber", lambda _, right: right and {**right, "hash": "0x" + "f0" * 32}),
-        ("eth_getBlockByNumber", lambda *_: None),
-        ("eth_getBlockByNumber", lambda _, right: right and {**right, "number": "0x0"}),
-        ("eth_syncing", lambda *_: {"startingBlock": "0x0"}),
-    ],
-    ids=["storage", "other", "code", "chain", "hash", "none", "stale", "syncing"],
-)
+@pytest.mark.parametrize(("method", "bend", "proven", "read"), [lie[1:] for lie in LIES],
+                         ids=[lie[0] for lie in LIES])  # fmt: skip
 @pytest.mark.parametrize("liar", [0, 1, 2])
 def test_one_node_that_lies_falsifies_no_verdict(
-    court: Court, liar: int, method: str, bend: Callable[[Any, Any], Any]
+    court: Court, liar: int, method: str, bend: Bend, proven: int, read: int
 ) -> None:
     court.nodes[liar].bend[method] = bend
-    code, assurance = court.verdict()
-    assert (code, assurance) in [(0, court.agreed), (20, None)]
+    expected = proven if court.agreed == "proof" else read
+    assert court.verdict() == (expected, None if expected else court.agreed)
+
+
+@pytest.mark.fault(
+    "E10",
+    how="one of a verifier's three nodes denies an anchor that is not final yet",
+    then="not final (21), as the others say; never refused",
+)
+@pytest.mark.parametrize("quorum", [2, 3])
+@pytest.mark.parametrize("liar", [0, 1, 2])
+def test_one_node_refuses_nothing_that_is_only_not_final(
+    court: Court, anchored: Site, liar: int, quorum: int
+) -> None:
+    block = json.loads(court.receipt.read_bytes())["anchors"][0]["block_number"]
+    for node in court.nodes:
+        # To all of them the anchor's block is the newest, and the one before it is final.
+        node.bend["eth_getBlockByNumber"] = partial(at_block, anchored.url, block)
+    assert court.verdict(quorum) == (21, None)
+    court.nodes[liar].bend["eth_getStorageAt"] = no_storage
+    assert court.verdict(quorum) == (21, None)
+    court.nodes[liar].bend["eth_getBlockByNumber"] = partial(at_block, anchored.url, block - 1)
+    assert court.verdict(quorum)[0] in (20, 21)
+    court.nodes[liar].down = True
+    assert court.verdict(quorum)[0] == (21 if quorum == 2 else 20)
+
+
+def at_block(url: str, newest: int, params: list[Any], right: Any) -> Any:
+    """Answer as a node whose newest block is ``newest``, and whose final one is before it."""
+    number = {"latest": newest, "finalized": newest - 1}.get(params[0])
+    if number is None:
+        return right if int(params[0], 16) <= newest else None
+    return ask(url, "eth_getBlockByNumber", hex(number), False)
+
+
+def test_what_is_final_by_one_rule_is_not_final_by_another(court: Court, anchored: Site) -> None:
+    """Two entries of one policy about the same nodes, one of which counts no blocks at all."""
+    text = court.policy.read_text()
+    entry = text[text.index("[[trust]]") :]
+    loose = re.sub("finality = .*", "finality = 0", entry)
+    block = json.loads(court.receipt.read_bytes())["anchors"][0]["block_number"]
+    for node in court.nodes:
+        node.bend["eth_getBlockByNumber"] = partial(at_block, anchored.url, block)
+    for order in (f"{loose}\n{entry}", f"{entry}\n{loose}"):
+        court.policy.write_text(text.replace(entry, order))
+        assert court.verdict()[0] == 21
+
+
+@pytest.mark.parametrize("spelling", ["{}/", "{}", "{}//"])
+def test_one_node_does_not_agree_with_itself(court: Court, spelling: str) -> None:
+    url = court.nodes[0].url
+    assert court.ask(url, spelling.format(url)).code == 2
+    assert court.ask(url, url.replace("127.0.0.1", "127.1")).code == 2
+    again = f'rpc = ["{url}", "{spelling.format(url)}"]'
+    court.policy.write_text(re.sub("rpc = .*", again, court.policy.read_text()))
+    ran = court.ask()
+    assert ran.code == 20
+    assert "agree with itself" in ran.out
+
+
+def test_a_policys_quorum_is_never_lowered(court: Court) -> None:
+    text = re.sub("quorum = .*", "quorum = 3", court.policy.read_text())
+    urls = ", ".join(f'"{node.url}"' for node in court.nodes)
+    court.policy.write_text(re.sub("rpc = .*", f"rpc = [{urls}]", text))
+    assert court.verdict(1) == (0, court.agreed)
+    court.nodes[2].down = True
+    assert court.verdict(1) == (20, None)
+    assert court.verdict(2) == (20, None)
+    # Without a word about it two of several have to agree.
+    court.policy.write_text(court.policy.read_text().replace("quorum = 3\n", ""))
+    (entry,) = parse_policy(court.policy.read_bytes()).entries
+    assert entry.quorum == 2
+    assert court.ask().code == 0
 
 
 @pytest.mark.parametrize("down", [0, 1, 2])

@@ -132,9 +132,17 @@ class MemoryChain:
         self._read("genesis")
         return self.block(0).hash
 
-    def fetch_latest_block(self) -> Block:
+    needed = 1
+
+    def fetch_latest_storage(self, address: Address, slot: Hash32) -> list[tuple[Block, Hash32]]:
         self._read("latest block")
-        return self.block(self.latest)
+        latest = self.block(self.latest)
+        return [(latest, self.fetch_storage(address, slot, latest))]
+
+    def fetch_latest_code_hash(self, address: Address) -> list[tuple[Block, Hash32]]:
+        self._read("latest block")
+        latest = self.block(self.latest)
+        return [(latest, self.fetch_code_hash(address, latest))]
 
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         self._read(f"final block by {rule}")
