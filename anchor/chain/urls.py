@@ -37,12 +37,16 @@ def are_distinct(urls: Sequence[str]) -> bool:
 
 
 def _normalise(url: str) -> tuple[str, str, int | None, str, str]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # which quotes the URL; whoever opens it says what is wrong
+        return "", url, None, "", ""
     host = (parts.hostname or "").rstrip(".")
     with suppress(OSError):  # 127.1 is 127.0.0.1
         if re.fullmatch(r"[0-9a-fx.]+", host):
             host = socket.inet_ntoa(socket.inet_aton(host))
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    port = port or {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, host, port, parts.path.rstrip("/"), parts.query
 
 
