@@ -35,6 +35,7 @@ from anchor.tree import RightEdge
 from anchor.trust import TrustEntry
 from anchor.types import Address, Anchor, Hash32, log_owner, make_log_id
 from anchor.verdict import Verdict
+from anchor.verify import Connect
 
 anvil_path = fixtures.anvil_path
 module_anvil = fixtures.module_anvil
@@ -48,6 +49,11 @@ def site(tmp_path: Path, module_anvil: Devnet) -> Site:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     return tmp_path / "published"
+
+
+def reader_of(node: Node) -> Connect:
+    """Return what opens another view of ``node`` each time."""
+    return lambda _: ChainReader(node)
 
 
 def settle(site: Site) -> None:
@@ -123,8 +129,7 @@ def test_another_registry_that_holds_another_log_is_a_fork(
     publish(site, place)
     with another_registry(site) as (node, other):
         put_anchor(site, other, hash_leaf(b"another"), size)
-        connect = lambda _: ChainReader(node)  # noqa: E731
-        error = refusal(check_with, place, connect, entry_of(site), other)
+        error = refusal(check_with, place, reader_of(node), entry_of(site), other)
     assert error.exit_code == ExitCode.MISMATCH
     assert "forked" in error.message
 
@@ -185,7 +190,7 @@ def test_another_log_than_expected_is_not_trusted(site: Site, place: Path) -> No
     with site.open() as project:
         log = project.config.log
     with reading(site.url) as node:
-        connect = lambda _: ChainReader(node)  # noqa: E731
+        connect = reader_of(node)
         check_with(place, connect, expected=log)
         other = make_log_id(log_owner(log), 1)
         assert refusal(check_with, place, connect, expected=other).exit_code == 12
