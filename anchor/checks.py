@@ -25,7 +25,7 @@ from anchor.receipt import Receipt, ReceiptAnchor, parse_receipt
 from anchor.record import Record, parse_record
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.keccak import format_address
-from anchor.registry.slots import anchor_slot, decode_anchor, operator_key_slot
+from anchor.registry.slots import anchor_slot, decode_anchor, decode_key, operator_key_slot
 from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.types import (
     Address,
@@ -65,10 +65,6 @@ class ChainView(Protocol):
     Every answer is strictly decoded; a node that does not answer, or not properly, raises
     ``CannotCheckError``.  Reads at one block may be cached: a block hash names one state.
     """
-
-    @property
-    def assurance(self) -> Assurance:
-        """Return what is behind its answers."""
 
     def fetch_chain_id(self) -> ChainId: ...
 
@@ -275,17 +271,22 @@ def pinned_target(
     )
 
 
+def word_of(view: ChainView) -> Assurance:
+    """Return what the view's answers amount to."""
+    return "rpc" if view.needed == 1 else "quorum"
+
+
 def check_chain(
     view: ChainView, target: Target, assurance: Assurance | None = None
 ) -> tuple[ChainView, str]:
     """Step 5: compare the node's chain id, and its genesis block where that is pinned.
 
-    ``assurance`` is what the nodes' word amounts to, where it is more than that.
+    ``assurance`` is what this amounts to, where it is not the nodes' word alone.
 
     Raises:
         CannotCheckError: it is less than the policy asks for.
     """
-    reached = assurance or view.assurance
+    reached = assurance or word_of(view)
     if _WORTH.index(reached) < _WORTH.index(target.assurance):
         raise CannotCheckError(
             f"the policy asks for the assurance {target.assurance!r}, and this is {reached!r}",
@@ -417,10 +418,21 @@ def check_submitter(
     if operator_id == 0:
         owner = log_owner(target.log)
         return owner, f"the log's owner {format_address(owner)}"
-    word = view.fetch_storage(target.registry, operator_key_slot(target.log, operator_id), final)
-    if word[:12] != bytes(12) or not any(word):
+    key = read_operator_key(view, target, operator_id, final)
+    return key, f"operator {operator_id}, key {format_address(key)}"
+
+
+def read_operator_key(view: ChainView, target: Target, operator_id: int, final: Block) -> Address:
+    """Read the address behind an operator id, which the registry never changes.
+
+    Raises:
+        NodeFaultError: there is none, though the registry anchored for it.
+    """
+    slot = operator_key_slot(target.log, operator_id)
+    key = decode_key(view.fetch_storage(target.registry, slot, final))
+    if key is None:
         raise NodeFaultError(f"the node shows no key for operator {operator_id}")
-    return Address(word[12:]), f"operator {operator_id}, key {format_address(Address(word[12:]))}"
+    return key
 
 
 def check_operator(target: Target, stored: Anchor) -> None:

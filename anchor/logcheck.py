@@ -273,13 +273,11 @@ def _check_whole(
 ) -> tuple[str, Verdict]:
     """Compare the checkpoint with the newest head; tell who anchored, and what goes on from it."""
     links = read_links(view, target, final)
-    stored = [read_stored(view, target, final, item.root) for item in heads or [head]]
-    detail = "; ".join(
-        [
-            describe_operators(view, target, final, [item for item in stored if item is not None]),
-            describe_links(view, target, final, links, heads),
-        ]
-    )
+    detail = describe_links(view, target, final, links, heads)
+    if heads:
+        stored = [read_stored(view, target, final, item.root) for item in heads]
+        anchors = [anchor for anchor in stored if anchor is not None]
+        detail = f"{describe_operators(view, target, final, anchors)}; {detail}"
     if links.root is None or links.root == head.root:
         return detail, Verdict.PASS
     newest = read_stored(view, target, final, links.root)

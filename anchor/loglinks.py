@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from anchor.checks import Block, ChainView, Target
+from anchor.checks import Block, ChainView, Target, read_operator_key
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import (
     CLOSED_HEAD,
@@ -16,11 +16,10 @@ from anchor.registry.slots import (
     decode_anchor,
     head_slot,
     last_head_slot,
-    operator_key_slot,
     predecessor_slot,
     successor_slot,
 )
-from anchor.types import Address, Anchor, Hash32, Head, LogId, log_number, log_owner
+from anchor.types import Anchor, Hash32, Head, LogId, log_number, log_owner
 
 _EMPTY = bytes(32)
 
@@ -68,9 +67,8 @@ def describe_operators(
         if operator_id == 0:
             who = f"the owner {format_address(log_owner(target.log))}"
         else:
-            slot = operator_key_slot(target.log, operator_id)
-            word = view.fetch_storage(target.registry, slot, final)
-            who = f"operator {operator_id}, key {format_address(Address(word[12:]))}"
+            key = read_operator_key(view, target, operator_id, final)
+            who = f"operator {operator_id}, key {format_address(key)}"
         parts.append(f"{count:,} by {who}")
     return "; ".join(parts)
 

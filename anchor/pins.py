@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.checks import ChainView
+from anchor.checks import ChainView, word_of
 from anchor.errors import NotTrustedError
 from anchor.registry.artifact import expected_code_hash
 from anchor.registry.keccak import format_address
@@ -61,6 +61,6 @@ def pin_registry(view: ChainView, wish: Wish, *, rpc: tuple[str, ...], quorum: i
         finality=wish.finality,
         rpc=rpc,
         quorum=quorum,
-        assurance=wish.assurance or view.assurance,
+        assurance=wish.assurance or word_of(view),
         block_hashes=wish.block_hashes,
     )

@@ -19,7 +19,7 @@ from anchor.errors import (
 )
 from anchor.header import Header, parse_header
 from anchor.registry.keccak import format_address
-from anchor.registry.slots import operator_key_slot
+from anchor.registry.slots import decode_key, operator_key_slot
 from anchor.stateproof import StateProof, check_account, check_anchor, check_word
 from anchor.types import Address, Anchor, Assurance, Hash32, log_owner
 
@@ -68,7 +68,7 @@ def check_block(
             "or ask nodes, without --offline",
         )
     view = connect(target)
-    assurance: Assurance = "rpc" if view.assurance == "rpc" else "proof"
+    assurance: Assurance = "rpc" if view.needed == 1 else "proof"
     _, chain = check_chain(view, target, assurance)
     final = view.fetch_final_block(target.finality)
     if header.number > final.number:
@@ -140,7 +140,7 @@ def check_proven_submitter(
     word = check_word(
         storage_root, operator_key_slot(target.log, operator_id), proof.operator_proof
     )
-    if word[:12] != bytes(12) or not any(word):
+    key = decode_key(word)
+    if key is None:
         raise MismatchError(f"the receipt's proof shows no key for operator {operator_id}")
-    key = Address(word[12:])
     return key, f"operator {operator_id}, key {format_address(key)}"

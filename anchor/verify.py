@@ -37,6 +37,7 @@ from anchor.checks import (
     choose_targets,
     latest_time,
     parse_documents,
+    word_of,
 )
 from anchor.digest import SHA256, SM3, Digests
 from anchor.errors import AnchorError, CannotCheckError
@@ -174,7 +175,7 @@ def _judge_by_nodes(run: _Run, target: Target, connect: Connect | None) -> None:
         stored,
         final,
         lambda: check_submitter(view, target, stored, final),
-        assurance=view.assurance,
+        assurance=word_of(view),
         is_asserted=False,
     )
 

@@ -134,6 +134,21 @@ def test_another_registry_that_holds_another_log_is_a_fork(
     assert "forked" in error.message
 
 
+@pytest.mark.parametrize("silent_first", [True, False])
+def test_a_fork_is_one_whoever_else_is_silent(site: Site, place: Path, silent_first: bool) -> None:
+    grow(site, 2)
+    settle(site)
+    publish(site, place)
+    ours = entry_of(site)
+    silent = replace(ours, registry=Address(b"\x07" * 20))
+    with another_registry(site) as (node, other):
+        put_anchor(site, other, hash_leaf(b"another"), 1)
+        others = [silent, other] if silent_first else [other, silent]
+        error = refusal(check_with, place, reader_of(node), ours, *others)
+    assert error.exit_code == ExitCode.MISMATCH
+    assert "forked" in error.message
+
+
 def test_a_checkpoint_behind_the_registry_is_told(site: Site, place: Path) -> None:
     grow(site, 2)
     settle(site)

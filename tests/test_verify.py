@@ -423,13 +423,13 @@ def test_what_a_receipt_says_nothing_about_is_not_claimed() -> None:
     assert unread["C9"].verdict is Verdict.CANNOT_TELL
 
 
-@pytest.mark.parametrize("reached", ["rpc", "quorum", "proof"])
+@pytest.mark.parametrize(("needed", "reached"), [(1, "rpc"), (2, "quorum")])
 @pytest.mark.parametrize("asked", ["rpc", "quorum", "proof"])
 def test_less_assurance_than_the_policy_asks_for_is_no_verdict(
-    asked: Assurance, reached: Assurance
+    asked: Assurance, needed: int, reached: Assurance
 ) -> None:
     world = World()
-    world.main.assurance = reached
+    world.main.needed = needed
     policy = world.policy(dataclasses.replace(world.entry(), assurance=asked))
     report = judged(world, policy=policy)
     if ("rpc", "quorum", "proof").index(reached) >= ("rpc", "quorum", "proof").index(asked):

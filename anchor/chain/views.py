@@ -5,7 +5,7 @@ from __future__ import annotations
 from anchor.chain.node import Node
 from anchor.errors import NodeFaultError
 from anchor.trust import FinalityRule
-from anchor.types import Address, Assurance, ChainId, Hash32
+from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
 
 
@@ -23,11 +23,6 @@ class ChainReader:
         self._blocks: dict[int, Block] = {}
         self._code: dict[tuple[Address, Hash32], Hash32] = {}
         self._storage: dict[tuple[Address, Hash32, Hash32], Hash32] = {}
-
-    @property
-    def assurance(self) -> Assurance:
-        """Return what is behind the answers: one node's word, or that of several."""
-        return "rpc" if self._node.needed == 1 else "quorum"
 
     def fetch_chain_id(self) -> ChainId:
         """Return the chain's id."""

@@ -42,7 +42,7 @@ class Nodes:
         self._quorum = quorum
         self._project_rpc = project_rpc
         self._report = report
-        self._views: dict[object, ChainView] = {}
+        self._views: dict[object, tuple[ChainView, list[str]]] = {}
         self.asked: list[str] = []
         self.asked_now: list[str] = []
 
@@ -105,12 +105,13 @@ class Nodes:
 
         # Nothing that was agreed about by other rules, or of another chain, is used again.
         key = (urls, needed, chain_id, genesis, finality)
-        nodes = [open_node(url) for url in urls]
-        self.asked_now = [node.name for node in nodes]
-        self.asked += [name for name in self.asked_now if name not in self.asked]
         if key not in self._views:
+            nodes = [open_node(url) for url in urls]
             group = NodeGroup(
                 nodes, needed=needed, chain_id=chain_id, genesis=genesis, report=self._report
             )
-            self._views[key] = ChainReader(nodes[0] if len(nodes) == 1 else group)
-        return self._views[key]
+            view = ChainReader(nodes[0] if len(nodes) == 1 else group)
+            self._views[key] = view, [node.name for node in nodes]
+        found, self.asked_now = self._views[key]
+        self.asked += [name for name in self.asked_now if name not in self.asked]
+        return found

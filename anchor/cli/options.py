@@ -37,7 +37,12 @@ RpcOption = Annotated[
 
 QuorumOption = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--quorum", min=1, metavar="N", help="How many of the nodes have to agree."),
+    typer.Option(
+        "--quorum",
+        min=1,
+        metavar="N",
+        help="How many of the nodes have to agree, where the policy does not ask for more.",
+    ),
 ]
 
 WaitOption = Annotated[

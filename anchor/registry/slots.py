@@ -81,6 +81,11 @@ def decode_anchor(word: bytes) -> Anchor | None:
     return anchor
 
 
+def decode_key(word: Hash32) -> Address | None:
+    """Return the address in an operator's slot; None where the word is none."""
+    return None if any(word[:12]) or not any(word) else Address(word[12:])
+
+
 def encode_anchor(anchor: Anchor) -> bytes:
     """Pack an anchor as the contract stores it."""
     value = (

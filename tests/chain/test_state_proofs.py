@@ -38,7 +38,7 @@ from anchor.receipt import Receipt, encode_receipt, parse_receipt
 from anchor.registry.keccak import EMPTY_CODE_HASH
 from anchor.registry.slots import anchor_slot, head_slot
 from anchor.stateproof import StateProof, check_state
-from anchor.types import Address, Hash32
+from anchor.types import Address, Hash32, LogId
 
 FILES = ("a", "b", "c")
 NOTE = "receipts go without state proofs"
@@ -162,8 +162,8 @@ def test_a_client_proves_that_a_root_is_not_anchored(site: Site) -> None:
     config = config_of(site)
     with reading(site.url) as node:
         block = node.fetch_final_block(config.finality)
-        for log, root in ((config.log, b"\x77" * 32), (b"\x88" * 32, b"\x99" * 32)):
-            slot = anchor_slot(log, root)  # type: ignore[arg-type]
+        for log, root in ((config.log, b"\x77" * 32), (LogId(b"\x88" * 32), b"\x99" * 32)):
+            slot = anchor_slot(log, Hash32(root))
             proof = node.fetch_state_proof(
                 config.registry, slot, block.hash, code_hash=config.code_hash
             )
@@ -172,7 +172,7 @@ def test_a_client_proves_that_a_root_is_not_anchored(site: Site) -> None:
                 block_hash=block.hash,
                 registry=config.registry,
                 code_hash=config.code_hash,
-                log=log,  # type: ignore[arg-type]
+                log=log,
                 root=Hash32(root),
             )
             assert proven.anchor is None

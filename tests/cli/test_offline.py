@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.command import environment
+from support.command import environment, run_anchor
 from support.projects import make_site
 
 from anchor.chain.devnet import Devnet
@@ -54,6 +54,7 @@ def stamped(module_anvil: Devnet, tmp_path_factory: pytest.TempPathFactory) -> P
     away = tmp_path_factory.mktemp("away")
     for name in ("deed.txt", "deed.txt.anchor.json", "trust.toml"):
         shutil.copy(site.folder / name, away / name)
+    shutil.copy(site.folder / "anchor.toml", away / "of-the-project.toml")
     return away
 
 
@@ -128,6 +129,18 @@ def test_without_the_right_block_hash_nothing_is_told(verify: Verify) -> None:
         assert ran.returncode == 20, ran
         assert "nobody answers for block" in ran.stdout
         assert "--block-hash" in ran.stdout
+
+
+def test_a_projects_store_is_not_opened(stamped: Path, tmp_path: Path) -> None:
+    """It may be in PostgreSQL, on another machine."""
+    project = tmp_path / "project"
+    project.mkdir()
+    shutil.copy(stamped / "of-the-project.toml", project / "anchor.toml")
+    (project / "trust.toml").write_bytes((stamped / "trust.toml").read_bytes())
+    (project / "deed.txt").write_bytes(b"one field, two cows")
+    ran = run_anchor("verify", "deed.txt", "--offline", cwd=project)
+    assert ran.code == 2
+    assert "there is no receipt for" in ran.err
 
 
 def test_an_altered_file_is_refused(verify: Verify, tmp_path: Path) -> None:

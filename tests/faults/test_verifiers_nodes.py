@@ -21,7 +21,9 @@ from anchor.chain.devnet import Devnet
 from anchor.cli.files import digest_file
 from anchor.cli.nodes import Nodes
 from anchor.filenames import RECEIPT_SUFFIX
+from anchor.header import parse_header
 from anchor.merkle import hash_leaf
+from anchor.receipt import parse_receipt
 from anchor.trust import parse_policy
 from anchor.verify import judge
 
@@ -220,6 +222,25 @@ def test_one_node_does_not_agree_with_itself(court: Court, spelling: str) -> Non
     ran = court.ask()
     assert ran.code == 20
     assert "agree with itself" in ran.out
+
+
+def test_a_report_names_the_nodes_that_were_asked_for_it(court: Court) -> None:
+    """Of two files, the second is proven by a block that is named."""
+    state = parse_receipt(court.receipt.read_bytes()).anchors[0].state
+    if state is None:
+        return
+    other = court.file.with_name("b.txt")
+    other.write_bytes(court.file.read_bytes())
+    document = json.loads(court.receipt.read_bytes())
+    del document["anchors"][0]["state"]
+    other.with_name(other.name + RECEIPT_SUFFIX).write_text(json.dumps(document))
+    named = "0x" + parse_header(state.header).hash.hex()
+    words = ("--trust", court.policy, "--rpc", court.anvil.url, "--block-hash", named)
+    ran = run_anchor("verify", other, court.file, *words, cwd=court.file.parent).expect(0)
+    first, second = ran.out.split(f"{court.file}\n")
+    assert "Asked: " in first
+    assert "Asked: " not in second
+    assert "asserted by you" in second
 
 
 def test_a_policys_quorum_is_never_lowered(court: Court) -> None:

@@ -151,7 +151,7 @@ class Raw(str):
     __slots__ = ()
 
 
-class Members(list):  # type: ignore[type-arg]
+class Members(list[Any]):
     """An object: [name, value] pairs."""
 
 

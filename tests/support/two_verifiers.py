@@ -11,7 +11,7 @@ from support.bent_receipts import Case, Given, is_true, make_cases, world
 
 from anchor.standalone import verify as standalone
 from anchor.trust import TrustPolicy
-from anchor.types import make_log_id
+from anchor.types import Hash32, make_log_id
 from anchor.verify import judge
 
 
@@ -54,7 +54,7 @@ def judge_by_package(receipt: bytes, given: Given) -> int:
         world().evidence(given.leaf),
         policy=policy,
         connect=None,
-        block_hashes=given.block_hashes,  # type: ignore[arg-type]
+        block_hashes=[Hash32(named) for named in given.block_hashes],
     )
     return int(report.exit_code)
 

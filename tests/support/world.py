@@ -29,7 +29,7 @@ from anchor.registry.slots import anchor_slot, encode_anchor, operator_key_slot
 from anchor.stateproof import StateProof
 from anchor.tree import Tree
 from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
-from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, Head, LogId, make_log_id
+from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, make_log_id
 from anchor.verdict import Report, Verdict
 from anchor.verify import Connect, judge
 
@@ -67,7 +67,7 @@ class MemoryChain:
     storage: dict[tuple[Address, Hash32], list[tuple[int, bytes]]] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
     fails_at: int | None = None
-    assurance: Assurance = "rpc"
+    needed: int = 1
     headers: dict[int, bytes] = field(default_factory=dict)
 
     def block(self, number: int) -> Block:
@@ -131,8 +131,6 @@ class MemoryChain:
     def fetch_genesis(self) -> Hash32:
         self._read("genesis")
         return self.block(0).hash
-
-    needed = 1
 
     def fetch_latest_storage(self, address: Address, slot: Hash32) -> list[tuple[Block, Hash32]]:
         self._read("latest block")
