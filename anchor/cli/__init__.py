@@ -30,6 +30,7 @@ from anchor.cli import (
     succeed,
     trust,
     upgrade,
+    verifier,
     verify,
 )
 from anchor.cli.output import Output
@@ -58,7 +59,7 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    explain, export_log, audit, restore, succeed, demo,
+    verifier, explain, export_log, audit, restore, succeed, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)
