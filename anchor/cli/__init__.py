@@ -20,6 +20,7 @@ from anchor.cli import (
     explain,
     export_log,
     init,
+    log,
     prove,
     restore,
     run,
@@ -57,8 +58,8 @@ app = typer.Typer(
 )
 
 for _module in (
-    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    explain, export_log, audit, restore, succeed, demo,
+    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
+    verify, explain, export_log, audit, restore, succeed, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)
