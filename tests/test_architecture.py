@@ -59,6 +59,7 @@ LAYERS = (
     ("anchor.chain", 3),
     ("anchor.log", 4),
     ("anchor.pipeline", 4),
+    ("anchor.service", 5),
     ("anchor.cli", 5),
     ("anchor.__main__", 5),
 )
@@ -81,6 +82,9 @@ THIRD_PARTIES = {
     "sqlalchemy": ("anchor.store", "anchor.pipeline.project", "anchor.pipeline.receipts"),
     "alembic": ("anchor.store",),
     "psycopg": ("anchor.store.postgresql", "anchor.store.copying"),
+    "fastapi": ("anchor.service",),
+    "starlette": ("anchor.service",),
+    "uvicorn": ("anchor.service.workers", "anchor.service.connections"),
     "typer": ("anchor.cli",),
     "rich": ("anchor.cli",),
 }
