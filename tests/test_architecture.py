@@ -37,6 +37,7 @@ LAYERS = (
     ("anchor.chain.attempts", 1),
     ("anchor.chain.refusals", 1),
     ("anchor.trust", 2),
+    ("anchor.words", 2),
     ("anchor.loglinks", 2),
     ("anchor.pins", 2),
     ("anchor.proofchecks", 2),
