@@ -21,6 +21,15 @@ find_python() {
     return 1
 }
 
+# find_chromium : print the Chromium that CHROMIUM names, else the first on PATH.
+find_chromium() {
+    if [ -n "${CHROMIUM:-}" ]; then
+        command -v "$CHROMIUM"
+        return
+    fi
+    command -v chromium || command -v chromium-browser || command -v google-chrome
+}
+
 # fill_environment FOLDER PYTHON REQUIREMENTS... : create the environment from the first of the
 # requirements files, unless it was filled from one of them already.
 fill_environment() {

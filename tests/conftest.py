@@ -18,8 +18,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep a record of the faults that tests inject, and offer the stores' fixtures."""
+    """Keep a record of the faults that tests inject; offer the stores' and browser's fixtures."""
     from support.faults import FaultRecorder
 
     config.pluginmanager.register(FaultRecorder(), "faults")
     config.pluginmanager.import_plugin("support.stores")
+    config.pluginmanager.import_plugin("support.browser")

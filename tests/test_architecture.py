@@ -37,6 +37,7 @@ LAYERS = (
     ("anchor.chain.attempts", 1),
     ("anchor.chain.refusals", 1),
     ("anchor.trust", 2),
+    ("anchor.words", 2),
     ("anchor.loglinks", 2),
     ("anchor.pins", 2),
     ("anchor.proofchecks", 2),
@@ -60,6 +61,7 @@ LAYERS = (
     ("anchor.chain", 3),
     ("anchor.log", 4),
     ("anchor.pipeline", 4),
+    ("anchor.service", 5),
     ("anchor.cli", 5),
     ("anchor.__main__", 5),
 )
@@ -82,6 +84,9 @@ THIRD_PARTIES = {
     "sqlalchemy": ("anchor.store", "anchor.pipeline.project", "anchor.pipeline.receipts"),
     "alembic": ("anchor.store",),
     "psycopg": ("anchor.store.postgresql", "anchor.store.copying"),
+    "fastapi": ("anchor.service",),
+    "starlette": ("anchor.service",),
+    "uvicorn": ("anchor.service.workers", "anchor.service.connections"),
     "typer": ("anchor.cli",),
     "rich": ("anchor.cli",),
 }

@@ -24,6 +24,7 @@ from anchor.cli import (
     restore,
     run,
     seal,
+    serve,
     source,
     stamp,
     status,
@@ -44,6 +45,8 @@ _EXTRAS = {
     "sqlalchemy": "operator",
     "alembic": "operator",
     "pydantic_settings": "operator",
+    "fastapi": "service",
+    "uvicorn": "service",
 }
 
 app = typer.Typer(
@@ -58,7 +61,7 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    explain, export_log, audit, restore, succeed, demo,
+    explain, export_log, audit, restore, succeed, serve, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)

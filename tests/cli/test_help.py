@@ -14,7 +14,7 @@ from support.command import environment, run_anchor
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
     "prove", "upgrade", "verify", "trust", "explain", "export-log", "audit", "restore", "succeed",
-    "demo",
+    "serve", "demo",
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from anchor.cli.session import open_chain
 from anchor.config import WaitFor
 from anchor.errors import ChainGuardError, QuorumError
 from anchor.log import seal
-from anchor.pipeline import backoff
+from anchor.pipeline import backoff, daemon
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.project import trust_entry
 from anchor.pipeline.round import Round, State
