@@ -47,6 +47,7 @@ LAYERS = (
     ("anchor.explain", 2),
     ("anchor.logcheck", 2),
     ("anchor.filenames", 3),
+    ("anchor.filelock", 3),
     ("anchor.config", 3),
     ("anchor.executor", 3),
     ("anchor.sources", 3),
