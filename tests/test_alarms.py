@@ -13,21 +13,25 @@ from support.memory_projects import OWNER, MemorySite
 from support.troubles import Effects, TroubledTransport
 
 from anchor.chain.node import Node
-from anchor.errors import ChainGuardError, NodeUnreachableError
+from anchor.errors import ChainGuardError, MalformedError, NodeUnreachableError
 from anchor.log import seal
-from anchor.pipeline import alarms, chainwatch
-from anchor.pipeline.alarms import RULES, Severity, raise_alarms
-from anchor.pipeline.chainwatch import (
-    NOTHING_SEEN,
+from anchor.pipeline import alarmrules, watching
+from anchor.pipeline.alarmrules import RULES, Severity
+from anchor.pipeline.alarms import raise_alarms
+from anchor.pipeline.daemon import LATE
+from anchor.pipeline.outside import (
     ChainFacts,
-    ChainWatch,
-    Sighting,
+    Outside,
+    View,
     fetch_chain_facts,
+    fetch_published_size,
     find_sender,
 )
-from anchor.pipeline.daemon import LATE
 from anchor.pipeline.overview import Overview, Queue, Spending, read_overview
 from anchor.pipeline.project import Project, utc_now
+from anchor.pipeline.publishing import publish_log
+from anchor.pipeline.watching import Sighting, Watch
+from anchor.published import open_target
 from anchor.registry.slots import CLOSED_HEAD, head_slot
 from anchor.store.figures import OpenTransaction
 from anchor.store.incidents import Incident, Place
@@ -69,8 +73,12 @@ def healthy(grown: MemorySite, project: Project) -> Overview:
 
 def raised(project: Project, overview: Overview, facts: ChainFacts) -> list[str]:
     config = replace(project.config, budget=overview.spending.budget)
-    sighting = Sighting(facts=facts, seen_at=overview.now - 10, trouble=None)
-    return [alarm.name for alarm in raise_alarms(config, overview, sighting)]
+    sighting = Sighting(what=facts, seen_at=overview.now - 10)
+    return [alarm.name for alarm in raise_alarms(config, overview, of_chain(sighting))]
+
+
+def of_chain(sighting: Sighting[ChainFacts]) -> View:
+    return View(chain=sighting, published=None)
 
 
 def of_overview(change: Callable[[Overview], Overview]) -> Change:
@@ -129,10 +137,10 @@ TROUBLES: list[tuple[str, Change]] = [
     ("chain-ahead", of_facts(size=None)),
     ("log-closed", of_facts(size=None, is_closed=True)),
     ("not-running", of_overview(lambda it: replace(it, is_running=False))),
-    ("not-sealing", of_overview(lambda it: waits(it, alarms.UNSEALED))),
+    ("not-sealing", of_overview(lambda it: waits(it, alarmrules.UNSEALED))),
     (
         "not-anchoring",
-        of_overview(lambda it: replace(it, unanchored_since=it.now - alarms.UNANCHORED)),
+        of_overview(lambda it: replace(it, unanchored_since=it.now - alarmrules.UNANCHORED)),
     ),
     ("fee-cap", of_facts(base_fee=101 * GWEI)),
     ("fee-cap", of_overview(lambda it: sends(it, 90 * GWEI, 61))),
@@ -146,8 +154,8 @@ TROUBLES: list[tuple[str, Change]] = [
 
 QUIET: list[Change] = [
     of_overview(lambda it: it),
-    of_overview(lambda it: waits(it, alarms.UNSEALED - 1)),
-    of_overview(lambda it: replace(it, unanchored_since=it.now - alarms.UNANCHORED + 1)),
+    of_overview(lambda it: waits(it, alarmrules.UNSEALED - 1)),
+    of_overview(lambda it: replace(it, unanchored_since=it.now - alarmrules.UNANCHORED + 1)),
     of_overview(lambda it: ages(it, LATE - 1)),
     of_overview(lambda it: sends(it, 90 * GWEI, 59)),
     of_overview(lambda it: sends(it, 80 * GWEI, 3_000)),
@@ -174,13 +182,15 @@ def test_what_is_in_order_raises_none(change: Change, project: Project, healthy:
 def test_every_rule_is_tried_here_and_has_a_name_of_its_own() -> None:
     names = [rule.name for rule in RULES]
     assert len(set(names)) == len(names)
-    assert {*names} == {name for name, _ in TROUBLES} | {"chain-unknown"}
+    assert {*names} == {name for name, _ in TROUBLES} | {
+        "chain-unknown", "not-publishing", "published-unknown",
+    }  # fmt: skip
 
 
 def test_the_worst_comes_first(project: Project, healthy: Overview) -> None:
     overview = breaks(replace(healthy, is_running=False, tiles=None))
-    sighting = Sighting(facts=FACTS, seen_at=healthy.now, trouble=None)
-    found = raise_alarms(project.config, overview, sighting)
+    sighting = Sighting(what=FACTS, seen_at=healthy.now, trouble=None)
+    found = raise_alarms(project.config, overview, of_chain(sighting))
     assert [alarm.severity for alarm in found] == [
         Severity.CRITICAL, Severity.WARNING, Severity.WARNING,
     ]  # fmt: skip
@@ -189,27 +199,72 @@ def test_the_worst_comes_first(project: Project, healthy: Overview) -> None:
 @pytest.mark.parametrize(
     ("sighting", "names"),
     [
-        (NOTHING_SEEN, []),  # nobody has asked yet
-        (Sighting(facts=None, seen_at=None, trouble="the node is down"), ["chain-unknown"]),
-        (Sighting(facts=FACTS, seen_at=-1_000.0, trouble="down"), ["chain-unknown"]),
-        (Sighting(facts=FACTS, seen_at=-10.0, trouble="down"), []),
+        (Sighting(), []),  # nobody has asked yet
+        (Sighting(what=None, seen_at=None, trouble="the node is down"), ["chain-unknown"]),
+        (Sighting(what=FACTS, seen_at=-1_000.0, trouble="down"), ["chain-unknown"]),
+        (Sighting(what=FACTS, seen_at=-10.0, trouble="down"), []),
     ],
 )
 def test_what_was_seen_long_ago_is_not_gone_by(
     sighting: Sighting, names: list[str], project: Project, healthy: Overview
 ) -> None:
     """A balance of before must neither alarm nor reassure."""
-    facts = sighting.facts and replace(sighting.facts, balance=5 * ETHER)
+    facts = sighting.what and replace(sighting.what, balance=5 * ETHER)
     if sighting.seen_at is not None:
-        sighting = replace(sighting, facts=facts, seen_at=healthy.now + sighting.seen_at)
-    assert [each.name for each in raise_alarms(project.config, healthy, sighting)] == names
-    poor = Sighting(facts=replace(FACTS, balance=0), seen_at=sighting.seen_at, trouble="down")
+        sighting = replace(sighting, what=facts, seen_at=healthy.now + sighting.seen_at)
+    assert [
+        each.name for each in raise_alarms(project.config, healthy, of_chain(sighting))
+    ] == names
+    poor = Sighting(what=replace(FACTS, balance=0), seen_at=sighting.seen_at, trouble="down")
     if "chain-unknown" in names:
-        found = [each.name for each in raise_alarms(project.config, healthy, poor)]
+        found = [each.name for each in raise_alarms(project.config, healthy, of_chain(poor))]
         assert found == ["chain-unknown"]
 
 
-# What the chain says.
+@pytest.mark.parametrize(
+    ("size", "trouble", "names"),
+    [
+        (6, None, []),
+        (4, None, ["not-publishing"]),
+        (0, None, ["not-publishing"]),
+        (None, "the disk is gone", ["published-unknown"]),
+        (4, "the disk is gone", ["not-publishing"]),
+    ],
+)
+def test_a_published_log_that_stays_behind_is_told(
+    size: int | None, trouble: str | None, names: list[str], project: Project, healthy: Overview
+) -> None:
+    final = tuple(
+        replace(item, final=True, final_at=healthy.now - alarmrules.UNPUBLISHED)
+        for item in healthy.anchors
+    )
+    overview = replace(healthy, anchors=final)
+    seen_at = None if size is None else overview.now
+    chain = Sighting(what=FACTS, seen_at=overview.now)
+    published = Sighting(what=size, seen_at=seen_at, trouble=trouble)
+    view = View(chain=chain, published=published)
+    assert [each.name for each in raise_alarms(project.config, overview, view)] == names
+    fresh = replace(final[0], final_at=overview.now - alarmrules.UNPUBLISHED + 1)
+    overview = replace(overview, anchors=(fresh, *final[1:]))
+    found = [each.name for each in raise_alarms(project.config, overview, view)]
+    assert found == (names if size != 4 else []), "there was no time yet to publish it"
+
+
+# What is outside.
+
+
+def test_what_is_published_is_seen_by_its_checkpoint(grown: MemorySite, tmp_path: Path) -> None:
+    place = tmp_path / "published"
+    config = replace(grown.config, publish=str(place))
+    project = replace(grown.open(), config=config)
+    outside = Outside(project, Node(grown.chain), Hours())
+    assert outside.wait(30).published == Sighting(what=0, seen_at=1_000.0)
+    publish_log(project, open_target(str(place)))
+    assert fetch_published_size(str(place)) == 4
+    (place / "checkpoint").write_bytes(b"nonsense")
+    with pytest.raises(MalformedError):
+        fetch_published_size(str(place))
+    project.database.close()
 
 
 def test_the_chain_is_seen_as_it_is(grown: MemorySite, project: Project) -> None:
@@ -276,7 +331,7 @@ class Hours:
         return self.now
 
 
-def settle(watch: ChainWatch) -> Sighting:
+def settle(watch: Watch) -> Sighting:
     return watch.wait(30.0)
 
 
@@ -289,11 +344,11 @@ def test_looking_never_waits_for_the_node() -> None:
         answer.wait(60)
         return FACTS
 
-    watch = ChainWatch(hang, Hours())
+    watch = Watch(hang, Hours())
     for _ in range(50):
-        assert watch.look() == NOTHING_SEEN
+        assert watch.look() == Sighting()
     answer.set()
-    assert settle(watch).facts == FACTS
+    assert settle(watch).what == FACTS
     assert len(asked) == 1, "a node that hangs is asked by one thread, however many look"
 
 
@@ -304,13 +359,13 @@ def test_what_was_seen_is_asked_for_again_only_once_it_is_old() -> None:
         asked.append(clock.now)
         return FACTS
 
-    watch = ChainWatch(fetch, clock)
-    assert settle(watch) == Sighting(facts=FACTS, seen_at=1_000.0, trouble=None)
-    clock.now += chainwatch.FRESH - 1
+    watch = Watch(fetch, clock)
+    assert settle(watch) == Sighting(what=FACTS, seen_at=1_000.0, trouble=None)
+    clock.now += watching.FRESH - 1
     settle(watch)
     clock.now += 1
     settle(watch)
-    assert asked == [1_000.0, 1_000.0 + chainwatch.FRESH]
+    assert asked == [1_000.0, 1_000.0 + watching.FRESH]
 
 
 @pytest.mark.parametrize("error", [NodeUnreachableError("it is down"), ZeroDivisionError("a bug")])
@@ -325,14 +380,14 @@ def test_a_failure_keeps_what_was_seen_with_its_age_and_says_so(error: Exception
             raise answer
         return answer
 
-    watch = ChainWatch(fetch, clock)
+    watch = Watch(fetch, clock)
     settle(watch)
     clock.now += 60
     failed = settle(watch)
-    assert (failed.facts, failed.seen_at) == (FACTS, 1_000.0)
-    assert failed.trouble == getattr(error, "message", "the chain could not be looked at")
+    assert (failed.what, failed.seen_at) == (FACTS, 1_000.0)
+    assert failed.trouble == getattr(error, "message", "it could not be looked at")
     clock.now += 60
-    assert settle(watch) == Sighting(facts=FACTS, seen_at=1_120.0, trouble=None)
+    assert settle(watch) == Sighting(what=FACTS, seen_at=1_120.0, trouble=None)
 
 
 def test_a_node_that_fails_half_way_is_a_trouble_and_no_half_of_facts(
@@ -341,9 +396,9 @@ def test_a_node_that_fails_half_way_is_a_trouble_and_no_half_of_facts(
     for method in ("eth_getStorageAt", "eth_getBalance", "eth_chainId"):
         effects = Effects(plan={(method, 0): "request lost"})
         node = Node(TroubledTransport(grown.chain, effects))
-        watch = ChainWatch(lambda node=node: fetch_chain_facts(project, node, OWNER), Hours())
+        watch = Watch(lambda node=node: fetch_chain_facts(project, node, OWNER), Hours())
         seen = settle(watch)
-        assert seen.facts is None
+        assert seen.what is None
         assert seen.trouble == "the node did not answer"
 
 
@@ -355,8 +410,8 @@ def test_alarms_come_and_go_with_what_happens(tmp_path: Path) -> None:
     def names() -> list[str]:
         overview = read_overview(project, site.chain.time)
         facts = fetch_chain_facts(project, Node(site.chain), OWNER)
-        sighting = Sighting(facts=facts, seen_at=overview.now, trouble=None)
-        return [alarm.name for alarm in raise_alarms(project.config, overview, sighting)]
+        sighting = Sighting(what=facts, seen_at=overview.now, trouble=None)
+        return [alarm.name for alarm in raise_alarms(project.config, overview, of_chain(sighting))]
 
     with project.database.hold_lease():
         seal(project.database, utc_now())

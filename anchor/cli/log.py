@@ -15,7 +15,7 @@ from anchor.cli.session import open_chain, project_session
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
-    from anchor.pipeline.chainwatch import ChainWatch
+    from anchor.pipeline.outside import Outside
     from anchor.pipeline.project import Project
 
 NAME = "log"
@@ -112,31 +112,31 @@ def _show_log(output: Output, project: Project, *, once: bool) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from anchor.pipeline.chainwatch import watch_chain
+    from anchor.pipeline.outside import Outside
 
-    watch = watch_chain(project, open_chain(project.config, lambda _: None), time.time)
-    watch.wait(_PATIENCE)
+    outside = Outside(project, open_chain(project.config, lambda _: None), time.time)
+    outside.wait(_PATIENCE)
     if output.as_json:
-        output.result(_take_picture(project, watch)[1])
+        output.result(_take_picture(project, outside)[1])
         return
     console = Console()
     if once:
-        console.print(_take_picture(project, watch)[0])
+        console.print(_take_picture(project, outside)[0])
         return
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(_take_picture(project, watch)[0], refresh=True)
+            live.update(_take_picture(project, outside)[0], refresh=True)
             time.sleep(_PAUSE)
 
 
-def _take_picture(project: Project, watch: ChainWatch) -> tuple[Any, dict[str, Any]]:
+def _take_picture(project: Project, outside: Outside) -> tuple[Any, dict[str, Any]]:
     from anchor.cli.logview import draw_overview
     from anchor.pipeline.alarms import raise_alarms
     from anchor.pipeline.document import describe_overview
     from anchor.pipeline.overview import read_overview
 
     config = project.config
-    overview, sighting = read_overview(project, time.time()), watch.look()
-    alarms = raise_alarms(config, overview, sighting)
-    view = draw_overview(config, overview, sighting, alarms)
-    return view, describe_overview(config, overview, sighting, alarms)
+    overview, seen = read_overview(project, time.time()), outside.look()
+    alarms = raise_alarms(config, overview, seen)
+    view = draw_overview(config, overview, seen, alarms)
+    return view, describe_overview(config, overview, seen, alarms)

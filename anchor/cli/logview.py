@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from anchor.cli.output import escape_controls
-from anchor.pipeline.alarms import Severity
+from anchor.pipeline.alarmrules import Severity
 from anchor.pipeline.progress import HeadState
 from anchor.pipeline.wording import (
     spell_age,
@@ -27,7 +27,7 @@ from anchor.types import log_number, log_owner
 if TYPE_CHECKING:
     from anchor.config import Config
     from anchor.pipeline.alarms import Alarm
-    from anchor.pipeline.chainwatch import Sighting
+    from anchor.pipeline.outside import View
     from anchor.pipeline.overview import Overview
 
 _ANCHORS = 8
@@ -42,13 +42,13 @@ _MARKS = {
 
 
 def draw_overview(
-    config: Config, overview: Overview, sighting: Sighting, alarms: Sequence[Alarm]
+    config: Config, overview: Overview, outside: View, alarms: Sequence[Alarm]
 ) -> RenderableType:
     """Return the whole view."""
     parts: list[RenderableType] = [_draw_title(config, overview)]
     parts += [_draw_alarm(alarm) for alarm in alarms] or [Text("✓ no alarms", "green")]
     parts += [
-        _draw_facts(config, overview, sighting),
+        _draw_facts(config, overview, outside),
         _draw_heads(overview),
         _draw_anchors(overview),
     ]
@@ -75,16 +75,16 @@ def _draw_alarm(alarm: Alarm) -> Text:
     )
 
 
-def _draw_facts(config: Config, overview: Overview, sighting: Sighting) -> Table:
+def _draw_facts(config: Config, overview: Overview, outside: View) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    for name, text in _facts(config, overview, sighting):
+    for name, text in _facts(config, overview, outside):
         table.add_row(name, Text(escape_controls(text)))
     return table
 
 
-def _facts(config: Config, overview: Overview, sighting: Sighting) -> list[tuple[str, str]]:
+def _facts(config: Config, overview: Overview, outside: View) -> list[tuple[str, str]]:
     queue = overview.queue
     more = " or more" if queue.is_cut else ""
     waits = f"{queue.waiting:,}{more}"
@@ -100,7 +100,11 @@ def _facts(config: Config, overview: Overview, sighting: Sighting) -> list[tuple
         price = "" if transaction.max_fee is None else spell_gas_price(transaction.max_fee)
         signed = spell_count(transaction.attempts, "attempt", "attempts")
         found.append(("on its way", f"nonce {transaction.nonce}, {signed} up to {price or '-'}"))
-    facts = sighting.facts
+    sighting = outside.chain
+    facts = sighting.what
+    if outside.published is not None:
+        size = outside.published.what
+        found.append(("published", "not known" if size is None else f"{size:,} leaves"))
     if facts is None:
         return [*found, ("chain", "not known")]
     age = "" if sighting.seen_at is None else f", seen {spell_age(overview.now, sighting.seen_at)}"

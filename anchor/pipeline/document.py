@@ -12,8 +12,8 @@ from typing import Any
 
 from anchor.config import Config
 from anchor.pipeline.alarms import Alarm
-from anchor.pipeline.chainwatch import Sighting
 from anchor.pipeline.explorer import Extension, LeafPlace
+from anchor.pipeline.outside import View
 from anchor.pipeline.overview import Overview
 from anchor.pipeline.progress import AnchorLine, HeadLine
 from anchor.record import format_time
@@ -22,7 +22,7 @@ from anchor.types import Head, log_number, log_owner
 
 
 def describe_overview(
-    config: Config, overview: Overview, sighting: Sighting, alarms: Sequence[Alarm]
+    config: Config, overview: Overview, outside: View, alarms: Sequence[Alarm]
 ) -> dict[str, Any]:
     """Return everything that is shown of a log, as a document."""
     queue, spending = overview.queue, overview.spending
@@ -52,7 +52,13 @@ def describe_overview(
             "wei_a_day": None if spending.wei_a_day is None else str(spending.wei_a_day),
             "budget_wei": None if spending.budget is None else str(spending.budget),
         },
-        "chain": _describe_sighting(overview, sighting),
+        "chain": _describe_chain(overview, outside),
+        "published": None
+        if outside.published is None
+        else {
+            "size": outside.published.what,
+            **_describe_seen(outside.published.seen_at, outside.published.trouble),
+        },
     }
 
 
@@ -131,12 +137,13 @@ def describe_extension(extension: Extension) -> dict[str, Any]:
     }
 
 
-def _describe_sighting(overview: Overview, sighting: Sighting) -> dict[str, Any]:
-    facts = sighting.facts
-    seen: dict[str, Any] = {
-        "seen_at": None if sighting.seen_at is None else _time(sighting.seen_at),
-        "trouble": sighting.trouble,
-    }
+def _describe_seen(seen_at: float | None, trouble: str | None) -> dict[str, Any]:
+    return {"seen_at": None if seen_at is None else _time(seen_at), "trouble": trouble}
+
+
+def _describe_chain(overview: Overview, outside: View) -> dict[str, Any]:
+    facts = outside.chain.what
+    seen = _describe_seen(outside.chain.seen_at, outside.chain.trouble)
     if facts is None:
         return seen
     days = None if facts.balance is None else overview.spending.days_left(facts.balance)
