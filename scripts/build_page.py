@@ -16,11 +16,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from anchor.cli.words import CHINESE, ENGLISH, Words
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.types import ChainId
 from anchor.verdict import NOT_PROVEN
 from anchor.verify import CLAIMS, TITLES
+from anchor.words import CHINESE, ENGLISH, Words
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "web"

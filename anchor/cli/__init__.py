@@ -20,10 +20,12 @@ from anchor.cli import (
     explain,
     export_log,
     init,
+    log,
     prove,
     restore,
     run,
     seal,
+    serve,
     source,
     stamp,
     status,
@@ -45,6 +47,8 @@ _EXTRAS = {
     "sqlalchemy": "operator",
     "alembic": "operator",
     "pydantic_settings": "operator",
+    "fastapi": "service",
+    "uvicorn": "service",
 }
 
 app = typer.Typer(
@@ -58,8 +62,8 @@ app = typer.Typer(
 )
 
 for _module in (
-    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    verifier, explain, export_log, audit, restore, succeed, demo,
+    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
+    verify, verifier, explain, export_log, audit, restore, succeed, serve, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from anchor.cli.output import Colour, Output
-from anchor.cli.words import ENGLISH, Words
+from anchor.words import ENGLISH, Words
 
 if TYPE_CHECKING:
     from anchor.cli.documents import AnchorDocument, FileDocument

@@ -9,8 +9,8 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption, QuorumOption, RpcOption
 from anchor.cli.output import Colour, Output
-from anchor.cli.words import WORDS
 from anchor.errors import AnchorError, ExitCode, UsageError
+from anchor.words import WORDS
 
 if TYPE_CHECKING:
     from anchor.cli.documents import FileDocument, UnreadFileDocument

@@ -32,15 +32,13 @@ const ASKED = {
     return { hash: `0x${hash}`, number: Number(number), timestamp: Number(timestamp), state_root: `0x${stateRoot}` };
   },
   state(given) {
-    const proof = {
-      header: bytes(given.header), accountProof: given.account_proof.map(bytes),
-      storageProof: given.storage_proof.map(bytes), operatorProof: [],
-    };
-    const [registry, log] = [bare(given.registry), bare(given.log)];
-    const storage = anchor.checkAccount(proof, bare(given.block_hash), registry, bare(given.code_hash));
-    const header = anchor.parseHeader(proof.header);
-    const held = anchor.checkAnchor(proof, storage, header, registry, log, given.root);
+    const { header, held } = prove(given);
     return { number: Number(header.number), timestamp: Number(header.timestamp), word: held && `0x${pack(held)}` };
+  },
+  submitter(given) {
+    const { proof, storage, registry, log, held } = prove(given);
+    const submitter = anchor.checkSubmitter(proof, storage, registry, log, held.operatorId);
+    return { operator_id: `0x${held.operatorId.toString(16)}`, submitter: `0x${submitter}` };
   },
   inclusion({ leaf, index, size, path, root }) {
     anchor.verifyInclusion(leaf, index, size, path, root);
@@ -56,6 +54,18 @@ const ASKED = {
     return anchor.encodeCanonical(anchor.parseStrict(Uint8Array.from(Buffer.from(data, "base64")), "it", 1 << 20));
   },
 };
+
+function prove(given) {
+  const proof = {
+    header: bytes(given.header), accountProof: given.account_proof.map(bytes),
+    storageProof: given.storage_proof.map(bytes), operatorProof: (given.operator_proof ?? []).map(bytes),
+  };
+  const [registry, log] = [bare(given.registry), bare(given.log)];
+  const storage = anchor.checkAccount(proof, bare(given.block_hash), registry, bare(given.code_hash));
+  const header = anchor.parseHeader(proof.header);
+  const held = anchor.checkAnchor(proof, storage, header, registry, log, given.root);
+  return { proof, storage, registry, log, header, held };
+}
 
 function pack({ size, sequence, blockNumber, timestamp, operatorId }) {
   const parts = [[size, 0], [sequence, 48], [blockNumber, 88], [timestamp, 136], [operatorId, 184]];

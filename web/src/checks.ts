@@ -197,9 +197,10 @@ export function checkDerived(target: Target, stored: Anchor): Found<true> {
   return [true, `size ${size}, anchor ${sequence}, block ${blockNumber}`];
 }
 
-export function describeOwner(target: Target): Found<Hex> {
-  const owner = ownerOf(target.log);
-  return [owner, `the log's owner ${formatAddress(owner)}`];
+/** Return a line about who anchored; 0 is the log's owner. */
+export function describeSubmitter(operatorId: bigint, key: Hex): string {
+  const who = operatorId === 0n ? "the log's owner" : `operator ${operatorId}, key`;
+  return `${who} ${formatAddress(key)}`;
 }
 
 /** See that the policy accepts the operator for the anchor's block. */
@@ -215,11 +216,12 @@ export function checkOperator(target: Target, stored: Anchor): void {
 }
 
 /** Step 10: return the time by which the record existed, in Unix seconds. */
-export function latestTime(timestamp: number): Found<number> {
-  if (timestamp > 253_402_300_799) { // years of more than four digits are no dates
+export function latestTime(timestamp: number, slack: number): Found<number> {
+  const latest = timestamp + slack;
+  if (latest > 253_402_300_799) { // years of more than four digits are no dates
     throw cannotCheck(`the registry's timestamp ${timestamp} is no date`);
   }
-  return [timestamp, `${formatTime(timestamp)} UTC`];
+  return [latest, `${formatTime(latest)} UTC: the block's time, and ${slack} s it may be off`];
 }
 
 /** Spell Unix seconds as YYYY-MM-DD hh:mm:ss, in UTC. */

@@ -16,13 +16,13 @@ import { connectTo } from "./quorum.ts";
 import { parseRecord } from "./record.ts";
 import { expectedCodeHash, REGISTRY } from "./release.ts";
 import { Sm3 } from "./sm3.ts";
-import { checkAccount, checkAnchor } from "./stateproof.ts";
+import { checkAccount, checkAnchor, checkSubmitter } from "./stateproof.ts";
 import { parsePolicy } from "./trust.ts";
 import { judge } from "./verify.ts";
 
 Object.assign(globalThis, {
   anchor: {
-    ...bytes, REGISTRY, Sm3, checkAccount, checkAnchor, connectTo, describeReport, encodeCanonical,
+    ...bytes, REGISTRY, Sm3, checkAccount, checkAnchor, checkSubmitter, connectTo, describeReport, encodeCanonical,
     expectedCodeHash, judge, parseHeader, parsePolicy, parseRecord, parseStrict, verifyInclusion,
     verifyTrieProof,
   },

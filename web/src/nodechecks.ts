@@ -2,7 +2,7 @@
 
 import { formatAddress, type Hex } from "./bytes.ts";
 import {
-  type Block, type ChainView, checkOperator, describeOwner, type Found, type Target,
+  type Block, type ChainView, checkOperator, describeSubmitter, type Found, ownerOf, type Target,
 } from "./checks.ts";
 import { cannotCheck, notAnchored, notFinal, notTrusted } from "./errors.ts";
 import { type Anchor, anchorSlot, decodeAnchor, decodeKey, operatorKeySlot } from "./slots.ts";
@@ -77,7 +77,8 @@ export async function checkAnchored(
   const slot = anchorSlot(target.log, target.head.root);
   const stored = decodeAnchor(await view.fetchStorage(target.registry, slot, final));
   if (stored) {
-    if (stored.blockNumber > final.number || stored.timestamp > final.timestamp) {
+    // Not the number: on some rollups the registry's block.number is the parent chain's.
+    if (stored.timestamp > final.timestamp) {
       throw cannotCheck("the node shows an anchor later than the block it was read at");
     }
     return [stored, `read at final block ${final.number}, 0x${final.hash}`];
@@ -108,11 +109,18 @@ export async function checkAnchored(
 
 /** See that as many nodes as have to agree know the block that the receipt names. */
 function checkReached(view: ChainView, target: Target, answers: readonly [Block, Hex][]): void {
-  const number = target.anchor?.blockNumber ?? 0;
-  const latest = answers.map(([block]) => Number(block.number));
-  if (latest.filter((reached) => reached >= number).length < view.needed) {
+  const { anchor } = target;
+  if (anchor === null) {
+    return;
+  }
+  // By the time first: the registry's numbers may be the parent chain's.
+  const latest = answers.map(([block]) => block).sort((a, b) => Number(b.number) - Number(a.number));
+  const reached = latest.filter(({ timestamp, number }) =>
+    timestamp > anchor.timestamp || (timestamp === anchor.timestamp && number >= anchor.blockNumber));
+  if (reached.length < view.needed) {
     throw cannotCheck(
-      `the node has reached block ${Math.max(...latest)}, the receipt's anchor is in block ${number}`,
+      `the node has reached block ${latest[0]!.number} of time ${latest[0]!.timestamp}, the ` +
+        `receipt's anchor is in block ${anchor.blockNumber} of time ${anchor.timestamp}`,
       "wait until the node is in step with its chain, or ask another",
     );
   }
@@ -124,13 +132,12 @@ export async function checkSubmitter(
 ): Promise<Found<Hex>> {
   checkOperator(target, stored);
   const { operatorId } = stored;
-  if (operatorId === 0n) {
-    return describeOwner(target);
-  }
   const slot = operatorKeySlot(target.log, operatorId);
-  const key = decodeKey(await view.fetchStorage(target.registry, slot, final));
+  const key = operatorId === 0n
+    ? ownerOf(target.log)
+    : decodeKey(await view.fetchStorage(target.registry, slot, final));
   if (key === null) {
     throw cannotCheck(`the node shows no key for operator ${operatorId}`);
   }
-  return [key, `operator ${operatorId}, key ${formatAddress(key)}`];
+  return [key, describeSubmitter(operatorId, key)];
 }

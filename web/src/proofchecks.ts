@@ -1,12 +1,12 @@
 /** Steps 5, 6, 7 and 9 by the state proof in a receipt (anchor/proofchecks.py). */
 
 import { formatAddress, type Hex } from "./bytes.ts";
-import { checkOperator, type Connect, describeOwner, type Found, type Target } from "./checks.ts";
-import { cannotCheck, malformed, mismatch, notAnchored, notFinal } from "./errors.ts";
+import { checkOperator, type Connect, describeSubmitter, type Found, type Target } from "./checks.ts";
+import { cannotCheck, notAnchored, notFinal } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
 import { checkChain } from "./nodechecks.ts";
-import { type Anchor, decodeKey, operatorKeySlot } from "./slots.ts";
-import { checkAccount, checkAnchor, checkWord, type StateProof } from "./stateproof.ts";
+import type { Anchor } from "./slots.ts";
+import { checkAccount, checkAnchor, checkSubmitter, type StateProof } from "./stateproof.ts";
 
 /** A block whose hash somebody answers for; `isAsserted`: the verifier, not nodes. */
 export interface ProvenBlock {
@@ -86,24 +86,7 @@ export function checkProvenSubmitter(
   proof: StateProof, target: Target, stored: Anchor, storageRoot: Hex,
 ): Found<Hex> {
   checkOperator(target, stored);
-  const { operatorId } = stored;
-  const hasProof = proof.operatorProof.length > 0;
-  if (operatorId === 0n) {
-    if (hasProof) {
-      throw malformed("the receipt proves an operator's key, and the owner anchored");
-    }
-    return describeOwner(target);
-  }
-  if (!hasProof) {
-    throw cannotCheck(
-      `the receipt does not prove the key of operator ${operatorId}`,
-      "ask for an upgraded receipt: `anchor upgrade`",
-    );
-  }
-  const slot = operatorKeySlot(target.log, operatorId);
-  const key = decodeKey(checkWord(storageRoot, slot, proof.operatorProof));
-  if (key === null) {
-    throw mismatch(`the receipt's proof shows no key for operator ${operatorId}`);
-  }
-  return [key, `operator ${operatorId}, key ${formatAddress(key)}`];
+  const { registry, log } = target;
+  const key = checkSubmitter(proof, storageRoot, registry, log, stored.operatorId);
+  return [key, describeSubmitter(stored.operatorId, key)];
 }

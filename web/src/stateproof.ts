@@ -4,11 +4,13 @@
  */
 
 import { formatAddress, fromHex, type Hex, keccak256 } from "./bytes.ts";
-import { isRefusal, malformed, MALFORMED, mismatch, MISMATCH, notTrusted, Refusal } from "./errors.ts";
+import {
+  cannotCheck, isRefusal, malformed, MALFORMED, mismatch, MISMATCH, notTrusted, Refusal,
+} from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
 import { verifyTrieProof } from "./mpt.ts";
 import { decodeRlp, parseBytes, parseInteger } from "./rlp.ts";
-import { type Anchor, anchorSlot, decodeAnchor } from "./slots.ts";
+import { type Anchor, anchorSlot, decodeAnchor, decodeKey, operatorKeySlot } from "./slots.ts";
 
 // Four items: two integers and two hashes.
 const MAX_ACCOUNT_BYTES = 110;
@@ -53,25 +55,49 @@ export function checkAccount(proof: StateProof, blockHash: Hex, registry: Hex, c
 export function checkAnchor(
   proof: StateProof, storageRoot: Hex, header: Header, registry: Hex, log: Hex, root: Hex,
 ): Anchor | null {
-  const held = checkWord(storageRoot, anchorSlot(log, root), proof.storageProof);
-  const foreign = (what: string) => notTrusted(
-    `the registry ${formatAddress(registry)} holds ${what}: its storage was filled by others`,
-  );
+  const held = checkWord("storage", storageRoot, anchorSlot(log, root), proof.storageProof);
   let anchor: Anchor | null;
   try {
     anchor = decodeAnchor(held);
   } catch {
-    throw foreign("a word that it never writes");
+    throw foreignStorage(registry, "a word that it never writes");
   }
-  if (anchor && (anchor.blockNumber > header.number || anchor.timestamp > header.timestamp)) {
-    throw foreign(`an anchor of block ${anchor.blockNumber} before it was`);
+  // Not the number: on some rollups the registry's block.number is the parent chain's.
+  if (anchor && anchor.timestamp > header.timestamp) {
+    const what = `an anchor of a later time, ${anchor.timestamp}, than its block's`;
+    throw foreignStorage(registry, what);
   }
   return anchor;
 }
 
+/** Return who anchored in `log` under `operatorId`: the log's owner (0), or an operator. */
+export function checkSubmitter(
+  proof: StateProof, storageRoot: Hex, registry: Hex, log: Hex, operatorId: bigint,
+): Hex {
+  const hasProof = proof.operatorProof.length > 0;
+  if (operatorId === 0n) {
+    if (hasProof) {
+      throw malformed("the receipt proves an operator's key, and the owner anchored");
+    }
+    return log.slice(24);
+  }
+  if (!hasProof) {
+    throw cannotCheck(
+      `the receipt does not prove the key of operator ${operatorId}`,
+      "ask for an upgraded receipt: `anchor upgrade`",
+    );
+  }
+  const slot = operatorKeySlot(log, operatorId);
+  const key = decodeKey(checkWord("operator", storageRoot, slot, proof.operatorProof));
+  if (key === null) {
+    throw foreignStorage(registry, `an anchor of operator ${operatorId}, who has no key`);
+  }
+  return key;
+}
+
 /** Return the word in `slot`; zero where the proof shows that there is none. */
-export function checkWord(storageRoot: Hex, slot: Hex, nodes: readonly Uint8Array[]): Hex {
-  const value = prove("storage", storageRoot, slot, nodes);
+function checkWord(which: string, storageRoot: Hex, slot: Hex, nodes: readonly Uint8Array[]): Hex {
+  const value = prove(which, storageRoot, slot, nodes);
   if (value === null) {
     return "0".repeat(64);
   }
@@ -82,6 +108,10 @@ export function checkWord(storageRoot: Hex, slot: Hex, nodes: readonly Uint8Arra
   }
   return number.toString(16).padStart(64, "0");
 }
+
+const foreignStorage = (registry: Hex, what: string) => notTrusted(
+  `the registry ${formatAddress(registry)} holds ${what}: its storage was filled by others`,
+);
 
 function prove(which: string, root: Hex, key: Hex, nodes: readonly Uint8Array[]): Uint8Array | null {
   try {

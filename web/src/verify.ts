@@ -101,7 +101,7 @@ async function conclude(
 ): Promise<void> {
   const isAsStated = await run.step(8, () => checkDerived(target, stored));
   const submitter = await run.step(9, findSubmitter);
-  const existedBy = await run.step(10, () => latestTime(stored.timestamp + target.timeSlack));
+  const existedBy = await run.step(10, () => latestTime(stored.timestamp, target.timeSlack));
   if (isAsStated && submitter !== null && existedBy !== null) {
     run.proven.push({
       chainId: target.chainId,
