@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
     "prove", "upgrade", "verify", "trust pin", "explain", "export-log", "audit", "restore",
-    "succeed", "serve", "demo",
+    "succeed", "serve", "key create", "key list", "key revoke", "demo",
 )  # fmt: skip
 
 SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {
