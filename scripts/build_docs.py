@@ -17,7 +17,7 @@ from anchor.receipt import ReceiptDocument
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
-    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
+    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
     "prove", "upgrade", "verify", "trust pin", "explain", "export-log", "audit", "restore",
     "succeed", "serve", "key create", "key list", "key revoke", "demo",
 )  # fmt: skip

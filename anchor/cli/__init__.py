@@ -21,6 +21,7 @@ from anchor.cli import (
     export_log,
     init,
     key,
+    log,
     prove,
     restore,
     run,
@@ -61,8 +62,8 @@ app = typer.Typer(
 )
 
 for _module in (
-    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    explain, export_log, audit, restore, succeed, serve, demo,
+    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
+    verify, explain, export_log, audit, restore, succeed, serve, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)

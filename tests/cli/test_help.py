@@ -12,7 +12,7 @@ import pytest
 from support.command import environment, run_anchor
 
 COMMANDS = (
-    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
+    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
     "prove", "upgrade", "verify", "trust", "explain", "export-log", "audit", "restore", "succeed",
     "serve", "key", "demo",
 )  # fmt: skip
