@@ -13,6 +13,7 @@ import typer
 from anchor.cli import (
     add,
     audit,
+    certify,
     demo,
     deploy,
     devnet,
@@ -44,6 +45,10 @@ _EXTRAS = {
     "sqlalchemy": "operator",
     "alembic": "operator",
     "pydantic_settings": "operator",
+    "typst": "certificate",
+    "fontTools": "certificate",
+    "jinja2": "certificate",
+    "segno": "certificate",
 }
 
 app = typer.Typer(
@@ -58,7 +63,7 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    explain, export_log, audit, restore, succeed, demo,
+    certify, explain, export_log, audit, restore, succeed, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)

@@ -13,8 +13,8 @@ from support.command import environment, run_anchor
 
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
-    "prove", "upgrade", "verify", "trust", "explain", "export-log", "audit", "restore", "succeed",
-    "demo",
+    "prove", "upgrade", "verify", "certify", "trust", "explain", "export-log", "audit",
+    "restore", "succeed", "demo",
 )  # fmt: skip
 
 
