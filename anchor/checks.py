@@ -341,7 +341,8 @@ def read_anchor(view: ChainView, target: Target, final: Block) -> Anchor | None:
     slot = anchor_slot(target.log, target.head.root)
     stored = decode_anchor(view.fetch_storage(target.registry, slot, final))
     if stored is not None:
-        if stored.block_number > final.number or stored.timestamp > final.timestamp:
+        # Not the number: on some rollups the registry's block.number is the parent chain's.
+        if stored.timestamp > final.timestamp:
             raise NodeFaultError("the node shows an anchor later than the block it was read at")
         return stored
     answers = view.fetch_latest_storage(target.registry, slot)
@@ -382,11 +383,13 @@ def _check_reached(view: ChainView, target: Target, latest: Sequence[Block]) -> 
     """
     if target.anchor is None:
         return
-    number = target.anchor.block_number
-    if sum(block.number >= number for block in latest) < view.needed:
-        newest = max(block.number for block in latest)
+    # By the time first: the registry's numbers may be the parent chain's.
+    anchored = (target.anchor.timestamp, target.anchor.block_number)
+    if sum((block.timestamp, block.number) >= anchored for block in latest) < view.needed:
+        newest = max(latest, key=lambda block: block.number)
         raise CannotCheckError(
-            f"the node has reached block {newest}, the receipt's anchor is in block {number}",
+            f"the node has reached block {newest.number} of time {newest.timestamp}, the "
+            f"receipt's anchor is in block {anchored[1]} of time {anchored[0]}",
             hint="wait until the node is in step with its chain, or ask another",
         )
 
@@ -414,12 +417,15 @@ def check_submitter(
 ) -> tuple[Address, str]:
     """Step 9: return the address behind the anchor's operator id, if the policy accepts it."""
     check_operator(target, stored)
-    operator_id = stored.operator_id
-    if operator_id == 0:
-        owner = log_owner(target.log)
-        return owner, f"the log's owner {format_address(owner)}"
-    key = read_operator_key(view, target, operator_id, final)
-    return key, f"operator {operator_id}, key {format_address(key)}"
+    by = stored.operator_id
+    key = log_owner(target.log) if by == 0 else read_operator_key(view, target, by, final)
+    return key, describe_submitter(by, key)
+
+
+def describe_submitter(operator_id: int, key: Address) -> str:
+    """Return a line about who anchored; 0 is the log's owner."""
+    who = f"operator {operator_id}, key" if operator_id else "the log's owner"
+    return f"{who} {format_address(key)}"
 
 
 def read_operator_key(view: ChainView, target: Target, operator_id: int, final: Block) -> Address:
@@ -453,10 +459,13 @@ def check_operator(target: Target, stored: Anchor) -> None:
         )
 
 
-def latest_time(timestamp: int) -> tuple[datetime, str]:
-    """Step 10: return the time by which the record existed, given in Unix seconds."""
+def latest_time(timestamp: int, slack: int) -> tuple[datetime, str]:
+    """Step 10: return the time by which the record existed, from the block's in Unix seconds.
+
+    ``slack``: how many seconds that may be off.
+    """
     try:
-        time = datetime.fromtimestamp(timestamp, UTC)
+        time = datetime.fromtimestamp(timestamp + slack, UTC)
     except (OverflowError, ValueError) as error:
         raise NodeFaultError(f"the registry's timestamp {timestamp} is no date") from error
-    return time, f"{time:%Y-%m-%d %H:%M:%S} UTC"
+    return time, f"{time:%Y-%m-%d %H:%M:%S} UTC: the block's time, and {slack} s it may be off"

@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from anchor.checks import Block, ChainView, Target, check_chain, check_operator
+from anchor.checks import (
+    Block,
+    ChainView,
+    Target,
+    check_chain,
+    check_operator,
+    describe_submitter,
+)
 from anchor.errors import (
     CannotCheckError,
-    MalformedError,
-    MismatchError,
     NotAnchoredError,
     NotFinalError,
 )
 from anchor.header import Header, parse_header
 from anchor.registry.keccak import format_address
-from anchor.registry.slots import decode_key, operator_key_slot
-from anchor.stateproof import StateProof, check_account, check_anchor, check_word
-from anchor.types import Address, Anchor, Assurance, Hash32, log_owner
+from anchor.stateproof import StateProof, check_account, check_anchor, check_submitter
+from anchor.types import Address, Anchor, Assurance, Hash32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,21 +130,11 @@ def check_proven_submitter(
 ) -> tuple[Address, str]:
     """Step 9: return the address behind the anchor's operator id, proven, if it is accepted."""
     check_operator(target, stored)
-    operator_id = stored.operator_id
-    if operator_id == 0:
-        if proof.operator_proof:
-            raise MalformedError("the receipt proves an operator's key, and the owner anchored")
-        owner = log_owner(target.log)
-        return owner, f"the log's owner {format_address(owner)}"
-    if not proof.operator_proof:
-        raise CannotCheckError(
-            f"the receipt does not prove the key of operator {operator_id}",
-            hint="ask for an upgraded receipt: `anchor upgrade`",
-        )
-    word = check_word(
-        storage_root, operator_key_slot(target.log, operator_id), proof.operator_proof
+    key = check_submitter(
+        proof,
+        storage_root,
+        registry=target.registry,
+        log=target.log,
+        operator_id=stored.operator_id,
     )
-    key = decode_key(word)
-    if key is None:
-        raise MismatchError(f"the receipt's proof shows no key for operator {operator_id}")
-    return key, f"operator {operator_id}, key {format_address(key)}"
+    return key, describe_submitter(stored.operator_id, key)

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.errors import MalformedError, MismatchError, NodeFaultError, NotTrustedError
+from anchor.errors import (
+    CannotCheckError,
+    MalformedError,
+    MismatchError,
+    NodeFaultError,
+    NotTrustedError,
+)
 from anchor.header import Header, parse_header
 from anchor.mpt import verify_trie_proof
 from anchor.registry.keccak import format_address, hash_keccak256
-from anchor.registry.slots import anchor_slot, decode_anchor
+from anchor.registry.slots import anchor_slot, decode_anchor, decode_key, operator_key_slot
 from anchor.rlp import decode_rlp, parse_bytes, parse_integer
-from anchor.types import Address, Anchor, Hash32, LogId
+from anchor.types import Address, Anchor, Hash32, LogId, log_owner
 
 # Four items: two integers and two hashes take at most 110 bytes.
 _MAX_ACCOUNT_BYTES = 110
@@ -101,25 +107,47 @@ def check_anchor(
 
     Raises as ``check_state`` does.
     """
-    word = check_word(storage_root, anchor_slot(log, root), proof.storage_proof)
+    word = _check_word("storage", storage_root, anchor_slot(log, root), proof.storage_proof)
     try:
         anchor = decode_anchor(word)
     except NodeFaultError as error:
         raise _foreign_storage(registry, "a word that it never writes") from error
-    if anchor is not None and (
-        anchor.block_number > header.number or anchor.timestamp > header.timestamp
-    ):
-        raise _foreign_storage(registry, f"an anchor of block {anchor.block_number} before it was")
+    # Not the number: on some rollups the registry's block.number is the parent chain's.
+    if anchor is not None and anchor.timestamp > header.timestamp:
+        raise _foreign_storage(
+            registry, f"an anchor of a later time, {anchor.timestamp}, than its block's"
+        )
     return anchor
 
 
-def check_word(storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
-    """Return the word in ``slot``; zero where the proof shows that there is none.
-
-    Raises as ``check_state`` does.
-    """
-    value = _prove("storage", storage_root, slot, nodes)
+def _check_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
+    """Return the word in ``slot``; zero where the proof shows that there is none."""
+    value = _prove(which, storage_root, slot, nodes)
     return Hash32(bytes(32)) if value is None else _decode_word(value)
+
+
+def check_submitter(
+    proof: StateProof, storage_root: Hash32, *, registry: Address, log: LogId, operator_id: int
+) -> Address:
+    """Return who anchored in ``log`` under ``operator_id``: the log's owner (0), or an operator.
+
+    Raises as ``check_state`` does, and
+        CannotCheckError: the operator's key is not proven.
+    """
+    if operator_id == 0:
+        if proof.operator_proof:
+            raise MalformedError("the receipt proves an operator's key, and the owner anchored")
+        return log_owner(log)
+    if not proof.operator_proof:
+        raise CannotCheckError(
+            f"the receipt does not prove the key of operator {operator_id}",
+            hint="ask for an upgraded receipt: `anchor upgrade`",
+        )
+    slot = operator_key_slot(log, operator_id)
+    key = decode_key(_check_word("operator", storage_root, slot, proof.operator_proof))
+    if key is None:
+        raise _foreign_storage(registry, f"an anchor of operator {operator_id}, who has no key")
+    return key
 
 
 def check_slot(
@@ -132,7 +160,7 @@ def check_slot(
     header, storage_root = check_account(
         proof, block_hash=block_hash, registry=registry, code_hash=code_hash
     )
-    return header, check_word(storage_root, slot, proof.storage_proof)
+    return header, _check_word("storage", storage_root, slot, proof.storage_proof)
 
 
 def _prove_account(

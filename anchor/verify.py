@@ -201,7 +201,7 @@ def _conclude(
 ) -> None:
     is_as_stated = run.step(8, lambda: check_derived(target, stored))
     submitter = run.step(9, find_submitter)
-    existed_by = run.step(10, lambda: latest_time(stored.timestamp + target.time_slack))
+    existed_by = run.step(10, lambda: latest_time(stored.timestamp, target.time_slack))
     if is_as_stated and submitter is not None and existed_by is not None:
         run.proven.append(
             ProvenAnchor(

@@ -19,9 +19,9 @@ from anchor.receipt import ReceiptDocument
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
-    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
+    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
     "prove", "upgrade", "verify", "certify", "trust pin", "explain", "export-log", "audit",
-    "restore", "succeed", "demo",
+    "restore", "succeed", "serve", "demo",
 )  # fmt: skip
 
 SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {

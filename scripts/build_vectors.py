@@ -20,6 +20,7 @@ from support.vectors.consistency import build_consistency
 from support.vectors.headers import build_headers
 from support.vectors.inclusion import build_inclusion
 from support.vectors.states import build_states
+from support.vectors.submitters import build_submitters
 from support.vectors.tiles import build_tiles
 from support.vectors.tries import build_tries
 
@@ -36,6 +37,7 @@ def render() -> dict[str, str]:
         "state/trie.json": dump(build_tries()),
         "state/headers.json": dump(build_headers()),
         "state/states.json": dump(build_states()),
+        "state/submitters.json": dump(build_submitters()),
     }
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -20,6 +21,7 @@ from sigstore.errors import VerificationError
 from anchor.checkpoint import open_checkpoint, parse_origin
 from anchor.errors import (
     AnchorError,
+    CannotCheckError,
     MalformedError,
     MismatchError,
     NotTrustedError,
@@ -30,7 +32,13 @@ from anchor.merkle import hash_leaf, verify_consistency, verify_inclusion
 from anchor.mpt import verify_trie_proof
 from anchor.notes import open_note, parse_verifier
 from anchor.registry.slots import encode_anchor
-from anchor.stateproof import StateProof, check_state
+from anchor.stateproof import (
+    StateProof,
+    check_account,
+    check_anchor,
+    check_state,
+    check_submitter,
+)
 from anchor.tiles import Tile, TileBuilder, TileTree, parse_tile_path, tiles_of
 from anchor.types import MAX_LOG_SIZE, Address, Hash32, Head, LogId, parse_hex
 
@@ -210,13 +218,17 @@ STATE_GIVEN = (
 )
 
 
+def read_proof(case: Case) -> StateProof:
+    return StateProof(
+        header=as_bytes(case["header"]),
+        account_proof=tuple(map(as_bytes, case["account_proof"])),
+        storage_proof=tuple(map(as_bytes, case["storage_proof"])),
+    )
+
+
 def read_state(case: Case) -> Case:
     proven = check_state(
-        StateProof(
-            header=as_bytes(case["header"]),
-            account_proof=tuple(map(as_bytes, case["account_proof"])),
-            storage_proof=tuple(map(as_bytes, case["storage_proof"])),
-        ),
+        read_proof(case),
         block_hash=hash_in(case["block_hash"]),
         registry=Address(as_bytes(case["registry"])),
         code_hash=hash_in(case["code_hash"]),
@@ -232,6 +244,25 @@ def read_state(case: Case) -> Case:
     }
 
 
+def read_submitter(case: Case) -> Case:
+    state, nodes = read_proof(case), case["operator_proof"]
+    proof = replace(state, operator_proof=tuple(map(as_bytes, nodes or ())))
+    registry, log = Address(as_bytes(case["registry"])), LogId(as_bytes(case["log"]))
+    header, storage_root = check_account(
+        proof,
+        block_hash=hash_in(case["block_hash"]),
+        registry=registry,
+        code_hash=hash_in(case["code_hash"]),
+    )
+    root = as_hash(case["root"])
+    anchor = check_anchor(proof, storage_root, header=header, registry=registry, log=log, root=root)
+    assert anchor is not None
+    by = anchor.operator_id
+    key = check_submitter(proof, storage_root, registry=registry, log=log, operator_id=by)
+    given = {name: case[name] for name in (*STATE_GIVEN, "operator_proof")}
+    return {**given, "operator_id": hex(by), "submitter": f"0x{key.hex()}"}
+
+
 FILES: dict[str, dict[str, Reader]] = {
     "log/inclusion.json": {"inclusion": read_inclusion},
     "log/consistency.json": {"consistency": read_consistency},
@@ -245,6 +276,7 @@ FILES: dict[str, dict[str, Reader]] = {
     "state/trie.json": {"proofs": read_trie},
     "state/headers.json": {"headers": read_header},
     "state/states.json": {"states": read_state},
+    "state/submitters.json": {"submitters": read_submitter},
 }
 KINDS = [(name, kind) for name, readers in FILES.items() for kind in readers]
 KIND_NAMES = [kind for _, kind in KINDS]
@@ -358,7 +390,17 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         ),
         "value-form": (MalformedError, "^the slot's value "),
         "word": (NotTrustedError, "holds a word that it never writes"),
-        "later": (NotTrustedError, "holds an anchor of block 20[01] before it was"),
+        "later": (NotTrustedError, "holds an anchor of a later time, 1790002401, than its"),
+    },
+    "state/submitters.json": {
+        "unproven": (CannotCheckError, "does not prove the key of operator 1$"),
+        "needless": (MalformedError, "proves an operator's key, and the owner anchored"),
+        "operator-proof": (
+            (MalformedError, MismatchError),
+            "^the operator proof does not hold: ",
+        ),
+        "value-form": (MalformedError, "^the slot's value "),
+        "key": (NotTrustedError, "holds an anchor of operator [14], who has no key"),
     },
 }
 

@@ -15,6 +15,7 @@ from anchor.errors import (
     NodeUnreachableError,
     NotTrustedError,
 )
+from anchor.header import parse_header
 from anchor.registry.slots import encode_anchor, operator_key_slot
 from anchor.trust import FinalityRule
 from anchor.types import Anchor, Hash32
@@ -203,7 +204,6 @@ def test_a_chain_nobody_knows_a_node_of_cannot_be_checked() -> None:
         lambda world: b"\x80" + bytes(31),
         lambda world: world.word(size=0),
         lambda world: world.word(sequence=0),
-        lambda world: world.word(block_number=41),
         lambda world: world.word(timestamp=1_790_000_000 + 12 * 40 + 1),
         lambda world: b"\xff" * 32,
     ],
@@ -279,7 +279,8 @@ def test_a_node_behind_the_receipts_anchor_decides_nothing(
     if latest < 20:
         assert type(report.error) is CannotCheckError
         assert report.error.message == (
-            f"the node has reached block {latest}, the receipt's anchor is in block 20"
+            f"the node has reached block {latest} of time {1_790_000_000 + 12 * latest}, the "
+            "receipt's anchor is in block 20 of time 1790000240"
         )
         assert report.error.hint is not None
         assert "in step with its chain" in report.error.hint
@@ -299,13 +300,36 @@ def test_a_promise_names_no_block_that_a_node_could_be_behind() -> None:
 
 
 def test_a_block_the_chain_has_not_come_to_makes_no_absent_root_pass_or_final() -> None:
-    # The block number is the receipt's word: overstated, it leaves open what would have failed.
+    # The time is the receipt's word: overstated, it leaves open what would have failed.
     world = World()
-    ahead = re_anchored(honest(world), block_number=46)
+    newest = world.main.block(45)
+    ahead = re_anchored(honest(world), timestamp=newest.timestamp + 1)
     expect(judged(world, ahead), 10, [8], "PPFFP")
     absent_root(world)
     expect(judged(world, ahead), 20, [7], "P????")
-    expect(judged(world, re_anchored(honest(world), block_number=45)), 11, [7], "PFFFF")
+    there = re_anchored(honest(world), timestamp=newest.timestamp, block_number=45)
+    expect(judged(world, there), 11, [7], "PFFFF")
+    # Of two blocks of one time the number tells which is the later.
+    later = re_anchored(honest(world), timestamp=newest.timestamp, block_number=46)
+    expect(judged(world, later), 20, [7], "P????")
+
+
+@pytest.mark.parametrize("number", [1, 19, 21, 41, 46, 23_000_000, 2**48 - 1])
+@pytest.mark.parametrize("is_proven", [False, True])
+def test_a_rollups_registry_may_count_its_parents_blocks(number: int, is_proven: bool) -> None:
+    world = World()
+    world.rewrite(world.word(block_number=number))
+    anchor = world.anchor(INDEX, SIZE)
+    anchor = dataclasses.replace(anchor, block_number=number)
+    if is_proven:
+        anchor = world.prove(anchor)
+    named = {parse_header(anchor.state.header).hash} if anchor.state else ()
+    receipt = world.receipt(INDEX, anchor)
+    for policy in (world.policy(), None):
+        report = judged(world, receipt, policy=policy, block_hashes=named, offline=is_proven)
+        expect(report, 0, [], "PPPPP")
+    stated = re_anchored(receipt, block_number=20 if number != 20 else 21)
+    expect(judged(world, stated, block_hashes=named, offline=is_proven), 10, [8], "PPFFP")
 
 
 @given(st.binary(min_size=32, max_size=32))

@@ -233,7 +233,7 @@ def test_the_key_of_an_operator_is_proven_or_not_told() -> None:
     for key in (bytes(32), b"\1" + bytes(11) + KEYS[1]):
         other = World()
         other.main.storage[REGISTRY, slot] = [(6, key)]
-        expect(offline(other, proven(other)), 10, [9], "PPPPF")
+        expect(offline(other, proven(other)), 12, [9], "PPPPF")
     by_owner = world.receipt(2, world.prove(world.anchor(2, 4)))
     added = with_state(by_owner, operator_proof=state_of(receipt).operator_proof)
     report = judged(

@@ -21,10 +21,12 @@ from anchor.cli import (
     explain,
     export_log,
     init,
+    log,
     prove,
     restore,
     run,
     seal,
+    serve,
     source,
     stamp,
     status,
@@ -49,6 +51,8 @@ _EXTRAS = {
     "fontTools": "certificate",
     "jinja2": "certificate",
     "segno": "certificate",
+    "fastapi": "service",
+    "uvicorn": "service",
 }
 
 app = typer.Typer(
@@ -62,8 +66,8 @@ app = typer.Typer(
 )
 
 for _module in (
-    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    certify, explain, export_log, audit, restore, succeed, demo,
+    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
+    verify, certify, explain, export_log, audit, restore, succeed, serve, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)

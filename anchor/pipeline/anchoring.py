@@ -196,7 +196,10 @@ def _check_final_anchors(project: Project, node: Node) -> None:
         read = partial(fetch_anchor, config, root=anchored.head.root, block=final.hash)
         stored = node.confirm(read)
         now = None if stored is None else _place(stored)
-        if final.number < anchored.block_number or now == _place(anchored):
+        # By the time first: the registry's numbers may be a parent chain's.
+        seen = (final.timestamp, final.number)
+        is_behind = seen < (anchored.timestamp, anchored.block_number)
+        if is_behind or now == _place(anchored):
             raise CannotCheckError(
                 f"the node {node.name} does not show anchor {anchored.sequence}, which was final "
                 f"in block {anchored.block_number}; what is final now does not tell",
@@ -338,6 +341,7 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
                 block_number=stored.block_number,
                 timestamp=stored.timestamp,
                 final=is_final,
+                final_at=utc_now() if is_final else None,
             )
             save_anchor(connection, config.chain_id, anchored, keep_hints=False)
         if is_final:

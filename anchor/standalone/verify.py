@@ -987,8 +987,9 @@ def prove_entry(
     )
     if entry.size == 0 or entry.sequence == 0:
         raise Refusal(NOT_TRUSTED, "the registry holds a word that it never writes")
-    if entry.block_number > header.number or entry.timestamp > header.timestamp:
-        raise Refusal(NOT_TRUSTED, "the registry holds an anchor of a later block than this one")
+    # The block's number is not compared: on some rollups a contract is told the parent chain's.
+    if entry.timestamp > header.timestamp:
+        raise Refusal(NOT_TRUSTED, "the registry holds an anchor of a later time than this block's")
     return entry
 
 
@@ -1021,7 +1022,7 @@ def check_operator(storage_root: bytes, log: bytes, entry: Entry, state: State) 
     slot = find_slot(entry.operator_id.to_bytes(32, "big"), log, 2)
     key = prove_slot(storage_root, slot, proof, "the operator proof")
     if key == 0 or key >> 160:
-        raise mismatch(f"the registry has no key of operator {entry.operator_id}")
+        raise Refusal(NOT_TRUSTED, f"the registry holds no key of operator {entry.operator_id}")
     return f"operator {entry.operator_id}, key 0x{key:040x}"
 
 
@@ -1109,7 +1110,9 @@ def verify(data: bytes, evidence: Mapping[str, str], size: int, pins: Pins) -> R
             report.add(4, f"left aside: {describe_place(anchor)} is not pinned")
     report.about = ""
     if report.exit_code() == VERIFIED:
-        report.add(10, f"existed no later than {format_time(min(times) + pins.time_slack)}")
+        latest = format_time(min(times) + pins.time_slack)
+        off = f"the block's time, and {pins.time_slack} s it may be off"
+        report.add(10, f"existed no later than {latest}: {off}")
     return report
 
 

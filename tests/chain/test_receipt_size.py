@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import mean
 
 import pytest
 from support.command import environment
@@ -28,13 +29,14 @@ from anchor.pipeline.setup import plan_dev_project
 from anchor.pipeline.states import StateProofs
 from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor, encode_receipt, parse_receipt
 from anchor.record import build_record
-from anchor.registry.slots import anchor_slot
+from anchor.registry.slots import anchor_slot, operator_key_slot
 from anchor.tree import Tree
 from anchor.types import Address, Hash32, Head, make_log_id
 from anchor.verify import judge
 
 LEAVES = 10**6
 ANCHORS = 10**4
+OPERATORS = 100
 INDEX = 123_456  # among the first 2^19, whose paths are the longest
 EVIDENCE = b"%PDF-1.7"
 
@@ -59,6 +61,7 @@ class Large:
     evidence: Digests
     block_hash: Hash32
     storage_proofs: list[int]  # of every anchor: how many bytes of a receipt they take
+    operator_proofs: list[tuple[int, int]]  # the same of operators' keys; without shared nodes
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +79,13 @@ def large(anvil_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Large:
     tree, log = Tree(bytes(leaves)), make_log_id(DEV_ADDRESS, 0)
     heads = [Head(root=tree.root(size), size=size) for size in (*range(1, ANCHORS), LEAVES)]
     anchors = stored_anchors(heads)
+    keys = {number: Address(number.to_bytes(20, "big")) for number in range(1, OPERATORS + 1)}
     folder = tmp_path_factory.mktemp("large")
     said: list[str] = []
-    with open_large_chain(anvil_path, folder, log, anchors) as chain, reading(chain.url) as node:
+    with (
+        open_large_chain(anvil_path, folder, log, anchors, keys) as chain,
+        reading(chain.url) as node,
+    ):
         config = plan_dev_project(folder, node, url=chain.url, number=0)
         assert config.log == log
         stored = anchors[heads[-1].root]
@@ -98,31 +105,41 @@ def large(anvil_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Large:
         assert said == []
         state = receipt.anchors[0].state
         assert state is not None
-        storage_proofs = list(
-            measure_storage_proofs(
-                chain.url,
-                config.registry,
-                [anchor_slot(log, root) for root in anchors],
-                parse_header(state.header).number,
-            )
-        )
+        block = parse_header(state.header).number
+        slots = [anchor_slot(log, root) for root in anchors]
+        proofs = fetch_storage_proofs(chain.url, config.registry, slots, block)
+        storage_proofs = [size_of(proof) for proof in proofs]
+        slots = [operator_key_slot(log, number) for number in keys]
+        operator_proofs = [
+            (size_of(proof), size_of(drop_shared(proof, state.storage_proof)))
+            for proof in fetch_storage_proofs(chain.url, config.registry, slots, block)
+        ]
     assert storage_proofs[-1] == size_of(state.storage_proof)
     return Large(
         receipt=encode_receipt(receipt),
         evidence=evidence,
         block_hash=parse_header(state.header).hash,
         storage_proofs=storage_proofs,
+        operator_proofs=operator_proofs,
     )
 
 
-def measure_storage_proofs(
+def drop_shared(proof: list[bytes], other: Sequence[bytes]) -> list[bytes]:
+    """Leave out the nodes that both proofs begin with."""
+    shared = 0
+    while shared < min(len(proof), len(other)) and proof[shared] == other[shared]:
+        shared += 1
+    return proof[shared:]
+
+
+def fetch_storage_proofs(
     url: str, registry: Address, slots: list[Hash32], block: int
-) -> Iterator[int]:
+) -> Iterator[list[bytes]]:
     for start in range(0, len(slots), 500):
         named = ["0x" + slot.hex() for slot in slots[start : start + 500]]
         answer = ask(url, "eth_getProof", "0x" + registry.hex(), named, hex(block))
         for item in answer["storageProof"]:
-            yield size_of([bytes.fromhex(node[2:]) for node in item["proof"]])
+            yield [bytes.fromhex(node[2:]) for node in item["proof"]]
 
 
 def size_of(proof: Sequence[bytes]) -> int:
@@ -147,6 +164,13 @@ def test_a_receipt_of_a_large_log_on_a_large_chain_has_at_most_12_kib(large: Lar
     longest = len(large.receipt) - large.storage_proofs[-1] + max(large.storage_proofs)
     print(f"receipt: {len(large.receipt):,} bytes; with the longest storage proof {longest:,}")
     assert longest <= 12 * 1024
+    whole = [len(large.receipt) + len(',\n"operator_proof":') + n for n, _ in large.operator_proofs]
+    saved = [n - apart for n, apart in large.operator_proofs]
+    print(
+        f"an operator's: {min(whole):,} to {max(whole):,} bytes, {mean(whole):,.0f} on average; "
+        f"{mean(saved):,.0f} bytes of that in nodes that the storage proof has as well"
+    )
+    assert max(whole) <= 16 * 1024
 
 
 @pytest.mark.slow

@@ -153,9 +153,8 @@ def read_pdf(data: bytes) -> pypdf.PdfReader:
 
 
 def page_texts(data: bytes) -> list[str]:
-    """Return each page's text, without the places where lines may break."""
-    pages = read_pdf(data).pages
-    return [page.extract_text().replace("\u200b", "") for page in pages]
+    """Return each page's text."""
+    return [page.extract_text() for page in read_pdf(data).pages]
 
 
 def read_code(svg: str, folder: Path) -> str:

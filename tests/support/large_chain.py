@@ -16,8 +16,8 @@ from support.nodes import ask, stop_the_clock
 from anchor.chain.devnet import DEVNET_CHAIN_ID, Devnet, open_devnet
 from anchor.registry.artifact import registry_address, runtime_code
 from anchor.registry.keccak import hash_keccak256
-from anchor.registry.slots import anchor_slot, encode_anchor, head_slot
-from anchor.types import Anchor, Hash32, Head, LogId
+from anchor.registry.slots import anchor_slot, encode_anchor, head_slot, operator_key_slot
+from anchor.types import Address, Anchor, Hash32, Head, LogId
 
 ACCOUNTS = 10**5
 GENESIS_TIME = 1_790_000_000
@@ -34,11 +34,19 @@ def stored_anchors(heads: Sequence[Head]) -> dict[Hash32, Anchor]:
 
 @contextmanager
 def open_large_chain(
-    anvil: Path, folder: Path, log: LogId, anchors: Mapping[Hash32, Anchor]
+    anvil: Path,
+    folder: Path,
+    log: LogId,
+    anchors: Mapping[Hash32, Anchor],
+    keys: Mapping[int, Address],
 ) -> Iterator[Devnet]:
-    """Run an anvil with ``ACCOUNTS`` accounts whose registry holds ``anchors`` of ``log``."""
+    """Run an anvil with ``ACCOUNTS`` accounts whose registry holds ``anchors`` of ``log``.
+
+    ``keys`` are its operators' by their ids.
+    """
     storage = {anchor_slot(log, root): encode_anchor(anchor) for root, anchor in anchors.items()}
     storage[head_slot(log)] = next(reversed(anchors))
+    storage |= {operator_key_slot(log, number): bytes(12) + key for number, key in keys.items()}
     genesis = folder / "genesis.json"
     genesis.write_text(json.dumps(_make_genesis(storage)), "utf-8")
     program = folder / "anvil"

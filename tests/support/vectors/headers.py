@@ -102,11 +102,11 @@ def header_cases() -> Iterator[Case]:
     yield invalid("a byte longer", "rlp", header=f"0x{encoded.hex()}00")
     yield invalid("nothing", "rlp", header="0x")
     yield invalid("its length spelled in three bytes", "rlp", header=f"0xfa00{encoded[1:].hex()}")
-    yield invalid(
-        "a prefix before a single byte",
-        "rlp",
-        header=f"0x{encoded.hex().replace('07a0' + ITEMS['withdrawalsRoot'].hex(), '8107a0')}",
-    )
+    items = [rlp.encode(value) for value in VALUES]
+    assert items[place("baseFeePerGas")] == b"\x07"
+    payload = b"".join(put(items, place("baseFeePerGas"), b"\x81\x07"))
+    prefixed = b"\xf9" + len(payload).to_bytes(2, "big") + payload
+    yield invalid("a prefix before a single byte", "rlp", header=f"0x{prefixed.hex()}")
     yield invalid("a string", "list", header=spell(b"".join(VALUES)))
     spare = 8192 - len(rlp.encode(put(VALUES, place("extraData"), bytes(7000)))) + 7000
     yield header_case("8,192 bytes", put(VALUES, place("extraData"), bytes(spare)))

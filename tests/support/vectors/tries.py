@@ -247,9 +247,17 @@ MADE_UP: dict[str, tuple[str, tuple[Any, ...]]] = {
     "a long leaf inside": ("child-form", (branch(_1=leaf(DIGITS[1:])),)),
     "an empty list inside": ("node-form", (branch(_1=[]),)),
     "a short leaf on its own": (
-        "node-embedded", (lambda h: branch(_1=h), leaf(DIGITS[60:], b"v"))
+        "node-embedded",
+        (
+            lambda h: extension(DIGITS[:60], h),
+            lambda h: branch(_3=h),
+            leaf(DIGITS[61:], b"v"),
+        ),
     ),
-    "an extension of nothing": ("extension-path", (extension("", OTHER_HASH),)),
+    "an extension of nothing": (
+        "extension-path",
+        (lambda h: extension("", h), lambda h: branch(_1=h), leaf(DIGITS[1:])),
+    ),
     "an extension of the whole key": ("extension-path", (extension(DIGITS, OTHER_HASH),)),
     "an extension beyond the key": ("extension-path", (extension(DIGITS + "00", OTHER_HASH),)),
     "an extension without a child": ("extension-child", (extension("1", b""),)),
@@ -276,10 +284,15 @@ MADE_UP: dict[str, tuple[str, tuple[Any, ...]]] = {
     "a path that is a list": ("hex-prefix", ([[b"\x20"], LONG],)),
     "an even path of a leaf with a filled first byte": ("hex-prefix", ([b"\x21" + KEY, LONG],)),
     "an even path of an extension with a filled first byte": (
-        "hex-prefix", ([b"\x01\x12", OTHER_HASH],)
+        "hex-prefix", (lambda h: [b"\x01\x12", h], lambda h: branch(_3=h), leaf(DIGITS[3:]))
     ),
-    "a path with a flag of 4": ("hex-prefix", ([b"\x40" + KEY, LONG],)),
-    "a path with a flag of 15": ("hex-prefix", ([b"\xf1" + KEY, LONG],)),
+    "an extension with a flag of 4": (
+        "hex-prefix", (lambda h: [b"\x40\x12", h], lambda h: branch(_3=h), leaf(DIGITS[3:]))
+    ),
+    "a leaf with a flag of 6": ("hex-prefix", ([b"\x60" + KEY, LONG],)),
+    "a leaf with a flag of 15": (
+        "hex-prefix", (lambda h: branch(_1=h), [bytes.fromhex("f" + DIGITS[1:]), LONG])
+    ),
 }  # fmt: skip
 
 

@@ -1,0 +1,42 @@
+"""``anchor serve``: the HTTP service."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.output import Output
+from anchor.cli.session import project_session
+
+NAME = "serve"
+
+
+def command(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="The port; 0 takes a free one.")
+    ] = 8080,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 2,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take evidence in over HTTP, and say where it stands, until SIGTERM or Ctrl-C.
+
+    It never seals or sends: `anchor run` does, beside it.
+    """
+    from anchor.service.settings import Settings
+    from anchor.service.workers import listen, serve
+
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project:
+        # Opened once here, so that what is wrong with it is told at once.
+        file = project.config.file
+    listener = listen(host, port)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    output.line(f"serving {file.parent} at {url} with {workers} processes; stop it with Ctrl-C")
+    output.result({"url": url, "workers": workers})
+    sys.stdout.flush()
+    serve(file, Settings(), listener, workers)

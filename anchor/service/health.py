@@ -1,0 +1,30 @@
+"""``/healthz``: this process answers.  ``/readyz``: it could take evidence in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from anchor.service.service import Service, service_of
+from anchor.store.evidence import count_waiting
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Whether this process answers")
+async def healthz() -> dict[str, str]:
+    """Answer; nothing is looked at."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Whether evidence can be taken in")
+async def readyz(service: Annotated[Service, Depends(service_of)]) -> dict[str, Any]:
+    """Read the store."""
+
+    def look() -> int:
+        service.project.database.check_room(0)
+        with service.project.database.read() as connection:
+            return count_waiting(connection)
+
+    return {"status": "ready", "waiting": await service.read(look)}

@@ -1,0 +1,66 @@
+"""What stands before every request: headers that are refused, and headers that every answer has."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+from anchor.service.problems import Problem
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+
+# For answers that say nothing else themselves; a page brings a policy of its own.
+_DEFAULTS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+# Named twice, two readers could understand two things.
+_ONCE = frozenset({b"authorization", b"content-type", b"content-length", b"idempotency-key"})
+
+
+class Protection:
+    """Refuses what two readers could understand differently, and completes every answer."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_completed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                there = {name.lower() for name, _ in headers}
+                headers += [item for item in _DEFAULTS if item[0] not in there]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        problem = _find_problem(scope)
+        if problem is not None:
+            await problem.response()(scope, receive, send_completed)
+            return
+        await self._app(scope, receive, send_completed)
+
+
+def _find_problem(scope: Message) -> Problem | None:
+    names = [name for name, _ in scope["headers"]]
+    for name in sorted(_ONCE):
+        if names.count(name) > 1:
+            return Problem(400, f"the header {name.decode()} is there twice", headers=_CLOSE)
+    if b"content-encoding" in names:
+        return Problem(415, "a body is taken as it is, not compressed", headers=_CLOSE)
+    return None
+
+
+# A body that nobody read must not be taken for the next request.
+_CLOSE = {"Connection": "close"}

@@ -1,0 +1,37 @@
+"""The service's limits: what one client, one request and one worker may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Limits of each worker process; sizes in bytes, times in seconds."""
+
+    # A record's bytes, escaped at their worst, and a little around them.
+    max_body: int = 512 * 1024
+    # A line of a bulk submission is what one body may be.
+    max_line: int = 512 * 1024
+    # Some ten million lines as they usually are.
+    max_bulk: int = 2 << 30
+    # For all of a single submission's body, and for each next piece of a bulk one's.
+    body_seconds: float = 15.0
+    # For a request's first line and headers.
+    header_seconds: float = 10.0
+    # For a client that does not read its answers.
+    answer_seconds: float = 30.0
+    # The longest a client may wait for a change in one request.
+    max_wait: float = 60.0
+    # How long an event stream goes on before the client has to ask again.
+    max_stream: float = 3_600.0
+    # Connections to one worker at a time, and the bulk submissions and waits of one tenant there.
+    max_connections: int = 512
+    max_bulks: int = 4
+    max_waits: int = 64
+    # Evidence that waits for its seal, above which no more is taken in.
+    max_backlog: int = 5_000_000
+    # What a client is told to wait where the service is too busy.
+    retry_after: int = 5
+    # How long requests that are under way get after SIGTERM.
+    drain_seconds: int = 30
