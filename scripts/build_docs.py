@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
-    "prove", "upgrade", "verify", "certify", "trust pin", "explain", "export-log", "audit",
+    "prove", "upgrade", "verify", "verifier", "certify", "trust pin", "explain", "export-log", "audit",
     "restore", "succeed", "serve", "demo",
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ def command(
     receipts: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RECEIPT...", help="Receipts, or the files they lie beside; final ones."
+            metavar="RECEIPT", help="Receipts, or the files they lie beside; final ones."
         ),
     ],
     file: Annotated[
