@@ -47,7 +47,10 @@ class SignerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything a command needs to know about the project in ``folder``."""
+    """Everything a command needs to know about the project in ``folder``.
+
+    ``publish`` is where `anchor run` publishes the log: a folder, or an object store's URL.
+    """
 
     folder: Path
     file: Path
@@ -72,6 +75,7 @@ class Config:
     budget: int | None
     log: LogId
     signer: SignerConfig
+    publish: str | None = None
 
     @property
     def deployment_record(self) -> Path:
@@ -154,6 +158,10 @@ def encode_config(config: Config) -> str:
             "",
             "[signer]",
             *signer,
+            "",
+            "# Where `anchor run` publishes the log: a folder, or an object store's URL.",
+            "# [publish]",
+            '# target = "published"',
             "",
         ]
     )
@@ -244,6 +252,10 @@ class _SignerSection(_Section):
     password_file: str | None = None
 
 
+class _PublishSection(_Section):
+    target: Annotated[str, Field(min_length=1)] | None = None
+
+
 class _ConfigDocument(BaseSettings):
     # extra="ignore" would hide a misspelt member; ANCHOR_CONFIG and the like are read elsewhere.
     model_config = SettingsConfigDict(
@@ -260,6 +272,7 @@ class _ConfigDocument(BaseSettings):
     chain: _ChainSection
     log: _LogSection
     signer: _SignerSection
+    publish: _PublishSection = _PublishSection()
 
 
 def _load_document(path: Path) -> _ConfigDocument:
@@ -280,8 +293,15 @@ def _load_document(path: Path) -> _ConfigDocument:
 
 def _check_secrets(path: Path) -> None:
     """Refuse a password in the file itself, which is read by more people than the environment."""
-    store = tomllib.loads(path.read_text("utf-8")).get("store", "")
-    if holds_password(str(store)):
+    written = tomllib.loads(path.read_text("utf-8"))
+    target = str(written.get("publish", {}).get("target", ""))
+    # A user's name may be a key, and so may a query's value.
+    if "://" in target and ("@" in target.split("/")[2] or "?" in target):
+        raise ConfigError(
+            f"{path}, member publish.target: the URL may hold a password",
+            hint="set the whole URL in ANCHOR_PUBLISH__TARGET",
+        )
+    if holds_password(str(written.get("store", ""))):
         raise ConfigError(
             f"{path}, member store: the URL holds a password",
             hint="set the whole URL in ANCHOR_STORE, or use PostgreSQL's password file",
@@ -320,7 +340,13 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
             ape_account=signer.ape_account,
             password_file=None if signer.password_file is None else folder / signer.password_file,
         ),
+        publish=_place(document.publish.target, folder),
     )
+
+
+def _place(target: str | None, folder: Path) -> str | None:
+    """Return where to publish; a folder's path counts from the configuration's."""
+    return target if target is None or "://" in target else str(folder / target)
 
 
 def _hash(text: str, member: str) -> Hash32:

@@ -104,9 +104,18 @@ class NotTrustedError(AnchorError):
 
 
 class CannotCheckError(AnchorError):
-    """The question could not be answered; never to be read as yes or no."""
+    """The question could not be answered; never to be read as yes or no.
+
+    ``retry_after`` is how many seconds whoever was asked wants to be left alone, where it said so.
+    """
 
     exit_code = ExitCode.CANNOT_CHECK
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class NodeUnreachableError(CannotCheckError):

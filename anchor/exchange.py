@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -23,6 +24,12 @@ _CHUNK = 1 << 12
 _MAX_DEPTH = 32
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _DEPTH_CHANGE = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+
+# Whoever asks for more is asked again after an hour all the same: it does no harm.
+_LONGEST_WAIT = 3_600.0
+# The statuses with which a server may say when to come again (RFC 9110, 10.2.3; RFC 6585, 4).
+_COME_AGAIN = (429, 503)
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class BadResponse(Exception):
@@ -105,6 +112,25 @@ def describe_failure(error: Exception) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "TLS failed"
     return "connection refused or cut"
+
+
+def read_retry_after(response: requests.Response | None) -> float | None:
+    """Return the seconds for which a busy server wants to be left alone, an hour at most.
+
+    None where it does not say.  A date counts from the server's own, not from our clock.
+    """
+    if response is None or response.status_code not in _COME_AGAIN:
+        return None
+    asked = response.headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(asked):
+        return min(float(asked), _LONGEST_WAIT)
+    try:
+        then = parsedate_to_datetime(asked)
+        now = parsedate_to_datetime(response.headers.get("Date", ""))
+        seconds = (then - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # no dates, or one without a time zone
+        return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
 def _check_depth(body: bytes | bytearray) -> None:

@@ -16,7 +16,7 @@ from support.projects import make_site
 from anchor.chain.devnet import Devnet
 from anchor.errors import ChainGuardError
 from anchor.pipeline import daemon
-from anchor.pipeline.daemon import StoppableClock, Stopped
+from anchor.pipeline.stopping import StoppableClock, Stopped
 from anchor.store import sqlite
 from anchor.store.sqlite import SqliteBackend
 

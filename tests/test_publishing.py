@@ -36,6 +36,7 @@ from anchor.chain.views import ChainReader
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.checks import Target
 from anchor.cli import audit, export_log
+from anchor.config import load_config
 from anchor.errors import ExitCode
 from anchor.log import read_leaves, seal, write_tiles
 from anchor.logcheck import TITLES, CheckedLog, check_log, check_tiles
@@ -1082,16 +1083,43 @@ def test_an_audit_takes_the_readers_own_policy_and_node(
     assert [step["verdict"] for step in shown["steps"]] == ["pass", "cannot tell", "fail"]
 
 
-def test_a_log_that_somebody_writes_to_is_neither_audited_nor_published(
+def test_a_log_that_somebody_writes_to_is_published_and_not_audited(
     site: Site, place: Path
 ) -> None:
     grow(site, 1)
     with site.lead():
-        for command in (audit.command, partial(export_log.command, str(place))):
-            error = refusal(command, config_path=site.folder / "anchor.toml")
-            assert error.exit_code == ExitCode.CHAIN_GUARD
-            assert "another process" in error.message
-    assert not place.exists()
+        error = refusal(audit.command, config_path=site.folder / "anchor.toml")
+        assert error.exit_code == ExitCode.CHAIN_GUARD
+        assert "another process" in error.message
+        export_log.command(str(place), config_path=site.folder / "anchor.toml")
+    assert Reader(site).check(place).checkpoint.head.size == 1
+
+
+def test_where_a_log_is_published_may_stand_in_the_configuration(site: Site, place: Path) -> None:
+    grow(site, 1)
+    config_path = site.folder / "anchor.toml"
+    error = refusal(export_log.command, config_path=config_path)
+    assert (error.exit_code, "[publish] target" in (error.hint or "")) == (ExitCode.USAGE, True)
+    site.edit('# [publish]\n# target = "published"', '[publish]\ntarget = "../published"')
+    assert site.folder.parent == place.parent
+    export_log.command(config_path=config_path)
+    assert Reader(site).check(place).checkpoint.head.size == 1
+
+
+@pytest.mark.parametrize(
+    "target", ["sftp://canary-user:canary-password@host/log", "s3://bucket/log?key=canary-token"]
+)
+def test_a_url_with_secrets_is_refused_in_the_file_and_taken_from_the_environment(
+    site: Site, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANCHOR_PUBLISH__TARGET", target)
+    assert load_config(site.folder / "anchor.toml").publish == target
+    monkeypatch.delenv("ANCHOR_PUBLISH__TARGET")
+    site.edit('# [publish]\n# target = "published"', f'[publish]\ntarget = "{target}"')
+    error = refusal(load_config, site.folder / "anchor.toml")
+    assert error.exit_code == ExitCode.USAGE
+    assert "may hold a password" in error.message
+    assert not any(canary in f"{error.message}{error.hint}" for canary in CANARIES)
 
 
 def test_the_node_is_asked_what_is_final_and_without_one_the_stores_word_counts(

@@ -686,3 +686,28 @@ def test_an_older_anchor_that_moved_after_it_was_final_is_an_incident(
         except ChainGuardError as error:
             incidents.append(error.message)
     assert any("finality was violated" in message for message in incidents)
+
+
+@pytest.mark.fault(
+    "B2",
+    how="the chain makes no blocks, and another operator's anchor of our head was the last one",
+    then="exit code 21, for no fee would help; afterwards the head is anchored, once",
+)
+def test_a_transaction_that_became_needless_while_no_blocks_are_made_is_no_matter_of_fees(
+    template: Config, tmp_path: Path
+) -> None:
+    chain = MemoryChain(recover=read_sender, interval=12)
+    site = MemorySite.copy(template, tmp_path / "project", chain)
+    site.add("first")
+
+    def rival_and_silence() -> None:
+        call = site.rival_call()
+        assert call is not None
+        chain.interval = None
+        chain.include(site.sign(RIVAL, REGISTRY, call))
+
+    with pytest.raises(NotFinalError, match="was sent but not included"):
+        site.round(Effects({("save_attempt", 0): rival_and_silence}), "included")
+    assert any(report.startswith("it is not replaced: ") for report in site.reports)
+    chain.interval = 12
+    assert site.round(Effects(), "final").state is State.FINAL

@@ -89,7 +89,11 @@ class NodeGroup(Node):
             return
         if len(problems) == 1:
             raise problems[0]
-        raise QuorumError(f"no node can be read: {_join([error.message for error in problems])}")
+        waits = [error.retry_after or 0.0 for error in problems]
+        raise QuorumError(
+            f"no node can be read: {_join([error.message for error in problems])}",
+            retry_after=min(waits),  # the first of them may be asked again then
+        )
 
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block of which enough nodes say that it is final.

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -23,7 +25,7 @@ from web3.types import RPCEndpoint, RPCResponse
 from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.chain.urls import describe_url
 from anchor.errors import NodeFaultError, NodeRefusedError, NodeUnreachableError
-from anchor.exchange import BadResponse, BoundedSession, describe_failure
+from anchor.exchange import BadResponse, BoundedSession, describe_failure, read_retry_after
 
 # A block with full bodies stays below this; a node that sends more is broken or hostile.
 MAX_RESPONSE_BYTES = 16 << 20
@@ -92,9 +94,19 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 class Rpc:
-    """One node, asked over HTTP."""
+    """One node, asked over HTTP.
 
-    def __init__(self, url: str, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+    A node that says with 429 or 503 when to come again (``Retry-After``) is asked nothing until
+    then.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Prepare to ask the node at ``url``; nothing is sent yet.
 
         Raises:
@@ -105,24 +117,29 @@ class Rpc:
         _hidden_in_logs.secrets.update(self._secrets)
         self._session = BoundedSession(timeout=timeout, max_bytes=MAX_RESPONSE_BYTES)
         self._provider = _Provider(url, session=self._session, exception_retry_configuration=None)
+        self._monotonic = monotonic
+        self._quiet_until = -math.inf
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
         """Send one request and return its ``result`` member, undecoded.
 
         Raises:
-            NodeUnreachableError: no answer, an HTTP error, or a quota that is used up.
+            NodeUnreachableError: no answer, an HTTP error, or a quota that is used up; or it was
+                not asked, because it wants to be left alone.
             NodeRefusedError: a JSON-RPC error object.
             NodeFaultError: anything that is not a JSON-RPC response.
         """
+        rest = self._quiet_until - self._monotonic()
+        if rest > 0:
+            raise NodeUnreachableError(
+                f"the node {self.name} is left alone for a while, as it asked", retry_after=rest
+            )
         try:
             response = self._provider.make_request(RPCEndpoint(method), list(params))
         except BadResponse as error:
             raise NodeFaultError(f"the node {self.name} answered {method} with {error}") from None
         except requests.HTTPError as error:
-            status = error.response.status_code if error.response is not None else "unknown"
-            raise NodeUnreachableError(
-                f"the node {self.name} answered {method} with HTTP status {status}"
-            ) from None
+            raise self._http_error(method, error.response) from None
         except (requests.RequestException, OSError) as error:
             raise NodeUnreachableError(
                 f"the node {self.name} cannot be reached ({describe_failure(error)})",
@@ -139,6 +156,17 @@ class Rpc:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def _http_error(self, method: str, response: requests.Response | None) -> NodeUnreachableError:
+        status = "unknown" if response is None else response.status_code
+        message = f"the node {self.name} answered {method} with HTTP status {status}"
+        asked = read_retry_after(response)
+        if not asked:
+            return NodeUnreachableError(message)
+        self._quiet_until = self._monotonic() + asked
+        return NodeUnreachableError(
+            message, hint=f"it asks to be left alone for {asked:.0f} seconds", retry_after=asked
+        )
 
     def _result(self, method: str, response: object) -> Any:
         if not isinstance(response, dict) or ("result" in response) == ("error" in response):

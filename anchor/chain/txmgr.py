@@ -255,8 +255,11 @@ class TransactionManager:
         self._journal.save_attempt(slot, attempt)
         return replace(slot, attempts=(*slot.attempts, attempt))
 
-    def _replace(self, slot: Slot, intent: Intent) -> Slot | None:
-        """Sign ``intent`` for the slot's nonce, with a higher fee; None where that cannot be."""
+    def _replace(self, slot: Slot, intent: Intent) -> tuple[Slot | None, bool]:
+        """Sign ``intent`` for the slot's nonce, with a higher fee; None where that cannot be.
+
+        Returns also whether the fee is why: the operator can do something about that.
+        """
         try:
             gas = self._estimate(intent)
             fees = price_replacement(
@@ -270,15 +273,18 @@ class TransactionManager:
             )
             if fees is None:
                 self._report("its fee cannot be raised: chain.max_fee_gwei is reached")
-                return None
+                return None, True
             self._check_balance(gas * fees.max_fee)
             self._check_budget(gas * fees.max_fee)
-        except (ChainGuardError, FundsError) as error:
-            # The call may fail only because the attempt to be replaced has just been included.
+        except FundsError as error:
             self._report(f"its fee cannot be raised: {error.message}")
-            return None
+            return None, True
+        except ChainGuardError as error:
+            # The attempt to be replaced has just been included, or another operator's anchor has.
+            self._report(f"it is not replaced: {error.message}")
+            return None, False
         self._report(f"no block took it: replacing it, now for up to {fees.max_fee} wei a gas")
-        return self._sign(slot, intent, gas, fees)
+        return self._sign(slot, intent, gas, fees), False
 
     def _drive(self, slot: Slot, intent: Intent) -> Inclusion:
         deadline = self._clock.monotonic() + self._limits.wait_seconds
@@ -295,11 +301,10 @@ class TransactionManager:
             if inclusion is not None:
                 return inclusion
             if decision.action is Action.REPLACE:
-                replaced = self._replace(slot, intent)
+                replaced, is_stuck = self._replace(slot, intent)
                 # A crash here leaves stored bytes that were never sent: the next run sends them.
                 if replaced is None and refused is not None:
                     raise _fee_refused(refused)
-                is_stuck = replaced is None
                 slot = replaced or slot
                 next_send = since = self._clock.monotonic()
             next_up = slot

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
 from anchor.cli.session import open_chain, project_session
-from anchor.errors import CannotCheckError
+from anchor.errors import CannotCheckError, UsageError
 
 NAME = "export-log"
 
 
 def command(
     place: Annotated[
-        str,
+        Optional[str],  # noqa: UP045
         typer.Argument(
-            metavar="DIR|URL", help="A folder, or an object store's URL (s3://…, through fsspec)."
+            metavar="DIR|URL",
+            help="A folder, or an object store's URL (s3://…, through fsspec); by default the "
+            "configuration's [publish] target.",
         ),
-    ],
+    ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish the log's tiles and its newest final head as a signed checkpoint (C2SP tlog-tiles).
 
-    Only what is new is written. No records are published, only hashes.
+    Only what is new is written. No records are published, only hashes. Works beside `anchor run`,
+    which can publish by itself.
     """
     from anchor.pipeline.anchoring import check_standing, refresh_anchors
     from anchor.pipeline.publishing import publish_log
@@ -34,8 +37,14 @@ def command(
     from anchor.published import open_target
 
     output = Output(as_json=as_json)
-    target = open_target(place)
-    with project_session(config_path) as project, project.database.hold_lease():
+    with project_session(config_path) as project:
+        place = place or project.config.publish
+        if place is None:
+            raise UsageError(
+                "it is not said where to publish the log",
+                hint="name a folder or URL, or set [publish] target in anchor.toml",
+            )
+        target = open_target(place)
         try:
             node = open_chain(project.config, output.note)
             check_standing(project, node)

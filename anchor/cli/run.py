@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from random import SystemRandom
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -56,6 +57,14 @@ def command(
             "--standby", help="While another process runs for this log, wait and then take over."
         ),
     ] = False,
+    publish: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="DIR|URL",
+            help="Publish the log there, as `export-log` does, whenever a newer head is final; by "
+            "default in [publish] of the configuration.",
+        ),
+    ] = None,
     accept: Annotated[
         bool,
         typer.Option(
@@ -77,6 +86,8 @@ def command(
         raise UsageError(
             "--every, --leaves and --bytes say how `run` goes on; with --once it does not"
         )
+    if publish is not None and once:
+        raise UsageError("--publish goes with `run`: after `run --once` use `anchor export-log`")
     if wait is not None and not once:
         raise UsageError("--wait goes with --once: `run` watches every anchor until it is final")
     if accept and not once:
@@ -92,7 +103,8 @@ def command(
                 _run_once(output, project, wait)
         else:
             pace = Pace(seconds=every or 60.0, leaves=leaves or 10_000, size=size)
-            _run_on(as_json, project, pace, standby=standby)
+            place = publish or project.config.publish
+            _run_on(as_json, project, pace, place, standby=standby)
 
 
 def _accept_incidents(output: Output, project: Project) -> None:
@@ -141,9 +153,15 @@ def _run_once(output: Output, project: Project, wait: str | None) -> None:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _run_on(as_json: bool, project: Project, pace: Pace, *, standby: bool) -> None:
-    from anchor.pipeline.daemon import Daemon, Happened, StoppableClock, Stopped
+def _run_on(
+    as_json: bool, project: Project, pace: Pace, place: str | None, *, standby: bool
+) -> None:
+    from anchor.pipeline.daemon import Daemon
+    from anchor.pipeline.happened import Happened
     from anchor.pipeline.project import utc_now
+    from anchor.pipeline.publisher import Publisher
+    from anchor.pipeline.stopping import StoppableClock, Stopped
+    from anchor.published import open_target
 
     def tell(happened: Happened) -> None:
         if as_json:
@@ -156,6 +174,8 @@ def _run_on(as_json: bool, project: Project, pace: Pace, *, standby: bool) -> No
     config, database = project.config, project.database
     # Opened now, so that a wrong password is told at once.
     signer = open_signer(config)
+    target = None if place is None else open_target(place)
+    jitter = SystemRandom().random
     clock = StoppableClock(SystemClock(), grace=_GRACE)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: clock.stopping.set())
@@ -171,7 +191,13 @@ def _run_on(as_json: bool, project: Project, pace: Pace, *, standby: bool) -> No
         with database.wait_for_lease(wait) if standby else database.hold_lease():
             tell(Happened(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
             node = open_chain(config, lambda text: tell(Happened(event="nodes", text=text)))
-            Daemon(project, node, signer, clock, pace, tell=tell).run()
+            publisher = None
+            if target is not None:
+                publisher = Publisher(project, target, clock, tell=tell, jitter=jitter)
+            daemon = Daemon(
+                project, node, signer, clock, pace, tell=tell, jitter=jitter, publisher=publisher
+            )
+            daemon.run()
     except Stopped:
         tell(Happened(event="stopped", text="it was still waiting"))
         return

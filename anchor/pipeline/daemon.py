@@ -8,14 +8,12 @@ harm (another chain, a store older than the chain) ends it with its exit code.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from threading import Event
+from dataclasses import dataclass
+from functools import partial
 
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
-from anchor.chain.txmgr import Clock
 from anchor.errors import (
-    AnchorError,
     CannotCheckError,
     FundsError,
     NodeUnreachableError,
@@ -24,9 +22,21 @@ from anchor.errors import (
     StoreBusyError,
 )
 from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.backoff import Backoff
 from anchor.pipeline.funds import describe_shortage
+from anchor.pipeline.happened import (
+    Happened,
+    describe_failure,
+    describe_final,
+    describe_late,
+    describe_reorganised,
+    describe_round,
+)
 from anchor.pipeline.project import Project
-from anchor.pipeline.round import Round, anchor_round
+from anchor.pipeline.publisher import Publisher
+from anchor.pipeline.restoring import record_anchors
+from anchor.pipeline.round import anchor_round
+from anchor.pipeline.stopping import StoppableClock, Stopped
 from anchor.store.evidence import count_waiting, measure_waiting
 from anchor.store.heads import (
     AnchoredHead,
@@ -39,55 +49,15 @@ from anchor.store.heads import (
 # Seconds between two looks at what is waiting, and between two at what may have become final.
 _POLL = 1.0
 _FINALITY_POLL = 4.0
-# Seconds until a failed round is tried again: doubled each time, up to the longest.
-_FIRST_RETRY = 5.0
-_LONGEST_RETRY = 300.0
 
 # An anchor that is not final after this long is worth a word: two epochs take 13 minutes, and the
 # longest that Ethereum's finality was away so far took an hour.
-_LATE = 1800.0
+LATE = 1800.0
 # What goes on being so is told again this often.
 _REMIND = 3600.0
 
 # These pass without the operator, or after the operator did something elsewhere.
 _PASSING = (CannotCheckError, FundsError, NotFinalError, StoreBusyError)
-
-
-class Stopped(Exception):
-    """The time to finish what was going on is over."""
-
-
-@dataclass
-class StoppableClock:
-    """A clock that can be told to stop: ``stopping`` set.
-
-    Work that is under way then may go on sleeping for ``grace`` seconds from its next ``sleep`` on;
-    after that ``sleep`` raises ``Stopped``.
-    """
-
-    clock: Clock
-    grace: float
-    stopping: Event = field(default_factory=Event)
-    _deadline: float | None = None
-
-    def monotonic(self) -> float:
-        """Return seconds since some fixed point."""
-        return self.clock.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Let ``seconds`` pass.
-
-        Raises:
-            Stopped: as above.
-        """
-        if not self.stopping.is_set():
-            self.clock.sleep(seconds)
-            return
-        if self._deadline is None:
-            self._deadline = self.clock.monotonic() + self.grace
-        if self.clock.monotonic() >= self._deadline:
-            raise Stopped
-        self.clock.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +76,6 @@ class Pace:
         return text if self.size is None else f"{text} or their records have {self.size:,} bytes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
-    """One thing a daemon did or met, for the operator's log: ``text`` and its figures."""
-
-    event: str
-    text: str
-    figures: dict[str, int | str] = field(default_factory=dict)
-
-
 class Daemon:
     """The one process that seals and sends for a project; the caller holds the store's lease."""
 
@@ -127,13 +88,18 @@ class Daemon:
         pace: Pace,
         *,
         tell: Callable[[Happened], None],
+        jitter: Callable[[], float],
+        publisher: Publisher | None = None,
     ) -> None:
+        """Prepare; ``jitter`` draws numbers from 0 to 1, that spread the tries after failures."""
         self._project = project
         self._node = node
         self._signer = signer
         self._clock = clock
         self._pace = pace
         self._tell = tell
+        self._backoff = Backoff(jitter)
+        self._publisher = publisher
         # When each standing trouble is to be told again, and since when an anchor is reversible.
         self._reminders: dict[str, float] = {}
         self._reversible_since: dict[int, float] = {}
@@ -148,7 +114,6 @@ class Daemon:
         now = self._clock.monotonic()
         # The first round is at once: an earlier process may have left something half done.
         next_round = next_look = now
-        retry = _FIRST_RETRY
         is_first = True
         try:
             while not self._clock.stopping.is_set():
@@ -163,14 +128,14 @@ class Daemon:
                         next_look = now + _FINALITY_POLL
                         if self._look_for_final():
                             next_round = now  # a reorganisation took something back
-                    retry = _FIRST_RETRY
+                    self._backoff.reset()
                 except _PASSING as error:
-                    self._tell(_failure(error, retry))
-                    self._wait(retry)
-                    retry = min(2 * retry, _LONGEST_RETRY)
+                    wait = self._backoff.next_wait(getattr(error, "retry_after", None))
+                    self._tell(describe_failure(error, wait))
+                    self._wait(wait)
                     next_round = next_look = self._clock.monotonic()
                 else:
-                    self._clock.sleep(_POLL)
+                    self._wait(_POLL)
         except Stopped:
             self._tell(
                 Happened(event="cut off", text="stopped while a transaction is on its way; the "
@@ -220,7 +185,7 @@ class Daemon:
             report=lambda text: self._tell(Happened(event="progress", text=text)),
         )
         if done.anchored is not None and (before is None or done.anchored.head != before.head):
-            self._tell(_describe(done, done.anchored))
+            self._tell(describe_round(done, done.anchored))
         self._watch_funds()
         return done.sealed > 0
 
@@ -244,20 +209,14 @@ class Daemon:
             now_final = refresh_anchors(self._project, self._node)
         except QuorumError as error:
             # Sealing and anchoring go on meanwhile: they rest on no final block.
-            self._remind("quorum", _failure(error, _FINALITY_POLL))
+            self._remind("quorum", describe_failure(error, _FINALITY_POLL))
             now_final = []
         else:
             self._reminders.pop("quorum", None)
         is_gone = self._tell_reorganised(before)
         self._watch_age()
         for anchored in now_final:
-            self._tell(
-                Happened(
-                    event="final",
-                    text=f"anchor {anchored.sequence} is final: {anchored.head.size:,} leaves",
-                    figures={"sequence": anchored.sequence, "size": anchored.head.size},
-                )
-            )
+            self._tell(describe_final(anchored))
         return is_gone
 
     def _tell_reorganised(self, before: list[AnchoredHead]) -> bool:
@@ -267,9 +226,9 @@ class Daemon:
             now = [find_anchored(connection, chain_id, item.head) for item in before]
         for old, new in zip(before, now, strict=True):
             if new is None:
-                self._tell(_describe_reorganised(old, "is not on chain any more: sending it again"))
+                self._tell(describe_reorganised(old, "is not on chain any more: sending it again"))
             elif new.block_number != old.block_number:
-                self._tell(_describe_reorganised(old, f"is in block {new.block_number} now"))
+                self._tell(describe_reorganised(old, f"is in block {new.block_number} now"))
         return None in now
 
     def _load_reversible(self) -> list[AnchoredHead]:
@@ -286,8 +245,8 @@ class Daemon:
         }
         for item in reversible:
             age = now - self._reversible_since[item.head.size]
-            if age >= _LATE:
-                self._remind(f"late {item.head.size}", _describe_late(item, age))
+            if age >= LATE:
+                self._remind(f"late {item.head.size}", describe_late(item, age))
 
     def _remind(self, about: str, happened: Happened) -> None:
         """Tell what goes on being so now, and not again before ``_REMIND`` seconds."""
@@ -298,46 +257,10 @@ class Daemon:
 
     def _wait(self, seconds: float) -> None:
         end = self._clock.monotonic() + seconds
-        while not self._clock.stopping.is_set() and self._clock.monotonic() < end:
-            self._clock.sleep(_POLL)
-
-
-def _describe(done: Round, anchored: AnchoredHead) -> Happened:
-    return Happened(
-        event="anchored" if anchored.final else "included",
-        text=f"sealed {done.sealed:,} leaves; anchor {anchored.sequence} of "
-        f"{anchored.head.size:,} leaves in block {anchored.block_number}: {done.state.value}",
-        figures={
-            "sealed": done.sealed,
-            "size": anchored.head.size,
-            "root": anchored.head.root.hex(),
-            "sequence": anchored.sequence,
-            "block_number": anchored.block_number,
-        },
-    )
-
-
-def _describe_reorganised(anchored: AnchoredHead, what: str) -> Happened:
-    return Happened(
-        event="reorganised",
-        text=f"anchor {anchored.sequence}, which was included in block {anchored.block_number}, "
-        f"{what}",
-        figures={"sequence": anchored.sequence, "block_number": anchored.block_number},
-    )
-
-
-def _describe_late(anchored: AnchoredHead, age: float) -> Happened:
-    return Happened(
-        event="late",
-        text=f"anchor {anchored.sequence} in block {anchored.block_number} is not final after "
-        f"{age / 60:.0f} minutes; it stays included, and nothing is sent again",
-        figures={"sequence": anchored.sequence, "seconds": round(age)},
-    )
-
-
-def _failure(error: AnchorError, retry: float) -> Happened:
-    return Happened(
-        event="failed",
-        text=f"{error.message}; trying again in {retry:g} seconds",
-        figures={"exit_code": int(error.exit_code), "hint": error.hint or ""},
-    )
+        while not self._clock.stopping.is_set():
+            if self._publisher is not None:
+                self._publisher.look(partial(record_anchors, self._project, self._node))
+            left = end - self._clock.monotonic()
+            if left <= 0:
+                break
+            self._clock.sleep(min(left, _POLL))

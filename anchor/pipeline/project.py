@@ -26,7 +26,7 @@ from anchor.store.database import Database, create_filled, open_database
 from anchor.store.heads import newest_head
 from anchor.store.schema import project
 from anchor.tilestore import TileFolder
-from anchor.trust import TrustEntry, encode_policy
+from anchor.trust import MAX_NODES, TrustEntry, encode_policy
 from anchor.types import Address, log_number, log_owner
 
 T = TypeVar("T")
@@ -168,7 +168,13 @@ def pin_registry(database: Database, registry: Address) -> None:
 
 
 def trust_entry(config: Config) -> TrustEntry:
-    """Return what this project's verifiers have to pin."""
+    """Return what this project's verifiers have to pin.
+
+    The policy is handed out: a URL that holds more than a host may hold an API key, and is left
+    out.  Of the nodes that are named as many have to agree as here, or all where they are fewer.
+    """
+    plain = tuple(url for url in (config.rpc, *config.witnesses) if is_plain_url(url))
+    nodes = plain[:MAX_NODES]
     return TrustEntry(
         chain_id=config.chain_id,
         genesis=config.genesis,
@@ -179,6 +185,6 @@ def trust_entry(config: Config) -> TrustEntry:
         operators=None,
         time_slack=config.time_slack,
         finality=config.finality,
-        # The policy is handed out: a URL that holds more than a host may hold an API key.
-        rpc=(config.rpc,) if is_plain_url(config.rpc) else (),
+        rpc=nodes,
+        quorum=max(1, min(config.quorum, len(nodes))),
     )

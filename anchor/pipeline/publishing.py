@@ -1,8 +1,8 @@
 """Publishing the log as static files that anybody can read, copy and check.
 
-The order of effects: tiles and the list of anchors first, the checkpoint that needs them last.  A
-crash leaves some that no checkpoint covers yet; the next run writes them again, with the same
-bytes.
+One process at a time does it, beside whoever seals and sends.  The order of effects: tiles and the
+list of anchors first, the checkpoint that needs them last.  A crash leaves some that no checkpoint
+covers yet; the next run writes them again, with the same bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from anchor.errors import (
     ChainGuardError,
     MalformedError,
     NotFinalError,
+    StoreBusyError,
 )
+from anchor.filelock import hold_file
 from anchor.log import open_tree
 from anchor.notes import NoteKey
 from anchor.pipeline.logkey import load_log_key, origin_of
@@ -28,6 +30,8 @@ from anchor.types import Head
 
 # Tiles in memory at a time: 2 MiB.
 _BATCH = 256
+# Two that publish at once could leave the older list of anchors under the newer checkpoint.
+_LOCK = "publishing.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,7 @@ class Publication:
     origin: str
     verifier_key: str
     tiles_written: int
+    is_new: bool
 
 
 def publish_log(project: Project, target: Target) -> Publication:
@@ -47,7 +52,16 @@ def publish_log(project: Project, target: Target) -> Publication:
         NotFinalError: no head is final yet.
         ChainGuardError: what is there is not an earlier state of this log.
         CannotCheckError: the list of anchors that is there could not be continued.
+        StoreBusyError: another process on this machine is publishing this log.
     """
+    held = StoreBusyError(
+        "another process is publishing this log now", hint="wait until it is done, then run again"
+    )
+    with hold_file(project.config.folder / _LOCK, held):
+        return _publish(project, target)
+
+
+def _publish(project: Project, target: Target) -> Publication:
     config = project.config
     with project.database.read() as connection:
         anchors = load_anchors(connection, config.chain_id)
@@ -91,6 +105,7 @@ def publish_log(project: Project, target: Target) -> Publication:
         origin=origin,
         verifier_key=key.verifier().encode(),
         tiles_written=written,
+        is_new=there != head,
     )
 
 

@@ -109,6 +109,7 @@ def plan_successor(
         trust=folder / TRUST_POLICY,
         log=make_log_id(log_owner(old.log), following),
         signer=signer or old.signer,
+        publish=None,  # what is published there is the old log
     )
 
 

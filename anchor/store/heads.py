@@ -27,7 +27,8 @@ class AnchoredHead:
     """A head as the registry holds it.
 
     ``final`` False means included in a block that can still be reversed.  ``tx_hash`` and
-    ``block_hash`` are hints.
+    ``block_hash`` are hints.  ``final_at`` is when this project first saw it in a final block, by
+    its own clock; None where that is not known.
     """
 
     head: Head
@@ -37,6 +38,7 @@ class AnchoredHead:
     final: bool
     tx_hash: Hash32 | None
     block_hash: Hash32 | None
+    final_at: str | None = None
 
 
 def reversible_anchor(
@@ -141,6 +143,7 @@ def save_anchor(
         "final": int(anchored.final),
         "tx_hash": anchored.tx_hash,
         "block_hash": anchored.block_hash,
+        "final_at": anchored.final_at,
     }
     if before is not None and keep_hints:
         values["tx_hash"] = anchored.tx_hash or before.tx_hash
@@ -230,4 +233,5 @@ def _parse_anchor(row: Row[Any]) -> AnchoredHead:
         final=bool(row.final),
         tx_hash=None if row.tx_hash is None else Hash32(row.tx_hash),
         block_hash=None if row.block_hash is None else Hash32(row.block_hash),
+        final_at=row.final_at,
     )

@@ -159,6 +159,8 @@ slots = Table(
     Column("gas_used", Int64),
     Column("gas_price", Int64),
     Column("included_at", Int64),
+    # What the last days cost.
+    Index("ix_slots_included_at", "chain_id", "included_at"),
     Index(
         "uq_slots_open",
         "chain_id",
@@ -200,6 +202,8 @@ anchors = Table(
     # Hints for people: where our transaction was included.  NULL for an adopted anchor.
     Column("tx_hash", Bytes),
     Column("block_hash", Bytes),
+    # When this project first saw it in a final block, by its own clock.
+    Column("final_at", Text),
     Index(
         "ix_anchors_reversible",
         "chain_id",

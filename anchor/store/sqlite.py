@@ -26,7 +26,6 @@ from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
-from anchor.durable import DISK_ERRORS
 from anchor.errors import (
     AnchorError,
     ChainGuardError,
@@ -35,6 +34,7 @@ from anchor.errors import (
     StorageError,
     StoreBusyError,
 )
+from anchor.filelock import describe_lock_failure, hold_file, open_lock
 from anchor.store.places import SqliteFile, discard
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
@@ -157,7 +157,7 @@ class SqliteBackend:
         """
         deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
         path = self._path.with_name(f"{self._path.name}-turn.lock")
-        descriptor = _open_lock(path)
+        descriptor = open_lock(path)
         try:
             while True:
                 try:
@@ -171,7 +171,7 @@ class SqliteBackend:
                         ) from error
                     time.sleep(_TURN_POLL)
                 except OSError as error:
-                    raise _no_lock(path, error) from error
+                    raise describe_lock_failure(path, error) from error
             self._check_file()
             yield
         finally:
@@ -200,21 +200,13 @@ class SqliteBackend:
             ChainGuardError: there is another file now than was opened.
         """
         path = self._lock_path
-        descriptor = _open_lock(path)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise LeaseHeldError(
-                    f"another process is sealing or anchoring for this log ({path})",
-                    hint="wait until it is done, or stop it",
-                ) from error
-            except OSError as error:
-                raise _no_lock(path, error) from error
+        held = LeaseHeldError(
+            f"another process is sealing or anchoring for this log ({path})",
+            hint="wait until it is done, or stop it",
+        )
+        with hold_file(path, held):
             self._check_file()
             yield
-        finally:
-            os.close(descriptor)
 
     def is_locked(self) -> bool:
         """Say whether some process holds the lock; creates nothing.
@@ -232,7 +224,7 @@ class SqliteBackend:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise _no_lock(path, error) from error
+            raise describe_lock_failure(path, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -270,20 +262,6 @@ class SqliteBackend:
 
 def _identify(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
-
-
-def _open_lock(path: Path) -> int:
-    try:
-        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _no_lock(path, error) from error
-
-
-def _no_lock(path: Path, error: OSError) -> AnchorError:
-    message = f"the lock {path} cannot be taken: {error.strerror}"
-    if error.errno in DISK_ERRORS:
-        return StorageError(message, hint="see to the disk, then run the same again")
-    return ConfigError(message)
 
 
 def _configure_connection(connection: Any, _record: object) -> None:

@@ -12,9 +12,9 @@ import pytest
 from support.command import environment, run_anchor
 
 COMMANDS = (
-    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
-    "prove", "upgrade", "verify", "trust", "explain", "export-log", "audit", "restore", "succeed",
-    "serve", "demo",
+    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
+    "prove", "upgrade", "verify", "verifier", "certify", "trust", "explain", "export-log", "audit",
+    "restore", "succeed", "serve", "demo",
 )  # fmt: skip
 
 

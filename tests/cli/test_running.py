@@ -45,6 +45,25 @@ def test_a_daemon_anchors_what_is_added_and_stops_when_told(
     site.run("verify", first, second).expect(0)
 
 
+def test_a_daemon_publishes_what_is_final_and_so_may_others_beside_it(
+    site: Site, tmp_path: Path
+) -> None:
+    site.edit('# [publish]\n# target = "published"', '[publish]\ntarget = "published"')
+    with start_anchor("run", "--every", "1", cwd=site.folder, log=tmp_path / "run") as running:
+        running.printed("started")
+        site.run("add", site.write("a.txt", b"a")).expect(0)
+        running.printed("published 1 leaves in ")
+        ran = site.run("export-log", tmp_path / "elsewhere").expect(0)
+        assert "1 leaves" in ran.out
+        end(running, signal.SIGTERM)
+    for place in (site.folder / "published", tmp_path / "elsewhere"):
+        site.run("audit", place).expect(0)
+    other = ("run", "--publish", tmp_path / "other")
+    with start_anchor(*other, cwd=site.folder, log=tmp_path / "again") as running:
+        running.printed(f"published 1 leaves in {tmp_path / 'other'}")
+        end(running, signal.SIGTERM)
+
+
 def test_each_anchor_is_watched_until_it_is_final(make: MakeSite, own_anvil: Devnet) -> None:
     site = make(own_anvil)
     stop_the_clock(site.url)  # nothing becomes final by itself
@@ -110,6 +129,8 @@ def test_a_wrong_password_ends_it_before_it_starts(site: Site) -> None:
         (("--once", "--every", "5"), "--every, --leaves and --bytes say how `run` goes on"),
         (("--once", "--leaves", "5"), "--every, --leaves and --bytes say how `run` goes on"),
         (("--wait", "final"), "--wait goes with --once"),
+        (("--once", "--publish", "folder"), "--publish goes with `run`"),
+        (("--publish", "https://example.org/log"), "a log cannot be published to a web server"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

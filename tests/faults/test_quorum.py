@@ -5,26 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.bent_nodes import Bend, BentNode, Refused, anvil_with, bent_node
+from support.chaos import ANY, asks_to_wait, open_proxy
 from support.clocks import FastClock
 from support.nodes import ask, nonce, other_chain, stop_the_clock
 from support.operators import Operator
-from support.projects import Site, make_site
+from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.node import Node
+from anchor.chain.quorum import NodeGroup
 from anchor.cli.session import open_chain
 from anchor.config import WaitFor
 from anchor.errors import ChainGuardError, QuorumError
 from anchor.log import seal
-from anchor.pipeline import daemon
+from anchor.pipeline import backoff, daemon
 from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.project import trust_entry
 from anchor.pipeline.round import Round, State
+from anchor.trust import encode_policy, parse_policy
 
 Make = Callable[..., Site]
 FALSE_HASH = "0x" + "f0" * 32
@@ -275,6 +279,39 @@ def test_a_round_falls_over_to_the_next_node_and_reads_that_one_only(trio: Trio)
 
 
 @pytest.mark.fault(
+    "E9",
+    how="every node's quota is used up; they say for how long, or nothing",
+    then="cannot check (20): again when the first of them may be asked",
+)
+@pytest.mark.parametrize(
+    ("asked", "expected"), [(("70", "50", "90"), 50.0), (("70", "", "90"), 0.0)]
+)
+def test_nodes_that_are_all_busy_are_asked_again_when_the_first_of_them_wants(
+    trio: Trio, asked: tuple[str, ...], expected: float
+) -> None:
+    with ExitStack() as stack:
+        proxies = [stack.enter_context(open_proxy(node)) for node in trio.nodes]
+        for (proxy, _), wait in zip(proxies, asked, strict=True):
+            proxy.always(ANY, asks_to_wait(wait))
+        nodes = [stack.enter_context(reading(url, monotonic=lambda: 0.0)) for _, url in proxies]
+        with trio.site.open() as project:
+            pins = project.config
+        chain = NodeGroup(
+            nodes,
+            needed=2,
+            chain_id=pins.chain_id,
+            genesis=pins.genesis,
+            report=lambda _: None,
+        )
+        for _ in range(2):
+            with pytest.raises(QuorumError) as caught:
+                chain.choose()
+        assert caught.value.retry_after == expected
+        # Those that said when were asked once.
+        assert [len(proxy.calls) for proxy, _ in proxies] == [1 if wait else 2 for wait in asked]
+
+
+@pytest.mark.fault(
     "E3",
     how="the first node comes back with a head ten blocks older than one already seen",
     then="it is not read until it has caught up",
@@ -346,7 +383,7 @@ def test_a_transaction_is_offered_to_every_node(trio: Trio) -> None:
 def test_hours_without_any_node_lose_nothing(
     trio: Trio, hours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemon, "_LONGEST_RETRY", 60.0)
+    monkeypatch.setattr(backoff, "_LONGEST", 60.0)
     operator = Operator(trio.site)
 
     def switch(down: bool) -> Callable[[], None]:
@@ -482,6 +519,8 @@ def test_init_pins_the_witnesses_and_keeps_secrets_out_of_the_file(
     assert f'witnesses = ["{plain}"]' in written
     assert "quorum = 2" in written
     assert SECRET not in written + ran.out + ran.err
+    (entry,) = parse_policy((folder / "trust.toml").read_bytes()).entries
+    assert (entry.rpc, entry.quorum) == ((trio.rpc.url, plain), 2)
     env = {"ANCHOR_CHAIN__WITNESSES": json.dumps([plain, secret])}
     site = Site(folder=folder, url=trio.site.url, number=77)
     site.run("status", env=env).expect(0)
@@ -492,6 +531,38 @@ def test_init_pins_the_witnesses_and_keeps_secrets_out_of_the_file(
     far.refused(32, "is on another chain", url)
     assert not (tmp_path / "odd").exists()
     assert not (tmp_path / "far").exists()
+
+
+@pytest.mark.parametrize(
+    ("rpc", "witnesses", "quorum", "named", "needed"),
+    [
+        ("http://a", (), 1, ("http://a",), 1),
+        ("http://a", ("http://b", "http://c"), 2, ("http://a", "http://b", "http://c"), 2),
+        ("http://a", ("http://b", "http://c"), 3, ("http://a", "http://b", "http://c"), 3),
+        ("http://a", ("http://b", "http://c"), 1, ("http://a", "http://b", "http://c"), 1),
+        ("http://a/v3/key", ("http://b", "http://c/?key=1"), 2, ("http://b",), 1),
+        ("http://a/v3/key", ("http://user@b",), 2, (), 1),
+        (
+            "http://a",
+            tuple(f"http://b{number}" for number in range(20)),
+            18,
+            ("http://a", *(f"http://b{number}" for number in range(15))),
+            16,
+        ),
+    ],
+)
+def test_the_policy_of_a_project_names_its_plain_nodes_and_how_many_have_to_agree(
+    trio: Trio,
+    rpc: str,
+    witnesses: tuple[str, ...],
+    quorum: int,
+    named: tuple[str, ...],
+    needed: int,
+) -> None:
+    with trio.site.open() as project:
+        config = replace(project.config, rpc=rpc, witnesses=witnesses, quorum=quorum)
+    (entry,) = parse_policy(encode_policy([trust_entry(config)])).entries
+    assert (entry.rpc, entry.quorum) == (named, needed)
 
 
 def test_doctor_says_which_witness_is_left_out(trio: Trio) -> None:

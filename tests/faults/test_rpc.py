@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from support import chaos
 from support.chaos import (
     ANY,
@@ -26,6 +27,7 @@ from support.chaos import (
     Reply,
     Rule,
     answers,
+    asks_to_wait,
     duplicates,
     edits,
     having,
@@ -52,6 +54,7 @@ from anchor.chain.node import Node
 from anchor.chain.refusals import Refusal
 from anchor.chain.rpc import Rpc
 from anchor.errors import AnchorError, ExitCode, NodeFaultError, NodeUnreachableError
+from anchor.exchange import read_retry_after
 from anchor.registry.keccak import hash_keccak256
 from anchor.types import Hash32
 
@@ -524,7 +527,7 @@ def test_an_invented_revert_delays_and_nothing_more(faulty: Faulty) -> None:
 
 @pytest.mark.fault(
     "E9",
-    how="HTTP status 429 with Retry-After to every question, four rounds long",
+    how="HTTP status 429 to every question, four rounds long",
     then="the daemon asks after 5, 10, 20 and 40 seconds again and then anchors once",
 )
 def test_a_daemon_backs_off_from_a_quota_that_is_used_up(faulty: Faulty) -> None:
@@ -538,6 +541,81 @@ def test_a_daemon_backs_off_from_a_quota_that_is_used_up(faulty: Faulty) -> None
     assert waits == [f"{number} seconds" for number in (5, 10, 20, 40)]
     assert operator.events() == ["failed"] * 4 + ["included"]
     faulty.check()
+
+
+@pytest.mark.fault(
+    "E9",
+    how="HTTP status 429 or 503 that says when to come again (Retry-After)",
+    then="it is asked nothing until then, an hour at most; then the daemon anchors once",
+)
+@pytest.mark.parametrize(
+    ("rule", "waited"),
+    [
+        (asks_to_wait("90"), 90),
+        (asks_to_wait("90", status=503), 90),
+        (asks_to_wait("86400"), 3_600),
+        # What says nothing that can be used is like no word at all.
+        (asks_to_wait("2"), 5),
+        (asks_to_wait("-90"), 5),
+        (asks_to_wait("soon"), 5),
+        (asks_to_wait("90", status=500), 5),
+    ],
+)
+def test_a_daemon_asks_nothing_until_the_node_wants_to_be_asked_again(
+    faulty: Faulty, rule: Rule, waited: int
+) -> None:
+    operator = Operator(faulty.site)
+    faulty.proxy.always(ANY, rule)
+    operator.clock.at = {3.0: faulty.proxy.calm}
+    asked: list[int] = []
+    for moment in (4.0, waited - 1.0):
+        operator.clock.at[moment] = lambda: asked.append(len(faulty.proxy.calls))
+    operator.run(until=waited + 100, url=faulty.url)
+    assert asked[0] == asked[-1] <= 2  # the first look at what is final, and the first round
+    assert operator.events() == ["failed", "included"]
+    assert operator.happened[0].text.endswith(f"trying again in {waited} seconds")
+    faulty.check()
+
+
+@pytest.mark.fault(
+    "E9",
+    how="many daemons fail at the same moment",
+    then="each waits up to a quarter longer, by its own draw: they do not all come back together",
+)
+def test_each_daemon_that_failed_waits_by_a_draw_of_its_own(faulty: Faulty) -> None:
+    draws = iter([0.5, 1.0, 0.0])
+    operator = Operator(faulty.site)
+    faulty.proxy.on(ANY, loses_request, limits_rate, limits_rate, asks_to_wait("80"))
+    operator.run(until=300, url=faulty.url, jitter=lambda: next(draws))
+    failed = [item.text for item in operator.happened if item.event == "failed"]
+    waits = [text.rpartition("again in ")[2] for text in failed]
+    assert waits == ["6 seconds", "12 seconds", "80 seconds"]
+    assert operator.events()[-1] == "included"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "date", "expected"),
+    [
+        ("Thu, 26 Nov 2026 00:01:30 GMT", "Thu, 26 Nov 2026 00:00:00 GMT", 90.0),
+        ("Thu, 26 Nov 2026 09:00:00 GMT", "Thu, 26 Nov 2026 00:00:00 GMT", 3_600.0),
+        ("Thu, 26 Nov 2026 00:00:00 GMT", "Thu, 26 Nov 2026 00:01:30 GMT", 0.0),
+        ("Thu, 26 Nov 2026 00:01:30 GMT", "", None),
+        ("Thu, 26 Nov 2026 00:01:30 GMT", "now", None),
+        ("Thu, 26 Nov 2026 00:01:30", "Thu, 26 Nov 2026 00:00:00 GMT", None),
+        ("Thu, 99 Nov 2026 00:01:30 GMT", "Thu, 26 Nov 2026 00:00:00 GMT", None),
+        ("9" * 400, "Thu, 26 Nov 2026 00:00:00 GMT", None),
+        ("１２", "Thu, 26 Nov 2026 00:00:00 GMT", None),
+        ("1e3", "", None),
+        ("", "", None),
+    ],
+)
+def test_a_date_to_come_again_counts_from_the_servers_own_clock(
+    retry_after: str, date: str, expected: float | None
+) -> None:
+    response = requests.Response()
+    response.status_code = 429
+    response.headers.update({"Retry-After": retry_after, "Date": date})
+    assert read_retry_after(response) == expected
 
 
 @pytest.mark.fault(

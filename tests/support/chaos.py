@@ -213,7 +213,12 @@ def is_unavailable(call: Call) -> Reply:
 
 def limits_rate(call: Call) -> Reply:
     """A provider whose quota is used up."""
-    return Reply(status=429, headers={"Retry-After": "3600"}, body=b'{"error": "slow down"}')
+    return Reply(status=429, body=b'{"error": "slow down"}')
+
+
+def asks_to_wait(retry_after: str, *, status: int = 429) -> Rule:
+    """A busy provider that says when to come again."""
+    return lambda call: Reply(status=status, headers={"Retry-After": retry_after})
 
 
 def has_wrong_id(call: Call) -> bytes:

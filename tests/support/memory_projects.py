@@ -20,10 +20,12 @@ from anchor.config import Config, SignerConfig, WaitFor
 from anchor.digest import digest_bytes
 from anchor.log import open_tree
 from anchor.pipeline.acceptance import Submission, accept
-from anchor.pipeline.daemon import Daemon, Happened, Pace, StoppableClock
+from anchor.pipeline.daemon import Daemon, Pace
+from anchor.pipeline.happened import Happened
 from anchor.pipeline.project import Project, create_project, open_project, utc_now
 from anchor.pipeline.round import Round, anchor_round
 from anchor.pipeline.setup import plan_project
+from anchor.pipeline.stopping import StoppableClock
 from anchor.registry.codec import encode_anchor_call, encode_set_operator_call
 from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
 from anchor.store.heads import find_head, load_heads, newest_head
@@ -147,6 +149,7 @@ class MemorySite:
                     stoppable,
                     Pace(seconds=30.0, leaves=4),
                     tell=happened.append,
+                    jitter=lambda: 0.0,
                 ).run()
         finally:
             project.database.close()

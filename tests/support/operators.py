@@ -10,7 +10,11 @@ from support.projects import Site, reading
 
 from anchor.chain.node import Node
 from anchor.cli.session import open_signer
-from anchor.pipeline.daemon import Daemon, Happened, Pace, StoppableClock
+from anchor.pipeline.daemon import Daemon, Pace
+from anchor.pipeline.happened import Happened
+from anchor.pipeline.publisher import Publisher
+from anchor.pipeline.stopping import StoppableClock
+from anchor.published import Target
 
 
 @dataclass
@@ -31,14 +35,26 @@ class Operator:
         leaves: int = 100,
         size: int | None = None,
         grace: float = 20.0,
+        target: Target | None = None,
+        jitter: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Run the daemon until the clock says ``until``; ``chain`` None reads one node."""
         stoppable = StoppableClock(self.clock, grace=grace)
         self.clock.at[until] = stoppable.stopping.set
         pace = Pace(seconds=seconds, leaves=leaves, size=size)
-        with self.site.lead() as project, reading(url or self.site.url) as node:
+        tell = self.happened.append
+        with (
+            self.site.lead() as project,
+            reading(url or self.site.url, monotonic=self.clock.monotonic) as node,
+        ):
             signer = open_signer(project.config)
-            Daemon(project, chain or node, signer, stoppable, pace, tell=self.happened.append).run()
+            publisher = None
+            if target is not None:
+                publisher = Publisher(project, target, stoppable, tell=tell, jitter=jitter)
+            Daemon(
+                project, chain or node, signer, stoppable, pace, tell=tell, jitter=jitter,
+                publisher=publisher,
+            ).run()  # fmt: skip
 
     def add(self, *names: str) -> Callable[[], object]:
         """Return what takes in evidence of these names."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -157,9 +158,9 @@ def ask_store(place: StorePlace, query: str) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def reading(url: str) -> Iterator[Node]:
+def reading(url: str, *, monotonic: Callable[[], float] = time.monotonic) -> Iterator[Node]:
     """Open a node to ask in this process."""
-    rpc = Rpc(url)
+    rpc = Rpc(url, monotonic=monotonic)
     try:
         yield Node(rpc)
     finally:

@@ -113,6 +113,7 @@ def _create_transactions() -> None:
         sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_slots"),
         sqlite_strict=True,
     )
+    op.create_index("ix_slots_included_at", "slots", ["chain_id", "included_at"])
     op.create_index(
         "uq_slots_open",
         "slots",
@@ -151,6 +152,7 @@ def _create_transactions() -> None:
         sa.Column("final", sa.Integer(), nullable=False),
         sa.Column("tx_hash", sa.LargeBinary()),
         sa.Column("block_hash", sa.LargeBinary()),
+        sa.Column("final_at", sa.Text()),
         sa.CheckConstraint("final IN (0, 1)", name=op.f("ck_anchors_flag")),
         sa.PrimaryKeyConstraint("chain_id", "head_size", name="pk_anchors"),
         sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_anchors_head_size_heads"),
