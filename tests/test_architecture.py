@@ -60,6 +60,7 @@ LAYERS = (
     ("anchor.published", 3),
     ("anchor.store", 3),
     ("anchor.chain", 3),
+    ("anchor.certificate", 4),
     ("anchor.log", 4),
     ("anchor.pipeline", 4),
     ("anchor.service", 5),
@@ -69,7 +70,15 @@ LAYERS = (
 
 # Which module (or package) may import which third party; nobody else may.
 THIRD_PARTIES = {
-    "pydantic": ("anchor.receipt", "anchor.trust", "anchor.config", "anchor.cli.documents"),
+    "pydantic": (
+        "anchor.receipt",
+        "anchor.trust",
+        "anchor.config",
+        "anchor.cli.documents",
+        "anchor.certificate.details",
+        "anchor.certificate.document",
+        "anchor.service.documents",
+    ),
     "pydantic_settings": ("anchor.config",),
     "Crypto": ("anchor.registry.keccak", "anchor.notes"),
     "eth_abi": ("anchor.registry.codec",),
@@ -91,6 +100,10 @@ THIRD_PARTIES = {
     ),
     "alembic": ("anchor.store",),
     "psycopg": ("anchor.store.postgresql", "anchor.store.copying"),
+    "typst": ("anchor.certificate.fonts", "anchor.certificate.pdf"),
+    "fontTools": ("anchor.certificate.fonts",),
+    "jinja2": ("anchor.certificate.html",),
+    "segno": ("anchor.certificate.qr",),
     "fastapi": ("anchor.service",),
     "starlette": ("anchor.service",),
     "uvicorn": ("anchor.service.workers", "anchor.service.connections"),

@@ -13,6 +13,7 @@ import typer
 from anchor.cli import (
     add,
     audit,
+    certify,
     demo,
     deploy,
     devnet,
@@ -20,6 +21,7 @@ from anchor.cli import (
     explain,
     export_log,
     init,
+    key,
     log,
     prove,
     restore,
@@ -47,6 +49,10 @@ _EXTRAS = {
     "sqlalchemy": "operator",
     "alembic": "operator",
     "pydantic_settings": "operator",
+    "typst": "certificate",
+    "fontTools": "certificate",
+    "jinja2": "certificate",
+    "segno": "certificate",
     "fastapi": "service",
     "uvicorn": "service",
 }
@@ -63,10 +69,11 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
-    verify, verifier, explain, export_log, audit, restore, succeed, serve, demo,
+    verify, verifier, certify, explain, export_log, audit, restore, succeed, serve, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)
+app.add_typer(key.app, name=key.NAME)
 
 
 @app.callback()
