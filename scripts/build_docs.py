@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
-    "prove", "upgrade", "verify", "trust pin", "explain", "export-log", "audit", "restore",
-    "succeed", "serve", "demo",
+    "prove", "upgrade", "verify", "verifier", "trust pin", "explain", "export-log", "audit",
+    "restore", "succeed", "serve", "demo",
 )  # fmt: skip
 
 SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {

@@ -32,6 +32,7 @@ LAYERS = (
     ("anchor.mpt", 1),
     ("anchor.header", 1),
     ("anchor.stateproof", 1),
+    ("anchor.web", 1),
     ("anchor.chain.urls", 1),
     ("anchor.chain.fees", 1),
     ("anchor.chain.attempts", 1),

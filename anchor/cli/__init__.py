@@ -32,6 +32,7 @@ from anchor.cli import (
     succeed,
     trust,
     upgrade,
+    verifier,
     verify,
 )
 from anchor.cli.output import Output
@@ -62,7 +63,7 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
-    verify, explain, export_log, audit, restore, succeed, serve, demo,
+    verify, verifier, explain, export_log, audit, restore, succeed, serve, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)

@@ -13,8 +13,8 @@ from support.command import environment, run_anchor
 
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
-    "prove", "upgrade", "verify", "trust", "explain", "export-log", "audit", "restore", "succeed",
-    "serve", "demo",
+    "prove", "upgrade", "verify", "verifier", "trust", "explain", "export-log", "audit",
+    "restore", "succeed", "serve", "demo",
 )  # fmt: skip
 
 
