@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -37,9 +38,9 @@ _STATES = {
 }
 
 
-def render(template: str, **values: object) -> bytes:
+def render(template: str, values: Mapping[str, object]) -> bytes:
     """Return a page."""
-    text = _load_environment().get_template(template).render(style=style_path(), **values)
+    text = _load_environment().get_template(template).render(values, style=style_path())
     return text.encode("utf-8")
 
 
