@@ -17,7 +17,8 @@ def answer_page(template: str, values: Mapping[str, object], *, status: int = 20
         render(template, values),
         status_code=status,
         media_type="text/html; charset=utf-8",
-        headers={"Content-Security-Policy": POLICY},
+        # With no referrer at all, browsers do not say either where a form was sent from.
+        headers={"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"},
     )
 
 

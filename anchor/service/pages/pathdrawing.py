@@ -5,7 +5,7 @@ from __future__ import annotations
 from anchor.pipeline.explorer import LeafPlace, PathStep
 
 _WIDTH = 560
-_ROW = 72
+_ROW = 62
 _BOX_WIDTH, _BOX_HEIGHT = 150, 30
 _MIDDLE = _WIDTH // 2
 # How far to the side a sibling stands.
@@ -66,4 +66,4 @@ def _top(row: int) -> int:
 
 
 def _shorten(text: str) -> str:
-    return f"{text[:6]}…{text[-6:]}"
+    return f"{text[:4]}…{text[-4:]}"

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from anchor.config import Config
 from anchor.pipeline.progress import HeadState
@@ -16,6 +17,7 @@ from anchor.pipeline.wording import (
     spell_count,
     spell_duration,
     spell_gas_price,
+    spell_gwei,
     spell_time,
     spell_wei,
 )
@@ -55,6 +57,25 @@ def describe_log(config: Config) -> dict[str, Any]:
     }
 
 
+def mark_code(text: str) -> Markup:
+    """Escape a text and set what stands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)  # one of them is no pair's
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
+def mark_units(text: str) -> Markup:
+    """Escape a figure and set its words small: ``12 min 52 s``."""
+    return Markup(" ").join(
+        Markup("<small>{}</small>").format(word) if word[:1].isalpha() else escape(word)
+        for word in text.split(" ")
+    )
+
+
 @cache
 def load_static(name: str) -> bytes:
     """Return a file that pages refer to, as the package carries it."""
@@ -82,7 +103,10 @@ def _load_environment() -> Environment:
         "moment": spell_time,
         "wei": spell_wei,
         "gas_price": spell_gas_price,
+        "gwei": spell_gwei,
         "count": spell_count,
+        "code": mark_code,
+        "figure": mark_units,
         "state_class": lambda state: _STATES[state],
     }
     return environment

@@ -39,11 +39,11 @@ def mark_amounts(most: float, count: int) -> list[Tick]:
 def mark_durations(most: float, count: int) -> list[Tick]:
     """Return about ``count`` round durations, in seconds, from 0 up to ``most`` or above."""
     if most <= 1:
-        return [Tick(value=0, text="0 s"), Tick(value=1, text="1 s")]
+        return [Tick(value=0, text="0"), Tick(value=1, text="1 s")]
     step = _choose_step(most / count)
     size, unit = next(item for item in _UNITS if step >= item[0])
     return [
-        Tick(value=number * step, text=f"{number * step / size:g} {unit}")
+        Tick(value=number * step, text=f"{number * step / size:g} {unit}" if number else "0")
         for number in range(_count_steps(most, step) + 1)
     ]
 
