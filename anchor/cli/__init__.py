@@ -13,6 +13,7 @@ import typer
 from anchor.cli import (
     add,
     audit,
+    certify,
     demo,
     deploy,
     devnet,
@@ -48,6 +49,10 @@ _EXTRAS = {
     "sqlalchemy": "operator",
     "alembic": "operator",
     "pydantic_settings": "operator",
+    "typst": "certificate",
+    "fontTools": "certificate",
+    "jinja2": "certificate",
+    "segno": "certificate",
     "fastapi": "service",
     "uvicorn": "service",
 }
@@ -64,7 +69,7 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
-    verify, verifier, explain, export_log, audit, restore, succeed, serve, demo,
+    verify, verifier, certify, explain, export_log, audit, restore, succeed, serve, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)

@@ -13,7 +13,7 @@ from support.command import environment, run_anchor
 
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
-    "prove", "upgrade", "verify", "verifier", "trust", "explain", "export-log", "audit",
+    "prove", "upgrade", "verify", "verifier", "certify", "trust", "explain", "export-log", "audit",
     "restore", "succeed", "serve", "key", "demo",
 )  # fmt: skip
 
