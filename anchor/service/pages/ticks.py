@@ -17,6 +17,8 @@ _DURATIONS = (
     *(days * DAY for days in (1, 2, 5, 7, 14, 30, 60, 90, 180, 365)),
 )
 _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
+# No gwei, gas or leaf is as little as this.
+_NOTHING = 1e-9
 _PREFIXES = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -30,7 +32,7 @@ class Tick:
 
 def mark_amounts(most: float, count: int) -> list[Tick]:
     """Return about ``count`` round amounts from 0 up to ``most`` or the next round one."""
-    if most <= 0:
+    if most < _NOTHING:
         return [Tick(value=0, text="0")]
     step = _round_step(most / count)
     return [_mark_amount(number * step, step) for number in range(_count_steps(most, step) + 1)]
