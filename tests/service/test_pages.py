@@ -20,6 +20,7 @@ from anchor.log import seal
 from anchor.merkle import hash_node
 from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.project import utc_now
+from anchor.pipeline.watching import Sighting
 from anchor.service import lane
 from anchor.service.pages import sessions
 from anchor.service.pages.rendering import POLICY, mark_code, mark_units
@@ -429,8 +430,6 @@ def test_what_is_asked_for_comes_back_as_text(
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_nodes_words_come_out_as_text(attack: str, site: MemorySite) -> None:
-    from anchor.pipeline.watching import Sighting
-
     with serve_pages(site) as served:
         served.service.outside._chain._last = Sighting(trouble=f"the node says {attack}")
         served.service.outside._chain._asked_at = time.time()
