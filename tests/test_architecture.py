@@ -78,6 +78,7 @@ THIRD_PARTIES = {
         "anchor.cli.documents",
         "anchor.certificate.details",
         "anchor.certificate.document",
+        "anchor.service.documents",
     ),
     "pydantic_settings": ("anchor.config",),
     "Crypto": ("anchor.registry.keccak", "anchor.notes"),

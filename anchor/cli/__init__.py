@@ -21,6 +21,7 @@ from anchor.cli import (
     explain,
     export_log,
     init,
+    key,
     log,
     prove,
     restore,
@@ -72,6 +73,7 @@ for _module in (
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)
+app.add_typer(key.app, name=key.NAME)
 
 
 @app.callback()

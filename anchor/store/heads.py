@@ -100,6 +100,17 @@ def load_heads(connection: Connection) -> list[Head]:
     return [Head(root=Hash32(row.root), size=row.size) for row in rows]
 
 
+def load_heads_before(connection: Connection, before: int, limit: int) -> list[tuple[Head, str]]:
+    """Return up to ``limit`` heads below ``before`` and when they were sealed, largest first."""
+    rows = connection.execute(
+        select(heads.c.size, heads.c.root, heads.c.sealed_at)
+        .where(heads.c.size < before)
+        .order_by(heads.c.size.desc())
+        .limit(limit)
+    )
+    return [(Head(root=Hash32(row.root), size=row.size), row.sealed_at) for row in rows]
+
+
 def _parse_head(row: Row[Any]) -> SealedHead:
     edge = row.right_edge
     if len(edge) != row.size.bit_count() * HASH:
@@ -187,6 +198,19 @@ def find_anchored(connection: Connection, chain_id: ChainId, head: Head) -> Anch
     """Return what is known of a head's anchor; None where it has none."""
     row = connection.execute(
         _select_anchors(chain_id).where(anchors.c.head_size == head.size)
+    ).one_or_none()
+    return None if row is None else _parse_anchor(row)
+
+
+def find_covering_anchor(
+    connection: Connection, chain_id: ChainId, leaf_index: int
+) -> AnchoredHead | None:
+    """Return the smallest final anchor that covers a leaf, or else the smallest there is."""
+    row = connection.execute(
+        _select_anchors(chain_id)
+        .where(anchors.c.head_size > leaf_index)
+        .order_by(anchors.c.final.desc(), anchors.c.head_size)
+        .limit(1)
     ).one_or_none()
     return None if row is None else _parse_anchor(row)
 
