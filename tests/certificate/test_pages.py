@@ -28,6 +28,7 @@ from anchor.certificate.pdf import render_pdf
 from anchor.certificate.qr import draw_code
 from anchor.certificate.sheets import Commands, Fields, Findings, Value
 from anchor.certificate.text import show_text
+from anchor.certificate.wording import MAINNET, TEST_NETWORK, describe_network
 from anchor.merkle import fold_path, path_sides
 from anchor.receipt import Receipt
 from anchor.types import Hash32
@@ -115,6 +116,7 @@ def test_a_name_is_only_ever_text(what: str, font: Font, tmp_path: Path) -> None
     assert squeezed(show_text(HOSTILE[what], 180)) in squeezed(page.text)
     pages = page_texts(render_pdf(found.certificate, font))
     assert len(pages) <= 8
+    assert "签章" in pages[0], "the judge's page is one"
     assert not any("root:x:0" in text for text in pages)
     for text in (page.text, *pages):
         assert not re.search("[\u202a-\u202e\u2066-\u2069\u200e\u200f\x00-\x08\x1b]", text)
@@ -133,7 +135,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
 
 
 @given(name=TEXTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_name_adds_an_element_or_an_invisible_character(issued: Issued, name: str) -> None:
     page = Page(render_html(renamed(issued, name)))
     assert page.tags == Page(render_html(issued.certificate)).tags
@@ -156,6 +158,22 @@ def test_what_is_invisible_is_spelled_out() -> None:
     assert show_text("e\u0301\u0302\u0303", 100) == "e\u0301\u0302\\u{303}"
     assert show_text("证据\u3000一", 100) == "证据\u3000一"
     assert show_text("x" * 500, 90) == "x" * 60 + " … " + "x" * 30
+
+
+def test_a_chain_of_no_value_is_told_beside_the_result(
+    issued: Issued, pdf: bytes, font: Font
+) -> None:
+    def first_pages(certificate: Certificate, paper: bytes) -> list[str]:
+        html = Page(render_html(certificate)).text
+        return [squeezed(html[: html.index("当事人")]), squeezed(page_texts(paper)[0])]
+
+    warning = squeezed(TEST_NETWORK.en)
+    assert all(warning in text for text in first_pages(issued.certificate, pdf))
+    anchor = issued.certificate.anchors[0].model_copy(
+        update={"chain": MAINNET, "network": describe_network(1)}
+    )
+    main = issued.certificate.model_copy(update={"anchors": [anchor]})
+    assert not any(warning in text for text in first_pages(main, render_pdf(main, font)))
 
 
 def test_html_loads_and_runs_nothing(issued: Issued) -> None:
