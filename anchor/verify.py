@@ -233,7 +233,7 @@ def _describe_unpinned(receipt: Receipt) -> tuple[str, ...]:
 _Value = TypeVar("_Value")
 
 # Those without steps rest on the format alone, or on nothing that a receipt holds.
-_CLAIMS = (
+CLAIMS = (
     ("C1", "the file is unchanged since it was recorded", (1, 2)),
     ("C2", "the record is in the anchored log", (1, 3, 4, 5, 6, 7)),
     ("C3", "the anchor exists on the named chain and is final", (1, 4, 5, 6, 7, 8)),
@@ -288,7 +288,7 @@ class _Run:
         return Report(
             record=record,
             steps=tuple(self.steps),
-            claims=tuple(self._claim(*claim, record=record) for claim in _CLAIMS),
+            claims=tuple(self._claim(*claim, record=record) for claim in CLAIMS),
             proven=tuple(self.proven),
             unpinned=unpinned,
         )

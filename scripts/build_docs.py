@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from anchor.certificate.details import Details
+from anchor.certificate.document import Certificate
 from anchor.cli.documents import VerificationDocument
 from anchor.errors import ExitCode
 from anchor.receipt import ReceiptDocument
@@ -17,12 +19,14 @@ from anchor.receipt import ReceiptDocument
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
-    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
-    "prove", "upgrade", "verify", "trust pin", "explain", "export-log", "audit", "restore",
-    "succeed", "serve", "demo",
+    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
+    "prove", "upgrade", "verify", "verifier", "certify", "trust pin", "explain", "export-log", "audit",
+    "restore", "succeed", "serve", "key create", "key list", "key revoke", "demo",
 )  # fmt: skip
 
 SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {
+    "certificate.json": ("anchor-certificate/1", Certificate),
+    "certificate-details.json": ("anchor-certificate-details/1", Details),
     "receipt.json": ("anchor-receipt/1", ReceiptDocument),
     "verification.json": ("what `anchor verify --json` prints", VerificationDocument),
 }

@@ -324,7 +324,10 @@ def test_nothing_is_called_final_that_the_registry_lacks(site: Site, tmp_path: P
     site.add("d", b"d")
     with site.lead() as project:
         seal(project.database, "now")
-    sql(site, "INSERT INTO anchors SELECT chain_id, 4, 3, 9, 9, 1, NULL, NULL FROM anchors LIMIT 1")
+    sql(
+        site,
+        "INSERT INTO anchors SELECT chain_id, 4, 3, 9, 9, 1, NULL, NULL, NULL FROM anchors LIMIT 1",
+    )
     (breach,) = compared(site).breaches
     assert breach.startswith("the store says that the head of size 4 is anchored (final), but the")
 

@@ -13,6 +13,7 @@ import typer
 from anchor.cli import (
     add,
     audit,
+    certify,
     demo,
     deploy,
     devnet,
@@ -20,6 +21,8 @@ from anchor.cli import (
     explain,
     export_log,
     init,
+    key,
+    log,
     prove,
     restore,
     run,
@@ -31,6 +34,7 @@ from anchor.cli import (
     succeed,
     trust,
     upgrade,
+    verifier,
     verify,
 )
 from anchor.cli.output import Output
@@ -45,6 +49,10 @@ _EXTRAS = {
     "sqlalchemy": "operator",
     "alembic": "operator",
     "pydantic_settings": "operator",
+    "typst": "certificate",
+    "fontTools": "certificate",
+    "jinja2": "certificate",
+    "segno": "certificate",
     "fastapi": "service",
     "uvicorn": "service",
 }
@@ -60,11 +68,12 @@ app = typer.Typer(
 )
 
 for _module in (
-    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, prove, upgrade, verify,
-    explain, export_log, audit, restore, succeed, serve, demo,
+    init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
+    verify, verifier, certify, explain, export_log, audit, restore, succeed, serve, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)
+app.add_typer(key.app, name=key.NAME)
 
 
 @app.callback()

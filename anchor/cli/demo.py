@@ -155,7 +155,7 @@ class _Verifier:
     def __init__(self, project: Project, url: str) -> None:
         from anchor.chain.views import ChainReader
 
-        self._policy = read_policy(project.config.trust)
+        self._policy, _ = read_policy(project.config.trust)
         self._view = ChainReader(open_node(url))
 
     def judge(self, file: Path, receipt: Path) -> Report:

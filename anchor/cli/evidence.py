@@ -42,13 +42,14 @@ class Bench:
         self._prover: tuple[Project, Prover] | None = None
         self.policy_name: str | None = None
         self.policy: TrustPolicy | None = None
+        self.policy_sha256: str | None = None
         if trust is not None:
             self.policy_name = str(trust.resolve())
         elif self._config_path is not None:
             trust = policy_of(self._config_path)
             self.policy_name = f"{trust.resolve()} (of the project around; yours with --trust)"
         if trust is not None:
-            self.policy = read_policy(trust)
+            self.policy, self.policy_sha256 = read_policy(trust)
 
     def project_rpc(self, chain_id: ChainId) -> tuple[Sequence[str], int]:
         """Return the nodes of the project around, and how many have to agree, on that chain."""
@@ -75,9 +76,10 @@ class Bench:
                 raise UsageError("--digest needs --receipt")
             yield digest, lambda: (read_receipt(receipt), _parse_digest(digest))
         for file in files:
-            yield str(file), lambda file=file: self._load(file, receipt)  # type: ignore[misc]
+            yield str(file), lambda file=file: self.load(file, receipt)  # type: ignore[misc]
 
-    def _load(self, file: Path, receipt: Path | None) -> tuple[bytes, Digests]:
+    def load(self, file: Path, receipt: Path | None) -> tuple[bytes, Digests]:
+        """Return the bytes of the receipt, named or found, and the file's digests."""
         from anchor.filenames import RECEIPT_SUFFIX
 
         if receipt is None and file.name.endswith(RECEIPT_SUFFIX):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -37,11 +38,12 @@ def read_receipt(path: Path) -> bytes:
     return read_bounded(path, MAX_RECEIPT_BYTES + 1)
 
 
-def read_policy(path: Path) -> TrustPolicy:
-    """Read a trust policy file."""
+def read_policy(path: Path) -> tuple[TrustPolicy, str]:
+    """Read a trust policy file; return it with the SHA-256 of its bytes, in hex."""
     from anchor.trust import MAX_POLICY_BYTES, parse_policy
 
-    return parse_policy(read_bounded(path, MAX_POLICY_BYTES + 1))
+    data = read_bounded(path, MAX_POLICY_BYTES + 1)
+    return parse_policy(data), hashlib.sha256(data).hexdigest()
 
 
 def read_bounded(path: Path, most: int) -> bytes:

@@ -51,23 +51,16 @@ def project_session(config_path: Path | None, *, moved: bool = False) -> Iterato
 
 def open_node(url: str) -> Node:
     """Return a node to ask; nothing is sent yet."""
-    from anchor.chain.node import Node
-    from anchor.chain.rpc import Rpc
+    from anchor.pipeline import nodes
 
-    return Node(Rpc(url))
+    return nodes.open_node(url)
 
 
 def open_chain(config: Config, report: Callable[[str], None]) -> Node:
     """Return the project's nodes as one: the first that can be used is read."""
-    from anchor.chain.quorum import NodeGroup
+    from anchor.pipeline import nodes
 
-    return NodeGroup(
-        [open_node(url) for url in (config.rpc, *config.witnesses)],
-        needed=config.quorum,
-        chain_id=config.chain_id,
-        genesis=config.genesis,
-        report=report,
-    )
+    return nodes.open_chain(config, report)
 
 
 def open_signer(config: Config) -> Signer:

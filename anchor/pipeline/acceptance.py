@@ -13,7 +13,7 @@ from anchor.digest import Digests
 from anchor.errors import UsageError
 from anchor.merkle import hash_leaf
 from anchor.pipeline.project import Project, utc_now
-from anchor.record import SALT_BYTES, encode_record
+from anchor.record import SALT_BYTES, Record, encode_record
 from anchor.store.evidence import Batch, NewEvidence, make_identity
 from anchor.store.intake import insert_evidence, insert_once
 from anchor.types import Hash32
@@ -31,12 +31,13 @@ class Submission:
 
     ``source`` says where it came from on this machine (an absolute path, or a label); together with
     the digests it decides whether this is the same evidence as before.  It stays in the store:
-    only ``name`` goes into the record.
+    only ``name`` goes into the record.  ``media_type`` None is guessed from the name.
     """
 
     source: str
     name: str
     digests: Digests
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,8 @@ class _Prepared:
         return map(self.__getitem__, range(len(self)))
 
     def __getitem__(self, place: int) -> NewEvidence:
-        return _prepare(self.submissions[place], self.uniques[place], self.random_bytes, self.now)
+        salt = self.random_bytes(SALT_BYTES)
+        return prepare_evidence(self.submissions[place], self.uniques[place], salt, self.now)
 
 
 def accept_once(
@@ -117,7 +119,7 @@ def accept_once(
         UsageError: other evidence was submitted with this key.
     """
     unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
-    item = _prepare(submission, unique, random_bytes, utc_now())
+    item = prepare_evidence(submission, unique, random_bytes(SALT_BYTES), utc_now())
     key_hash = None if key is None else hashlib.sha256(unique).digest()
     project.database.check_room(len(item.record))
     stored, is_new = project.database.write_again(partial(insert_once, item=item, key=key_hash))
@@ -136,15 +138,18 @@ def accept_with_key(project: Project, submissions: Sequence[Submission], key: st
     return Acceptance(new=int(is_new), known=int(not is_new))
 
 
-def _prepare(
-    submission: Submission, unique: bytes, random_bytes: Callable[[int], bytes], now: str
-) -> NewEvidence:
+def prepare_evidence(submission: Submission, unique: bytes, salt: bytes, now: str) -> NewEvidence:
+    """Return the row of a submission: its record with this salt, as recorded ``now``.
+
+    Raises:
+        MalformedError: no record can be made of it.
+    """
     digests = submission.digests
     record = encode_record(
         digests=digests,
         name=submission.name,
-        media_type=_guess_media_type(submission.name),
-        salt=random_bytes(SALT_BYTES),
+        media_type=submission.media_type or guess_media_type(submission.name),
+        salt=salt,
         recorded_at=now,
     )
     return NewEvidence(
@@ -154,6 +159,21 @@ def _prepare(
         sm3=digests.sm3,
         record=record,
         leaf=hash_leaf(record),
+        accepted_at=now,
+    )
+
+
+def prepare_record(record: Record, source: str, unique: bytes, now: str) -> NewEvidence:
+    """Return the row of a record that somebody else made, whose bytes stay as they are."""
+    encoded = record.encoded
+    submission = Submission(source=source, name=record.name, digests=record.digests)
+    return NewEvidence(
+        identity=identify(submission, b"record:" + hashlib.sha256(encoded).digest() + unique),
+        source=source,
+        sha256=record.digests.sha256,
+        sm3=record.digests.sm3,
+        record=encoded,
+        leaf=hash_leaf(encoded),
         accepted_at=now,
     )
 
@@ -172,7 +192,8 @@ def identify(submission: Submission, unique: bytes = b"") -> bytes:
     return make_identity(digests, described)
 
 
-def _guess_media_type(name: str) -> str | None:
+def guess_media_type(name: str) -> str | None:
+    """Return the media type that the name's ending stands for, if it stands for one."""
     parts = name.rsplit(".", 2)
     return _guess_by_ending(".".join([parts[0][-1:], *parts[1:]]))
 

@@ -341,6 +341,7 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
                 block_number=stored.block_number,
                 timestamp=stored.timestamp,
                 final=is_final,
+                final_at=utc_now() if is_final else None,
             )
             save_anchor(connection, config.chain_id, anchored, keep_hints=False)
         if is_final:

@@ -52,7 +52,7 @@ _FINALITY_POLL = 4.0
 
 # An anchor that is not final after this long is worth a word: two epochs take 13 minutes, and the
 # longest that Ethereum's finality was away so far took an hour.
-_LATE = 1800.0
+LATE = 1800.0
 # What goes on being so is told again this often.
 _REMIND = 3600.0
 
@@ -245,7 +245,7 @@ class Daemon:
         }
         for item in reversible:
             age = now - self._reversible_since[item.head.size]
-            if age >= _LATE:
+            if age >= LATE:
                 self._remind(f"late {item.head.size}", describe_late(item, age))
 
     def _remind(self, about: str, happened: Happened) -> None:

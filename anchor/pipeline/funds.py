@@ -19,7 +19,7 @@ ANCHOR_GAS = 100_000
 """A following anchor of a log of a thousand million leaves, by an operator, takes 90,000."""
 
 # What is left for fewer anchors than this, at the fee cap, is worth a word.
-_FEW = 10
+FEW = 10
 
 
 def find_key(config: Config) -> Address | None:
@@ -38,7 +38,7 @@ def describe_shortage(project: Project, node: Node, key: Address) -> str | None:
     config = project.config
     each = gas_limit(ANCHOR_GAS) * config.max_fee_gwei * _GWEI
     balance = node.fetch_balance(key)
-    if balance < _FEW * each:
+    if balance < FEW * each:
         return (
             f"{format_address(key)} has {balance / _ETHER:.6f} ether left: {balance // each} "
             "anchors at the fee cap. Send ether to that address in time"
@@ -51,7 +51,7 @@ def describe_shortage(project: Project, node: Node, key: Address) -> str | None:
     journal = StoredJournal(project.database, utc_now)
     spent = journal.sum_costs(config.chain_id, latest.timestamp - BUDGET_DAYS * 86_400)
     left = max(config.budget - spent, 0)
-    if left < _FEW * each:
+    if left < FEW * each:
         return (
             f"{left / _ETHER:.6f} ether of the budget for {BUDGET_DAYS} days are left: "
             f"{left // each} anchors at the fee cap"

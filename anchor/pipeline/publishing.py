@@ -75,7 +75,7 @@ def _publish(project: Project, target: Target) -> Publication:
     key = load_log_key(config)
     tree = open_tree(project.database, project.tiles, head)
     there = _find_published(target, key, tree)
-    unknown = _find_gap(final)
+    unknown = find_gap(final)
     if unknown and there != head and target.read(anchors_path(0)) is not None:
         raise CannotCheckError(
             f"anchor {unknown} of this log is not known, so the published list of anchors cannot "
@@ -109,7 +109,7 @@ def _publish(project: Project, target: Target) -> Publication:
     )
 
 
-def _find_gap(final: list[AnchoredHead]) -> int | None:
+def find_gap(final: list[AnchoredHead]) -> int | None:
     """Return the number of the first anchor that the store does not know to be final.
 
     Then it publishes no list of anchors: one with a gap would prove nothing.

@@ -5,40 +5,77 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
 from anchor.pipeline.project import Project
-from anchor.service import health, pages, verifier
+from anchor.service import (
+    bulk,
+    heads,
+    health,
+    pages,
+    publiclog,
+    receipts,
+    status,
+    submitting,
+    verifier,
+)
+from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
 from anchor.service.protection import Protection
 from anchor.service.service import Service
 from anchor.service.settings import Settings
 
+_ROUTERS = (
+    submitting.router,
+    bulk.router,
+    status.router,
+    receipts.router,
+    heads.router,
+    publiclog.router,
+    health.router,
+    verifier.router,
+    pages.router,
+)
+
 
 def create_app(project: Project, settings: Settings | None = None) -> FastAPI:
-    """Return the application for an open project, which it closes when it stops."""
+    """Return the application for an open project, which it closes when it stops.
+
+    Raises:
+        ConfigError: the log's key is missing or damaged.
+    """
     service = Service(project, settings or Settings())
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        await service.start()
         try:
-            yield
+            yield {"stopping": service.stopping}
         finally:
-            service.close()
+            await service.close()
 
+    app = make_app()
+    app.router.lifespan_context = lifespan
+    app.state.service = service
+    return app
+
+
+def make_app() -> FastAPI:
+    """Return the application without a project: its routes, and what they are described as."""
     app = FastAPI(
         title="anchor",
         summary="Takes electronic evidence in for anchoring on Ethereum.",
         version=version("anchor-evidence"),
-        lifespan=lifespan,
         openapi_url="/openapi.json",
         docs_url=None,  # their scripts come from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
     )
-    app.state.service = service
+    app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     answer_problems(app)
     app.add_middleware(Protection)
-    for router in (health.router, verifier.router, pages.router):
+    for router in _ROUTERS:
         app.include_router(router)
     return app

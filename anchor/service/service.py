@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from fastapi import Request
 
-from anchor.pipeline.project import Project
+from anchor.pipeline.anchoring import check_no_incident
+from anchor.pipeline.livelog import LiveLog
+from anchor.pipeline.logkey import load_log_key
+from anchor.pipeline.nodes import open_chain
+from anchor.pipeline.project import Project, utc_now
+from anchor.service.intake import Intake
+from anchor.service.keycache import KeyCache
+from anchor.service.problems import Problem
+from anchor.service.proving import Proofs
 from anchor.service.settings import Settings
+from anchor.service.watching import Watch
+
+_LOG = logging.getLogger("anchor.service")
 
 T = TypeVar("T")
 
@@ -24,14 +40,104 @@ class Service:
     def __init__(self, project: Project, settings: Settings) -> None:
         self.project = project
         self.settings = settings
+        self.keys = KeyCache()
+        self.intake = Intake(project.database, utc_now, self.give_up)
+        self.watch = Watch(project)
+        self.proofs = Proofs(
+            project,
+            reach=lambda: self.watch.reach,
+            open_node=lambda: open_chain(project.config, _LOG.warning),
+        )
+        self._public = LiveLog(project, load_log_key(project.config))
+        # The published log's tree remembers tiles, and is nothing for several threads.
+        self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
+        self.stopping = asyncio.Event()
+        """Set once the worker is to end: streams then come to theirs."""
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
+        self._busy: Counter[str] = Counter()
+
+    async def start(self) -> None:
+        """Begin to write and to watch."""
+        self.intake.start()
+        await self.watch.start()
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run ``work``, which may block on the store, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
-    def close(self) -> None:
-        """Release what is open, the project's store as well."""
+    async def read_published(self, path: str) -> tuple[bytes | None, bool]:
+        """Return a file of the published log, None where there is none; and whether it is fixed.
+
+        Raises:
+            ChainGuardError: finality was violated, and nothing is published meanwhile.
+        """
+
+        def read() -> tuple[bytes | None, bool]:
+            check_no_incident(self.project)
+            return self._public.read(path), self._public.is_fixed(path)
+
+        return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
+
+    def check_slots(self, kind: str, tenant: str, most: int) -> None:
+        """See that a tenant does less than ``most`` of something at once in this worker.
+
+        Raises:
+            Problem: it does as much already (429).
+        """
+        if self._busy[f"{kind} of {tenant}"] >= most:
+            raise Problem(
+                429,
+                f"this key's tenant has {most} {kind} under way here",
+                headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
+            )
+
+    @contextmanager
+    def slot(self, kind: str, tenant: str) -> Iterator[None]:
+        """Stand around what ``check_slots`` counts."""
+        name = f"{kind} of {tenant}"
+        self._busy[name] += 1
+        try:
+            yield
+        finally:
+            self._busy[name] -= 1
+            if not self._busy[name]:
+                del self._busy[name]
+
+    def check_backlog(self) -> None:
+        """See that evidence can be taken in.
+
+        Raises:
+            Problem: too much waits for its seal already (503).
+        """
+        if self.watch.reach.waiting >= self.settings.max_backlog:
+            raise Problem(
+                503,
+                "too much evidence waits for its seal; nothing was taken in",
+                headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
+            )
+
+    async def wait_for_change(self, seconds: float) -> bool:
+        """Wait until the log came further or the worker is to end; say whether either is so."""
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        watching = asyncio.ensure_future(self.watch.wait(seconds))
+        try:
+            await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
+            return stopping.done() or watching.result()
+        finally:
+            stopping.cancel()
+            watching.cancel()
+
+    def give_up(self) -> None:
+        """Let this process end as SIGTERM does; its supervisor starts another."""
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    async def close(self) -> None:
+        """Write what was given, and release what is open, the project's store as well."""
+        self.stopping.set()
+        await self.watch.stop()
+        await asyncio.to_thread(self.intake.stop)
+        await asyncio.to_thread(self.proofs.close)
+        self._publisher.shutdown()
         self._readers.shutdown()
         self.project.database.close()
 

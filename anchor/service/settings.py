@@ -17,6 +17,8 @@ class Settings:
     max_bulk: int = 2 << 30
     # For all of a single submission's body, and for each next piece of a bulk one's.
     body_seconds: float = 15.0
+    # For all of a bulk submission.
+    bulk_seconds: float = 3_600.0
     # For a request's first line and headers.
     header_seconds: float = 10.0
     # For a client that does not read its answers.

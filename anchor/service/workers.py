@@ -16,6 +16,7 @@ from anchor.config import load_config
 from anchor.errors import UsageError
 from anchor.pipeline.project import open_project
 from anchor.service.app import create_app
+from anchor.service.connections import PatientProtocol
 from anchor.service.settings import Settings
 
 _BACKLOG = 1_024
@@ -43,7 +44,7 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         partial(_make_app, config, settings),
         factory=True,
         workers=workers,
-        http="httptools",
+        http=PatientProtocol,
         ws="none",
         loop="uvloop",
         log_config=None,

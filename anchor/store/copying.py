@@ -44,8 +44,8 @@ _COPY_EVIDENCE = f"COPY evidence ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT BINA
 _COPY_WAITING = "COPY waiting (evidence_id) FROM STDIN (FORMAT BINARY)"
 
 
-def copy_new(connection: Connection, items: Batch) -> int:
-    """Insert those whose identity is new, in this order, and let them wait; return how many.
+def copy_new(connection: Connection, items: Batch) -> Batch:
+    """Insert those whose identity is new, in this order, and let them wait; return them.
 
     Raises:
         StoreBusyError: other processes take in the same evidence, one piece after the other.
@@ -56,7 +56,7 @@ def copy_new(connection: Connection, items: Batch) -> int:
     picked = _pick_new(connection, items) if _find_known(connection, sample) else items
     for _ in range(_ATTEMPTS):
         if _copy(connection, picked):
-            return len(picked)
+            return picked
         picked = _pick_new(connection, items)
     raise StoreBusyError("other processes take in the same evidence", hint="run again")
 

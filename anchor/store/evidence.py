@@ -189,6 +189,20 @@ def find_by_identity(connection: Connection, identity: bytes) -> StoredEvidence 
     return next(_load(connection, evidence.c.identity == identity), None)
 
 
+def find_places(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
+    """Return the leaf index of each identity that is stored; None for those that are not sealed."""
+    places: dict[bytes, int | None] = {}
+    for start in range(0, len(identities), _LOOKUP_CHUNK):
+        chunk = identities[start : start + _LOOKUP_CHUNK]
+        rows = connection.execute(
+            select(evidence.c.identity, positions.c.leaf_index)
+            .select_from(evidence.outerjoin(positions, _IS_PLACED))
+            .where(evidence.c.identity.in_(chunk))
+        )
+        places.update((row.identity, row.leaf_index) for row in rows)
+    return places
+
+
 def find_by_key(connection: Connection, key: bytes) -> StoredEvidence | None:
     """Return the row that was submitted under the idempotency key with this hash."""
     of_key = select(keys.c.evidence_id).where(keys.c.key == key).scalar_subquery()

@@ -27,7 +27,8 @@ class AnchoredHead:
     """A head as the registry holds it.
 
     ``final`` False means included in a block that can still be reversed.  ``tx_hash`` and
-    ``block_hash`` are hints.
+    ``block_hash`` are hints.  ``final_at`` is when this project first saw it in a final block, by
+    its own clock; None where that is not known.
     """
 
     head: Head
@@ -37,6 +38,7 @@ class AnchoredHead:
     final: bool
     tx_hash: Hash32 | None
     block_hash: Hash32 | None
+    final_at: str | None = None
 
 
 def reversible_anchor(
@@ -98,6 +100,17 @@ def load_heads(connection: Connection) -> list[Head]:
     return [Head(root=Hash32(row.root), size=row.size) for row in rows]
 
 
+def load_heads_before(connection: Connection, before: int, limit: int) -> list[tuple[Head, str]]:
+    """Return up to ``limit`` heads below ``before`` and when they were sealed, largest first."""
+    rows = connection.execute(
+        select(heads.c.size, heads.c.root, heads.c.sealed_at)
+        .where(heads.c.size < before)
+        .order_by(heads.c.size.desc())
+        .limit(limit)
+    )
+    return [(Head(root=Hash32(row.root), size=row.size), row.sealed_at) for row in rows]
+
+
 def _parse_head(row: Row[Any]) -> SealedHead:
     edge = row.right_edge
     if len(edge) != row.size.bit_count() * HASH:
@@ -141,6 +154,7 @@ def save_anchor(
         "final": int(anchored.final),
         "tx_hash": anchored.tx_hash,
         "block_hash": anchored.block_hash,
+        "final_at": anchored.final_at,
     }
     if before is not None and keep_hints:
         values["tx_hash"] = anchored.tx_hash or before.tx_hash
@@ -188,6 +202,19 @@ def find_anchored(connection: Connection, chain_id: ChainId, head: Head) -> Anch
     return None if row is None else _parse_anchor(row)
 
 
+def find_covering_anchor(
+    connection: Connection, chain_id: ChainId, leaf_index: int
+) -> AnchoredHead | None:
+    """Return the smallest final anchor that covers a leaf, or else the smallest there is."""
+    row = connection.execute(
+        _select_anchors(chain_id)
+        .where(anchors.c.head_size > leaf_index)
+        .order_by(anchors.c.final.desc(), anchors.c.head_size)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _parse_anchor(row)
+
+
 def newest_final_anchor(
     connection: Connection, chain_id: ChainId, *, below: int = MAX_LOG_SIZE + 1
 ) -> AnchoredHead | None:
@@ -230,4 +257,5 @@ def _parse_anchor(row: Row[Any]) -> AnchoredHead:
         final=bool(row.final),
         tx_hash=None if row.tx_hash is None else Hash32(row.tx_hash),
         block_hash=None if row.block_hash is None else Hash32(row.block_hash),
+        final_at=row.final_at,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import IntegrityError
 
@@ -18,8 +21,28 @@ def insert_evidence(connection: Connection, items: Batch) -> int:
     if not len(items):
         return 0
     if connection.dialect.name == "postgresql":
-        return _insert_into_postgresql(connection, items)
+        return len(_insert_into_postgresql(connection, items))
     return _insert_into_sqlite(connection, items)
+
+
+def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> list[bool]:
+    """Insert those whose identity is new, in this order, and let them wait; say which were.
+
+    Of equal ones the first is new.  Meant for up to some thousand at a time.
+    """
+    if not items:
+        return []
+    if connection.dialect.name == "postgresql":
+        rest = set(_insert_into_postgresql(connection, items))
+    else:
+        rest = _insert_chunks(connection, items)
+    if len(rest) == len(items):
+        return [True] * len(items)
+    is_new = []
+    for item in items:
+        is_new.append(item.identity in rest)
+        rest.discard(item.identity)
+    return is_new
 
 
 _INSERT_NEW = (
@@ -28,6 +51,10 @@ _INSERT_NEW = (
 )
 _LAST_ID = "SELECT coalesce(max(id), 0) FROM evidence"
 _LET_WAIT = "INSERT INTO waiting SELECT id FROM evidence WHERE id > ?"
+_FIND_NEW = "SELECT identity FROM evidence WHERE id > ?"
+# Rows in one statement: between two of them other threads get Python's lock, and give it back only
+# after milliseconds.  With more rows SQLite takes longer for each.
+_ROWS_AT_ONCE = 100
 
 
 def _insert_into_sqlite(connection: Connection, items: Batch) -> int:
@@ -41,19 +68,43 @@ def _insert_into_sqlite(connection: Connection, items: Batch) -> int:
     return cursor.rowcount
 
 
-def _insert_into_postgresql(connection: Connection, items: Batch) -> int:
+def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> set[bytes]:
+    """Insert, and return the identities of those that were new."""
+    cursor = connection.connection.cursor()
+    cursor.execute(_LAST_ID)
+    last = cursor.fetchone()
+    for start in range(0, len(items), _ROWS_AT_ONCE):
+        chunk = items[start : start + _ROWS_AT_ONCE]
+        cursor.execute(_insert_rows(len(chunk)), [value for item in chunk for value in item])
+    cursor.execute(_LET_WAIT, last)
+    if cursor.rowcount == len(items):
+        return {item.identity for item in items}
+    cursor.execute(_FIND_NEW, last)
+    return {identity for (identity,) in cursor.fetchall()}
+
+
+@lru_cache(maxsize=_ROWS_AT_ONCE)
+def _insert_rows(count: int) -> str:
+    """Return the statement that inserts so many rows."""
+    before, row, after = _INSERT_NEW.partition("(?, ?, ?, ?, ?, ?, ?)")
+    return before + ", ".join([row] * count) + after
+
+
+def _insert_into_postgresql(connection: Connection, items: Batch) -> list[bytes]:
+    """Insert, and return the identities of those that were new."""
     from sqlalchemy.dialects.postgresql import insert as insert_or_not
 
     from anchor.store.copying import copy_new
 
     if len(items) >= _WORTH_A_COPY:
-        return copy_new(connection, items)
+        return [item.identity for item in copy_new(connection, items)]
     unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
-    fresh = unless_known.returning(evidence.c.id)
-    found = connection.execute(fresh, [item._asdict() for item in items]).scalars().all()
+    fresh = unless_known.returning(evidence.c.id, evidence.c.identity)
+    found = connection.execute(fresh, [item._asdict() for item in items]).all()
     if found:
-        connection.execute(insert(waiting), [{"evidence_id": id} for id in sorted(found)])
-    return len(found)
+        ids = sorted(row.id for row in found)
+        connection.execute(insert(waiting), [{"evidence_id": id} for id in ids])
+    return [row.identity for row in found]
 
 
 def insert_once(

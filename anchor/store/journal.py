@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, insert, select, update
 
 from anchor.chain.attempts import Attempt, Cost, Slot
 from anchor.errors import ChainGuardError
@@ -159,6 +159,16 @@ def _parse_attempt(row: Row[Any]) -> Attempt:
         max_fee=row.max_fee,
         priority_fee=row.priority_fee,
     )
+
+
+def find_submitted_size(connection: Connection, chain_id: ChainId) -> int | None:
+    """Return the size of the largest head that a transaction on its way anchors, if one is."""
+    is_open = (slots.c.chain_id == chain_id) & slots.c.outcome.is_(None)
+    same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
+    found: int | None = connection.execute(
+        select(func.max(attempts.c.head_size)).join(slots, and_(*same)).where(is_open)
+    ).scalar_one()
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

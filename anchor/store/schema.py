@@ -14,6 +14,9 @@ What each table keeps durable:
 - ``attempts``: every transaction ever signed, byte for byte, stored before it was sent.
 - ``anchors``: the heads seen in the registry, and whether that block is final.
 - ``incidents``: final anchors that the chain contradicted, with both observations.
+- ``tenants``: who may use the service, and how much of it.
+- ``api_keys``: the hashes of the keys that they use it with.
+- ``usage``: how much evidence the service took in for each tenant, by day.
 """
 
 from __future__ import annotations
@@ -159,6 +162,8 @@ slots = Table(
     Column("gas_used", Int64),
     Column("gas_price", Int64),
     Column("included_at", Int64),
+    # What the last days cost.
+    Index("ix_slots_included_at", "chain_id", "included_at"),
     Index(
         "uq_slots_open",
         "chain_id",
@@ -200,6 +205,8 @@ anchors = Table(
     # Hints for people: where our transaction was included.  NULL for an adopted anchor.
     Column("tx_hash", Bytes),
     Column("block_hash", Bytes),
+    # When this project first saw it in a final block, by its own clock.
+    Column("final_at", Text),
     Index(
         "ix_anchors_reversible",
         "chain_id",
@@ -236,5 +243,42 @@ incidents = Table(
         sqlite_where=text("accepted_at IS NULL"),
         postgresql_where=text("accepted_at IS NULL"),
     ),
+    sqlite_strict=True,
+)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # New evidence in a day and in a minute (UTC); NULL where there is no limit.
+    Column("per_day", Int64),
+    Column("per_minute", Int64),
+    Column("created_at", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
+    # SHA-256 of the secret: 256 random bits need no slower hash.
+    Column("secret_hash", Bytes, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("expires_at", Text),
+    Column("revoked_at", Text),
+    sqlite_strict=True,
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("accepted", Int64, nullable=False),
+    # The last minute in which something was, and how much.
+    Column("minute", Text, nullable=False),
+    Column("in_minute", Int64, nullable=False),
     sqlite_strict=True,
 )

@@ -11,9 +11,9 @@ import pytest
 from support.command import environment, run_anchor
 
 COMMANDS = (
-    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status",
-    "prove", "upgrade", "verify", "trust", "explain", "export-log", "audit", "restore", "succeed",
-    "serve", "demo",
+    "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
+    "prove", "upgrade", "verify", "verifier", "certify", "trust", "explain", "export-log", "audit",
+    "restore", "succeed", "serve", "key", "demo",
 )  # fmt: skip
 
 
@@ -79,9 +79,10 @@ def test_every_command_is_listed_and_has_help_with_its_options(tmp_path: Path) -
         assert f"\n  {name} " in listing
         ran.expect(0, f"anchor {name}", "--help")
         assert ran.err == ""
-        if name not in ("devnet", "demo", "trust"):
+        if name not in ("devnet", "demo", "trust", "key"):
             assert "--json" in ran.out, name
-    assert "--json" in run_anchor("trust", "pin", "--help", cwd=tmp_path).expect(0).out
+    for group, command in (("trust", "pin"), ("key", "create"), ("key", "list"), ("key", "revoke")):
+        assert "--json" in run_anchor(group, command, "--help", cwd=tmp_path).expect(0).out
 
 
 def test_the_listing_names_no_command_that_these_tests_do_not_know(tmp_path: Path) -> None:

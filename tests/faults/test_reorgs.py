@@ -304,9 +304,9 @@ def test_a_daemon_tells_that_an_anchor_moved(deep: Log) -> None:
     then="the anchor stays included; its age is told after 30 minutes and each hour; no resending",
 )
 def test_a_stalled_finality_is_told_and_waited_for(deep: Log, monkeypatch: Any) -> None:
-    assert (daemon._LATE, daemon._REMIND) == (1800, 3600)
+    assert (daemon.LATE, daemon._REMIND) == (1800, 3600)
     # The same in minutes for hours, or these would be thousands of looks.
-    monkeypatch.setattr(daemon, "_LATE", 30.0)
+    monkeypatch.setattr(daemon, "LATE", 30.0)
     monkeypatch.setattr(daemon, "_REMIND", 60.0)
     operator = Operator(deep.site)
     operator.add("a")()

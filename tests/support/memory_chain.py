@@ -242,7 +242,7 @@ class MemoryChain:
     def _apply(
         self, state: State, transaction: Transaction, number: int, timestamp: int, base_fee: int
     ) -> Included:
-        price = min(transaction.max_fee, base_fee + transaction.priority_fee)
+        price = _price(base_fee, transaction)
         state.nonces[transaction.sender] = transaction.nonce + 1
         gas_used, succeeded = transaction.gas, False
         before = state.storage.copy(), state.codes.copy()
@@ -448,7 +448,12 @@ def _show_receipt(block: MemoryBlock, item: Included) -> dict[str, str]:
         "blockNumber": hex(block.number),
         "status": "0x1" if item.succeeded else "0x0",
         "gasUsed": hex(item.gas_used),
+        "effectiveGasPrice": hex(_price(block.base_fee, item.transaction)),
     }
+
+
+def _price(base_fee: int, transaction: Transaction) -> int:
+    return min(transaction.max_fee, base_fee + transaction.priority_fee)
 
 
 def _refusal(

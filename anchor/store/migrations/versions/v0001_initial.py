@@ -35,6 +35,7 @@ def upgrade() -> None:
     )
     _create_evidence()
     _create_transactions()
+    _create_tenants()
 
 
 def _create_evidence() -> None:
@@ -113,6 +114,7 @@ def _create_transactions() -> None:
         sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_slots"),
         sqlite_strict=True,
     )
+    op.create_index("ix_slots_included_at", "slots", ["chain_id", "included_at"])
     op.create_index(
         "uq_slots_open",
         "slots",
@@ -151,6 +153,7 @@ def _create_transactions() -> None:
         sa.Column("final", sa.Integer(), nullable=False),
         sa.Column("tx_hash", sa.LargeBinary()),
         sa.Column("block_hash", sa.LargeBinary()),
+        sa.Column("final_at", sa.Text()),
         sa.CheckConstraint("final IN (0, 1)", name=op.f("ck_anchors_flag")),
         sa.PrimaryKeyConstraint("chain_id", "head_size", name="pk_anchors"),
         sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_anchors_head_size_heads"),
@@ -189,4 +192,39 @@ def _create_transactions() -> None:
         unique=True,
         sqlite_where=sa.text("accepted_at IS NULL"),
         postgresql_where=sa.text("accepted_at IS NULL"),
+    )
+
+
+def _create_tenants() -> None:
+    op.create_table(
+        "tenants",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("per_day", _INT64),
+        sa.Column("per_minute", _INT64),
+        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_tenants"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("secret_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.Text()),
+        sa.Column("revoked_at", sa.Text()),
+        sa.PrimaryKeyConstraint("id", name="pk_api_keys"),
+        sa.ForeignKeyConstraint(["tenant"], ["tenants.name"], name="fk_api_keys_tenant_tenants"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "usage",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("accepted", _INT64, nullable=False),
+        sa.Column("minute", sa.Text(), nullable=False),
+        sa.Column("in_minute", _INT64, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "day", name="pk_usage"),
+        sqlite_strict=True,
     )

@@ -1,0 +1,154 @@
+"""The font that a certificate is set in: Chinese and Latin, found on the machine or named.
+
+What is printed must not depend on whatever else is installed: one family is chosen, its files are
+named with their SHA-256, and no other of the machine's fonts is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import typst
+from fontTools.ttLib import TTFont, TTLibError
+
+from anchor.errors import ConfigError, UsageError
+
+# In this order; all of them have Chinese and Latin.  Others are taken if they have what it takes.
+_PREFERRED = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Source Han Sans CN",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Noto Serif CJK SC",
+    "Source Han Serif SC",
+    "SimSun",
+)
+_REGULAR, _BOLD = 400, 700
+# A collection of every weight of Noto CJK has 120 MB.
+_MAX_FONT_BYTES = 256 << 20
+# Some characters of the labels that a font without Chinese, or without Latin, lacks.
+_SAMPLE = "电子数据存证证书核验链上未提供草稿Certificate0123456789※"
+_INSTALL = (
+    "install one, for example Debian's fonts-noto-cjk, or name a font file with --font; "
+    "without the PDF: --no-pdf"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FontFile:
+    """One face of the family: a file, the face's place in it, and the file's SHA-256."""
+
+    path: Path
+    index: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Font:
+    """The chosen family and its files."""
+
+    family: str
+    files: tuple[FontFile, ...]
+
+    def characters(self) -> frozenset[int]:
+        """Return the code points that every face has."""
+        sets = [_characters(file.path, file.index) for file in self.files]
+        return frozenset.intersection(*sets)
+
+
+def choose_font(path: Path | None) -> Font:
+    """Return the font in the file that is named, else the machine's own.
+
+    Raises:
+        AnchorError: as of ``read_font`` and ``find_font``.
+    """
+    return find_font() if path is None else read_font(path)
+
+
+def find_font(*, include_system: bool = True) -> Font:
+    """Return the machine's own font for Chinese.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    book = typst.Fonts(include_system_fonts=include_system, include_embedded_fonts=False)
+    families: dict[str, list[typst.FontInfo]] = {}
+    for face in book.fonts():
+        if face.path is not None and face.style == "normal":
+            families.setdefault(face.family, []).append(face)
+    others = sorted(set(families) - set(_PREFERRED))
+    for family in (*_PREFERRED, *others):
+        if family in families:
+            font = _choose(family, families[family])
+            if _is_enough(font):
+                return font
+    raise ConfigError("no font with Chinese characters was found on this machine", hint=_INSTALL)
+
+
+def read_font(path: Path) -> Font:
+    """Return the font in a file that the user names.
+
+    Raises:
+        UsageError: it is no font, or lacks characters of the labels.
+    """
+    try:
+        if path.stat().st_size > _MAX_FONT_BYTES:
+            raise UsageError(f"{path} is longer than {_MAX_FONT_BYTES:,} bytes: no font")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise UsageError(f"the font {path} cannot be read: {error.strerror}") from error
+    with TemporaryDirectory() as folder:
+        (Path(folder) / f"font{path.suffix}").symlink_to(path.resolve())
+        faces = typst.Fonts(
+            include_system_fonts=False, include_embedded_fonts=False, font_paths=[folder]
+        ).fonts()
+    if not faces:
+        raise UsageError(f"{path} is no TrueType or OpenType font")
+    families = sorted({face.family for face in faces})
+    family = next((name for name in _PREFERRED if name in families), families[0])
+    chosen = [face for face in faces if face.family == family]
+    font = _choose(family, chosen, path)
+    if not _is_enough(font):
+        raise UsageError(
+            f"the font {family!r} in {path} lacks Chinese or Latin characters", hint=_INSTALL
+        )
+    return font
+
+
+def _choose(family: str, faces: Iterable[typst.FontInfo], path: Path | None = None) -> Font:
+    """Take the faces nearest to regular and to bold."""
+    found = sorted(faces, key=lambda face: (face.path or "", face.index))
+    chosen: dict[tuple[Path, int], None] = {}
+    for weight in (_REGULAR, _BOLD):
+        face = min(found, key=lambda face: (abs(face.weight - weight), abs(face.stretch - 1)))
+        chosen[path or Path(face.path or ""), face.index] = None
+    return Font(
+        family=family,
+        files=tuple(FontFile(path=file, index=index, sha256=_hash(file)) for file, index in chosen),
+    )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_enough(font: Font) -> bool:
+    return frozenset(map(ord, _SAMPLE)) <= font.characters()
+
+
+def _characters(path: Path, index: int) -> frozenset[int]:
+    try:
+        with TTFont(path, fontNumber=index, lazy=True) as font:
+            return frozenset(font.getBestCmap() or ())
+    except (TTLibError, OSError, ValueError, KeyError) as error:
+        raise UsageError(f"the font {path} cannot be read: {error}") from error

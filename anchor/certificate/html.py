@@ -1,0 +1,34 @@
+"""The certificate as one HTML file: no script, nothing fetched, for the screen and for paper."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from anchor.certificate.document import Certificate, encode_certificate
+from anchor.certificate.parts import build_sheets
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_html(certificate: Certificate) -> bytes:
+    """Return the certificate as HTML; it always gives the same bytes."""
+    style = (_TEMPLATES / "certificate.css").read_text("utf-8")
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("certificate.html").render(
+        certificate=certificate,
+        sheets=build_sheets(certificate),
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),
+        json_sha256=hashlib.sha256(encode_certificate(certificate)).hexdigest(),
+    )
+    return text.encode("utf-8")

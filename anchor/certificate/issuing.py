@@ -1,0 +1,230 @@
+"""From what a verification found to a certificate; nothing else reaches it but what is stated."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+
+from anchor.certificate import wording
+from anchor.certificate.arithmetic import build_checks, build_path
+from anchor.certificate.details import Details
+from anchor.certificate.document import (
+    FORMAT,
+    Anchor,
+    Bilingual,
+    Certificate,
+    Claim,
+    Evidence,
+    Place,
+    ReliedOn,
+    Stated,
+    Step,
+    Verification,
+    numbered,
+)
+from anchor.certificate.qr import encode_payload
+from anchor.certificate.times import Moment, format_seconds, format_utc
+from anchor.checks import Target, choose_targets
+from anchor.errors import AnchorError, NotFinalError, UsageError
+from anchor.merkle import hash_leaf
+from anchor.receipt import Receipt, parse_receipt
+from anchor.record import Record, format_time
+from anchor.registry.keccak import format_address
+from anchor.trust import TrustPolicy
+from anchor.types import Address, ChainId, Hash32, Head, log_owner
+from anchor.verdict import ProvenAnchor, Report
+from anchor.words import CHINESE
+
+# How far the issuer's clock may be behind the chain's.
+_CLOCK_SLACK = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a verification was made against: the policy and its bytes' SHA-256, and nodes asked."""
+
+    policy: TrustPolicy | None
+    policy_sha256: str | None
+    nodes: tuple[str, ...]
+
+
+def issue_certificate(
+    data: bytes, report: Report, *, details: Details, basis: Basis, moment: Moment, draft: bool
+) -> Certificate:
+    """Return the certificate of what ``report`` found about the receipt ``data``.
+
+    Raises:
+        NotFinalError: the anchor is not final, and no draft was asked for.
+        AnchorError: the verification did not pass; of that there is no draft either.
+        UsageError: the moment is before what would be certified.
+    """
+    _check_outcome(report.error, draft=draft)
+    receipt = parse_receipt(data)
+    record = report.record
+    assert record is not None, "a receipt that could not be read has an error"
+    found = sorted(report.proven, key=lambda proven: (proven.anchor.timestamp, proven.chain_id))
+    if found:
+        _check_moment(moment, found[0])
+    targets = _targets(receipt, basis.policy) if found else {}
+    anchors = [_anchor(proven, targets[_key(proven)]) for proven in found]
+    head, siblings = _head_of(receipt, found[0] if found else None)
+    path = build_path(receipt, hash_leaf(receipt.record), head, siblings)
+    checked = (
+        None
+        if not found
+        else (_place_of(receipt, found[0]), found[0], targets[_key(found[0])].code_hash)
+    )
+    exhibit = details.find_exhibit(record.digests)
+    record_sha256 = hashlib.sha256(receipt.record).hexdigest()
+    leading = anchors[0] if anchors else None
+    return numbered(
+        Certificate(
+            format=FORMAT,
+            certificate_no=exhibit.certificate_no or "",
+            draft=draft,
+            issued_at=format_utc(moment.at),
+            clock=moment.clock,
+            statement=_statement(is_draft=draft, is_final=bool(found)),
+            evidence=_evidence(record),
+            place=Place(
+                record_sha256=record_sha256,
+                leaf=hash_leaf(receipt.record).hex(),
+                log="0x" + receipt.log.hex(),
+                owner=format_address(log_owner(receipt.log)),
+                index=receipt.index,
+            ),
+            path=path,
+            anchors=anchors,
+            verification=_verification(report, basis, moment),
+            stated=Stated(
+                case_reference=details.case_reference,
+                issuer=details.issuer,
+                depositor=details.depositor,
+                platform=details.platform,
+                exhibit=exhibit,
+            ),
+            checks=build_checks(receipt, record, path, checked),
+            code=encode_payload(record_sha256, leading, path.root, draft=draft),
+            not_proven=list(wording.NOT_PROVEN),
+            assumptions=wording.list_assumptions(leading, is_pinned=basis.policy is not None),
+        )
+    )
+
+
+def _check_outcome(error: AnchorError | None, *, draft: bool) -> None:
+    if isinstance(error, NotFinalError):
+        if draft:
+            return
+        hint = "certify it once it is final; --draft writes a draft"
+        raise NotFinalError(f"not certified: {error.message}", hint=hint) from error
+    if error is not None:
+        raise error
+
+
+def _check_moment(moment: Moment, proven: ProvenAnchor) -> None:
+    if moment.at.timestamp() + _CLOCK_SLACK.total_seconds() < proven.anchor.timestamp:
+        raise UsageError(
+            f"the certificate would be of {format_utc(moment.at)}, before what it certifies, of "
+            f"{format_seconds(proven.anchor.timestamp)}",
+            hint="set the machine's clock, or --issued-at",
+        )
+
+
+_Key = tuple[ChainId, Address, Hash32]
+
+
+def _key(proven: ProvenAnchor) -> _Key:
+    return proven.chain_id, proven.registry, proven.root
+
+
+def _targets(receipt: Receipt, policy: TrustPolicy | None) -> dict[_Key, Target]:
+    targets, _ = choose_targets(receipt, policy)
+    return {(target.chain_id, target.registry, target.head.root): target for target in targets}
+
+
+def _head_of(receipt: Receipt, proven: ProvenAnchor | None) -> tuple[Head, tuple[Hash32, ...]]:
+    """Return the head that the certificate is about, and the record's path to it."""
+    if receipt.promise is not None:
+        return receipt.promise.head, receipt.promise.path
+    anchor = receipt.anchors[0 if proven is None else _place_of(receipt, proven) or 0]
+    return anchor.head, anchor.path
+
+
+def _place_of(receipt: Receipt, proven: ProvenAnchor) -> int | None:
+    """Return which of the receipt's anchors was proven; None for a promise kept since."""
+    places = [(anchor.chain_id, anchor.registry, anchor.head.root) for anchor in receipt.anchors]
+    return places.index(_key(proven)) if places else None
+
+
+def _statement(*, is_draft: bool, is_final: bool) -> Bilingual:
+    if not is_draft:
+        return wording.UNCHANGED
+    parts = [wording.DRAFT] if is_final else [wording.DRAFT, wording.NOT_FINAL]
+    return Bilingual(zh="".join(part.zh for part in parts), en=" ".join(part.en for part in parts))
+
+
+def _evidence(record: Record) -> Evidence:
+    digests = record.digests
+    return Evidence(
+        name=record.name,
+        media_type=record.media_type,
+        size=digests.size,
+        sha256=None if digests.sha256 is None else digests.sha256.hex(),
+        sm3=None if digests.sm3 is None else digests.sm3.hex(),
+        recorded_at=format_time(record.recorded_at),
+    )
+
+
+def _anchor(proven: ProvenAnchor, target: Target) -> Anchor:
+    return Anchor(
+        chain=f"eip155:{proven.chain_id}",
+        network=wording.describe_network(proven.chain_id),
+        genesis=None if target.genesis is None else "0x" + target.genesis.hex(),
+        registry=format_address(proven.registry),
+        code_hash="0x" + target.code_hash.hex(),
+        root=proven.root.hex(),
+        size=proven.anchor.size,
+        sequence=proven.anchor.sequence,
+        block_number=proven.anchor.block_number,
+        anchored_at=format_seconds(proven.anchor.timestamp),
+        existed_no_later_than=format_utc(proven.existed_by),
+        submitter=format_address(proven.submitter),
+        # 72 bits: more than a JSON number holds.
+        operator_id=str(proven.anchor.operator_id),
+        relied_on=ReliedOn(
+            number=proven.final_block_number, hash="0x" + proven.final_block_hash.hex()
+        ),
+        assurance=proven.assurance,
+        finality="asserted" if proven.is_asserted else "observed",
+    )
+
+
+def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
+    return Verification(
+        verified_at=format_utc(moment.at),
+        retrieved_at=format_utc(moment.at) if basis.nodes else None,
+        verifier=f"anchor-evidence {version('anchor-evidence')}",
+        policy_sha256=basis.policy_sha256,
+        unpinned=list(report.unpinned),
+        nodes=list(basis.nodes),
+        steps=[
+            Step(
+                number=step.number,
+                title=Bilingual(zh=CHINESE.steps[step.number], en=step.title),
+                verdict=step.verdict.value,
+                detail=step.detail,
+            )
+            for step in report.steps
+        ],
+        claims=[
+            Claim(
+                id=claim.id,
+                title=Bilingual(zh=CHINESE.claims[claim.id], en=claim.title),
+                verdict=claim.verdict.value,
+                reason=claim.reason,
+            )
+            for claim in report.claims
+        ],
+    )

@@ -1,0 +1,74 @@
+"""The certificate as PDF/A-3b, set by typst, with the JSON attached.
+
+The template is this package's own and reads nothing: all that a certificate says enters as data,
+through ``sys.inputs``, and typst gets an empty folder for a root, no packages and one font.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import typst
+
+from anchor.certificate.document import Certificate, encode_certificate
+from anchor.certificate.fonts import Font
+from anchor.certificate.parts import build_sheets
+from anchor.certificate.sheets import describe
+from anchor.certificate.text import escape
+
+_TEMPLATE = Path(__file__).parent / "templates" / "certificate.typ"
+_STANDARD: Literal["a-3b"] = "a-3b"
+
+
+def render_pdf(certificate: Certificate, font: Font) -> bytes:
+    """Return the certificate as PDF/A-3b: the same bytes for the same certificate and font files.
+
+    Characters that the font lacks are spelled by their code points, as PDF/A shows no text without
+    its shapes.
+    """
+    encoded = encode_certificate(certificate)
+    known = font.characters()
+
+    def spell(text: str) -> str:
+        return "".join(
+            character if ord(character) in known or character == "\n" else escape(character)
+            for character in text
+        )
+
+    data = {
+        "certificate_no": spell(certificate.certificate_no),
+        "draft": certificate.draft,
+        "issued_at": certificate.issued_at,
+        "json_sha256": hashlib.sha256(encoded).hexdigest(),
+        "font": font.family,
+        "sheets": describe(build_sheets(certificate), spell),
+    }
+    with TemporaryDirectory() as folder:
+        root, fonts = Path(folder) / "root", Path(folder) / "fonts"
+        root.mkdir()
+        fonts.mkdir()
+        for path in dict.fromkeys(file.path for file in font.files):
+            (fonts / f"{len(list(fonts.iterdir()))}{path.suffix}").symlink_to(path.resolve())
+        compiler = typst.Compiler(
+            input=_TEMPLATE.read_bytes(),
+            root=root,
+            font_paths=typst.Fonts(include_system_fonts=False, font_paths=[fonts]),
+            sys_inputs={
+                "data": json.dumps(data, ensure_ascii=False),
+                "certificate": encoded.decode("utf-8"),
+            },
+            package_path=root,
+            package_cache_path=root,
+        )
+        compiled = compiler.compile(
+            format="pdf",
+            pdf_standards=[_STANDARD],
+            timestamp=int(datetime.fromisoformat(certificate.issued_at).timestamp()),
+        )
+    assert isinstance(compiled, bytes)
+    return compiled

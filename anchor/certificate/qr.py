@@ -1,0 +1,37 @@
+"""The QR code: what a certificate is about, in a few lines, and no address to visit."""
+
+from __future__ import annotations
+
+import io
+
+import segno
+
+from anchor.certificate.document import FORMAT, Anchor
+
+
+def encode_payload(record_sha256: str, anchor: Anchor | None, root: str, *, draft: bool) -> str:
+    """Return the code's text: the record's digest, chain and registry (CAIP-10), and the root."""
+    lines = [FORMAT + (" DRAFT" if draft else ""), f"record sha256:{record_sha256}"]
+    if anchor is not None:
+        lines.append(f"chain {anchor.chain}:{anchor.registry}")
+    lines.append(f"root {root}")
+    return "\n".join(lines)
+
+
+def draw_code(payload: str) -> str:
+    """Return the code as SVG, with the quiet zone that readers need, in black on white."""
+    code = segno.make_qr(payload, error="m", boost_error=False, encoding="utf-8", eci=False)
+    drawn = io.BytesIO()
+    code.save(
+        drawn,
+        kind="svg",
+        border=4,
+        dark="#000",
+        light="#fff",
+        xmldecl=False,
+        omitsize=True,
+        svgclass="code",
+        lineclass=None,
+        nl=False,
+    )
+    return drawn.getvalue().decode("ascii")

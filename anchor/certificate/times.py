@@ -1,0 +1,72 @@
+"""Times of a certificate: RFC 3339 in UTC, and Beijing's beside it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Literal
+
+from anchor.errors import UsageError
+
+# The whole of China keeps it, all year.
+BEIJING = timezone(timedelta(hours=8))
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\dZ", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When it was verified and issued, by the machine's clock or as the issuer gives it."""
+
+    at: datetime
+    clock: Literal["machine", "given"]
+
+
+def format_seconds(timestamp: int) -> str:
+    """Write a time given in Unix seconds."""
+    return format_utc(datetime.fromtimestamp(timestamp, UTC))
+
+
+def format_utc(time: datetime) -> str:
+    """Write a time to the second."""
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def describe_time(text: str) -> str:
+    """Spell a time of a certificate in UTC and in Beijing's."""
+    time = datetime.fromisoformat(text)
+    beijing = time.astimezone(BEIJING)
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC　北京时间 {beijing:%Y-%m-%d %H:%M:%S} (UTC+8)"
+
+
+def choose_moment(named: str | None, epoch: str | None, now: datetime) -> Moment:
+    """Return the moment of issue: as named (RFC 3339, UTC), as SOURCE_DATE_EPOCH says, or now.
+
+    Raises:
+        UsageError: it is no time, or later than now.
+    """
+    if named is None and not epoch:
+        return Moment(at=now.replace(microsecond=0), clock="machine")
+    try:
+        at = _parse(named) if named is not None else _parse_epoch(epoch or "")
+    except (ValueError, OverflowError, OSError):
+        which = "--issued-at" if named is not None else "SOURCE_DATE_EPOCH"
+        raise UsageError(
+            f"{which} is no time: {(named or epoch or '')[:40]!r}",
+            hint="as 2026-01-31T08:00:00Z, or for SOURCE_DATE_EPOCH a number of seconds",
+        ) from None
+    if at > now:
+        raise UsageError(f"the time of issue, {format_utc(at)}, is later than now")
+    return Moment(at=at, clock="given")
+
+
+def _parse(text: str) -> datetime:
+    if not _TIME.fullmatch(text):
+        raise ValueError
+    return datetime.fromisoformat(text)
+
+
+def _parse_epoch(text: str) -> datetime:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 12):
+        raise ValueError
+    return datetime.fromtimestamp(int(text), UTC)

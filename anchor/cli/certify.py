@@ -1,0 +1,170 @@
+"""``anchor certify``: verify, and write down for a court what was verified."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from anchor.cli.options import ConfigOption, JsonOption, QuorumOption, RpcOption
+from anchor.cli.output import Colour, Output
+from anchor.errors import AnchorError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from anchor.cli.certificates import Request
+
+NAME = "certify"
+
+
+def command(
+    receipts: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RECEIPT", help="Receipts, or the files they lie beside; final ones."
+        ),
+    ],
+    file: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(
+            metavar="FILE",
+            help="The evidence, where it does not lie beside its receipt; once for each receipt, "
+            "in their order.",
+        ),
+    ] = None,
+    trust: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            metavar="POLICY", help="Your trust policy; by default that of the project around."
+        ),
+    ] = None,
+    rpc: RpcOption = None,
+    quorum: QuorumOption = None,
+    block_hash: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="HASH", help="The hash of a final block, as for `anchor verify`."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no node: by --block-hash, or the policy's own.")
+    ] = False,
+    folder: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Write below DIR instead of beside each receipt."
+        ),
+    ] = None,
+    details: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            metavar="FILE",
+            help="What you state beside the evidence: depositor, platform, exhibits (TOML, or "
+            ".json).  It is printed as your statement.",
+        ),
+    ] = None,
+    font: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="PATH", help="A font with Chinese and Latin, for the PDF."),
+    ] = None,
+    no_pdf: Annotated[bool, typer.Option("--no-pdf", help="Write JSON and HTML only.")] = False,
+    issued_at: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="TIME",
+            help="When it is verified and issued (2026-01-31T08:00:00Z), instead of now; printed "
+            "as given by you.  $SOURCE_DATE_EPOCH does the same.",
+        ),
+    ] = None,
+    draft: Annotated[
+        bool,
+        typer.Option(
+            "--draft", help="Write a draft, marked on every page; also of what is not final yet."
+        ),
+    ] = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify files, and write a certificate of what was verified for each.
+
+    It is JSON (authoritative), HTML and PDF/A-3b from the same data, in Chinese and English. What
+    does not verify gets none, and the command ends with the code that `anchor verify` has for it;
+    what is not final yet, with 21.
+    """
+    if offline and (rpc or quorum):
+        raise UsageError("--offline asks no node: leave out --rpc and --quorum")
+    if file and len(file) != len(receipts):
+        raise UsageError(f"--file names {len(file)} files for {len(receipts)} receipts")
+    if no_pdf and font is not None:
+        raise UsageError("--font is for the PDF: leave out --no-pdf")
+    from datetime import UTC, datetime
+
+    from anchor.certificate.fonts import choose_font
+    from anchor.certificate.issuing import Basis
+    from anchor.certificate.times import choose_moment
+    from anchor.cli.certificates import (
+        Judged,
+        Press,
+        check_exhibits,
+        describe_font,
+        plan_requests,
+        print_font,
+        print_written,
+        read_details,
+    )
+    from anchor.cli.evidence import Bench
+    from anchor.cli.nodes import Nodes
+    from anchor.types import parse_hash
+    from anchor.verdict import gravest_code
+    from anchor.verify import judge
+
+    output = Output(as_json=as_json)
+    requests = plan_requests(receipts, file, folder)
+    moment = choose_moment(issued_at, os.environ.get("SOURCE_DATE_EPOCH"), datetime.now(UTC))
+    stated = read_details(details)
+    chosen = None if no_pdf else choose_font(font)
+    bench = Bench(config_path=config_path, trust=trust, offline=offline)
+    nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
+    named = {parse_hash(text, what="--block-hash") for text in block_hash or ()}
+
+    def judge_one(request: Request) -> Judged:
+        nodes.asked_now = []
+        data, digests = bench.load(request.file, request.receipt)
+        connect = None if offline else nodes.connect
+        report = judge(data, digests, policy=bench.policy, connect=connect, block_hashes=named)
+        basis = Basis(
+            policy=bench.policy, policy_sha256=bench.policy_sha256, nodes=tuple(nodes.asked_now)
+        )
+        return Judged(request=request, data=data, report=report, basis=basis)
+
+    judged = [judge_one(request) for request in requests]
+    bench.close()
+    check_exhibits(stated, judged)
+    press = Press(details=stated, moment=moment, font=chosen, is_draft=draft)
+    written: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    codes: list[ExitCode] = []
+    for item in judged:
+        try:
+            written.append(press.write(item))
+        except AnchorError as error:
+            if len(judged) == 1:
+                raise
+            output.note(f"{item.request.file}: {error.message}", mark="error: ", colour=Colour.RED)
+            refused.append({"file": str(item.request.file), "error": error.message})
+            codes.append(error.exit_code)
+            continue
+        print_written(output, written[-1])
+    if chosen is not None:
+        print_font(output, chosen)
+    worst = gravest_code(codes)
+    output.result(
+        {
+            "exit_code": int(worst),
+            "policy": bench.policy_name,
+            "nodes": nodes.asked,
+            "font": None if chosen is None else describe_font(chosen),
+            "certificates": written,
+            "refused": refused,
+        }
+    )
+    raise typer.Exit(worst)

@@ -1,0 +1,26 @@
+"""The project's nodes, opened as the configuration names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from anchor.chain.node import Node
+from anchor.chain.quorum import NodeGroup
+from anchor.chain.rpc import Rpc
+from anchor.config import Config
+
+
+def open_node(url: str) -> Node:
+    """Return a node to ask; nothing is sent yet."""
+    return Node(Rpc(url))
+
+
+def open_chain(config: Config, report: Callable[[str], None]) -> Node:
+    """Return the project's nodes as one: the first that can be used is read."""
+    return NodeGroup(
+        [open_node(url) for url in (config.rpc, *config.witnesses)],
+        needed=config.quorum,
+        chain_id=config.chain_id,
+        genesis=config.genesis,
+        report=report,
+    )

@@ -1,0 +1,79 @@
+"""Looking at what may hang, apart from whoever shows it.
+
+Pages and metrics never wait for a node or an object store: they show what was last seen, with its
+age, or say that it is not known.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from anchor.errors import AnchorError
+
+FRESH = 15.0
+"""Seconds after which what was seen is looked up again: about a block."""
+
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting(Generic[Seen]):
+    """What was last seen, and when (Unix seconds); ``trouble`` says what fails now."""
+
+    what: Seen | None = None
+    seen_at: float | None = None
+    trouble: str | None = None
+
+
+class Watch(Generic[Seen]):
+    """Keeps the last sighting; looking at it starts the next one where it is old."""
+
+    def __init__(self, fetch: Callable[[], Seen], now: Callable[[], float]) -> None:
+        """Prepare to ask by ``fetch``, which ends by itself; nothing is asked before ``look``."""
+        self._fetch = fetch
+        self._now = now
+        self._lock = threading.Lock()
+        self._last: Sighting[Seen] = Sighting()
+        self._asked_at: float | None = None
+        self._asking: threading.Thread | None = None
+
+    def look(self) -> Sighting[Seen]:
+        """Return what was seen last, without waiting for anything."""
+        with self._lock:
+            is_old = self._asked_at is None or self._now() - self._asked_at >= FRESH
+            if is_old and self._asking is None:
+                self._asked_at = self._now()
+                self._asking = threading.Thread(target=self._ask, name="watch", daemon=True)
+                self._asking.start()
+            return self._last
+
+    def wait(self, seconds: float) -> Sighting[Seen]:
+        """Return what ``look`` does, after waiting so long for an answer that is on its way."""
+        self.look()
+        with self._lock:
+            asking = self._asking
+        if asking is not None:
+            asking.join(seconds)
+        with self._lock:
+            return self._last
+
+    def _ask(self) -> None:
+        seen: Seen | None = None
+        trouble: str | None = "it could not be looked at"
+        try:
+            seen = self._fetch()
+            trouble = None
+        except AnchorError as error:
+            trouble = error.message
+        finally:
+            with self._lock:
+                before = self._last
+                self._last = Sighting(
+                    what=before.what if seen is None else seen,
+                    seen_at=before.seen_at if seen is None else self._now(),
+                    trouble=trouble,
+                )
+                self._asking = None

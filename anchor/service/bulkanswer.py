@@ -1,0 +1,261 @@
+"""The answer to a bulk submission, made while the submission arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+from fastapi.responses import Response
+
+from anchor.errors import AnchorError
+from anchor.pipeline.project import utc_now
+from anchor.service.bodies import too_long, too_slow
+from anchor.service.intake import Job
+from anchor.service.lines import Entry, Line, LineSplitter, read_lines
+from anchor.service.problems import Problem, explain
+from anchor.service.protection import Message, Receive, Send
+from anchor.service.service import Service
+from anchor.service.submissions import Origin
+from anchor.service.submitting import over_quota
+from anchor.store.admission import Outcome, Taken
+from anchor.store.apikeys import ApiKey
+from anchor.store.evidence import NewEvidence
+
+MEDIA_TYPE = "application/x-ndjson"
+
+# Seconds that lines wait for more of them before they are written.
+_LINGER = 0.02
+# Bytes of answers that wait for a client which does not read them yet.
+_MOST_UNREAD = 16 << 20
+
+
+class BulkAnswer(Response):
+    """Reads lines, has them written, and sends an answer to each.
+
+    Three things go on at once: the next lines are read while the ones before are written, and the
+    answers to those before are sent.
+    """
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, service: Service, key: ApiKey, origin: Origin) -> None:
+        super().__init__(status_code=200)
+        del self.headers["content-length"]
+        self._service = service
+        self._settings = service.settings
+        self._key = key
+        self._origin = origin
+        self._splitter = LineSplitter(service.settings.max_line)
+        self._entries: deque[Entry] = deque()
+        self._writing: asyncio.Task[None] | None = None
+        self._outbox = _Outbox(service.settings.answer_seconds)
+        self._counts = {"lines": 0, "new": 0, "known": 0, "refused": 0}
+
+    async def __call__(self, _scope: Message, receive: Receive, send: Send) -> None:
+        """Answer; the client may go at any time."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        with self._service.slot("bulk submissions", self._key.tenant):
+            sending = asyncio.create_task(self._outbox.drain(send))
+            try:
+                await self._work(receive)
+                self._outbox.close()
+                await sending
+            except _Gone:
+                # What was being written is written to its end; nobody reads the answers.
+                sending.cancel()
+            finally:
+                left = [sending]
+                if self._writing is not None:
+                    self._writing.cancel()
+                    left.append(self._writing)
+                await asyncio.gather(*left, return_exceptions=True)
+
+    async def _work(self, receive: Receive) -> None:
+        try:
+            await self._read_body(receive)
+            while self._entries:
+                await self._write_some()
+            await self._wait_for_writing()
+            await self._outbox.put(_encode(self._counts))
+        except Problem as problem:
+            await self._end_early(problem)
+        except AnchorError as error:
+            await self._end_early(explain(error))
+
+    async def _end_early(self, problem: Problem) -> None:
+        await self._outbox.put(_encode({"problem": problem.members()}))
+
+    async def _read_body(self, receive: Receive) -> None:
+        size = 0
+        body = _Body(receive, self._service.stopping)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._settings.bulk_seconds
+        try:
+            while not body.is_complete:
+                patience = _LINGER if self._entries else self._settings.body_seconds
+                piece = await body.next(min(patience, end - loop.time()))
+                if piece is None:
+                    if not self._entries:
+                        raise too_slow()
+                    await self._write_some()
+                    continue
+                size += len(piece)
+                if size > self._settings.max_bulk:
+                    raise too_long(self._settings.max_bulk)
+                self._add(self._splitter.feed(piece))
+                while len(self._entries) >= self._service.intake.chunk:
+                    await self._write_some()
+            self._add(self._splitter.finish())
+        finally:
+            body.close()
+
+    def _add(self, lines: list[Line]) -> None:
+        if lines:
+            origin = replace(self._origin, now=utc_now())
+            self._entries.extend(read_lines(lines, origin, max_line=self._settings.max_line))
+
+    async def _write_some(self) -> None:
+        """Have the next lines written; the ones before are, and answered, when this returns."""
+        count = min(len(self._entries), self._service.intake.chunk)
+        entries = [self._entries.popleft() for _ in range(count)]
+        await self._wait_for_writing()
+        self._service.check_backlog()
+        self._writing = asyncio.create_task(self._write(entries))
+
+    async def _wait_for_writing(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
+
+    async def _write(self, entries: list[Entry]) -> None:
+        items = [item for _, item in entries if isinstance(item, NewEvidence)]
+        outcomes: list[Outcome] = []
+        if items:
+            job = Job(self._key.tenant, self._key.limits, items)
+            outcomes = await self._service.intake.take(job, is_bulk=True)
+        rest = iter(outcomes)
+        answers = [
+            self._refuse(number, item)
+            if isinstance(item, Problem)
+            else self._describe(number, item, next(rest))
+            for number, item in entries
+        ]
+        self._counts["lines"] += len(entries)
+        await self._outbox.put(b"".join(answers))
+
+    def _describe(self, number: int, item: NewEvidence, outcome: Outcome) -> bytes:
+        if not isinstance(outcome, Taken):
+            return self._refuse(number, over_quota(self._key))
+        if outcome.is_new:
+            self._counts["new"] += 1
+            return b'{"line":%d,"id":"%b","state":"accepted","known":false}\n' % (
+                number,
+                item.identity.hex().encode(),
+            )
+        self._counts["known"] += 1
+        state = self._service.watch.reach.stage_of(outcome.leaf_index).value
+        return _encode({"line": number, "id": item.identity.hex(), "state": state, "known": True})
+
+    def _refuse(self, number: int, problem: Problem) -> bytes:
+        self._counts["refused"] += 1
+        return _encode({"line": number, "problem": problem.members()})
+
+
+class _Gone(Exception):
+    """The client is gone, or does not read its answers."""
+
+
+class _Body:
+    """A request's body, whose next piece can be waited for again and again."""
+
+    def __init__(self, receive: Receive, stopping: asyncio.Event) -> None:
+        self._receive = receive
+        self._stopping = asyncio.ensure_future(stopping.wait())
+        self._next: asyncio.Future[Message] | None = None
+        self.is_complete = False
+
+    async def next(self, seconds: float) -> bytes | None:
+        """Return the next piece; None where none comes in time.
+
+        Raises:
+            _Gone: the client is.
+            Problem: the service is to stop.
+        """
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._receive())
+        waited: set[asyncio.Future[Any]] = {self._next, self._stopping}
+        await asyncio.wait(waited, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+        if self._stopping.done():
+            raise Problem(503, "the service is stopping; send the lines without an answer again")
+        if not self._next.done():
+            return None
+        message, self._next = self._next.result(), None
+        if message["type"] != "http.request":
+            raise _Gone
+        self.is_complete = not message.get("more_body", False)
+        return bytes(message.get("body", b""))
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        self._stopping.cancel()
+        if self._next is not None:
+            self._next.cancel()
+
+
+class _Outbox:
+    """Answers on their way to the client, which may read them late but not never."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+        self._is_closed = False
+        self._changed = asyncio.Event()
+
+    async def put(self, data: bytes) -> None:
+        """Add an answer; waits while many are unread.
+
+        Raises:
+            _Gone: they stay so.
+        """
+        if self._is_closed:
+            raise _Gone
+        self._parts.append(data)
+        self._size += len(data)
+        self._changed.set()
+        if self._size > _MOST_UNREAD:
+            try:
+                async with asyncio.timeout(self._patience):
+                    while self._size > _MOST_UNREAD:
+                        await asyncio.sleep(_LINGER)
+            except TimeoutError:
+                raise _Gone from None
+
+    def close(self) -> None:
+        """Let ``drain`` come to its end."""
+        self._is_closed = True
+        self._changed.set()
+
+    async def drain(self, send: Send) -> None:
+        """Send what is put in, to the last of it."""
+        try:
+            while not (self._is_closed and not self._parts):
+                await self._changed.wait()
+                self._changed.clear()
+                while self._parts:
+                    data = b"".join(self._parts)
+                    self._parts.clear()
+                    async with asyncio.timeout(self._patience):
+                        await send({"type": "http.response.body", "body": data, "more_body": True})
+                    self._size -= len(data)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            self._is_closed = True
+
+
+def _encode(members: object) -> bytes:
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"

@@ -1,0 +1,166 @@
+"""The one thread of a worker that writes evidence into the store.
+
+Submissions that arrive while it writes are committed together by the next transaction: a commit
+waits for the disk, and all that wait can wait for the same one.  Single submissions come first;
+then one part of a bulk submission follows, no larger than it can write in some milliseconds, so
+that none of them waits for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from anchor.errors import AnchorError, StorageError
+from anchor.store.admission import Outcome, admit
+from anchor.store.apikeys import Limits
+from anchor.store.database import Database
+from anchor.store.evidence import NewEvidence
+
+_LOG = logging.getLogger("anchor.service")
+
+# Single submissions in one transaction.
+_SINGLES = 500
+# What a bulk transaction should take, in seconds, and how many lines it has at least and at most.
+_TARGET = 0.015
+LEAST_CHUNK, MOST_CHUNK = 100, 1_000
+# What a record takes beside its name, for the room on the disk.
+_RECORD_BYTES = 512
+
+
+@dataclass(slots=True)
+class Job:
+    """Evidence of one tenant that comes in with one request, and who waits for it.
+
+    ``key`` is the hash of the idempotency key of a single piece.
+    """
+
+    tenant: str
+    limits: Limits
+    items: Sequence[NewEvidence]
+    key: bytes | None = None
+    done: asyncio.Future[list[Outcome]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it brings."""
+        return sum(len(item.record) for item in self.items) + _RECORD_BYTES * len(self.items)
+
+
+class Intake:
+    """Takes jobs from the event loop, and answers them there once they are durable."""
+
+    def __init__(
+        self, database: Database, now: Callable[[], str], give_up: Callable[[], None]
+    ) -> None:
+        """Prepare; ``give_up`` is called after an error that nothing goes on after."""
+        self._database = database
+        self._now = now
+        self._give_up = give_up
+        self._singles: deque[Job] = deque()
+        self._bulks: deque[Job] = deque()
+        self._condition = threading.Condition()
+        self._is_closing = False
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.chunk = LEAST_CHUNK
+        """How many lines of a bulk submission should come in one job now."""
+
+    def start(self) -> None:
+        """Begin, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what was given, then end."""
+        with self._condition:
+            self._is_closing = True
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    async def take(self, job: Job, *, is_bulk: bool) -> list[Outcome]:
+        """Write a job; when this returns it is durable.
+
+        Raises:
+            AnchorError: it is not; nothing of it was written, or it is not known to be.
+        """
+        with self._condition:
+            if self._is_closing:
+                raise StorageError("the service is stopping")
+            (self._bulks if is_bulk else self._singles).append(job)
+            self._condition.notify()
+        return await job.done
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while not (self._singles or self._bulks or self._is_closing):
+                    self._condition.wait()
+                if not (self._singles or self._bulks):
+                    return
+                count = min(len(self._singles), _SINGLES)
+                singles = [self._singles.popleft() for _ in range(count)]
+                bulk = self._bulks.popleft() if self._bulks else None
+            if singles:
+                # In the order of their tenants, so that two processes never wait in a circle.
+                self._write(sorted(singles, key=lambda job: job.tenant))
+            if bulk is not None:
+                started = time.monotonic()
+                self._write([bulk])
+                self._adapt(len(bulk.items), time.monotonic() - started)
+
+    def _adapt(self, count: int, seconds: float) -> None:
+        """Choose how large the next parts are, slowly: one slow commit says little."""
+        fitting = count * _TARGET / max(seconds, 1e-4)
+        self.chunk = round(max(LEAST_CHUNK, min(MOST_CHUNK, (3 * self.chunk + fitting) / 4)))
+
+    def _write(self, jobs: list[Job]) -> None:
+        try:
+            self._database.check_room(sum(job.size for job in jobs))
+        except AnchorError as error:  # nothing was begun
+            self._answer([(job, error) for job in jobs])
+            return
+        now = self._now()
+        try:
+            outcomes = self._database.write_again(
+                lambda connection: [
+                    admit(connection, job.tenant, job.limits, job.items, key=job.key, now=now)
+                    for job in jobs
+                ]
+            )
+        except StorageError as error:
+            # Whether it was written is not known; starting again is the recovery.
+            self._answer([(job, error) for job in jobs])
+            _LOG.error("%s; this process ends, and another takes its place", error.message)
+            self._give_up()
+        except Exception as error:  # noqa: BLE001 (a job must be answered, whatever happened)
+            if len(jobs) == 1:
+                self._answer([(jobs[0], error)])
+            else:  # let the others not suffer for the one
+                for job in jobs:
+                    self._write([job])
+        else:
+            self._answer(list(zip(jobs, outcomes, strict=True)))
+
+    def _answer(self, answers: list[tuple[Job, list[Outcome] | Exception]]) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(_settle, answers)
+
+
+def _settle(answers: list[tuple[Job, list[Outcome] | Exception]]) -> None:
+    for job, answer in answers:
+        if job.done.done():
+            continue  # nobody waits any more
+        if isinstance(answer, Exception):
+            job.done.set_exception(answer)
+        else:
+            job.done.set_result(answer)

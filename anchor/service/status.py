@@ -1,0 +1,186 @@
+"""Where evidence stands: asked, waited for, or told as it changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import Response, StreamingResponse
+
+from anchor.pipeline.reach import Stage
+from anchor.service.access import Reader
+from anchor.service.documents import AnchorDocument, State, Status, name_state, problems
+from anchor.service.problems import Problem
+from anchor.service.service import Service, service_of
+from anchor.service.submissions import DIGEST_PATTERN, tenant_of
+from anchor.store.apikeys import ApiKey
+from anchor.store.evidence import StoredEvidence, find_by_identity
+from anchor.store.heads import AnchoredHead, find_covering_anchor
+
+router = APIRouter(tags=["evidence"])
+
+# So often something is sent, so that nothing on the way takes the connection for dead.
+_HEARTBEAT = 15.0
+
+IdInPath = Annotated[str, Path(pattern=DIGEST_PATTERN, description="As the submission's answer.")]
+WaitSeconds = Annotated[
+    float, Query(ge=0, le=60, description="Answer only when it is so far, or after so long.")
+]
+
+
+@router.get(
+    "/v1/evidence/{id}",
+    summary="How far a piece of evidence has come",
+    responses=problems(401, 403, 404, 422, 429),
+)
+async def status(
+    id: IdInPath,
+    key: Reader,
+    service: Annotated[Service, Depends(service_of)],
+    wait: WaitSeconds = 0,
+    until: Annotated[State, Query(description="What `wait` waits for.")] = "anchored",
+) -> Status:
+    """Say it as the service's store knows it; with `wait`, once it is as far as `until`."""
+    goal = Stage(until)
+    return await wait_for(
+        service, key, id, wait, lambda found: Stage(found.state).rank >= goal.rank
+    )
+
+
+@router.get(
+    "/v1/evidence/{id}/events",
+    summary="How far it comes, as server-sent events",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "An event `state` for each change, the first at once; it ends when the "
+            "evidence is anchored.",
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "examples": {
+                        "events": {"value": 'event: state\ndata: {"id":"…","state":"sealed"}\n\n'}
+                    },
+                }
+            },
+        },
+        **problems(401, 403, 404, 422, 429),
+    },
+)
+async def events(
+    id: IdInPath, key: Reader, service: Annotated[Service, Depends(service_of)]
+) -> Response:
+    """Send each change of state; the data of an event is what `GET /v1/evidence/{id}` answers."""
+    first = await load_status(service, key, id)
+    service.check_slots("waits", key.tenant, service.settings.max_waits)
+    stream = _stream(service, key, first)
+    headers = {"X-Accel-Buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+async def _stream(service: Service, key: ApiKey, found: Status) -> AsyncIterator[str]:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + service.settings.max_stream
+    with service.slot("waits", key.tenant):
+        yield _event(found)
+        while found.state != "anchored" and loop.time() < end and not service.stopping.is_set():
+            if not await service.wait_for_change(_HEARTBEAT):
+                yield ": still there\n\n"
+                continue
+            now = await load_status(service, key, found.id)
+            if now != found:
+                found = now
+                yield _event(found)
+
+
+def _event(found: Status) -> str:
+    return f"event: state\ndata: {found.model_dump_json()}\n\n"
+
+
+async def wait_for(
+    service: Service, key: ApiKey, id: str, seconds: float, is_enough: Callable[[Status], bool]
+) -> Status:
+    """Return where a tenant's evidence stands, once that is enough or the time is up.
+
+    Raises:
+        Problem: there is no such evidence of this tenant (404), or it waits for too much (429).
+    """
+    found = await load_status(service, key, id)
+    if seconds <= 0 or is_enough(found):
+        return found
+    service.check_slots("waits", key.tenant, service.settings.max_waits)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + min(seconds, service.settings.max_wait)
+    with service.slot("waits", key.tenant):
+        while not is_enough(found) and not service.stopping.is_set():
+            rest = end - loop.time()
+            if rest <= 0:
+                break
+            await service.wait_for_change(rest)
+            found = await load_status(service, key, id)
+    return found
+
+
+async def load_status(service: Service, key: ApiKey, id: str) -> Status:
+    """Return where a tenant's evidence stands.
+
+    Raises:
+        Problem: there is none of this tenant (404).
+    """
+    stored, anchored = await service.read(lambda: _load(service, key, id))
+    return Status(
+        id=id,
+        state=name_state(_describe_stage(service, stored, anchored)),
+        leaf=stored.leaf.hex(),
+        index=stored.leaf_index,
+        anchor=None if anchored is None else describe_anchor(anchored),
+    )
+
+
+def find_evidence(service: Service, key: ApiKey, id: str) -> StoredEvidence:
+    """Return a tenant's evidence.
+
+    Raises:
+        Problem: there is none of this tenant (404).
+    """
+    with service.project.database.read() as connection:
+        stored = find_by_identity(connection, bytes.fromhex(id))
+    if stored is None or tenant_of(stored.source) != key.tenant:
+        # The same words, so that nobody learns what others submit.
+        raise Problem(404, "there is no such evidence of this key's tenant")
+    return stored
+
+
+def describe_anchor(anchored: AnchoredHead) -> AnchorDocument:
+    """Return an anchor's document."""
+    return AnchorDocument(
+        size=anchored.head.size,
+        root=anchored.head.root.hex(),
+        final=anchored.final,
+        sequence=anchored.sequence,
+        block_number=anchored.block_number,
+        timestamp=anchored.timestamp,
+    )
+
+
+def _load(service: Service, key: ApiKey, id: str) -> tuple[StoredEvidence, AnchoredHead | None]:
+    stored = find_evidence(service, key, id)
+    if stored.leaf_index is None:
+        return stored, None
+    with service.project.database.read() as connection:
+        chain_id = service.project.config.chain_id
+        return stored, find_covering_anchor(connection, chain_id, stored.leaf_index)
+
+
+def _describe_stage(
+    service: Service, stored: StoredEvidence, anchored: AnchoredHead | None
+) -> Stage:
+    if anchored is not None:
+        return Stage.ANCHORED if anchored.final else Stage.INCLUDED
+    # The watch may know of a seal a moment later than the store does.
+    stage = service.watch.reach.stage_of(stored.leaf_index)
+    if stored.leaf_index is None:
+        return Stage.ACCEPTED
+    return Stage.SUBMITTED if stage is Stage.SUBMITTED else Stage.SEALED

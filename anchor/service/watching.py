@@ -1,0 +1,74 @@
+"""Waiting for the log to come further: one look at the store for all who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from anchor.errors import AnchorError
+from anchor.pipeline.project import Project
+from anchor.pipeline.reach import Reach, load_reach
+
+_LOG = logging.getLogger("anchor.service")
+# Seconds between two looks: while somebody waits, and otherwise.
+_POLL = 0.25
+_IDLE_POLL = 1.0
+
+
+class Watch:
+    """Looks at the store again and again; tells those who wait what changed."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._changed = asyncio.Event()
+        self._waiters = 0
+        self._task: asyncio.Task[None] | None = None
+        self.reach = Reach(waiting=0, sealed=0, submitted=0, included=0, anchored=0)
+
+    async def start(self) -> None:
+        """Look once, then go on looking in the background."""
+        with contextlib.suppress(AnchorError):
+            await self._look()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Let all who wait go on, and look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._changed.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until the log came further, at most so long; say whether it did."""
+        changed = self._changed
+        self._waiters += 1
+        try:
+            await asyncio.wait_for(changed.wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiters -= 1
+        return True
+
+    async def _run(self) -> None:
+        while True:
+            started = time.monotonic()
+            try:
+                await self._look()
+            except AnchorError as error:
+                _LOG.warning("%s; looking again", error.message)
+            pause = _POLL if self._waiters else _IDLE_POLL
+            while time.monotonic() - started < pause:
+                await asyncio.sleep(_POLL / 2)
+                pause = _POLL if self._waiters else _IDLE_POLL
+
+    async def _look(self) -> None:
+        before = self.reach
+        self.reach = await asyncio.to_thread(load_reach, self._project)
+        if self.reach != before:
+            # Whoever begins to wait now waits for the next change.
+            changed, self._changed = self._changed, asyncio.Event()
+            changed.set()

@@ -1,0 +1,230 @@
+"""The service's tenants and the keys that they use it with.
+
+A key reads ``anchor_ID_SECRET``.  Its secret is 256 random bits, of which only the SHA-256 is
+stored: nobody who reads the store can use a key, and there is nothing to guess.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, text, update
+
+from anchor.errors import UsageError
+from anchor.store.schema import api_keys, tenants, usage
+
+SCOPES = ("submit", "read", "admin")
+"""What a key may be for: to submit evidence, to read one's own, to see how the service does."""
+
+_TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})")
+_TOKEN = re.compile(r"anchor_([0-9a-f]{12})_([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much new evidence a tenant may submit in a day and in a minute (UTC); None: no limit."""
+
+    per_day: int | None = None
+    per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """What is known of a key; the key itself is not.  Times are RFC 3339 texts."""
+
+    id: str
+    tenant: str
+    scopes: tuple[str, ...]
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How much new evidence the service took in for a tenant on a day."""
+
+    tenant: str
+    day: str
+    accepted: int
+
+
+def check_tenant(name: str) -> None:
+    """See that a tenant can be called ``name``.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not _TENANT.fullmatch(name):
+        raise UsageError(
+            f"a tenant cannot be called {name[:80]!r}",
+            hint="take 1 to 63 lower-case letters, digits and hyphens",
+        )
+
+
+def create_key(
+    connection: Connection,
+    tenant: str,
+    scopes: Iterable[str],
+    *,
+    now: str,
+    expires_at: str | None = None,
+    limits: Limits | None = None,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> str:
+    """Create a key and return it; this is the only time that it can be shown.
+
+    A new tenant comes with it; ``limits`` replaces those of one that is there.
+
+    Raises:
+        UsageError: the name is none for a tenant, or a scope is not known.
+    """
+    check_tenant(tenant)
+    wanted = set(scopes)
+    unknown = sorted(wanted - set(SCOPES))
+    if unknown or not wanted:
+        raise UsageError(
+            f"a key cannot be for {unknown[0][:80]!r}"
+            if unknown
+            else "a key has to be for something",
+            hint=f"its scopes are among {', '.join(SCOPES)}",
+        )
+    given = limits or Limits()
+    values = {"per_day": given.per_day, "per_minute": given.per_minute}
+    is_there = connection.execute(
+        select(tenants.c.name).where(tenants.c.name == tenant)
+    ).one_or_none()
+    if is_there is None:
+        connection.execute(insert(tenants).values(name=tenant, created_at=now, **values))
+    elif limits is not None:
+        connection.execute(update(tenants).where(tenants.c.name == tenant).values(**values))
+    id, secret = random_bytes(6).hex(), random_bytes(32).hex()
+    connection.execute(
+        insert(api_keys).values(
+            id=id,
+            tenant=tenant,
+            secret_hash=_hash_secret(secret),
+            scopes=" ".join(scope for scope in SCOPES if scope in wanted),
+            created_at=now,
+            expires_at=expires_at,
+        )
+    )
+    return f"anchor_{id}_{secret}"
+
+
+def find_key(connection: Connection, token: str) -> ApiKey | None:
+    """Return the key that ``token`` is, expired and revoked ones too; None where it is none."""
+    match = _TOKEN.fullmatch(token)
+    if match is None:
+        return None
+    row = connection.execute(_SELECT.where(api_keys.c.id == match[1])).one_or_none()
+    if row is None or not hmac.compare_digest(row.secret_hash, _hash_secret(match[2])):
+        return None
+    return _parse_key(row)
+
+
+def load_keys(connection: Connection) -> list[ApiKey]:
+    """Return every key, oldest first."""
+    rows = connection.execute(_SELECT.order_by(api_keys.c.created_at, api_keys.c.id))
+    return [_parse_key(row) for row in rows]
+
+
+def revoke_key(connection: Connection, id: str, now: str) -> None:
+    """Let a key be used no more; one that was revoked stays as it is.
+
+    Raises:
+        UsageError: there is no such key.
+    """
+    row = connection.execute(select(api_keys.c.id).where(api_keys.c.id == id)).one_or_none()
+    if row is None:
+        raise UsageError(f"there is no key {id[:80]!r}", hint="`anchor key list` shows them")
+    connection.execute(
+        update(api_keys)
+        .where((api_keys.c.id == id) & api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+def load_limits(connection: Connection) -> dict[str, Limits]:
+    """Return every tenant's limits, by name."""
+    rows = connection.execute(select(tenants).order_by(tenants.c.name))
+    return {row.name: Limits(per_day=row.per_day, per_minute=row.per_minute) for row in rows}
+
+
+def load_usage(connection: Connection, day: str, tenant: str | None = None) -> list[Usage]:
+    """Return what was taken in on a day (``2026-01-31``), for each tenant or for one."""
+    query = select(usage).where(usage.c.day == day).order_by(usage.c.tenant)
+    if tenant is not None:
+        query = query.where(usage.c.tenant == tenant)
+    return [
+        Usage(tenant=row.tenant, day=row.day, accepted=row.accepted)
+        for row in connection.execute(query)
+    ]
+
+
+def measure_allowance(connection: Connection, tenant: str, limits: Limits, now: str) -> int | None:
+    """Return how much more new evidence a tenant may submit now; None: any amount.
+
+    Others who take evidence in for this tenant wait until the transaction ends.
+    """
+    if limits.per_day is None and limits.per_minute is None:
+        return None
+    _count(connection, tenant, 0, now)  # a row to lock
+    row = connection.execute(
+        select(usage)
+        .where((usage.c.tenant == tenant) & (usage.c.day == now[:10]))
+        .with_for_update()
+    ).one()
+    rests: list[int] = [
+        limit - used
+        for limit, used in ((limits.per_day, row.accepted), (limits.per_minute, row.in_minute))
+        if limit is not None
+    ]
+    return max(0, min(rests))
+
+
+def count_usage(connection: Connection, tenant: str, count: int, now: str) -> None:
+    """Note that ``count`` new pieces of evidence were taken in for a tenant."""
+    if count:
+        _count(connection, tenant, count, now)
+
+
+def _count(connection: Connection, tenant: str, count: int, now: str) -> None:
+    day, minute = now[:10], now[:16]
+    connection.execute(_COUNT, {"tenant": tenant, "day": day, "minute": minute, "count": count})
+
+
+_COUNT = text(
+    "INSERT INTO usage (tenant, day, accepted, minute, in_minute) "
+    "VALUES (:tenant, :day, :count, :minute, :count) ON CONFLICT (tenant, day) DO UPDATE SET "
+    "accepted = usage.accepted + excluded.accepted, minute = excluded.minute, in_minute = "
+    "excluded.in_minute + CASE WHEN usage.minute = excluded.minute THEN usage.in_minute ELSE 0 END"
+)
+
+
+def _hash_secret(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("ascii")).digest()
+
+
+_SELECT = select(api_keys, tenants.c.per_day, tenants.c.per_minute).join(
+    tenants, tenants.c.name == api_keys.c.tenant
+)
+
+
+def _parse_key(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        tenant=row.tenant,
+        scopes=tuple(row.scopes.split()),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        limits=Limits(per_day=row.per_day, per_minute=row.per_minute),
+    )

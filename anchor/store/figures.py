@@ -1,0 +1,268 @@
+"""Where the log stands, in figures: every query reads a few rows by an index.
+
+However much evidence, however many heads and anchors there are, none of these takes longer: pages
+that anybody may ask for are made of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Float, Row, cast, func, literal_column, select
+
+from anchor.store.heads import AnchoredHead
+from anchor.store.schema import anchors, attempts, evidence, heads, positions, slots, waiting
+from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head
+
+MOST_COUNTED = 1_000_000
+"""How far evidence that waits is counted: a second more of it each time would serve nobody."""
+
+_ABOVE_ALL = MAX_LOG_SIZE + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadRow:
+    """A sealed head, how many leaves it added, and when (RFC 3339)."""
+
+    head: Head
+    added: int
+    sealed_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorRow:
+    """An anchored head with when it was sealed and what its transaction took.
+
+    ``covers`` counts the leaves that the anchor before did not have.  Gas, its price (wei for each)
+    and the sender are None where the transaction is not one of ours.
+    """
+
+    anchored: AnchoredHead
+    covers: int
+    sealed_at: str
+    gas_used: int | None
+    gas_price: int | None
+    sender: Address | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTransaction:
+    """The nonce that is not settled: since when, and its newest attempt (None: none is signed).
+
+    ``first_signed_at`` and ``signed_at`` (RFC 3339) are of the first and of the newest attempt.
+    """
+
+    sender: Address
+    nonce: int
+    reserved_at: str
+    attempts: int
+    head_size: int | None
+    max_fee: int | None
+    first_signed_at: str | None
+    signed_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What the transactions took together since some moment; ``wei`` is right to 15 digits."""
+
+    transactions: int
+    wei: int
+    first_included_at: int | None
+
+
+def count_waiting_roughly(connection: Connection, most: int = MOST_COUNTED) -> int:
+    """Return how many rows are not sealed yet, or ``most`` where they are that many or more."""
+    some = select(waiting.c.evidence_id).limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def find_oldest_waiting(connection: Connection) -> str | None:
+    """Return when the evidence that waits longest was accepted (RFC 3339)."""
+    first = select(func.min(waiting.c.evidence_id)).scalar_subquery()
+    return connection.execute(
+        select(evidence.c.accepted_at).where(evidence.c.id == first)
+    ).scalar_one_or_none()
+
+
+def count_accepted_since(connection: Connection, moment: str, size: int, waits: int) -> int:
+    """Return how much evidence was accepted at ``moment`` (RFC 3339) or later.
+
+    ``size`` is the log's, ``waits`` how many wait.  Counted by places in the log: numbers of rows
+    may have gaps.  Where transactions overlap, a few rows may fall on the wrong side.
+    """
+    first = _find_first_since(connection, moment)
+    if first is None:
+        return 0
+    index = connection.execute(
+        select(positions.c.leaf_index)
+        .where(positions.c.evidence_id >= first)
+        .order_by(positions.c.evidence_id)
+        .limit(1)
+    ).scalar_one_or_none()
+    if index is not None:
+        return size - int(index) + waits
+    behind = select(waiting.c.evidence_id).where(waiting.c.evidence_id >= first)
+    some = behind.limit(MOST_COUNTED).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _find_first_since(connection: Connection, moment: str) -> int | None:
+    """Return the first row accepted then or later; rows are numbered as they come in."""
+    # One by one: both at once would read the whole table.
+    low = connection.execute(select(func.min(evidence.c.id))).scalar_one()
+    high = connection.execute(select(func.max(evidence.c.id))).scalar_one()
+    if low is None:
+        return None
+    found: int | None = None
+    while low <= high:
+        middle = (low + high) // 2
+        row = connection.execute(
+            select(evidence.c.id, evidence.c.accepted_at)
+            .where(evidence.c.id >= middle)
+            .order_by(evidence.c.id)
+            .limit(1)
+        ).one()
+        if row.accepted_at >= moment:
+            found, high = row.id, middle - 1
+        else:
+            low = row.id + 1
+    return found
+
+
+def load_newest_heads(
+    connection: Connection, count: int, *, below: int = _ABOVE_ALL
+) -> list[HeadRow]:
+    """Return the ``count`` largest heads smaller than ``below``, the largest first."""
+    rows = connection.execute(
+        select(heads.c.size, heads.c.root, heads.c.sealed_at)
+        .where(heads.c.size < below)
+        .order_by(heads.c.size.desc())
+        .limit(count + 1)
+    ).all()
+    sizes = [row.size for row in rows[1:]] + [0]
+    return [
+        HeadRow(
+            head=Head(root=Hash32(row.root), size=row.size),
+            added=row.size - before,
+            sealed_at=row.sealed_at,
+        )
+        for row, before in zip(rows[:count], sizes, strict=False)
+    ]
+
+
+def find_head_above(connection: Connection, index: int) -> HeadRow | None:
+    """Return the first head that holds the leaf at ``index``."""
+    row = connection.execute(
+        select(heads.c.size).where(heads.c.size > index).order_by(heads.c.size).limit(1)
+    ).one_or_none()
+    return None if row is None else load_newest_heads(connection, 1, below=row.size + 1)[0]
+
+
+def load_newest_anchors(
+    connection: Connection, chain_id: ChainId, count: int, *, below: int = _ABOVE_ALL
+) -> list[AnchorRow]:
+    """Return the ``count`` largest anchored heads smaller than ``below``, the largest first."""
+    rows = connection.execute(
+        select(
+            anchors,
+            heads.c.root,
+            heads.c.sealed_at,
+            slots.c.gas_used,
+            slots.c.gas_price,
+            attempts.c.sender,
+        )
+        .select_from(
+            anchors.join(heads, heads.c.size == anchors.c.head_size)
+            .outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash)
+            .outerjoin(
+                slots,
+                (slots.c.chain_id == attempts.c.chain_id)
+                & (slots.c.sender == attempts.c.sender)
+                & (slots.c.nonce == attempts.c.nonce),
+            )
+        )
+        .where(anchors.c.chain_id == chain_id, anchors.c.head_size < below)
+        .order_by(anchors.c.head_size.desc())
+        .limit(count + 1)
+    ).all()
+    sizes = [row.head_size for row in rows[1:]] + [0]
+    return [_parse_anchor(row, before) for row, before in zip(rows[:count], sizes, strict=False)]
+
+
+def find_anchor_above(
+    connection: Connection, chain_id: ChainId, index: int, *, final: bool
+) -> AnchorRow | None:
+    """Return the first anchored head that holds the leaf at ``index``; only a final one if so."""
+    query = select(anchors.c.head_size).where(
+        anchors.c.chain_id == chain_id, anchors.c.head_size > index
+    )
+    if final:
+        query = query.where(anchors.c.final == literal_column("1"))
+    size = connection.execute(query.order_by(anchors.c.head_size).limit(1)).scalar_one_or_none()
+    if size is None:
+        return None
+    return load_newest_anchors(connection, chain_id, 1, below=size + 1)[0]
+
+
+def _parse_anchor(row: Row[Any], before: int) -> AnchorRow:
+    return AnchorRow(
+        anchored=AnchoredHead(
+            head=Head(root=Hash32(row.root), size=row.head_size),
+            sequence=row.sequence,
+            block_number=row.block_number,
+            timestamp=row.timestamp,
+            final=bool(row.final),
+            tx_hash=None if row.tx_hash is None else Hash32(row.tx_hash),
+            block_hash=None if row.block_hash is None else Hash32(row.block_hash),
+            final_at=row.final_at,
+        ),
+        covers=row.head_size - before,
+        sealed_at=row.sealed_at,
+        gas_used=row.gas_used,
+        gas_price=row.gas_price,
+        sender=None if row.sender is None else Address(row.sender),
+    )
+
+
+def find_open_transaction(connection: Connection, chain_id: ChainId) -> OpenTransaction | None:
+    """Return the nonce that is reserved and not settled."""
+    slot = connection.execute(
+        select(slots).where(slots.c.chain_id == chain_id, slots.c.outcome.is_(None))
+    ).one_or_none()
+    if slot is None:
+        return None
+    signed = connection.execute(
+        select(attempts.c.head_size, attempts.c.max_fee, attempts.c.signed_at)
+        .where(
+            attempts.c.chain_id == chain_id,
+            attempts.c.sender == slot.sender,
+            attempts.c.nonce == slot.nonce,
+        )
+        .order_by(attempts.c.max_fee)
+    ).all()
+    newest = signed[-1] if signed else None
+    return OpenTransaction(
+        sender=Address(slot.sender),
+        nonce=slot.nonce,
+        reserved_at=slot.reserved_at,
+        attempts=len(signed),
+        head_size=newest and newest.head_size,
+        max_fee=newest and newest.max_fee,
+        first_signed_at=signed[0].signed_at if signed else None,
+        signed_at=newest and newest.signed_at,
+    )
+
+
+def sum_costs_since(connection: Connection, chain_id: ChainId, since: int) -> Costs:
+    """Return what transactions took in blocks after ``since`` (Unix seconds)."""
+    row = connection.execute(
+        select(
+            func.count().label("number"),
+            # As floating point: the product may not fit into 64 bits.
+            func.sum(cast(slots.c.gas_used, Float) * slots.c.gas_price).label("wei"),
+            func.min(slots.c.included_at).label("first"),
+        ).where(slots.c.chain_id == chain_id, slots.c.included_at > since)
+    ).one()
+    return Costs(transactions=row.number, wei=int(row.wei or 0), first_included_at=row.first)

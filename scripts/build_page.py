@@ -1,0 +1,103 @@
+"""Build the verifier page from web/, or check that the one in the package is what web/ gives.
+
+    python scripts/build_page.py [--check]
+
+Needs Node 20 or later, and what ``npm ci`` installs in web/.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from anchor.registry.artifact import expected_code_hash, registry_address
+from anchor.types import ChainId
+from anchor.verdict import NOT_PROVEN
+from anchor.verify import CLAIMS, TITLES
+from anchor.words import CHINESE, ENGLISH, Words
+
+ROOT = Path(__file__).resolve().parent.parent
+WEB = ROOT / "web"
+RELEASE = WEB / "src" / "release.json"
+PAGE = ROOT / "anchor" / "web" / "verify.html"
+MAX_PAGE_BYTES = 60_000
+# Of docs/contract.md: the page names the registry's code on these; on others a policy has to.
+CHAINS = (1, 10, 8453, 31337, 560048, 11155111)
+
+
+def main() -> int:
+    release = json.dumps(describe_release(), ensure_ascii=False, indent=1).encode() + b"\n"
+    if "--check" not in sys.argv[1:]:
+        RELEASE.write_bytes(release)
+        PAGE.parent.mkdir(exist_ok=True)
+        build(WEB, PAGE)
+    elif RELEASE.read_bytes() != release:
+        return complain(f"{RELEASE.relative_to(ROOT)} is not what the package says")
+    elif build_elsewhere() != PAGE.read_bytes():
+        return complain(f"{PAGE.relative_to(ROOT)} is not what web/ gives")
+    page = PAGE.read_bytes()
+    if len(page) > MAX_PAGE_BYTES:
+        return complain(f"the page has {len(page):,} bytes; it may have {MAX_PAGE_BYTES:,}")
+    print(f"{hashlib.sha256(page).hexdigest()}  {PAGE.relative_to(ROOT)} ({len(page):,} bytes)")
+    return 0
+
+
+def describe_release() -> dict[str, Any]:
+    """Return what the page takes over from the package: the registry, and the report's words."""
+    return {
+        "registry": registry_address().hex(),
+        "code_hashes": {
+            str(chain_id): expected_code_hash(ChainId(chain_id)).hex() for chain_id in CHAINS
+        },
+        "claims": [
+            {"id": claim_id, "title": title, "steps": list(steps)}
+            for claim_id, title, steps in CLAIMS
+        ],
+        "en": describe_words(ENGLISH)
+        | {
+            "verdicts": {},
+            "steps": {str(number): title for number, title in TITLES.items()},
+            "claims": {claim_id: title for claim_id, title, _ in CLAIMS},
+            "not_proven": list(NOT_PROVEN),
+        },
+        "zh": describe_words(CHINESE),
+    }
+
+
+def describe_words(words: Words) -> dict[str, Any]:
+    unused = {"policy"}  # the command line names a file there
+    return {name: value for name, value in dataclasses.asdict(words).items() if name not in unused}
+
+
+def build(web: Path, page: Path) -> None:
+    subprocess.run(["node", "build.mjs", str(page)], cwd=web, check=True)
+
+
+def build_elsewhere() -> bytes:
+    """Build in another folder, for a page that depended on where it is built would differ."""
+    with tempfile.TemporaryDirectory(prefix="page-") as name:
+        folder = Path(name) / "elsewhere" / "web"
+        folder.mkdir(parents=True)
+        for path in (*WEB.glob("*.*"), *WEB.glob("src/**/*.*")):
+            if path.is_file():
+                target = folder / path.relative_to(WEB)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+        (folder / "node_modules").symlink_to(WEB / "node_modules")
+        build(folder, folder / "verify.html")
+        return (folder / "verify.html").read_bytes()
+
+
+def complain(text: str) -> int:
+    print(f"{text}: run `python scripts/build_page.py`", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

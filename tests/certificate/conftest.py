@@ -1,0 +1,31 @@
+"""A world whose certificates these tests look at, and the font that they are set in."""
+
+from __future__ import annotations
+
+import pytest
+from support.certificates import Issued, issue
+from support.fixtures import anvil_path, module_anvil
+from support.world import INDEX, SIZE, World
+
+from anchor.certificate.fonts import Font, choose_font
+from anchor.certificate.pdf import render_pdf
+
+__all__ = ["anvil_path", "module_anvil"]
+
+
+@pytest.fixture(scope="session")
+def font() -> Font:
+    return choose_font(None)
+
+
+@pytest.fixture(scope="session")
+def issued() -> Issued:
+    """A certificate with everything stated, of a receipt with its state proof."""
+    world = World()
+    world.main.needed = 2
+    return issue(world, world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE))))
+
+
+@pytest.fixture(scope="session")
+def pdf(issued: Issued, font: Font) -> bytes:
+    return render_pdf(issued.certificate, font)

@@ -1,0 +1,130 @@
+"""The PDF is PDF/A-3b as far as can be told without its whole validator, and always the same.
+
+typst refuses to write what it knows to break the standard; these tests read the file again with
+pypdf: identification, colour, fonts, the attachment, and that nothing in it acts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pypdf
+import pytest
+from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
+from support.certificates import Issued, issue, read_pdf
+from support.world import INDEX, SIZE, World
+
+from anchor.certificate.document import encode_certificate
+from anchor.certificate.fonts import Font
+from anchor.certificate.pdf import render_pdf
+
+PDFA = "{http://www.aiim.org/pdfa/ns/id/}"
+
+
+def every_object(value: Any, seen: set[int]) -> Any:
+    """Walk through all that a PDF holds."""
+    if isinstance(value, IndirectObject):
+        if value.idnum in seen:
+            return
+        seen.add(value.idnum)
+        value = value.get_object()
+    yield value
+    if isinstance(value, DictionaryObject):
+        for member in value.values():
+            yield from every_object(member, seen)
+    elif isinstance(value, ArrayObject):
+        for member in value:
+            yield from every_object(member, seen)
+
+
+@pytest.fixture(scope="module")
+def reader(pdf: bytes) -> pypdf.PdfReader:
+    return read_pdf(pdf)
+
+
+@pytest.fixture(scope="module")
+def objects(reader: pypdf.PdfReader) -> list[Any]:
+    return list(every_object(reader.trailer, set()))
+
+
+def test_it_says_that_it_is_pdf_a_3b(reader: pypdf.PdfReader) -> None:
+    metadata = reader.trailer["/Root"]["/Metadata"]  # type: ignore[index]
+    assert "/Filter" not in metadata, "metadata must be readable without decoding"
+    packet = ET.fromstring(metadata.get_data())
+    assert [item.text for item in packet.iter(f"{PDFA}part")] == ["3"]
+    assert [item.text for item in packet.iter(f"{PDFA}conformance")] == ["B"]
+    assert reader.pdf_header == "%PDF-1.7"
+    assert reader.trailer["/ID"]
+
+
+def test_colours_have_a_profile_and_fonts_are_embedded(
+    reader: pypdf.PdfReader, objects: list[Any]
+) -> None:
+    (intent,) = reader.trailer["/Root"]["/OutputIntents"]  # type: ignore[index]
+    assert intent.get_object()["/S"] == "/GTS_PDFA1"
+    assert intent.get_object()["/DestOutputProfile"].get_object().get_data()
+    descriptors = [item for item in objects if isinstance(item, dict) and item.get("/FontBBox")]
+    assert len(descriptors) >= 3
+    for descriptor in descriptors:
+        assert {"/FontFile2", "/FontFile3"} & set(descriptor)
+        # A subset's name has a tag of six letters.
+        assert descriptor["/FontName"][7] == "+"
+    fonts = [item for item in objects if isinstance(item, dict) and item.get("/Type") == "/Font"]
+    assert all("/ToUnicode" in font for font in fonts if font["/Subtype"] == "/Type0")
+    assert {font["/Subtype"] for font in fonts} <= {"/Type0", "/CIDFontType0", "/CIDFontType2"}
+
+
+def test_nothing_in_it_acts_or_is_hidden(reader: pypdf.PdfReader, objects: list[Any]) -> None:
+    forbidden = {"/JavaScript", "/JS", "/Launch", "/URI", "/SubmitForm", "/AA", "/OpenAction"}
+    forbidden |= {"/Encrypt", "/XFA", "/RichMedia", "/Movie", "/Sound", "/EmbeddedFDFs"}
+    for item in objects:
+        if isinstance(item, dict):
+            assert not forbidden & set(item), set(item)
+            assert item.get("/S") not in forbidden
+            # LZW may not be used, nor streams outside of the file.
+            assert "/LZWDecode" not in str(item.get("/Filter", ""))
+            if "/Length" in item:
+                assert "/F" not in item
+    assert not reader.is_encrypted
+
+
+def test_the_json_is_attached_as_its_source(issued: Issued, reader: pypdf.PdfReader) -> None:
+    encoded = encode_certificate(issued.certificate)
+    assert {name: list(data) for name, data in reader.attachments.items()} == {
+        "certificate.json": [encoded]
+    }
+    (named,) = reader.trailer["/Root"]["/AF"]  # type: ignore[index]
+    specification = named.get_object()
+    assert specification["/AFRelationship"] == "/Source"
+    assert specification["/UF"] == "certificate.json"
+    file = specification["/EF"]["/F"].get_object()
+    assert file["/Subtype"] == "/application/json"
+    text = "".join(page.extract_text() for page in reader.pages)
+    assert hashlib.sha256(encoded).hexdigest() in text
+
+
+def test_it_is_tagged_and_titled_in_its_language(reader: pypdf.PdfReader, issued: Issued) -> None:
+    root = reader.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]  # type: ignore[index]
+    assert str(root["/Lang"]).startswith("zh")  # type: ignore[index]
+    assert reader.metadata is not None
+    assert issued.certificate.certificate_no in str(reader.metadata.title)
+
+
+def test_the_same_certificate_gives_the_same_bytes(issued: Issued, font: Font, pdf: bytes) -> None:
+    assert render_pdf(issued.certificate, font) == pdf
+    world = World()
+    world.main.needed = 2
+    again = issue(world, world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE))))
+    assert encode_certificate(again.certificate) == encode_certificate(issued.certificate)
+    assert render_pdf(again.certificate, font) == pdf
+
+
+def test_pages_are_a4_and_the_judges_page_is_one(reader: pypdf.PdfReader) -> None:
+    for page in reader.pages:
+        assert [round(float(side)) for side in page.mediabox[2:]] == [595, 842]
+    texts = [page.extract_text() for page in reader.pages]
+    assert "签章" in texts[0]
+    assert "逐项核验结论" in texts[1]

@@ -1,0 +1,168 @@
+"""Certificates of what happens in ``support.world``."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pypdf
+import typst
+import zxingcpp
+from PIL import Image
+from support.world import World, judged
+
+from anchor.certificate.details import Details, parse_details
+from anchor.certificate.document import Certificate
+from anchor.certificate.issuing import Basis, issue_certificate
+from anchor.certificate.times import Moment
+from anchor.receipt import Receipt, encode_receipt
+from anchor.record import build_record
+from anchor.trust import TrustPolicy
+from anchor.types import Hash32
+from anchor.verdict import Report
+
+MOMENT = Moment(at=datetime(2026, 10, 1, 8, 0, 0, tzinfo=UTC), clock="given")
+NODES = ("https://node-31337.example",)
+POLICY_SHA256 = "ab" * 32
+
+# Each an attack on one of the readers a name passes through, or on the person at the end.
+HOSTILE = {
+    "markup": '"><script>alert(1)</script><img src=x onerror=alert(1)>&lt;',
+    "typst": '#read("/etc/passwd") #import "@preview/x:1.0.0": * $x$ _a_ *b* `c` <l> @r // ]',
+    "shell": "$(touch owned) `touch owned` '; touch owned; '",
+    "direction": "invoice\u202egnp.exe\u2066\u200f",
+    "controls": "a\x00b\x07c\x1b[31md\re\nf\u2028g",
+    "no glyphs": "\U0001f600 \u0639\u0631\u0628\u064a \ue000 \U0010ffff \u05d0",
+    "marks": "e" + "\u0301" * 60,
+    "one word": "W" * 4_000,
+    "escapes": "\\u{202e} \\n \\\\",
+    "jinja": "{{ 7 * 7 }} {% raw %}",
+    "long": "长文件名" * 1_000,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A certificate, and what it was issued from."""
+
+    world: World
+    receipt: Receipt
+    data: bytes
+    report: Report
+    certificate: Certificate
+
+
+def all_details(digest: bytes) -> bytes:
+    """Return details in which everything is stated."""
+    return f"""
+format = "anchor-certificate-details/1"
+case_reference = "（2026）测 0001 号"
+[issuer]
+name = "出证人甲 Issuer"
+contact = "challenge@issuer.example"
+[depositor]
+name = "存证主体乙 Depositor"
+identity = "identity-1"
+[platform]
+legal_name = "平台丙 Platform"
+registration_no = "registration-2"
+blockchain_filing_no = "filing-3"
+mlps_level = "level-4"
+conflict_of_interest_statement = "none-5"
+fees = "fees-6"
+[[exhibits]]
+digest = "sha256:{digest.hex()}"
+exhibit_no = "exhibit-7"
+category = "category-8"
+title = "title-9"
+content_summary = "summary-10"
+purpose_of_proof = "purpose-11"
+origin = "origin-12"
+generation_mechanism = "mechanism-13"
+generated_at = "generated-14"
+storage_history = "history-15"
+holder = "holder-16"
+started_at = "start-17"
+ended_at = "end-18"
+place = "place-19"
+method = "method-20"
+operator = "operator-21"
+witnesses = "witnesses-22"
+modifications = "modifications-23"
+""".encode()
+
+
+def issue(
+    world: World,
+    receipt: Receipt,
+    *,
+    details: Details | None = None,
+    policy: TrustPolicy | None = None,
+    is_pinned: bool = True,
+    moment: Moment = MOMENT,
+    draft: bool = False,
+    block_hashes: set[Hash32] | None = None,
+    offline: bool = False,
+) -> Issued:
+    """Verify a receipt of that world and issue its certificate, by default with all details."""
+    digest = world.evidence(receipt.index).sha256
+    assert digest is not None
+    if is_pinned and policy is None:
+        policy = world.policy()
+    data = encode_receipt(receipt)
+    report = judged(
+        world,
+        data,
+        evidence=world.evidence(receipt.index),
+        policy=policy,
+        block_hashes=block_hashes or (),
+        offline=offline,
+    )
+    basis = Basis(
+        policy=policy,
+        policy_sha256=POLICY_SHA256 if policy else None,
+        nodes=() if offline else NODES,
+    )
+    if details is None:
+        details = parse_details(all_details(digest), is_json=False)
+    certificate = issue_certificate(
+        data, report, details=details, basis=basis, moment=moment, draft=draft
+    )
+    return Issued(world=world, receipt=receipt, data=data, report=report, certificate=certificate)
+
+
+def named(name: str, index: int, media_type: str = "text/plain") -> World:
+    """Return a world in which the evidence of ``index`` has this name."""
+    world = World()
+    records = list(world.records)
+    records[index] = build_record(
+        digests=world.evidence(index),
+        name=name,
+        media_type=media_type,
+        salt=bytes(32),
+        recorded_at=datetime(2026, 9, 21, 15, 0, 6, tzinfo=UTC),
+    ).encoded
+    return World(records)
+
+
+def read_pdf(data: bytes) -> pypdf.PdfReader:
+    """Open a PDF as others do."""
+    return pypdf.PdfReader(io.BytesIO(data), strict=True)
+
+
+def page_texts(data: bytes) -> list[str]:
+    """Return each page's text."""
+    return [page.extract_text() for page in read_pdf(data).pages]
+
+
+def read_code(svg: str, folder: Path) -> str:
+    """Return what a QR code reader sees in a picture."""
+    source = '#set page(width: 8cm, height: 8cm)\n#image(bytes(sys.inputs.svg), format: "svg")'
+    compiled = typst.compile(
+        source.encode(), root=str(folder), sys_inputs={"svg": svg}, format="png"
+    )
+    assert isinstance(compiled, bytes)
+    (found,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(compiled)))
+    return found.text

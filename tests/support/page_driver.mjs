@@ -1,0 +1,86 @@
+// Runs the page's own script without a page: one JSON request a line in, one answer a line out.
+//
+//     node page_driver.mjs SCRIPT
+
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import vm from "node:vm";
+
+vm.runInThisContext(readFileSync(process.argv[2], "utf8"), { filename: "verify.html" });
+const { anchor } = globalThis;
+const bytes = (text) => anchor.fromHex(text.replace(/^0x/, ""));
+const bare = (text) => text.replace(/^0x/, "");
+
+const ASKED = {
+  async judge({ receipt, evidence, policy, block_hashes: named }) {
+    const trust = {
+      policy: policy === null ? null : anchor.parsePolicy(anchor.encodeUtf8(policy)),
+      connect: null,
+      blockHashes: named.map(bare),
+    };
+    const data = Uint8Array.from(Buffer.from(receipt, "base64"));
+    const report = await anchor.judge(data, evidence, trust);
+    return anchor.describeReport(report, "file", null, []);
+  },
+  policy: ({ text }) => anchor.parsePolicy(Uint8Array.from(Buffer.from(text, "base64"))).length,
+  proof({ root, key, proof }) {
+    const value = anchor.verifyTrieProof(bare(root), bare(key), proof.map(bytes));
+    return { value: value && `0x${anchor.toHex(value)}` };
+  },
+  header({ header }) {
+    const { hash, number, timestamp, stateRoot } = anchor.parseHeader(bytes(header));
+    return { hash: `0x${hash}`, number: Number(number), timestamp: Number(timestamp), state_root: `0x${stateRoot}` };
+  },
+  state(given) {
+    const { header, held } = prove(given);
+    return { number: Number(header.number), timestamp: Number(header.timestamp), word: held && `0x${pack(held)}` };
+  },
+  submitter(given) {
+    const { proof, storage, registry, log, held } = prove(given);
+    const submitter = anchor.checkSubmitter(proof, storage, registry, log, held.operatorId);
+    return { operator_id: `0x${held.operatorId.toString(16)}`, submitter: `0x${submitter}` };
+  },
+  inclusion({ leaf, index, size, path, root }) {
+    anchor.verifyInclusion(leaf, index, size, path, root);
+    return {};
+  },
+  hash({ data }) {
+    const given = Uint8Array.from(Buffer.from(data, "base64"));
+    const half = Math.floor(given.length / 3);
+    const sm3 = new anchor.Sm3().update(given.subarray(0, half)).update(given.subarray(half)).digest();
+    return { sm3, sha256: anchor.sha256(given), keccak256: anchor.keccak256(given) };
+  },
+  canonical({ data }) {
+    return anchor.encodeCanonical(anchor.parseStrict(Uint8Array.from(Buffer.from(data, "base64")), "it", 1 << 20));
+  },
+};
+
+function prove(given) {
+  const proof = {
+    header: bytes(given.header), accountProof: given.account_proof.map(bytes),
+    storageProof: given.storage_proof.map(bytes), operatorProof: (given.operator_proof ?? []).map(bytes),
+  };
+  const [registry, log] = [bare(given.registry), bare(given.log)];
+  const storage = anchor.checkAccount(proof, bare(given.block_hash), registry, bare(given.code_hash));
+  const header = anchor.parseHeader(proof.header);
+  const held = anchor.checkAnchor(proof, storage, header, registry, log, given.root);
+  return { proof, storage, registry, log, header, held };
+}
+
+function pack({ size, sequence, blockNumber, timestamp, operatorId }) {
+  const parts = [[size, 0], [sequence, 48], [blockNumber, 88], [timestamp, 136], [operatorId, 184]];
+  const word = parts.reduce((sum, [value, at]) => sum | (BigInt(value) << BigInt(at)), 0n);
+  return word.toString(16).padStart(64, "0");
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  let answer;
+  try {
+    answer = { answer: await ASKED[request.ask](request) };
+  } catch (error) {
+    // What has no code is a bug of the page: the tests get its stack.
+    answer = error.code === undefined ? { bug: error.stack } : { code: error.code, message: error.message };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}

@@ -1,0 +1,315 @@
+"""The page's script as it is built: on the shared vectors, and beside the package's verifier."""
+
+from __future__ import annotations
+
+import base64
+import json
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.bent_receipts import KINDS, honest_receipts, is_true, make_cases, world
+from support.page_script import PageScript, Refused, run_page_script
+from support.tries import keccak256
+from support.two_verifiers import judge_by_package
+
+from anchor.canonical import encode_canonical, parse_strict
+from anchor.cli.report import describe_report
+from anchor.digest import digest_bytes
+from anchor.errors import ExitCode, MalformedError, UnknownVersionError
+from anchor.trust import parse_policy
+from anchor.verify import judge
+
+VECTORS = Path(__file__).resolve().parents[1] / "vectors"
+SEED = 20260921
+# Of an unproven key, as of a later fork, nothing can be told.
+UNKNOWN = (ExitCode.CANNOT_CHECK, ExitCode.UNKNOWN_VERSION)
+
+
+@pytest.fixture(scope="module")
+def script() -> Iterator[PageScript]:
+    with run_page_script() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "ask"),
+    [
+        ("state/trie.json", "proofs", "proof"),
+        ("state/headers.json", "headers", "header"),
+        ("state/states.json", "states", "state"),
+        ("state/submitters.json", "submitters", "submitter"),
+        ("log/inclusion.json", "inclusion", "inclusion"),
+    ],
+)
+def test_every_vector_ends_as_its_label_says(
+    script: PageScript, name: str, kind: str, ask: str
+) -> None:
+    wrong = {}
+    cases = json.loads((VECTORS / name).read_text("ascii"))[kind]
+    for case in cases:
+        answer = script.ask(ask, **case)
+        said = {} if isinstance(answer, Refused) else answer
+        result = "valid"
+        if isinstance(answer, Refused):
+            result = "unknown" if answer.code in UNKNOWN else "invalid"
+        if result != case["result"] or said != {field: case[field] for field in said}:
+            wrong[case["name"]] = answer
+    assert wrong == {}
+    assert len(cases) > 20
+
+
+@pytest.mark.parametrize("name", ["anchor-receipt-1.json", "anchor-receipt-1-promise.json"])
+def test_the_kept_receipts_are_judged_as_by_the_package(script: PageScript, name: str) -> None:
+    receipt = (VECTORS / "receipts" / name).read_bytes()
+    evidence = digest_bytes(b"another file", ("sha256", "sm3"))
+    report = judge(receipt, evidence, policy=None, connect=None)
+    page = script.judge_evidence(receipt, evidence, policy=None, block_hashes=[])
+    assert page["files"][0] == describe_report("file", report).model_dump()
+
+
+@pytest.mark.parametrize("length", [0, 1, 55, 56, 63, 64, 119, 120, 135, 136, 137, 271, 272, 1000])
+def test_its_hashes_are_those_of_others(script: PageScript, length: int) -> None:
+    data = bytes(index % 251 for index in range(length))
+    digests = digest_bytes(data, ("sha256", "sm3"))
+    assert digests.sha256 is not None
+    assert digests.sm3 is not None
+    assert script.ask("hash", data=base64.b64encode(data).decode()) == {
+        "sha256": digests.sha256.hex(),
+        "sm3": digests.sm3.hex(),
+        "keccak256": keccak256(data).hex(),
+    }
+
+
+DOCUMENTS = [
+    b'{"b":1,"a":[true,null,false,"x"]}',
+    b' {"\xef\xbd\x9e":1,"\xf0\x9f\x98\x80":2,"z":3} ',
+    b'"\\u0000\\u001f\\u007f\\u2028\\"\\\\\\/\\b\\f\\n\\r\\t"',
+    b'"\\ud83d\\ude00"',
+    b"[]",
+    b"{}",
+    b"0",
+    b"9007199254740991",
+    b"-9007199254740991",
+    b"9007199254740992",
+    b"-9007199254740992",
+    b"-0",
+    b"00",
+    b"-",
+    b"1.0",
+    b"1e1",
+    b"NaN",
+    b"[1,]",
+    b'{"a":1,}',
+    b'{"a":1,"a":1}',
+    b'{"a" 1}',
+    b"{a:1}",
+    b'"\\ud83d"',
+    b'"\\ude00\\ud83d"',
+    b"\xff",
+    b"\xef\xbb\xbf{}",
+    b"\xc0\x80",
+    b'"\x00"',
+    b'"\t"',
+    b'"\\x41"',
+    b'"\\u00g0"',
+    b'"',
+    b'"\\',
+    b"tru",
+    b"nulll",
+    b"1 2",
+    b"",
+    b" ",
+    b"\x0c1",
+    b"\xc2\xa01",
+    b"[" * 16 + b"]" * 16,
+    b"[" * 17 + b"]" * 17,
+    b'{"__proto__":1,"constructor":{"__proto__":2}}',
+    b'{"\\u0061":1,"a":2}',
+    b"[1 2]",
+    b"[,1]",
+    b"}",
+    b"]",
+    b'"\xed\xa0\x80"',
+]
+
+
+@pytest.mark.parametrize("data", DOCUMENTS)
+def test_json_is_read_and_written_as_by_the_package(script: PageScript, data: bytes) -> None:
+    try:
+        value = parse_strict(data, what="it", max_bytes=1 << 20)
+        expected: object = encode_canonical(value, what="it").decode()
+    except MalformedError:
+        expected = ExitCode.USAGE
+    answer = script.ask("canonical", data=base64.b64encode(data).decode())
+    assert (answer.code if isinstance(answer, Refused) else answer) == expected
+
+
+# ------------------------------------------------------------------------------------------------
+# Beside the package's verifier.
+
+
+def compare(script: PageScript, number: int, tally: Counter[str], troubles: list[str]) -> None:
+    (case,) = make_cases(SEED, number, 1)
+    name = f"case {case.number} ({case.honest.name}: {case.kind})"
+    page = script.judge(case.receipt, case.honest.given)
+    code = page["exit_code"]
+    if (other := judge_by_package(case.receipt, case.honest.given)) != code:
+        troubles.append(f"{name}: the package says {other}, the page {code}: {page['files'][0]}")
+    if code == 0 and not is_true(json.loads(case.receipt), case.honest):
+        troubles.append(f"{name}: passes, though it says something else")
+    tally[case.kind] += 1
+    tally[str(code)] += 1
+
+
+def run_campaign(first: int, count: int) -> tuple[Counter[str], list[str]]:
+    tally, troubles = Counter[str](), list[str]()
+    with run_page_script() as script:
+        for number in range(first, first + count):
+            compare(script, number, tally, troubles)
+    return tally, troubles
+
+
+def check_tally(tally: Counter[str], troubles: list[str]) -> None:
+    assert troubles == []
+    codes = {"0", "2", "10", "11", "12", "20", "21", "22"}
+    assert {*KINDS, *codes} == set(tally)
+
+
+@pytest.mark.parametrize("honest", honest_receipts(), ids=lambda honest: honest.name)
+def test_an_honest_receipts_report_is_the_packages_word_for_word(
+    script: PageScript, honest: Any
+) -> None:
+    receipt = json.dumps(honest.document).encode()
+    report = judge(
+        receipt,
+        world().evidence(honest.given.leaf),
+        policy=honest.given.policy,
+        connect=None,
+        block_hashes=honest.given.block_hashes,
+    )
+    page = script.judge(receipt, honest.given)
+    assert page["exit_code"] == honest.code
+    assert page["files"][0] == describe_report("file", report).model_dump()
+
+
+def test_it_ends_as_the_package_does_on_two_thousand_bent_receipts() -> None:
+    check_tally(*run_campaign(0, 2_000))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
+def test_it_ends_as_the_package_does_on_three_hundred_thousand_bent_receipts() -> None:
+    part, total = 5_000, 300_000
+    troubles, tally = list[str](), Counter[str]()
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for found, wrong in pool.map(partial(run_campaign, count=part), range(0, total, part)):
+            tally += found
+            troubles += wrong
+    check_tally(tally, troubles)
+
+
+# ------------------------------------------------------------------------------------------------
+# The trust policy.
+
+POLICY = """format = "anchor-trust/1"
+[[trust]]
+chain_id = 1
+genesis = "0x{0}"
+registry = "0x{1}"
+code_hash = "0x{0}"
+owner = "0x{1}"
+logs = [0]
+"""
+
+
+def entry(more: str = "", **values: str) -> str:
+    text = POLICY.format("ab" * 32, "12" * 20) + more
+    for name, value in values.items():
+        before = next(line for line in text.splitlines() if line.startswith(name))
+        text = text.replace(before, f"{name} = {value}" if value else "")
+    return text
+
+
+POLICIES = [
+    entry(),
+    entry("# a word\n"),
+    entry("\n\n[[trust.operators]]\nid = 0 # the owner\nfrom_block = 7\n"),
+    entry(logs="[\n 0, # first\n 1,\n]"),
+    entry(logs="[]"),
+    entry(logs="0"),
+    entry(logs="[true]"),
+    entry(logs="[0x10]"),
+    entry(logs="[1_000]"),
+    entry(logs="[1__0]"),
+    entry(logs="[01]"),
+    entry(logs="[-1]"),
+    entry(logs="[+1]"),
+    entry(logs="[1.0]"),
+    entry(chain_id="0"),
+    entry(chain_id="1 2"),
+    entry(chain_id='"1"'),
+    entry(chain_id=""),
+    entry(genesis="'0x" + "cd" * 32 + "'"),
+    entry(genesis='"0x' + "CD" * 32 + '"'),
+    entry(genesis='"0x\\u0061b' + "cd" * 31 + '"'),
+    entry('rpc = ["https://a", "https://b"]\n'),
+    entry('rpc = ["https://a"]\nquorum = 2\n'),
+    entry("quorum = 0\n"),
+    entry('assurance = "proof"\n'),
+    entry('assurance = "faith"\n'),
+    entry("finality = 3\n"),
+    entry('finality = "safe"\n'),
+    entry("time_slack = 86401\n"),
+    entry("operators = []\n"),
+    entry("surprise = 1\n"),
+    entry("logs = [1]\n"),
+    entry("[other]\n"),
+    entry('block_hashes = ["0x' + "ef" * 32 + '"]\n'),
+    entry('block_hashes = ["latest"]\n'),
+    entry(registry='"0xF525060e7F0b222b6c7A0a7445eF1c5aD1aA8068"'),
+    entry(owner='"0x12"'),
+    entry("[[trust.operators]]\nid = 0\n[[trust.operators]]\nid = 1\nuntil_block = 9\n"),
+    entry("[[trust.operators]]\nid = -1\n"),
+    entry() + entry().partition("\n")[2],
+    entry().replace("[[trust]]", "[trust]"),
+    entry().replace("anchor-trust/1", "anchor-trust/2"),
+    entry().replace('format = "anchor-trust/1"', ""),
+    "",
+    "format",
+    "format = ",
+    "= 1",
+    "\ufeff" + entry(),
+    entry().replace("\n", "\r\n"),
+    entry().replace("\n", "\r"),
+    entry("\x01"),
+    entry("# \x7f\n"),
+    entry().replace("logs = [0]", "logs = [0]\nlogs = [0]"),
+    "[" * 10_000,
+    'a = "' + "x" * 100_000 + '"',
+]
+
+
+@pytest.mark.parametrize("text", POLICIES, ids=range(len(POLICIES)))
+def test_a_policy_is_read_or_refused_as_by_the_package(script: PageScript, text: str) -> None:
+    data = text.encode()
+    try:
+        expected = len(parse_policy(data).entries)
+    except (MalformedError, UnknownVersionError) as error:
+        expected = -int(error.exit_code)
+    answer = script.ask("policy", text=base64.b64encode(data).decode())
+    assert (-answer.code if isinstance(answer, Refused) else answer) == expected, answer
+
+
+@pytest.mark.parametrize(
+    "more", ['[trust.rpc]\n"a" = 1\n', "owner.x = 1\n", "rpc = {a = 1}\n", 'rpc = ["""a"""]\n',
+             "time_slack = 1979-05-27\n", "time_slack = inf\n"],
+)  # fmt: skip
+def test_toml_that_is_not_read_here_is_refused_with_its_line(script: PageScript, more: str) -> None:
+    answer = script.ask("policy", text=base64.b64encode(entry(more).encode()).decode())
+    assert answer.code == ExitCode.USAGE

@@ -1,0 +1,56 @@
+// Build the page: one file that needs no other.
+//
+//     node build.mjs OUT
+//
+// The script is packed, because the page is to stay small: a loader of a few lines unpacks it.  The
+// page's own policy names the hashes of both, so that the browser runs no other script whatever the
+// packed text holds.  fflate packs the same bytes on every machine, which zlibs do not.
+
+import { build, transform } from "esbuild";
+import { deflateSync } from "fflate";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+
+const TARGET = "es2022";
+const here = (name) => new URL(name, import.meta.url);
+const read = (name) => readFileSync(here(name), "utf8");
+const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+
+const bundle = await build({
+  absWorkingDir: here(".").pathname,
+  entryPoints: ["src/main.ts"],
+  bundle: true,
+  charset: "utf8",
+  format: "iife",
+  legalComments: "none",
+  minify: true,
+  target: TARGET,
+  write: false,
+});
+const script = bundle.outputFiles[0].text.trim();
+const packed = deflateSync(new TextEncoder().encode(script), { level: 9, mem: 12 });
+const loader = (await minify("loader.js", "js")).trim();
+const style = (await minify("page.css", "css")).trim();
+
+const policy = [
+  "default-src 'none'",
+  `script-src ${hash(loader)} ${hash(script)}`,
+  `style-src ${hash(style)}`,
+  "connect-src https: http://127.0.0.1:* http://localhost:*",
+  "worker-src blob:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types loader worker",
+].join("; ");
+
+const parts = { policy, style, loader, packed: Buffer.from(packed).toString("base64") };
+const page = read("page.html")
+  .replace(/^\s+/gm, "")
+  .replace(/\{\{(\w+)\}\}/g, (_, name) => parts[name]);
+writeFileSync(process.argv[2], page);
+
+async function minify(name, loader) {
+  const made = await transform(read(name), { loader, charset: "utf8", minify: true, target: TARGET });
+  return made.code;
+}

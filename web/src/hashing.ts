@@ -1,0 +1,101 @@
+/** Digests of a file that may be larger than memory: in pieces, on threads of their own. */
+
+import { sha256 } from "@noble/hashes/sha2.js";
+import { type Hex, toHex } from "./bytes.ts";
+import { Sm3 } from "./sm3.ts";
+
+const CHUNK_BYTES = 4 << 20;
+const ALGORITHMS = ["sha256", "sm3"] as const;
+type Algorithm = (typeof ALGORITHMS)[number];
+type Progress = (done: number) => void;
+type Answer = { done: number; digest?: Hex; problem?: string };
+
+interface TrustedTypes {
+  createPolicy(name: string, rules: { createScriptURL: (url: string) => string }): {
+    createScriptURL(url: string): string;
+  };
+}
+
+/** One file on its way to its digests; `stop` gives them up. */
+export interface Hashing {
+  readonly digests: Promise<{ sha256: Hex; sm3: Hex; size: number }>;
+  stop(): void;
+}
+
+/** Digest a file; `report` hears how much of it, 0 to 1, is done. */
+export function startHashing(file: Blob, script: string, report: (part: number) => void): Hashing {
+  const done = [0, 0];
+  const workers: Worker[] = [];
+  const hashed = ALGORITHMS.map((algorithm, at) => {
+    const progress = (bytes: number) => {
+      done[at] = bytes;
+      report((done[0]! + done[1]!) / (2 * file.size || 1));
+    };
+    const worker = startWorker(script);
+    if (worker === null) {
+      return digestFile(file, algorithm, progress);
+    }
+    workers.push(worker);
+    return askWorker(worker, file, algorithm, progress);
+  });
+  return {
+    digests: Promise.all(hashed).then(([sha256, sm3]) => ({ sha256: sha256!, sm3: sm3!, size: file.size })),
+    stop: () => workers.forEach((worker) => worker.terminate()),
+  };
+}
+
+/** In a worker: digest the one file that it is sent. */
+export function serveHashing(): void {
+  const scope = globalThis as unknown as Worker;
+  const answer = (message: Answer) => scope.postMessage(message);
+  scope.onmessage = ({ data }: MessageEvent<{ file: Blob; algorithm: Algorithm }>) => {
+    digestFile(data.file, data.algorithm, (done) => answer({ done })).then(
+      (digest) => answer({ done: data.file.size, digest }),
+      (error: unknown) => answer({ done: 0, problem: String(error) }),
+    );
+  };
+}
+
+async function digestFile(file: Blob, algorithm: Algorithm, progress: Progress): Promise<Hex> {
+  const state = algorithm === "sm3" ? new Sm3() : sha256.create();
+  for (let at = 0; at < file.size; at += CHUNK_BYTES) {
+    const chunk = await file.slice(at, at + CHUNK_BYTES).arrayBuffer();
+    state.update(new Uint8Array(chunk));
+    progress(Math.min(at + CHUNK_BYTES, file.size));
+  }
+  const digest = state.digest();
+  return typeof digest === "string" ? digest : toHex(digest);
+}
+
+/** Start this very script as a worker; null where the browser does not let a page from a file. */
+function startWorker(script: string): Worker | null {
+  try {
+    const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+    const types = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes;
+    worker ??= types?.createPolicy("worker", { createScriptURL: (text) => text });
+    const started = new Worker(worker?.createScriptURL(url) ?? url);
+    URL.revokeObjectURL(url);
+    return started;
+  } catch {
+    return null;
+  }
+}
+
+let worker: ReturnType<TrustedTypes["createPolicy"]> | undefined;
+
+function askWorker(worker: Worker, file: Blob, algorithm: Algorithm, progress: Progress): Promise<Hex> {
+  return new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+      if (data.problem !== undefined) {
+        reject(new Error(data.problem));
+      } else if (data.digest !== undefined) {
+        resolve(data.digest);
+        worker.terminate();
+      } else {
+        progress(data.done);
+      }
+    };
+    worker.onerror = () => digestFile(file, algorithm, progress).then(resolve, reject);
+    worker.postMessage({ file, algorithm });
+  });
+}

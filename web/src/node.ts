@@ -1,0 +1,143 @@
+/** Strictly decoded reads from one node (Ethereum execution APIs; anchor/chain/node.py). */
+
+import { fromHex, type Hex, keccak256 } from "./bytes.ts";
+import type { Json, Members } from "./canonical.ts";
+import type { Block } from "./checks.ts";
+import { cannotCheck } from "./errors.ts";
+import { NodeRefusal, Rpc } from "./rpc.ts";
+import type { FinalityRule } from "./trust.ts";
+
+// The registry's packed anchor keeps 48 bits for each.
+const MAX_BLOCK = 2 ** 48 - 1;
+// "Unknown block" in the execution APIs: what a node says to a tag that it has not.
+const UNKNOWN_BLOCK_CODES = [-39001, -32001, -32602, -32000];
+const NO_SUCH_METHOD = -32601;
+
+/** A tag (`latest`, `finalized`), or a number. */
+type BlockId = string | number;
+
+/** One node's answers as values of this page. */
+export class Node {
+  readonly name: string;
+  private readonly rpc: Rpc;
+
+  constructor(url: string) {
+    this.rpc = new Rpc(url);
+    this.name = this.rpc.name;
+  }
+
+  async fetchChainId(): Promise<bigint> {
+    return this.quantity(await this.rpc.call("eth_chainId"), "eth_chainId");
+  }
+
+  /** Return a block's number, hash and time; null where the node does not know it. */
+  async fetchBlock(block: BlockId): Promise<Block | null> {
+    const id = typeof block === "number" ? `0x${block.toString(16)}` : block;
+    const members = await this.rpc.call("eth_getBlockByNumber", [id, false]);
+    if (members === null) {
+      return null;
+    }
+    if (!(members instanceof Map)) {
+      throw cannotCheck(`the node ${this.name} returned a malformed block`);
+    }
+    const found = this.readBlock(members);
+    if (typeof block === "number" && found.number !== block) {
+      throw cannotCheck(`the node ${this.name} returned another block than was asked for`);
+    }
+    return found;
+  }
+
+  private readBlock(members: Members): Block {
+    const number = this.quantity(members.get("number"), "block number");
+    const timestamp = this.quantity(members.get("timestamp"), "block timestamp");
+    const hash = this.data(members.get("hash"), "block hash");
+    if (hash.length !== 64) {
+      throw cannotCheck(`the node ${this.name}'s block hash is not 32 bytes`);
+    }
+    if (number > MAX_BLOCK || timestamp > MAX_BLOCK) {
+      throw cannotCheck(`the node ${this.name} returned block ${number} of time ${timestamp}`);
+    }
+    return { number: Number(number), hash, timestamp: Number(timestamp) };
+  }
+
+  /** Return the block; a refusal where the node has none. */
+  async fetchKnown(block: BlockId, which: string): Promise<Block> {
+    const found = await this.fetchBlock(block);
+    if (found === null) {
+      throw cannotCheck(`the node ${this.name} has no ${which}`);
+    }
+    return found;
+  }
+
+  /** Return the newest block that is final by `rule`. */
+  async fetchFinalBlock(rule: FinalityRule): Promise<Block> {
+    if (rule !== "finalized") {
+      const latest = await this.fetchKnown("latest", "latest block");
+      const number = Math.max(Number(latest.number) - rule, 0);
+      return rule === 0 ? latest : this.fetchKnown(number, `block ${number}`);
+    }
+    let block: Block | null = null;
+    try {
+      block = await this.fetchBlock("finalized");
+    } catch (error) {
+      if (!(error instanceof NodeRefusal && UNKNOWN_BLOCK_CODES.includes(error.rpcCode))) {
+        throw error;
+      }
+    }
+    if (block === null) {
+      throw cannotCheck(`the node ${this.name} does not say which block is final`,
+        "where a chain has no `finalized` tag, set `finality` in your policy to a number of blocks");
+    }
+    // Asked for afterwards, `latest` is above any tag that follows it with a delay.
+    const latest = await this.fetchKnown("latest", "latest block");
+    if (block.number >= latest.number && latest.number > 0) {
+      throw cannotCheck(
+        `the node ${this.name} calls its newest block final: its \`finalized\` tag says nothing`,
+        "set `finality` in your policy to a number of blocks; to 0 if this chain never reorganises",
+      );
+    }
+    return block;
+  }
+
+  /** Say whether the node is still catching up, and so knows an old state only. */
+  async isSyncing(): Promise<boolean> {
+    try {
+      return (await this.rpc.call("eth_syncing")) !== false;
+    } catch (error) {
+      if (error instanceof NodeRefusal && error.rpcCode === NO_SUCH_METHOD) {
+        return false; // some providers answer for many nodes and do not say
+      }
+      throw error;
+    }
+  }
+
+  async fetchCodeHash(address: Hex, block: Block): Promise<Hex> {
+    const code = await this.rpc.call("eth_getCode", [`0x${address}`, blockParam(block)]);
+    return keccak256(fromHex(this.data(code, "eth_getCode")));
+  }
+
+  async fetchStorage(address: Hex, slot: Hex, block: Block): Promise<Hex> {
+    const params = [`0x${address}`, `0x${slot}`, blockParam(block)];
+    const held = this.data(await this.rpc.call("eth_getStorageAt", params), "eth_getStorageAt");
+    if (held.length !== 64) {
+      throw cannotCheck(`the node ${this.name} returned a storage word of ${held.length / 2} bytes`);
+    }
+    return held;
+  }
+
+  private quantity(value: Json | undefined, part: string): bigint {
+    if (typeof value !== "string" || !/^0x(0|[1-9a-f][0-9a-f]{0,63})$/.test(value)) {
+      throw cannotCheck(`the node ${this.name}'s ${part} is not a hex quantity`);
+    }
+    return BigInt(value);
+  }
+
+  private data(value: Json | undefined, part: string): Hex {
+    if (typeof value !== "string" || value.length % 2 || !/^0x[0-9a-f]*$/.test(value)) {
+      throw cannotCheck(`the node ${this.name}'s ${part} is not hex data`);
+    }
+    return value.slice(2);
+  }
+}
+
+const blockParam = (block: Block) => ({ "blockHash": `0x${block.hash}`, "requireCanonical": true });

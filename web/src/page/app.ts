@@ -1,0 +1,298 @@
+/** The page: takes files and words in, verifies when it is asked to, and shows what came of it. */
+
+import { count, encodeUtf8, type Hex } from "../bytes.ts";
+import { describeReport } from "../document.ts";
+import { type Hashing, startHashing } from "../hashing.ts";
+import { parseHeader } from "../header.ts";
+import { connectTo } from "../quorum.ts";
+import { parseReceipt } from "../receipt.ts";
+import type { Digests } from "../record.ts";
+import { MAX_POLICY_BYTES, parsePolicy, type TrustEntry } from "../trust.ts";
+import { judge } from "../verify.ts";
+import { find, make, show } from "./elements.ts";
+import {
+  FieldProblem, inField, type Kind, readBlockHashes, readDigest, readNodes, readPasted, readPins,
+  sortFile, typed,
+} from "./given.ts";
+import { type Outcome, type Say, showOutcome } from "./report.ts";
+import { type Key, type Language, say as sayIn } from "./words.ts";
+
+const PROBLEM_FIELDS = ["digest", "policy", "hashes", "nodes"];
+/** Start the page; `script` is its own text, for the workers that hash. */
+export function startPage(script: string): void {
+  new Page(script).start();
+}
+
+class Page {
+  private language: Language = "en";
+  private file: File | null = null;
+  private hashing: Hashing | null = null;
+  private receipt: Uint8Array | null = null;
+  private policy: { name: string; data: Uint8Array } | null = null;
+  private outcome: Outcome | null = null;
+  private readonly chosen = new Map<Kind, () => string>();
+  private isBusy = false;
+
+  constructor(private readonly script: string) {}
+
+  start(): void {
+    for (const kind of ["file", "receipt", "policy"] as const) {
+      const input = find<HTMLInputElement>(kind);
+      input.addEventListener("change", () => {
+        const [file] = input.files ?? [];
+        if (file) {
+          void this.take(file, kind);
+        }
+        input.value = ""; // so that the same file can be chosen again
+      });
+    }
+    for (const language of ["en", "zh"] as const) {
+      find(language).addEventListener("click", () => this.translate(language));
+    }
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      void this.takeAll([...(event.dataTransfer?.files ?? [])]);
+    });
+    const form = find<HTMLFormElement>("form");
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", () => this.describeTask());
+    find("verify").addEventListener("click", () => void this.verify());
+    const wanted = new URLSearchParams(location.search).get("lang") ?? navigator.language;
+    this.translate(/^zh/i.test(wanted) ? "zh" : "en");
+  }
+
+  private readonly say: Say = (key, values) => sayIn(this.language, key, values);
+
+  private translate(language: Language): void {
+    this.language = language;
+    document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
+    document.title = this.say("title");
+    for (const element of document.querySelectorAll<HTMLElement>("[data-t]")) {
+      element.textContent = this.say(element.dataset["t"] as Key);
+    }
+    for (const name of ["en", "zh"]) {
+      find(name).setAttribute("aria-pressed", String(name === language));
+    }
+    for (const [kind, text] of this.chosen) {
+      find(`${kind}-chosen`).textContent = text();
+    }
+    this.describeTask();
+    this.showReport();
+  }
+
+  private async takeAll(files: File[]): Promise<void> {
+    for (const file of files) {
+      await this.take(file, await sortFile(file).catch(() => "file" as const));
+    }
+  }
+
+  private async take(file: File, kind: Kind): Promise<void> {
+    this.forget();
+    if (kind === "file") {
+      this.hash(file);
+    } else {
+      try {
+        // A wrong file may be of any size: what is longer than can be right is not read whole.
+        const data = new Uint8Array(await file.slice(0, MAX_POLICY_BYTES + 1).arrayBuffer());
+        if (kind === "receipt") {
+          this.receipt = data;
+        } else {
+          this.policy = { name: file.name, data };
+        }
+        this.choose(kind, "ready", file);
+      } catch (error) {
+        this.choose(kind, "unread", file, String(error));
+      }
+    }
+    this.describeTask();
+  }
+
+  private hash(file: File): void {
+    this.hashing?.stop();
+    this.file = file;
+    const progress = find<HTMLProgressElement>("progress");
+    progress.hidden = false;
+    const hashing = startHashing(file, this.script, (part) => {
+      if (this.hashing === hashing) {
+        progress.value = part;
+      }
+    });
+    this.hashing = hashing;
+    this.choose("file", "ready", file);
+    hashing.digests.then(
+      () => { progress.hidden ||= this.hashing === hashing; },
+      (error: unknown) => {
+        if (this.hashing === hashing) {
+          progress.hidden = true;
+          this.hashing = this.file = null;
+          this.choose("file", "unread", file, String(error));
+        }
+      },
+    );
+  }
+
+  private choose(kind: Kind, key: Key, file: File, why = ""): void {
+    const text = () => this.say(key, { name: show(file.name, 120), size: count(file.size), why });
+    this.chosen.set(kind, text);
+    find(`${kind}-chosen`).textContent = text();
+    find(`${kind}-card`).classList.toggle("has", key === "ready");
+  }
+
+  /** What was given or said is another thing now: an earlier report is not about it. */
+  private forget(): void {
+    this.outcome = null;
+    this.showReport();
+  }
+
+  /** Say which blocks the receipt asks for, and whom pressing the button would ask. */
+  private describeTask(): void {
+    find("wanted").textContent = this.describeWanted();
+    let names: string[] = [];
+    try {
+      names = this.nodesToAsk();
+    } catch { /* a field's problem is told when the button is pressed */ }
+    find("asks").textContent = names.length > 0
+      ? this.say("asks", { names: names.join(", ") })
+      : this.say("asksnobody");
+  }
+
+  private describeWanted(): string {
+    try {
+      const { anchors } = parseReceipt(readPasted() ?? this.receipt!);
+      const each = anchors.map(({ chainId, state }) => state
+        ? this.say("wanted", { chain: chainId, block: parseHeader(state.header).number })
+        : this.say("unproven", { chain: chainId }));
+      return each.join(" ") || this.say("promised");
+    } catch {
+      return ""; // none yet, or none that can be read, which step 1 will say
+    }
+  }
+
+  private nodesToAsk(): string[] {
+    if (find<HTMLInputElement>("offline").checked) {
+      return [];
+    }
+    const { rpc } = readNodes(this.say);
+    const named = rpc.length > 0 ? rpc : (this.readPolicy()?.entries ?? []).flatMap((entry) => entry.rpc);
+    return [...new Set(named.map((url) => new URL(url).origin))];
+  }
+
+  private readPolicy(): { entries: readonly TrustEntry[]; name: string } | null {
+    return inField("policy", () => {
+      const pins = readPins(this.say);
+      const text = typed("policy-text");
+      const policy = text ? { name: this.say("pastepolicy"), data: encodeUtf8(text) } : this.policy;
+      if (pins && policy) {
+        throw new Error(this.say("onepolicy"));
+      }
+      if (pins) {
+        return { entries: pins, name: this.say("typedpins") };
+      }
+      return policy && { entries: parsePolicy(policy.data), name: policy.name };
+    });
+  }
+
+  private async verify(): Promise<void> {
+    if (this.isBusy) {
+      return;
+    }
+    this.isBusy = true;
+    this.forget();
+    this.complain(null);
+    try {
+      this.outcome = await this.judge();
+      this.tell("");
+      this.showReport();
+      find("headline").focus();
+    } catch (error) {
+      this.complain(error);
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  private async judge(): Promise<Outcome> {
+    const given = readDigest(this.say);
+    const receipt = readPasted() ?? this.receipt;
+    if (!given && !this.hashing) {
+      throw new FieldProblem("digest", this.say("needfile"));
+    }
+    if (!receipt) {
+      throw new Error(this.say("needreceipt"));
+    }
+    const policy = this.readPolicy();
+    const blockHashes: Hex[] = readBlockHashes();
+    const { rpc, quorum } = readNodes(this.say);
+    const asksNodes = this.nodesToAsk().length > 0;
+    const evidence = given ?? (await this.awaitDigests());
+    const asked = { nodes: new Set<string>(), notes: new Set<string>() };
+    this.tell(this.say("asking"));
+    const report = await judge(receipt, evidence, {
+      policy: policy?.entries ?? null,
+      connect: asksNodes ? connectTo(rpc, quorum, asked) : null,
+      blockHashes,
+    });
+    return {
+      report,
+      file: given ? typed("digest") : this.file!.name,
+      policy: policy?.name ?? null,
+      nodes: [...asked.nodes],
+      notes: [...asked.notes],
+      checkedAt: new Date(),
+    };
+  }
+
+  private async awaitDigests(): Promise<Digests> {
+    const progress = find<HTMLProgressElement>("progress");
+    const tick = setInterval(
+      () => this.tell(this.say("hashing", { part: Math.floor(progress.value * 100) })), 250,
+    );
+    try {
+      return await this.hashing!.digests;
+    } finally {
+      clearInterval(tick);
+    }
+  }
+
+  private complain(error: unknown): void {
+    const place = error instanceof FieldProblem ? error.id : "";
+    for (const id of PROBLEM_FIELDS) {
+      find(`${id}-problem`).textContent = place === id ? (error as Error).message : "";
+      find(id).setAttribute("aria-invalid", String(place === id));
+    }
+    const isOurs = error instanceof Error && error.constructor !== Error && !place;
+    const text = error instanceof Error ? error.message : "";
+    this.tell(isOurs ? this.say("bug", { why: text }) : text);
+    if (place) {
+      find(place).focus();
+    }
+  }
+
+  private tell(text: string): void {
+    find("status").textContent = text;
+  }
+
+  private showReport(): void {
+    const section = find("report");
+    section.hidden = this.outcome === null;
+    section.replaceChildren(...(this.outcome ? showOutcome(this.outcome, this.language) : []));
+    if (this.outcome) {
+      section.append(make("p", { class: "go tools" },
+        this.button("print", () => print()), this.button("save", () => this.save(this.outcome!))));
+    }
+  }
+
+  private button(key: Key, act: () => void): HTMLElement {
+    const button = make("button", { type: "button", class: "plain-button" }, this.say(key));
+    button.addEventListener("click", act);
+    return button;
+  }
+
+  private save({ report, file, policy, nodes }: Outcome): void {
+    const text = JSON.stringify(describeReport(report, file, policy, nodes), null, 1);
+    const url = URL.createObjectURL(new Blob([text + "\n"], { type: "application/json" }));
+    make("a", { href: url, download: "verification.json" }).click();
+    URL.revokeObjectURL(url);
+  }
+}

@@ -1,0 +1,135 @@
+/** What was given: which dropped file is what, and what was typed into the fields. */
+
+import { encodeUtf8, type Hex, parseAddress, parseHex } from "../bytes.ts";
+import { malformed } from "../errors.ts";
+import { MAX_RECEIPT_BYTES } from "../receipt.ts";
+import type { Digests } from "../record.ts";
+import { expectedCodeHash, REGISTRY } from "../release.ts";
+import { areDistinct, parseNodeUrl } from "../rpc.ts";
+import { MAX_NODES, type TrustEntry } from "../trust.ts";
+import { find } from "./elements.ts";
+import type { Say } from "./report.ts";
+
+export type Kind = "file" | "receipt" | "policy";
+
+/** A field that is not filled in as it has to be; `id` names it. */
+export class FieldProblem extends Error {
+  constructor(
+    readonly id: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export const typed = (id: string): string =>
+  find<HTMLInputElement | HTMLTextAreaElement>(id).value.trim();
+
+const lines = (id: string): string[] => typed(id).split(/[\s,]+/).filter(Boolean);
+
+/** Tell what a dropped file is, by its name or its first words; what is neither is evidence. */
+export async function sortFile(file: File): Promise<Kind> {
+  if (file.name.endsWith(".anchor.json")) {
+    return "receipt";
+  }
+  if (file.size > MAX_RECEIPT_BYTES) {
+    return "file";
+  }
+  const start = await file.slice(0, 4096).text();
+  if (/^\s*\{\s*"format"\s*:\s*"anchor-receipt\//.test(start)) {
+    return "receipt";
+  }
+  return /^format\s*=\s*["']anchor-trust\//m.test(start) ? "policy" : "file";
+}
+
+/** Return the digest that was typed; null for none. */
+export function readDigest(say: Say): Digests | null {
+  const text = typed("digest");
+  if (!text) {
+    return null;
+  }
+  const [, algorithm = "sha256:", digits] = /^(sha256:|sm3:)?([0-9a-fA-F]{64})$/.exec(text) ?? [];
+  if (digits === undefined) {
+    throw new FieldProblem("digest", say("baddigest"));
+  }
+  const digest = digits.toLowerCase();
+  const isSm3 = algorithm === "sm3:";
+  return { sha256: isSm3 ? null : digest, sm3: isSm3 ? digest : null, size: null };
+}
+
+/** Return the pasted receipt; null for none. */
+export function readPasted(): Uint8Array | null {
+  // As it stands: blanks around it are for the reader of receipts to take or not.
+  const { value } = find<HTMLTextAreaElement>("receipt-text");
+  return value.trim() ? encodeUtf8(value) : null;
+}
+
+/** Return the block hashes that were typed. */
+export function readBlockHashes(): Hex[] {
+  return inField("hashes", () => lines("hashes").map((text) => parseHex(text.toLowerCase(), 32, text, true)));
+}
+
+/** Return the nodes that were typed, and how many of them have to agree (null: not said). */
+export function readNodes(say: Say): { rpc: string[]; quorum: number | null } {
+  return inField("nodes", () => {
+    const rpc = lines("nodes");
+    rpc.forEach(parseNodeUrl);
+    if (!areDistinct(rpc)) {
+      throw malformed(say("twice"));
+    }
+    if (rpc.length > MAX_NODES) {
+      throw malformed(`${rpc.length} > ${MAX_NODES}`);
+    }
+    const quorum = typed("quorum") ? readNumber("quorum", say, say("quorum")) : null;
+    if (quorum !== null && (quorum < 1 || (rpc.length > 0 && quorum > rpc.length))) {
+      throw malformed(say("badquorum", { n: quorum, nodes: rpc.length }));
+    }
+    return { rpc, quorum };
+  });
+}
+
+/** Return what was typed instead of a policy; null for nothing. */
+export function readPins(say: Say): TrustEntry[] | null {
+  return inField("policy", () => {
+    if (!["chain", "owner", "log", "registry"].some(typed)) {
+      return null;
+    }
+    if (!typed("chain") || !typed("owner")) {
+      throw malformed(say("noowner"));
+    }
+    const chainId = readNumber("chain", say, say("chain"));
+    const registry = typed("registry");
+    return [{
+      chainId,
+      genesis: null,
+      registry: registry ? parseAddress(registry, say("registry")) : REGISTRY,
+      codeHash: expectedCodeHash(chainId),
+      owner: parseAddress(typed("owner"), say("owner")),
+      logs: [typed("log") ? readNumber("log", say, say("log")) : 0],
+      operators: null,
+      timeSlack: 12,
+      finality: "finalized",
+      rpc: [],
+      quorum: 1,
+      assurance: "rpc",
+      blockHashes: [],
+    }];
+  });
+}
+
+function readNumber(id: string, say: Say, what: string): number {
+  const value = Number(typed(id));
+  if (!/^[0-9]+$/.test(typed(id)) || !Number.isSafeInteger(value)) {
+    throw malformed(say("badnumber", { what }));
+  }
+  return value;
+}
+
+/** Run `read`; what it refuses is told at the field. */
+export function inField<Value>(id: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    throw new FieldProblem(id, (error as Error).message);
+  }
+}

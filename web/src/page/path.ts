@@ -1,0 +1,86 @@
+/** The Merkle path as a picture, and as a list of every hash. */
+
+import { encodeUtf8, type Hex } from "../bytes.ts";
+import { foldPath, hashLeaf, pathSides } from "../merkle.ts";
+import type { Head, Receipt } from "../receipt.ts";
+import { draw, make } from "./elements.ts";
+import type { Say } from "./report.ts";
+
+const WIDTH = 340;
+const ROW = 46;
+const BOX = 26;
+const COLUMNS = { left: 0, middle: 118, right: 236 };
+const BOX_WIDTH = 104;
+
+/** Show the way of the receipt's first anchor, or of its promise. */
+export function showPath(receipt: Receipt, say: Say): HTMLElement[] {
+  const head = receipt.anchors[0]?.head ?? receipt.promise!;
+  const leaf = hashLeaf(encodeUtf8(receipt.record));
+  const values = { index: receipt.index, size: head.size };
+  let hashes: Hex[];
+  try {
+    hashes = foldPath(leaf, receipt.index, head.size, head.path);
+  } catch {
+    return [make("p", { class: "problem" }, say("pathfails"))];
+  }
+  const sides = pathSides(receipt.index, head.size, head.path.length);
+  const holds = hashes.at(-1) === head.root;
+  const picture = drawPath(hashes, sides, head, receipt.index, holds, say);
+  return [
+    make("p", {}, say("pathnote", values)),
+    ...(holds ? [] : [make("p", { class: "problem" }, say("pathfails"))]),
+    make("figure", {}, picture as unknown as Node),
+    make("details", {}, make("summary", {}, say("eachstep")), listSteps(hashes, sides, head)),
+  ];
+}
+
+function drawPath(
+  hashes: readonly Hex[], sides: readonly boolean[], head: Head, index: number, holds: boolean, say: Say,
+): SVGElement {
+  const height = hashes.length * ROW;
+  const top = (step: number) => height - (step + 1) * ROW + ROW - BOX - 2;
+  const lines: SVGElement[] = [];
+  const boxes: SVGElement[] = [];
+  hashes.forEach((hash, step) => {
+    const isRoot = step === hashes.length - 1;
+    const label = step === 0 ? say("leaf", { index }) : isRoot ? say("root") : "";
+    const kind = isRoot ? (holds ? "root" : "broken") : "ours";
+    boxes.push(drawBox(COLUMNS.middle, top(step), hash, kind));
+    if (label) {
+      boxes.push(draw("text", { x: `${isRoot ? 230 : 170}`, y: `${top(step) + (isRoot ? 17 : -6)}`,
+        class: isRoot ? "label" : "label centre" }, label));
+    }
+    if (isRoot) {
+      return;
+    }
+    const isLeft = sides[step]!;
+    const x = isLeft ? COLUMNS.left : COLUMNS.right;
+    boxes.push(drawBox(x, top(step), head.path[step]!, "other"));
+    const [middle, above] = [x + BOX_WIDTH / 2, top(step + 1) + BOX / 2];
+    const edge = isLeft ? COLUMNS.middle : COLUMNS.middle + BOX_WIDTH;
+    lines.push(draw("path", { d: `M${middle} ${top(step)}V${above}H${edge}`, class: "way" }));
+    lines.push(draw("path", { d: `M170 ${top(step)}V${top(step + 1) + BOX}`, class: "way ours" }));
+  });
+  return draw(
+    "svg",
+    { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": say("picture", { n: sides.length }) },
+    ...lines, ...boxes,
+  );
+}
+
+const drawBox = (x: number, y: number, hash: Hex, kind: string): SVGElement =>
+  draw(
+    "g", { class: `box ${kind}` },
+    draw("rect", { x: `${x}`, y: `${y}`, width: `${BOX_WIDTH}`, height: `${BOX}`, rx: "6" }),
+    draw("text", { x: `${x + BOX_WIDTH / 2}`, y: `${y + 17}`, class: "centre" },
+      `${hash.slice(0, 6)}…${hash.slice(-4)}`),
+  );
+
+function listSteps(hashes: readonly Hex[], sides: readonly boolean[], head: Head): HTMLElement {
+  const items = sides.map((isLeft, step) => {
+    const [ours, other] = [hashes[step]!, head.path[step]!];
+    const [left, right] = isLeft ? [other, ours] : [ours, other];
+    return make("li", {}, make("code", {}, `01 ${left} ${right} → ${hashes[step + 1]!}`));
+  });
+  return make("ol", { class: "hashes" }, make("li", {}, make("code", {}, `00 … → ${hashes[0]!}`)), ...items);
+}

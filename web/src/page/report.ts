@@ -1,0 +1,215 @@
+/** The report: the verdict, every step, what it amounts to, and what it does not prove. */
+
+import { formatAddress, type Hex } from "../bytes.ts";
+import { formatTime } from "../checks.ts";
+import { CANNOT_CHECK, MISMATCH } from "../errors.ts";
+import { parseHeader } from "../header.ts";
+import { exitCode, gravestError, type ProvenAnchor, type Report, type Verdict, verdictOf } from "../verdict.ts";
+import { type Child, make, show } from "./elements.ts";
+import { showPath } from "./path.ts";
+import { insert, type Key, type Language, reportWords, say as sayIn } from "./words.ts";
+
+export type Say = (key: Key, values?: { readonly [name: string]: unknown }) => string;
+
+/** A report, and what the page knows beside it. */
+export interface Outcome {
+  readonly report: Report;
+  readonly file: string;
+  /** What the verifier pinned, as shown; null for nothing. */
+  readonly policy: string | null;
+  readonly nodes: readonly string[];
+  readonly notes: readonly string[];
+  readonly checkedAt: Date;
+}
+
+const MARKS: { readonly [verdict in Verdict]: string } = {
+  pass: "✓", fail: "✗", "cannot tell": "?", "not present": "–",
+};
+
+/** Show an outcome; returns what belongs into the report's section. */
+export function showOutcome(outcome: Outcome, language: Language): HTMLElement[] {
+  const say: Say = (key, values) => sayIn(language, key, values);
+  const { report } = outcome;
+  const part = (title: Key, ...children: Child[]) =>
+    make("section", {}, make("h3", {}, say(title)), ...children);
+  return [
+    showVerdict(outcome, say, language),
+    part("times", showTimes(outcome, say), make("p", { class: "small" }, say("timesnote"))),
+    part("steps", ...showSteps(report, language)),
+    part("claims", showClaims(report, language)),
+    ...(report.receipt ? [part("path", ...showPath(report.receipt, say))] : []),
+    part("basis", showBasis(outcome, say, language)),
+    ...(report.receipt ? [part("values", showValues(report, say))] : []),
+    make("p", { class: "closing" }, closing(language)),
+  ];
+}
+
+function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElement {
+  const { report } = outcome;
+  const words = reportWords(language);
+  const error = gravestError(report.steps);
+  const code = exitCode(report);
+  const isFile = code === MISMATCH && report.steps.some((step) => step.number === 2 && step.error === error);
+  const headline = isFile ? "r10file" : (`r${code}` as Key);
+  const verdict = verdictOf(error);
+  const [first] = report.proven;
+  const lines: Child[] = [];
+  if (error === null && first) {
+    lines.push(make("p", {}, insert(words.unchanged_since, { time: formatTime(first.existedBy) }), " ",
+      ...report.proven.map((proven) => describeAnchored(proven, language))));
+  } else if (error) {
+    lines.push(
+      make("p", { class: "reason" }, code >= CANNOT_CHECK ? `${say("neither")} ` : "",
+        make("span", { lang: "en" }, show(error.message))),
+    );
+  }
+  const kind = verdict === "pass" ? "pass" : verdict === "fail" ? "fail" : "unknown";
+  return make(
+    "div", { class: `verdict ${kind}` },
+    make("span", { class: "mark", "aria-hidden": "true" }, MARKS[verdict]),
+    make(
+      "div", {},
+      make("p", { class: "word" }, error ? words.not_verified : words.verified,
+        insert(words.exit_code, { code })),
+      make("h2", { id: "headline", tabindex: "-1" }, say(headline)),
+      make("p", { class: "about" }, show(outcome.file, 120)),
+      ...lines,
+    ),
+  );
+}
+
+function describeAnchored(proven: ProvenAnchor, language: Language): string {
+  const words = reportWords(language);
+  const basis = {
+    rpc: words.by_one_node,
+    quorum: words.by_nodes,
+    proof: proven.isAsserted ? words.by_asserted_proof : words.by_proof,
+  }[proven.assurance]!;
+  return insert(words.anchored, {
+    submitter: formatAddress(proven.submitter),
+    chain: proven.chainId,
+    block: proven.anchor.blockNumber,
+    basis: insert(basis, { block: proven.finalBlockNumber }),
+    level: proven.assurance,
+  });
+}
+
+function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
+  const events: [string, string, string][] = [];
+  if (report.record) {
+    events.push([report.record.recordedAt.replace(/T(.{8}).*/, " $1"), say("claimed"), "claim"]);
+  }
+  for (const proven of report.proven) {
+    const { blockNumber, timestamp } = proven.anchor;
+    const where = { block: blockNumber, chain: proven.chainId };
+    events.push([formatTime(timestamp), say("included", where), "pass"]);
+    events.push([formatTime(proven.existedBy), say("latest"), "pass strong"]);
+  }
+  const now = checkedAt.toISOString().slice(0, 19).replace("T", " ");
+  events.push([now, say("checked"), "claim"]);
+  events.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const list = make("ol", { class: "times" }, ...events.map(([time, what, kind]) =>
+    make("li", { class: kind }, make("time", { datetime: time.replace(" ", "T") + "Z" }, time), " ", what)));
+  return report.proven.length > 0
+    ? list
+    : make("div", {}, make("p", { class: "small" }, say("notime")), list);
+}
+
+function showSteps(report: Report, language: Language): HTMLElement[] {
+  const titles: { readonly [number: string]: string } = reportWords(language).steps;
+  const items = report.steps.map(({ number, detail, error }) => {
+    const verdict = verdictOf(error);
+    const hint = error?.hint ? [make("p", { class: "hint", lang: "en" }, error.hint)] : [];
+    return make(
+      "li", { class: slug(verdict) }, badge(verdict, language),
+      make("div", {}, make("b", {}, `${number}. ${titles[number]!}`),
+        make("p", { class: "detail", lang: "en" }, show(detail, 600)), ...hint),
+    );
+  });
+  return [
+    make("ul", { class: "rows" }, ...items),
+    ...(language === "en" ? [] : [make("p", { class: "small" }, sayIn(language, "details"))]),
+  ];
+}
+
+function showClaims(report: Report, language: Language): HTMLElement {
+  const titles: { readonly [id: string]: string } = reportWords(language).claims;
+  return make("ul", { class: "rows" }, ...report.claims.map(({ id, verdict, reason }) => make(
+    "li", { class: slug(verdict) }, badge(verdict, language),
+    make("div", {}, make("b", {}, `${id} ${titles[id]!}`),
+      make("p", { class: "detail", lang: "en" }, show(reason, 600))),
+  )));
+}
+
+function showBasis({ report, policy, nodes, notes }: Outcome, say: Say, language: Language): HTMLElement {
+  const words = reportWords(language);
+  const lines = policy === null
+    ? [words.no_policy, ...report.unpinned.map((item) => `– ${item}`)]
+    : [say("policyfrom", { name: policy })];
+  if (nodes.length > 0) {
+    lines.push(insert(words.asked, { names: nodes.join(", ") }));
+  }
+  lines.push(...notes);
+  return make("ul", { class: "plain" }, ...lines.map((line) => make("li", {}, show(line))));
+}
+
+function showValues(report: Report, say: Say): HTMLElement {
+  const { receipt, record } = report;
+  const [anchor] = receipt!.anchors;
+  const head = anchor?.head ?? receipt!.promise!;
+  const plain: [string, string][] = record
+    ? [[say("name"), show(record.name)], [say("recorded"), record.recordedAt]]
+    : [];
+  if (record && record.digests.size !== null) {
+    plain.push([say("size"), String(record.digests.size)]);
+  }
+  const hashes: [string, Hex | null | undefined][] = [
+    ["sha256", record?.digests.sha256], ["sm3", record?.digests.sm3], [say("root"), head.root],
+    ["log", `0x${receipt!.log}`],
+  ];
+  if (anchor) {
+    hashes.push([`registry (${anchor.chainId})`, formatAddress(anchor.registry)]);
+  }
+  if (anchor?.state) {
+    hashes.push([say("proofblock"), blockOf(anchor.state.header)]);
+  }
+  for (const proven of report.proven) {
+    hashes.push([say("submitter"), formatAddress(proven.submitter)]);
+  }
+  return make("dl", { class: "values" },
+    ...plain.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, make("bdi", {}, value)))),
+    ...hashes.flatMap(([name, value]) => value ? [make("div", {}, make("dt", {}, name),
+      make("dd", {}, make("code", {}, value), copyButton(name, value, say)))] : []),
+  );
+}
+
+function blockOf(header: Uint8Array): Hex | null {
+  try {
+    return `0x${parseHeader(header).hash}`;
+  } catch {
+    return null;
+  }
+}
+
+function copyButton(name: string, value: string, say: Say): HTMLElement {
+  const button = make("button", { type: "button", class: "copy", "aria-label": `${say("copy")}: ${name}` }, say("copy"));
+  button.addEventListener("click", () => {
+    void navigator.clipboard.writeText(value).then(() => {
+      button.textContent = say("copied");
+    });
+  });
+  return button;
+}
+
+function badge(verdict: Verdict, language: Language): HTMLElement {
+  const words: { readonly [verdict: string]: string } = reportWords(language).verdicts;
+  return make("span", { class: "badge" },
+    make("span", { class: "mark", "aria-hidden": "true" }, MARKS[verdict]), words[verdict] ?? verdict);
+}
+
+function closing(language: Language): string {
+  const words = reportWords(language);
+  return insert(words.closing, { items: words.not_proven.join(language === "en" ? "; " : "；") });
+}
+
+const slug = (verdict: Verdict) => verdict.replace(" ", "-");

@@ -1,0 +1,205 @@
+/** Receipts (`anchor-receipt/1`): a self-contained proof for one record (anchor/receipt.py). */
+
+import { encodeUtf8, fromHex, type Hex, quote } from "./bytes.ts";
+import { type Json, type Members, parseStrict } from "./canonical.ts";
+import { malformed, unknownVersion } from "./errors.ts";
+import { MAX_HEADER_BYTES } from "./header.ts";
+import { MAX_PATH } from "./merkle.ts";
+import { MAX_NODE_BYTES, MAX_NODES } from "./mpt.ts";
+import { MAX_RECORD_BYTES } from "./record.ts";
+import type { StateProof } from "./stateproof.ts";
+
+const FORMAT = "anchor-receipt/1";
+export const MAX_RECEIPT_BYTES = 1 << 20;
+const MAX_ANCHORS = 16;
+const MAX_LOG_SIZE = 2 ** 48 - 1;
+
+/** A root, how many leaves are claimed under it, and the record's path to it. */
+export interface Head {
+  readonly root: Hex;
+  readonly size: number;
+  readonly path: readonly Hex[];
+}
+
+/** One anchored head; `sequence`, `blockNumber` and `timestamp` must be what the registry says. */
+export interface ReceiptAnchor {
+  readonly chainId: number;
+  readonly registry: Hex;
+  readonly head: Head;
+  readonly sequence: number;
+  readonly blockNumber: number;
+  readonly timestamp: number;
+  readonly state: StateProof | null;
+}
+
+/** One parsed receipt: with anchors or, while there is none, with the operator's promise. */
+export interface Receipt {
+  readonly record: string;
+  readonly log: Hex;
+  readonly index: number;
+  readonly promise: Head | null;
+  readonly anchors: readonly ReceiptAnchor[];
+}
+
+/** Read a receipt's bytes, strictly and within bounds. */
+export function parseReceipt(data: Uint8Array): Receipt {
+  const value = parseStrict(data, "the receipt", MAX_RECEIPT_BYTES);
+  if (!(value instanceof Map) || !value.has("format")) {
+    throw malformed("the receipt is not a JSON object with a member 'format'");
+  }
+  if (value.get("format") !== FORMAT) {
+    const stated = quote(String(value.get("format")));
+    throw unknownVersion(`the receipt's format is ${stated}, not '${FORMAT}'`);
+  }
+  const [anchors, hasHead] = [value.get("anchors"), value.has("head")];
+  if (Array.isArray(anchors) && hasHead === anchors.length > 0) {
+    const complaint = hasHead ? "an anchor takes its place" : "it is required where there is no anchor";
+    throw malformed(`the receipt's member 'head': ${complaint}`);
+  }
+  const members = new Reader(value, "");
+  members.allow(["format", "record", "log", "index", "anchors"], ["head"]);
+  const record = members.get("record");
+  if (typeof record !== "string") {
+    throw refuse("record", "is not a string");
+  }
+  if (encodeUtf8(record).length > MAX_RECORD_BYTES) {
+    throw malformed("the receipt's record is longer than 65,535 bytes");
+  }
+  return {
+    record,
+    log: members.hex("log", 32, "0x"),
+    index: members.integer("index", 0, MAX_LOG_SIZE - 1),
+    promise: hasHead ? readPromise(members.object("head")) : null,
+    anchors: members.list("anchors", 0, MAX_ANCHORS).map((anchor, at) =>
+      readAnchor(asReader(anchor, `anchors.${at}`)),
+    ),
+  };
+}
+
+function readPromise(head: Reader): Head {
+  head.allow(["size", "root", "path"]);
+  return readHead(head);
+}
+
+function readHead(members: Reader): Head {
+  return {
+    size: members.integer("size", 1, MAX_LOG_SIZE),
+    root: members.hex("root", 32),
+    path: members.list("path", 0, MAX_PATH).map((node, at) =>
+      readHex(node, members.where(`path.${at}`), 32, 32),
+    ),
+  };
+}
+
+function readAnchor(members: Reader): ReceiptAnchor {
+  members.allow(
+    ["chain_id", "registry", "size", "root", "path", "sequence", "block_number", "timestamp"],
+    ["hints", "state"],
+  );
+  if (members.has("hints")) {
+    const hints = members.object("hints"); // nothing rests on them
+    hints.allow(["tx_hash", "block_hash"]);
+    hints.hex("tx_hash", 32, "0x");
+    hints.hex("block_hash", 32, "0x");
+  }
+  return {
+    chainId: members.integer("chain_id", 1, Number.MAX_SAFE_INTEGER),
+    registry: members.hex("registry", 20, "0x"),
+    head: readHead(members),
+    sequence: members.integer("sequence", 1, 2 ** 40 - 1),
+    blockNumber: members.integer("block_number", 0, 2 ** 48 - 1),
+    timestamp: members.integer("timestamp", 0, 2 ** 48 - 1),
+    state: members.has("state") ? readState(members.object("state")) : null,
+  };
+}
+
+function readState(members: Reader): StateProof {
+  members.allow(["header", "account_proof", "storage_proof"], ["operator_proof"]);
+  const nodes = (name: string) =>
+    members.list(name, 1, MAX_NODES).map((node, at) =>
+      fromHex(readHex(node, members.where(`${name}.${at}`), 1, MAX_NODE_BYTES, "0x")),
+    );
+  const header = readHex(members.get("header")!, members.where("header"), 1, MAX_HEADER_BYTES, "0x");
+  return {
+    header: fromHex(header),
+    accountProof: nodes("account_proof"),
+    storageProof: nodes("storage_proof"),
+    operatorProof: members.has("operator_proof") ? nodes("operator_proof") : [],
+  };
+}
+
+/** The members of one object of the receipt; what is misshapen is refused with its place. */
+class Reader {
+  constructor(
+    private readonly members: Members,
+    private readonly place: string,
+  ) {}
+
+  where(name: string): string {
+    return this.place ? `${this.place}.${name}` : name;
+  }
+
+  has(name: string): boolean {
+    return this.members.has(name);
+  }
+
+  get(name: string): Json | undefined {
+    return this.members.get(name);
+  }
+
+  /** Refuse a required member that is missing, and any that is not named. */
+  allow(required: readonly string[], optional: readonly string[] = []): void {
+    for (const name of required) {
+      if (!this.has(name)) {
+        throw refuse(this.where(name), "is missing");
+      }
+    }
+    for (const name of this.members.keys()) {
+      if (!required.includes(name) && !optional.includes(name)) {
+        throw refuse(this.where(name), "is not of this format");
+      }
+    }
+  }
+
+  integer(name: string, least: number, most: number): number {
+    const value = this.get(name);
+    if (typeof value !== "number" || value < least || value > most) {
+      throw refuse(this.where(name), `is not an integer from ${least} to ${most}`);
+    }
+    return value;
+  }
+
+  hex(name: string, length: number, prefix = ""): Hex {
+    return readHex(this.get(name)!, this.where(name), length, length, prefix);
+  }
+
+  list(name: string, least: number, most: number): Json[] {
+    const value = this.get(name);
+    if (!Array.isArray(value) || value.length < least || value.length > most) {
+      throw refuse(this.where(name), `is not a list of ${least} to ${most} entries`);
+    }
+    return value;
+  }
+
+  object(name: string): Reader {
+    return asReader(this.get(name)!, this.where(name));
+  }
+}
+
+function asReader(value: Json, place: string): Reader {
+  if (!(value instanceof Map)) {
+    throw refuse(place, "is not an object");
+  }
+  return new Reader(value, place);
+}
+
+function readHex(value: Json, place: string, least: number, most: number, prefix = ""): Hex {
+  const digits = typeof value === "string" && value.startsWith(prefix) ? value.slice(prefix.length) : "-";
+  if (!/^[0-9a-f]*$/.test(digits) || digits.length % 2 || digits.length < least * 2 || digits.length > most * 2) {
+    throw refuse(place, `is not ${prefix || "bare"} lower-case hex of ${least} to ${most} bytes`);
+  }
+  return digits;
+}
+
+const refuse = (place: string, complaint: string) =>
+  malformed(`the receipt's member ${quote(place)}: it ${complaint}`);

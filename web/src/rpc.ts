@@ -1,0 +1,160 @@
+/** JSON-RPC over HTTP, with bounds: of an answer only what JSON-RPC 2.0 allows (anchor/chain/rpc.py). */
+
+import { type Json, type Members, parseAnswer } from "./canonical.ts";
+import { cannotCheck, malformed, Refusal } from "./errors.ts";
+
+const MAX_RESPONSE_BYTES = 16 << 20;
+const TIMEOUT = 20_000; // milliseconds, for one whole request and answer
+const MAX_REASON = 300;
+
+/** The node answered with a JSON-RPC error of its own. */
+export class NodeRefusal extends Refusal {
+  constructor(
+    message: string,
+    readonly rpcCode: number,
+  ) {
+    super(cannotCheck("").code, message);
+  }
+}
+
+/**
+ * Return the URL of a node that this page may ask: https, or one on this machine.
+ *
+ * The page's content policy lets nothing else through; a user name in a URL is refused by browsers.
+ */
+export function parseNodeUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw malformed("the RPC URL must start with http:// or https://");
+  }
+  if (url.protocol === "http:" && !["127.0.0.1", "localhost"].includes(url.hostname)) {
+    throw malformed(
+      `${url.origin}: a page asks nodes over https://, or http:// on this machine`,
+      "`anchor verify --rpc` asks any node",
+    );
+  }
+  if (url.username || url.password) {
+    throw malformed(`${url.origin}: a page cannot ask a node by a URL with a user name`);
+  }
+  return url;
+}
+
+/** Tell whether no two URLs are spellings of one node's. */
+export function areDistinct(urls: readonly string[]): boolean {
+  const spelled = urls.map((text) => {
+    const url = new URL(text);
+    const host = url.hostname.replace(/\.$/, "");
+    return [url.protocol, host, url.port, url.pathname.replace(/\/+$/, ""), url.search].join(" ");
+  });
+  return new Set(spelled).size === urls.length;
+}
+
+/** One node, asked over HTTP. */
+export class Rpc {
+  /** What may be shown of where it is: keys stand in paths. */
+  readonly name: string;
+  private readonly secrets: readonly string[];
+  private asked = 0;
+
+  constructor(private readonly url: string) {
+    const { origin, pathname, search } = parseNodeUrl(url);
+    this.name = origin;
+    this.secrets = [search, ...pathname.split("/")].filter((part) => part.length >= 6);
+  }
+
+  /** Send one request and return its result, undecoded. */
+  async call(method: string, params: readonly unknown[] = []): Promise<Json> {
+    this.asked += 1;
+    const id = this.asked;
+    const body = JSON.stringify({ jsonrpc: "2.0", id, method, params });
+    let data: Uint8Array;
+    try {
+      const response = await fetch(this.url, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body,
+        cache: "no-store",
+        credentials: "omit",
+        redirect: "error",
+        referrerPolicy: "no-referrer",
+        signal: AbortSignal.timeout(TIMEOUT),
+      });
+      if (!response.ok) {
+        throw cannotCheck(
+          `the node ${this.name} answered ${method} with HTTP status ${response.status}`,
+        );
+      }
+      data = await readBounded(response);
+    } catch (error) {
+      throw this.describe(method, error);
+    }
+    return this.readResult(method, id, data);
+  }
+
+  private describe(method: string, error: unknown): Refusal {
+    if (error instanceof Refusal) {
+      return error;
+    }
+    if (error instanceof RangeError) {
+      return cannotCheck(`the node ${this.name} answered ${method} with ${error.message}`);
+    }
+    const isLate = error instanceof DOMException && error.name === "TimeoutError";
+    const why = isLate ? "timed out" : "connection refused or cut, or not open to pages";
+    return cannotCheck(`the node ${this.name} cannot be reached (${why})`);
+  }
+
+  private readResult(method: string, id: number, data: Uint8Array): Json {
+    const what = `the node ${this.name} answered ${method} with`;
+    let answer: Json;
+    try {
+      answer = parseAnswer(data, "an answer");
+    } catch {
+      throw cannotCheck(`${what} no JSON`);
+    }
+    if (!(answer instanceof Map) || answer.has("result") === answer.has("error")) {
+      throw cannotCheck(`${what} neither or both of result and error`);
+    }
+    // An error may come from somebody who could not read the request, and so not its id.
+    const answered = answer.get("id") ?? null;
+    if (answered !== id && !(answered === null && answer.has("error"))) {
+      throw cannotCheck(`${what} the answer to another request`);
+    }
+    if (answer.has("result")) {
+      return answer.get("result")!;
+    }
+    throw this.readError(method, answer.get("error")!);
+  }
+
+  private readError(method: string, error: Json): Refusal {
+    const code = error instanceof Map ? error.get("code") : undefined;
+    if (typeof code !== "number" || Number.isNaN(code)) {
+      return cannotCheck(`the node ${this.name} answered ${method} with a malformed error`);
+    }
+    let reason = String((error as Members).get("message") ?? "");
+    for (const secret of this.secrets) { // a node may quote the request in its answer
+      reason = reason.replaceAll(secret, "(hidden)");
+    }
+    reason = reason.slice(0, MAX_REASON);
+    return new NodeRefusal(`the node ${this.name} refused ${method}: ${reason}`, code);
+  }
+}
+
+/** Read a whole body, up to the bound. */
+async function readBounded(response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = response.body!.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) {
+      break;
+    }
+    chunks.push(value);
+    size += value.length;
+    if (size > MAX_RESPONSE_BYTES) {
+      await reader.cancel();
+      throw new RangeError("more than 16,777,216 bytes");
+    }
+  }
+  return new Uint8Array(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+}

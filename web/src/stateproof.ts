@@ -1,0 +1,125 @@
+/**
+ * State proofs: what a registry's storage holds at a block, by the block's hash alone
+ * (anchor/stateproof.py).
+ */
+
+import { formatAddress, fromHex, type Hex, keccak256 } from "./bytes.ts";
+import {
+  cannotCheck, isRefusal, malformed, MALFORMED, mismatch, MISMATCH, notTrusted, Refusal,
+} from "./errors.ts";
+import { type Header, parseHeader } from "./header.ts";
+import { verifyTrieProof } from "./mpt.ts";
+import { decodeRlp, parseBytes, parseInteger } from "./rlp.ts";
+import { type Anchor, anchorSlot, decodeAnchor, decodeKey, operatorKeySlot } from "./slots.ts";
+
+// Four items: two integers and two hashes.
+const MAX_ACCOUNT_BYTES = 110;
+// A word of 32 bytes and its prefix.
+const MAX_VALUE_BYTES = 33;
+
+/** A block's header as RLP, and the proofs of an account and of its slots under it. */
+export interface StateProof {
+  readonly header: Uint8Array;
+  readonly accountProof: readonly Uint8Array[];
+  readonly storageProof: readonly Uint8Array[];
+  /** Of the operator's key, where not the log's owner sent the anchor; else empty. */
+  readonly operatorProof: readonly Uint8Array[];
+}
+
+/** Return the storage root of the registry with the pinned code, in the block of `blockHash`. */
+export function checkAccount(proof: StateProof, blockHash: Hex, registry: Hex, codeHash: Hex): Hex {
+  const header = parseHeader(proof.header);
+  if (header.hash !== blockHash) {
+    throw mismatch(`the state proof's header has hash 0x${header.hash}, not 0x${blockHash}`);
+  }
+  const value = prove("account", header.stateRoot, registry, proof.accountProof);
+  const where = `${formatAddress(registry)} in block ${header.number}`;
+  if (value === null) {
+    throw notTrusted(`there is no account at ${where}`);
+  }
+  const items = decodeRlp(value, "the account", MAX_ACCOUNT_BYTES);
+  if (items instanceof Uint8Array || items.length !== 4) {
+    throw malformed("the account does not have exactly four items");
+  }
+  parseInteger(items[0]!, "the account's nonce", 64);
+  parseInteger(items[1]!, "the account's balance", 256);
+  const storageRoot = parseBytes(items[2]!, "the account's storage root", 32);
+  const found = parseBytes(items[3]!, "the account's code hash", 32);
+  if (found !== codeHash) {
+    throw notTrusted(`the code at ${where} has hash 0x${found}, not the pinned 0x${codeHash}`);
+  }
+  return storageRoot;
+}
+
+/** Return what a registry of that storage root holds for `root` in `log`; null: nothing. */
+export function checkAnchor(
+  proof: StateProof, storageRoot: Hex, header: Header, registry: Hex, log: Hex, root: Hex,
+): Anchor | null {
+  const held = checkWord("storage", storageRoot, anchorSlot(log, root), proof.storageProof);
+  let anchor: Anchor | null;
+  try {
+    anchor = decodeAnchor(held);
+  } catch {
+    throw foreignStorage(registry, "a word that it never writes");
+  }
+  // Not the number: on some rollups the registry's block.number is the parent chain's.
+  if (anchor && anchor.timestamp > header.timestamp) {
+    const what = `an anchor of a later time, ${anchor.timestamp}, than its block's`;
+    throw foreignStorage(registry, what);
+  }
+  return anchor;
+}
+
+/** Return who anchored in `log` under `operatorId`: the log's owner (0), or an operator. */
+export function checkSubmitter(
+  proof: StateProof, storageRoot: Hex, registry: Hex, log: Hex, operatorId: bigint,
+): Hex {
+  const hasProof = proof.operatorProof.length > 0;
+  if (operatorId === 0n) {
+    if (hasProof) {
+      throw malformed("the receipt proves an operator's key, and the owner anchored");
+    }
+    return log.slice(24);
+  }
+  if (!hasProof) {
+    throw cannotCheck(
+      `the receipt does not prove the key of operator ${operatorId}`,
+      "ask for an upgraded receipt: `anchor upgrade`",
+    );
+  }
+  const slot = operatorKeySlot(log, operatorId);
+  const key = decodeKey(checkWord("operator", storageRoot, slot, proof.operatorProof));
+  if (key === null) {
+    throw foreignStorage(registry, `an anchor of operator ${operatorId}, who has no key`);
+  }
+  return key;
+}
+
+/** Return the word in `slot`; zero where the proof shows that there is none. */
+function checkWord(which: string, storageRoot: Hex, slot: Hex, nodes: readonly Uint8Array[]): Hex {
+  const value = prove(which, storageRoot, slot, nodes);
+  if (value === null) {
+    return "0".repeat(64);
+  }
+  const item = decodeRlp(value, "the slot's value", MAX_VALUE_BYTES);
+  const number = parseInteger(item, "the slot's value", 256);
+  if (number === 0n) {
+    throw malformed("the slot's value is zero, which no trie holds");
+  }
+  return number.toString(16).padStart(64, "0");
+}
+
+const foreignStorage = (registry: Hex, what: string) => notTrusted(
+  `the registry ${formatAddress(registry)} holds ${what}: its storage was filled by others`,
+);
+
+function prove(which: string, root: Hex, key: Hex, nodes: readonly Uint8Array[]): Uint8Array | null {
+  try {
+    return verifyTrieProof(root, keccak256(fromHex(key)), nodes);
+  } catch (error) {
+    if (isRefusal(error, MALFORMED) || isRefusal(error, MISMATCH)) {
+      throw new Refusal(error.code, `the ${which} proof does not hold: ${error.message}`);
+    }
+    throw error;
+  }
+}

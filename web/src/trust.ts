@@ -1,0 +1,190 @@
+/** The trust policy (`anchor-trust/1`): what the verifier pins, outside any receipt (anchor/trust.py). */
+
+import { count, type Hex, parseAddress, parseHex, quote } from "./bytes.ts";
+import { decodeUtf8 } from "./canonical.ts";
+import { malformed, unknownVersion } from "./errors.ts";
+import { parseToml, type Table, type Toml } from "./toml.ts";
+
+const FORMAT = "anchor-trust/1";
+export const MAX_POLICY_BYTES = 1 << 20;
+export const MAX_NODES = 16;
+const MAX_BLOCK_HASHES = 1_000;
+export const ASSURANCES = ["rpc", "quorum", "proof"];
+
+/** An operator id that is accepted for anchors in blocks `fromBlock` to `untilBlock`. */
+export interface TrustedOperator {
+  readonly id: bigint;
+  readonly fromBlock: number;
+  readonly untilBlock: number;
+}
+
+/** `finalized`: the chain's own tag; a number: that many blocks on top. */
+export type FinalityRule = "finalized" | number;
+
+/** One owner's logs in one registry on one chain; `operators` null accepts whoever anchored. */
+export interface TrustEntry {
+  readonly chainId: number;
+  readonly genesis: Hex | null;
+  readonly registry: Hex;
+  readonly codeHash: Hex;
+  readonly owner: Hex;
+  readonly logs: readonly number[];
+  readonly operators: readonly TrustedOperator[] | null;
+  readonly timeSlack: number;
+  readonly finality: FinalityRule;
+  readonly rpc: readonly string[];
+  readonly quorum: number;
+  readonly assurance: string;
+  readonly blockHashes: readonly Hex[];
+}
+
+/** Read a trust policy. */
+export function parsePolicy(data: Uint8Array): TrustEntry[] {
+  if (data.length > MAX_POLICY_BYTES) {
+    throw malformed(`the trust policy is longer than ${count(MAX_POLICY_BYTES)} bytes`);
+  }
+  const value = parseToml(decodeUtf8(data, "the trust policy"));
+  const format = value.get("format");
+  if (format !== FORMAT) {
+    const stated = typeof format === "string" ? quote(format) : "missing";
+    throw unknownVersion(`the trust policy's format is ${stated}, not '${FORMAT}'`);
+  }
+  const policy = new Reader(value, "");
+  policy.allow(["format", "trust"]);
+  const entries = policy.tables("trust");
+  if (entries.length === 0) {
+    throw refuse("trust", "is empty");
+  }
+  return entries.map(readEntry);
+}
+
+const ENTRY = [
+  "chain_id", "genesis", "registry", "code_hash", "owner", "logs", "operators", "time_slack",
+  "finality", "rpc", "quorum", "assurance", "block_hashes",
+];
+
+function readEntry(entry: Reader): TrustEntry {
+  entry.allow(ENTRY);
+  const assurance = entry.text("assurance", "rpc");
+  // Asking for what this version does not know must not quietly get less.
+  if (!ASSURANCES.includes(assurance)) {
+    throw unknownVersion(
+      `the trust policy asks for the assurance ${quote(assurance)}; this version knows ` +
+        ASSURANCES.join(", "),
+    );
+  }
+  const rpc = entry.list("rpc", MAX_NODES, []).map((url) => asText(url, entry.where("rpc")));
+  const quorum = entry.integer("quorum", 1, MAX_NODES, Math.max(1, Math.min(2, rpc.length)));
+  if (rpc.length > 0 && quorum > rpc.length) {
+    throw malformed(
+      `the trust policy's member 'quorum' is ${quorum}, and 'rpc' names ${rpc.length} nodes`,
+    );
+  }
+  const logs = entry.list("logs", Infinity).map((log) => asInteger(log, 0, 2 ** 53 - 1, entry.where("logs")));
+  if (logs.length === 0) {
+    throw refuse(entry.where("logs"), "is empty");
+  }
+  return {
+    chainId: entry.integer("chain_id", 1, 2 ** 53 - 1),
+    genesis: entry.hash("genesis"),
+    registry: parseAddress(entry.text("registry"), "the trust policy's registry"),
+    codeHash: entry.hash("code_hash"),
+    owner: parseAddress(entry.text("owner"), "the trust policy's owner"),
+    logs,
+    operators: entry.has("operators") ? entry.tables("operators").map(readOperator) : null,
+    timeSlack: entry.integer("time_slack", 0, 86_400, 12),
+    finality: entry.is("finality", "finalized") ? "finalized" : entry.integer("finality", 0, 100_000),
+    rpc,
+    quorum,
+    assurance,
+    blockHashes: entry.list("block_hashes", MAX_BLOCK_HASHES, []).map((text) =>
+      parseHex(asText(text, entry.where("block_hashes")), 32, "the trust policy's block_hashes", true),
+    ),
+  };
+}
+
+function readOperator(operator: Reader): TrustedOperator {
+  operator.allow(["id", "from_block", "until_block"]);
+  return {
+    id: BigInt(operator.integer("id", 0, 2 ** 53 - 1)),
+    fromBlock: operator.integer("from_block", 0, 2 ** 48 - 1, 0),
+    untilBlock: operator.integer("until_block", 0, 2 ** 48 - 1, Infinity),
+  };
+}
+
+/** The members of one table of the policy; what is misshapen is refused with its place. */
+class Reader {
+  constructor(
+    private readonly table: Table,
+    private readonly place: string,
+  ) {}
+
+  where(name: string): string {
+    return this.place ? `${this.place}.${name}` : name;
+  }
+
+  has(name: string): boolean {
+    return this.table.has(name);
+  }
+
+  is(name: string, value: string): boolean {
+    return !this.has(name) || this.table.get(name) === value;
+  }
+
+  allow(names: readonly string[]): void {
+    for (const name of this.table.keys()) {
+      if (!names.includes(name)) {
+        throw refuse(this.where(name), "is not of this format");
+      }
+    }
+  }
+
+  text(name: string, missing?: string): string {
+    return asText(this.table.get(name) ?? missing, this.where(name));
+  }
+
+  integer(name: string, least: number, most: number, missing?: number): number {
+    return missing !== undefined && !this.has(name)
+      ? missing
+      : asInteger(this.table.get(name), least, most, this.where(name));
+  }
+
+  hash(name: string): Hex {
+    return parseHex(this.text(name), 32, `the trust policy's ${name}`, true);
+  }
+
+  list(name: string, most: number, missing?: Toml[]): Toml[] {
+    const value = this.table.get(name) ?? missing;
+    if (!Array.isArray(value) || value.length > most) {
+      throw refuse(this.where(name), `is not a list of at most ${most} entries`);
+    }
+    return value;
+  }
+
+  tables(name: string): Reader[] {
+    return this.list(name, Infinity).map((entry, at) => {
+      const place = this.where(`${name}.${at}`);
+      if (!(entry instanceof Map)) {
+        throw refuse(place, "is no table");
+      }
+      return new Reader(entry, place);
+    });
+  }
+}
+
+function asText(value: Toml | undefined, place: string): string {
+  if (typeof value !== "string") {
+    throw refuse(place, "is not a string");
+  }
+  return value;
+}
+
+function asInteger(value: Toml | undefined, least: number, most: number, place: string): number {
+  if (typeof value !== "number" || value < least || value > most) {
+    throw refuse(place, `is not an integer from ${least} to ${most}`);
+  }
+  return value;
+}
+
+const refuse = (place: string, complaint: string) =>
+  malformed(`the trust policy's member '${place}': it ${complaint}`);

@@ -1,0 +1,80 @@
+/** What a verification found: steps, claims, and the one code they add up to (anchor/verdict.py). */
+
+import type { Hex } from "./bytes.ts";
+import {
+  CANNOT_CHECK, DONE, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED, type Refusal,
+  UNKNOWN_VERSION,
+} from "./errors.ts";
+import type { Receipt } from "./receipt.ts";
+import type { Record } from "./record.ts";
+import type { Anchor } from "./slots.ts";
+
+export type Verdict = "pass" | "fail" | "cannot tell" | "not present";
+
+/** One numbered step and how it ended; `error` is null when it passed. */
+export interface Step {
+  readonly number: number;
+  readonly detail: string;
+  readonly error: Refusal | null;
+}
+
+/** One statement a reader cares about, with the steps' verdict on it and the reason. */
+export interface Claim {
+  readonly id: string;
+  readonly title: string;
+  readonly verdict: Verdict;
+  readonly reason: string;
+}
+
+/** An anchor that covers the record, as the registry holds it in a final block. */
+export interface ProvenAnchor {
+  readonly chainId: number;
+  readonly registry: Hex;
+  readonly log: Hex;
+  readonly root: Hex;
+  readonly anchor: Anchor;
+  readonly submitter: Hex;
+  readonly finalBlockNumber: number | bigint;
+  readonly finalBlockHash: Hex;
+  /** Unix seconds. */
+  readonly existedBy: number;
+  readonly assurance: string;
+  readonly isAsserted: boolean;
+}
+
+/** Everything one verification found, whether it passed or not. */
+export interface Report {
+  readonly receipt: Receipt | null;
+  readonly record: Record | null;
+  readonly steps: readonly Step[];
+  readonly claims: readonly Claim[];
+  readonly proven: readonly ProvenAnchor[];
+  readonly unpinned: readonly string[];
+}
+
+const GRAVEST_FIRST = [
+  MISMATCH, NOT_TRUSTED, NOT_ANCHORED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
+];
+
+/** Return the gravest finding, the earliest of its kind; null when all passed. */
+export function gravestError(steps: readonly Step[]): Refusal | null {
+  const errors = steps.flatMap((step) => step.error ?? []);
+  for (const code of GRAVEST_FIRST) {
+    const found = errors.find((error) => error.code === code);
+    if (found) {
+      return found;
+    }
+  }
+  return null;
+}
+
+export const exitCode = (report: Report): number => gravestError(report.steps)?.code ?? DONE;
+
+/** Sort an outcome: passed, certainly wrong, or unknown. */
+export function verdictOf(error: Refusal | null): Verdict {
+  if (error === null) {
+    return "pass";
+  }
+  const isWrong = [MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED].includes(error.code);
+  return isWrong ? "fail" : "cannot tell";
+}
