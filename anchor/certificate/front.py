@@ -50,7 +50,7 @@ def build_front(certificate: Certificate) -> Sheet:
             _evidence(certificate),
             _anchoring(certificate),
             _issuing(certificate),
-            Seal(code=draw_code(certificate.code), payload=certificate.code),
+            Seal(code=draw_code(certificate.qr_text), payload=certificate.qr_text),
         ),
     )
 

@@ -87,7 +87,7 @@ def test_the_code_reads_from_the_screen(
         page.goto(pages["certificate"].as_uri())
         shot = Image.open(io.BytesIO(page.locator(".qr").screenshot()))
     (found,) = zxingcpp.read_barcodes(shot)
-    assert found.text == issued.certificate.code
+    assert found.text == issued.certificate.qr_text
 
 
 def test_printed_a_draft_says_so_on_every_page(pages: dict[str, Path], browser: Browser) -> None:

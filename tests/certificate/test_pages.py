@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import unicodedata
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from setuptools import Distribution
-from support.certificates import HOSTILE, Issued, issue, named, page_texts, read_code
+from support.certificates import HOSTILE, Issued, issue, named, page_texts, read_code, recorded
 from support.command import ROOT
 from support.world import INDEX, SIZE, World
 
 from anchor.certificate.details import Details
-from anchor.certificate.document import Certificate, PathStep
+from anchor.certificate.document import Certificate, PathStep, encode_certificate
 from anchor.certificate.document import Path as TreePath
 from anchor.certificate.figure import draw_path
 from anchor.certificate.fonts import Font
@@ -126,6 +128,36 @@ def receipt_of(world: World) -> Receipt:
     return world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
 
 
+DIGESTS = World().evidence(INDEX)
+ODD = {
+    "sha256 alone": {"digests": dataclasses.replace(DIGESTS, sm3=None)},
+    "sm3 alone": {"digests": dataclasses.replace(DIGESTS, sha256=None)},
+    "a bare digest": {"digests": dataclasses.replace(DIGESTS, sm3=None, size=None)},
+    "no media type": {"media_type": None},
+    "an empty media type": {"media_type": ""},
+    "a long media type": {"name": "x", "media_type": "x" * 30_000},
+    "the first time": {"recorded_at": datetime(1, 1, 1, tzinfo=UTC)},
+    "the last time": {"recorded_at": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)},
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_whatever_a_record_holds_can_be_certified(what: str, font: Font) -> None:
+    world = recorded(INDEX, **ODD[what])
+    found = issue(world, receipt_of(world), details=Details()).certificate
+    Certificate.model_validate_json(encode_certificate(found), strict=True)
+    shown = squeezed(Page(render_html(found)).text)
+    pages = page_texts(render_pdf(found, font))
+    assert "签章" in pages[0]
+    for value in (found.evidence.sha256, found.evidence.sm3):
+        assert (value or "未提供") in shown
+        assert (value or "未提供") in pages[0]
+    # No command compares what the record does not hold.
+    asked = " ".join(check.command for check in found.checks.commands)
+    assert ("sha256sum < " in asked) == (found.evidence.sha256 is not None)
+    assert ("-sm3" in asked) == (found.evidence.sm3 is not None)
+
+
 def renamed(issued: Issued, name: str) -> Certificate:
     evidence = issued.certificate.evidence.model_copy(update={"name": name, "media_type": name})
     return issued.certificate.model_copy(update={"evidence": evidence})
@@ -201,7 +233,7 @@ def test_a_draft_says_so_on_every_page(issued: Issued, font: Font, pdf: bytes) -
 def test_the_code_reads_as_record_chain_and_root(issued: Issued, tmp_path: Path) -> None:
     found = issued.certificate
     assert found.anchor is not None
-    read = read_code(draw_code(found.code), tmp_path)
+    read = read_code(draw_code(found.qr_text), tmp_path)
     assert read.splitlines() == [
         "anchor-certificate/1",
         f"record sha256:{found.place.record_sha256}",
