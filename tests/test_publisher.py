@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support import fixtures
+from support.chaos import ANY, open_proxy
 from support.clocks import FastClock
 from support.disasters import sql
 from support.nodes import other_chain, wait_until
@@ -250,12 +251,17 @@ def test_an_anchor_that_was_never_noted_is_looked_up_before(
 
 
 def test_a_publication_asks_no_node_of_another_chain_what_is_missing(
-    operator: Operator, place: Path
+    operator: Operator, devnet: Devnet, place: Path
 ) -> None:
     operator.add("a")()
     operator.site.anchor()
-    with other_chain(4242) as url, pytest.raises(ChainGuardError, match="on chain 4242"):
-        operator.run(until=100, url=url, target=Folder(place))
+    place.write_bytes(b"in the way of the first try")
+    with other_chain(4242) as other, open_proxy(devnet) as (proxy, url):
+        operator.clock.at = {
+            3.0: lambda: [place.unlink(), proxy.always(ANY, lambda call: call.forward(other))]
+        }
+        with pytest.raises(ChainGuardError, match="on chain 4242"):
+            operator.run(until=100, url=url, target=Folder(place))
     assert not place.exists()
 
 
