@@ -38,6 +38,7 @@ LAYERS = (
     ("anchor.chain.attempts", 1),
     ("anchor.chain.refusals", 1),
     ("anchor.trust", 2),
+    ("anchor.phrases", 2),
     ("anchor.words", 2),
     ("anchor.loglinks", 2),
     ("anchor.pins", 2),

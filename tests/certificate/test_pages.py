@@ -9,7 +9,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from setuptools import Distribution
 from support.certificates import HOSTILE, Issued, issue, named, page_texts, read_code
+from support.command import ROOT
 from support.world import INDEX, SIZE, World
 
 from anchor.certificate.details import Details
@@ -189,3 +191,17 @@ def test_the_picture_has_a_box_for_every_hash_on_its_side(length: int) -> None:
         assert 0 <= y <= y + high <= height
     left = [box for box in boxes if float(box.attrib["x"]) < 100]
     assert len(left) == sum(sides)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_wheel_takes_the_templates_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    distribution = Distribution()
+    distribution.parse_config_files()
+    command = distribution.get_command_obj("build_py")
+    command.ensure_finalized()
+    files = {package: names for package, _, _, names in command.data_files}
+    folder = ROOT / "anchor" / "certificate"
+    assert sorted(files["anchor.certificate"]) == sorted(
+        str(path.relative_to(folder)) for path in (folder / "templates").iterdir()
+    )
