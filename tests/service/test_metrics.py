@@ -139,6 +139,12 @@ def test_every_alarm_has_an_alert_rule_of_its_severity() -> None:
     assert found == {rule.name: rule.severity.value for rule in RULES}
 
 
+def test_the_deployment_page_explains_every_alarm() -> None:
+    page = (ROOT / "docs" / "deploying.md").read_text("utf-8")
+    found = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| (\w+) \|$", page, re.MULTILINE))
+    assert found == {rule.name: rule.severity.value for rule in RULES}
+
+
 def test_routes_that_the_alert_rules_name_are_there(served: PageService) -> None:
     paths = served.ask("/openapi.json").json()["paths"]
     for route in re.findall(r'route="([^"]+)"', ALERTS):
