@@ -11,6 +11,7 @@ import zxingcpp
 from PIL import Image
 from support.browser import browser
 from support.certificates import HOSTILE, Issued, issue, named, page_texts
+from support.desk import Desk
 from support.world import INDEX, SIZE
 
 from anchor.certificate.html import render_html
@@ -64,6 +65,19 @@ def test_it_fits_and_loads_nothing(
         assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(26, 31, 39)"}[scheme]
 
 
+@pytest.mark.parametrize("name", ["certificate", "draft"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_it_can_be_read_by_everybody(
+    name: str, scheme: Scheme, width: int, pages: dict[str, Path], browser: Browser
+) -> None:
+    with browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme
+    ) as context:
+        page = context.new_page()
+        page.goto(pages[name].as_uri())
+        Desk(page).check_accessible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_code_reads_from_the_screen(
     scheme: Scheme, issued: Issued, pages: dict[str, Path], browser: Browser
@@ -73,7 +87,7 @@ def test_the_code_reads_from_the_screen(
         page.goto(pages["certificate"].as_uri())
         shot = Image.open(io.BytesIO(page.locator(".qr").screenshot()))
     (found,) = zxingcpp.read_barcodes(shot)
-    assert found.text == issued.certificate.code
+    assert found.text == issued.certificate.qr_text
 
 
 def test_printed_a_draft_says_so_on_every_page(pages: dict[str, Path], browser: Browser) -> None:
