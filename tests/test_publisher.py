@@ -75,6 +75,30 @@ def test_each_new_final_head_is_published(operator: Operator, place: Path) -> No
     assert texts(operator, "published")[-1] == f"published 3 leaves in {place}; wrote 1 tiles"
 
 
+@dataclass
+class Counting(Folder):
+    """A folder that counts how often it is looked at."""
+
+    place: Path
+    reads: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.place)
+
+    def read(self, path: str) -> bytes | None:
+        self.reads.append(path)
+        return super().read(path)
+
+
+def test_a_place_is_not_looked_at_while_nothing_new_is_final(
+    operator: Operator, place: Path
+) -> None:
+    operator.add("a")()
+    target = Counting(place)
+    operator.run(until=1_000, target=target)
+    assert target.reads.count(CHECKPOINT) == 1
+
+
 def test_what_an_earlier_process_left_unpublished_is_published_at_the_start(
     operator: Operator, place: Path
 ) -> None:

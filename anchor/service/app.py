@@ -14,6 +14,7 @@ from anchor.service import (
     bulk,
     heads,
     health,
+    metrics,
     pages,
     publiclog,
     receipts,
@@ -21,6 +22,7 @@ from anchor.service import (
     submitting,
     verifier,
 )
+from anchor.service.measured import Measured
 from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
 from anchor.service.protection import Protection
@@ -35,6 +37,7 @@ _ROUTERS = (
     heads.router,
     publiclog.router,
     health.router,
+    metrics.router,
     verifier.router,
     pages.router,
 )
@@ -76,6 +79,7 @@ def make_app() -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     answer_problems(app)
     app.add_middleware(Protection)
+    app.add_middleware(Measured)
     for router in _ROUTERS:
         app.include_router(router)
     return app

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from anchor.errors import UsageError
 from anchor.pipeline.project import open_project
 from anchor.service.app import create_app
 from anchor.service.connections import PatientProtocol
+from anchor.service.measured import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
 
 _BACKLOG = 1_024
@@ -54,7 +57,10 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
-    Multiprocess(configuration, [listener]).run()
+    with tempfile.TemporaryDirectory(prefix="anchor-metrics-") as folder:
+        # Before a worker starts: prometheus-client reads it when it is imported.
+        os.environ[METRICS_FOLDER] = folder
+        Multiprocess(configuration, [listener]).run()
 
 
 def _make_app(config: Path, settings: Settings) -> FastAPI:
