@@ -21,6 +21,7 @@ from anchor.service import (
     submitting,
     verifier,
 )
+from anchor.service.accesslog import AccessLog
 from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
 from anchor.service.protection import Protection
@@ -52,7 +53,7 @@ def create_app(project: Project, settings: Settings | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await service.start()
         try:
-            yield {"stopping": service.stopping}
+            yield {"stopping": service.stopping, "settings": service.settings}
         finally:
             await service.close()
 
@@ -76,6 +77,7 @@ def make_app() -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     answer_problems(app)
     app.add_middleware(Protection)
+    app.add_middleware(AccessLog)
     for router in _ROUTERS:
         app.include_router(router)
     return app

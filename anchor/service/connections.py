@@ -7,9 +7,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# Seconds for the first line and headers of a request, and for what is left of a body that was
-# answered before its end.
-_HEADERS = 10.0
+from anchor.service.settings import Settings
+
+# Seconds for what is left of a body that was answered before its end.
 _REST = 10.0
 # Bytes of first line and headers together.
 _MAX_HEAD = 32 * 1024
@@ -25,7 +25,7 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
-        self._expect(_HEADERS)
+        self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
@@ -40,7 +40,7 @@ class PatientProtocol(HttpToolsProtocol):
                 self.send_400_response("The request's headers are too long.")
                 return
             if self._deadline is None:
-                self._expect(_HEADERS)
+                self._expect_head()
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
@@ -67,6 +67,10 @@ class PatientProtocol(HttpToolsProtocol):
         if stopping is not None:
             stopping.set()
         super().shutdown()
+
+    def _expect_head(self) -> None:
+        settings: Settings = self.app_state["settings"]
+        self._expect(settings.header_seconds)
 
     def _expect(self, seconds: float) -> None:
         self._forget()
