@@ -36,12 +36,11 @@ class PatientProtocol(HttpToolsProtocol):
         """Count what comes before the body."""
         if self._is_in_head:
             self._head_size += len(data)
-            if self._head_size > _MAX_HEAD + 65_536:  # what a read may bring of the body
-                self.send_400_response("The request's headers are too long.")
-                return
             if self._deadline is None:
                 self._expect_head()
         super().data_received(data)
+        if self._is_in_head and self._head_size > _MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("The request's headers are too long.")
 
     def on_headers_complete(self) -> None:
         """Stop the clock; the application has one of its own for the body."""

@@ -49,7 +49,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(config: Path, settings: Settings, listener: socket.socket, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
     configuration = uvicorn.Config(
-        partial(_make_app, config, settings),
+        partial(_make_app, config, settings, os.getpid()),
         factory=True,
         workers=workers,
         http=PatientProtocol,
@@ -65,7 +65,7 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
     Multiprocess(configuration, [listener]).run()
 
 
-def _make_app(config: Path, settings: Settings) -> FastAPI:
+def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
     """Make the application in a worker."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
@@ -74,7 +74,7 @@ def _make_app(config: Path, settings: Settings) -> FastAPI:
         logging.getLogger("anchor.service.requests").setLevel(logging.INFO)
     # The event loop answers while the writer's thread works: it must get its turn soon.
     sys.setswitchinterval(_SWITCH)
-    _end_with(os.getppid())
+    _end_with(supervisor)
     return create_app(_open(config), settings)
 
 
@@ -88,12 +88,12 @@ def _open(config: Path) -> Project:
             time.sleep(_PAUSE)
 
 
-def _end_with(parent: int) -> None:
+def _end_with(supervisor: int) -> None:
     """End this worker when its supervisor is gone, however that ended."""
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == supervisor:
             time.sleep(_PAUSE)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=watch, name="parent", daemon=True).start()
+    threading.Thread(target=watch, name="supervisor", daemon=True).start()
