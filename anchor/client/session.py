@@ -67,6 +67,7 @@ class Client:
             )
         self._attempts = attempts
         self._sleep = sleep
+        self._timeout = timeout
         self._http = httpx.Client(
             base_url=url,
             timeout=timeout,
@@ -199,9 +200,7 @@ class Client:
         answers: list[Accepted | Refused] = []
         for attempt in range(self._attempts):
             rest = lines[len(answers) :]
-            answer = self._ask(
-                "POST", "/v1/evidence/bulk", content=b"\n".join(rest), headers=headers
-            )
+            answer = self._ask("POST", "/v1/bulk", content=b"\n".join(rest), headers=headers)
             read = read_answers(answer.content)
             answers += read
             if len(answers) >= len(lines):
@@ -223,8 +222,7 @@ class Client:
         until: str | None = None,
     ) -> httpx.Response:
         params = None if until is None else {"wait": f"{wait:.3f}", "until": until}
-        timeout = httpx.Timeout(self._http.timeout.read or 30.0)
-        timeout = httpx.Timeout(timeout, read=(timeout.read or 30.0) + wait)
+        timeout = httpx.Timeout(self._timeout, read=self._timeout + wait)
         for attempt in range(self._attempts):
             is_last = attempt == self._attempts - 1
             try:

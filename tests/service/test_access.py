@@ -13,7 +13,7 @@ from support.service import NDJSON, bearer, digest, lines, make_key
 
 ROUTES = [
     ("POST", "/v1/evidence"),
-    ("POST", "/v1/evidence/bulk"),
+    ("POST", "/v1/bulk"),
     ("GET", f"/v1/evidence/{digest(0)}"),
     ("GET", f"/v1/evidence/{digest(0)}/events"),
     ("GET", f"/v1/evidence/{digest(0)}/receipt"),
@@ -50,7 +50,7 @@ def test_without_a_usable_key_everything_is_refused(
     ("scope", "method", "path"),
     [
         ("read", "POST", "/v1/evidence"),
-        ("read", "POST", "/v1/evidence/bulk"),
+        ("read", "POST", "/v1/bulk"),
         ("submit", "GET", f"/v1/evidence/{digest(0)}"),
         ("submit", "GET", f"/v1/evidence/{digest(0)}/receipt"),
         ("submit", "GET", f"/v1/evidence/{digest(0)}/events"),
@@ -138,7 +138,7 @@ def test_a_key_is_neither_shown_again_nor_stored_nor_logged(desk: Desk):
     assert post("/v1/evidence", json={"sha256": digest(14)}, headers=bearer(key)).is_success
     post("/v1/evidence", json={"sha256": digest(14)}, headers=bearer(key + "0"))
     post(f"/v1/evidence?key={key}", json={"sha256": 1}, headers=bearer(key))
-    post("/v1/evidence/bulk", content=b"{", headers=bearer(key) | NDJSON)
+    post("/v1/bulk", content=b"{", headers=bearer(key) | NDJSON)
     listed = desk.site.run("key", "list", "--json").expect(0)
     assert secret not in listed.out + listed.err
     for file in desk.site.folder.rglob("*"):
@@ -214,5 +214,5 @@ def test_a_header_that_counts_is_there_once(desk: Desk, name: str):
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "identity"])
 def test_compressed_bodies_are_refused_unread(desk: Desk, coding: str):
     headers = desk.headers | NDJSON | {"Content-Encoding": coding}
-    answer = desk.served.http.post("/v1/evidence/bulk", content=lines(range(3)), headers=headers)
+    answer = desk.served.http.post("/v1/bulk", content=lines(range(3)), headers=headers)
     assert answer.status_code == 415

@@ -25,7 +25,7 @@ from anchor.published import Folder
 def log(desk: Desk) -> list[str]:
     """The ids of 600 pieces of evidence, anchored and final, and published into a folder."""
     body = lines(range(600))
-    answer = desk.served.http.post("/v1/evidence/bulk", content=body, headers=desk.headers | NDJSON)
+    answer = desk.served.http.post("/v1/bulk", content=body, headers=desk.headers | NDJSON)
     ids = [line["id"] for line in answers(answer)[:-1]]
     desk.site.round(wait_for="final")
     desk.site.run("export-log", desk.site.folder / "published").expect(0)

@@ -120,7 +120,7 @@ def test_what_two_readers_could_read_differently_is_refused(desk: Desk, body: by
     answer = desk.served.http.post("/v1/evidence", content=body, headers=headers)
     assert answer.status_code in (400, 422)
     assert answer.headers["Content-Type"] == "application/problem+json"
-    answer = desk.served.http.post("/v1/evidence/bulk", content=body, headers=desk.headers | NDJSON)
+    answer = desk.served.http.post("/v1/bulk", content=body, headers=desk.headers | NDJSON)
     assert all("problem" in line or line["lines"] in (0, 1) for line in answers(answer))
     assert answers(answer)[-1]["new"] == 0
 
@@ -137,7 +137,7 @@ def test_a_body_that_is_too_long_is_refused_by_what_it_says_and_by_what_it_has(d
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""]
 )
-@pytest.mark.parametrize("path", ["/v1/evidence", "/v1/evidence/bulk"])
+@pytest.mark.parametrize("path", ["/v1/evidence", "/v1/bulk"])
 def test_other_media_types_are_refused(desk: Desk, path: str, media_type: str):
     headers = desk.headers | {"Content-Type": media_type}
     assert desk.served.http.post(path, content=b"{}", headers=headers).status_code == 415
@@ -145,7 +145,7 @@ def test_other_media_types_are_refused(desk: Desk, path: str, media_type: str):
 
 def test_bulk_lines_are_answered_in_order_and_a_bad_one_disturbs_no_other(desk: Desk):
     body = lines(range(100, 110)) + b'{"sha256":1}\n\n{bad\n' + lines(range(110, 1_500))
-    answer = desk.served.http.post("/v1/evidence/bulk", content=body, headers=desk.headers | NDJSON)
+    answer = desk.served.http.post("/v1/bulk", content=body, headers=desk.headers | NDJSON)
     found = answers(answer)
     assert found[-1] == {"lines": 1_402, "new": 1_400, "known": 0, "refused": 2}
     assert [line["line"] for line in found[:-1]] == [n for n in range(1, 1_404) if n != 12]
@@ -153,7 +153,7 @@ def test_bulk_lines_are_answered_in_order_and_a_bad_one_disturbs_no_other(desk: 
     assert {number: problem["status"] for number, problem in problems.items()} == {11: 422, 13: 400}
     again = answers(
         desk.served.http.post(
-            "/v1/evidence/bulk", content=lines(range(100, 1_500)), headers=desk.headers | NDJSON
+            "/v1/bulk", content=lines(range(100, 1_500)), headers=desk.headers | NDJSON
         )
     )
     assert again[-1] == {"lines": 1_400, "new": 0, "known": 1_400, "refused": 0}
@@ -163,18 +163,14 @@ def test_bulk_lines_are_answered_in_order_and_a_bad_one_disturbs_no_other(desk: 
 
 def test_equal_lines_of_one_submission_are_one_piece_of_evidence(desk: Desk):
     body = lines(range(2_000, 2_010)) * 3
-    found = answers(
-        desk.served.http.post("/v1/evidence/bulk", content=body, headers=desk.headers | NDJSON)
-    )
+    found = answers(desk.served.http.post("/v1/bulk", content=body, headers=desk.headers | NDJSON))
     assert found[-1] == {"lines": 30, "new": 10, "known": 20, "refused": 0}
     assert [line["known"] for line in found[:-1]] == [False] * 10 + [True] * 20
 
 
 def test_a_line_that_is_too_long_is_skipped(desk: Desk):
     body = b'{"name":"' + b"x" * 700_000 + b'"}\n' + lines(range(2_100, 2_101))
-    found = answers(
-        desk.served.http.post("/v1/evidence/bulk", content=body, headers=desk.headers | NDJSON)
-    )
+    found = answers(desk.served.http.post("/v1/bulk", content=body, headers=desk.headers | NDJSON))
     assert found[0]["problem"]["status"] == 413
     assert found[1]["line"] == 2 and "id" in found[1]
 
@@ -184,7 +180,7 @@ def test_a_bulk_line_and_a_single_submission_of_the_same_are_the_same(desk: Desk
     id = submit(desk, value).json()["id"]
     found = answers(
         desk.served.http.post(
-            "/v1/evidence/bulk", content=lines(range(2_200, 2_201)), headers=desk.headers | NDJSON
+            "/v1/bulk", content=lines(range(2_200, 2_201)), headers=desk.headers | NDJSON
         )
     )
     assert found[0] == {"line": 1, "id": id, "state": "accepted", "known": True}
@@ -243,9 +239,9 @@ def test_a_bulk_submission_under_a_key_is_new_once_and_known_however_it_is_repea
     submit(desk, {"sha256": digest(3_200), "name": "evidence 3200.pdf"})
     headers = desk.headers | NDJSON | {"Idempotency-Key": "bulk"}
     post = desk.served.http.post
-    first = answers(post("/v1/evidence/bulk", content=lines(range(3_200, 3_260)), headers=headers))
+    first = answers(post("/v1/bulk", content=lines(range(3_200, 3_260)), headers=headers))
     assert first[-1]["new"] == 60
-    rest = answers(post("/v1/evidence/bulk", content=lines(range(3_230, 3_260)), headers=headers))
+    rest = answers(post("/v1/bulk", content=lines(range(3_230, 3_260)), headers=headers))
     assert rest[-1] == {"lines": 30, "new": 0, "known": 30, "refused": 0}
     assert [line["id"] for line in rest[:-1]] == [line["id"] for line in first[30:-1]]
 
@@ -253,12 +249,10 @@ def test_a_bulk_submission_under_a_key_is_new_once_and_known_however_it_is_repea
 def test_a_quota_is_held_to_the_piece_and_known_evidence_does_not_count(desk: Desk):
     headers = bearer(make_key(desk.site.folder, "small", limits=Limits(per_day=25)))
     post = desk.served.http.post
-    found = answers(
-        post("/v1/evidence/bulk", content=lines(range(4_000, 4_020)), headers=headers | NDJSON)
-    )
+    found = answers(post("/v1/bulk", content=lines(range(4_000, 4_020)), headers=headers | NDJSON))
     assert found[-1]["new"] == 20
     again = lines(range(4_010, 4_040))
-    found = answers(post("/v1/evidence/bulk", content=again, headers=headers | NDJSON))
+    found = answers(post("/v1/bulk", content=again, headers=headers | NDJSON))
     assert found[-1] == {"lines": 30, "new": 5, "known": 10, "refused": 15}
     assert {line["problem"]["status"] for line in found[:-1] if "problem" in line} == {429}
     refused = post("/v1/evidence", json={"sha256": digest(4_999)}, headers=headers)

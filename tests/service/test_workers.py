@@ -47,7 +47,7 @@ def acknowledged(url: str, key: str, body: bytes, hit: threading.Event) -> list[
         with (
             httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
             client.stream(
-                "POST", "/v1/evidence/bulk", content=pieces(body), headers=bearer(key) | NDJSON
+                "POST", "/v1/bulk", content=pieces(body), headers=bearer(key) | NDJSON
             ) as stream,
         ):
             for text in stream.iter_text():
@@ -93,7 +93,7 @@ def test_what_a_killed_worker_acknowledged_is_there_and_the_rest_can_be_sent_aga
         assert set(ids) <= set(stored(site))
         wait_for_workers(served, 1, without=victim)
         again = served.http.post(
-            "/v1/evidence/bulk", content=body, headers=bearer(key) | NDJSON, timeout=120
+            "/v1/bulk", content=body, headers=bearer(key) | NDJSON, timeout=120
         )
         last = json.loads(again.text.splitlines()[-1])
         assert last["lines"] == 20_000 and last["refused"] == 0
