@@ -7,7 +7,7 @@ what is wrong; what it could not find out is a ``CannotCheckError``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol, get_args
 
@@ -94,7 +94,10 @@ class ChainView(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One anchor to look up, or (``anchor`` None) a head that may have been anchored since."""
+    """One anchor to look up, or (``anchor`` None) a head that may have been anchored since.
+
+    ``other_chains`` are those that the same verification asks for its other targets.
+    """
 
     chain_id: ChainId
     genesis: Hash32 | None
@@ -110,6 +113,7 @@ class Target:
     quorum: int
     assurance: Assurance
     block_hashes: tuple[Hash32, ...]
+    other_chains: frozenset[ChainId] = frozenset()
 
 
 def parse_documents(data: bytes) -> tuple[tuple[Receipt, Record], str]:
@@ -177,12 +181,13 @@ def choose_targets(receipt: Receipt, policy: TrustPolicy | None) -> tuple[tuple[
             unpinned_target(anchor.chain_id, anchor.registry, receipt.log, anchor.head, anchor)
             for anchor in receipt.anchors
         )
-        return targets, "not pinned, taken from the receipt; the registry is this release's own"
+        detail = "not pinned, taken from the receipt; the registry is this release's own"
+        return name_other_chains(targets), detail
     entries = pinned_entries(policy, receipt.log)
     if receipt.promise is not None:
         head = receipt.promise.head
-        return tuple(
-            pinned_target(entry, receipt.log, head, None) for entry in entries
+        return name_other_chains(
+            [pinned_target(entry, receipt.log, head, None) for entry in entries]
         ), "as pinned"
     matches = [
         pinned_target(entry, receipt.log, anchor.head, anchor)
@@ -196,7 +201,13 @@ def choose_targets(receipt: Receipt, policy: TrustPolicy | None) -> tuple[tuple[
             for anchor in receipt.anchors
         )
         raise NotTrustedError(f"the receipt is anchored in {places}, which the policy does not pin")
-    return tuple(matches), "as pinned"
+    return name_other_chains(matches), "as pinned"
+
+
+def name_other_chains(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Return the targets, each with the chains of the others."""
+    chains = frozenset(target.chain_id for target in targets)
+    return tuple(replace(target, other_chains=chains - {target.chain_id}) for target in targets)
 
 
 def pinned_entries(policy: TrustPolicy, log: LogId) -> list[TrustEntry]:

@@ -14,7 +14,7 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias, cast
@@ -80,14 +80,14 @@ def hash_sources(
     *,
     executor: Executor,
     on_done: Callable[[int, int], None] | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Digest ``sources`` on ``executor``; results come in the order of the sources.
 
     A `Problem` or `Skipped` among the sources is handed through at its place.  A file that changes
     while it is read is read once more before it becomes a `Problem`.  ``on_done(files, bytes)``
     tells, in the caller's thread, how much each finished task adds.  At most `MAX_TASKS` tasks
-    exist at a time.  When the caller stops early, also by KeyboardInterrupt, tasks that wait are
-    cancelled, and threads stop at their next read.
+    exist at a time.  When the caller stops early and closes this, also by KeyboardInterrupt, tasks
+    that wait are cancelled, and threads stop at their next read.
 
     Raises:
         UsageError, UnknownVersionError: algorithms that are not known or cannot be computed.

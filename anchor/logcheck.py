@@ -34,6 +34,7 @@ from anchor.checks import (
     check_chain,
     check_code,
     check_submitter,
+    name_other_chains,
     pinned_entries,
     pinned_target,
     read_anchor,
@@ -128,14 +129,14 @@ def check_log(
             f"{log_number(expected)} of {format_address(log_owner(expected))}"
         )
     if policy is None:
+        pinned: tuple[Target, ...] = ()
         targets = [unpinned_target(chain_id, registry, log, head, None)]
         tell(3, "not pinned, taken from the checkpoint; the registry is this release's own")
     else:
-        targets = [
-            pinned_target(entry, log, head, None)
-            for entry in pinned_entries(policy, log)
-            if (entry.chain_id, entry.registry) == (chain_id, registry)
-        ]
+        entries = pinned_entries(policy, log)
+        pinned = name_other_chains([pinned_target(entry, log, head, None) for entry in entries])
+        place = (chain_id, registry)
+        targets = [target for target in pinned if (target.chain_id, target.registry) == place]
         if not targets:
             raise NotTrustedError(
                 f"the log is in registry {format_address(registry)} on chain {chain_id}, which the "
@@ -159,7 +160,7 @@ def check_log(
     ]
     tell(7, submitters[0][1])
     heads, unread = _read_list(anchored, head)
-    others, unasked = _read_others(policy, targets[0], connect)
+    others, unasked = _read_others([target for target in pinned if target not in targets], connect)
     sizes = {item.size for item in heads}
     sizes.update(found.size for _, found in others if found.size <= head.size)
     roots = dict.fromkeys(sizes, head.root)
@@ -208,19 +209,15 @@ def _read_list(
 
 
 def _read_others(
-    policy: TrustPolicy | None, target: Target, connect: Connect
+    others: Sequence[Target], connect: Connect
 ) -> tuple[list[tuple[Target, Anchor]], AnchorError | None]:
-    """Return the newest anchor of the same log in each other registry that the policy pins.
+    """Return the newest anchor of the log in each of the other registries that the policy pins.
 
     Its root is the target's head.  An error is returned, to be raised at its own step.
     """
     found: list[tuple[Target, Anchor]] = []
     problem: AnchorError | None = None
-    entries = [] if policy is None else pinned_entries(policy, target.log)
-    for entry in entries:
-        if (entry.chain_id, entry.registry) == (target.chain_id, target.registry):
-            continue
-        other = pinned_target(entry, target.log, target.head, None)
+    for other in others:
         try:
             view, _ = check_chain(connect(other), other)
             final, _ = check_code(view, other)

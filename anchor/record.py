@@ -149,9 +149,8 @@ def _parse_digests(value: Mapping[str, JsonValue]) -> Digests:
         if algorithm in digests
     }
     if not known:
-        raise UnknownVersionError(
-            f"the record holds only digests of unknown algorithms: {', '.join(sorted(digests))}"
-        )
+        names = ", ".join(sorted(digests))[:80]
+        raise UnknownVersionError(f"the record holds only digests of unknown algorithms: {names}")
     size = value.get("size")
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
         raise MalformedError("the record's size is not a count of bytes")
@@ -191,7 +190,10 @@ def _check_member_names(value: Mapping[str, JsonValue]) -> None:
         if isinstance(item, dict):
             for name, member in item.items():
                 if not _MEMBER_NAME.fullmatch(name):
-                    raise MalformedError(f"the record's member name {name!r} is not plain ASCII")
+                    raise MalformedError(
+                        f"the record's member name {name!a:.80} is not of printable ASCII "
+                        "without spaces"
+                    )
                 pending.append(member)
         elif isinstance(item, list):
             pending.extend(item)

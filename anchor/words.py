@@ -1,12 +1,14 @@
 """The words of a verification report in English and Chinese.
 
-Details and reasons quote values, and messages of the steps; they are English in both.
+What steps, claims and errors say themselves is in ``anchor.phrases``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from anchor.phrases import to_chinese
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,10 @@ class Words:
     verified: str
     not_verified: str
     exit_code: str
+    brief: Mapping[str, str]
+    brief_existed_by: str
+    say: Callable[[str], str]
+    """Returns a detail, a reason or a hint in this language."""
 
 
 ENGLISH = Words(
@@ -54,6 +60,9 @@ ENGLISH = Words(
     verified="VERIFIED",
     not_verified="NOT VERIFIED",
     exit_code=" (exit code {code})",
+    brief={"pass": "verified", "fail": "refused", "cannot tell": "undecided"},
+    brief_existed_by="existed no later than {time} UTC",
+    say=str,
 )
 
 CHINESE = Words(
@@ -106,6 +115,9 @@ CHINESE = Words(
     verified="验证通过",
     not_verified="未通过验证",
     exit_code="（退出码 {code}）",
+    brief={"pass": "通过", "fail": "不通过", "cannot tell": "无法判断"},
+    brief_existed_by="不晚于 {time} UTC 已存在",
+    say=to_chinese,
 )
 
 WORDS: Mapping[str, Words] = {"en": ENGLISH, "zh": CHINESE}

@@ -265,15 +265,19 @@ def bench_curve(options: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
             tiles = TileFolder(Path(name, "tiles"))
             with open_store(SqliteFile(Path(name, "anchor.db"))) as project:
-                taken = 0.0
+                taken = making = 0.0
+                begun = time.process_time()
                 for first in range(0, count, BATCH):
+                    before = time.process_time()
                     submissions = make_submissions(min(BATCH, count - first), first)
+                    making += time.process_time() - before
                     taken += timed(lambda made=submissions: accept(project, made))
                 sealed = timed(lambda: seal(project.database, ""))
                 tiled = timed(lambda tiles=tiles: write_tiles(project.database, tiles))
+                busy = time.process_time() - begun - making
         each = [seconds / count * 1e6 for seconds in (taken, sealed, tiled)]
         parts = " + ".join(f"{micro:.1f}" for micro in each)
-        show(f"{count:,}", f"{sum(each):.1f} us = {parts}")
+        show(f"{count:,}", f"{sum(each):.1f} us = {parts}; {busy / count * 1e6:.1f} of processor")
         count *= 10
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ from support.command import environment, snapshot
 from support.nodes import nonce, send, serve
 from support.projects import Site, make_site, reading
 
+from anchor import intake
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.node import Node
@@ -37,9 +39,11 @@ from anchor.errors import (
     NodeUnreachableError,
     UsageError,
 )
+from anchor.executor import open_executor
 from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
+from anchor.intake import Source
 from anchor.log import seal
-from anchor.pipeline import anchoring
+from anchor.pipeline import anchoring, gathering
 from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.anchoring import make_manager
 from anchor.pipeline.leafsources import find_receipts
@@ -330,7 +334,7 @@ def drip_headers(handler: BaseHTTPRequestHandler, body: bytes) -> None:
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
-    for _ in range(40):
+    for _ in range(40):  # 20 seconds
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.5)
@@ -353,7 +357,7 @@ def test_a_node_that_answers_byte_by_byte_is_given_up_in_time(
         begin = time.monotonic()
         with pytest.raises(NodeUnreachableError, match="timed out") as caught:
             Node(rpc).fetch_chain_id()
-        assert time.monotonic() - begin < 2.0
+        assert time.monotonic() - begin < 15, "it was read to its end"
         assert caught.value.exit_code == ExitCode.CANNOT_CHECK
         rpc.close()
 
@@ -384,7 +388,7 @@ def test_a_process_ends_at_once_after_it_gave_a_node_up(
             timeout=60,
             check=True,
         )
-        assert time.time() - float(done.stdout) < 2.0
+        assert time.time() - float(done.stdout) < 15, "it waited for the end"
     assert done.stderr == b""
 
 
@@ -421,6 +425,34 @@ with site.open() as project, open_executor(1) as executor:
     print("accepted", flush=True)
     sys.stdin.readline()
 """
+
+
+@pytest.mark.timeout(60)
+def test_an_interrupt_while_a_chunk_is_stored_does_not_wait_until_all_is_read(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = {"first": 1 << 20, "large": 1 << 40}  # sparse: it would take an hour to hash
+    for name, size in paths.items():
+        os.truncate(site.write(name, b""), size)
+    is_reading, stoppable = threading.Event(), intake._Stoppable
+
+    def read(descriptor: int, stop: threading.Event | None) -> Any:
+        if os.fstat(descriptor).st_size == paths["large"]:
+            is_reading.set()
+        else:
+            assert is_reading.wait(30)  # so that both are hashed at once
+        return stoppable(descriptor, stop)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(intake, "_Stoppable", read)
+    monkeypatch.setattr(gathering, "_CHUNK", 1)
+    monkeypatch.setattr(gathering, "accept", interrupt)
+    found = [Source(path=site.folder / name, name=name) for name in paths]
+    found += [Source(path=site.write("last", b""), name="last")] * intake.BATCH_FILES
+    with site.open() as project, pytest.raises(KeyboardInterrupt), open_executor(2) as executor:
+        gathering.gather(project, found, executor=executor)
 
 
 def test_a_project_that_lies_in_what_is_added_keeps_its_locks_and_all_it_commits(

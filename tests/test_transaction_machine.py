@@ -25,6 +25,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from support.faults import marked
 from support.memory_chain import GWEI, Dropped, MemoryChain
 from support.memory_projects import OPERATOR, OWNER, RIVAL, STRANGER, MemorySite, make_template
 from support.memory_registry import REGISTRY
@@ -513,111 +514,116 @@ FAULTS: dict[Any, str] = {
 }
 
 
-@pytest.mark.fault(
-    "A3",
-    how="an end before a seal is committed, in random histories",
-    then="every leaf is anchored once and becomes final",
+HISTORIES = (
+    pytest.mark.fault(
+        "A3",
+        how="an end before a seal is committed, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "A4",
+        how="an end after a seal, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "A5",
+        how="an end after a nonce was reserved, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "A6",
+        how="an end after signing, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "A7",
+        how="an end between storing and sending, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "A8",
+        how="an end after the node took it, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "A10",
+        how="an end around storing a replacement, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "A11",
+        how="an end between seeing an inclusion and storing it, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "E1",
+        how="the answer to a send is lost, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "E2",
+        how="a send is lost, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "B2",
+        how="the chain makes no blocks for a while, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "B3",
+        how="another program waits in the pool with our nonce and a high fee, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "B6",
+        how="the pool forgets everything, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "B8",
+        how="a block takes an attempt that was replaced, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "B12",
+        how="another program uses our nonce, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "C1",
+        how="the base fee rises twentyfold, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "C3",
+        how="the sender's ether is gone, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "G6",
+        how="another operator anchors our root first, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "D1",
+        how="reorganisations of every depth above the final block, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "D6",
+        how="finality stalls, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "K1",
+        how="the key changes between two runs, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
 )
-@pytest.mark.fault(
-    "A4",
-    how="an end after a seal, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "A5",
-    how="an end after a nonce was reserved, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "A6",
-    how="an end after signing, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "A7",
-    how="an end between storing and sending, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "A8",
-    how="an end after the node took it, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "A10",
-    how="an end around storing a replacement, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "A11",
-    how="an end between seeing an inclusion and storing it, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "E1",
-    how="the answer to a send is lost, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "E2",
-    how="a send is lost, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "B2",
-    how="the chain makes no blocks for a while, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "B3",
-    how="another program waits in the pool with our nonce and a high fee, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "B6",
-    how="the pool forgets everything, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "B8",
-    how="a block takes an attempt that was replaced, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "B12",
-    how="another program uses our nonce, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "C1",
-    how="the base fee rises twentyfold, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "C3",
-    how="the sender's ether is gone, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "G6",
-    how="another operator anchors our root first, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "D1",
-    how="reorganisations of every depth above the final block, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "D6",
-    how="finality stalls, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
-@pytest.mark.fault(
-    "K1",
-    how="the key changes between two runs, in random histories",
-    then="every leaf is anchored once and becomes final",
-)
+
+
+@marked(*HISTORIES)
 def test_whatever_happens_every_leaf_is_anchored_once(
     template: Config, injected: Callable[..., None]
 ) -> None:
@@ -625,7 +631,8 @@ def test_whatever_happens_every_leaf_is_anchored_once(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(14_400)
+@marked(*HISTORIES)
 def test_whatever_happens_in_long_histories_every_leaf_is_anchored_once(
     template: Config, injected: Callable[..., None]
 ) -> None:
@@ -642,14 +649,19 @@ def tell(faults: Counter[Any], injected: Callable[..., None]) -> None:
 class ViolatedMachine(PipelineMachine):
     """A chain that also takes back what it called final."""
 
-    @rule(beyond=st.integers(1, 3), dropped=st.sampled_from(DROPPED))
-    def break_finality(self, beyond: int, dropped: Dropped) -> None:
+    @rule(beyond=st.integers(1, 3), dropped=st.sampled_from(DROPPED), is_noticed=st.booleans())
+    def break_finality(self, beyond: int, dropped: Dropped, is_noticed: bool) -> None:
+        if is_noticed:  # as soon as somebody looks: there is something to take back, and time
+            self.calm_down()
+            self.accept(1)
+            self.attempt(lambda effects: self.site.round(effects, "final"), [])
         depth = self.chain.head.number - self.chain.final_number + beyond
         if depth < self.chain.head.number - 3:  # the operators stay authorised
             self.violated = True
             self.disturbed.add("reorg")
             self.faults["finality broken"] += 1
             self.chain.reorganise(depth, dropped)
+            self.chain.pass_time(12 * 10 if is_noticed else 0)
 
     def what_is_called_final_is_final(self) -> None:
         if not self.violated or self.is_over:

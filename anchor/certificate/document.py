@@ -165,7 +165,7 @@ class Stated(_Document):
 
 
 class Certificate(_Document):
-    """The whole certificate.
+    """The whole certificate; ``qr_text`` is what its QR code holds.
 
     ``clock`` says where ``issued_at`` comes from: the issuing machine's clock, or the issuer.  The
     members that are always null have no record yet from which they could be filled.
@@ -188,7 +188,7 @@ class Certificate(_Document):
     cleanliness_check: None = None
     custody: None = None
     checks: Checks
-    code: str
+    qr_text: str
     not_proven: list[Bilingual]
     assumptions: list[Bilingual]
 

@@ -53,15 +53,11 @@ class FontFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Font:
-    """The chosen family and its files."""
+    """The chosen family, its files, and the code points that every one of its faces has."""
 
     family: str
     files: tuple[FontFile, ...]
-
-    def characters(self) -> frozenset[int]:
-        """Return the code points that every face has."""
-        sets = [_characters(file.path, file.index) for file in self.files]
-        return frozenset.intersection(*sets)
+    characters: frozenset[int]
 
 
 def choose_font(path: Path | None) -> Font:
@@ -134,6 +130,7 @@ def _choose(family: str, faces: Iterable[typst.FontInfo], path: Path | None = No
     return Font(
         family=family,
         files=tuple(FontFile(path=file, index=index, sha256=_hash(file)) for file, index in chosen),
+        characters=frozenset.intersection(*(_characters(*face) for face in chosen)),
     )
 
 
@@ -143,7 +140,7 @@ def _hash(path: Path) -> str:
 
 
 def _is_enough(font: Font) -> bool:
-    return frozenset(map(ord, _SAMPLE)) <= font.characters()
+    return frozenset(map(ord, _SAMPLE)) <= font.characters
 
 
 def _characters(path: Path, index: int) -> frozenset[int]:

@@ -18,7 +18,7 @@ from anchor.certificate.sheets import (
 )
 from anchor.certificate.text import show_text
 from anchor.certificate.times import describe_time
-from anchor.certificate.wording import MAINNET, describe_basis
+from anchor.certificate.wording import TEST_NETWORK, describe_basis, is_test_network
 
 # A name of 4,096 characters would take the sheet; it is whole in the JSON.
 _MOST_OF_NAME = 180
@@ -50,7 +50,7 @@ def build_front(certificate: Certificate) -> Sheet:
             _evidence(certificate),
             _anchoring(certificate),
             _issuing(certificate),
-            Seal(code=draw_code(certificate.code), payload=certificate.code),
+            Seal(code=draw_code(certificate.qr_text), payload=certificate.qr_text),
         ),
     )
 
@@ -62,14 +62,17 @@ def _banner(certificate: Certificate) -> Banner:
             zh="草稿",
             en="DRAFT",
             since=None,
+            caution=None,
             statement=certificate.statement,
         )
-    assert certificate.anchor is not None, "only drafts are issued without an anchor"
+    anchor = certificate.anchor
+    assert anchor is not None, "only drafts are issued without an anchor"
     return Banner(
         verdict="pass",
         zh="核验通过：自上链时间起未经篡改",
         en="Verified: unchanged since the anchoring time",
-        since=describe_time(certificate.anchor.anchored_at),
+        since=describe_time(anchor.anchored_at),
+        caution=TEST_NETWORK if is_test_network(anchor) else None,
         statement=certificate.statement,
     )
 
@@ -157,7 +160,7 @@ def _anchoring(certificate: Certificate) -> Fields:
 def _anchored_rows(anchor: Anchor) -> tuple[Row, ...]:
     chain = text(anchor.chain)
     if anchor.network is not None:
-        kind: Kind = "text" if anchor.chain == MAINNET else "caution"
+        kind: Kind = "caution" if is_test_network(anchor) else "text"
         named = f"{anchor.chain}（{anchor.network.zh} / {anchor.network.en}）"
         chain = Value(kind=kind, lines=(named,))
     finality = (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from anchor.certificate.document import Certificate, encode_certificate
 from anchor.certificate.parts import build_sheets
@@ -14,9 +15,8 @@ from anchor.certificate.parts import build_sheets
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render_html(certificate: Certificate) -> bytes:
-    """Return the certificate as HTML; it always gives the same bytes."""
-    style = (_TEMPLATES / "certificate.css").read_text("utf-8")
+@cache
+def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -24,7 +24,13 @@ def render_html(certificate: Certificate) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    text = environment.get_template("certificate.html").render(
+    return environment.get_template("certificate.html")
+
+
+def render_html(certificate: Certificate) -> bytes:
+    """Return the certificate as HTML; it always gives the same bytes."""
+    style = (_TEMPLATES / "certificate.css").read_text("utf-8")
+    text = _template().render(
         certificate=certificate,
         sheets=build_sheets(certificate),
         style=style,

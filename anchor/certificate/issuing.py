@@ -106,7 +106,7 @@ def issue_certificate(
                 exhibit=exhibit,
             ),
             checks=build_checks(receipt, record, path, checked),
-            code=encode_payload(record_sha256, leading, path.root, draft=draft),
+            qr_text=encode_payload(record_sha256, leading, path.root, draft=draft),
             not_proven=list(wording.NOT_PROVEN),
             assumptions=wording.list_assumptions(leading, is_pinned=basis.policy is not None),
         )

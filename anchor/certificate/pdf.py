@@ -32,7 +32,7 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
     its shapes.
     """
     encoded = encode_certificate(certificate)
-    known = font.characters()
+    known = font.characters
 
     def spell(text: str) -> str:
         return "".join(
@@ -52,8 +52,8 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
         root, fonts = Path(folder) / "root", Path(folder) / "fonts"
         root.mkdir()
         fonts.mkdir()
-        for path in dict.fromkeys(file.path for file in font.files):
-            (fonts / f"{len(list(fonts.iterdir()))}{path.suffix}").symlink_to(path.resolve())
+        for number, path in enumerate(dict.fromkeys(file.path for file in font.files)):
+            (fonts / f"{number}{path.suffix}").symlink_to(path.resolve())
         compiler = typst.Compiler(
             input=_TEMPLATE.read_bytes(),
             root=root,

@@ -68,6 +68,7 @@ class Banner:
     zh: str
     en: str
     since: str | None
+    caution: Bilingual | None
     statement: Bilingual
     kind: Literal["banner"] = "banner"
 

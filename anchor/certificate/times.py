@@ -33,10 +33,17 @@ def format_utc(time: datetime) -> str:
 
 
 def describe_time(text: str) -> str:
-    """Spell a time of a certificate in UTC and in Beijing's."""
+    """Spell a time of a certificate in UTC and, where its calendar goes on, in Beijing's."""
     time = datetime.fromisoformat(text)
-    beijing = time.astimezone(BEIJING)
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC　北京时间 {beijing:%Y-%m-%d %H:%M:%S} (UTC+8)"
+    shown = f"{_show(time)} UTC"
+    # A record may claim the last hours of the year 9999.
+    if time <= datetime.max.replace(tzinfo=UTC) - timedelta(hours=8):
+        shown += f"　北京时间 {_show(time.astimezone(BEIJING))} (UTC+8)"
+    return shown
+
+
+def _show(time: datetime) -> str:
+    return time.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
 
 
 def choose_moment(named: str | None, epoch: str | None, now: datetime) -> Moment:

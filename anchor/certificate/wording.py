@@ -113,6 +113,11 @@ def describe_network(chain_id: int) -> Bilingual | None:
     return _NETWORKS.get(chain_id)
 
 
+def is_test_network(anchor: Anchor) -> bool:
+    """Say whether the chain is known to be one whose blocks prove nothing."""
+    return anchor.network is not None and anchor.chain != MAINNET
+
+
 def describe_basis(anchor: Anchor) -> Bilingual:
     """Return what the chain's answer rests on."""
     return _BASES[anchor.assurance, anchor.finality]
@@ -122,7 +127,7 @@ def list_assumptions(anchor: Anchor | None, *, is_pinned: bool) -> list[Bilingua
     """Return what a reader has to take on trust, for all that was verified."""
     found = [HASHES]
     if anchor is not None:
-        if anchor.network is not None and anchor.chain != MAINNET:
+        if is_test_network(anchor):
             found.insert(0, TEST_NETWORK)
         found.append(describe_basis(anchor))
     if not is_pinned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -159,8 +160,8 @@ def _audit_files(output: Output, project: Project) -> tuple[dict[str, Any], tupl
     from anchor.pipeline.originals import Originals, audit_originals
 
     found = Originals()
-    with open_executor() as executor:
-        changed = limit_breaches(audit_originals(project, executor, found))
+    with open_executor() as executor, closing(audit_originals(project, executor, found)) as texts:
+        changed = limit_breaches(texts)
     output.line(
         f"{found.equal:,} evidence files are as they were accepted, {found.missing:,} are not "
         "there any more"

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anchor.cli.files import read_bounded, receipt_path
-from anchor.errors import UsageError
+from anchor.cli.output import Colour, Output
+from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.filenames import RECEIPT_SUFFIX
+from anchor.verdict import gravest_code
 
 if TYPE_CHECKING:
     from anchor.certificate.details import Details
     from anchor.certificate.fonts import Font
     from anchor.certificate.issuing import Basis
     from anchor.certificate.times import Moment
-    from anchor.cli.output import Output
     from anchor.verdict import Report
 
 
@@ -89,6 +90,15 @@ def check_exhibits(details: Details, judged: Iterable[Judged]) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pressed:
+    """What was written, which receipts were refused one, and what the process should end with."""
+
+    written: list[dict[str, Any]]
+    refused: list[dict[str, Any]]
+    exit_code: ExitCode
+
+
 class Press:
     """Writes certificates, with the same details, moment and font for all."""
 
@@ -99,6 +109,32 @@ class Press:
         self._moment = moment
         self._font = font
         self._is_draft = is_draft
+
+    def write_all(self, judged: Sequence[Judged], output: Output) -> Pressed:
+        """Write what can be certified, and print it; of several, the others are told and left out.
+
+        Raises:
+            AnchorError: the only one cannot be certified, or not written.
+        """
+        written: list[dict[str, Any]] = []
+        refused: list[dict[str, Any]] = []
+        codes: list[ExitCode] = []
+        for item in judged:
+            try:
+                written.append(self.write(item))
+            except AnchorError as error:
+                if len(judged) == 1:
+                    raise
+                file = str(item.request.file)
+                output.note(f"{file}: {error.message}", mark="error: ", colour=Colour.RED)
+                code = int(error.exit_code)
+                refused.append({"file": file, "exit_code": code, "error": error.message})
+                codes.append(error.exit_code)
+            else:
+                print_written(output, written[-1])
+        if self._font is not None and written:
+            print_font(output, self._font)
+        return Pressed(written=written, refused=refused, exit_code=gravest_code(codes))
 
     def write(self, judged: Judged) -> dict[str, Any]:
         """Write one receipt's certificate, each file as a whole; return what was written.

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from anchor.cli.options import ConfigOption, JsonOption, QuorumOption, RpcOption
-from anchor.cli.output import Colour, Output
-from anchor.errors import AnchorError, ExitCode, UsageError
+from anchor.cli.options import (
+    BlockHashOption,
+    ConfigOption,
+    JsonOption,
+    OfflineOption,
+    QuorumOption,
+    RpcOption,
+    TrustOption,
+)
+from anchor.cli.output import Output
+from anchor.errors import UsageError
 
 if TYPE_CHECKING:
     from anchor.cli.certificates import Request
@@ -33,21 +41,11 @@ def command(
             "in their order.",
         ),
     ] = None,
-    trust: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(
-            metavar="POLICY", help="Your trust policy; by default that of the project around."
-        ),
-    ] = None,
+    trust: TrustOption = None,
     rpc: RpcOption = None,
     quorum: QuorumOption = None,
-    block_hash: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(metavar="HASH", help="The hash of a final block, as for `anchor verify`."),
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Ask no node: by --block-hash, or the policy's own.")
-    ] = False,
+    block_hash: BlockHashOption = None,
+    offline: OfflineOption = False,
     folder: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -107,14 +105,11 @@ def command(
         check_exhibits,
         describe_font,
         plan_requests,
-        print_font,
-        print_written,
         read_details,
     )
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
     from anchor.types import parse_hash
-    from anchor.verdict import gravest_code
     from anchor.verify import judge
 
     output = Output(as_json=as_json)
@@ -140,31 +135,15 @@ def command(
     bench.close()
     check_exhibits(stated, judged)
     press = Press(details=stated, moment=moment, font=chosen, is_draft=draft)
-    written: list[dict[str, Any]] = []
-    refused: list[dict[str, Any]] = []
-    codes: list[ExitCode] = []
-    for item in judged:
-        try:
-            written.append(press.write(item))
-        except AnchorError as error:
-            if len(judged) == 1:
-                raise
-            output.note(f"{item.request.file}: {error.message}", mark="error: ", colour=Colour.RED)
-            refused.append({"file": str(item.request.file), "error": error.message})
-            codes.append(error.exit_code)
-            continue
-        print_written(output, written[-1])
-    if chosen is not None:
-        print_font(output, chosen)
-    worst = gravest_code(codes)
+    pressed = press.write_all(judged, output)
     output.result(
         {
-            "exit_code": int(worst),
+            "exit_code": int(pressed.exit_code),
             "policy": bench.policy_name,
             "nodes": nodes.asked,
             "font": None if chosen is None else describe_font(chosen),
-            "certificates": written,
-            "refused": refused,
+            "certificates": pressed.written,
+            "refused": pressed.refused,
         }
     )
-    raise typer.Exit(worst)
+    raise typer.Exit(pressed.exit_code)

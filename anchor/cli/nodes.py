@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Nodes:
     """Reaches a chain: by ``--rpc``, else the policy's nodes, else the project's.
 
-    One view for the same question, so that many files cost few.  ``asked`` names the nodes, and
-    ``asked_now`` those of the last view.
+    Where several chains are asked, each has those of the nodes on the command line that are its
+    own.  One view for the same question, so that many files cost few.  ``asked`` names the nodes,
+    and ``asked_now`` those since it was last emptied.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Nodes:
         self._project_rpc = project_rpc
         self._report = report
         self._views: dict[object, tuple[ChainView, list[str]]] = {}
+        self._chain_ids: dict[str, ChainId | None] = {}
         self.asked: list[str] = []
         self.asked_now: list[str] = []
 
@@ -54,7 +56,7 @@ class Nodes:
         """
         from anchor.chain.urls import are_distinct
 
-        urls: Sequence[str] = self._rpc or target.rpc
+        urls: Sequence[str] = self._on_chain_of(target) or target.rpc
         quorum = target.quorum
         if not urls:
             urls, least = self._project_rpc(target.chain_id)
@@ -75,14 +77,44 @@ class Nodes:
             raise CannotCheckError(
                 f"{needed} nodes have to agree, and {len(urls)} of chain {target.chain_id} are "
                 "named",
-                hint="name more with --rpc, each of another operator",
+                hint="name more with --rpc, each of another operator; --quorum 1 takes one's word",
             )
         return self._open(tuple(urls), needed, target.chain_id, target.genesis, target.finality)
 
     @property
     def needed(self) -> int:
         """Return how many of those on the command line have to agree: two, unless it says more."""
+        # Of each chain, where there are several: what a node says of its chain lowers no number.
         return self._quorum or max(1, min(2, len(self._rpc)))
+
+    def _on_chain_of(self, target: Target) -> Sequence[str]:
+        """Return the nodes on the command line, without those of chains that others are asked for.
+
+        A node that is on none of these chains, or does not answer, stays: it was named to be one of
+        those that agree, and what is wrong with it is said where they are asked.
+
+        Raises:
+            CannotCheckError: none is left.
+        """
+        if not self._rpc or not target.other_chains:
+            return self._rpc
+        urls = [url for url in self._rpc if self._fetch_chain_id(url) not in target.other_chains]
+        if not urls:
+            raise CannotCheckError(
+                f"the nodes named are of other chains: none is of chain {target.chain_id}",
+                hint="name nodes of each chain with --rpc, or in a trust policy with --trust",
+            )
+        return urls
+
+    def _fetch_chain_id(self, url: str) -> ChainId | None:
+        from anchor.cli.session import open_node
+
+        if url not in self._chain_ids:
+            try:
+                self._chain_ids[url] = open_node(url).fetch_chain_id()
+            except CannotCheckError:
+                self._chain_ids[url] = None
+        return self._chain_ids[url]
 
     def open(self) -> ChainView:
         """Return the view of the chain that the first node on the command line is on."""
@@ -112,6 +144,7 @@ class Nodes:
             )
             view = ChainReader(nodes[0] if len(nodes) == 1 else group)
             self._views[key] = view, [node.name for node in nodes]
-        found, self.asked_now = self._views[key]
-        self.asked += [name for name in self.asked_now if name not in self.asked]
+        found, names = self._views[key]
+        for asked in (self.asked, self.asked_now):
+            asked += [name for name in names if name not in asked]
         return found

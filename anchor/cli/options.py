@@ -45,6 +45,29 @@ QuorumOption = Annotated[
     ),
 ]
 
+TrustOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--trust",
+        metavar="POLICY",
+        help="Your trust policy; by default that of the project around.",
+    ),
+]
+
+BlockHashOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--block-hash",
+        metavar="HASH",
+        help="The hash of a final block, as you found it out: what the receipt proves by that "
+        "block needs no node.  Repeat it for several.",
+    ),
+]
+
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Ask no node: by --block-hash, or the policy's own.")
+]
+
 WaitOption = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(

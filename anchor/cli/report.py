@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from anchor.errors import AnchorError
     from anchor.verdict import ProvenAnchor, Report, Verdict
 
-_BRIEF = {"pass": "verified ", "fail": "refused  ", "cannot tell": "undecided"}
-
-
 _COLOURS = {
     "pass": Colour.GREEN,
     "fail": Colour.RED,
@@ -39,8 +36,9 @@ def print_report(
 
     error = report.error
     if brief:
-        detail = _summary(report) if error is None else error.message
-        _line(output, _BRIEF[verdict_of(error).value], f"  {name}: {detail}", error)
+        detail = _summary(report, words) if error is None else words.say(error.message)
+        mark = f"{words.brief[verdict_of(error).value]:<9}"
+        _line(output, mark, f"  {name}: {detail}", error)
         return
     output.line(name)
     for step in report.steps:
@@ -51,7 +49,8 @@ def print_report(
     for claim in report.claims:
         mark = f"  {claim.id} {_pad(words.verdicts.get(claim.verdict.value, claim.verdict.value))}"
         title = words.claims.get(claim.id, claim.title)
-        output.line(f"{title} ({claim.reason})", mark=mark, colour=_COLOURS[claim.verdict.value])
+        colour = _COLOURS[claim.verdict.value]
+        output.line(f"{title} ({words.say(claim.reason)})", mark=mark, colour=colour)
     output.line()
     _print_trust(output, report, policy, nodes, words)
     items = "; ".join(words.not_proven or NOT_PROVEN)
@@ -78,9 +77,9 @@ def print_step(
 ) -> None:
     """Print how one numbered step went; ``hint`` says what to do where it did not pass."""
     mark = f"  {number:>2}. {_pad(words.verdicts.get(verdict.value, verdict.value))}"
-    output.line(f"{title}: {detail}", mark=mark, colour=_COLOURS[verdict.value])
+    output.line(f"{title}: {words.say(detail)}", mark=mark, colour=_COLOURS[verdict.value])
     if hint:
-        output.line(f"                  {hint}")
+        output.line(f"                  {words.say(hint)}")
 
 
 def _print_trust(
@@ -89,11 +88,11 @@ def _print_trust(
     from anchor.registry.keccak import format_address
 
     if policy is not None:
-        output.line(f"  {words.policy.format(name=policy)}")
+        output.line(f"  {words.policy.format(name=words.say(policy))}")
     else:
         output.line(f"  {words.no_policy}")
         for item in report.unpinned:
-            output.line(f"    {item}")
+            output.line(f"    {words.say(item)}")
     is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
     existed = words.unchanged_since if is_unchanged else words.existed_by
     if nodes:
@@ -176,6 +175,6 @@ def _describe_anchor(proven: ProvenAnchor) -> AnchorDocument:
     )
 
 
-def _summary(report: Report) -> str:
+def _summary(report: Report, words: Words) -> str:
     first = report.proven[0]
-    return f"existed no later than {first.existed_by:%Y-%m-%d %H:%M:%S} UTC"
+    return words.brief_existed_by.format(time=f"{first.existed_by:%Y-%m-%d %H:%M:%S}")

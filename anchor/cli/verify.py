@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from anchor.cli.options import ConfigOption, JsonOption, QuorumOption, RpcOption
+from anchor.cli.options import (
+    BlockHashOption,
+    ConfigOption,
+    JsonOption,
+    OfflineOption,
+    QuorumOption,
+    RpcOption,
+    TrustOption,
+)
 from anchor.cli.output import Colour, Output
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.words import WORDS
@@ -33,25 +41,11 @@ def command(
         Optional[str],  # noqa: UP045
         typer.Option(help="Verify this digest (sha256:HEX or sm3:HEX) instead of a file."),
     ] = None,
-    trust: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(
-            metavar="POLICY", help="Your trust policy; by default that of the project around."
-        ),
-    ] = None,
+    trust: TrustOption = None,
     rpc: RpcOption = None,
     quorum: QuorumOption = None,
-    block_hash: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(
-            metavar="HASH",
-            help="The hash of a final block, as you found it out: what the receipt proves by that "
-            "block needs no node.  Repeat it for several.",
-        ),
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Ask no node: by --block-hash, or the policy's own.")
-    ] = False,
+    block_hash: BlockHashOption = None,
+    offline: OfflineOption = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="One line for each file, no steps.")
     ] = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from anchor.store.places import SqliteFile, StorePlace
 
 # One transaction, and so one fsync, for this many files.
 _CHUNK = 1_000
+_LONG_NAME = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of a record"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,18 +70,19 @@ def gather(
         chunk.clear()
 
     found = _leave_out_store(found, project.config.store)
-    for result in hash_sources(found, project.config.digests, executor=executor, on_done=on_done):
-        if isinstance(result, Hashed) and len(result.source.name) > MAX_NAME_CHARACTERS:
-            reason = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of a record"
-            problems.append(Problem(path=result.source.path, reason=reason))
-        elif isinstance(result, Hashed):
-            chunk.append(result)
-            if len(chunk) == _CHUNK:
-                accept_chunk()
-        elif isinstance(result, Problem):
-            problems.append(result)
-        else:
-            skipped.append(result)
+    results = hash_sources(found, project.config.digests, executor=executor, on_done=on_done)
+    with closing(results):  # else an interrupt out here would wait until all is read
+        for result in results:
+            if isinstance(result, Hashed) and len(result.source.name) > MAX_NAME_CHARACTERS:
+                problems.append(Problem(path=result.source.path, reason=_LONG_NAME))
+            elif isinstance(result, Hashed):
+                chunk.append(result)
+                if len(chunk) == _CHUNK:
+                    accept_chunk()
+            elif isinstance(result, Problem):
+                problems.append(result)
+            else:
+                skipped.append(result)
     accept_chunk()
     return Gathered(
         new=new,

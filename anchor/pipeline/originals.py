@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass, field
 from os import fsdecode
 from pathlib import Path
@@ -32,7 +33,9 @@ class Originals:
     unreadable: list[str] = field(default_factory=list)
 
 
-def audit_originals(project: Project, executor: Executor, found: Originals) -> Iterator[str]:
+def audit_originals(
+    project: Project, executor: Executor, found: Originals
+) -> Generator[str, None, None]:
     """Yield a sentence for each file that is none of what was accepted from its place.
 
     A file that was accepted several times may be any of its versions.  ``found`` counts the rest.
@@ -40,17 +43,19 @@ def audit_originals(project: Project, executor: Executor, found: Originals) -> I
     """
     expected: dict[str, list[Digests]] = {}
     results = hash_sources(_list_files(project, expected, found), (SHA256, SM3), executor=executor)
-    for result in results:
-        if isinstance(result, Hashed):
-            versions = expected.pop(result.source.name)
-            if any(_is_same(version, result.digests) for version in versions):
-                found.equal += 1
+    with closing(results):  # else an interrupt out here would wait until all is read
+        for result in results:
+            if isinstance(result, Hashed):
+                versions = expected.pop(result.source.name)
+                if any(_is_same(version, result.digests) for version in versions):
+                    found.equal += 1
+                else:
+                    path = result.source.path
+                    yield f"{path} is not what was accepted from there: it was changed"
+            elif isinstance(result, Problem):
+                found.unreadable.append(f"{result.path}: {result.reason}")
             else:
-                yield f"{result.source.path} is not what was accepted from there: it was changed"
-        elif isinstance(result, Problem):
-            found.unreadable.append(f"{result.path}: {result.reason}")
-        else:
-            assert not isinstance(result, Skipped)
+                assert not isinstance(result, Skipped)
 
 
 def _list_files(

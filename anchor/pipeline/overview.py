@@ -32,6 +32,7 @@ from anchor.store.figures import (
     find_oldest_waiting,
     find_open_transaction,
     load_newest_anchors,
+    load_newest_heads,
     sum_costs_since,
 )
 from anchor.store.heads import newest_final_anchor
@@ -39,6 +40,11 @@ from anchor.store.incidents import Incident, load_open_incidents
 
 HOUR = 3_600
 DAY = 86_400
+# A day of heads every minute; and how wide the bars of a diagram of them may be.
+_MOST_HEADS = 1_500
+_BARS = 48
+_WIDTHS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0)
+
 SPENDING_DAYS = 7
 """What is spent is measured over so many days."""
 
@@ -76,6 +82,15 @@ class Spending:
     def days_left(self, balance: int) -> float | None:
         """Return how many days a balance lasts at that rate; None where there is no rate."""
         return balance / self.wei_a_day if self.wei_a_day else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """How many leaves were sealed in each ``width`` seconds from ``start`` on."""
+
+    start: float
+    width: float
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +140,25 @@ def read_overview(project: Project, now: float, *, heads: int = 10, anchors: int
             is_running=is_running,
             tiles=_read_tiles(project),
         )
+
+
+def read_throughput(project: Project, now: float) -> Throughput:
+    """Return what was sealed in the last day, or since as many heads ago as are looked at."""
+    with project.database.read() as connection:
+        rows = load_newest_heads(connection, _MOST_HEADS)
+    sealed = [(parse_moment(row.sealed_at), row.added) for row in rows]
+    span = float(DAY)
+    if len(sealed) == _MOST_HEADS:
+        span = min(span, max(now - sealed[-1][0], 1.0))
+    width = next(each for each in _WIDTHS if each * _BARS >= span)
+    end = (now // width + 1) * width
+    counts = [0] * _BARS
+    start = end - _BARS * width
+    for moment, added in sealed:
+        place = int((moment - start) // width)
+        if 0 <= place < _BARS:
+            counts[place] += added
+    return Throughput(start=start, width=width, counts=tuple(counts))
 
 
 def _read_queue(connection: Connection, now: float, size: int) -> Queue:

@@ -44,6 +44,11 @@ def spell_wei(wei: int) -> str:
     return f"{_significant(wei / _ETHER)} ether"
 
 
+def spell_gwei(wei: int) -> str:
+    """Spell an amount in gwei, however large, where amounts stand below each other."""
+    return f"{_significant(wei / _GWEI)} gwei"
+
+
 def spell_gas_price(wei: int) -> str:
     """Spell the price of a gas."""
     return f"{_significant(wei / _GWEI)} gwei"

@@ -14,6 +14,7 @@ from anchor.service import (
     bulk,
     heads,
     health,
+    metrics,
     pages,
     publiclog,
     receipts,
@@ -22,6 +23,7 @@ from anchor.service import (
     verifier,
 )
 from anchor.service.accesslog import AccessLog
+from anchor.service.measured import Measured
 from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
 from anchor.service.protection import Protection
@@ -36,6 +38,7 @@ _ROUTERS = (
     heads.router,
     publiclog.router,
     health.router,
+    metrics.router,
     verifier.router,
     pages.router,
 )
@@ -78,6 +81,7 @@ def make_app() -> FastAPI:
     answer_problems(app)
     app.add_middleware(Protection)
     app.add_middleware(AccessLog)
+    app.add_middleware(Measured)
     for router in _ROUTERS:
         app.include_router(router)
     return app

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,11 @@ from anchor.pipeline.anchoring import check_no_incident
 from anchor.pipeline.livelog import LiveLog
 from anchor.pipeline.logkey import load_log_key
 from anchor.pipeline.nodes import open_chain
+from anchor.pipeline.outside import Outside
 from anchor.pipeline.project import Project, utc_now
 from anchor.service.intake import Intake
 from anchor.service.keycache import KeyCache
+from anchor.service.lane import Lane
 from anchor.service.problems import Problem
 from anchor.service.proving import Proofs
 from anchor.service.settings import Settings
@@ -48,6 +51,8 @@ class Service:
             reach=lambda: self.watch.reach,
             open_node=lambda: open_chain(project.config, _LOG.warning),
         )
+        self.outside = Outside(project, open_chain(project.config, _LOG.warning), time.time)
+        self.exploring = Lane("explore")
         self._public = LiveLog(project, load_log_key(project.config))
         # The published log's tree remembers tiles, and is nothing for several threads.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
@@ -137,6 +142,7 @@ class Service:
         await self.watch.stop()
         await asyncio.to_thread(self.intake.stop)
         await asyncio.to_thread(self.proofs.close)
+        self.exploring.close()
         self._publisher.shutdown()
         self._readers.shutdown()
         self.project.database.close()

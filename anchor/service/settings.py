@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +40,5 @@ class Settings:
     access_log: bool = True
     # How long requests that are under way get after SIGTERM.
     drain_seconds: int = 30
+    # Signs the sessions of the pages: all workers of a service share it, and a restart ends them.
+    session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from functools import partial
@@ -21,6 +22,7 @@ from anchor.errors import StorageError, StoreBusyError, UsageError
 from anchor.pipeline.project import Project, open_project
 from anchor.service.app import create_app
 from anchor.service.connections import PatientProtocol
+from anchor.service.measured import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
 
 _BACKLOG = 1_024
@@ -62,7 +64,10 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
-    Multiprocess(configuration, [listener]).run()
+    with tempfile.TemporaryDirectory(prefix="anchor-metrics-") as folder:
+        # Before a worker starts: prometheus-client reads it when it is imported.
+        os.environ[METRICS_FOLDER] = folder
+        Multiprocess(configuration, [listener]).run()
 
 
 def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:

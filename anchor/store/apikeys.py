@@ -130,6 +130,12 @@ def find_key(connection: Connection, token: str) -> ApiKey | None:
     return _parse_key(row)
 
 
+def find_key_by_id(connection: Connection, id: str) -> ApiKey | None:
+    """Return the key with this id, expired and revoked ones too."""
+    row = connection.execute(_SELECT.where(api_keys.c.id == id)).one_or_none()
+    return None if row is None else _parse_key(row)
+
+
 def load_keys(connection: Connection) -> list[ApiKey]:
     """Return every key, oldest first."""
     rows = connection.execute(_SELECT.order_by(api_keys.c.created_at, api_keys.c.id))

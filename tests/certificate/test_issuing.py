@@ -246,7 +246,7 @@ def test_what_is_not_final_gets_a_draft_only() -> None:
     found = issue(world, receipt, draft=True).certificate
     assert found.draft
     assert found.anchors == []
-    assert "DRAFT" in found.code
+    assert "DRAFT" in found.qr_text
     assert "not final" in found.statement.en
     assert UNCHANGED.en not in found.statement.en
 

@@ -607,9 +607,10 @@ def test_finality_follows_the_head_without_transactions(foundry: Devnet) -> None
 
 def test_a_transaction_is_mined_before_the_next_tick(foundry: Devnet) -> None:
     started = time.monotonic()
-    for _ in range(20):
-        send(foundry, to=STRANGER, value=1)
-    assert time.monotonic() - started < 5
+    receipts = [send(foundry, to=STRANGER, value=1) for _ in range(20)]
+    first, last = (int(receipts[at]["blockNumber"], 16) for at in (0, -1))
+    # By ticks alone there is a block a second, however loaded the machine is.
+    assert last - first > time.monotonic() - started + 10
 
 
 def test_anvil_sets_no_cors_header(foundry: Devnet) -> None:
@@ -683,9 +684,10 @@ def test_the_child_dies_with_its_parent(
         assert len(processes(state)) > 1
         assert list(scratch.iterdir())
         process.send_signal(how)
-        process.wait(10)
-    wait(lambda: not processes(state))
-    wait(lambda: not list(scratch.iterdir()))
+        process.wait(60)
+    # The guard ends them by force after ten seconds, which a loaded machine may need.
+    wait(lambda: not processes(state), seconds=60)
+    wait(lambda: not list(scratch.iterdir()), seconds=60)
     assert state.exists()
 
 

@@ -11,8 +11,9 @@ import pytest
 from support import fixtures
 from support.crashes import crashing
 from support.disasters import anchor_final, check_log_goes_on
+from support.nodes import wait_until
 from support.projects import Site, ask_store, make_site
-from support.stores import Postgres, damage
+from support.stores import Postgres, damage, run_postgres
 
 from anchor.chain.devnet import Devnet
 from anchor.cli import restore
@@ -251,3 +252,55 @@ def test_a_store_without_its_pins_is_refused_everywhere(
     damage(place, "DELETE FROM project")
     for command in (("status",), ("add", name), ("run", "--once"), ("audit",), ("deploy",)):
         site.run(*command).refused(2, "was not finished", "drop the tables")
+
+
+@pytest.mark.fault(
+    "F14",
+    how="a streaming replica that does not hold commits up is cut off, and takes over later",
+    then="run refuses (32), as with an old backup; restore finds the rest; the log goes on",
+)
+def test_a_replica_that_takes_over_without_the_last_commits_is_found_out(
+    tmp_path: Path, anvil: Devnet
+) -> None:
+    with run_postgres() as primary, run_postgres(primary, streams=True) as replica:
+        place = primary.create()
+        site = make_site(tmp_path / "project", anvil, number=next(_numbers), store=place)
+        anchor_final(site, "a")
+        behind = PostgresDatabase(place.url.replace(str(primary.folder), str(replica.folder)))
+        wait_until(lambda: count_final_anchors(replica, place) == 1)
+        with replica.connect() as connection:
+            connection.execute("ALTER SYSTEM SET primary_conninfo = ''")
+            connection.execute("SELECT pg_reload_conf()")
+            receivers = "SELECT count(*) FROM pg_stat_wal_receiver"
+            wait_until(lambda: connection.execute(receivers).fetchone() == (0,))
+        anchor_final(site, "b")
+        anchor_final(site, "c")
+        site.run("prove", "a", "b", "c").expect(0)
+        with replica.connect() as connection:
+            connection.execute("SELECT pg_promote()")
+        name_store(site, behind)
+        assert count_final_anchors(replica, place) == 1
+        site.add("d", b"d")
+        for command in (("run", "--once"), ("seal",)):
+            site.run(*command).refused(32, "older than the chain")
+        name_store(site, replica.create())
+        words = ("restore", "--backup", behind.url, "--receipts", ".", "--json")
+        shown = site.run(*words).expect(0).document
+        assert (shown["size"], shown["anchors"], shown["records"]) == (3, 3, 3)
+        assert (shown["hashes_only"], shown["waiting"]) == (0, 1)
+        check_log_goes_on(site, "e")
+        for name in "abcde":
+            site.run("prove", name).expect(0)
+            site.run("verify", name).expect(0)
+
+
+def count_final_anchors(server: Postgres, place: PostgresDatabase) -> int:
+    schema = schema_of(place)
+    with server.connect() as connection:
+        there = connection.execute(f"SELECT to_regclass('{schema}.anchors')".encode()).fetchone()
+        if there == (None,):
+            return 0
+        query = f"SELECT count(*) FROM {schema}.anchors WHERE final = 1"
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return int(str(row[0]))

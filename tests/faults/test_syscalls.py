@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from support.faults import marked
 from support.nodes import nonce
 from support.projects import Site
 from support.strace import FAULTS, Call, Fault, inject, trace
@@ -157,17 +158,6 @@ TILES = pytest.mark.fault(
 )
 
 
-def marked(*marks: pytest.MarkDecorator) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Put several marks on one test."""
-
-    def put(test: Callable[..., None]) -> Callable[..., None]:
-        for mark in marks:
-            test = mark(test)
-        return test
-
-    return put
-
-
 @marked(*STORAGE, ADDING)
 def test_adding_survives_failing_and_fatal_system_calls(
     victim: Victim, injected: Callable[[int], None]
@@ -187,7 +177,7 @@ def test_anchoring_survives_failing_and_fatal_system_calls(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3_600)
+@pytest.mark.timeout(14_400)
 @marked(*STORAGE, ADDING)
 def test_adding_survives_every_fault_at_every_system_call(
     victim: Victim, injected: Callable[[int], None]
@@ -200,7 +190,7 @@ def test_adding_survives_every_fault_at_every_system_call(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3_600)
+@pytest.mark.timeout(14_400)
 @marked(*STORAGE, TILES)
 def test_anchoring_survives_every_fault_at_every_system_call(
     victim: Victim, injected: Callable[[int], None]

@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pypdf
 import typst
@@ -135,15 +136,21 @@ def issue(
 
 def named(name: str, index: int, media_type: str = "text/plain") -> World:
     """Return a world in which the evidence of ``index`` has this name."""
+    return recorded(index, name=name, media_type=media_type)
+
+
+def recorded(index: int, **changes: Any) -> World:
+    """Return a world in which the record of ``index`` is another one."""
     world = World()
+    members: dict[str, Any] = {
+        "digests": world.evidence(index),
+        "name": "evidence.txt",
+        "media_type": "text/plain",
+        "salt": bytes(32),
+        "recorded_at": datetime(2026, 9, 21, 15, 0, 6, tzinfo=UTC),
+    }
     records = list(world.records)
-    records[index] = build_record(
-        digests=world.evidence(index),
-        name=name,
-        media_type=media_type,
-        salt=bytes(32),
-        recorded_at=datetime(2026, 9, 21, 15, 0, 6, tzinfo=UTC),
-    ).encoded
+    records[index] = build_record(**members | changes).encoded
     return World(records)
 
 

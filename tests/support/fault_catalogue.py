@@ -205,9 +205,7 @@ FAULTS = (
     Fault("F13", "the store's log file is lost, or copied without it",
           "found, as an old backup is"),
     Fault("F14", "a PostgreSQL standby takes over without the last commits",
-          "found, as an old backup is",
-          "needs a primary and a replica that can be cut apart; what it leaves is a store older "
-          "than the chain (F12)"),
+          "found, as an old backup is"),
     Fault("F15", "a read replica serves as the store",
           "refused: it cannot be written to"),
     Fault("F16", "the connection dies during a commit",

@@ -26,6 +26,17 @@ RECORD = Path(__file__).resolve().parents[2] / ".build" / "faults.json"
 _TIMES = pytest.StashKey[list[tuple[str, int]]]()
 
 
+def marked(*marks: pytest.MarkDecorator) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Put several marks on one test."""
+
+    def put(test: Callable[..., None]) -> Callable[..., None]:
+        for mark in marks:
+            test = mark(test)
+        return test
+
+    return put
+
+
 class FaultRecorder:
     """The pytest plugin that keeps the record."""
 

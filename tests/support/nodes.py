@@ -78,8 +78,9 @@ Respond = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 
 def send(handler: BaseHTTPRequestHandler, status: int, body: bytes, **headers: str) -> None:
-    """Send one whole response."""
+    """Send one whole response, which pages of any origin may read, as those of anvil."""
     handler.send_response(status)
+    handler.send_header("Access-Control-Allow-Origin", "*")
     for name, value in headers.items():
         handler.send_header(name, value)
     handler.send_header("Content-Length", str(len(body)))
@@ -95,6 +96,10 @@ def serve(respond: Respond) -> Iterator[str]:
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", "0"))
             respond(self, self.rfile.read(length))
+
+        def do_OPTIONS(self) -> None:
+            """Let a browser send JSON."""
+            send(self, 204, b"", **{"Access-Control-Allow-Headers": "content-type"})
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

@@ -12,15 +12,16 @@ const bytes = (text) => anchor.fromHex(text.replace(/^0x/, ""));
 const bare = (text) => text.replace(/^0x/, "");
 
 const ASKED = {
-  async judge({ receipt, evidence, policy, block_hashes: named }) {
+  async judge({ receipt, evidence, policy, block_hashes: named, rpc, quorum }) {
+    const asked = { nodes: new Set(), notes: new Set() };
     const trust = {
       policy: policy === null ? null : anchor.parsePolicy(anchor.encodeUtf8(policy)),
-      connect: null,
+      connect: rpc === null ? null : anchor.connectTo(rpc, quorum, asked),
       blockHashes: named.map(bare),
     };
     const data = Uint8Array.from(Buffer.from(receipt, "base64"));
     const report = await anchor.judge(data, evidence, trust);
-    return anchor.describeReport(report, "file", null, []);
+    return anchor.describeReport(report, "file", null, [...asked.nodes]);
   },
   policy: ({ text }) => anchor.parsePolicy(Uint8Array.from(Buffer.from(text, "base64"))).length,
   proof({ root, key, proof }) {

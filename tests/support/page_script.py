@@ -62,9 +62,16 @@ class PageScript:
         )
 
     def judge_evidence(
-        self, receipt: bytes, evidence: Digests, *, policy: str | None, block_hashes: list[str]
+        self,
+        receipt: bytes,
+        evidence: Digests,
+        *,
+        policy: str | None,
+        block_hashes: list[str],
+        rpc: list[str] | None = None,
+        quorum: int | None = None,
     ) -> dict[str, Any]:
-        """Return the report for digests of any evidence."""
+        """Return the report for digests of any evidence; without ``rpc`` no node is asked."""
         digests = {"sha256": evidence.sha256, "sm3": evidence.sm3}
         return self.ask(
             "judge",
@@ -73,6 +80,8 @@ class PageScript:
             | {"size": evidence.size},
             policy=policy,
             block_hashes=block_hashes,
+            rpc=rpc,
+            quorum=quorum,
         )
 
 

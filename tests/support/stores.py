@@ -53,8 +53,11 @@ class Postgres:
 
 
 @contextmanager
-def run_postgres(copy_of: Postgres | None = None) -> Iterator[Postgres]:
-    """Run a PostgreSQL server; or one that follows, which is a copy of another one's files."""
+def run_postgres(copy_of: Postgres | None = None, *, streams: bool = False) -> Iterator[Postgres]:
+    """Run a PostgreSQL server; or one that follows, which is a copy of another one's files.
+
+    ``streams`` lets it go on receiving what the other one writes, which does not wait for it.
+    """
     with warnings.catch_warnings():
         # It looks for a folder of the user's that a container has not.
         warnings.simplefilter("ignore")
@@ -67,6 +70,9 @@ def run_postgres(copy_of: Postgres | None = None) -> Iterator[Postgres]:
     try:
         if copy_of is not None:
             _copy_as_standby(copy_of, folder / "data")
+        if copy_of is not None and streams:
+            with (folder / "data/postgresql.auto.conf").open("a") as file:
+                file.write(f"primary_conninfo = 'host={copy_of.folder} user=postgres'\n")
         server = get_server(folder / "data", cleanup_mode=None)
         pid = server.get_pid()
         try:

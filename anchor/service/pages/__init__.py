@@ -1,14 +1,11 @@
-"""Pages for people: what the service is, and what it offers."""
+"""Pages for people, rendered here: no script, nothing from elsewhere, no build."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
-from fastapi.responses import PlainTextResponse
+
+from anchor.service.pages import assets, dashboard, explorer, signin
 
 router = APIRouter(include_in_schema=False)
-
-
-@router.get("/")
-async def index() -> PlainTextResponse:
-    """Say what is here."""
-    return PlainTextResponse("anchor: see /openapi.json for the service, /verify.html to verify\n")
+for _part in (dashboard.router, signin.router, explorer.router, assets.router):
+    router.include_router(_part)

@@ -32,6 +32,8 @@ class Page {
   private outcome: Outcome | null = null;
   private readonly chosen = new Map<Kind, () => string>();
   private isBusy = false;
+  /** What was chosen or dropped last is read by then. */
+  private reading: Promise<void> = Promise.resolve();
 
   constructor(private readonly script: string) {}
 
@@ -41,7 +43,7 @@ class Page {
       input.addEventListener("change", () => {
         const [file] = input.files ?? [];
         if (file) {
-          void this.take(file, kind);
+          this.reading = this.take(file, kind);
         }
         input.value = ""; // so that the same file can be chosen again
       });
@@ -52,12 +54,17 @@ class Page {
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {
       event.preventDefault();
-      void this.takeAll([...(event.dataTransfer?.files ?? [])]);
+      this.reading = this.takeAll([...(event.dataTransfer?.files ?? [])]);
     });
     const form = find<HTMLFormElement>("form");
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => this.describeTask());
     find("verify").addEventListener("click", () => void this.verify());
+    const open = (isOpen: boolean) => () => {
+      document.querySelectorAll("#report details").forEach((part) => part.toggleAttribute("open", isOpen));
+    };
+    addEventListener("beforeprint", open(true)); // on paper nothing can be opened
+    addEventListener("afterprint", open(false));
     const wanted = new URLSearchParams(location.search).get("lang") ?? navigator.language;
     this.translate(/^zh/i.test(wanted) ? "zh" : "en");
   }
@@ -201,6 +208,7 @@ class Page {
     this.forget();
     this.complain(null);
     try {
+      await this.reading;
       this.outcome = await this.judge();
       this.tell("");
       this.showReport();

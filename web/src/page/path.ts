@@ -6,7 +6,11 @@ import type { Head, Receipt } from "../receipt.ts";
 import { draw, make } from "./elements.ts";
 import type { Say } from "./report.ts";
 
+// Boxes in three columns: siblings on the left, ours, siblings on the right.
 const WIDTH = 340;
+const MIDDLE = 170;
+// Above the root there is room for its name.
+const TOP = 18;
 const ROW = 46;
 const BOX = 26;
 const COLUMNS = { left: 0, middle: 118, right: 236 };
@@ -37,8 +41,8 @@ export function showPath(receipt: Receipt, say: Say): HTMLElement[] {
 function drawPath(
   hashes: readonly Hex[], sides: readonly boolean[], head: Head, index: number, holds: boolean, say: Say,
 ): SVGElement {
-  const height = hashes.length * ROW;
-  const top = (step: number) => height - (step + 1) * ROW + ROW - BOX - 2;
+  const height = TOP + hashes.length * ROW;
+  const top = (step: number) => height - (step + 1) * ROW + 2;
   const lines: SVGElement[] = [];
   const boxes: SVGElement[] = [];
   hashes.forEach((hash, step) => {
@@ -47,23 +51,23 @@ function drawPath(
     const kind = isRoot ? (holds ? "root" : "broken") : "ours";
     boxes.push(drawBox(COLUMNS.middle, top(step), hash, kind));
     if (label) {
-      boxes.push(draw("text", { x: `${isRoot ? 230 : 170}`, y: `${top(step) + (isRoot ? 17 : -6)}`,
-        class: isRoot ? "label" : "label centre" }, label));
+      const y = isRoot ? top(step) - 6 : top(step) + BOX + 13;
+      boxes.push(draw("text", { x: `${MIDDLE}`, y: `${y}`, class: "label centre" }, label));
     }
     if (isRoot) {
       return;
     }
-    const isLeft = sides[step]!;
-    const x = isLeft ? COLUMNS.left : COLUMNS.right;
+    const x = sides[step]! ? COLUMNS.left : COLUMNS.right;
     boxes.push(drawBox(x, top(step), head.path[step]!, "other"));
-    const [middle, above] = [x + BOX_WIDTH / 2, top(step + 1) + BOX / 2];
-    const edge = isLeft ? COLUMNS.middle : COLUMNS.middle + BOX_WIDTH;
-    lines.push(draw("path", { d: `M${middle} ${top(step)}V${above}H${edge}`, class: "way" }));
-    lines.push(draw("path", { d: `M170 ${top(step)}V${top(step + 1) + BOX}`, class: "way ours" }));
+    const joint = top(step) - (ROW - BOX) / 2;
+    lines.push(
+      draw("path", { d: `M${x + BOX_WIDTH / 2} ${top(step)}V${joint}H${MIDDLE}`, class: "way" }),
+      draw("path", { d: `M${MIDDLE} ${top(step)}V${top(step + 1) + BOX}`, class: "way ours" }),
+    );
   });
   return draw(
     "svg",
-    { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": say("picture", { n: sides.length }) },
+    { viewBox: `-2 0 ${WIDTH + 4} ${height + 2}`, role: "img", "aria-label": say("picture", { n: sides.length }) },
     ...lines, ...boxes,
   );
 }

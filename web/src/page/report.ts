@@ -40,7 +40,8 @@ export function showOutcome(outcome: Outcome, language: Language): HTMLElement[]
     ...(report.receipt ? [part("path", ...showPath(report.receipt, say))] : []),
     part("basis", showBasis(outcome, say, language)),
     ...(report.receipt ? [part("values", showValues(report, say))] : []),
-    make("p", { class: "closing" }, closing(language)),
+    part("notproven", make("ul", { class: "closing" },
+      ...reportWords(language).not_proven.map((item) => make("li", {}, item)))),
   ];
 }
 
@@ -52,15 +53,15 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   const isFile = code === MISMATCH && report.steps.some((step) => step.number === 2 && step.error === error);
   const headline = isFile ? "r10file" : (`r${code}` as Key);
   const verdict = verdictOf(error);
-  const [first] = report.proven;
   const lines: Child[] = [];
-  if (error === null && first) {
-    lines.push(make("p", {}, insert(words.unchanged_since, { time: formatTime(first.existedBy) }), " ",
-      ...report.proven.map((proven) => describeAnchored(proven, language))));
-  } else if (error) {
+  if (error === null) {
+    lines.push(...report.proven.map((proven) => make("p", {},
+      insert(words.existed_by, { time: formatTime(proven.existedBy) }), " ",
+      ...spell(describeAnchored(proven, language)))));
+  } else {
     lines.push(
       make("p", { class: "reason" }, code >= CANNOT_CHECK ? `${say("neither")} ` : "",
-        make("span", { lang: "en" }, show(error.message))),
+        make("span", { lang: "en" }, ...spell(error.message))),
     );
   }
   const kind = verdict === "pass" ? "pass" : verdict === "fail" ? "fail" : "unknown";
@@ -123,7 +124,7 @@ function showSteps(report: Report, language: Language): HTMLElement[] {
     return make(
       "li", { class: slug(verdict) }, badge(verdict, language),
       make("div", {}, make("b", {}, `${number}. ${titles[number]!}`),
-        make("p", { class: "detail", lang: "en" }, show(detail, 600)), ...hint),
+        make("p", { class: "detail", lang: "en" }, ...spell(detail)), ...hint),
     );
   });
   return [
@@ -137,7 +138,7 @@ function showClaims(report: Report, language: Language): HTMLElement {
   return make("ul", { class: "rows" }, ...report.claims.map(({ id, verdict, reason }) => make(
     "li", { class: slug(verdict) }, badge(verdict, language),
     make("div", {}, make("b", {}, `${id} ${titles[id]!}`),
-      make("p", { class: "detail", lang: "en" }, show(reason, 600))),
+      make("p", { class: "detail", lang: "en" }, ...spell(reason))),
   )));
 }
 
@@ -207,9 +208,9 @@ function badge(verdict: Verdict, language: Language): HTMLElement {
     make("span", { class: "mark", "aria-hidden": "true" }, MARKS[verdict]), words[verdict] ?? verdict);
 }
 
-function closing(language: Language): string {
-  const words = reportWords(language);
-  return insert(words.closing, { items: words.not_proven.join(language === "en" ? "; " : "；") });
-}
+/** Show a message; what is a hash or an address in it, as code. */
+const spell = (text: string): Child[] =>
+  show(text, 600).split(/(0x[0-9a-fA-F]{8,}…?|\b[0-9a-f]{64}\b)/)
+    .map((part, at) => (at % 2 ? make("code", {}, part) : part));
 
 const slug = (verdict: Verdict) => verdict.replace(" ", "-");

@@ -1,0 +1,119 @@
+"""``/``: what concerns the operator, for whoever has a key with the scope ``admin``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+from markupsafe import Markup
+
+from anchor.chain.txmgr import BUDGET_DAYS
+from anchor.config import Config
+from anchor.errors import AnchorError
+from anchor.pipeline.alarms import Alarm, raise_alarms
+from anchor.pipeline.outside import View
+from anchor.pipeline.overview import (
+    SPENDING_DAYS,
+    Overview,
+    Throughput,
+    read_overview,
+    read_throughput,
+)
+from anchor.service.pages.answers import answer_page, answer_trouble
+from anchor.service.pages.charts import (
+    chart_gas,
+    chart_latency,
+    chart_price,
+    chart_throughput,
+)
+from anchor.service.pages.drawing import Chart, Series, draw_chart
+from anchor.service.pages.rendering import describe_log
+from anchor.service.pages.signin import find_administrator
+from anchor.service.service import Service, service_of
+
+router = APIRouter(include_in_schema=False)
+
+_GWEI = 10**9
+# Seconds between two refreshes, for those who ask for them.
+_REFRESHES = {"30": 30, "60": 60, "300": 300}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A chart as it is put into the page, with a legend where it has more than one series."""
+
+    title: str
+    keys: Sequence[Series]
+    svg: Markup
+
+
+@router.get("/")
+async def dashboard(
+    request: Request, service: Annotated[Service, Depends(service_of)], refresh: str = ""
+) -> Response:
+    """Show it, or the way to sign in."""
+    caller = await find_administrator(request, service)
+    if caller is None:
+        return RedirectResponse("/login", status_code=303)
+    project, now = service.project, time.time()
+    try:
+        overview = await service.read(lambda: read_overview(project, now))
+        throughput = await service.read(lambda: read_throughput(project, now))
+    except AnchorError as error:
+        return answer_trouble(error, "dashboard")
+    outside = service.outside.look()
+    alarms = raise_alarms(project.config, overview, outside)
+    values = describe_dashboard(project.config, overview, throughput, outside, alarms)
+    values |= {"can_sign_out": caller.has_session, "refreshes": _REFRESHES.get(refresh)}
+    page = answer_page("dashboard.html", values)
+    if refresh in _REFRESHES:
+        # Only where it was asked for: a page that changes by itself is hard to read aloud.
+        page.headers["Refresh"] = refresh
+    return page
+
+
+def describe_dashboard(
+    config: Config,
+    overview: Overview,
+    throughput: Throughput,
+    outside: View,
+    alarms: Sequence[Alarm],
+) -> dict[str, object]:
+    """Return what the page's template needs."""
+    final = [item.to_final for item in overview.anchors if item.to_final is not None]
+    included = [item.to_included for item in overview.anchors]
+    balance = None if outside.chain.what is None else outside.chain.what.balance
+    charts = (
+        chart_throughput(throughput),
+        chart_latency(overview.anchors, overview.now),
+        chart_price(overview.anchors, overview.now, config.max_fee_gwei * _GWEI),
+        chart_gas(overview.anchors, overview.now),
+    )
+    return {
+        "here": "dashboard",
+        "log": describe_log(config),
+        "overview": overview,
+        "alarms": alarms,
+        "chain": outside.chain,
+        "published": outside.published,
+        "days_left": None if balance is None else overview.spending.days_left(balance),
+        "cap": config.max_fee_gwei * _GWEI,
+        "typical_final": median(final) if final else None,
+        "typical_included": median(included) if included else None,
+        "spending_days": SPENDING_DAYS,
+        "budget_days": BUDGET_DAYS,
+        "charts": [_draw(chart) for chart in charts],
+    }
+
+
+def _draw(chart: Chart) -> Drawn:
+    return Drawn(
+        title=chart.title,
+        keys=chart.series if len(chart.series) > 1 else (),
+        svg=Markup(draw_chart(chart)),
+    )

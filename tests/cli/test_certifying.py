@@ -1,0 +1,352 @@
+"""`anchor certify`: what verifies gets three files, always the same; what does not gets none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.command import Ran, environment, run_anchor
+from support.projects import Site, make_site
+
+from anchor.certificate.document import Certificate
+from anchor.chain.devnet import Devnet
+from anchor.header import parse_header
+from anchor.receipt import parse_receipt
+
+KINDS = ("json", "html", "pdf")
+DETAILS = 'format = "anchor-certificate-details/1"\n'
+
+# No node may be asked, and nothing that could is loaded.
+OFFLINE = """
+import socket
+import sys
+
+
+def refuse(*_, **__):
+    raise AssertionError("a socket was asked for")
+
+
+socket.socket.connect = socket.socket.connect_ex = socket.create_connection = refuse
+socket.getaddrinfo = socket.gethostbyname = refuse
+from anchor.cli import main
+
+sys.argv = ["anchor", *sys.argv[1:]]
+try:
+    main()
+finally:
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    assert not loaded & {"web3", "requests", "sqlalchemy", "eth_account"}, loaded
+"""
+# A machine that has none.
+WITHOUT_FONTS = """
+import sys
+import typst
+
+real = typst.Fonts
+typst.Fonts = lambda **options: real(**options | {"include_system_fonts": False})
+from anchor.cli import main
+
+sys.argv = ["anchor", *sys.argv[1:]]
+main()
+"""
+
+Certify = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def site(module_anvil: Devnet, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Return a project with two stamped files, one of them by an operator's key."""
+    site = make_site(tmp_path_factory.mktemp("certifying") / "project", module_anvil, number=0)
+    site.write("deed.txt", b"one field, two cows")
+    site.write("map.txt", b"the field, drawn")
+    site.run("stamp", "deed.txt", "map.txt").expect(0)
+    return site
+
+
+@pytest.fixture
+def folder(site: Site, tmp_path: Path) -> Path:
+    """Return a folder with both files, their receipts and the trust policy, and no project."""
+    away = tmp_path / "away"
+    away.mkdir()
+    for name in ("deed.txt", "map.txt"):
+        shutil.copy(site.folder / name, away)
+        shutil.copy(site.folder / f"{name}.anchor.json", away)
+    shutil.copy(site.folder / "trust.toml", away)
+    return away
+
+
+def block_hash(folder: Path, name: str = "deed.txt") -> str:
+    state = parse_receipt((folder / f"{name}.anchor.json").read_bytes()).anchors[0].state
+    assert state is not None
+    return "0x" + parse_header(state.header).hash.hex()
+
+
+def offline(folder: Path) -> tuple[str, ...]:
+    return ("--trust", "trust.toml", "--offline", "--block-hash", block_hash(folder))
+
+
+def written(folder: Path, name: str = "deed.txt") -> dict[str, bytes]:
+    files = {kind: folder / f"{name}.certificate.{kind}" for kind in KINDS}
+    return {kind: file.read_bytes() for kind, file in files.items() if file.exists()}
+
+
+def test_three_files_say_what_was_verified(folder: Path) -> None:
+    ran = run_anchor("certify", "deed.txt", *offline(folder), cwd=folder).expect(0)
+    files = written(folder)
+    assert set(files) == set(KINDS)
+    certificate = Certificate.model_validate_json(files["json"], strict=True)
+    digest = hashlib.sha256(b"one field, two cows").hexdigest()
+    assert certificate.evidence.sha256 == digest
+    assert certificate.anchors[0].finality == "asserted"
+    policy = hashlib.sha256((folder / "trust.toml").read_bytes()).hexdigest()
+    assert certificate.verification.policy_sha256 == policy
+    assert certificate.clock == "machine"
+    for data in files.values():
+        assert hashlib.sha256(data).hexdigest() in ran.out
+    assert certificate.certificate_no in ran.out
+    assert "font: " in ran.out
+
+
+def test_the_document_names_every_file_with_its_digest(folder: Path) -> None:
+    ran = run_anchor("certify", "deed.txt.anchor.json", *offline(folder), "--json", cwd=folder)
+    document = ran.expect(0).document
+    (certificate,) = document["certificates"]
+    files = written(folder)
+    assert {kind: file["sha256"] for kind, file in certificate["files"].items()} == {
+        kind: hashlib.sha256(data).hexdigest() for kind, data in files.items()
+    }
+    assert document["exit_code"] == 0
+    for path, sha256 in document["font"]["files"].items():
+        assert hashlib.sha256(Path(path).read_bytes()).hexdigest() == sha256
+
+
+def test_offline_no_socket_is_opened(folder: Path) -> None:
+    command = [sys.executable, "-c", OFFLINE, "certify", "deed.txt", *offline(folder)]
+    ran = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+def test_nodes_are_asked_and_named_without_their_secrets(folder: Path, site: Site) -> None:
+    url = site.url.replace("http://", "http://user:s3cr3t@") + "/?key=h1dd3n"
+    run_anchor("certify", "deed.txt", "--trust", "trust.toml", "--rpc", url, cwd=folder).expect(0)
+    files = written(folder)
+    certificate = Certificate.model_validate_json(files["json"], strict=True)
+    assert certificate.verification.nodes == [site.url]
+    assert certificate.verification.retrieved_at is not None
+    assert certificate.anchors[0].assurance == "rpc"
+    assert not any(word in data for data in files.values() for word in (b"s3cr3t", b"h1dd3n"))
+
+
+def test_the_same_inputs_give_the_same_bytes_wherever_and_whenever(folder: Path) -> None:
+    found = []
+    settings = (
+        {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "1"},
+        {"TZ": "Asia/Shanghai", "LC_ALL": "C", "LANG": "zh_CN.UTF-8", "PYTHONHASHSEED": "2"},
+        {"TZ": "America/St_Johns", "LANG": "de_DE.UTF-8", "HOME": "/nonexistent"},
+    )
+    for number, variables in enumerate(settings):
+        copy = folder.parent / ("deep/" * number + f"copy {number}")
+        shutil.copytree(folder, copy)
+        arguments = [
+            *offline(folder),
+            "--details",
+            "details.toml",
+            "--issued-at",
+            moment_of(folder),
+        ]
+        (copy / "details.toml").write_text(DETAILS + '[issuer]\nname = "出证人"\n', "utf-8")
+        run_anchor("certify", "deed.txt", *arguments, cwd=copy, env=variables).expect(0)
+        found.append(written(copy))
+    assert set(found[0]) == set(KINDS)
+    assert found[0] == found[1] == found[2]
+
+
+def moment_of(folder: Path) -> str:
+    """Return the time of the anchor, which is not later than now."""
+    anchor = parse_receipt((folder / "deed.txt.anchor.json").read_bytes()).anchors[0]
+    return datetime.fromtimestamp(anchor.timestamp - 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_the_environment_can_give_the_moment(folder: Path) -> None:
+    anchor = parse_receipt((folder / "deed.txt.anchor.json").read_bytes()).anchors[0]
+    epoch = str(anchor.timestamp - 60)
+    run_anchor(
+        "certify", "deed.txt", *offline(folder), "--no-pdf", cwd=folder,
+        env={"SOURCE_DATE_EPOCH": epoch},
+    ).expect(0)  # fmt: skip
+    certificate = Certificate.model_validate_json(written(folder)["json"], strict=True)
+    assert (certificate.issued_at, certificate.clock) == (moment_of(folder), "given")
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("2999-01-01T00:00:00Z", "later than now"),
+        ("2020-01-01T00:00:00Z", "before what it certifies"),
+        ("yesterday", "no time"),
+    ],
+)
+def test_an_impossible_moment_is_bad_usage(named: str, words: str, folder: Path) -> None:
+    ran = run_anchor(
+        "certify", "deed.txt", *offline(folder), "--no-pdf", "--issued-at", named, cwd=folder
+    )
+    ran.refused(2, words)
+    assert written(folder) == {}
+
+
+def _alter(folder: Path) -> tuple[str, ...]:
+    (folder / "deed.txt").write_bytes(b"one field, three cows")
+    return offline(folder)
+
+
+def _distrust(folder: Path) -> tuple[str, ...]:
+    policy = folder / "trust.toml"
+    policy.write_text(policy.read_text("utf-8").replace("logs = [0]", "logs = [7]"), "utf-8")
+    return offline(folder)
+
+
+def _name_no_block(folder: Path) -> tuple[str, ...]:
+    return ("--trust", "trust.toml", "--offline")
+
+
+def _ask_nobody(folder: Path) -> tuple[str, ...]:
+    return ("--trust", "trust.toml", "--rpc", "http://127.0.0.1:1")
+
+
+def _spoil(folder: Path) -> tuple[str, ...]:
+    arguments = offline(folder)
+    (folder / "deed.txt.anchor.json").write_bytes(b"{}")
+    return arguments
+
+
+@pytest.mark.parametrize("draft", [(), ("--draft",)])
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [(_alter, 10), (_distrust, 12), (_name_no_block, 20), (_ask_nobody, 20), (_spoil, 2)],
+)
+def test_what_does_not_verify_gets_no_certificate_and_verifys_code(
+    spoil: Callable[[Path], tuple[str, ...]], code: int, draft: tuple[str, ...], folder: Path
+) -> None:
+    arguments = spoil(folder)
+    if not draft:
+        run_anchor("verify", "deed.txt", *arguments, cwd=folder).expect(code)
+    run_anchor("certify", "deed.txt", *arguments, *draft, "--no-pdf", cwd=folder).refused(code)
+    assert not list(folder.glob("*.certificate.*"))
+
+
+def test_what_is_not_final_gets_a_draft_only(module_anvil: Devnet, tmp_path: Path) -> None:
+    site = make_site(tmp_path / "pending", module_anvil, number=3)
+    site.add("later.txt", b"not anchored yet")
+    site.run("seal").expect(0)
+    site.run("prove", "later.txt").expect(0)
+    site.run("certify", "later.txt").refused(21, "--draft")
+    assert written(site.folder, "later.txt") == {}
+    ran = site.run("certify", "later.txt", "--draft", "--json").expect(0)
+    (listed,) = ran.document["certificates"]
+    assert listed["draft"]
+    files = written(site.folder, "later.txt")
+    certificate = Certificate.model_validate_json(files["json"], strict=True)
+    assert certificate.draft
+    assert certificate.anchors == []
+    assert "草稿".encode() in files["html"]
+
+
+def test_of_several_each_is_for_itself(folder: Path) -> None:
+    (folder / "map.txt").write_bytes(b"the field, drawn larger")
+    hashes = ("--block-hash", block_hash(folder, "map.txt"))
+    ran = run_anchor(
+        "certify", "map.txt", "deed.txt", *offline(folder), *hashes, "--no-pdf", "--json",
+        cwd=folder,
+    ).expect(10, "map.txt: the sha256")  # fmt: skip
+    assert [item["file"] for item in ran.document["certificates"]] == ["deed.txt"]
+    assert [item["file"] for item in ran.document["refused"]] == ["map.txt"]
+    assert set(written(folder)) == {"json", "html"}
+    assert written(folder, "map.txt") == {}
+
+
+def test_files_elsewhere_and_a_folder_for_the_certificates(folder: Path) -> None:
+    (folder / "files").mkdir()
+    for name in ("deed.txt", "map.txt"):
+        (folder / name).rename(folder / "files" / f"moved-{name}")
+    hashes = ("--block-hash", block_hash(folder, "map.txt"))
+    receipts = ("deed.txt.anchor.json", "map.txt.anchor.json")
+    files = ("--file", "files/moved-deed.txt", "--file", "files/moved-map.txt")
+    common = (*offline(folder), *hashes, "--no-pdf", "-o", "out/there")
+    run_anchor("certify", *receipts, *files, *common, cwd=folder).expect(0)
+    assert set(written(folder / "out" / "there")) == {"json", "html"}
+    assert set(written(folder / "out" / "there", "map.txt")) == {"json", "html"}
+    run_anchor("certify", *receipts, *files[:2], *common, cwd=folder).refused(2, "1 files for 2")
+    run_anchor("certify", *receipts, *reversed_files(files), *common, cwd=folder).expect(10)
+
+
+def reversed_files(files: tuple[str, ...]) -> tuple[str, ...]:
+    return (*files[2:], *files[:2])
+
+
+def test_two_certificates_never_go_to_one_place(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    for name in ("deed.txt", "deed.txt.anchor.json"):
+        shutil.copy(folder / name, folder / "sub" / name)
+    both = ("deed.txt", "sub/deed.txt")
+    run_anchor("certify", *both, *offline(folder), "-o", "out", cwd=folder).refused(2, "deed.txt")
+    assert not (folder / "out").exists()
+    run_anchor("certify", *both, *offline(folder), "--no-pdf", cwd=folder).expect(0)
+    assert written(folder)["json"][:30] == written(folder / "sub")["json"][:30]
+
+
+def test_details_are_printed_and_an_exhibit_of_no_receipt_is_refused(folder: Path) -> None:
+    digest = hashlib.sha256(b"one field, two cows").hexdigest()
+    exhibit = f'[[exhibits]]\ndigest = "sha256:{digest}"\ntitle = "田契"\n'
+    (folder / "details.toml").write_text(DETAILS + exhibit, "utf-8")
+    common = ("deed.txt", *offline(folder), "--no-pdf")
+    run_anchor("certify", *common, "--details", "details.toml", cwd=folder).expect(0)
+    files = written(folder)
+    assert json.loads(files["json"])["stated"]["exhibit"]["title"] == "田契"
+    assert "田契".encode() in files["html"]
+    for file in folder.glob("*.certificate.*"):
+        file.unlink()
+    (folder / "details.toml").write_text(DETAILS + exhibit.replace(digest, "0" * 64), "utf-8")
+    ran = run_anchor("certify", *common, "--details", "details.toml", cwd=folder)
+    ran.refused(2, "no receipt here is about")
+    (folder / "details.json").write_text('{"format":"x"}')
+    run_anchor("certify", *common, "--details", "details.json", cwd=folder).refused(22, "'x'")
+    assert written(folder) == {}
+
+
+def test_without_a_font_it_says_what_to_install_before_anything_is_asked(folder: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_FONTS, "certify", "deed.txt"]
+    ran = subprocess.run(
+        [*command, "--trust", "trust.toml", "--rpc", "http://127.0.0.1:1"],
+        cwd=folder, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 2, ran
+    assert "no font with Chinese characters" in ran.stderr
+    for words in ("fonts-noto-cjk", "--font", "--no-pdf"):
+        assert words in ran.stderr
+    done = subprocess.run(
+        [*command, *offline(folder), "--no-pdf"], cwd=folder, env=environment(), check=False
+    )
+    assert done.returncode == 0
+    assert set(written(folder)) == {"json", "html"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--offline", "--rpc", "http://127.0.0.1:1"), "--offline asks no node"),
+        (("--no-pdf", "--font", "x.ttf"), "--font is for the PDF"),
+        (("--font", "x.ttf"), "x.ttf cannot be read"),
+        (("--details", "none.toml"), "none.toml cannot be read"),
+        (("--block-hash", "0x00"), "--block-hash"),
+    ],
+)
+def test_bad_usage_is_told(arguments: tuple[str, ...], words: str, folder: Path) -> None:
+    run_anchor("certify", "deed.txt", *arguments, cwd=folder).refused(2, words)
+    assert written(folder) == {}

@@ -1,0 +1,423 @@
+"""The page and nodes: whom it asks and when, and that no node can make a verdict false."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+from support.bent_nodes import Bend, BentNode, Refused, bent_node
+from support.desk import Desk, compare, open_desk
+from support.nodes import ask, other_chain, send, serve, stop_the_clock
+from support.page_script import PageScript, run_page_script
+from support.projects import Site, make_site
+
+import anchor.web
+from anchor.chain.devnet import Devnet
+from anchor.cli.files import digest_file
+from anchor.cli.nodes import Nodes
+from anchor.filenames import RECEIPT_SUFFIX
+from anchor.header import parse_header
+from anchor.receipt import parse_receipt
+from anchor.trust import parse_policy
+from anchor.verdict import Report
+from anchor.verify import judge
+
+PAGE = (Path(anchor.web.__file__).parent / "verify.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def anchored(module_anvil: Devnet, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A project with one final piece of evidence, its receipt, and the operator's promise of it."""
+    site = make_site(tmp_path_factory.mktemp("page") / "project", module_anvil, number=0)
+    site.add("a.txt", b"a")
+    site.run("seal").expect(0)
+    assert site.run("prove", "a.txt").code == 0
+    receipt = site.folder / ("a.txt" + RECEIPT_SUFFIX)
+    receipt.rename(site.folder / "promise.json")
+    site.anchor()
+    ask(site.url, "anvil_mine", "0x10")
+    stop_the_clock(site.url)  # what is final stays so while two look at it
+    assert site.run("prove", "a.txt").code == 0
+    return site
+
+
+@dataclass
+class Case:
+    """A file, its receipt and a policy; three nodes before an anvil."""
+
+    file: Path
+    receipt: Path
+    policy: Path
+    nodes: list[BentNode]
+    agreed: str
+
+    def urls(self, nodes: int) -> list[str]:
+        return [node.url for node in self.nodes[:nodes]]
+
+    def judge(self, urls: list[str], quorum: int | None) -> Report:
+        return judge(
+            self.receipt.read_bytes(),
+            digest_file(self.file),
+            policy=parse_policy(self.policy.read_bytes()),
+            connect=Nodes(urls, quorum, lambda _: ((), 1), lambda _: None).connect,
+        )
+
+
+@dataclass
+class Court:
+    """Somebody with such a case at the page."""
+
+    case: Case
+    desk: Desk
+
+    def verify(self, nodes: int = 3, quorum: int | None = None) -> tuple[int, str | None]:
+        """Return the exit code, and the assurance that was reached."""
+        case = self.case
+        self.desk.give(file=case.file, receipt=case.receipt, policy=case.policy)
+        urls = case.urls(nodes)
+        self.desk.fill(nodes="\n".join(urls), quorum=str(quorum or ""))
+        return self.outcome(urls, quorum)
+
+    def outcome(self, urls: list[str], quorum: int | None = None) -> tuple[int, str | None]:
+        """Press the button; see that the package says the same, and who was asked."""
+        page = self.desk.verify()
+        compare(page, self.case.judge(urls, quorum))
+        assert {url.rstrip("/") for url in self.desk.network} <= set(urls)
+        return ending(page)
+
+    @property
+    def shown(self) -> str:
+        return self.desk.tab.inner_text("#report")
+
+
+def ending(page: dict[str, Any]) -> tuple[int, str | None]:
+    anchors = page["files"][0]["anchors"]
+    return page["exit_code"], anchors[0]["assurance"] if anchors else None
+
+
+@pytest.fixture(params=["proof", "quorum"])
+def case(request: pytest.FixtureRequest, anchored: Site, tmp_path: Path) -> Iterator[Case]:
+    """Nodes that agree amount to a proof where the receipt holds one, else to their word."""
+    file, receipt = tmp_path / "a.txt", tmp_path / ("a.txt" + RECEIPT_SUFFIX)
+    file.write_bytes((anchored.folder / file.name).read_bytes())
+    document = json.loads((anchored.folder / receipt.name).read_bytes())
+    if request.param == "quorum":
+        del document["anchors"][0]["state"]
+    receipt.write_text(json.dumps(document))
+    policy = tmp_path / "mine.toml"
+    policy.write_bytes((anchored.folder / "trust.toml").read_bytes())
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(bent_node(anchored.url)) for _ in range(3)]
+        yield Case(file, receipt, policy, nodes, request.param)
+
+
+@pytest.fixture
+def court(case: Case, browser: Browser) -> Iterator[Court]:
+    desk = open_desk(browser)
+    desk.open(PAGE)
+    yield Court(case, desk)
+    desk.tab.context.close()
+
+
+@pytest.fixture(scope="module")
+def script() -> Iterator[PageScript]:
+    with run_page_script() as running:
+        yield running
+
+
+@pytest.fixture
+def verify(script: PageScript, case: Case) -> Callable[..., tuple[int, str | None]]:
+    """Judge by the page's script, in Node; see that the package says the same."""
+
+    def run(nodes: int = 3, quorum: int | None = None) -> tuple[int, str | None]:
+        urls = case.urls(nodes)
+        page = script.judge_evidence(
+            case.receipt.read_bytes(),
+            digest_file(case.file),
+            policy=case.policy.read_text("utf-8"),
+            block_hashes=[],
+            rpc=urls,
+            quorum=quorum,
+        )
+        compare(page, case.judge(urls, quorum))
+        return ending(page)
+
+    return run
+
+
+Verify = Callable[..., tuple[int, str | None]]
+
+
+@pytest.mark.parametrize(("nodes", "quorum"), [(3, None), (2, None), (1, None), (3, 1), (3, 3)])
+def test_two_nodes_of_those_named_have_to_agree(
+    verify: Verify, case: Case, nodes: int, quorum: int | None
+) -> None:
+    assurance = "rpc" if nodes == 1 or quorum == 1 else case.agreed
+    assert verify(nodes, quorum) == (0, assurance)
+
+
+def test_those_named_are_asked_and_shown_and_nobody_else(court: Court) -> None:
+    assert court.verify(2) == (0, court.case.agreed)
+    assert [bool(node.calls) for node in court.case.nodes] == [True, True, False]
+    assert bool(court.case.nodes[0].asked("eth_getStorageAt")) == (court.case.agreed == "quorum")
+    assert all(url in court.shown for url in court.case.urls(2))
+    assert court.desk.said == []
+
+
+def test_nobody_is_asked_before_the_button_is_pressed_nor_for_what_is_filled_in(
+    court: Court,
+) -> None:
+    court.desk.give(file=court.case.file, receipt=court.case.receipt, policy=court.case.policy)
+    court.desk.fill(nodes=court.case.nodes[0].url)
+    court.desk.tab.get_by_text(f"Pressing asks: {court.case.nodes[0].url}").wait_for()
+    court.desk.tab.wait_for_timeout(500)
+    assert court.desk.network == []
+    court.desk.tab.check("#offline")
+    assert court.desk.verify()["exit_code"] == 20
+    assert court.desk.network == []
+
+
+def test_the_policys_own_nodes_are_asked_where_no_others_are_named(court: Court) -> None:
+    # Not the devnet itself, which lets no page read it.
+    url = court.case.nodes[0].url
+    text = court.case.policy.read_text()
+    court.case.policy.write_text(re.sub("rpc = .*", f'rpc = ["{url}"]', text))
+    court.desk.give(file=court.case.file, receipt=court.case.receipt, policy=court.case.policy)
+    court.desk.tab.get_by_text(f"Pressing asks: {url}").wait_for()
+    assert court.outcome([url]) == (0, "rpc")
+    assert court.desk.network
+
+
+def test_a_node_that_lets_no_page_read_it_leaves_it_open(court: Court, anchored: Site) -> None:
+    court.desk.give(file=court.case.file, receipt=court.case.receipt)
+    court.desk.fill(nodes=anchored.url)
+    assert court.desk.verify()["exit_code"] == 20
+    assert "not open to pages" in court.shown
+
+
+def no_storage(*_: object) -> str:
+    return "0x" + "00" * 32
+
+
+def other_storage(_: object, right: str) -> str:
+    return f"0x{int(right, 16) + (1 << 60):064x}"
+
+
+def fork(_: object, right: dict[str, object] | None) -> object:
+    return right and {**right, "hash": "0x" + "f0" * 32}
+
+
+def refuse(*_: object) -> None:
+    raise Refused(-32000, "<b>not today</b>")
+
+
+# Who agrees on the final block and differs in what is in it makes it 20; who is on another chain,
+# syncing, or says nothing, is left out.  A state proof asks for nothing but blocks.
+LIES: dict[str, tuple[str, Bend, int, int]] = {
+    "storage": ("eth_getStorageAt", no_storage, 0, 20),
+    "other storage": ("eth_getStorageAt", other_storage, 0, 20),
+    "code": ("eth_getCode", lambda *_: "0x", 0, 20),
+    "chain": ("eth_chainId", lambda *_: "0x1", 0, 0),
+    "no block": ("eth_getBlockByNumber", lambda *_: None, 0, 0),
+    "syncing": ("eth_syncing", lambda *_: {"startingBlock": "0x0"}, 0, 0),
+    "a fork": ("eth_getBlockByNumber", fork, 0, 0),
+    "refusing": ("eth_getBlockByNumber", refuse, 0, 0),
+    "no quantity": ("eth_chainId", lambda *_: "0x01", 0, 0),
+    "a malformed block": ("eth_getBlockByNumber", lambda *_: [], 0, 0),
+    "a hash of 31 bytes": ("eth_getBlockByNumber", lambda _, b: {**b, "hash": "0x00"}, 0, 0),
+}
+
+
+@pytest.mark.parametrize("liar", [0, 1, 2])
+@pytest.mark.parametrize("lie", LIES)
+def test_one_node_that_lies_falsifies_no_verdict(
+    verify: Verify, case: Case, lie: str, liar: int
+) -> None:
+    method, bend, proven, read = LIES[lie]
+    case.nodes[liar].bend[method] = bend
+    expected = proven if case.agreed == "proof" else read
+    assert verify() == (expected, None if expected else case.agreed)
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_single_node_that_lies_is_believed_or_not_as_by_the_package(
+    verify: Verify, case: Case, lie: str
+) -> None:
+    """Alone it may deny an anchor (11, 12), as the report says; it never makes a false one."""
+    method, bend, *_ = LIES[lie]
+    case.nodes[0].bend[method] = bend
+    assert verify(nodes=1)[0] in (0, 10, 11, 12, 20)
+
+
+def test_who_is_left_out_is_named_with_the_reason(court: Court) -> None:
+    court.case.nodes[0].bend["eth_syncing"] = lambda *_: {"startingBlock": "0x0"}
+    assert court.verify() == (0, court.case.agreed)
+    assert f"left out: the node {court.case.nodes[0].url} is still syncing" in court.shown
+
+
+def test_nodes_that_are_down_leave_it_open(court: Court) -> None:
+    court.case.nodes[1].down = True
+    assert court.verify() == (0, court.case.agreed)
+    court.case.nodes[2].down = True
+    assert court.verify() == (20, None)
+    assert "cannot be reached" in court.shown
+    assert court.desk.tab.locator(".verdict.unknown").count() == 1
+    court.desk.check_accessible()
+
+
+def test_nodes_of_which_half_are_on_a_fork_leave_it_open(court: Court) -> None:
+    def final(_: object, right: dict[str, object]) -> object:
+        # They agree about the genesis block, by which the policy tells chains apart.
+        return right if right["number"] == "0x0" else {**right, "hash": "0x" + "f0" * 32}
+
+    court.case.nodes[1].bend["eth_getBlockByNumber"] = final
+    assert court.verify(nodes=2) == (20, None)
+    assert "disagree about" in court.shown
+
+
+def at_block(url: str, newest: int, params: list[Any], right: Any) -> Any:
+    """Answer as a node whose newest block is ``newest``, and whose final one is before it."""
+    number = {"latest": newest, "finalized": newest - 1}.get(params[0])
+    if number is None:
+        return right if int(params[0], 16) <= newest else None
+    return ask(url, "eth_getBlockByNumber", hex(number), False)
+
+
+@pytest.mark.parametrize(("behind", "code"), [(0, 21), (1, 20)])
+def test_what_is_not_final_yet_is_pending_and_not_refused(
+    court: Court, anchored: Site, behind: int, code: int
+) -> None:
+    block = json.loads(court.case.receipt.read_bytes())["anchors"][0]["block_number"]
+    for node in court.case.nodes:
+        node.bend["eth_getBlockByNumber"] = partial(at_block, anchored.url, block - behind)
+    expected = 21 if court.case.agreed == "proof" else code
+    assert court.verify() == (expected, None)
+
+
+def test_a_promise_is_looked_up_and_pending_until_the_registry_holds_it(
+    court: Court, anchored: Site
+) -> None:
+    court.case.receipt.write_bytes((anchored.folder / "promise.json").read_bytes())
+    assert court.verify() == (0, "quorum")
+    for node in court.case.nodes:
+        node.bend["eth_getStorageAt"] = no_storage
+    assert court.verify() == (21, None)
+
+
+def test_an_altered_file_and_another_log_are_refused_whatever_nodes_say(
+    court: Court, tmp_path: Path
+) -> None:
+    policy = court.case.policy.read_text()
+    owner = next(line for line in policy.splitlines() if line.startswith("owner"))
+    court.case.policy.write_text(policy.replace(owner, f'owner = "0x{"77" * 20}"'))
+    assert court.verify()[0] == 12
+    court.case.policy.write_text(policy)
+    court.case.file.write_bytes(b"altered")
+    assert court.verify()[0] == 10
+
+
+def test_nodes_of_another_chain_are_not_trusted_and_a_mixture_leaves_it_open(
+    court: Court, anchored: Site
+) -> None:
+    # The embedded chain lets no page read it; what stands before it does.
+    with other_chain(1) as url, bent_node(url) as other:
+        court.case.nodes[0] = other
+        assert court.verify(nodes=1) == (12, None)
+        assert court.verify(nodes=2) == (20, None)
+
+
+def test_a_block_named_by_hand_is_asserted_and_asks_nobody(court: Court, anchored: Site) -> None:
+    receipt = anchored.folder / ("a.txt" + RECEIPT_SUFFIX)
+    state = parse_receipt(receipt.read_bytes()).anchors[0].state
+    assert state is not None
+    court.desk.fill(hashes="0x" + parse_header(state.header).hash.hex())
+    if court.case.agreed == "proof":
+        court.desk.give(file=court.case.file, receipt=court.case.receipt)
+        page = court.desk.verify()
+        assert page["exit_code"] == 0
+        assert page["files"][0]["anchors"][0]["finality"] == "asserted"
+        assert court.desk.network == []
+
+
+# ------------------------------------------------------------------------------------------------
+# Servers that are no nodes.
+
+Respond = Callable[[BaseHTTPRequestHandler, bytes], None]
+
+
+def answer(text: str, status: int = 200) -> Respond:
+    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        asked = json.loads(body)["id"]
+        send(handler, status, text.replace("ID", str(asked)).encode())
+
+    return respond
+
+
+def redirect(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+    send(handler, 307, b"", Location="/elsewhere")
+
+
+def flood(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Access-Control-Allow-Origin", "*")
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b" " * (1 << 20))
+
+
+BAD: dict[str, Respond] = {
+    "no JSON": answer("<html>"),
+    "a name twice": answer('{"id": ID, "result": "0x7a69", "result": "0x1"}'),
+    "another id": answer('{"id": 77, "result": "0x7a69"}'),
+    "an id in words": answer('{"id": "ID", "result": "0x7a69"}'),
+    "both": answer('{"id": ID, "result": "0x7a69", "error": {"code": 1}}'),
+    "neither": answer('{"id": ID}'),
+    "a list": answer("[]"),
+    "a tower": answer("[" * 1000),
+    "an error that is none": answer('{"id": ID, "error": "no"}'),
+    "an error with markup": answer('{"id": ID, "error": {"code": 1, "message": "<img src=x>"}}'),
+    "HTTP status 500": answer('{"id": ID, "result": "0x7a69"}', 500),
+    "a redirect": redirect,
+    "a flood": flood,
+    "nothing": lambda handler, body: setattr(handler, "close_connection", True),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_answer_leaves_it_open(script: PageScript, anchored: Site, name: str) -> None:
+    file = anchored.folder / "a.txt"
+    receipt = file.with_name(file.name + RECEIPT_SUFFIX).read_bytes()
+    with serve(BAD[name]) as url:
+        page = script.judge_evidence(
+            receipt, digest_file(file), policy=None, block_hashes=[], rpc=[f"{url}/a-secret-key"]
+        )
+    assert (page["exit_code"], page["nodes"]) == (20, [url])
+    assert f"the node {url}" in str(page["files"][0]["steps"][-1])
+    assert "a-secret-key" not in json.dumps(page)
+
+
+@pytest.mark.parametrize("name", ["a flood", "a redirect", "an error with markup", "nothing"])
+def test_what_is_no_answer_leaves_it_open_in_the_browser(
+    browser: Browser, anchored: Site, name: str
+) -> None:
+    desk = open_desk(browser)
+    desk.open(PAGE)
+    file = anchored.folder / "a.txt"
+    desk.give(file=file, receipt=file.with_name(file.name + RECEIPT_SUFFIX))
+    with serve(BAD[name]) as url:
+        desk.fill(nodes=f"{url}/a-secret-key")
+        assert desk.verify()["exit_code"] == 20
+    shown = desk.tab.inner_text("#report")
+    assert "a-secret-key" not in shown
+    assert f"the node {url}" in shown
+    assert desk.tab.locator("#report img").count() == 0
+    desk.tab.context.close()
