@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,11 @@ def test_the_listing_names_no_command_that_these_tests_do_not_know(tmp_path: Pat
     listing = run_anchor("--help", cwd=tmp_path).expect(0).out
     listed = [line.split()[0] for line in listing.partition("Commands:")[2].splitlines() if line]
     assert sorted(listed) == sorted(COMMANDS)
+
+
+def test_the_version_is_printed_without_a_command(tmp_path: Path) -> None:
+    ran = run_anchor("--version", cwd=tmp_path).expect(0)
+    assert ran.out == f"anchor {version('anchor-evidence')}\n"
 
 
 def test_without_arguments_the_help_is_shown(tmp_path: Path) -> None:
