@@ -23,6 +23,8 @@ from anchor.service.measured import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
 
 _BACKLOG = 1_024
+# Seconds for a worker to say that it lives; one that died is noticed at once.
+_PATIENCE = 60
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -56,6 +58,9 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         server_header=False,
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=settings.drain_seconds,
+        # On a busy machine a worker takes long to load; after the five seconds that are the default
+        # it would be killed and begin again, for ever.
+        timeout_worker_healthcheck=_PATIENCE,
     )
     with tempfile.TemporaryDirectory(prefix="anchor-metrics-") as folder:
         # Before a worker starts: prometheus-client reads it when it is imported.
