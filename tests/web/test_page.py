@@ -105,7 +105,7 @@ def test_a_policy_pins_and_may_hold_the_block_hash(
         text.replace(b'assurance = "rpc"', b'block_hashes = ["%s"]' % BLOCK.encode())
     )
     desk.give(**files, policy=policy)
-    desk.tab.get_by_text("Pressing asks: https://node-31337.example").wait_for()
+    desk.tab.get_by_text("Pressing may ask: https://node-31337.example").wait_for()
     desk.tab.check("#offline")
     assert "Nothing is sent" in desk.tab.inner_text("#asks")
     page = desk.verify()
@@ -354,8 +354,14 @@ def test_the_report_changes_its_language_with_the_page(desk: Desk, given: Given)
     desk.verify()
     desk.tab.get_by_role("button", name="中文").click()
     shown = desk.tab.inner_text("#report")
-    for words in ("未通过验证（退出码 10）", "文件与记录一致", "不通过", "链上登记真实存在且已终局",
-                  "没有遗漏，或运营方没有另立日志"):  # fmt: skip
+    for words in (
+        "文件的 sha256 为",
+        "未通过验证（退出码 10）",
+        "文件与记录一致",
+        "不通过",
+        "链上登记真实存在且已终局",
+        "没有遗漏，或运营方没有另立日志",
+    ):
         assert words in shown
     assert [key for key in ("undefined", "NaN", "{") if key in desk.tab.inner_text("body")] == []
 
