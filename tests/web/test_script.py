@@ -22,6 +22,7 @@ from anchor.canonical import encode_canonical, parse_strict
 from anchor.cli.report import describe_report
 from anchor.digest import digest_bytes
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
+from anchor.phrases import to_chinese
 from anchor.trust import parse_policy
 from anchor.verify import judge
 
@@ -196,6 +197,9 @@ def test_an_honest_receipts_report_is_the_packages_word_for_word(
     page = script.judge(receipt, honest.given)
     assert page["exit_code"] == honest.code
     assert page["files"][0] == describe_report("file", report).model_dump()
+    said = [step.detail for step in report.steps] + [claim.reason for claim in report.claims]
+    for text in (*said, *report.unpinned):
+        assert script.ask("chinese", text=text) == to_chinese(text) != text
 
 
 def test_it_ends_as_the_package_does_on_two_thousand_bent_receipts() -> None:

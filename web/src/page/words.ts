@@ -101,7 +101,6 @@ const WORDS = {
   submitter: ["submitter", "提交者"],
   policyfrom: ["Trust policy: {name}", "信任策略：{name}"],
   typedpins: ["typed in by you", "由您填写"],
-  details: ["Details and reasons quote values, and are in English.", "细节与理由引用原始数值，以英文显示。"],
   save: ["Save as JSON", "另存为 JSON"],
   print: ["Print", "打印"],
 } as const;
