@@ -15,6 +15,7 @@ from anchor.certificate.document import Certificate
 from anchor.cli.documents import VerificationDocument
 from anchor.errors import ExitCode
 from anchor.receipt import ReceiptDocument
+from anchor.service.app import make_app
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
@@ -76,6 +77,8 @@ def pages() -> dict[Path, str]:
         }
         text = json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         found[ROOT / "docs" / "schemas" / name] = text
+    page = json.dumps(make_app().openapi(), indent=1, ensure_ascii=False) + "\n"
+    found[ROOT / "docs" / "openapi.json"] = page
     return found
 
 

@@ -71,8 +71,10 @@ def describe_release() -> dict[str, Any]:
 
 
 def describe_words(words: Words) -> dict[str, Any]:
-    unused = {"policy"}  # the command line names a file there
-    return {name: value for name, value in dataclasses.asdict(words).items() if name not in unused}
+    # The command line names a policy's file, is brief with many files, and translates in Python.
+    unused = {"policy", "brief", "brief_existed_by", "say"}
+    names = [field.name for field in dataclasses.fields(words) if field.name not in unused]
+    return {name: getattr(words, name) for name in names}
 
 
 def build(web: Path, page: Path) -> None:

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 from support import fixtures
+from support.chaos import ANY, open_proxy
 from support.clocks import FastClock
 from support.disasters import sql
-from support.nodes import wait_until
+from support.nodes import other_chain, wait_until
 from support.operators import Operator
 from support.projects import make_site
 from support.publications import NUMBERS, publish, refusal
 
 from anchor.chain.devnet import Devnet
 from anchor.checkpoint import open_checkpoint
-from anchor.errors import CannotCheckError, ExitCode
+from anchor.errors import CannotCheckError, ChainGuardError, ExitCode
 from anchor.filelock import hold_file
 from anchor.pipeline.logkey import load_log_key
 from anchor.pipeline.publishing import publish_log
@@ -247,6 +248,21 @@ def test_an_anchor_that_was_never_noted_is_looked_up_before(
     operator.run(until=60, target=Folder(place))
     assert operator.events()[-1] == "published"
     assert (place / "anchors/000").read_bytes().count(b"\n") == 5
+
+
+def test_a_publication_asks_no_node_of_another_chain_what_is_missing(
+    operator: Operator, devnet: Devnet, place: Path
+) -> None:
+    operator.add("a")()
+    operator.site.anchor()
+    place.write_bytes(b"in the way of the first try")
+    with other_chain(4242) as other, open_proxy(devnet) as (proxy, url):
+        operator.clock.at = {
+            3.0: lambda: [place.unlink(), proxy.always(ANY, lambda call: call.forward(other))]
+        }
+        with pytest.raises(ChainGuardError, match="on chain 4242"):
+            operator.run(until=100, url=url, target=Folder(place))
+    assert not place.exists()
 
 
 def test_two_publications_of_a_log_do_not_run_at_once(operator: Operator, place: Path) -> None:

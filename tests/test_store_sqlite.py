@@ -102,7 +102,7 @@ def test_a_store_is_for_its_owners_eyes_only(path: Path, store: Database) -> Non
         connection.exec_driver_sql("UPDATE lease SET holder = 'somebody'")
     files = sorted(path.parent.glob("anchor.db*"))
     names = [file.name.removeprefix("anchor.db") for file in files]
-    assert names == ["", "-shm", "-turn.lock", "-wal"]
+    assert names == ["", "-queue.lock", "-shm", "-turn.lock", "-wal"]
     for file in files:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 

@@ -6,9 +6,13 @@ named with their SHA-256, and no other of the machine's fonts is used.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import stat
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,8 +38,20 @@ _PREFERRED = (
 _REGULAR, _BOLD = 400, 700
 # A collection of every weight of Noto CJK has 120 MB.
 _MAX_FONT_BYTES = 256 << 20
-# Some characters of the labels that a font without Chinese, or without Latin, lacks.
-_SAMPLE = "电子数据存证证书核验链上未提供草稿Certificate0123456789※"
+_TEMPLATE = Path(__file__).parent / "templates" / "certificate.typ"
+# Where Chinese begins; signs before it are in the font that typst brings along.
+_CHINESE = 0x2E80
+# What fontTools raises of a file that is broken in one way or another.
+_UNREADABLE = (
+    TTLibError,
+    OSError,
+    LookupError,
+    ValueError,
+    AssertionError,
+    NotImplementedError,
+    TypeError,
+    struct.error,
+)
 _INSTALL = (
     "install one, for example Debian's fonts-noto-cjk, or name a font file with --font; "
     "without the PDF: --no-pdf"
@@ -69,20 +85,22 @@ def choose_font(path: Path | None) -> Font:
     return find_font() if path is None else read_font(path)
 
 
-def find_font(*, include_system: bool = True) -> Font:
+def find_font() -> Font:
     """Return the machine's own font for Chinese.
 
     Raises:
         ConfigError: it has none.
     """
-    book = typst.Fonts(include_system_fonts=include_system, include_embedded_fonts=False)
+    book = typst.Fonts(include_system_fonts=True, include_embedded_fonts=False)
     families: dict[str, list[typst.FontInfo]] = {}
     for face in book.fonts():
         if face.path is not None and face.style == "normal":
             families.setdefault(face.family, []).append(face)
     others = sorted(set(families) - set(_PREFERRED))
     for family in (*_PREFERRED, *others):
-        if family in families:
+        if family not in families:
+            continue
+        with contextlib.suppress(UsageError):  # a broken one is in nobody's way
             font = _choose(family, families[family])
             if _is_enough(font):
                 return font
@@ -96,7 +114,10 @@ def read_font(path: Path) -> Font:
         UsageError: it is no font, or lacks characters of the labels.
     """
     try:
-        if path.stat().st_size > _MAX_FONT_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+            raise UsageError(f"the font {path} is not a regular file")
+        if status.st_size > _MAX_FONT_BYTES:
             raise UsageError(f"{path} is longer than {_MAX_FONT_BYTES:,} bytes: no font")
         with path.open("rb"):
             pass
@@ -140,12 +161,19 @@ def _hash(path: Path) -> str:
 
 
 def _is_enough(font: Font) -> bool:
-    return frozenset(map(ord, _SAMPLE)) <= font.characters
+    return font.characters >= _needed()
+
+
+@cache
+def _needed() -> frozenset[int]:
+    """Return what the template itself prints: ASCII, its Chinese, and the mark of statements."""
+    template = frozenset(map(ord, _TEMPLATE.read_text("utf-8")))
+    return frozenset({*range(0x20, 0x7F), ord("※"), *(c for c in template if c >= _CHINESE)})
 
 
 def _characters(path: Path, index: int) -> frozenset[int]:
     try:
         with TTFont(path, fontNumber=index, lazy=True) as font:
             return frozenset(font.getBestCmap() or ())
-    except (TTLibError, OSError, ValueError, KeyError) as error:
-        raise UsageError(f"the font {path} cannot be read: {error}") from error
+    except _UNREADABLE as error:
+        raise UsageError(f"the font {path} cannot be read: {error!r:.120}") from error

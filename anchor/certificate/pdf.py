@@ -20,6 +20,7 @@ from anchor.certificate.fonts import Font
 from anchor.certificate.parts import build_sheets
 from anchor.certificate.sheets import describe
 from anchor.certificate.text import escape
+from anchor.errors import UsageError
 
 _TEMPLATE = Path(__file__).parent / "templates" / "certificate.typ"
 _STANDARD: Literal["a-3b"] = "a-3b"
@@ -30,6 +31,9 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
 
     Characters that the font lacks are spelled by their code points, as PDF/A shows no text without
     its shapes.
+
+    Raises:
+        UsageError: the font is broken in a way that shows only now.
     """
     encoded = encode_certificate(certificate)
     known = font.characters
@@ -65,10 +69,16 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
             package_path=root,
             package_cache_path=root,
         )
-        compiled = compiler.compile(
-            format="pdf",
-            pdf_standards=[_STANDARD],
-            timestamp=int(datetime.fromisoformat(certificate.issued_at).timestamp()),
-        )
+        try:
+            compiled = compiler.compile(
+                format="pdf",
+                pdf_standards=[_STANDARD],
+                timestamp=int(datetime.fromisoformat(certificate.issued_at).timestamp()),
+            )
+        except typst.TypstError as error:
+            raise UsageError(
+                f"the PDF cannot be set in {font.family!r}: {error.message[:200]}",
+                hint="name another font with --font, or leave the PDF out with --no-pdf",
+            ) from error
     assert isinstance(compiled, bytes)
     return compiled

@@ -76,17 +76,25 @@ app.add_typer(trust.app, name=trust.NAME)
 app.add_typer(key.app, name=key.NAME)
 
 
-@app.callback()
-def _options(
-    version: bool = typer.Option(
-        False, "--version", help="Print the version and exit.", is_eager=True
-    ),
-) -> None:
-    if version:
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
         from importlib.metadata import version as installed_version
 
         print(f"anchor {installed_version('anchor-evidence')}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: bool = typer.Option(
+        False,
+        "--version",
+        help="Print the version and exit.",
+        callback=_print_version,
+        is_eager=True,
+    ),
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -20,6 +20,9 @@ def command(
         int, typer.Option(min=0, max=65_535, help="The port; 0 takes a free one.")
     ] = 8080,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 2,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Log no requests to standard error.")
+    ] = False,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,4 +42,4 @@ def command(
     output.line(f"serving {file.parent} at {url} with {workers} processes; stop it with Ctrl-C")
     output.result({"url": url, "workers": workers})
     sys.stdout.flush()
-    serve(file, Settings(), listener, workers)
+    serve(file, Settings(access_log=not quiet), listener, workers)

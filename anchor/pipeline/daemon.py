@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
@@ -21,7 +20,7 @@ from anchor.errors import (
     QuorumError,
     StoreBusyError,
 )
-from anchor.pipeline.anchoring import refresh_anchors
+from anchor.pipeline.anchoring import check_chain, refresh_anchors
 from anchor.pipeline.backoff import Backoff
 from anchor.pipeline.funds import describe_shortage
 from anchor.pipeline.happened import (
@@ -255,11 +254,16 @@ class Daemon:
             self._reminders[about] = now + _REMIND
             self._tell(happened)
 
+    def _note_missing_anchors(self) -> None:
+        """Look for anchors of which a crash kept the store from knowing."""
+        check_chain(self._project.config, self._node)
+        record_anchors(self._project, self._node)
+
     def _wait(self, seconds: float) -> None:
         end = self._clock.monotonic() + seconds
         while not self._clock.stopping.is_set():
             if self._publisher is not None:
-                self._publisher.look(partial(record_anchors, self._project, self._node))
+                self._publisher.look(self._note_missing_anchors)
             left = end - self._clock.monotonic()
             if left <= 0:
                 break

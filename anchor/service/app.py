@@ -22,6 +22,7 @@ from anchor.service import (
     submitting,
     verifier,
 )
+from anchor.service.accesslog import AccessLog
 from anchor.service.measured import Measured
 from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
@@ -55,7 +56,7 @@ def create_app(project: Project, settings: Settings | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await service.start()
         try:
-            yield {"stopping": service.stopping}
+            yield {"stopping": service.stopping, "settings": service.settings}
         finally:
             await service.close()
 
@@ -79,6 +80,7 @@ def make_app() -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     answer_problems(app)
     app.add_middleware(Protection)
+    app.add_middleware(AccessLog)
     app.add_middleware(Measured)
     for router in _ROUTERS:
         app.include_router(router)

@@ -8,13 +8,10 @@ from collections.abc import AsyncIterator
 from fastapi import Request
 
 from anchor.service.problems import Problem
+from anchor.service.protection import Disconnected
 from anchor.service.settings import Settings
 
 _CLOSE = {"Connection": "close"}
-
-
-class Disconnected(Exception):
-    """The client is gone; there is nobody to answer."""
 
 
 def check_media_type(request: Request, *allowed: str) -> None:

@@ -1,4 +1,4 @@
-"""``POST /v1/evidence/bulk``: JSON lines in, JSON lines out, while they come.
+"""``POST /v1/bulk``: JSON lines in, JSON lines out, while they come.
 
 Lines are written in transactions of some hundred.  Each answer is sent when its line is durable:
 whatever cuts the connection, a line that was answered is kept, and one that was not can be sent
@@ -45,7 +45,7 @@ _BODY: dict[str, Any] = {
 
 
 @router.post(
-    "/v1/evidence/bulk",
+    "/v1/bulk",
     summary="Submit evidence in bulk, as JSON lines",
     response_class=Response,
     responses={

@@ -7,9 +7,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# Seconds for the first line and headers of a request, and for what is left of a body that was
-# answered before its end.
-_HEADERS = 10.0
+from anchor.service.settings import Settings
+
+# Seconds for what is left of a body that was answered before its end.
 _REST = 10.0
 # Bytes of first line and headers together.
 _MAX_HEAD = 32 * 1024
@@ -25,7 +25,7 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
-        self._expect(_HEADERS)
+        self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
@@ -36,12 +36,11 @@ class PatientProtocol(HttpToolsProtocol):
         """Count what comes before the body."""
         if self._is_in_head:
             self._head_size += len(data)
-            if self._head_size > _MAX_HEAD + 65_536:  # what a read may bring of the body
-                self.send_400_response("The request's headers are too long.")
-                return
             if self._deadline is None:
-                self._expect(_HEADERS)
+                self._expect_head()
         super().data_received(data)
+        if self._is_in_head and self._head_size > _MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("The request's headers are too long.")
 
     def on_headers_complete(self) -> None:
         """Stop the clock; the application has one of its own for the body."""
@@ -67,6 +66,10 @@ class PatientProtocol(HttpToolsProtocol):
         if stopping is not None:
             stopping.set()
         super().shutdown()
+
+    def _expect_head(self) -> None:
+        settings: Settings = self.app_state["settings"]
+        self._expect(settings.header_seconds)
 
     def _expect(self, seconds: float) -> None:
         self._forget()

@@ -1,9 +1,11 @@
-"""The one thread of a worker that writes evidence into the store.
+"""The threads of a worker that write evidence into the store.
 
 Submissions that arrive while it writes are committed together by the next transaction: a commit
-waits for the disk, and all that wait can wait for the same one.  Single submissions come first;
-then one part of a bulk submission follows, no larger than it can write in some milliseconds, so
-that none of them waits for long.
+waits for the disk, and all that wait can wait for the same one.
+
+Where the store has one writer, one thread writes: single submissions first, then a part of a bulk
+one, no larger than it can write in some milliseconds, so that none waits for long.  Where writers
+go on side by side, the two have a thread each.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ _LOG = logging.getLogger("anchor.service")
 _SINGLES = 500
 # What a bulk transaction should take, in seconds, and how many lines it has at least and at most.
 _TARGET = 0.015
-LEAST_CHUNK, MOST_CHUNK = 100, 1_000
+LEAST_CHUNK, MOST_CHUNK = 200, 1_000
 # What a record takes beside its name, for the room on the disk.
 _RECORD_BYTES = 512
 
@@ -68,24 +70,28 @@ class Intake:
         self._bulks: deque[Job] = deque()
         self._condition = threading.Condition()
         self._is_closing = False
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.chunk = LEAST_CHUNK
+        self.chunk = LEAST_CHUNK if database.has_one_writer else MOST_CHUNK
         """How many lines of a bulk submission should come in one job now."""
 
     def start(self) -> None:
         """Begin, in the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
-        self._thread.start()
+        nothing: deque[Job] = deque()
+        parts = ((self._singles, nothing), (nothing, self._bulks))
+        for queues in [(self._singles, self._bulks)] if self._database.has_one_writer else parts:
+            thread = threading.Thread(target=self._run, args=queues, name="intake", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def stop(self) -> None:
         """Write what was given, then end."""
         with self._condition:
             self._is_closing = True
-            self._condition.notify()
-        if self._thread is not None:
-            self._thread.join()
+            self._condition.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     async def take(self, job: Job, *, is_bulk: bool) -> list[Outcome]:
         """Write a job; when this returns it is durable.
@@ -97,22 +103,22 @@ class Intake:
             if self._is_closing:
                 raise StorageError("the service is stopping")
             (self._bulks if is_bulk else self._singles).append(job)
-            self._condition.notify()
+            self._condition.notify_all()
         return await job.done
 
-    def _run(self) -> None:
+    def _run(self, singles: deque[Job], bulks: deque[Job]) -> None:
+        """Write what is in these queues, until the worker ends."""
         while True:
             with self._condition:
-                while not (self._singles or self._bulks or self._is_closing):
+                while not (singles or bulks or self._is_closing):
                     self._condition.wait()
-                if not (self._singles or self._bulks):
+                if not (singles or bulks):
                     return
-                count = min(len(self._singles), _SINGLES)
-                singles = [self._singles.popleft() for _ in range(count)]
-                bulk = self._bulks.popleft() if self._bulks else None
-            if singles:
+                jobs = [singles.popleft() for _ in range(min(len(singles), _SINGLES))]
+                bulk = bulks.popleft() if bulks else None
+            if jobs:
                 # In the order of their tenants, so that two processes never wait in a circle.
-                self._write(sorted(singles, key=lambda job: job.tenant))
+                self._write(sorted(jobs, key=lambda job: job.tenant))
             if bulk is not None:
                 started = time.monotonic()
                 self._write([bulk])
@@ -120,6 +126,8 @@ class Intake:
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Choose how large the next parts are, slowly: one slow commit says little."""
+        if not self._database.has_one_writer:
+            return
         fitting = count * _TARGET / max(seconds, 1e-4)
         self.chunk = round(max(LEAST_CHUNK, min(MOST_CHUNK, (3 * self.chunk + fitting) / 4)))
 

@@ -124,7 +124,7 @@ class Standing(Collector):
         transaction = self.overview.transaction
         since = None if transaction is None else parse_moment(transaction.reserved_at)
         return (
-            ("anchor_spent_7_days_wei", "What the transactions of 7 days cost.", spending.wei),
+            ("anchor_spent_wei", "What the transactions of the last 7 days cost.", spending.wei),
             ("anchor_budget_wei", "What the transactions of 30 days may cost.", spending.budget),
             ("anchor_budget_spent_wei", "What they cost so far.",
              None if spending.budget is None else spending.budget_spent),

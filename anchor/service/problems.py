@@ -122,7 +122,6 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(AnchorError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
-    app.add_exception_handler(Exception, _answer_bug)
 
 
 def _answer_problem(_request: Request, error: Exception) -> Response:
@@ -155,8 +154,3 @@ def _answer_invalid(_request: Request, error: Exception) -> Response:
         for item in error.errors()
     ]
     return Problem(422, "a parameter is not as it has to be", errors=found).response()
-
-
-def _answer_bug(_request: Request, error: Exception) -> Response:
-    _LOG.error("a bug", exc_info=error)
-    return Problem(500, "an error of the service").response()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
@@ -11,6 +12,8 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_LOG = logging.getLogger("anchor.service")
 
 # For answers that say nothing else themselves; a page brings a policy of its own.
 _DEFAULTS = (
@@ -25,6 +28,10 @@ _DEFAULTS = (
 _ONCE = frozenset({b"authorization", b"content-type", b"content-length", b"idempotency-key"})
 
 
+class Disconnected(Exception):
+    """The client is gone; there is nobody to answer."""
+
+
 class Protection:
     """Refuses what two readers could understand differently, and completes every answer."""
 
@@ -37,8 +44,12 @@ class Protection:
             await self._app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def send_completed(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 headers = list(message.get("headers", ()))
                 there = {name.lower() for name, _ in headers}
                 headers += [item for item in _DEFAULTS if item[0] not in there]
@@ -49,7 +60,16 @@ class Protection:
         if problem is not None:
             await problem.response()(scope, receive, send_completed)
             return
-        await self._app(scope, receive, send_completed)
+        try:
+            await self._app(scope, receive, send_completed)
+        except Disconnected:
+            return
+        except Exception as error:
+            if has_begun:
+                raise
+            _LOG.error("a bug", exc_info=error)
+            answer = Problem(500, "an error of the service", headers=_CLOSE).response()
+            await answer(scope, receive, send_completed)
 
 
 def _find_problem(scope: Message) -> Problem | None:

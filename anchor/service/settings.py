@@ -36,6 +36,8 @@ class Settings:
     max_backlog: int = 5_000_000
     # What a client is told to wait where the service is too busy.
     retry_after: int = 5
+    # Whether each request is logged.
+    access_log: bool = True
     # How long requests that are under way get after SIGTERM.
     drain_seconds: int = 30
     # Signs the sessions of the pages: all workers of a service share it, and a restart ends them.

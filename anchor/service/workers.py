@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 import tempfile
+import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +18,18 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from anchor.config import load_config
-from anchor.errors import UsageError
-from anchor.pipeline.project import open_project
+from anchor.errors import StorageError, StoreBusyError, UsageError
+from anchor.pipeline.project import Project, open_project
 from anchor.service.app import create_app
 from anchor.service.connections import PatientProtocol
 from anchor.service.measured import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
 
 _BACKLOG = 1_024
+# Seconds after which a thread has to let another one run.
+_SWITCH = 0.001
+# Seconds between two looks.
+_PAUSE = 1.0
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -44,7 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(config: Path, settings: Settings, listener: socket.socket, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
     configuration = uvicorn.Config(
-        partial(_make_app, config, settings),
+        partial(_make_app, config, settings, os.getpid()),
         factory=True,
         workers=workers,
         http=PatientProtocol,
@@ -63,9 +70,35 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         Multiprocess(configuration, [listener]).run()
 
 
-def _make_app(config: Path, settings: Settings) -> FastAPI:
+def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
     """Make the application in a worker."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
     )
-    return create_app(open_project(load_config(config)), settings)
+    if settings.access_log:
+        logging.getLogger("anchor.service.requests").setLevel(logging.INFO)
+    # The event loop answers while the writer's thread works: it must get its turn soon.
+    sys.setswitchinterval(_SWITCH)
+    _end_with(supervisor)
+    return create_app(_open(config), settings)
+
+
+def _open(config: Path) -> Project:
+    """Open the project, as soon as its store answers: this worker may replace one that lost it."""
+    while True:
+        try:
+            return open_project(load_config(config))
+        except (StorageError, StoreBusyError) as error:
+            logging.getLogger("anchor.service").error("%s; trying again", error.message)
+            time.sleep(_PAUSE)
+
+
+def _end_with(supervisor: int) -> None:
+    """End this worker when its supervisor is gone, however that ended."""
+
+    def watch() -> None:
+        while os.getppid() == supervisor:
+            time.sleep(_PAUSE)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="supervisor", daemon=True).start()

@@ -53,7 +53,7 @@ class PostgresDatabase:
 
 def discard(place: SqliteFile) -> None:
     """Remove what a crash, or the making itself, left of a store that was being made."""
-    for suffix in ("", "-wal", "-shm", "-turn.lock"):
+    for suffix in ("", "-wal", "-shm", "-turn.lock", "-queue.lock"):
         place.path.with_name(place.path.name + suffix).unlink(missing_ok=True)
 
 

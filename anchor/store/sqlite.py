@@ -151,31 +151,22 @@ class SqliteBackend:
     def turn(self) -> Iterator[None]:
         """Hold the lock file of writers, for which others are waited as long as SQLite would.
 
+        Whoever waits stands in a queue, which is a second file: who had its turn and wants another
+        one at once comes after those who wait.
+
         Raises:
             StoreBusyError: they took longer.
             ChainGuardError: there is another file now than was opened.
         """
         deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
         path = self._path.with_name(f"{self._path.name}-turn.lock")
-        descriptor = open_lock(path)
-        try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError as error:
-                    if time.monotonic() >= deadline:
-                        raise StoreBusyError(
-                            f"the store is locked by another process ({path})",
-                            hint="wait for it, or stop it; nothing was changed",
-                        ) from error
-                    time.sleep(_TURN_POLL)
-                except OSError as error:
-                    raise describe_lock_failure(path, error) from error
+        queue = path.with_name(f"{self._path.name}-queue.lock")
+        with _opened(path) as descriptor:
+            with _opened(queue) as place:
+                _wait_for(place, queue, deadline)
+                _wait_for(descriptor, path, deadline)
             self._check_file()
             yield
-        finally:
-            os.close(descriptor)
 
     def check_room(self, size: int) -> None:
         """Stop intake while there is still room for heads, signed transactions and their anchors.
@@ -258,6 +249,32 @@ class SqliteBackend:
         event.listen(engine, "connect", _configure_connection)
         event.listen(engine, "begin", _begin_transaction)
         return engine
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open a lock file; whoever locks it meanwhile has it no longer at the end of the block."""
+    descriptor = open_lock(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for(descriptor: int, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise StoreBusyError(
+                    f"the store is locked by another process ({path})",
+                    hint="wait for it, or stop it; nothing was changed",
+                ) from error
+            time.sleep(_TURN_POLL)
+        except OSError as error:
+            raise describe_lock_failure(path, error) from error
 
 
 def _identify(status: os.stat_result) -> tuple[int, int]:

@@ -1,5 +1,45 @@
-"""The fixtures of these tests."""
+"""A project and its service for each kind of store, which a module's tests share."""
 
-from support.fixtures import anvil, anvil_path, embedded, make, own_anvil, site
+from __future__ import annotations
 
-__all__ = ["anvil", "anvil_path", "embedded", "make", "own_anvil", "site"]
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from support.fixtures import anvil, anvil_path, embedded, make, module_anvil, own_anvil, site
+from support.projects import Site, make_site
+from support.service import Served, bearer, make_key, serve
+
+from anchor.chain.devnet import Devnet
+from anchor.store.places import StorePlace
+
+__all__ = ["anvil", "anvil_path", "embedded", "make", "module_anvil", "own_anvil", "site"]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A service for a project, and the key of a tenant."""
+
+    site: Site
+    served: Served
+    key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return what brings the key."""
+        return bearer(self.key)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def desk(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, module_anvil: Devnet
+) -> Iterator[Desk]:
+    """A service of two workers over each kind of store."""
+    store: StorePlace | None = None
+    if request.param == "postgresql":
+        store = request.getfixturevalue("postgres").create()
+    folder = tmp_path_factory.mktemp(request.param)
+    number = 900 if store is None else 901
+    site = make_site(folder / "project", module_anvil, number=number, store=store)
+    with serve(site.folder, workers=2) as served:
+        yield Desk(site, served, make_key(site.folder))

@@ -11,12 +11,16 @@ from support.memory_transactions import read_sender
 from support.troubles import Effects
 
 
-def grow_log(folder: Path, batches: Sequence[int], *, lag: int = 3) -> MemorySite:
+def grow_log(
+    folder: Path, batches: Sequence[int], *, lag: int = 3, started: float | None = None
+) -> MemorySite:
     """Make a project below ``folder`` and anchor a batch of each of these sizes.
 
-    Each round's base fee is another.  All anchors but the last are final.
+    Each round's base fee is another.  All anchors but the last are final.  Blocks have times from
+    ``started`` on, by default the chain's own.
     """
     chain = MemoryChain(recover=read_sender, interval=12, lag=lag)
+    chain.time = started or chain.time
     site = MemorySite.copy(make_template(folder / "template"), folder / "project", chain)
     for number, size in enumerate(batches):
         if number == len(batches) - 1:

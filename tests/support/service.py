@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from support.command import Running, start_anchor
+
+from anchor.config import load_config
+from anchor.pipeline.project import open_project, utc_now
+from anchor.store.apikeys import Limits, create_key
 
 _numbers = itertools.count(1)
 
@@ -42,3 +49,56 @@ def serve(folder: Path, *options: str, workers: int = 1) -> Iterator[Served]:
             if running.process.poll() is None:
                 running.process.send_signal(signal.SIGTERM)
                 assert running.process.wait(60) == 0
+    printed = log.with_suffix(".err").read_text("utf-8")
+    assert "Traceback" not in printed, printed
+
+
+def make_key(
+    folder: Path,
+    tenant: str = "acme",
+    *scopes: str,
+    limits: Limits | None = None,
+    expires_at: str | None = None,
+) -> str:
+    """Create an API key in this process."""
+    project = open_project(load_config(folder / "anchor.toml"))
+    try:
+        with project.database.write() as connection:
+            return create_key(
+                connection,
+                tenant,
+                scopes or ("submit", "read"),
+                now=utc_now(),
+                limits=limits,
+                expires_at=expires_at,
+            )
+    finally:
+        project.database.close()
+
+
+def bearer(key: str) -> dict[str, str]:
+    """Return the header that brings a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+def digest(number: int) -> str:
+    """Return a SHA-256 in hex, another for each number."""
+    return hashlib.sha256(b"evidence %d" % number).hexdigest()
+
+
+def lines(numbers: range) -> bytes:
+    """Return a bulk submission."""
+    return b"".join(
+        b'{"sha256":"%s","name":"evidence %d.pdf"}\n' % (digest(number).encode(), number)
+        for number in numbers
+    )
+
+
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+def answers(response: httpx.Response) -> list[dict[str, Any]]:
+    """Return what a bulk submission was answered, line by line."""
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == "application/x-ndjson"
+    return [json.loads(line) for line in response.text.splitlines()]

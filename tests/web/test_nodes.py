@@ -178,7 +178,7 @@ def test_nobody_is_asked_before_the_button_is_pressed_nor_for_what_is_filled_in(
 ) -> None:
     court.desk.give(file=court.case.file, receipt=court.case.receipt, policy=court.case.policy)
     court.desk.fill(nodes=court.case.nodes[0].url)
-    court.desk.tab.get_by_text(f"Pressing asks: {court.case.nodes[0].url}").wait_for()
+    court.desk.tab.get_by_text(f"Pressing may ask: {court.case.nodes[0].url}").wait_for()
     court.desk.tab.wait_for_timeout(500)
     assert court.desk.network == []
     court.desk.tab.check("#offline")
@@ -192,7 +192,7 @@ def test_the_policys_own_nodes_are_asked_where_no_others_are_named(court: Court)
     text = court.case.policy.read_text()
     court.case.policy.write_text(re.sub("rpc = .*", f'rpc = ["{url}"]', text))
     court.desk.give(file=court.case.file, receipt=court.case.receipt, policy=court.case.policy)
-    court.desk.tab.get_by_text(f"Pressing asks: {url}").wait_for()
+    court.desk.tab.get_by_text(f"Pressing may ask: {url}").wait_for()
     assert court.outcome([url]) == (0, "rpc")
     assert court.desk.network
 

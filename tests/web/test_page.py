@@ -105,7 +105,7 @@ def test_a_policy_pins_and_may_hold_the_block_hash(
         text.replace(b'assurance = "rpc"', b'block_hashes = ["%s"]' % BLOCK.encode())
     )
     desk.give(**files, policy=policy)
-    desk.tab.get_by_text("Pressing asks: https://node-31337.example").wait_for()
+    desk.tab.get_by_text("Pressing may ask: https://node-31337.example").wait_for()
     desk.tab.check("#offline")
     assert "Nothing is sent" in desk.tab.inner_text("#asks")
     page = desk.verify()

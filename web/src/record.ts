@@ -69,7 +69,7 @@ function parseDigests(value: Members): Digests {
     digests.has(name) ? parseHexMember(digests.get(name)!, `digests.${name}`) : null,
   );
   if (!sha256 && !sm3) {
-    const names = [...digests.keys()].sort().join(", ");
+    const names = [...digests.keys()].sort().join(", ").slice(0, 80);
     throw unknownVersion(`the record holds only digests of unknown algorithms: ${names}`);
   }
   const size = value.get("size") ?? null;
@@ -110,7 +110,7 @@ function checkMemberNames(value: Json): void {
   if (value instanceof Map) {
     for (const [name, member] of value) {
       if (!/^[\x21-\x7e]+$/.test(name)) {
-        throw malformed(`the record's member name ${quote(name)} is not plain ASCII`);
+        throw malformed(`the record's member name ${quote(name)} is not of printable ASCII without spaces`);
       }
       checkMemberNames(member);
     }

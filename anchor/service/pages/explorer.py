@@ -88,7 +88,7 @@ def _find_place(project: Project, text: str) -> LeafPlace:
 
 
 def _draw(place: LeafPlace) -> Markup:
-    return Markup(draw_path(place))  # noqa: S704 (hashes and numbers, which it made itself)
+    return Markup(draw_path(place))
 
 
 async def _answer_log(

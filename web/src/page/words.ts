@@ -49,7 +49,7 @@ const WORDS = {
   offline: ["Ask no node, not even the policy's", "不询问任何节点，包括策略所列的节点"],
   verify: ["Verify", "核验"],
   asksnobody: ["Nothing is sent to anybody.", "不向任何人发送任何内容。"],
-  asks: ["Pressing asks: {names}. They learn which block, and without a proof in the receipt which root; nothing of the file.", "按下后将询问：{names}。对方会得知所查区块；收据不含证明时还会得知所查的根；不会得知文件的任何内容。"],
+  asks: ["Pressing may ask: {names}. They learn which block, and without a proof in the receipt which root; nothing of the file.", "按下后可能会询问：{names}。对方会得知所查区块；收据不含证明时还会得知所查的根；不会得知文件的任何内容。"],
   hashing: ["Hashing… {part} %", "计算摘要… {part} %"],
   asking: ["Checking…", "核验中…"],
   ready: ["{name}, {size} bytes", "{name}，{size} 字节"],

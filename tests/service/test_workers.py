@@ -1,0 +1,166 @@
+"""Workers die, are stopped and replaced: what was acknowledged is there, and nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import httpx
+from support.fixtures import MakeSite
+from support.projects import Site
+from support.service import NDJSON, Served, bearer, digest, lines, make_key, serve
+
+from anchor.chain.devnet import Devnet
+
+
+def workers_of(served: Served) -> list[int]:
+    """Return the pids of the processes that answer."""
+    pid = served.running.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [
+        int(child)
+        for child in children
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def wait_for_workers(served: Served, count: int, *, without: int | None = None) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = workers_of(served)
+        if len(found) == count and without not in found:
+            return
+        time.sleep(0.1)
+    raise AssertionError(workers_of(served))
+
+
+def acknowledged(url: str, key: str, body: bytes, hit: threading.Event) -> list[str]:
+    """Submit in bulk, and return the ids of the lines that were answered, whatever happens."""
+    ids: list[str] = []
+    left = ""
+    try:
+        with (
+            httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
+            client.stream(
+                "POST", "/v1/bulk", content=pieces(body), headers=bearer(key) | NDJSON
+            ) as stream,
+        ):
+            for text in stream.iter_text():
+                *whole, left = (left + text).split("\n")
+                found = [json.loads(line) for line in whole]
+                ids += [line["id"] for line in found if "id" in line]
+                hit.set()
+    except httpx.TransportError:
+        pass
+    return ids
+
+
+def pieces(body: bytes):
+    for start in range(0, len(body), 100_000):
+        yield body[start : start + 100_000]
+        time.sleep(0.02)
+
+
+def stored(site: Site) -> dict[str, int]:
+    rows = site.rows("SELECT identity, id FROM evidence")
+    return {bytes(identity).hex(): id for identity, id in rows}
+
+
+def test_what_a_killed_worker_acknowledged_is_there_and_the_rest_can_be_sent_again(
+    make: MakeSite, embedded: Devnet
+):
+    site = make(embedded)
+    key = make_key(site.folder)
+    body = lines(range(20_000))
+    with serve(site.folder, workers=1) as served:
+        hit = threading.Event()
+        ids: list[str] = []
+        thread = threading.Thread(
+            target=lambda: ids.extend(acknowledged(served.url, key, body, hit))
+        )
+        wait_for_workers(served, 1)
+        thread.start()
+        assert hit.wait(60)
+        (victim,) = workers_of(served)
+        os.kill(victim, signal.SIGKILL)
+        thread.join(60)
+        assert 0 < len(ids) < 20_000
+        assert set(ids) <= set(stored(site))
+        wait_for_workers(served, 1, without=victim)
+        again = served.http.post(
+            "/v1/bulk", content=body, headers=bearer(key) | NDJSON, timeout=120
+        )
+        last = json.loads(again.text.splitlines()[-1])
+        assert last["lines"] == 20_000 and last["refused"] == 0
+        assert last["known"] >= len(ids)
+    assert len(stored(site)) == 20_000
+    assert site.rows("SELECT count(*) FROM waiting") == [(20_000,)]
+
+
+def test_a_worker_that_is_told_to_stop_answers_what_it_took(make: MakeSite, embedded: Devnet):
+    site = make(embedded)
+    key = make_key(site.folder)
+    with serve(site.folder, workers=2) as served:
+        hit = threading.Event()
+        ids: list[str] = []
+        body = lines(range(50_000))
+        thread = threading.Thread(
+            target=lambda: ids.extend(acknowledged(served.url, key, body, hit))
+        )
+        thread.start()
+        assert hit.wait(60)
+        waiting = threading.Thread(
+            target=lambda: served.http.get(
+                f"/v1/evidence/{digest(0)}", params={"wait": 60}, headers=bearer(key)
+            )
+        )
+        waiting.start()
+        assert served.stop() == 0
+        thread.join(60)
+        waiting.join(60)
+    assert 0 < len(ids) < 50_000
+    assert set(ids) <= set(stored(site))
+
+
+def test_workers_end_with_their_supervisor(make: MakeSite, embedded: Devnet):
+    site = make(embedded)
+    with serve(site.folder, workers=2) as served:
+        wait_for_workers(served, 2)
+        children = workers_of(served)
+        served.running.process.kill()
+        served.running.process.wait()
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and any(is_running(child) for child in children):
+            time.sleep(0.1)
+        assert not any(is_running(child) for child in children)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def test_a_store_that_another_process_locks_is_busy_and_then_not(make: MakeSite, embedded: Devnet):
+    site = make(embedded)
+    key = make_key(site.folder)
+    with serve(site.folder, workers=1) as served:
+        assert served.http.get("/healthz").is_success
+        lock = site.folder / "anchor.db-turn.lock"
+        with subprocess.Popen(["flock", str(lock), "sleep", "12"]) as holder:
+            time.sleep(0.5)
+            busy = served.http.post(
+                "/v1/evidence", json={"sha256": digest(1)}, headers=bearer(key), timeout=60
+            )
+            assert (busy.status_code, busy.json()["status"]) == (503, 503)
+            assert "Retry-After" in busy.headers
+            assert str(site.folder) not in busy.text
+            holder.wait()
+        then = served.http.post("/v1/evidence", json={"sha256": digest(1)}, headers=bearer(key))
+        assert then.status_code == 201
