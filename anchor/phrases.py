@@ -33,9 +33,15 @@ def to_chinese(text: str) -> str:
 @cache
 def _templates() -> tuple[tuple[re.Pattern[str], str], ...]:
     pairs = json.loads(files("anchor").joinpath("chinese.json").read_text("utf-8"))
-    # A value may be any text, so those that begin with one come last; else the longest first.
-    pairs.sort(key=lambda pair: (pair[0].startswith("{"), -len(_VALUE.sub("", pair[0]))))
-    return tuple((_compile(english), chinese) for english, chinese in pairs)
+    return tuple((_compile(english), chinese) for english, chinese in order_templates(pairs))
+
+
+def order_templates(pairs: list[list[str]]) -> list[list[str]]:
+    """Return pairs of an English and a Chinese template in the order in which to try them.
+
+    A value may be any text, so those that begin with one come last; else the longest first.
+    """
+    return sorted(pairs, key=lambda pair: (pair[0].startswith("{"), -len(_VALUE.sub("", pair[0]))))
 
 
 def _compile(english: str) -> re.Pattern[str]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from anchor.phrases import order_templates
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.types import ChainId
 from anchor.verdict import NOT_PROVEN
@@ -26,6 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "web"
 RELEASE = WEB / "src" / "release.json"
 PAGE = ROOT / "anchor" / "web" / "verify.html"
+ABOUT_FORM = ("{what} ", "is ", "has a ", "holds a ", "the header's", "the account's")
+CHINESE_SENTENCES = ROOT / "anchor" / "chinese.json"
 MAX_PAGE_BYTES = 60_000
 # Of docs/contract.md: the page names the registry's code on these; on others a policy has to.
 CHAINS = (1, 10, 8453, 31337, 560048, 11155111)
@@ -67,7 +71,25 @@ def describe_release() -> dict[str, Any]:
             "not_proven": list(NOT_PROVEN),
         },
         "zh": describe_words(CHINESE),
+        "chinese": list_chinese(),
     }
+
+
+def list_chinese() -> list[list[str]]:
+    """Return the sentences that the page can say, with their Chinese, in the order to try them.
+
+    How exactly a document or a proof breaks its form stays in English, for want of room.
+    """
+    sources = "".join(path.read_text("utf-8") for path in sorted(WEB.glob("src/**/*.ts")))
+    spoken = re.sub(r"""["`]\s*\+\s*["`]""", "", sources)  # what is written in pieces
+
+    def is_said(sentence: str) -> bool:
+        parts = (part.strip() for part in re.split(r"\{[a-z]+\}", sentence))
+        return all(part in spoken for part in parts if len(part) > 2)
+
+    pairs: list[list[str]] = json.loads(CHINESE_SENTENCES.read_text("utf-8"))
+    ordered = [pair for pair in order_templates(pairs) if not pair[0].startswith(ABOUT_FORM)]
+    return [pair for pair in ordered if is_said(pair[0])]
 
 
 def describe_words(words: Words) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 //
 //     node build.mjs OUT
 //
-// The script is packed, because the page is to stay small: a loader of a few lines unpacks it.  The
-// page's own policy names the hashes of both, so that the browser runs no other script whatever the
-// packed text holds.  fflate packs the same bytes on every machine, which zlibs do not.
+// Style, markup and script are packed, because the page is to stay small: a loader of a few lines
+// unpacks them.  The page's own policy names the hashes of both scripts and of the style, so that the
+// browser runs no other, whatever the packed text holds.  fflate packs the same bytes on every
+// machine, which zlibs do not.
 
 import { build, transform } from "esbuild";
 import { deflateSync } from "fflate";
@@ -28,9 +29,11 @@ const bundle = await build({
   write: false,
 });
 const script = bundle.outputFiles[0].text.trim();
-const packed = deflateSync(new TextEncoder().encode(script), { level: 9, mem: 12 });
-const loader = (await minify("loader.js", "js")).trim();
 const style = (await minify("page.css", "css")).trim();
+const markup = read("body.html").replace(/^\s+/gm, "");
+// Three texts, none of which holds the character between them.
+const packed = deflateSync(new TextEncoder().encode([style, markup, script].join("\0")), { level: 9, mem: 12 });
+const loader = (await minify("loader.js", "js")).trim();
 
 const policy = [
   "default-src 'none'",
@@ -44,7 +47,7 @@ const policy = [
   "trusted-types loader worker",
 ].join("; ");
 
-const parts = { policy, style, loader, packed: Buffer.from(packed).toString("base64") };
+const parts = { policy, loader, packed: Buffer.from(packed).toString("base64") };
 const page = read("page.html")
   .replace(/^\s+/gm, "")
   .replace(/\{\{(\w+)\}\}/g, (_, name) => parts[name]);

@@ -9,14 +9,16 @@ from importlib.metadata import version
 
 from anchor.certificate import wording
 from anchor.certificate.arithmetic import build_checks, build_path
-from anchor.certificate.details import Details
+from anchor.certificate.details import Details, Exhibit
 from anchor.certificate.document import (
     FORMAT,
     Anchor,
     Bilingual,
     Certificate,
+    Checks,
     Claim,
     Evidence,
+    Path,
     Place,
     ReliedOn,
     Stated,
@@ -64,21 +66,12 @@ def issue_certificate(
     receipt = parse_receipt(data)
     record = report.record
     assert record is not None, "a receipt that could not be read has an error"
-    found = sorted(report.proven, key=lambda proven: (proven.anchor.timestamp, proven.chain_id))
-    if found:
-        _check_moment(moment, found[0])
-    targets = _targets(receipt, basis.policy) if found else {}
-    anchors = [_anchor(proven, targets[_key(proven)]) for proven in found]
-    head, siblings = _head_of(receipt, found[0] if found else None)
-    path = build_path(receipt, hash_leaf(receipt.record), head, siblings)
-    checked = (
-        None
-        if not found
-        else (_place_of(receipt, found[0]), found[0], targets[_key(found[0])].code_hash)
-    )
+    traced = _trace(receipt, record, report, basis.policy)
+    if report.proven:
+        _check_moment(moment, min(proven.anchor.timestamp for proven in report.proven))
+    place = _place(receipt)
+    leading = traced.anchors[0] if traced.anchors else None
     exhibit = details.find_exhibit(record.digests)
-    record_sha256 = hashlib.sha256(receipt.record).hexdigest()
-    leading = anchors[0] if anchors else None
     return numbered(
         Certificate(
             format=FORMAT,
@@ -86,30 +79,63 @@ def issue_certificate(
             draft=draft,
             issued_at=format_utc(moment.at),
             clock=moment.clock,
-            statement=_statement(is_draft=draft, is_final=bool(found)),
+            statement=_statement(is_draft=draft, is_final=leading is not None),
             evidence=_evidence(record),
-            place=Place(
-                record_sha256=record_sha256,
-                leaf=hash_leaf(receipt.record).hex(),
-                log="0x" + receipt.log.hex(),
-                owner=format_address(log_owner(receipt.log)),
-                index=receipt.index,
-            ),
-            path=path,
-            anchors=anchors,
+            place=place,
+            path=traced.path,
+            anchors=traced.anchors,
             verification=_verification(report, basis, moment),
-            stated=Stated(
-                case_reference=details.case_reference,
-                issuer=details.issuer,
-                depositor=details.depositor,
-                platform=details.platform,
-                exhibit=exhibit,
-            ),
-            checks=build_checks(receipt, record, path, checked),
-            qr_text=encode_payload(record_sha256, leading, path.root, draft=draft),
+            stated=_stated(details, exhibit),
+            checks=traced.checks,
+            qr_text=encode_payload(place.record_sha256, leading, traced.path.root, draft=draft),
             not_proven=list(wording.NOT_PROVEN),
             assumptions=wording.list_assumptions(leading, is_pinned=basis.policy is not None),
         )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trace:
+    """The way from the record to the chain: anchors, the path to the first, how to redo it."""
+
+    anchors: list[Anchor]
+    path: Path
+    checks: Checks
+
+
+def _trace(receipt: Receipt, record: Record, report: Report, policy: TrustPolicy | None) -> _Trace:
+    found = sorted(report.proven, key=lambda proven: (proven.anchor.timestamp, proven.chain_id))
+    targets = _targets(receipt, policy) if found else {}
+    first = found[0] if found else None
+    head, siblings = _head_of(receipt, first)
+    path = build_path(receipt, hash_leaf(receipt.record), head, siblings)
+    checked = None
+    if first is not None:
+        checked = _place_of(receipt, first), first, targets[_key(first)].code_hash
+    return _Trace(
+        anchors=[_anchor(proven, targets[_key(proven)]) for proven in found],
+        path=path,
+        checks=build_checks(receipt, record, path, checked),
+    )
+
+
+def _place(receipt: Receipt) -> Place:
+    return Place(
+        record_sha256=hashlib.sha256(receipt.record).hexdigest(),
+        leaf=hash_leaf(receipt.record).hex(),
+        log="0x" + receipt.log.hex(),
+        owner=format_address(log_owner(receipt.log)),
+        index=receipt.index,
+    )
+
+
+def _stated(details: Details, exhibit: Exhibit) -> Stated:
+    return Stated(
+        case_reference=details.case_reference,
+        issuer=details.issuer,
+        depositor=details.depositor,
+        platform=details.platform,
+        exhibit=exhibit,
     )
 
 
@@ -123,11 +149,11 @@ def _check_outcome(error: AnchorError | None, *, draft: bool) -> None:
         raise error
 
 
-def _check_moment(moment: Moment, proven: ProvenAnchor) -> None:
-    if moment.at.timestamp() + _CLOCK_SLACK.total_seconds() < proven.anchor.timestamp:
+def _check_moment(moment: Moment, anchored: int) -> None:
+    if moment.at.timestamp() + _CLOCK_SLACK.total_seconds() < anchored:
         raise UsageError(
             f"the certificate would be of {format_utc(moment.at)}, before what it certifies, of "
-            f"{format_seconds(proven.anchor.timestamp)}",
+            f"{format_seconds(anchored)}",
             hint="set the machine's clock, or --issued-at",
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anchor.certificate.details import MAX_CHARACTERS
-from anchor.certificate.document import Anchor, Bilingual, Certificate, Claim, Step
+from anchor.certificate.document import Anchor, Bilingual, Certificate, Claim, Step, Verification
 from anchor.certificate.figure import draw_path
 from anchor.certificate.front import build_front, describe_level, stated
 from anchor.certificate.sheets import (
@@ -17,6 +17,7 @@ from anchor.certificate.sheets import (
     Notes,
     Row,
     Sheet,
+    Value,
     code,
     text,
 )
@@ -36,6 +37,11 @@ _ENVIRONMENT = (
     ("TLS 证书链与信任库摘要", "TLS chain, digest of the CA store"),
     ("时钟来源与偏差", "Clock source and offset"),
     ("清洁性检查结果", "Result of the cleanliness check"),
+)
+_UNRECORDED = Bilingual(
+    zh="记录中没有环境与清洁性检查的内容。本页各项未经核验；带 ※ 者由出证人填报。",
+    en="The record holds no account of environment or cleanliness. Nothing on this page was "
+    "verified; what is marked ※ is the issuer's statement.",
 )
 _CUSTODY = (
     ("固定、封存", "Seizing and sealing"),
@@ -90,44 +96,26 @@ def _finding(label: str, found: Claim | Step) -> Finding:
 
 
 def _against(anchor: Anchor, certificate: Certificate) -> Fields:
-    verification = certificate.verification
-    policy = code(verification.policy_sha256)
-    unpinned = [show_text(item, 200) for item in verification.unpinned]
+    place = certificate.place
     return Fields(
         title=Bilingual(
             zh=f"核验所依据：{anchor.chain}，第 {anchor.sequence} 次锚定",
             en=f"Verified against: {anchor.chain}, anchor {anchor.sequence}",
         ),
         rows=(
-            Row(
-                zh="保证级别",
-                en="Assurance",
-                value=describe_level(anchor),
-            ),
+            Row(zh="保证级别", en="Assurance", value=describe_level(anchor)),
             Row(
                 zh="信任策略（SHA-256）",
                 en="Trust policy (SHA-256)",
-                value=policy
-                if not unpinned
-                else text("未使用；取自收据 / none; taken from the receipt:", *unpinned),
+                value=_policy(certificate.verification),
             ),
-            Row(
-                zh="询问的节点",
-                en="Nodes asked",
-                value=text(*map(_node, verification.nodes))
-                if verification.nodes
-                else text("无，离线核验 / none, offline"),
-            ),
-            Row(
-                zh="创世区块（策略所固定）",
-                en="Genesis block, as pinned",
-                value=code(anchor.genesis),
-            ),
+            Row(zh="询问的节点", en="Nodes asked", value=_nodes(certificate.verification)),
+            Row(zh="创世区块（策略固定）", en="Genesis, as pinned", value=code(anchor.genesis)),
             Row(zh="合约代码哈希", en="Hash of the contract's code", value=code(anchor.code_hash)),
             Row(
                 zh="日志及其所有者",
                 en="Log, and its owner",
-                value=code(certificate.place.log, certificate.place.owner),
+                value=code(place.log, place.owner),
             ),
             Row(zh="根", en="Root", value=code(anchor.root)),
             Row(zh="上链时间", en="Anchored at", value=text(describe_time(anchor.anchored_at))),
@@ -140,8 +128,17 @@ def _against(anchor: Anchor, certificate: Certificate) -> Fields:
     )
 
 
-def _node(name: str) -> str:
-    return show_text(name, 200)
+def _policy(verification: Verification) -> Value:
+    if verification.policy_sha256 is not None:
+        return code(verification.policy_sha256)
+    taken = [show_text(item, 200) for item in verification.unpinned]
+    return text("未使用；取自收据 / none; taken from the receipt:", *taken)
+
+
+def _nodes(verification: Verification) -> Value:
+    if not verification.nodes:
+        return text("无，离线核验 / none, offline")
+    return text(*(show_text(name, 200) for name in verification.nodes))
 
 
 def _environment(certificate: Certificate) -> Sheet:
@@ -177,18 +174,7 @@ def _environment(certificate: Certificate) -> Sheet:
                 Bilingual(zh="环境与清洁性检查", en="Environment and cleanliness"), _ENVIRONMENT
             ),
             _statements(Bilingual(zh="平台披露", en="Platform disclosure"), disclosure),
-            Notes(
-                title=None,
-                items=(
-                    Bilingual(
-                        zh="记录中没有环境与清洁性检查的内容。"
-                        "本页各项未经核验；带 ※ 者由出证人填报。",
-                        en="The record holds no account of environment or cleanliness. Nothing on "
-                        "this page was verified; what is marked ※ is the issuer's statement.",
-                    ),
-                ),
-                is_list=False,
-            ),
+            Notes(title=None, items=(_UNRECORDED,), is_list=False),
         ),
     )
 

@@ -52,6 +52,14 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
         "font": font.family,
         "sheets": describe(build_sheets(certificate), spell),
     }
+    inputs = {
+        "data": json.dumps(data, ensure_ascii=False),
+        "certificate": encoded.decode("utf-8"),
+    }
+    return _compile(inputs, font, datetime.fromisoformat(certificate.issued_at))
+
+
+def _compile(inputs: dict[str, str], font: Font, moment: datetime) -> bytes:
     with TemporaryDirectory() as folder:
         root, fonts = Path(folder) / "root", Path(folder) / "fonts"
         root.mkdir()
@@ -62,18 +70,13 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
             input=_TEMPLATE.read_bytes(),
             root=root,
             font_paths=typst.Fonts(include_system_fonts=False, font_paths=[fonts]),
-            sys_inputs={
-                "data": json.dumps(data, ensure_ascii=False),
-                "certificate": encoded.decode("utf-8"),
-            },
+            sys_inputs=inputs,
             package_path=root,
             package_cache_path=root,
         )
         try:
             compiled = compiler.compile(
-                format="pdf",
-                pdf_standards=[_STANDARD],
-                timestamp=int(datetime.fromisoformat(certificate.issued_at).timestamp()),
+                format="pdf", pdf_standards=[_STANDARD], timestamp=int(moment.timestamp())
             )
         except typst.TypstError as error:
             raise UsageError(

@@ -46,6 +46,11 @@ def test_without_a_usable_key_everything_is_refused(
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.fault(
+    "J11",
+    how="a key is used for what its scopes do not say",
+    then="403, and nothing is done",
+)
 @pytest.mark.parametrize(
     ("scope", "method", "path"),
     [
@@ -71,6 +76,11 @@ def test_an_administrators_key_sees_what_all_tenants_do(desk: Desk):
     assert {"acme", "operator"} <= {item["tenant"] for item in found}
 
 
+@pytest.mark.fault(
+    "J11",
+    how="a tenant asks for another one's evidence by its id",
+    then="404, the same as for an id that is nobody's",
+)
 def test_another_tenants_evidence_is_as_if_it_were_not_there(desk: Desk):
     post, get = desk.served.http.post, desk.served.http.get
     value = {"sha256": digest(10), "name": "secret.pdf"}
@@ -116,6 +126,13 @@ def test_a_revoked_key_is_refused_within_two_seconds(desk: Desk):
     for _ in range(10):  # both workers
         assert get("/v1/usage", headers=bearer(key)).status_code == 401
     assert "revoked" in desk.site.run("key", "list").expect(0).out
+
+
+def test_a_keys_name_without_its_secret_is_no_key(desk: Desk):
+    name, secret = desk.key[:-64], desk.key[-64:]
+    for other in ("0" * 64, secret[::-1], secret[:-1] + ("0" if secret[-1] != "0" else "1")):
+        answer = desk.served.http.get("/v1/usage", headers=bearer(name + other))
+        assert answer.status_code == 401
 
 
 def test_an_expired_key_is_refused(desk: Desk):

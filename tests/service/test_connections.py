@@ -87,6 +87,11 @@ def bulk(key: str, *more: str) -> bytes:
     return head(key, "/v1/bulk", "application/x-ndjson", *more)
 
 
+@pytest.mark.fault(
+    "J2",
+    how="a client connects to the service and sends no whole request",
+    then="the connection is closed after seconds",
+)
 @pytest.mark.parametrize("begin", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
 def test_a_request_whose_head_does_not_come_is_closed(place: Place, begin: bytes):
     found, seconds = ask(place[1], begin) if begin else ask(place[1])
@@ -108,6 +113,11 @@ def test_a_body_that_does_not_come_is_answered_with_408(place: Place):
     assert b"connection: close" in found.lower()
 
 
+@pytest.mark.fault(
+    "J2",
+    how="a submission's body comes a byte at a time",
+    then="it is answered with 408, and the connection is closed",
+)
 def test_a_body_that_drips_is_answered_with_408(place: Place):
     _, address, key = place
     request = head(key, "/v1/evidence", "application/json", "Content-Length: 100")
@@ -177,6 +187,11 @@ def test_a_bulk_body_has_a_longest_length_said_or_not(place: Place):
     assert b'"status":413' in found
 
 
+@pytest.mark.fault(
+    "J2",
+    how="more is submitted to the service than waits for a seal at most",
+    then="503, and when to come again; nothing is taken in",
+)
 def test_a_full_backlog_is_answered_with_503_and_when_to_come_again(place: Place):
     _, address, key = place
     body = lines(range(60))
@@ -199,6 +214,11 @@ def test_a_full_backlog_is_answered_with_503_and_when_to_come_again(place: Place
     assert found.startswith(b"HTTP/1.1 503")
 
 
+@pytest.mark.fault(
+    "J2",
+    how="a client submits in bulk and never reads the answers",
+    then="it is given up after seconds; others are served",
+)
 def test_a_client_that_never_reads_its_answers_is_given_up(place: Place):
     site, address, key = place
     with socket.create_connection(address, timeout=20) as connection:

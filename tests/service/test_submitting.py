@@ -264,6 +264,11 @@ def test_a_quota_is_held_to_the_piece_and_known_evidence_does_not_count(desk: De
     assert (usage["accepted"], usage["per_day"], usage["per_minute"]) == (25, 25, None)
 
 
+@pytest.mark.fault(
+    "J2",
+    how="eight clients of a tenant submit at once to two workers, beyond its quota",
+    then="as many as the quota are taken in, to the piece",
+)
 def test_a_quota_holds_for_all_who_submit_at_once(desk: Desk):
     headers = bearer(make_key(desk.site.folder, "crowd", limits=Limits(per_minute=50)))
 

@@ -33,7 +33,6 @@ GROUPS = {
     "K": "Years of operation",
 }
 
-_NO_SERVICE = "there is no network service: evidence comes in by command line and library only"
 
 FAULTS = (
     # A
@@ -271,7 +270,7 @@ FAULTS = (
     # J
     Fault("J1", "a million pieces of evidence at once",
           "only so many files are looked at ahead; a list of digests is held whole"),
-    Fault("J2", "very many small or slow requests", "quota", _NO_SERVICE),
+    Fault("J2", "very many small or slow requests", "refused by quota, bound or time limit"),
     Fault("J3", "huge or very deep JSON", "refused within bounds, in linear time"),
     Fault("J4", "names with any Unicode", "part of no identity; escaped wherever they are shown"),
     Fault("J5", "links and special files in the way",
@@ -283,7 +282,7 @@ FAULTS = (
     Fault("J9", "a key or password that others can read", "refused or said; shown nowhere"),
     Fault("J10", "a signer asked to sign something else", "signs calls to the registry only",
           "the key is in the same process; a signer of its own, with a policy, does not exist yet"),
-    Fault("J11", "one client's rights used by another", "refused", _NO_SERVICE),
+    Fault("J11", "one client's rights used by another", "refused"),
     Fault("J12", "guessing evidence from public hashes",
           "each record has a salt of 32 random bytes"),
     Fault("J13", "a name that imitates our output", "printed on one line, escaped"),

@@ -51,6 +51,7 @@ const ASKED = {
     const sm3 = new anchor.Sm3().update(given.subarray(0, half)).update(given.subarray(half)).digest();
     return { sm3, sha256: anchor.sha256(given), keccak256: anchor.keccak256(given) };
   },
+  chinese: ({ text }) => anchor.toChinese(text),
   canonical({ data }) {
     return anchor.encodeCanonical(anchor.parseStrict(Uint8Array.from(Buffer.from(data, "base64")), "it", 1 << 20));
   },

@@ -29,11 +29,12 @@ class Refused(NamedTuple):
     message: str
 
 
-def unpack_script(page: bytes) -> str:
-    """Return the script that is packed in the page."""
+def unpack(page: bytes) -> tuple[str, str, str]:
+    """Return the style, the markup and the script that are packed in the page."""
     packed = re.search(rb'id="packed">([^<]+)<', page)
     assert packed is not None
-    return zlib.decompress(base64.b64decode(packed[1]), wbits=-15).decode("utf-8")
+    style, markup, script = zlib.decompress(base64.b64decode(packed[1]), wbits=-15).split(b"\0")
+    return style.decode("utf-8"), markup.decode("utf-8"), script.decode("utf-8")
 
 
 class PageScript:
@@ -90,7 +91,7 @@ def run_page_script() -> Iterator[PageScript]:
     """Run the script of the page in the package."""
     with tempfile.TemporaryDirectory(prefix="anchor-page-") as folder:
         script = Path(folder) / "script.js"
-        script.write_text(unpack_script(load_page()), "utf-8")
+        script.write_text(unpack(load_page())[2], "utf-8")
         process = subprocess.Popen(
             ["node", str(DRIVER), str(script)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",

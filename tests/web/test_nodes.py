@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 from support.bent_nodes import Bend, BentNode, Refused, bent_node
+from support.bent_receipts import honest_receipts, world
 from support.desk import Desk, compare, open_desk
 from support.nodes import ask, other_chain, send, serve, stop_the_clock
 from support.page_script import PageScript, run_page_script
@@ -31,6 +32,7 @@ from anchor.trust import parse_policy
 from anchor.verdict import Report
 from anchor.verify import judge
 
+Respond = Callable[[BaseHTTPRequestHandler, bytes], None]
 PAGE = (Path(anchor.web.__file__).parent / "verify.html").as_uri()
 
 
@@ -248,6 +250,26 @@ def test_one_node_that_lies_falsifies_no_verdict(
     assert verify() == (expected, None if expected else case.agreed)
 
 
+@pytest.mark.parametrize("which", ["the proof's", "the final"])
+def test_a_node_that_knows_another_block_leaves_it_open(
+    verify: Verify, case: Case, which: str, anchored: Site
+) -> None:
+    """It is the proof's block that is compared, or the one before it that is final."""
+    if case.agreed == "quorum":
+        return
+    state = parse_receipt(case.receipt.read_bytes()).anchors[0].state
+    assert state is not None
+    number = parse_header(state.header).number
+
+    def other(params: list[Any], right: Any) -> Any:
+        if which == "the final":
+            return at_block(anchored.url, number, params, right)
+        return {**right, "hash": "0x" + "f0" * 32} if params[0] == hex(number) else right
+
+    case.nodes[0].bend["eth_getBlockByNumber"] = other
+    assert verify(nodes=1) == (20 if which == "the proof's" else 21, None)
+
+
 @pytest.mark.parametrize("lie", LIES)
 def test_a_single_node_that_lies_is_believed_or_not_as_by_the_package(
     verify: Verify, case: Case, lie: str
@@ -348,10 +370,40 @@ def test_a_block_named_by_hand_is_asserted_and_asks_nobody(court: Court, anchore
         assert court.desk.network == []
 
 
+def test_each_chain_of_a_receipt_is_asked_at_its_own_nodes(script: PageScript) -> None:
+    """Of two chains, one node each: what they say but for the chain id is an error."""
+    honest = next(h for h in honest_receipts() if h.name == "two chains', nothing pinned")
+    receipt = json.dumps(honest.document).encode()
+    evidence = world().evidence(honest.given.leaf)
+    asked: list[tuple[str, str]] = []
+
+    def on(chain_id: str) -> Respond:
+        def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+            message = json.loads(body)
+            asked.append((chain_id, message["method"]))
+            error = {"error": {"code": -32000, "message": "no"}}
+            known = {"result": chain_id} if message["method"] == "eth_chainId" else error
+            send(handler, 200, json.dumps({"id": message["id"], **known}).encode())
+
+        return respond
+
+    with serve(on("0x7a69")) as main, serve(on("0xa")) as side:
+        for urls in ([main, side], [side], [main]):
+            asked.clear()
+            page = script.judge_evidence(
+                receipt, evidence, policy=None, block_hashes=[], rpc=urls, quorum=1
+            )
+            details = [step["detail"] for step in page["files"][0]["steps"] if step["number"] == 5]
+            by_page = set(asked)
+            asked.clear()
+            connect = Nodes(urls, 1, lambda _: ((), 1), lambda _: None).connect
+            compare(page, judge(receipt, evidence, policy=None, connect=connect))
+            assert set(asked) == by_page
+            assert sum("none is of chain" in detail for detail in details) == 2 - len(urls)
+
+
 # ------------------------------------------------------------------------------------------------
 # Servers that are no nodes.
-
-Respond = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 
 def answer(text: str, status: int = 200) -> Respond:

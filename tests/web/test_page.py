@@ -354,8 +354,14 @@ def test_the_report_changes_its_language_with_the_page(desk: Desk, given: Given)
     desk.verify()
     desk.tab.get_by_role("button", name="中文").click()
     shown = desk.tab.inner_text("#report")
-    for words in ("未通过验证（退出码 10）", "文件与记录一致", "不通过", "链上登记真实存在且已终局",
-                  "没有遗漏，或运营方没有另立日志"):  # fmt: skip
+    for words in (
+        "文件的 sha256 为",
+        "未通过验证（退出码 10）",
+        "文件与记录一致",
+        "不通过",
+        "链上登记真实存在且已终局",
+        "没有遗漏，或运营方没有另立日志",
+    ):
         assert words in shown
     assert [key for key in ("undefined", "NaN", "{") if key in desk.tab.inner_text("body")] == []
 

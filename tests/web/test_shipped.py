@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from setuptools import Distribution
 from support.command import ROOT, run_anchor
-from support.page_script import unpack_script
+from support.page_script import unpack
 
 from anchor.web import load_page
 
@@ -34,16 +34,21 @@ def hash_of(text: str) -> str:
 
 def test_it_is_small_and_refers_to_nothing() -> None:
     assert len(PAGE) <= 60_000
-    assert not re.search(r"""\b(src|href|action|srcset|poster|data)=|@import|url\(""", TEXT)
+    style, markup, _ = unpack(PAGE)
+    refers = re.compile(
+        r"""\b(src|href|action|srcset|poster|data)=|@import|url\(|style=|\son\w+="""
+    )
+    assert not [refers.findall(text) for text in (TEXT, style, markup) if refers.search(text)]
+    assert "<script" not in markup
 
 
 def test_its_policy_lets_its_own_script_and_style_run_and_nothing_else() -> None:
-    (style,) = re.findall("<style>([^<]+)</style>", TEXT)
+    style, _, script = unpack(PAGE)
     scripts = re.findall(r"<script>(.+?)</script>", TEXT, re.DOTALL)
     assert len(scripts) == 1
     assert policy() == {
         "default-src": ["'none'"],
-        "script-src": [hash_of(scripts[0].rstrip("\n")), hash_of(unpack_script(PAGE))],
+        "script-src": [hash_of(scripts[0].rstrip("\n")), hash_of(script)],
         "style-src": [hash_of(style)],
         "connect-src": ["https:", "http://127.0.0.1:*", "http://localhost:*"],
         "worker-src": ["blob:"],
@@ -53,7 +58,7 @@ def test_its_policy_lets_its_own_script_and_style_run_and_nothing_else() -> None
         "trusted-types": ["loader", "worker"],
     }
     # Before it nothing stands that it would not govern.
-    assert TEXT.index("Content-Security-Policy") < TEXT.index("<style>") < TEXT.index("<script")
+    assert TEXT.index("Content-Security-Policy") < TEXT.index("<script")
 
 
 def test_a_build_elsewhere_gives_the_same_bytes() -> None:

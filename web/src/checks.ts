@@ -41,9 +41,11 @@ export interface Target extends Omit<TrustEntry, "owner" | "logs"> {
   readonly log: Hex;
   readonly head: Head;
   readonly anchor: ReceiptAnchor | null;
+  /** The chains that the same verification asks for its other targets. */
+  readonly otherChains: readonly number[];
 }
 
-export type Connect = (target: Target) => ChainView;
+export type Connect = (target: Target) => Promise<ChainView>;
 export type Found<Value> = readonly [Value, string];
 
 export const ownerOf = (log: Hex): Hex => log.slice(24);
@@ -115,7 +117,7 @@ export function chooseTargets(receipt: Receipt, policy: readonly TrustEntry[] | 
       );
     }
     const targets = anchors.map((anchor) => unpinnedTarget(log, anchor));
-    return [targets, "not pinned, taken from the receipt; the registry is this release's own"];
+    return [nameOtherChains(targets), "not pinned, taken from the receipt; the registry is this release's own"];
   }
   const number = numberOf(log);
   const entries = policy.filter(
@@ -128,7 +130,8 @@ export function chooseTargets(receipt: Receipt, policy: readonly TrustEntry[] | 
     );
   }
   if (promise) {
-    return [entries.map((entry) => ({ ...entry, log, head: promise, anchor: null })), "as pinned"];
+    const targets = entries.map((entry) => ({ ...entry, log, head: promise, anchor: null }));
+    return [nameOtherChains(targets), "as pinned"];
   }
   const matches = anchors.flatMap((anchor) =>
     entries
@@ -143,10 +146,16 @@ export function chooseTargets(receipt: Receipt, policy: readonly TrustEntry[] | 
       `the receipt is anchored in ${places.join(", ")}, which the policy does not pin`,
     );
   }
-  return [matches, "as pinned"];
+  return [nameOtherChains(matches), "as pinned"];
 }
 
-function unpinnedTarget(log: Hex, anchor: ReceiptAnchor): Target {
+const nameOtherChains = (targets: readonly Omit<Target, "otherChains">[]): Target[] =>
+  targets.map((target) => {
+    const others = targets.map(({ chainId }) => chainId).filter((id) => id !== target.chainId);
+    return { ...target, otherChains: others };
+  });
+
+function unpinnedTarget(log: Hex, anchor: ReceiptAnchor): Omit<Target, "otherChains"> {
   // The code alone proves nothing: a constructor can fill the storage as it likes and then return
   // our code.  The CREATE2 address commits to the constructor, too.
   if (anchor.registry !== REGISTRY) {

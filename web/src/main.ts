@@ -12,6 +12,7 @@ import { parseHeader } from "./header.ts";
 import { verifyInclusion } from "./merkle.ts";
 import { verifyTrieProof } from "./mpt.ts";
 import { startPage } from "./page/app.ts";
+import { toChinese } from "./page/chinese.ts";
 import { connectTo } from "./quorum.ts";
 import { parseRecord } from "./record.ts";
 import { expectedCodeHash, REGISTRY } from "./release.ts";
@@ -24,7 +25,7 @@ Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, checkAccount, checkAnchor, checkSubmitter, connectTo, describeReport, encodeCanonical,
     expectedCodeHash, judge, parseHeader, parsePolicy, parseRecord, parseStrict, verifyInclusion,
-    verifyTrieProof,
+    toChinese, verifyTrieProof,
   },
 });
 

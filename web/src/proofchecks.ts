@@ -35,7 +35,7 @@ export async function checkBlock(
       "if block explorers show this hash for a final block, name it above; or name nodes to ask",
     );
   }
-  const view = connect(target);
+  const view = await connect(target);
   const assurance = view.needed === 1 ? "rpc" : "proof";
   const [, chain] = await checkChain(view, target, assurance);
   const final = await view.fetchFinalBlock(target.finality);

@@ -24,8 +24,8 @@ export interface Asked {
 
 /** Return what opens a view of a target's chain: by `rpc`, else by the policy's nodes. */
 export function connectTo(rpc: readonly string[], quorum: number | null, asked: Asked): Connect {
-  return (target) => {
-    const urls = rpc.length > 0 ? rpc : target.rpc;
+  return async (target) => {
+    const urls = rpc.length > 0 ? await findOnChain(rpc, target) : target.rpc;
     if (urls.length === 0) {
       throw cannotCheck(
         `no node of chain ${target.chainId} is known`, "name one you trust, here or in your policy",
@@ -50,6 +50,27 @@ export function connectTo(rpc: readonly string[], quorum: number | null, asked: 
     nodes.forEach((node) => asked.nodes.add(node.name));
     return new Group(nodes, Math.max(needed, 1), target, (note) => asked.notes.add(note));
   };
+}
+
+/**
+ * Return the nodes that were named, without those of chains that others are asked for.  A node that
+ * is on none of these, or does not answer, stays: what is wrong with it is said where it is asked.
+ */
+async function findOnChain(rpc: readonly string[], target: Target): Promise<readonly string[]> {
+  if (target.otherChains.length === 0) {
+    return rpc;
+  }
+  const chains = await Promise.all(
+    rpc.map((url) => new Node(url).fetchChainId().catch(() => null)),
+  );
+  const urls = rpc.filter((_, at) => !target.otherChains.includes(Number(chains[at] ?? -1)));
+  if (urls.length === 0) {
+    throw cannotCheck(
+      `the nodes named are of other chains: none is of chain ${target.chainId}`,
+      "name nodes of each chain, here or in a trust policy",
+    );
+  }
+  return urls;
 }
 
 function checkUrl(url: string): void {

@@ -71,14 +71,14 @@ async function judgeByProof(run: Run, target: Target, proof: StateProof, trust: 
 }
 
 async function judgeByNodes(run: Run, target: Target, { connect }: Trust): Promise<void> {
-  const view = await run.step(5, () => {
+  const view = await run.step(5, async () => {
     if (connect === null) {
       throw cannotCheck(
         "the receipt holds no proof of the chain's state, so that a node has to be asked",
         "ask for an upgraded receipt, or name nodes to ask",
       );
     }
-    return checkChain(connect(target), target);
+    return checkChain(await connect(target), target);
   });
   if (view === null) {
     return;
@@ -189,6 +189,6 @@ function judgeWithoutSteps(id: string, record: Record | null): [Verdict, string]
     return ["cannot tell", "the receipt could not be read"];
   }
   const ofFile = (["sha256", "sm3"] as const).filter((name) => record.digests[name] !== null);
-  const names = `${ofFile.join(" and ")} of the file, sha256 in the log, keccak256 on the chain`;
-  return ["pass", `${names}: to this release none is known to be broken`];
+  const names = ofFile.join(" and ");
+  return ["pass", `${names} of the file, sha256 in the log, keccak256 on the chain: to this release none is known to be broken`];
 }

@@ -9,12 +9,12 @@ import { parseReceipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
 import { MAX_POLICY_BYTES, parsePolicy, type TrustEntry } from "../trust.ts";
 import { judge } from "../verify.ts";
-import { find, make, show } from "./elements.ts";
+import { download, find, make, show } from "./elements.ts";
 import {
-  FieldProblem, inField, type Kind, readBlockHashes, readDigest, readNodes, readPasted, readPins,
+  FieldProblem, inField, type Kind, prepareFields, readBlockHashes, readDigest, readNodes, readPasted, readPins,
   sortFile, typed,
 } from "./given.ts";
-import { type Outcome, type Say, showOutcome } from "./report.ts";
+import { openOnPaper, type Outcome, type Say, showOutcome } from "./report.ts";
 import { type Key, type Language, say as sayIn } from "./words.ts";
 
 const PROBLEM_FIELDS = ["digest", "policy", "hashes", "nodes"];
@@ -56,15 +56,12 @@ class Page {
       event.preventDefault();
       this.reading = this.takeAll([...(event.dataTransfer?.files ?? [])]);
     });
+    prepareFields();
+    openOnPaper();
     const form = find<HTMLFormElement>("form");
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => this.describeTask());
     find("verify").addEventListener("click", () => void this.verify());
-    const open = (isOpen: boolean) => () => {
-      document.querySelectorAll("#report details").forEach((part) => part.toggleAttribute("open", isOpen));
-    };
-    addEventListener("beforeprint", open(true)); // on paper nothing can be opened
-    addEventListener("afterprint", open(false));
     const wanted = new URLSearchParams(location.search).get("lang") ?? navigator.language;
     this.translate(/^zh/i.test(wanted) ? "zh" : "en");
   }
@@ -298,9 +295,6 @@ class Page {
   }
 
   private save({ report, file, policy, nodes }: Outcome): void {
-    const text = JSON.stringify(describeReport(report, file, policy, nodes), null, 1);
-    const url = URL.createObjectURL(new Blob([text + "\n"], { type: "application/json" }));
-    make("a", { href: url, download: "verification.json" }).click();
-    URL.revokeObjectURL(url);
+    download("verification.json", describeReport(report, file, policy, nodes));
   }
 }

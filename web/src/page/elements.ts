@@ -28,6 +28,14 @@ export function find<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
   return document.getElementById(id) as Kind;
 }
 
+/** Hand a JSON document to the person as a file. */
+export function download(name: string, value: unknown): void {
+  const text = `${JSON.stringify(value, null, 1)}\n`;
+  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  make("a", { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
+}
+
 /**
  * Return a foreign text as it may be shown: characters that steer or hide others (controls,
  * directions, zero widths) are spelled out, so that a name looks like what it is.

@@ -22,6 +22,15 @@ export class FieldProblem extends Error {
   }
 }
 
+/** Let no browser complete or correct what is typed: it is hex and URLs. */
+export function prepareFields(): void {
+  for (const field of document.querySelectorAll("input:not([type]), textarea")) {
+    field.classList.add("mono");
+    field.setAttribute("autocomplete", "off");
+    field.setAttribute("spellcheck", "false");
+  }
+}
+
 export const typed = (id: string): string =>
   find<HTMLInputElement | HTMLTextAreaElement>(id).value.trim();
 

@@ -5,6 +5,7 @@ import { formatTime } from "../checks.ts";
 import { CANNOT_CHECK, MISMATCH } from "../errors.ts";
 import { parseHeader } from "../header.ts";
 import { exitCode, gravestError, type ProvenAnchor, type Report, type Verdict, verdictOf } from "../verdict.ts";
+import { toChinese } from "./chinese.ts";
 import { type Child, make, show } from "./elements.ts";
 import { showPath } from "./path.ts";
 import { insert, type Key, type Language, reportWords, say as sayIn } from "./words.ts";
@@ -35,7 +36,7 @@ export function showOutcome(outcome: Outcome, language: Language): HTMLElement[]
   return [
     showVerdict(outcome, say, language),
     part("times", showTimes(outcome, say), make("p", { class: "small" }, say("timesnote"))),
-    part("steps", ...showSteps(report, language)),
+    part("steps", showSteps(report, language)),
     part("claims", showClaims(report, language)),
     ...(report.receipt ? [part("path", ...showPath(report.receipt, say))] : []),
     part("basis", showBasis(outcome, say, language)),
@@ -43,6 +44,15 @@ export function showOutcome(outcome: Outcome, language: Language): HTMLElement[]
     part("notproven", make("ul", { class: "closing" },
       ...reportWords(language).not_proven.map((item) => make("li", {}, item)))),
   ];
+}
+
+/** Open for printing what can be opened: on paper nothing can. */
+export function openOnPaper(): void {
+  const open = (isOpen: boolean) => () => {
+    document.querySelectorAll("#report details").forEach((part) => part.toggleAttribute("open", isOpen));
+  };
+  addEventListener("beforeprint", open(true));
+  addEventListener("afterprint", open(false));
 }
 
 function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElement {
@@ -56,12 +66,12 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   const lines: Child[] = [];
   if (error === null) {
     lines.push(...report.proven.map((proven) => make("p", {},
-      insert(words.existed_by, { time: formatTime(proven.existedBy) }), " ",
-      ...spell(describeAnchored(proven, language)))));
+      insert(words.existed_by, { time: formatTime(proven.existedBy) }), language === "en" ? " " : "",
+      ...spell(describeAnchored(proven, language), "en"))));
   } else {
     lines.push(
       make("p", { class: "reason" }, code >= CANNOT_CHECK ? `${say("neither")} ` : "",
-        make("span", { lang: "en" }, ...spell(error.message))),
+        make("span", {}, ...spell(error.message, language))),
     );
   }
   const kind = verdict === "pass" ? "pass" : verdict === "fail" ? "fail" : "unknown";
@@ -116,21 +126,18 @@ function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
     : make("div", {}, make("p", { class: "small" }, say("notime")), list);
 }
 
-function showSteps(report: Report, language: Language): HTMLElement[] {
+function showSteps(report: Report, language: Language): HTMLElement {
   const titles: { readonly [number: string]: string } = reportWords(language).steps;
   const items = report.steps.map(({ number, detail, error }) => {
     const verdict = verdictOf(error);
-    const hint = error?.hint ? [make("p", { class: "hint", lang: "en" }, error.hint)] : [];
+    const hint = error?.hint ? [make("p", { class: "hint" }, ...spell(error.hint, language))] : [];
     return make(
       "li", { class: slug(verdict) }, badge(verdict, language),
       make("div", {}, make("b", {}, `${number}. ${titles[number]!}`),
-        make("p", { class: "detail", lang: "en" }, ...spell(detail)), ...hint),
+        make("p", { class: "detail" }, ...spell(detail, language)), ...hint),
     );
   });
-  return [
-    make("ul", { class: "rows" }, ...items),
-    ...(language === "en" ? [] : [make("p", { class: "small" }, sayIn(language, "details"))]),
-  ];
+  return make("ul", { class: "rows" }, ...items);
 }
 
 function showClaims(report: Report, language: Language): HTMLElement {
@@ -138,19 +145,20 @@ function showClaims(report: Report, language: Language): HTMLElement {
   return make("ul", { class: "rows" }, ...report.claims.map(({ id, verdict, reason }) => make(
     "li", { class: slug(verdict) }, badge(verdict, language),
     make("div", {}, make("b", {}, `${id} ${titles[id]!}`),
-      make("p", { class: "detail", lang: "en" }, ...spell(reason))),
+      make("p", { class: "detail" }, ...spell(reason, language))),
   )));
 }
 
 function showBasis({ report, policy, nodes, notes }: Outcome, say: Say, language: Language): HTMLElement {
   const words = reportWords(language);
+  const inLanguage = (text: string) => (language === "zh" ? toChinese(text) : text);
   const lines = policy === null
-    ? [words.no_policy, ...report.unpinned.map((item) => `– ${item}`)]
+    ? [words.no_policy, ...report.unpinned.map((item) => `– ${inLanguage(item)}`)]
     : [say("policyfrom", { name: policy })];
   if (nodes.length > 0) {
     lines.push(insert(words.asked, { names: nodes.join(", ") }));
   }
-  lines.push(...notes);
+  lines.push(...notes.map(inLanguage));
   return make("ul", { class: "plain" }, ...lines.map((line) => make("li", {}, show(line))));
 }
 
@@ -166,10 +174,10 @@ function showValues(report: Report, say: Say): HTMLElement {
   }
   const hashes: [string, Hex | null | undefined][] = [
     ["sha256", record?.digests.sha256], ["sm3", record?.digests.sm3], [say("root"), head.root],
-    ["log", `0x${receipt!.log}`],
+    [say("logid"), `0x${receipt!.log}`],
   ];
   if (anchor) {
-    hashes.push([`registry (${anchor.chainId})`, formatAddress(anchor.registry)]);
+    hashes.push([say("registryof", { chain: anchor.chainId }), formatAddress(anchor.registry)]);
   }
   if (anchor?.state) {
     hashes.push([say("proofblock"), blockOf(anchor.state.header)]);
@@ -208,9 +216,9 @@ function badge(verdict: Verdict, language: Language): HTMLElement {
     make("span", { class: "mark", "aria-hidden": "true" }, MARKS[verdict]), words[verdict] ?? verdict);
 }
 
-/** Show a message; what is a hash or an address in it, as code. */
-const spell = (text: string): Child[] =>
-  show(text, 600).split(/(0x[0-9a-fA-F]{8,}…?|\b[0-9a-f]{64}\b)/)
+/** Show a message, in the language; what is a hash or an address in it, as code. */
+const spell = (text: string, language: Language): Child[] =>
+  show(language === "zh" ? toChinese(text) : text, 600).split(/(0x[0-9a-fA-F]{8,}…?|\b[0-9a-f]{64}\b)/)
     .map((part, at) => (at % 2 ? make("code", {}, part) : part));
 
 const slug = (verdict: Verdict) => verdict.replace(" ", "-");
