@@ -250,6 +250,26 @@ def test_one_node_that_lies_falsifies_no_verdict(
     assert verify() == (expected, None if expected else case.agreed)
 
 
+@pytest.mark.parametrize("which", ["the proof's", "the final"])
+def test_a_node_that_knows_another_block_leaves_it_open(
+    verify: Verify, case: Case, which: str, anchored: Site
+) -> None:
+    """It is the proof's block that is compared, or the one before it that is final."""
+    if case.agreed == "quorum":
+        return
+    state = parse_receipt(case.receipt.read_bytes()).anchors[0].state
+    assert state is not None
+    number = parse_header(state.header).number
+
+    def other(params: list[Any], right: Any) -> Any:
+        if which == "the final":
+            return at_block(anchored.url, number, params, right)
+        return {**right, "hash": "0x" + "f0" * 32} if params[0] == hex(number) else right
+
+    case.nodes[0].bend["eth_getBlockByNumber"] = other
+    assert verify(nodes=1) == (20 if which == "the proof's" else 21, None)
+
+
 @pytest.mark.parametrize("lie", LIES)
 def test_a_single_node_that_lies_is_believed_or_not_as_by_the_package(
     verify: Verify, case: Case, lie: str

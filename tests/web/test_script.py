@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import multiprocessing
 from collections import Counter
@@ -23,8 +24,9 @@ from anchor.cli.report import describe_report
 from anchor.digest import digest_bytes
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
 from anchor.phrases import to_chinese
-from anchor.trust import parse_policy
+from anchor.trust import TrustedOperator, parse_policy
 from anchor.verify import judge
+from tests.test_standalone import NAMED, TEXT
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 SEED = 20260921
@@ -200,6 +202,42 @@ def test_an_honest_receipts_report_is_the_packages_word_for_word(
     said = [step.detail for step in report.steps] + [claim.reason for claim in report.claims]
     for text in (*said, *report.unpinned):
         assert script.ask("chinese", text=text) == to_chinese(text) != text
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_it_ends_as_the_others_do_on_a_bend_with_a_name(script: PageScript, name: str) -> None:
+    code, bend = NAMED[name]
+    page = script.judge(bend(TEXT).encode(), honest_receipts()[0].given)
+    assert page["exit_code"] == code
+
+
+@pytest.mark.parametrize("wrong", ["sha256", "sm3", "size"])
+def test_each_digest_and_the_size_has_to_be_the_files(script: PageScript, wrong: str) -> None:
+    honest = honest_receipts()[0]
+    other = 18 if wrong == "size" else bytes(32)
+    evidence = dataclasses.replace(world().evidence(honest.given.leaf), **{wrong: other})
+    page = script.judge_evidence(
+        json.dumps(honest.document).encode(), evidence, policy=None, block_hashes=[]
+    )
+    (file,) = page["files"]
+    assert file["steps"][1]["verdict"] == "fail"
+    assert page["exit_code"] == 10
+
+
+def test_an_operator_has_to_be_accepted_for_the_anchors_block(script: PageScript) -> None:
+    honest = honest_receipts()[0]
+    for operators, code in (
+        ((), 12),
+        ((TrustedOperator(id=0, from_block=0, until_block=None),), 12),
+        ((TrustedOperator(id=1, from_block=21, until_block=None),), 12),
+        ((TrustedOperator(id=1, from_block=0, until_block=19),), 12),
+        ((TrustedOperator(id=1, from_block=20, until_block=20),), 0),
+    ):
+        policy = world().policy(dataclasses.replace(world().entry(), operators=operators))
+        given = honest.given._replace(policy=policy)
+        receipt = json.dumps(honest.document).encode()
+        assert script.judge(receipt, given)["exit_code"] == code
+        assert judge_by_package(receipt, given) == code
 
 
 def test_it_ends_as_the_package_does_on_two_thousand_bent_receipts() -> None:

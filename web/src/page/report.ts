@@ -66,7 +66,7 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   const lines: Child[] = [];
   if (error === null) {
     lines.push(...report.proven.map((proven) => make("p", {},
-      insert(words.existed_by, { time: formatTime(proven.existedBy) }), " ",
+      insert(words.existed_by, { time: formatTime(proven.existedBy) }), language === "en" ? " " : "",
       ...spell(describeAnchored(proven, language), "en"))));
   } else {
     lines.push(
@@ -174,10 +174,10 @@ function showValues(report: Report, say: Say): HTMLElement {
   }
   const hashes: [string, Hex | null | undefined][] = [
     ["sha256", record?.digests.sha256], ["sm3", record?.digests.sm3], [say("root"), head.root],
-    ["log", `0x${receipt!.log}`],
+    [say("logid"), `0x${receipt!.log}`],
   ];
   if (anchor) {
-    hashes.push([`registry (${anchor.chainId})`, formatAddress(anchor.registry)]);
+    hashes.push([say("registryof", { chain: anchor.chainId }), formatAddress(anchor.registry)]);
   }
   if (anchor?.state) {
     hashes.push([say("proofblock"), blockOf(anchor.state.header)]);

@@ -96,6 +96,8 @@ const WORDS = {
   copied: ["Copied", "已复制"],
   name: ["name", "名称"],
   size: ["size", "大小"],
+  logid: ["log", "日志"],
+  registryof: ["registry, chain {chain}", "登记合约，链 {chain}"],
   recorded: ["recorded", "记录时间"],
   proofblock: ["block of the proof", "证明所用区块"],
   submitter: ["submitter", "提交者"],
