@@ -344,9 +344,11 @@ def test_looking_never_waits_for_the_node() -> None:
         answer.wait(60)
         return FACTS
 
-    watch = Watch(hang, Hours())
+    clock = Hours()
+    watch = Watch(hang, clock)
     for _ in range(50):
         assert watch.look() == Sighting()
+        clock.now += watching.FRESH
     answer.set()
     assert settle(watch).what == FACTS
     assert len(asked) == 1, "a node that hangs is asked by one thread, however many look"

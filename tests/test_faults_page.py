@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.fault_catalogue import BY_ID, FAULTS, GROUPS
 from support.fault_markers import find_markers
+from support.faults import name_test
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,3 +63,10 @@ def test_a_marker_without_its_parts_is_refused(tmp_path: Path) -> None:
         (tmp_path / "test_bad.py").write_text(f"@pytest.mark.fault({text})\ndef test_it(): ...\n")
         with pytest.raises(ValueError, match="fault marker"):
             find_markers(tmp_path)
+
+
+def test_a_test_of_another_lane_is_recorded_by_its_place_in_the_repository() -> None:
+    path = ROOT / "tests/contracts/test_known_attacks.py"
+    name = name_test(path, "test_known_attacks.py::test_a_proof_serves_no_second_anchor[a::b]")
+    expected = "tests/contracts/test_known_attacks.py::test_a_proof_serves_no_second_anchor[a::b]"
+    assert name == expected

@@ -14,13 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, event
+from support import fixtures
 from support.grown_logs import grow, grow_log
 from support.memory_projects import OWNER, MemorySite
-from support.stores import make_item
+from support.projects import make_site
+from support.stores import Postgres, make_item
 from support.troubles import Crash, Effects
 
+from anchor.chain.devnet import Devnet
 from anchor.log import seal
-from anchor.pipeline.overview import HOUR, Overview, read_overview
+from anchor.pipeline.overview import HOUR, Overview, read_overview, read_throughput
 from anchor.pipeline.progress import HeadState, load_head_lines, parse_moment
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.wording import spell_duration, spell_wei
@@ -38,6 +41,8 @@ from anchor.store.schema import evidence, metadata, positions, slots, waiting
 from anchor.types import ChainId
 
 CHAIN = ChainId(1)
+
+devnet = fixtures.devnet
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +272,25 @@ def test_what_was_accepted_since_is_what_a_count_of_all_rows_says(
         counted = count_accepted_since(connection, since, sealed, len(moments) - sealed)
     engine.dispose()
     assert counted == sum(moment >= now - HOUR for moment in moments)
+
+
+def test_a_store_in_postgresql_has_the_same_overview(
+    postgres: Postgres, devnet: Devnet, tmp_path: Path
+) -> None:
+    site = make_site(tmp_path / "project", devnet, number=1, store=postgres.create())
+    site.add("a", b"a")
+    site.anchor()
+    site.add("b", b"b")
+    with site.open() as project:
+        overview = read_overview(project, time.time())
+        throughput = read_throughput(project, time.time())
+    assert [(line.head.size, line.sequence) for line in overview.heads] == [(1, 1)]
+    (line,) = overview.anchors
+    assert line.wei is not None
+    assert 0 < line.wei < overview.spending.wei, "the deployment cost something, too"
+    assert (overview.queue.waiting, overview.queue.accepted_last_hour) == (1, 2)
+    assert not overview.is_running
+    assert sum(throughput.counts) == 1
 
 
 def test_both_kinds_of_stores_count_alike(place: StorePlace) -> None:

@@ -12,6 +12,7 @@ from support.world import INDEX, MAIN, SIDE, SIZE, World
 from support.world_nodes import serve_chain
 
 from anchor.cli.nodes import Nodes
+from anchor.errors import UsageError
 from anchor.receipt import encode_receipt
 from anchor.trust import TrustPolicy
 from anchor.types import ChainId
@@ -133,3 +134,30 @@ def test_a_node_that_lies_about_its_chain_delays_and_nothing_else(names: str) ->
         report = bench.judge(names)
         assert int(report.exit_code) == 20
         assert report.proven == ()
+
+
+ONE_NODE = (
+    "http://127.0.0.1:8545", "http://127.1:8545", "http://0x7f.1:8545/", "http://localhost:8545",
+    "http://LOCALHOST.:8545", "http://[::1]:8545", "http://[0:0:0:0:0:0:0:1]:8545",
+    "http://[::ffff:127.0.0.1]:8545", "http://user:word@127.0.0.1:8545", "https://127.0.0.1:8545",
+)  # fmt: skip
+ONE_PROVIDER = (
+    "https://node.example/v1/key", "http://node.example/v1/key", "https://NODE.example:443/v1/key/",
+    "http://node.example.:80/%761/key", "https://node.example/v1/key#top",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("urls", [ONE_NODE, ONE_PROVIDER], ids=["address", "name"])
+def test_a_node_under_another_spelling_does_not_agree_with_itself(urls: tuple[str, ...]) -> None:
+    for other in urls[1:]:
+        with pytest.raises(UsageError, match="names one node twice"):
+            Nodes([urls[0], other], None, lambda _: ((), 1), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["http://127.0.0.1:8546", "http://127.0.0.2:8545", "http://127.0.0.1:8545/v1", "http://[::2]:8545",
+     "http://127.0.0.1:8545?key=2", "http://local.example:8545"],
+)  # fmt: skip
+def test_nodes_that_may_be_two_are_two(other: str) -> None:
+    Nodes([ONE_NODE[0], other], None, lambda _: ((), 1), lambda _: None)

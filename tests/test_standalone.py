@@ -396,6 +396,12 @@ def with_key(word: bytes) -> Callable[[World], None]:
     return bend
 
 
+def late(here: World, time: int) -> None:
+    """Let the anchor's block be of that time."""
+    here.main.genesis_time = time - 12 * 20
+    here.rewrite(here.word())
+
+
 DISHONEST: dict[str, tuple[int, Callable[[World], None]]] = {
     "honest": (0, lambda here: None),
     "another code": (12, lambda here: here.main.code.update({REGISTRY: (5, Hash32(b"\1" * 32))})),
@@ -407,6 +413,9 @@ DISHONEST: dict[str, tuple[int, Callable[[World], None]]] = {
     "no size": (12, lambda here: here.rewrite(here.word(size=0))),
     "no sequence": (12, lambda here: here.rewrite(here.word(sequence=0))),
     "a later block": (10, lambda here: here.rewrite(here.word(block_number=41))),
+    "a time after 9999": (20, lambda here: late(here, 253_402_300_800)),
+    "the last seconds of 9999": (20, lambda here: late(here, 253_402_300_799)),
+    "the last minute of 9999": (0, lambda here: late(here, 253_402_300_769)),
     "a later time": (12, lambda here: here.rewrite(here.word(timestamp=1 << 40))),
     "the owner's, with an operator's key": (2, lambda here: here.rewrite(here.word(operator_id=0))),
     "another operator's": (10, lambda here: here.rewrite(here.word(operator_id=2))),
@@ -641,6 +650,6 @@ BOMBS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_it_refuses_what_is_made_to_hang_it(name: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()  # however busy the machine is
     assert judge_alone(BOMBS[name], honest_receipts()[0].given).exit_code() == 2
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1

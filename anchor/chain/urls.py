@@ -6,7 +6,8 @@ import re
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from urllib.parse import urlsplit
+from ipaddress import ip_address
+from urllib.parse import unquote, urlsplit
 
 from anchor.errors import ConfigError
 
@@ -36,18 +37,23 @@ def are_distinct(urls: Sequence[str]) -> bool:
     return len({_normalise(url) for url in urls}) == len(urls)
 
 
-def _normalise(url: str) -> tuple[str, str, int | None, str, str]:
+def _normalise(url: str) -> tuple[str, int | None, str, str]:
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:  # which quotes the URL; whoever opens it says what is wrong
-        return "", url, None, "", ""
+        return url, None, "", ""
     host = (parts.hostname or "").rstrip(".")
     with suppress(OSError):  # 127.1 is 127.0.0.1
         if re.fullmatch(r"[0-9a-fx.]+", host):
             host = socket.inet_ntoa(socket.inet_aton(host))
-    port = port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, host, port, parts.path.rstrip("/"), parts.query
+    with suppress(ValueError):  # an IPv6 address has many spellings
+        address = ip_address(host)
+        host = str(getattr(address, "ipv4_mapped", None) or address)
+    # At their usual ports a host's http and https are one server.
+    port = None if port == {"http": 80, "https": 443}.get(parts.scheme) else port
+    path = unquote(parts.path).rstrip("/")
+    return "127.0.0.1" if host in ("localhost", "::1") else host, port, path, parts.query
 
 
 def is_plain_url(url: str) -> bool:

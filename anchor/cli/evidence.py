@@ -27,6 +27,9 @@ class Bench:
     the current folder may have come with the evidence and is not taken.  A receipt lies beside its
     file; inside a project, a file without one is looked up in the store, so that an operator can
     check what was just anchored.
+
+    With ``--trust`` the project around is left alone, unless it is named as well: a folder that
+    came with the evidence may be one, and would say whom to ask.
     """
 
     def __init__(
@@ -35,7 +38,7 @@ class Bench:
         from anchor.filenames import find_config, policy_of
 
         self._config_path: Path | None = config_path
-        if config_path is None:
+        if config_path is None and trust is None:
             with contextlib.suppress(ConfigError):
                 self._config_path = find_config()
         self._offline = offline

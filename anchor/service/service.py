@@ -121,10 +121,10 @@ class Service:
                 headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
             )
 
-    async def wait_for_change(self, seconds: float) -> bool:
-        """Wait until the log came further or the worker is to end; say whether either is so."""
+    async def wait_for_change(self, changed: asyncio.Event, seconds: float) -> bool:
+        """Wait for a change of the watch's, or the worker's end; say whether either came."""
         stopping = asyncio.ensure_future(self.stopping.wait())
-        watching = asyncio.ensure_future(self.watch.wait(seconds))
+        watching = asyncio.ensure_future(self.watch.wait(changed, seconds))
         try:
             await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
             return stopping.done() or watching.result()

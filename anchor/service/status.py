@@ -86,13 +86,13 @@ async def _stream(service: Service, key: ApiKey, found: Status) -> AsyncIterator
     with service.slot("waits", key.tenant):
         yield _event(found)
         while found.state != "anchored" and loop.time() < end and not service.stopping.is_set():
-            if not await service.wait_for_change(_HEARTBEAT):
-                yield ": still there\n\n"
-                continue
+            changed = service.watch.next_change()
             now = await load_status(service, key, found.id)
             if now != found:
                 found = now
                 yield _event(found)
+            elif not await service.wait_for_change(changed, _HEARTBEAT):
+                yield ": still there\n\n"
 
 
 def _event(found: Status) -> str:
@@ -114,13 +114,13 @@ async def wait_for(
     loop = asyncio.get_running_loop()
     end = loop.time() + min(seconds, service.settings.max_wait)
     with service.slot("waits", key.tenant):
-        while not is_enough(found) and not service.stopping.is_set():
-            rest = end - loop.time()
-            if rest <= 0:
-                break
-            await service.wait_for_change(rest)
+        while True:
+            changed = service.watch.next_change()
             found = await load_status(service, key, id)
-    return found
+            rest = end - loop.time()
+            if is_enough(found) or rest <= 0 or service.stopping.is_set():
+                return found
+            await service.wait_for_change(changed, rest)
 
 
 async def load_status(service: Service, key: ApiKey, id: str) -> Status:

@@ -41,9 +41,15 @@ class Watch:
                 await self._task
         self._changed.set()
 
-    async def wait(self, seconds: float) -> bool:
-        """Wait until the log came further, at most so long; say whether it did."""
-        changed = self._changed
+    def next_change(self) -> asyncio.Event:
+        """Return what will be set when the log has come further than it is known to have now.
+
+        Whoever takes it before a look at the store misses nothing that comes after the look.
+        """
+        return self._changed
+
+    async def wait(self, changed: asyncio.Event, seconds: float) -> bool:
+        """Wait for a change, at most so long; say whether it came."""
         self._waiters += 1
         try:
             await asyncio.wait_for(changed.wait(), seconds)

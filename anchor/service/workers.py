@@ -26,6 +26,8 @@ from anchor.service.measured import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
 
 _BACKLOG = 1_024
+# Seconds for a worker to say that it lives; one that died is noticed at once.
+_PATIENCE = 60
 # Seconds after which a thread has to let another one run.
 _SWITCH = 0.001
 # Seconds between two looks.
@@ -63,6 +65,9 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         server_header=False,
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=settings.drain_seconds,
+        # On a busy machine a worker takes long to load; after the five seconds that are the default
+        # it would be killed and begin again, for ever.
+        timeout_worker_healthcheck=_PATIENCE,
     )
     with tempfile.TemporaryDirectory(prefix="anchor-metrics-") as folder:
         # Before a worker starts: prometheus-client reads it when it is imported.

@@ -1110,9 +1110,7 @@ def verify(data: bytes, evidence: Mapping[str, str], size: int, pins: Pins) -> R
             report.add(4, f"left aside: {describe_place(anchor)} is not pinned")
     report.about = ""
     if report.exit_code() == VERIFIED:
-        latest = format_time(min(times) + pins.time_slack)
-        off = f"the block's time, and {pins.time_slack} s it may be off"
-        report.add(10, f"existed no later than {latest}: {off}")
+        report.make(10, lambda: find_latest_time(times, pins.time_slack))
     return report
 
 
@@ -1170,12 +1168,14 @@ def verify_anchor(report: Report, receipt: Receipt, anchor: Anchor, pins: Pins) 
     return [entry.timestamp]
 
 
-def format_time(seconds: int) -> str:
-    """Step 10: return a time in UTC, as far as calendars go."""
+def find_latest_time(times: Sequence[int], slack: int) -> str:
+    """Step 10: say when the record existed at the latest; every anchor's time has to be a date."""
     try:
-        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+        dates = [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=t + slack) for t in times]
     except OverflowError:
-        return f"{seconds} seconds after 1970"
+        raise Refusal(CANNOT_CHECK, f"a block's time, {max(times)}, is no date") from None
+    latest = f"existed no later than {min(dates):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{latest}: the block's time, and {slack} s it may be off"
 
 
 # ------------------------------------------------------------------------------------------------

@@ -166,3 +166,26 @@ def test_a_receipt_without_a_state_proof_is_not_enough(verify: Verify, tmp_path:
     ran = verify("--block-hash", named)
     assert ran.returncode == 20
     assert "holds no proof of the chain's state" in ran.stdout
+
+
+def test_a_project_that_came_with_the_evidence_names_no_node_to_a_policy_of_ones_own(
+    stamped: Path, tmp_path: Path
+) -> None:
+    received = tmp_path / "received"
+    received.mkdir()
+    shutil.copy(stamped / "deed.txt", received)
+    receipt = json.loads((stamped / "deed.txt.anchor.json").read_bytes())
+    del receipt["anchors"][0]["state"]
+    (received / "deed.txt.anchor.json").write_text(json.dumps(receipt))
+    shutil.copy(stamped / "of-the-project.toml", received / "anchor.toml")
+    shutil.copy(stamped / "trust.toml", received)
+    policy = tmp_path / "mine.toml"
+    lines = (stamped / "trust.toml").read_text().splitlines()
+    policy.write_text("\n".join("rpc = []" if line.startswith("rpc") else line for line in lines))
+    ran = run_anchor("verify", "deed.txt", "--trust", policy, cwd=received)
+    ran.expect(20, "no node of chain 31337 is known")
+    named = ("--trust", policy, "--config", "anchor.toml")
+    run_anchor("verify", "deed.txt", *named, cwd=received).expect(0, "Asked: http://127.0.0.1")
+    # By itself it is taken, and named: whoever made the folder wrote it.
+    taken = run_anchor("verify", "deed.txt", cwd=received)
+    taken.expect(0, f"{received / 'trust.toml'} (of the project around; yours with --trust)")

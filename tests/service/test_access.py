@@ -128,6 +128,13 @@ def test_a_revoked_key_is_refused_within_two_seconds(desk: Desk):
     assert "revoked" in desk.site.run("key", "list").expect(0).out
 
 
+def test_a_keys_name_without_its_secret_is_no_key(desk: Desk):
+    name, secret = desk.key[:-64], desk.key[-64:]
+    for other in ("0" * 64, secret[::-1], secret[:-1] + ("0" if secret[-1] != "0" else "1")):
+        answer = desk.served.http.get("/v1/usage", headers=bearer(name + other))
+        assert answer.status_code == 401
+
+
 def test_an_expired_key_is_refused(desk: Desk):
     key = make_key(desk.site.folder, "past", expires_at="2026-01-01T00:00:00.000Z")
     assert desk.served.http.get("/v1/usage", headers=bearer(key)).status_code == 401

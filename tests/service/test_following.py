@@ -13,6 +13,7 @@ import pytest
 from service.conftest import Desk
 from support.command import snapshot
 from support.service import NDJSON, answers, bearer, digest, lines, make_key
+from support.stores import NOW, damage
 
 from anchor.config import load_config
 from anchor.pipeline.livelog import LiveLog
@@ -237,3 +238,21 @@ def test_a_tenant_waits_for_so_much_at_once_and_no_more(desk: Desk):
     # Two workers with 64 each.
     assert set(found) == {200, 429}
     assert found.count(200) <= 128
+
+
+def test_nothing_is_issued_while_finality_is_in_doubt(desk: Desk, log: list[str]):
+    place = load_config(desk.site.folder / "anchor.toml").store
+    damage(
+        place,
+        "INSERT INTO incidents (id, chain_id, head_size, noticed_at, sequence, block_number, "
+        f"timestamp) SELECT 1, chain_id, head_size, '{NOW}', sequence, block_number, timestamp "
+        "FROM anchors WHERE sequence = 1",
+    )
+    get = desk.served.http.get
+    try:
+        for path in ("/checkpoint", "/tile/0/000", f"/v1/evidence/{log[0]}/receipt"):
+            answer = get(path, headers=desk.headers)
+            assert (answer.status_code, "Retry-After" in answer.headers) == (503, True), path
+    finally:
+        damage(place, "DELETE FROM incidents")
+    assert get("/checkpoint").status_code == 200

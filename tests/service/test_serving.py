@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+from importlib import resources
+
 import pytest
 from support.projects import Site
 from support.service import serve
@@ -35,6 +38,18 @@ def test_what_cannot_be_answered_is_a_problem(
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["status"] == status
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_verifier_page_comes_with_the_policy_that_it_names_itself(site: Site):
+    page = resources.files("anchor").joinpath("web", "verify.html").read_bytes()
+    with serve(site.folder) as served:
+        answer = served.http.get("/verify.html")
+    assert answer.content == page
+    policy = answer.headers["Content-Security-Policy"]
+    stated, _, frames = policy.rpartition("; ")
+    assert frames == "frame-ancestors 'none'"
+    assert html.escape(stated, quote=False).encode() in page or stated.encode() in page
+    assert "unsafe" not in policy and "sha256-" in policy
 
 
 def test_an_address_that_is_taken_is_said_to_be(site: Site):

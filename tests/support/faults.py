@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 
-RECORD = Path(__file__).resolve().parents[2] / ".build" / "faults.json"
+ROOT = Path(__file__).resolve().parents[2]
+RECORD = ROOT / ".build" / "faults.json"
 
 _TIMES = pytest.StashKey[list[tuple[str, int]]]()
 
@@ -35,6 +36,11 @@ def marked(*marks: pytest.MarkDecorator) -> Callable[[Callable[..., None]], Call
         return test
 
     return put
+
+
+def name_test(path: Path, nodeid: str) -> str:
+    """Return a test's name with its file's place in the repository, whichever lane it runs in."""
+    return f"{path.relative_to(ROOT).as_posix()}::{nodeid.partition('::')[2]}"
 
 
 class FaultRecorder:
@@ -61,7 +67,7 @@ class FaultRecorder:
                 counted[id] += times
             marks = [(*mark.args, *mark.kwargs.values()) for mark in item.iter_markers("fault")]
             if marks:
-                self._seen[item.nodeid] = [
+                self._seen[name_test(item.path, item.nodeid)] = [
                     {
                         "id": id,
                         "how": how,

@@ -12,7 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-import rlp
 from support.bent_receipts import honest_receipts, world
 from support.tries import keccak256
 
@@ -119,11 +118,14 @@ def _read_checksums(data: bytes) -> object:
     return list(parse_checksum_lines(data.split(b"\n"), what="it"))
 
 
+_MARK = b"|next|"
+
+
 def _proofs() -> list[bytes]:
-    """Keys and proofs, as RLP of [key, node, …]."""
+    """Keys and proofs: the key and each node, with a mark between them."""
     cases = [case for case in _load("state/trie.json", "proofs") if case["proof"]]
     return [
-        rlp.encode([bytes.fromhex(text[2:]) for text in (case["key"], *case["proof"])])
+        _MARK.join(bytes.fromhex(text[2:]) for text in (case["key"], *case["proof"]))
         for case in cases
         if len(case["proof"]) < 10
     ]
@@ -131,12 +133,7 @@ def _proofs() -> list[bytes]:
 
 def _mend(data: bytes) -> tuple[bytes, list[bytes], bytes]:
     """Return key, nodes and root: a bent node stays linked, so that what is in it is read."""
-    try:
-        items = rlp.decode(data, strict=False)
-    except rlp.exceptions.RLPException:
-        items = [data]
-    parts = [item if isinstance(item, bytes) else rlp.encode(item) for item in items]
-    key, *nodes = parts or [b""]
+    key, *nodes = data.split(_MARK)
     for at in range(len(nodes) - 1, 0, -1):
         # 32 bytes after 0xa0 in the node above are taken for the hash of this one.
         place = nodes[at - 1].find(b"\xa0")

@@ -35,6 +35,7 @@ def make_pins(given: Given) -> standalone.Pins:
         registry=entry.registry,
         code_hash=None if others else entry.code_hash,
         log=make_log_id(entry.owner, entry.logs[0]),
+        time_slack=entry.time_slack,
     )
 
 

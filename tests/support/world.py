@@ -69,13 +69,14 @@ class MemoryChain:
     fails_at: int | None = None
     needed: int = 1
     headers: dict[int, bytes] = field(default_factory=dict)
+    genesis_time: int = GENESIS_TIME
 
     def block(self, number: int) -> Block:
         header = self.headers.get(number)
         return Block(
             number=number,
             hash=Hash32(keccak256(header)) if header else hash_of("block", self.chain_id, number),
-            timestamp=GENESIS_TIME + 12 * number,
+            timestamp=self.genesis_time + 12 * number,
         )
 
     def prove(self, number: int, *slots: Hash32, registry: Address = REGISTRY) -> list[StateProof]:
@@ -103,8 +104,10 @@ class MemoryChain:
         )
         items = put(VALUES, place_of("stateRoot"), accounts.root_hash)
         items = put(items, place_of("number"), rlp.encode(number)[-1:])
-        time = GENESIS_TIME + 12 * number
-        items = put(items, place_of("timestamp"), time.to_bytes(4, "big"))
+        time = self.genesis_time + 12 * number
+        items = put(
+            items, place_of("timestamp"), time.to_bytes((time.bit_length() + 7) // 8, "big")
+        )
         self.headers[number] = rlp.encode(items)
         return [
             StateProof(

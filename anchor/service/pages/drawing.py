@@ -17,7 +17,7 @@ Scale: TypeAlias = Callable[[float, int], list[Tick]]
 """Marks amounts from 0 up to the greatest of them, about so many."""
 
 WIDTH, HEIGHT = 560, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 14, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 12, 14, 34
 _MARKS_Y, _MARKS_X = 4, 6
 
 
