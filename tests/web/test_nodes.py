@@ -250,6 +250,51 @@ def test_one_node_that_lies_falsifies_no_verdict(
     assert verify() == (expected, None if expected else case.agreed)
 
 
+def test_what_the_policy_asks_for_is_not_less_for_a_single_node(verify: Verify, case: Case) -> None:
+    text = case.policy.read_text()
+    for asked, worth in (("quorum", 1), ("proof", 2 if case.agreed == "quorum" else 1)):
+        case.policy.write_text(text.replace('assurance = "rpc"', f'assurance = "{asked}"'))
+        assert verify(nodes=worth) == (20, None)
+    case.policy.write_text(text.replace('assurance = "rpc"', f'assurance = "{case.agreed}"'))
+    assert verify(nodes=2) == (0, case.agreed)
+
+
+def test_nodes_too_few_of_which_have_reached_the_anchor_leave_it_open(
+    verify: Verify, case: Case, anchored: Site
+) -> None:
+    if case.agreed == "proof":
+        return  # then the proof's block tells
+    block = json.loads(case.receipt.read_bytes())["anchors"][0]["block_number"]
+    for node, newest in zip(case.nodes, (block + 1, block - 1, block - 1), strict=True):
+        node.bend["eth_getBlockByNumber"] = partial(at_block, anchored.url, newest)
+        node.bend["eth_getStorageAt"] = no_storage
+    assert verify() == (20, None)
+
+
+def test_who_agreed_has_to_answer_to_the_end(verify: Verify, case: Case) -> None:
+    case.nodes[0].bend["eth_getCode"] = refuse
+    assert verify(nodes=2) == ((0, "proof") if case.agreed == "proof" else (20, None))
+    assert verify(nodes=3) == (0, case.agreed)
+
+
+def test_a_redirect_is_not_followed_to_a_node_that_would_answer(
+    script: PageScript, case: Case
+) -> None:
+    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        send(handler, 307, b"", Location=case.nodes[0].url)
+
+    with serve(respond) as url:
+        page = script.judge_evidence(
+            case.receipt.read_bytes(),
+            digest_file(case.file),
+            policy=case.policy.read_text("utf-8"),
+            block_hashes=[],
+            rpc=[url],
+        )
+    assert page["exit_code"] == 20
+    assert case.nodes[0].calls == []
+
+
 @pytest.mark.parametrize("which", ["the proof's", "the final"])
 def test_a_node_that_knows_another_block_leaves_it_open(
     verify: Verify, case: Case, which: str, anchored: Site
