@@ -103,8 +103,13 @@ def fill_store(
     with database.write() as connection:
         for item in anchored:
             place = (item.head, item.sequence, item.block_number)
-            tx_hash, block_hash = hints.get(place, (None, None))
-            item = replace(item, tx_hash=tx_hash, block_hash=block_hash)
+            known = hints.get(place)
+            item = replace(
+                item,
+                tx_hash=known.tx_hash if known else None,
+                block_hash=known.block_hash if known else None,
+                final_at=known.final_at if known and item.final else None,
+            )
             save_anchor(connection, config.chain_id, item)
     # What was accepted and has no place in the log waits, so that nothing acknowledged is lost.
     waiting, unreadable = _insert_unplaced(database, loose.values())
@@ -336,14 +341,14 @@ def _insert_incidents(database: Writable, kept: set[Head], stores: Sequence[Data
 
 def _load_hints(
     config: Config, stores: Sequence[Database]
-) -> dict[tuple[Head, int, int], tuple[Hash32 | None, Hash32 | None]]:
-    """Return by head, sequence and block which transaction it was, where a store knows."""
-    hints: dict[tuple[Head, int, int], tuple[Hash32 | None, Hash32 | None]] = {}
+) -> dict[tuple[Head, int, int], AnchoredHead]:
+    """Return by head, sequence and block what a store knows beyond that."""
+    hints: dict[tuple[Head, int, int], AnchoredHead] = {}
     for store in stores:
         with store.read() as connection:
             for known in load_anchors(connection, config.chain_id):
                 place = (known.head, known.sequence, known.block_number)
-                hints.setdefault(place, (known.tx_hash, known.block_hash))
+                hints.setdefault(place, known)
     return hints
 
 
