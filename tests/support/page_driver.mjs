@@ -23,6 +23,7 @@ const ASKED = {
     const report = await anchor.judge(data, evidence, trust);
     return anchor.describeReport(report, "file", null, [...asked.nodes]);
   },
+  distinct: ({ urls }) => anchor.areDistinct(urls),
   policy: ({ text }) => anchor.parsePolicy(Uint8Array.from(Buffer.from(text, "base64"))).length,
   proof({ root, key, proof }) {
     const value = anchor.verifyTrieProof(bare(root), bare(key), proof.map(bytes));

@@ -20,6 +20,7 @@ from support.tries import keccak256
 from support.two_verifiers import judge_by_package
 
 from anchor.canonical import encode_canonical, parse_strict
+from anchor.chain.urls import are_distinct
 from anchor.cli.report import describe_report
 from anchor.digest import digest_bytes
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
@@ -74,6 +75,30 @@ def test_the_kept_receipts_are_judged_as_by_the_package(script: PageScript, name
     report = judge(receipt, evidence, policy=None, connect=None)
     page = script.judge_evidence(receipt, evidence, policy=None, block_hashes=[])
     assert page["files"][0] == describe_report("file", report).model_dump()
+
+
+ONE_NODE = [
+    ("http://127.0.0.1:8545", "http://localhost:8545/"),
+    ("http://127.0.0.1:8545", "http://127.1:8545"),
+    ("http://localhost", "https://localhost"),
+    ("http://[::1]:1", "http://localhost:1"),
+    ("http://[::ffff:127.0.0.1]:1", "http://127.0.0.1:1"),
+    ("https://node.example:443/key", "https://NODE.example./key/"),
+    ("https://node.example/k%65y", "https://node.example/key"),
+    ("https://[2001:db8::1]", "https://[2001:db8:0::1]"),
+]
+TWO_NODES = [
+    ("https://node.example/one", "https://node.example/two"),
+    ("https://node.example:444", "https://node.example"),
+    ("https://node.example/?key=1", "https://node.example/?key=2"),
+    ("http://127.0.0.1:8545", "http://127.0.0.1:8546"),
+]
+
+
+@pytest.mark.parametrize("urls", ONE_NODE + TWO_NODES)
+def test_one_node_under_two_names_is_one(script: PageScript, urls: tuple[str, str]) -> None:
+    assert script.ask("distinct", urls=urls) is (urls in TWO_NODES)
+    assert are_distinct(urls) is (urls in TWO_NODES)
 
 
 @pytest.mark.parametrize("length", [0, 1, 55, 56, 63, 64, 119, 120, 135, 136, 137, 271, 272, 1000])

@@ -16,6 +16,7 @@ import { toChinese } from "./page/chinese.ts";
 import { connectTo } from "./quorum.ts";
 import { parseRecord } from "./record.ts";
 import { expectedCodeHash, REGISTRY } from "./release.ts";
+import { areDistinct } from "./rpc.ts";
 import { Sm3 } from "./sm3.ts";
 import { checkAccount, checkAnchor, checkSubmitter } from "./stateproof.ts";
 import { parsePolicy } from "./trust.ts";
@@ -23,7 +24,7 @@ import { judge } from "./verify.ts";
 
 Object.assign(globalThis, {
   anchor: {
-    ...bytes, REGISTRY, Sm3, checkAccount, checkAnchor, checkSubmitter, connectTo, describeReport, encodeCanonical,
+    ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkSubmitter, connectTo, describeReport, encodeCanonical,
     expectedCodeHash, judge, parseHeader, parsePolicy, parseRecord, parseStrict, verifyInclusion,
     toChinese, verifyTrieProof,
   },

@@ -39,14 +39,22 @@ export function parseNodeUrl(text: string): URL {
   return url;
 }
 
-/** Tell whether no two URLs are spellings of one node's. */
-export function areDistinct(urls: readonly string[]): boolean {
-  const spelled = urls.map((text) => {
-    const url = new URL(text);
-    const host = url.hostname.replace(/\.$/, "");
-    return [url.protocol, host, url.port, url.pathname.replace(/\/+$/, ""), url.search].join(" ");
-  });
-  return new Set(spelled).size === urls.length;
+/** Tell whether no two URLs are spellings of one node's (anchor/chain/urls.py). */
+export const areDistinct = (urls: readonly string[]): boolean => new Set(urls.map(spellNode)).size === urls.length;
+
+function spellNode(text: string): string {
+  const { hostname, port, pathname, search } = new URL(text);
+  const mapped = /^\[::ffff:(\w+):(\w+)\]$/.exec(hostname);
+  const parts = mapped?.slice(1).flatMap((part) => [parseInt(part, 16) >> 8, parseInt(part, 16) & 255]);
+  const host = parts?.join(".") ?? hostname.replace(/\.$/, "");
+  let path = pathname;
+  try {
+    path = decodeURIComponent(path);
+  } catch {
+    // no letters behind it: it stands for itself
+  }
+  // At their usual ports a host's http and https are one server.
+  return [/^(localhost|\[::1\])$/.test(host) ? "127.0.0.1" : host, port, path.replace(/\/+$/, ""), search].join(" ");
 }
 
 /** One node, asked over HTTP. */
