@@ -432,6 +432,7 @@ def test_an_eclipse_deceives_the_operator_and_no_other_verifier(
     with open_devnet(anvil=program) as minority, open_devnet(anvil=program) as majority:
         site = make_site(tmp_path / "project", minority, number=1)
         make_site(tmp_path / "other", majority, number=1)
+        ask(majority.url, "anvil_mine", "0x8")  # it has blocks where the minority's anchor is
         file = site.add("a.txt", b"a")
         site.run("run", "--once").expect(0, "anchored (final)")
         site.run("prove", file).expect(0)
