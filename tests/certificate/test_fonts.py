@@ -109,7 +109,8 @@ def test_what_a_font_lacks_is_spelled_out(issued: Issued, font: Font, tmp_path: 
 def test_a_font_that_breaks_while_it_is_used_is_named(
     issued: Issued, font: Font, tmp_path: Path
 ) -> None:
-    path = cut_down(font, tmp_path / "broken.otf", least())
+    # Not the characters of the test before: typst keeps fonts by the checksum that they name.
+    path = cut_down(font, tmp_path / "broken.otf", least() | {ord("锚")})
     found = read_font(path)
     with TTFont(path) as whole:
         offset = whole.reader.tables["CFF "].offset

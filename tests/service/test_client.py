@@ -63,9 +63,10 @@ def test_it_follows_evidence_to_its_receipt(make: MakeSite, embedded: Devnet):
         with pytest.raises(NotFinalError, match="accepted, not anchored"):
             client.wait(ids[0], timeout=0.2)
         site.round(wait_for="final")
-        assert client.wait(ids[0], timeout=30).index == 0
+        index = client.wait(ids[0], timeout=30).index
+        assert index is not None and index < 11_999
         receipt = parse_receipt(client.receipt(ids[0], until="anchored", timeout=30))
-        assert receipt.index == 0 and receipt.anchors
+        assert receipt.index == index and receipt.anchors
         with pytest.raises(UsageError, match="404"):
             client.status(digest(0))
         with pytest.raises(UsageError, match="/sha256: not 64 lower-case hex digits"):
