@@ -11,12 +11,12 @@ import argparse
 import hashlib
 import itertools
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -121,8 +121,8 @@ def measure(
         singles = Singles(url, key)
         workers_before = sum(cpu_time(pid) for pid in children_of(service.pid))
         client_before = time.process_time()
-        started = time.perf_counter()
         singles.start()
+        started = time.perf_counter()
         with Client(url, key, timeout=120) as client:
             submissions = (
                 Submission(sha256=hashlib.sha256(b"%d" % number).digest(), name=f"{number}.pdf")
@@ -189,34 +189,47 @@ def read_url(service: subprocess.Popen[bytes]) -> str:
 
 
 class Singles:
-    """Submits single pieces of evidence, one after the other, and notes how long each took."""
+    """Submits single pieces of evidence, one after the other, and notes how long each took.
+
+    In a process of its own: beside the bulk client's threads it would measure how these share
+    their interpreter.
+    """
 
     def __init__(self, url: str, key: str) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {key}"}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        context = multiprocessing.get_context("spawn")
+        self._ready, self._stopping = context.Event(), context.Event()
+        self._queue = context.Queue()
+        self._process = context.Process(
+            target=submit_singles, args=(url, key, self._ready, self._stopping, self._queue)
+        )
         self.times: list[float] = []
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
-        self._thread.start()
+        """Begin; when this returns it has."""
+        self._process.start()
+        assert self._ready.wait(60)
 
     def stop(self) -> None:
         """End."""
         self._stopping.set()
-        self._thread.join()
+        self.times = self._queue.get(timeout=120)
+        self._process.join()
 
-    def _run(self) -> None:
-        with httpx.Client(base_url=self._url, headers=self._headers, timeout=60) as client:
-            for number in itertools.count():
-                if self._stopping.is_set():
-                    return
-                value: dict[str, Any] = {"sha256": hashlib.sha256(b"s%d" % number).hexdigest()}
-                started = time.perf_counter()
-                client.post("/v1/evidence", json=value).raise_for_status()
-                self.times.append(time.perf_counter() - started)
-                self._stopping.wait(PAUSE)
+
+def submit_singles(url: str, key: str, ready: Any, stopping: Any, queue: Any) -> None:
+    times: list[float] = []
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+        client.get("/readyz")  # so that it is connected
+        ready.set()
+        for number in itertools.count():
+            if stopping.wait(PAUSE):
+                break
+            value: dict[str, Any] = {"sha256": hashlib.sha256(b"s%d" % number).hexdigest()}
+            started = time.perf_counter()
+            client.post("/v1/evidence", json=value).raise_for_status()
+            times.append(time.perf_counter() - started)
+    queue.put(times)
 
 
 def wait_until_anchored(project: Project, total: int) -> None:
