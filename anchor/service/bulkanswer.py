@@ -28,6 +28,8 @@ MEDIA_TYPE = "application/x-ndjson"
 
 # Seconds that lines wait for more of them before they are written.
 _LINGER = 0.02
+# Lines that are read without a pause: about a millisecond's.
+_AT_ONCE = 100
 # Bytes of answers that wait for a client which does not read them yet.
 _MOST_UNREAD = 16 << 20
 
@@ -106,17 +108,19 @@ class BulkAnswer(Response):
                 size += len(piece)
                 if size > self._settings.max_bulk:
                     raise too_long(self._settings.max_bulk)
-                self._add(self._splitter.feed(piece))
+                await self._add(self._splitter.feed(piece))
                 while len(self._entries) >= self._service.intake.chunk:
                     await self._write_some()
-            self._add(self._splitter.finish())
+            await self._add(self._splitter.finish())
         finally:
             body.close()
 
-    def _add(self, lines: list[Line]) -> None:
-        if lines:
-            origin = replace(self._origin, now=utc_now())
-            self._entries.extend(read_lines(lines, origin, max_line=self._settings.max_line))
+    async def _add(self, lines: list[Line]) -> None:
+        origin = replace(self._origin, now=utc_now())
+        for start in range(0, len(lines), _AT_ONCE):
+            some = lines[start : start + _AT_ONCE]
+            self._entries.extend(read_lines(some, origin, max_line=self._settings.max_line))
+            await asyncio.sleep(0)  # others are answered meanwhile
 
     async def _write_some(self) -> None:
         """Have the next lines written; the ones before are, and answered, when this returns."""

@@ -108,7 +108,7 @@ def test_a_worker_that_is_told_to_stop_answers_what_it_took(make: MakeSite, embe
     with serve(site.folder, workers=2) as served:
         hit = threading.Event()
         ids: list[str] = []
-        body = lines(range(50_000))
+        body = lines(range(200_000))
         thread = threading.Thread(
             target=lambda: ids.extend(acknowledged(served.url, key, body, hit))
         )
@@ -123,7 +123,7 @@ def test_a_worker_that_is_told_to_stop_answers_what_it_took(make: MakeSite, embe
         assert served.stop() == 0
         thread.join(60)
         waiting.join(60)
-    assert 0 < len(ids) < 50_000
+    assert 0 < len(ids) < 200_000
     assert set(ids) <= set(stored(site))
 
 
