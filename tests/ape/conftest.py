@@ -66,14 +66,19 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+_NO_CHAIN = "Timed out waiting for successful RPC connection to the 'anvil' process"
+
+
 @pytest.fixture
 def ape(work: Path) -> Run:
     """Run ``ape run …`` as a process of its own, without a terminal."""
     program = shutil.which("ape")
     assert program is not None, "ape is not on PATH: activate its environment"
 
-    def run(*arguments: str, stdin: str = "", **environment: str) -> Done:
-        done = subprocess.run(
+    def start(
+        arguments: tuple[str, ...], stdin: str, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [program, "run", *arguments],
             cwd=work,
             env={**os.environ, **environment},
@@ -84,6 +89,13 @@ def ape(work: Path) -> Run:
             # Without a terminal to ask on, passphrases come from standard input.
             start_new_session=True,
         )
+
+    def run(*arguments: str, stdin: str = "", **environment: str) -> Done:
+        done = start(arguments, stdin, environment)
+        # ape gives its anvil 20 seconds and another process may take the port that it chose: then
+        # nothing of ours has run yet.
+        if done.returncode != 0 and _NO_CHAIN in done.stderr:
+            done = start(arguments, stdin, environment)
         assert "Traceback" not in done.stderr, done.stderr
         # ape logs what it connects to and starts on standard output.
         lines = done.stdout.splitlines(keepends=True)
