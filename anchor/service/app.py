@@ -44,6 +44,14 @@ _ROUTERS = (
 )
 
 
+class _Application(FastAPI):
+    """FastAPI's, described in our own words."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        return build_openapi(self)
+
+
 def create_app(project: Project, settings: Settings | None = None) -> FastAPI:
     """Return the application for an open project, which it closes when it stops.
 
@@ -68,7 +76,7 @@ def create_app(project: Project, settings: Settings | None = None) -> FastAPI:
 
 def make_app() -> FastAPI:
     """Return the application without a project: its routes, and what they are described as."""
-    app = FastAPI(
+    app = _Application(
         title="anchor",
         summary="Takes electronic evidence in for anchoring on Ethereum.",
         version=version("anchor-evidence"),
@@ -77,7 +85,6 @@ def make_app() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     answer_problems(app)
     app.add_middleware(Protection)
     app.add_middleware(AccessLog)
