@@ -1,18 +1,20 @@
 """The sequencer: gives accepted leaves their place in the log, once and for ever.
 
-A seal is one transaction: places, right edge and head are there together or not at all.  The tiles
-follow it: they are made from the stored leaves, whenever somebody needs them.
+Places, right edge and head come with one transaction: together or not at all.  The tiles follow:
+they are made from the stored leaves, whenever somebody needs them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlalchemy import Connection
+
 from anchor.errors import ChainGuardError, MismatchError
 from anchor.merkle import hash_leaf
 from anchor.store.database import Database
 from anchor.store.evidence import (
-    count_waiting,
+    find_waiting,
     load_leaves,
     load_waiting,
     load_waiting_records,
@@ -26,47 +28,34 @@ from anchor.types import Head
 
 # Leaves in memory at a time while tiles are made: with their nodes about 16 MiB.
 CHUNK = 1 << 17
+# Leaves in one part of a seal that others wait for: about 30 ms.
+PART = 1 << 15
 
 _REBUILD = "find out with `anchor audit`; `anchor audit --rebuild` makes the tiles again"
 
 
 def seal(database: Database, now: str) -> tuple[Head, int] | None:
-    """Append every accepted leaf to the log; return the new head and how many leaves it added.
+    """Append every accepted leaf to the log; return the new head and how many leaves were added.
 
-    None where nothing was waiting.  Leaves keep the order in which they were accepted.
+    What is accepted meanwhile waits for the next seal.  None where nothing was waiting.  Leaves
+    keep the order in which they were accepted.
 
     Raises:
-        ChainGuardError: of what waits, something was altered or lost; nothing is sealed.
+        ChainGuardError: of what waits, something was altered or lost; that is not sealed.
     """
-    _check_waiting(database)
+    last = _check_waiting(database)
+    if last is None:
+        return None
+    if database.has_one_writer:
+        return _seal_in_parts(database, last, now)
     with database.sequence() as connection:
-        leaves = load_waiting(connection)
-        if not leaves and not count_waiting(connection):
-            return None
-        before = newest_head(connection)
-        edge = before.right_edge if before else RightEdge()
-        if before and edge.root() != before.head.root:
-            raise ChainGuardError(
-                f"the right edge stored with the head of size {edge.size} is not that of its root",
-                hint="it was damaged or altered: restore it from a backup; nothing was sealed",
-            )
-        count = place_waiting(connection, edge.size)
-        if count * HASH != len(leaves):
-            raise ChainGuardError(
-                f"the store holds {len(leaves) // HASH} of the {count} leaves that wait for a seal",
-                hint="it was damaged or altered: restore it from a backup; nothing was sealed",
-            )
-        edge.extend(leaves)
-        head = Head(root=edge.root(), size=edge.size)
-        insert_head(connection, SealedHead(head=head, right_edge=edge), now)
-        # A crash before this commit leaves every leaf unsealed; the next run seals the same order.
-    return head, count
+        return _append(connection, load_waiting(connection, last), last, now)
 
 
-def _check_waiting(database: Database) -> None:
+def _check_waiting(database: Database) -> int | None:
     """Check each leaf against its record: once it is anchored, a wrong one cannot be mended.
 
-    What is accepted after this look is seconds old when it is sealed.
+    Returns the number of the last row that waits.
     """
     with database.read() as connection:
         for leaf, record in load_waiting_records(connection):
@@ -76,6 +65,48 @@ def _check_waiting(database: Database) -> None:
                     f"{leaf.hex()}",
                     hint="it was damaged or altered: restore it from a backup; nothing was sealed",
                 )
+        rows = find_waiting(connection)
+    return rows[1] if rows else None
+
+
+def _seal_in_parts(database: Database, last: int, now: str) -> tuple[Head, int] | None:
+    """Seal the rows up to number ``last`` while others wait to write: each part has its own head.
+
+    What can be read before the transaction is: up to a given row, nobody else changes what waits.
+    """
+    sealed, count = None, 0
+    while True:
+        with database.read() as connection:
+            rows = find_waiting(connection)
+            if rows is None or rows[0] > last:
+                return sealed
+            end = min(last, rows[0] + PART - 1)
+            leaves = load_waiting(connection, end)
+        with database.sequence() as connection:
+            head, added = _append(connection, leaves, end, now)
+        count += added
+        sealed = head, count
+
+
+def _append(connection: Connection, leaves: bytes, last: int, now: str) -> tuple[Head, int]:
+    before = newest_head(connection)
+    edge = before.right_edge if before else RightEdge()
+    if before and edge.root() != before.head.root:
+        raise ChainGuardError(
+            f"the right edge stored with the head of size {edge.size} is not that of its root",
+            hint="it was damaged or altered: restore it from a backup; nothing was sealed",
+        )
+    count = place_waiting(connection, edge.size, last)
+    if count * HASH != len(leaves):
+        raise ChainGuardError(
+            f"the store holds {len(leaves) // HASH} of {count} leaves that wait for a seal",
+            hint="it was damaged or altered: restore it from a backup; they were not sealed",
+        )
+    edge.extend(leaves)
+    head = Head(root=edge.root(), size=edge.size)
+    insert_head(connection, SealedHead(head=head, right_edge=edge), now)
+    # A crash before this commit leaves these leaves unsealed; the next run seals the same order.
+    return head, count
 
 
 def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:

@@ -49,14 +49,14 @@ from anchor.store.evidence import (
     make_identity,
     place_waiting,
 )
-from anchor.store.heads import newest_head
+from anchor.store.heads import load_heads, newest_head
 from anchor.store.intake import insert_evidence, insert_once
 from anchor.store.journal import StoredJournal
 from anchor.store.places import SqliteFile, StorePlace
 from anchor.store.schema import evidence, heads, metadata, positions, waiting
 from anchor.store.sources import load_files
 from anchor.tree import Tree
-from anchor.types import Address, ChainId, Hash32
+from anchor.types import Address, ChainId, Hash32, Head
 
 
 def accept(store: Database, *numbers: int) -> int:
@@ -210,6 +210,42 @@ def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(
     assert sealed[0].size == 3
 
 
+def test_a_seal_that_others_wait_for_is_done_in_parts(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "PART", 2)
+    accept(store, 1)
+    log.seal(store, NOW)
+    accept(store, 2, 3, 4, 5, 6)
+    sealed = log.seal(store, NOW)
+    tree = Tree(b"".join(make_item(number).leaf for number in range(1, 7)))
+    assert sealed == (Head(root=tree.root(6), size=6), 5)
+    assert indices(store) == [(number, number - 1) for number in range(1, 7)]
+    sizes = [1, 3, 5, 6] if store.has_one_writer else [1, 6]
+    with store.read() as connection:
+        assert load_heads(connection) == [Head(root=tree.root(size), size=size) for size in sizes]
+
+
+def test_what_comes_during_a_seal_waits_for_the_next_one(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "PART", 1)
+    accept(store, 1, 2)
+    original = log.load_waiting
+    late = iter([3, 4])
+
+    def accept_meanwhile(connection: Any, *arguments: Any) -> bytes:
+        leaves = original(connection, *arguments)
+        accept(store, next(late))
+        return leaves
+
+    monkeypatch.setattr(log, "load_waiting", accept_meanwhile)
+    sealed = log.seal(store, NOW)
+    assert sealed is not None
+    assert (sealed[0].size, sealed[1]) == (2, 2)
+    assert indices(store)[:3] == [(1, 0), (2, 1), (3, None)]
+
+
 def test_a_sealed_leaf_never_gets_another_index(store: Database) -> None:
     accept(store, 1, 2)
     log.seal(store, NOW)
@@ -235,7 +271,7 @@ def test_a_seal_refuses_a_store_that_lost_waiting_leaves(
 ) -> None:
     accept(store, 1, 2, 3)
     damage(place, f"DELETE FROM evidence WHERE id {lost}")
-    with pytest.raises(ChainGuardError, match=f"{len(left)} of the 3 leaves that wait"):
+    with pytest.raises(ChainGuardError, match=f"{len(left)} of 3 leaves that wait"):
         log.seal(store, NOW)
     assert indices(store) == left
     with store.read() as connection:
@@ -485,6 +521,7 @@ def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
     assert log.seal(store, NOW) is not None
     taker.join()
     assert taken == ["placed", "taken"]
+    accept(store, 2)
     with pytest.raises(ChainGuardError, match="taken over"):
         log.seal(store, NOW)
 

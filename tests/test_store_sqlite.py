@@ -13,12 +13,19 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
+from support.stores import NOW, make_item
 
+from anchor import log
 from anchor.errors import ChainGuardError, ConfigError, StorageError
 from anchor.store import sqlite
 from anchor.store.database import Database, create_database, open_database
+from anchor.store.evidence import count_evidence
+from anchor.store.heads import load_heads
+from anchor.store.intake import insert_evidence
 from anchor.store.places import SqliteFile
 from anchor.store.schema import metadata
+from anchor.tree import Tree
+from anchor.types import Head
 
 
 @pytest.fixture
@@ -70,6 +77,31 @@ def test_the_migrations_create_what_the_schema_would_create(path: Path, store: D
 
     assert describe(path) == describe(declared)
     assert set(describe(path)) == set(metadata.tables)
+
+
+def test_a_part_of_a_seal_that_fails_leaves_those_before_it_sealed(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "PART", 1)
+    with store.write() as connection:
+        insert_evidence(connection, [make_item(number) for number in range(3)])
+    original = log.insert_head
+    left = iter([True])
+
+    def fails_later(*arguments: Any) -> None:
+        if not next(left, False):
+            raise ZeroDivisionError
+        original(*arguments)
+
+    with store.hold_lease():
+        with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+            patched.setattr(log, "insert_head", fails_later)
+            log.seal(store, NOW)
+        with store.read() as connection:
+            assert (load_heads(connection)[-1].size, count_evidence(connection)) == (1, (3, 2))
+        sealed = log.seal(store, NOW)
+    tree = Tree(b"".join(make_item(number).leaf for number in range(3)))
+    assert sealed == (Head(root=tree.root(3), size=3), 2)
 
 
 def test_every_table_is_strict(path: Path, store: Database) -> None:

@@ -139,8 +139,8 @@ class BulkAnswer(Response):
         items = [item for _, item in entries if isinstance(item, NewEvidence)]
         outcomes: list[Outcome] = []
         if items:
-            job = Job(self._key.tenant, self._key.limits, items)
-            outcomes = await self._service.intake.take(job, is_bulk=True)
+            job = Job(self._key.tenant, self._key.limits, items, is_bulk=True)
+            outcomes = await self._service.intake.take(job)
         rest = iter(outcomes)
         answers = [
             self._refuse(number, item)

@@ -4,8 +4,8 @@ Submissions that arrive while it writes are committed together by the next trans
 waits for the disk, and all that wait can wait for the same one.
 
 Where the store has one writer, one thread writes: single submissions first, then a part of a bulk
-one, no larger than it can write in some milliseconds, so that none waits for long.  Where writers
-go on side by side, the two have a thread each.
+one, no larger than it can write in some milliseconds, so that none waits for long.  Which of them
+is decided when its turn has come.  Where writers go on side by side, the two have a thread each.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+
+from sqlalchemy import Connection
 
 from anchor.errors import AnchorError, StorageError
 from anchor.store.admission import Outcome, admit
@@ -39,13 +42,15 @@ _RECORD_BYTES = 512
 class Job:
     """Evidence of one tenant that comes in with one request, and who waits for it.
 
-    ``key`` is the hash of the idempotency key of a single piece.
+    ``key`` is the hash of the idempotency key of a single piece.  ``is_bulk`` says that others may
+    go first.
     """
 
     tenant: str
     limits: Limits
     items: Sequence[NewEvidence]
     key: bytes | None = None
+    is_bulk: bool = False
     done: asyncio.Future[list[Outcome]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -93,7 +98,7 @@ class Intake:
         for thread in self._threads:
             thread.join()
 
-    async def take(self, job: Job, *, is_bulk: bool) -> list[Outcome]:
+    async def take(self, job: Job) -> list[Outcome]:
         """Write a job; when this returns it is durable.
 
         Raises:
@@ -102,27 +107,69 @@ class Intake:
         with self._condition:
             if self._is_closing:
                 raise StorageError("the service is stopping")
-            (self._bulks if is_bulk else self._singles).append(job)
+            (self._bulks if job.is_bulk else self._singles).append(job)
             self._condition.notify_all()
         return await job.done
 
     def _run(self, singles: deque[Job], bulks: deque[Job]) -> None:
         """Write what is in these queues, until the worker ends."""
+
+        def choose() -> list[Job]:
+            with self._condition:
+                jobs = [singles.popleft() for _ in range(min(len(singles), _SINGLES))]
+            # In the order of their tenants, so that two processes never wait in a circle.
+            return sorted(jobs, key=lambda job: job.tenant) or [bulks.popleft()]
+
         while True:
             with self._condition:
                 while not (singles or bulks or self._is_closing):
                     self._condition.wait()
                 if not (singles or bulks):
                     return
-                jobs = [singles.popleft() for _ in range(min(len(singles), _SINGLES))]
-                bulk = bulks.popleft() if bulks else None
-            if jobs:
-                # In the order of their tenants, so that two processes never wait in a circle.
-                self._write(sorted(jobs, key=lambda job: job.tenant))
-            if bulk is not None:
-                started = time.monotonic()
-                self._write([bulk])
-                self._adapt(len(bulk.items), time.monotonic() - started)
+            self._write(choose)
+
+    def _write(self, choose: Callable[[], list[Job]]) -> None:
+        """Write what ``choose`` returns once the store is ours: what came until then is in it."""
+        jobs: list[Job] = []
+        started = 0.0
+
+        def admit_all(connection: Connection) -> list[list[Outcome]]:
+            nonlocal started
+            started = time.monotonic()
+            if not jobs:
+                jobs.extend(choose())
+                self._check_room(jobs)
+            now = self._now()
+            return [
+                admit(connection, job.tenant, job.limits, job.items, key=job.key, now=now)
+                for job in jobs
+            ]
+
+        try:
+            outcomes = self._database.write_again(admit_all)
+        except _NoRoomError as error:  # nothing was begun
+            self._answer([(job, error.reason) for job in jobs])
+        except StorageError as error:
+            # Whether it was written is not known; starting again is the recovery.
+            self._answer([(job, error) for job in jobs or choose()])
+            _LOG.error("%s; this process ends, and another takes its place", error.message)
+            self._give_up()
+        except Exception as error:  # noqa: BLE001 (a job must be answered, whatever happened)
+            if len(jobs) > 1:  # let the others not suffer for the one
+                for job in jobs:
+                    self._write(partial(list, [job]))
+            else:
+                self._answer([(job, error) for job in jobs or choose()])
+        else:
+            self._answer(list(zip(jobs, outcomes, strict=True)))
+            if jobs[0].is_bulk:
+                self._adapt(len(jobs[0].items), time.monotonic() - started)
+
+    def _check_room(self, jobs: Sequence[Job]) -> None:
+        try:
+            self._database.check_room(sum(job.size for job in jobs))
+        except AnchorError as error:
+            raise _NoRoomError(error) from error
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Choose how large the next parts are, slowly: one slow commit says little."""
@@ -131,37 +178,16 @@ class Intake:
         fitting = count * _TARGET / max(seconds, 1e-4)
         self.chunk = round(max(LEAST_CHUNK, min(MOST_CHUNK, (3 * self.chunk + fitting) / 4)))
 
-    def _write(self, jobs: list[Job]) -> None:
-        try:
-            self._database.check_room(sum(job.size for job in jobs))
-        except AnchorError as error:  # nothing was begun
-            self._answer([(job, error) for job in jobs])
-            return
-        now = self._now()
-        try:
-            outcomes = self._database.write_again(
-                lambda connection: [
-                    admit(connection, job.tenant, job.limits, job.items, key=job.key, now=now)
-                    for job in jobs
-                ]
-            )
-        except StorageError as error:
-            # Whether it was written is not known; starting again is the recovery.
-            self._answer([(job, error) for job in jobs])
-            _LOG.error("%s; this process ends, and another takes its place", error.message)
-            self._give_up()
-        except Exception as error:  # noqa: BLE001 (a job must be answered, whatever happened)
-            if len(jobs) == 1:
-                self._answer([(jobs[0], error)])
-            else:  # let the others not suffer for the one
-                for job in jobs:
-                    self._write([job])
-        else:
-            self._answer(list(zip(jobs, outcomes, strict=True)))
-
     def _answer(self, answers: list[tuple[Job, list[Outcome] | Exception]]) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(_settle, answers)
+
+
+class _NoRoomError(Exception):
+    """The disk has no room for these jobs."""
+
+    def __init__(self, reason: AnchorError) -> None:
+        self.reason = reason
 
 
 def _settle(answers: list[tuple[Job, list[Outcome] | Exception]]) -> None:

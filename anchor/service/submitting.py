@@ -100,7 +100,7 @@ async def submit(
     data = await read_body(request, service.settings)
     item = read_submission(data, origin, max_bytes=service.settings.max_body)
     job = Job(key.tenant, key.limits, [item], origin.key_hash)
-    outcome = (await service.intake.take(job, is_bulk=False))[0]
+    outcome = (await service.intake.take(job))[0]
     if isinstance(outcome, OverQuota):
         raise over_quota(key)
     if isinstance(outcome, OtherEvidence):

@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
 )
 
 from anchor.digest import Digests
@@ -114,10 +115,24 @@ def count_misplaced(connection: Connection) -> tuple[int, int]:
     return neither, both
 
 
-def load_waiting(connection: Connection) -> bytes:
-    """Return the leaf hashes of the rows without a place, in order of acceptance, back to back."""
+def find_waiting(connection: Connection) -> tuple[int, int] | None:
+    """Return the numbers of the first and the last row without a place; None where none waits."""
+    # One by one: both at once would read the whole table.
+    first = connection.execute(select(func.min(waiting.c.evidence_id))).scalar_one()
+    last = connection.execute(select(func.max(waiting.c.evidence_id))).scalar_one()
+    return None if first is None else (first, last)
+
+
+def load_waiting(connection: Connection, last: int | None = None) -> bytes:
+    """Return the leaf hashes of the rows without a place up to number ``last``, back to back.
+
+    They come in order of acceptance.
+    """
     rows = connection.execute(
-        select(evidence.c.leaf).select_from(_WAITING).order_by(waiting.c.evidence_id)
+        select(evidence.c.leaf)
+        .select_from(_WAITING)
+        .where(_waits_up_to(last))
+        .order_by(waiting.c.evidence_id)
     )
     return b"".join(rows.scalars().all())  # not row by row, which takes twice as long
 
@@ -134,15 +149,23 @@ def load_waiting_records(connection: Connection) -> Iterator[tuple[Hash32, bytes
         yield Hash32(row.leaf), row.record
 
 
-def place_waiting(connection: Connection, first_index: int) -> int:
-    """Give the rows without a place those from ``first_index`` on; return how many they were."""
+def place_waiting(connection: Connection, first_index: int, last: int | None = None) -> int:
+    """Give the rows without a place, up to number ``last``, those from ``first_index`` on.
+
+    Returns how many they were.
+    """
     places = func.row_number().over(order_by=waiting.c.evidence_id) - 1 + literal(first_index)
     connection.execute(
         insert(positions).from_select(
-            ["leaf_index", "evidence_id"], select(places, waiting.c.evidence_id)
+            ["leaf_index", "evidence_id"],
+            select(places, waiting.c.evidence_id).where(_waits_up_to(last)),
         )
     )
-    return connection.execute(delete(waiting)).rowcount
+    return connection.execute(delete(waiting).where(_waits_up_to(last))).rowcount
+
+
+def _waits_up_to(last: int | None) -> ColumnElement[bool]:
+    return true() if last is None else waiting.c.evidence_id <= last
 
 
 def load_leaves(connection: Connection, start: int, end: int) -> bytes:

@@ -1,0 +1,204 @@
+"""The thread that writes: who goes first, and what becomes of those whose transaction fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.stores import NOW, make_item
+
+from anchor.errors import AnchorError, StorageError, StoreBusyError
+from anchor.service import intake as module
+from anchor.service.intake import Intake, Job
+from anchor.store import sqlite
+from anchor.store.admission import Taken
+from anchor.store.apikeys import Limits
+from anchor.store.database import Database, create_database, open_database
+from anchor.store.evidence import NewEvidence, load_all
+from anchor.store.places import SqliteFile
+
+NO_LIMITS = Limits(per_day=None, per_minute=None)
+
+
+class Ended:
+    """Counts how often the process was to end."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "anchor.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Database]:
+    created = create_database(SqliteFile(path))
+    yield created
+    created.close()
+
+
+def run(
+    store: Database, work: Callable[[Intake], Awaitable[None]], ended: Ended | None = None
+) -> None:
+    async def main() -> None:
+        intake = Intake(store, lambda: NOW, ended or Ended())
+        intake.start()
+        try:
+            await work(intake)
+        finally:
+            await asyncio.to_thread(intake.stop)
+
+    asyncio.run(main())
+
+
+def single(number: int, tenant: str = "one") -> Job:
+    return Job(tenant, NO_LIMITS, [make_item(number)])
+
+
+def bulk(*numbers: int) -> Job:
+    return Job("bulk", NO_LIMITS, [make_item(number) for number in numbers], is_bulk=True)
+
+
+def stored(store: Database) -> list[bytes]:
+    with store.read() as connection:
+        return [item.identity for item in load_all(connection)]
+
+
+def identities(*numbers: int) -> list[bytes]:
+    return [make_item(number).identity for number in numbers]
+
+
+def test_who_comes_while_the_store_is_waited_for_goes_first(path: Path, store: Database) -> None:
+    """Another process has its turn; a bulk part came first, but a single piece is written first."""
+    other = open_database(SqliteFile(path))
+
+    async def work(intake: Intake) -> None:
+        with other.write():
+            waiting = [asyncio.ensure_future(intake.take(bulk(10, 11)))]
+            await asyncio.sleep(0.1)
+            waiting += [asyncio.ensure_future(intake.take(single(number))) for number in (1, 2)]
+            await asyncio.sleep(0.05)
+            assert not any(job.done() for job in waiting)
+        await asyncio.gather(*waiting)
+
+    run(store, work)
+    other.close()
+    assert stored(store) == identities(1, 2, 10, 11)
+
+
+def test_jobs_without_room_are_refused_and_the_next_are_not(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = Ended()
+
+    async def work(intake: Intake) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(sqlite, "_RESERVE", 1 << 62)
+            with pytest.raises(StorageError, match="MiB left"):
+                await intake.take(single(1))
+        await intake.take(single(2))
+
+    run(store, work, ended)
+    assert stored(store) == identities(2)
+    assert ended.count == 0
+
+
+def test_one_that_cannot_be_written_takes_none_with_it(path: Path, store: Database) -> None:
+    other = open_database(SqliteFile(path))
+    nothing: Any = None
+    broken = make_item(2)._replace(source=nothing)  # which the schema forbids
+
+    async def work(intake: Intake) -> None:
+        with other.write():  # so that they come into one transaction
+            jobs = [single(1), Job("one", NO_LIMITS, [broken]), single(3, tenant="another")]
+            waiting = [asyncio.ensure_future(intake.take(job)) for job in jobs]
+            await asyncio.sleep(0.1)
+        first, second, third = await asyncio.gather(*waiting, return_exceptions=True)
+        assert first == third == [Taken(is_new=True, leaf_index=None)]
+        assert isinstance(second, AnchorError)
+
+    run(store, work)
+    other.close()
+    assert sorted(stored(store)) == sorted(identities(1, 3))
+
+
+def test_all_who_wait_are_told_when_the_store_is_never_ours(
+    path: Path, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, and not one after the other, each as long again."""
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 300)
+    other = open_database(SqliteFile(path))
+    ended = Ended()
+
+    async def work(intake: Intake) -> None:
+        with other.write():
+            waiting = [asyncio.ensure_future(intake.take(single(number))) for number in range(20)]
+            async with asyncio.timeout(5):
+                answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {StoreBusyError}
+        await intake.take(single(20))
+
+    run(store, work, ended)
+    other.close()
+    assert stored(store) == identities(20)
+    assert ended.count == 0
+
+
+def test_a_worker_ends_when_it_is_not_known_what_was_written(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = Ended()
+
+    def fails(*_arguments: object, **_options: object) -> None:
+        raise StorageError("disk I/O error")
+
+    async def work(intake: Intake) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "admit", fails)
+            with pytest.raises(StorageError, match="disk I/O error"):
+                await intake.take(single(1))
+
+    run(store, work, ended)
+    assert ended.count == 1
+
+
+def test_what_was_given_is_written_before_the_end(store: Database) -> None:
+    async def work(intake: Intake) -> None:
+        jobs = [asyncio.ensure_future(intake.take(single(number))) for number in range(5)]
+        jobs.append(asyncio.ensure_future(intake.take(bulk(5, 6))))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(intake.stop)
+        await asyncio.gather(*jobs)
+        with pytest.raises(StorageError, match="stopping"):
+            await intake.take(single(9))
+
+    run(store, work)
+    assert stored(store) == identities(*range(7))
+
+
+def test_parts_grow_while_the_store_is_fast_and_shrink_when_it_is_slow(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def items(start: int, count: int) -> list[NewEvidence]:
+        return [make_item(number) for number in range(start, start + count)]
+
+    async def work(intake: Intake) -> None:
+        sizes = [intake.chunk]
+        for target in (10.0, 1e-6, 1e-6):
+            monkeypatch.setattr(module, "_TARGET", target)
+            job = Job("bulk", NO_LIMITS, items(1_000 * len(sizes), intake.chunk), is_bulk=True)
+            await intake.take(job)
+            sizes.append(intake.chunk)
+        assert sizes[0] == module.LEAST_CHUNK
+        assert sizes[1] == module.MOST_CHUNK
+        assert sizes[1] > sizes[2] > sizes[3] > module.LEAST_CHUNK
+
+    run(store, work)
