@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection
-
 from anchor.errors import ChainGuardError, MismatchError
 from anchor.merkle import hash_leaf
 from anchor.store.database import Database
@@ -48,8 +46,7 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
         return None
     if database.has_one_writer:
         return _seal_in_parts(database, last, now)
-    with database.sequence() as connection:
-        return _append(connection, load_waiting(connection, last), last, now)
+    return _append(database, last, now)
 
 
 def _check_waiting(database: Database) -> int | None:
@@ -82,30 +79,35 @@ def _seal_in_parts(database: Database, last: int, now: str) -> tuple[Head, int] 
                 return sealed
             end = min(last, rows[0] + PART - 1)
             leaves = load_waiting(connection, end)
-        with database.sequence() as connection:
-            head, added = _append(connection, leaves, end, now)
+        head, added = _append(database, end, now, leaves)
         count += added
         sealed = head, count
 
 
-def _append(connection: Connection, leaves: bytes, last: int, now: str) -> tuple[Head, int]:
-    before = newest_head(connection)
-    edge = before.right_edge if before else RightEdge()
-    if before and edge.root() != before.head.root:
-        raise ChainGuardError(
-            f"the right edge stored with the head of size {edge.size} is not that of its root",
-            hint="it was damaged or altered: restore it from a backup; nothing was sealed",
-        )
-    count = place_waiting(connection, edge.size, last)
-    if count * HASH != len(leaves):
-        raise ChainGuardError(
-            f"the store holds {len(leaves) // HASH} of {count} leaves that wait for a seal",
-            hint="it was damaged or altered: restore it from a backup; they were not sealed",
-        )
-    edge.extend(leaves)
-    head = Head(root=edge.root(), size=edge.size)
-    insert_head(connection, SealedHead(head=head, right_edge=edge), now)
-    # A crash before this commit leaves these leaves unsealed; the next run seals the same order.
+def _append(
+    database: Database, last: int, now: str, leaves: bytes | None = None
+) -> tuple[Head, int]:
+    """Seal the rows up to number ``last``, whose leaves are these, or are read first."""
+    with database.sequence() as connection:
+        if leaves is None:
+            leaves = load_waiting(connection, last)
+        before = newest_head(connection)
+        edge = before.right_edge if before else RightEdge()
+        if before and edge.root() != before.head.root:
+            raise ChainGuardError(
+                f"the right edge stored with the head of size {edge.size} is not that of its root",
+                hint="it was damaged or altered: restore it from a backup; nothing was sealed",
+            )
+        count = place_waiting(connection, edge.size, last)
+        if count * HASH != len(leaves):
+            raise ChainGuardError(
+                f"the store holds {len(leaves) // HASH} of {count} leaves that wait for a seal",
+                hint="it was damaged or altered: restore it from a backup; they were not sealed",
+            )
+        edge.extend(leaves)
+        head = Head(root=edge.root(), size=edge.size)
+        insert_head(connection, SealedHead(head=head, right_edge=edge), now)
+        # A crash before this commit leaves them unsealed; the next run seals the same order.
     return head, count
 
 

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from anchor.pipeline.project import utc_now
+from anchor.service.parameters import check_parameters
 from anchor.service.problems import Problem
 from anchor.service.service import Service, service_of
 from anchor.store.apikeys import ApiKey, find_key
@@ -81,7 +82,8 @@ def require(scope: str) -> Callable[..., Awaitable[ApiKey]]:
     """Return a dependency that gives the request's key, which has to be for ``scope``.
 
     Raises:
-        Problem: 401 without a usable key, 403 where it is for something else.
+        Problem: 401 without a usable key, 403 where it is for something else; 422 where the request
+            has parameters that its route does not know.
     """
 
     async def require_scope(
@@ -93,6 +95,7 @@ def require(scope: str) -> Callable[..., Awaitable[ApiKey]]:
         key = await authenticate(service, request, token)
         if scope not in key.scopes:
             raise Problem(403, f"this key is not for {scope!r}", headers={"Connection": "close"})
+        check_parameters(request)
         return key
 
     return require_scope

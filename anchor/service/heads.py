@@ -60,7 +60,7 @@ async def heads(
     "/v1/usage",
     summary="What the key's tenant submitted today, and may",
     tags=["usage"],
-    responses=problems(401, 403),
+    responses=problems(401, 403, 422),
 )
 async def usage(key: Reader, service: Annotated[Service, Depends(service_of)]) -> UsageDocument:
     """Say how much new evidence was taken in today (UTC)."""
@@ -83,7 +83,7 @@ async def usage(key: Reader, service: Annotated[Service, Depends(service_of)]) -
     "/v1/tenants",
     summary="What every tenant submitted today, and may",
     tags=["usage"],
-    responses=problems(401, 403),
+    responses=problems(401, 403, 422),
 )
 async def tenants(
     _key: Administrator, service: Annotated[Service, Depends(service_of)]

@@ -19,8 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from sqlalchemy import Connection
-
 from anchor.errors import AnchorError, StorageError
 from anchor.store.admission import Outcome, admit
 from anchor.store.apikeys import Limits
@@ -130,46 +128,33 @@ class Intake:
 
     def _write(self, choose: Callable[[], list[Job]]) -> None:
         """Write what ``choose`` returns once the store is ours: what came until then is in it."""
-        jobs: list[Job] = []
-        started = 0.0
-
-        def admit_all(connection: Connection) -> list[list[Outcome]]:
-            nonlocal started
-            started = time.monotonic()
-            if not jobs:
-                jobs.extend(choose())
-                self._check_room(jobs)
-            now = self._now()
-            return [
-                admit(connection, job.tenant, job.limits, job.items, key=job.key, now=now)
-                for job in jobs
-            ]
-
+        batch = _Batch(choose, self._database.check_room)
         try:
-            outcomes = self._database.write_again(admit_all)
+            outcomes = self._database.write_again(
+                lambda connection: [
+                    admit(
+                        connection, job.tenant, job.limits, job.items, key=job.key, now=self._now()
+                    )
+                    for job in batch.begin()
+                ]
+            )
         except _NoRoomError as error:  # nothing was begun
-            self._answer([(job, error.reason) for job in jobs])
+            self._answer([(job, error.reason) for job in batch.jobs])
         except StorageError as error:
             # Whether it was written is not known; starting again is the recovery.
-            self._answer([(job, error) for job in jobs or choose()])
+            self._answer([(job, error) for job in batch.jobs or choose()])
             _LOG.error("%s; this process ends, and another takes its place", error.message)
             self._give_up()
         except Exception as error:  # noqa: BLE001 (a job must be answered, whatever happened)
-            if len(jobs) > 1:  # let the others not suffer for the one
-                for job in jobs:
+            if len(batch.jobs) > 1:  # let the others not suffer for the one
+                for job in batch.jobs:
                     self._write(partial(list, [job]))
             else:
-                self._answer([(job, error) for job in jobs or choose()])
+                self._answer([(job, error) for job in batch.jobs or choose()])
         else:
-            self._answer(list(zip(jobs, outcomes, strict=True)))
-            if jobs[0].is_bulk:
-                self._adapt(len(jobs[0].items), time.monotonic() - started)
-
-    def _check_room(self, jobs: Sequence[Job]) -> None:
-        try:
-            self._database.check_room(sum(job.size for job in jobs))
-        except AnchorError as error:
-            raise _NoRoomError(error) from error
+            self._answer(list(zip(batch.jobs, outcomes, strict=True)))
+            if batch.jobs[0].is_bulk:
+                self._adapt(len(batch.jobs[0].items), time.monotonic() - batch.began)
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Choose how large the next parts are, slowly: one slow commit says little."""
@@ -181,6 +166,31 @@ class Intake:
     def _answer(self, answers: list[tuple[Job, list[Outcome] | Exception]]) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(_settle, answers)
+
+
+class _Batch:
+    """The jobs of one transaction, chosen when it begins, and when that was."""
+
+    def __init__(self, choose: Callable[[], list[Job]], check_room: Callable[[int], None]) -> None:
+        self._choose = choose
+        self._check_room = check_room
+        self.jobs: list[Job] = []
+        self.began = 0.0
+
+    def begin(self) -> list[Job]:
+        """Return the jobs: the same ones where others disturbed the transaction.
+
+        Raises:
+            _NoRoomError: the disk has no room for them.
+        """
+        self.began = time.monotonic()
+        if not self.jobs:
+            self.jobs = self._choose()
+            try:
+                self._check_room(sum(job.size for job in self.jobs))
+            except AnchorError as error:
+                raise _NoRoomError(error) from error
+        return self.jobs
 
 
 class _NoRoomError(Exception):

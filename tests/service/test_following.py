@@ -50,6 +50,25 @@ def test_a_status_tells_the_anchor_and_the_place_in_the_log(desk: Desk, log: lis
         assert found["anchor"]["size"] >= 600
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "pointer", "message"),
+    [
+        ("/v1/evidence/ID", "untill=anchored", "untill", "no parameter of this"),
+        ("/v1/evidence/ID", "wait=1&wait=2", "wait", "given twice"),
+        ("/v1/evidence/ID/receipt", "wait=1&force=1", "force", "no parameter of this"),
+        ("/v1/heads", "limit=1&=null", "", "no parameter of this"),
+        ("/v1/usage", "x" * 500, "x" * 80, "no parameter of this"),
+    ],
+)
+def test_a_parameter_that_is_not_known_is_not_passed_over(
+    desk: Desk, log: list[str], path: str, query: str, pointer: str, message: str
+):
+    url = f"{path.replace('ID', log[0])}?{query}"
+    answer = desk.served.http.get(url, headers=desk.headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"pointer": pointer, "message": message}]
+
+
 def test_a_receipt_is_byte_for_byte_what_prove_writes(desk: Desk, log: list[str]):
     out = desk.site.folder / "receipts"
     desk.site.run("prove", "--all", "--out", out).expect(0)

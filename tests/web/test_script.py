@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.bent_receipts import KINDS, honest_receipts, is_true, make_cases, world
+from support.bent_receipts import KINDS, honest_receipts, world
+from support.page_campaign import run_campaign
 from support.page_script import PageScript, Refused, run_page_script
 from support.tries import keccak256
 from support.two_verifiers import judge_by_package
@@ -30,7 +31,6 @@ from anchor.verify import judge
 from tests.test_standalone import NAMED, TEXT
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
-SEED = 20260921
 # Of an unproven key, as of a later fork, nothing can be told.
 UNKNOWN = (ExitCode.CANNOT_CHECK, ExitCode.UNKNOWN_VERSION)
 
@@ -180,27 +180,6 @@ def test_json_is_read_and_written_as_by_the_package(script: PageScript, data: by
 
 # ------------------------------------------------------------------------------------------------
 # Beside the package's verifier.
-
-
-def compare(script: PageScript, number: int, tally: Counter[str], troubles: list[str]) -> None:
-    (case,) = make_cases(SEED, number, 1)
-    name = f"case {case.number} ({case.honest.name}: {case.kind})"
-    page = script.judge(case.receipt, case.honest.given)
-    code = page["exit_code"]
-    if (other := judge_by_package(case.receipt, case.honest.given)) != code:
-        troubles.append(f"{name}: the package says {other}, the page {code}: {page['files'][0]}")
-    if code == 0 and not is_true(json.loads(case.receipt), case.honest):
-        troubles.append(f"{name}: passes, though it says something else")
-    tally[case.kind] += 1
-    tally[str(code)] += 1
-
-
-def run_campaign(first: int, count: int) -> tuple[Counter[str], list[str]]:
-    tally, troubles = Counter[str](), list[str]()
-    with run_page_script() as script:
-        for number in range(first, first + count):
-            compare(script, number, tally, troubles)
-    return tally, troubles
 
 
 def check_tally(tally: Counter[str], troubles: list[str]) -> None:
