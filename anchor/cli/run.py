@@ -118,6 +118,7 @@ def _accept_incidents(output: Output, project: Project) -> None:
 
 def _run_once(output: Output, project: Project, wait: str | None) -> None:
     from anchor.pipeline.round import anchor_round
+    from anchor.pipeline.wording import spell_leaves
 
     config = project.config
     result = anchor_round(
@@ -134,7 +135,7 @@ def _run_once(output: Output, project: Project, wait: str | None) -> None:
     else:
         anchored = result.anchored
         output.line(
-            f"sealed {result.sealed:,} leaves; the log's head has {anchored.head.size:,}, "
+            f"sealed {spell_leaves(result.sealed)}; the log's head has {anchored.head.size:,}, "
             f"root {anchored.head.root.hex()}"
         )
         output.line(

@@ -14,6 +14,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     from anchor.log import seal
     from anchor.pipeline.anchoring import check_standing
     from anchor.pipeline.project import utc_now
+    from anchor.pipeline.wording import spell_leaves
 
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():
@@ -25,5 +26,5 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         output.result({"sealed": 0})
         return
     head, count = sealed
-    output.line(f"sealed {count:,} leaves; the log has {head.size:,}, root {head.root.hex()}")
+    output.line(f"sealed {spell_leaves(count)}; the log has {head.size:,}, root {head.root.hex()}")
     output.result({"sealed": count, "size": head.size, "root": head.root.hex()})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from anchor.errors import AnchorError
 from anchor.pipeline.publishing import Publication
 from anchor.pipeline.round import Round
+from anchor.pipeline.wording import spell_leaves
 from anchor.store.heads import AnchoredHead
 
 
@@ -23,8 +24,8 @@ def describe_round(done: Round, anchored: AnchoredHead) -> Happened:
     """Tell of a round that anchored something new."""
     return Happened(
         event="anchored" if anchored.final else "included",
-        text=f"sealed {done.sealed:,} leaves; anchor {anchored.sequence} of "
-        f"{anchored.head.size:,} leaves in block {anchored.block_number}: {done.state.value}",
+        text=f"sealed {spell_leaves(done.sealed)}; anchor {anchored.sequence} of "
+        f"{spell_leaves(anchored.head.size)} in block {anchored.block_number}: {done.state.value}",
         figures={
             "sealed": done.sealed,
             "size": anchored.head.size,
@@ -39,7 +40,7 @@ def describe_final(anchored: AnchoredHead) -> Happened:
     """Tell of an anchor that has become final."""
     return Happened(
         event="final",
-        text=f"anchor {anchored.sequence} is final: {anchored.head.size:,} leaves",
+        text=f"anchor {anchored.sequence} is final: {spell_leaves(anchored.head.size)}",
         figures={"sequence": anchored.sequence, "size": anchored.head.size},
     )
 

@@ -59,6 +59,11 @@ def spell_count(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
+def spell_leaves(count: int) -> str:
+    """Spell a number of the log's leaves."""
+    return spell_count(count, "leaf", "leaves")
+
+
 def _significant(value: float) -> str:
     """Spell a number with four significant digits, and no exponent."""
     if value >= 1_000:

@@ -219,7 +219,7 @@ def test_without_a_registry_nothing_is_sealed_or_sent(make: MakeSite) -> None:
             site.run("run", "--once").refused(32, "there is no registry at", "anchor deploy")
         assert site.heads() == []
         site.run("deploy").expect(0)
-        site.run("run", "--once").expect(0, "sealed 1 leaves")
+        site.run("run", "--once").expect(0, "sealed 1 leaf;")
 
 
 @pytest.mark.fault(
@@ -509,7 +509,7 @@ def test_only_one_process_works_on_a_log_at_a_time(site: Site) -> None:
     adding.refused(32, "the store is locked by another process", "nothing was changed")
     for ran in rest:
         ran.refused(32, "another process is sealing or anchoring", "wait until it is done")
-    site.run("run", "--once").expect(0, "sealed 1 leaves")
+    site.run("run", "--once").expect(0, "sealed 1 leaf;")
 
 
 def test_a_store_older_than_the_chain_never_forks_the_log(site: Site) -> None:

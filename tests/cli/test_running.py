@@ -35,13 +35,13 @@ def test_a_daemon_anchors_what_is_added_and_stops_when_told(
         first, second = site.write("a.txt", b"a"), site.write("b.txt", b"b")
         # As another process, while the daemon holds the lock.
         site.run("add", first).expect(0)
-        running.printed("anchor 1 of 1 leaves")
+        running.printed("anchor 1 of 1 leaf")
         site.run("add", second).expect(0)
         running.printed("anchor 2 of 2 leaves")
         running.printed("anchor 2 is final")
         shown = end(running, number)
     assert site.anchors_on_chain() == [(1, 1), (2, 2)]
-    assert shown.count("sealed 1 leaves") == 2
+    assert shown.count("sealed 1 leaf;") == 2
     site.run("verify", first, second).expect(0)
 
 
@@ -151,7 +151,7 @@ def test_a_standby_takes_over_when_the_daemon_dies(site: Site, tmp_path: Path) -
         with start_anchor(*first, "--standby", cwd=site.folder, log=tmp_path / "second") as standby:
             standby.printed("another process runs for this log; waiting")
             site.run("add", site.write("a.txt", b"a")).expect(0)
-            running.printed("anchor 1 of 1 leaves")
+            running.printed("anchor 1 of 1 leaf")
             running.process.kill()
             site.run("add", site.write("b.txt", b"b")).expect(0)
             standby.printed("started")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
 from support.bent_receipts import is_true, make_cases
 from support.page_script import PageScript, run_page_script
@@ -17,12 +18,19 @@ def _compare(script: PageScript, number: int, tally: Counter[str], troubles: lis
     name = f"case {case.number} ({case.honest.name}: {case.kind})"
     page = script.judge(case.receipt, case.honest.given)
     code = page["exit_code"]
-    if (other := judge_by_package(case.receipt, case.honest.given)) != code:
+    other = judge_by_package(case.receipt, case.honest.given)
+    if other != code and not (code == 20 and _lacks_the_code(page)):
         troubles.append(f"{name}: the package says {other}, the page {code}: {page['files'][0]}")
     if code == 0 and not is_true(json.loads(case.receipt), case.honest):
         troubles.append(f"{name}: passes, though it says something else")
     tally[case.kind] += 1
     tally[str(code)] += 1
+
+
+def _lacks_the_code(page: Any) -> bool:
+    """Say whether the page ended where the package goes on: it knows the code on few chains."""
+    last = page["files"][0]["steps"][-1]["detail"]
+    return last.startswith("this page does not know the registry's code on chain ")
 
 
 def run_campaign(first: int, count: int) -> tuple[Counter[str], list[str]]:
