@@ -8,7 +8,9 @@ from fastapi import Request
 
 from anchor.service.problems import FieldError, Problem
 
+# Characters of a name, and names, that an answer repeats.
 _SHOWN = 80
+_MOST = 10
 
 
 def check_parameters(request: Request) -> None:
@@ -27,4 +29,8 @@ def check_parameters(request: Request) -> None:
         if name not in known or count > 1
     ]
     if errors:
-        raise Problem(422, "a parameter is not as it has to be", errors=errors)
+        # What was not read of a body must not be taken for the next request.
+        headers = {"Connection": "close"}
+        raise Problem(
+            422, "a parameter is not as it has to be", errors=errors[:_MOST], headers=headers
+        )

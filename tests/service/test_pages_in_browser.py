@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 from support.accessibility import find_violations
+from support.bent_receipts import honest_receipts, world
 from support.browser import browser
+from support.desk import open_desk
 from support.grown_logs import grow_log
 from support.page_service import PageService, serve_pages
 
@@ -188,3 +192,20 @@ def test_a_page_of_another_site_cannot_show_the_dashboard_in_a_frame_nor_sign_an
         with tab.expect_navigation():
             tab.get_by_role("button", name="go").click()
         assert tab.context.cookies() == []
+
+
+def test_the_verifier_page_verifies_under_the_headers_of_the_service(
+    browser: Browser, served: PageService, tmp_path: Path
+) -> None:
+    honest = next(honest for honest in honest_receipts() if honest.given.block_hashes)
+    file, receipt = tmp_path / "evidence", tmp_path / "evidence.anchor.json"
+    file.write_bytes(world().files[honest.given.leaf])
+    receipt.write_text(json.dumps(honest.document), "utf-8")
+    desk = open_desk(browser)
+    desk.open(f"{served.http.base_url}/verify.html")
+    desk.give(file=file, receipt=receipt)
+    desk.fill(hashes="\n".join(f"0x{named.hex()}" for named in honest.given.block_hashes))
+    assert desk.verify()["exit_code"] == 0
+    assert desk.network == []
+    assert desk.said == []
+    desk.tab.context.close()
