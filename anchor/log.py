@@ -12,7 +12,7 @@ from anchor.errors import ChainGuardError, MismatchError
 from anchor.merkle import hash_leaf
 from anchor.store.database import Database
 from anchor.store.evidence import (
-    find_waiting,
+    last_waiting,
     load_leaves,
     load_waiting,
     load_waiting_records,
@@ -41,47 +41,43 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
     Raises:
         ChainGuardError: of what waits, something was altered or lost; that is not sealed.
     """
-    last = _check_waiting(database)
-    if last is None:
+    parts = _check_waiting(database)
+    if not parts:
         return None
-    if database.has_one_writer:
-        return _seal_in_parts(database, last, now)
-    return _append(database, last, now)
+    if not database.has_one_writer:
+        return _append(database, parts[-1][0], now)
+    # Others wait while this writes: part by part, each with a head of its own.  Up to a given row
+    # nobody else changes what waits, so that what was read above is still what is there.
+    count = 0
+    for last, leaves in parts:
+        head, added = _append(database, last, now, leaves)
+        count += added
+    return head, count
 
 
-def _check_waiting(database: Database) -> int | None:
+def _check_waiting(database: Database) -> list[tuple[int, bytes]]:
     """Check each leaf against its record: once it is anchored, a wrong one cannot be mended.
 
-    Returns the number of the last row that waits.
+    Returns what waits in parts: the number of the last row, and the leaves up to it.
     """
+    parts: list[tuple[int, bytes]] = []
+    leaves: list[bytes] = []
     with database.read() as connection:
-        for leaf, record in load_waiting_records(connection):
+        for number, leaf, record in load_waiting_records(connection):
             if record is not None and hash_leaf(record) != leaf:
                 raise ChainGuardError(
                     f"the store holds evidence whose record no longer hashes to its leaf "
                     f"{leaf.hex()}",
                     hint="it was damaged or altered: restore it from a backup; nothing was sealed",
                 )
-        rows = find_waiting(connection)
-    return rows[1] if rows else None
-
-
-def _seal_in_parts(database: Database, last: int, now: str) -> tuple[Head, int] | None:
-    """Seal the rows up to number ``last`` while others wait to write: each part has its own head.
-
-    What can be read before the transaction is: up to a given row, nobody else changes what waits.
-    """
-    sealed, count = None, 0
-    while True:
-        with database.read() as connection:
-            rows = find_waiting(connection)
-            if rows is None or rows[0] > last:
-                return sealed
-            end = min(last, rows[0] + PART - 1)
-            leaves = load_waiting(connection, end)
-        head, added = _append(database, end, now, leaves)
-        count += added
-        sealed = head, count
+            leaves.append(leaf)
+            if len(leaves) == PART:
+                parts.append((number, b"".join(leaves)))
+                leaves.clear()
+        last = last_waiting(connection)
+    if last is not None and (not parts or parts[-1][0] < last):
+        parts.append((last, b"".join(leaves)))
+    return parts
 
 
 def _append(

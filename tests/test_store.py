@@ -186,7 +186,9 @@ def test_a_seal_without_anything_waiting_changes_nothing(store: Database) -> Non
         assert connection.execute(select(heads)).all() == before
 
 
-@pytest.mark.parametrize("breaks", ["load_waiting", "newest_head", "place_waiting", "insert_head"])
+@pytest.mark.parametrize(
+    "breaks", ["load_waiting_records", "newest_head", "place_waiting", "insert_head"]
+)
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(
     store: Database, monkeypatch: pytest.MonkeyPatch, breaks: str, applied: bool
@@ -231,19 +233,17 @@ def test_what_comes_during_a_seal_waits_for_the_next_one(
 ) -> None:
     monkeypatch.setattr(log, "PART", 1)
     accept(store, 1, 2)
-    original = log.load_waiting
-    late = iter([3, 4])
+    original = log.load_waiting_records
 
-    def accept_meanwhile(connection: Any, *arguments: Any) -> bytes:
-        leaves = original(connection, *arguments)
-        accept(store, next(late))
-        return leaves
+    def accept_meanwhile(connection: Any) -> Iterator[Any]:
+        yield from original(connection)
+        accept(store, 3)
 
-    monkeypatch.setattr(log, "load_waiting", accept_meanwhile)
+    monkeypatch.setattr(log, "load_waiting_records", accept_meanwhile)
     sealed = log.seal(store, NOW)
     assert sealed is not None
     assert (sealed[0].size, sealed[1]) == (2, 2)
-    assert indices(store)[:3] == [(1, 0), (2, 1), (3, None)]
+    assert indices(store) == [(1, 0), (2, 1), (3, None)]
 
 
 def test_a_sealed_leaf_never_gets_another_index(store: Database) -> None:

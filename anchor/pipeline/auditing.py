@@ -117,7 +117,7 @@ def _audit_records(project: Project, size: int) -> Iterator[str]:
                 f"leaves {size} to {expected - 1} have a place beyond the newest head, of size "
                 f"{size}: a newer head was lost"
             )
-        for leaf, record in load_waiting_records(connection):
+        for _, leaf, record in load_waiting_records(connection):
             if record is not None and hash_leaf(record) != leaf:
                 yield f"a record that waits for its place no longer hashes to leaf {leaf.hex()}"
 

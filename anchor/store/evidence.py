@@ -115,12 +115,10 @@ def count_misplaced(connection: Connection) -> tuple[int, int]:
     return neither, both
 
 
-def find_waiting(connection: Connection) -> tuple[int, int] | None:
-    """Return the numbers of the first and the last row without a place; None where none waits."""
-    # One by one: both at once would read the whole table.
-    first = connection.execute(select(func.min(waiting.c.evidence_id))).scalar_one()
-    last = connection.execute(select(func.max(waiting.c.evidence_id))).scalar_one()
-    return None if first is None else (first, last)
+def last_waiting(connection: Connection) -> int | None:
+    """Return the number of the last row without a place; None where none waits."""
+    last: int | None = connection.execute(select(func.max(waiting.c.evidence_id))).scalar_one()
+    return last
 
 
 def load_waiting(connection: Connection, last: int | None = None) -> bytes:
@@ -137,16 +135,18 @@ def load_waiting(connection: Connection, last: int | None = None) -> bytes:
     return b"".join(rows.scalars().all())  # not row by row, which takes twice as long
 
 
-def load_waiting_records(connection: Connection) -> Iterator[tuple[Hash32, bytes | None]]:
-    """Yield leaf and record of each row without a place, in order of acceptance."""
+def load_waiting_records(
+    connection: Connection,
+) -> Iterator[tuple[int, Hash32, bytes | None]]:
+    """Yield number, leaf and record of each row without a place, in order of acceptance."""
     rows = connection.execute(
-        select(evidence.c.leaf, evidence.c.record)
+        select(evidence.c.id, evidence.c.leaf, evidence.c.record)
         .select_from(_WAITING)
         .order_by(waiting.c.evidence_id)
         .execution_options(yield_per=1_000)
     )
     for row in rows:
-        yield Hash32(row.leaf), row.record
+        yield row.id, Hash32(row.leaf), row.record
 
 
 def place_waiting(connection: Connection, first_index: int, last: int | None = None) -> int:
