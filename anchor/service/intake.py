@@ -3,9 +3,10 @@
 Submissions that arrive while it writes are committed together by the next transaction: a commit
 waits for the disk, and all that wait can wait for the same one.
 
-Where the store has one writer, one thread writes: single submissions first, then a part of a bulk
-one, no larger than it can write in some milliseconds, so that none waits for long.  Which of them
-is decided when its turn has come.  Where writers go on side by side, the two have a thread each.
+Where the store has one writer, one thread writes by turns single submissions and a part of a bulk
+one, no larger than it can write in some milliseconds, so that none waits for long.  What there is
+to write it looks up when the store is its own.  Where writers go on side by side, the two have a
+thread each.
 """
 
 from __future__ import annotations
@@ -111,12 +112,18 @@ class Intake:
 
     def _run(self, singles: deque[Job], bulks: deque[Job]) -> None:
         """Write what is in these queues, until the worker ends."""
+        is_bulks_turn = False
 
         def choose() -> list[Job]:
+            nonlocal is_bulks_turn
             with self._condition:
+                if bulks and (is_bulks_turn or not singles):
+                    is_bulks_turn = False
+                    return [bulks.popleft()]
+                is_bulks_turn = True
                 jobs = [singles.popleft() for _ in range(min(len(singles), _SINGLES))]
             # In the order of their tenants, so that two processes never wait in a circle.
-            return sorted(jobs, key=lambda job: job.tenant) or [bulks.popleft()]
+            return sorted(jobs, key=lambda job: job.tenant)
 
         while True:
             with self._condition:
@@ -152,9 +159,9 @@ class Intake:
             else:
                 self._answer([(job, error) for job in batch.jobs or choose()])
         else:
-            self._answer(list(zip(batch.jobs, outcomes, strict=True)))
             if batch.jobs[0].is_bulk:
                 self._adapt(len(batch.jobs[0].items), time.monotonic() - batch.began)
+            self._answer(list(zip(batch.jobs, outcomes, strict=True)))
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Choose how large the next parts are, slowly: one slow commit says little."""

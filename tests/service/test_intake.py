@@ -94,6 +94,41 @@ def test_who_comes_while_the_store_is_waited_for_goes_first(path: Path, store: D
     assert stored(store) == identities(1, 2, 10, 11)
 
 
+def test_single_pieces_that_come_and_come_keep_no_bulk_part_waiting(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one is written the next one comes, and the bulk part with the first of them."""
+    original = module.admit
+    order: list[int] = []
+
+    async def work(intake: Intake) -> None:
+        loop = asyncio.get_running_loop()
+        jobs, part = [single(number) for number in range(20)], bulk(30, 31)
+        coming = iter(jobs[1:])
+        waiting = [asyncio.ensure_future(intake.take(jobs[0]))]
+
+        async def bring(job: Job) -> None:
+            waiting.append(asyncio.ensure_future(intake.take(job)))
+            await asyncio.sleep(0)
+
+        def admit_while_others_come(*arguments: Any, **options: Any) -> Any:
+            if not order:
+                asyncio.run_coroutine_threadsafe(bring(part), loop).result()
+            if job := next(coming, None):
+                asyncio.run_coroutine_threadsafe(bring(job), loop).result()
+            order.append(len(arguments[3]))
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(module, "admit", admit_while_others_come)
+        async with asyncio.timeout(20):
+            while len(order) < 21:
+                await asyncio.sleep(0.01)
+        await asyncio.gather(*waiting)
+
+    run(store, work)
+    assert order == [1, 2, *[1] * 19]
+
+
 def test_jobs_without_room_are_refused_and_the_next_are_not(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
