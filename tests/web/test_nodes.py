@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -214,6 +215,10 @@ def other_storage(_: object, right: str) -> str:
     return f"0x{int(right, 16) + (1 << 60):064x}"
 
 
+def later_storage(_: object, right: str) -> str:
+    return f"0x{int(right, 16) + (1 << 160):064x}"  # half a year after the final block
+
+
 def fork(_: object, right: dict[str, object] | None) -> object:
     return right and {**right, "hash": "0x" + "f0" * 32}
 
@@ -227,6 +232,7 @@ def refuse(*_: object) -> None:
 LIES: dict[str, tuple[str, Bend, int, int]] = {
     "storage": ("eth_getStorageAt", no_storage, 0, 20),
     "other storage": ("eth_getStorageAt", other_storage, 0, 20),
+    "a later time": ("eth_getStorageAt", later_storage, 0, 20),
     "code": ("eth_getCode", lambda *_: "0x", 0, 20),
     "chain": ("eth_chainId", lambda *_: "0x1", 0, 0),
     "no block": ("eth_getBlockByNumber", lambda *_: None, 0, 0),
@@ -268,6 +274,58 @@ def test_nodes_too_few_of_which_have_reached_the_anchor_leave_it_open(
     for node, newest in zip(case.nodes, (block + 1, block - 1, block - 1), strict=True):
         node.bend["eth_getBlockByNumber"] = partial(at_block, anchored.url, newest)
         node.bend["eth_getStorageAt"] = no_storage
+    assert verify() == (20, None)
+
+
+def test_of_the_policys_own_nodes_two_have_to_agree_unless_it_asks_for_more(
+    verify: Verify, case: Case
+) -> None:
+    def name(nodes: list[str], quorum: str) -> None:
+        case.policy.write_text(re.sub("rpc = .*\nquorum = .*", f"rpc = {nodes}{quorum}", text))
+
+    text = case.policy.read_text()
+    name(case.urls(2), "")
+    assert verify(nodes=0) == (0, case.agreed)
+    # One server under two names would agree with itself.
+    name([case.nodes[0].url, case.nodes[0].url + "/"], "")
+    assert verify(nodes=0) == (20, None)
+    # What the policy asks for is not less because of what is filled in.
+    name([], "\nquorum = 3")
+    assert verify(nodes=3, quorum=1) == (0, case.agreed)
+    # A single one, of which nobody counts who agrees, is no three.
+    assert [verify(nodes=nodes) for nodes in (1, 2)] == [(20, None), (20, None)]
+    case.nodes[2].bend["eth_getBlockByNumber"] = refuse
+    assert verify(nodes=3, quorum=1) == (20, None)
+
+
+def test_a_node_that_no_page_may_ask_leaves_it_open(script: PageScript, case: Case) -> None:
+    page = script.judge_evidence(
+        case.receipt.read_bytes(),
+        digest_file(case.file),
+        policy=re.sub("rpc = .*", 'rpc = ["http://node.example"]', case.policy.read_text()),
+        block_hashes=[],
+        rpc=[],
+    )
+    assert page["exit_code"] == 20
+    assert "a page asks nodes over https://" in page["files"][0]["steps"][-1]["detail"]
+
+
+def test_a_node_that_lags_delays_nothing_and_vouches_for_nothing_newer(
+    verify: Verify, case: Case, anchored: Site
+) -> None:
+    block = json.loads(case.receipt.read_bytes())["anchors"][0]["block_number"]
+    case.nodes[2].bend["eth_getBlockByNumber"] = partial(at_block, anchored.url, block - 1)
+    assert verify() == (0, case.agreed)
+
+    # The second's final block is one that the first has lost: only one is left who knows it.
+    newest = int(ask(anchored.url, "eth_blockNumber"), 16)
+
+    def lost(params: list[Any], right: Any) -> Any:
+        return None if params[0] == hex(newest - 2) else at_block(*at, params, right)
+
+    at = (anchored.url, newest)
+    case.nodes[0].bend["eth_getBlockByNumber"] = lost
+    case.nodes[1].bend["eth_getBlockByNumber"] = partial(at_block, anchored.url, newest - 1)
     assert verify() == (20, None)
 
 
@@ -447,6 +505,33 @@ def test_each_chain_of_a_receipt_is_asked_at_its_own_nodes(script: PageScript) -
             assert sum("none is of chain" in detail for detail in details) == 2 - len(urls)
 
 
+def test_who_cannot_be_asked_leaves_it_open_though_the_rest_is_only_not_final(
+    script: PageScript,
+) -> None:
+    honest = next(h for h in honest_receipts() if h.name == "two chains', nothing pinned")
+    receipt = json.dumps(honest.document).encode()
+    evidence = world().evidence(honest.given.leaf)
+
+    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        message = json.loads(body)
+        result: object = "0x7a69"
+        if message["method"] == "eth_getBlockByNumber":
+            number = "0x26" if message["params"][0] == "finalized" else "0x27"
+            result = {"number": number, "hash": "0x" + "00" * 32, "timestamp": "0x1"}
+        send(handler, 200, json.dumps({"id": message["id"], "result": result}).encode())
+
+    with serve(respond) as url:
+        page = script.judge_evidence(
+            receipt, evidence, policy=None, block_hashes=[], rpc=[url], quorum=1
+        )
+        fifth = [step["detail"] for step in page["files"][0]["steps"] if step["number"] == 5]
+        connect = Nodes([url], 1, lambda _: ((), 1), lambda _: None).connect
+        compare(page, judge(receipt, evidence, policy=None, connect=connect))
+    assert "newest that is final" in fifth[0]
+    assert "none is of chain 10" in fifth[1]
+    assert page["exit_code"] == 20
+
+
 # ------------------------------------------------------------------------------------------------
 # Servers that are no nodes.
 
@@ -476,15 +561,25 @@ BAD: dict[str, Respond] = {
     "a name twice": answer('{"id": ID, "result": "0x7a69", "result": "0x1"}'),
     "another id": answer('{"id": 77, "result": "0x7a69"}'),
     "an id in words": answer('{"id": "ID", "result": "0x7a69"}'),
+    "no id": answer('{"result": "0x7a69"}'),
+    "no id, and no error": answer('{"id": null, "result": "0x7a69"}'),
     "both": answer('{"id": ID, "result": "0x7a69", "error": {"code": 1}}'),
     "neither": answer('{"id": ID}'),
     "a list": answer("[]"),
     "a tower": answer("[" * 1000),
     "an error that is none": answer('{"id": ID, "error": "no"}'),
+    "an error that tells the URL": answer(
+        '{"id": ID, "error": {"code": 1, "message": "/a-secret-key"}}'
+    ),
     "an error with markup": answer('{"id": ID, "error": {"code": 1, "message": "<img src=x>"}}'),
     "HTTP status 500": answer('{"id": ID, "result": "0x7a69"}', 500),
     "a redirect": redirect,
     "a flood": flood,
+    # An answer but for its length; ID becomes a digit, so that one blank is too many.
+    "a byte too many": answer('{"id": ID, "result": "0x7a69"}'.ljust((16 << 20) + 2)),
+    "an error without end": answer(
+        f'{{"id": ID, "error": {{"code": 1, "message": "{"no" * 9999}"}}}}'
+    ),
     "nothing": lambda handler, body: setattr(handler, "close_connection", True),
 }
 
@@ -493,12 +588,21 @@ BAD: dict[str, Respond] = {
 def test_what_is_no_answer_leaves_it_open(script: PageScript, anchored: Site, name: str) -> None:
     file = anchored.folder / "a.txt"
     receipt = file.with_name(file.name + RECEIPT_SUFFIX).read_bytes()
-    with serve(BAD[name]) as url:
+    asked: list[str] = []
+
+    def respond(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        asked.append(json.loads(body)["method"])
+        BAD[name](handler, body)
+
+    with serve(respond) as url:
         page = script.judge_evidence(
             receipt, digest_file(file), policy=None, block_hashes=[], rpc=[f"{url}/a-secret-key"]
         )
     assert (page["exit_code"], page["nodes"]) == (20, [url])
-    assert f"the node {url}" in str(page["files"][0]["steps"][-1])
+    told = page["files"][0]["steps"][-1]["detail"]
+    assert f"the node {url}" in told
+    assert len(told) < 500
+    assert asked == ["eth_chainId"]  # had it been taken for an answer, more would be asked
     assert "a-secret-key" not in json.dumps(page)
 
 
@@ -517,4 +621,28 @@ def test_what_is_no_answer_leaves_it_open_in_the_browser(
     assert "a-secret-key" not in shown
     assert f"the node {url}" in shown
     assert desk.tab.locator("#report img").count() == 0
+    desk.tab.context.close()
+
+
+@pytest.mark.slow
+def test_a_node_that_never_ends_its_answer_is_given_up(browser: Browser, anchored: Site) -> None:
+    """Asked in the browser: a Node that collects its garbage forgets about the time."""
+    done = threading.Event()
+
+    def hang(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Access-Control-Allow-Origin", "*")
+        handler.send_header("Content-Length", "99")
+        handler.end_headers()
+        done.wait(40)
+
+    desk = open_desk(browser)
+    desk.open(PAGE)
+    file = anchored.folder / "a.txt"
+    desk.give(file=file, receipt=file.with_name(file.name + RECEIPT_SUFFIX))
+    with serve(hang) as url:
+        desk.fill(nodes=url)
+        assert desk.verify()["exit_code"] == 20
+        done.set()
+    assert "cannot be reached (timed out)" in desk.tab.inner_text("#report")
     desk.tab.context.close()

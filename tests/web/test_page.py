@@ -209,6 +209,7 @@ WRONG = {
     "a node": ({}, {"nodes": "ftp://example.org"}, "must start with"),
     "a node in the clear": ({}, {"nodes": "http://example.org"}, "https://"),
     "a node with a password": ({}, {"nodes": "https://a:secret@example.org"}, "user name"),
+    "a node with a password alone": ({}, {"nodes": "https://:secret@example.org"}, "user name"),
     "a node twice": ({}, {"nodes": "https://e.org https://e.org./"}, "named twice"),
     "a quorum of more": ({}, {"nodes": "https://e.org", "quorum": "2"}, "cannot agree"),
     "a quorum of none": ({}, {"nodes": "https://e.org", "quorum": "0"}, "cannot agree"),

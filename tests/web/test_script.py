@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.bent_receipts import KINDS, honest_receipts, world
+from support.bent_receipts import KINDS, Given, honest_receipts, named_hashes, world
 from support.page_campaign import run_campaign
 from support.page_script import PageScript, Refused, run_page_script
 from support.tries import keccak256
 from support.two_verifiers import judge_by_package
+from support.world import MAIN, SIDE, World
 
 from anchor.canonical import encode_canonical, parse_strict
 from anchor.chain.urls import are_distinct
@@ -26,9 +27,11 @@ from anchor.cli.report import describe_report
 from anchor.digest import digest_bytes
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
 from anchor.phrases import to_chinese
-from anchor.trust import TrustedOperator, parse_policy
+from anchor.receipt import encode_receipt
+from anchor.trust import MAX_POLICY_BYTES, TrustedOperator, parse_policy
+from anchor.types import Hash32
 from anchor.verify import judge
-from tests.test_standalone import NAMED, TEXT
+from tests.test_standalone import DISHONEST, NAMED, TEXT
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 # Of an unproven key, as of a later fork, nothing can be told.
@@ -244,6 +247,65 @@ def test_an_operator_has_to_be_accepted_for_the_anchors_block(script: PageScript
         assert judge_by_package(receipt, given) == code
 
 
+def see_that_the_package_says_the_same(page: Any, receipt: bytes, given: Given) -> None:
+    report = judge(
+        receipt,
+        world().evidence(given.leaf),
+        policy=given.policy,
+        connect=None,
+        block_hashes=[Hash32(named) for named in given.block_hashes],
+    )
+    assert page["files"][0] == describe_report("file", report).model_dump()
+
+
+@pytest.mark.parametrize("name", DISHONEST)
+def test_it_says_what_the_package_says_of_what_a_registry_cannot_hold(
+    script: PageScript, name: str
+) -> None:
+    code, bend = DISHONEST[name]
+    here = World()
+    bend(here)
+    anchor = here.prove(here.anchor(6, 9))
+    receipt = encode_receipt(here.receipt(6, anchor))
+    given = Given(6, here.policy(), named_hashes([anchor]))
+    page = script.judge(receipt, given)
+    assert page["exit_code"] == code
+    see_that_the_package_says_the_same(page, receipt, given)
+
+
+@pytest.mark.parametrize(
+    ("main", "side", "code"),
+    [(12, 10, 10), (11, 12, 12), (11, 2, 11), (22, 2, 2), (20, 22, 22)],
+)
+def test_of_two_chains_findings_the_gravest_is_the_code(
+    script: PageScript, main: int, side: int, code: int
+) -> None:
+    """Each is the other's neighbour in the order; a claim fails though its first step is open."""
+    honest = {honest.name: honest for honest in honest_receipts()}
+    two = honest["two chains'"]
+    anchors, hashes, entries = [], set[bytes](), []
+    for at, (chain_id, wrong) in enumerate(((MAIN, main), (SIDE, side))):
+        anchor = (two if wrong != 11 else honest["not anchored"]).document["anchors"][at]
+        entry, state = world().entry(chain_id), anchor["state"]
+        if wrong == 10:
+            anchor = anchor | {"sequence": anchor["sequence"] + 1}
+        elif wrong == 12:
+            entry = dataclasses.replace(entry, operators=())
+        elif wrong == 2:
+            state = state | {"storage_proof": state["storage_proof"][:-1]}
+        elif wrong == 22:
+            state = state | {"header": "0xc0"}
+        if wrong != 20:
+            hashes.add(keccak256(bytes.fromhex(state["header"][2:])))
+        anchors.append(anchor | {"state": state})
+        entries.append(entry)
+    receipt = json.dumps(two.document | {"anchors": anchors}).encode()
+    given = Given(6, world().policy(*entries), frozenset(hashes))
+    page = script.judge(receipt, given)
+    assert page["exit_code"] == code
+    see_that_the_package_says_the_same(page, receipt, given)
+
+
 def test_it_ends_as_the_package_does_on_two_thousand_bent_receipts() -> None:
     check_tally(*run_campaign(0, 2_000))
 
@@ -338,6 +400,31 @@ POLICIES = [
     entry().replace("logs = [0]", "logs = [0]\nlogs = [0]"),
     "[" * 10_000,
     'a = "' + "x" * 100_000 + '"',
+    # Where a lone return ends a line, what follows it is a member.
+    entry("# a word\rquorum = 0\n"),
+    entry("quorum = 1 time_slack = 1\n"),
+    entry(logs="[0 1]"),
+    entry(logs="[+0x10]"),
+    entry(logs="[" * 100_000),
+    entry("operators = []\n[[trust.operators]]\nid = 0\n"),
+    entry().replace("[[trust]]", "[[trust]"),
+    entry('rpc = ["https://a/\\ud800"]\n'),
+    'format = "anchor-trust/1"\ntrust = []\n',
+    # A bound that is misspelled must not leave an operator without one.
+    entry("[[trust.operators]]\nid = 0\nuntil = 9\n"),
+    entry("[[trust.operators]]\nid = 0\nfrom_block = -1\n"),
+    entry(f"[[trust.operators]]\nid = 0\nuntil_block = {2**48 - 1}\n"),
+    entry(f"[[trust.operators]]\nid = 0\nuntil_block = {2**48}\n"),
+    entry("finality = 100_000\n"),
+    entry("finality = 100_001\n"),
+    entry("quorum = 16\n"),
+    entry("quorum = 17\n"),
+    entry(f"rpc = {['https://a'] * 16}\n"),
+    entry(f"rpc = {['https://a'] * 17}\n"),
+    entry(f"block_hashes = {['0x' + 'ef' * 32] * 1_000}\n"),
+    entry(f"block_hashes = {['0x' + 'ef' * 32] * 1_001}\n"),
+    entry().ljust(MAX_POLICY_BYTES, "\n"),
+    entry().ljust(MAX_POLICY_BYTES + 1, "\n"),
 ]
 
 
