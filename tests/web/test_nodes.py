@@ -606,6 +606,32 @@ def test_what_is_no_answer_leaves_it_open(script: PageScript, anchored: Site, na
     assert "a-secret-key" not in json.dumps(page)
 
 
+@pytest.mark.parametrize(
+    ("place", "quoted", "shown"),
+    [
+        ("/?apikey=a-secret-key", "no key a-secret-key here", "no key (hidden) here"),
+        ("/?apikey=a-secret-key", "POST /?apikey=a-secret-key", "POST /?(hidden)"),
+        (
+            "/a-secret-key/longer-a-secret-key-2",
+            "longer-a-secret-key-2 a-secret-key",
+            "(hidden) (h",
+        ),
+    ],
+)
+def test_whatever_of_a_url_may_be_a_key_is_hidden_in_what_its_node_says(
+    script: PageScript, anchored: Site, place: str, quoted: str, shown: str
+) -> None:
+    file = anchored.folder / "a.txt"
+    receipt = file.with_name(file.name + RECEIPT_SUFFIX).read_bytes()
+    with serve(answer(f'{{"id": ID, "error": {{"code": 1, "message": "{quoted}"}}}}')) as url:
+        page = script.judge_evidence(
+            receipt, digest_file(file), policy=None, block_hashes=[], rpc=[url + place]
+        )
+    assert page["exit_code"] == 20
+    assert shown in page["files"][0]["steps"][-1]["detail"]
+    assert "secret" not in json.dumps(page)
+
+
 @pytest.mark.parametrize("name", ["a flood", "a redirect", "an error with markup", "nothing"])
 def test_what_is_no_answer_leaves_it_open_in_the_browser(
     browser: Browser, anchored: Site, name: str

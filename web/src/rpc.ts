@@ -65,9 +65,11 @@ export class Rpc {
   private asked = 0;
 
   constructor(private readonly url: string) {
-    const { origin, pathname, search } = parseNodeUrl(url);
+    const { origin, pathname, search, searchParams } = parseNodeUrl(url);
     this.name = origin;
-    this.secrets = [search, ...pathname.split("/")].filter((part) => part.length >= 6);
+    this.secrets = [search.slice(1), ...searchParams.values(), ...pathname.split("/")]
+      .filter((part) => part.length >= 6)
+      .sort((one, other) => other.length - one.length); // one may be a part of another
   }
 
   /** Send one request and return its result, undecoded. */
