@@ -3,7 +3,7 @@
 Submissions that arrive while it writes are committed together by the next transaction: a commit
 waits for the disk, and all that wait can wait for the same one.
 
-Where the store has one writer, one thread writes by turns single submissions and a part of a bulk
+Where the store has one writer, one thread writes: single submissions first, then a part of a bulk
 one, no larger than it can write in some milliseconds, so that none waits for long.  What there is
 to write it looks up when the store is its own.  Where writers go on side by side, the two have a
 thread each.
@@ -30,6 +30,8 @@ _LOG = logging.getLogger("anchor.service")
 
 # Single submissions in one transaction.
 _SINGLES = 500
+# Transactions of them that may go before a part of a bulk submission.
+_IN_A_ROW = 4
 # What a bulk transaction should take, in seconds, and how many lines it has at least and at most.
 _TARGET = 0.015
 LEAST_CHUNK, MOST_CHUNK = 200, 1_000
@@ -112,15 +114,15 @@ class Intake:
 
     def _run(self, singles: deque[Job], bulks: deque[Job]) -> None:
         """Write what is in these queues, until the worker ends."""
-        is_bulks_turn = False
+        in_a_row = 0
 
         def choose() -> list[Job]:
-            nonlocal is_bulks_turn
+            nonlocal in_a_row
             with self._condition:
-                if bulks and (is_bulks_turn or not singles):
-                    is_bulks_turn = False
+                if bulks and (in_a_row == _IN_A_ROW or not singles):
+                    in_a_row = 0
                     return [bulks.popleft()]
-                is_bulks_turn = True
+                in_a_row += 1
                 jobs = [singles.popleft() for _ in range(min(len(singles), _SINGLES))]
             # In the order of their tenants, so that two processes never wait in a circle.
             return sorted(jobs, key=lambda job: job.tenant)

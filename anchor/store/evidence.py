@@ -145,8 +145,8 @@ def load_waiting_records(
         .order_by(waiting.c.evidence_id)
         .execution_options(yield_per=1_000)
     )
-    for row in rows:
-        yield row.id, Hash32(row.leaf), row.record
+    for number, leaf, record in rows:  # by their names they would take half as long again
+        yield number, leaf, record
 
 
 def place_waiting(connection: Connection, first_index: int, last: int | None = None) -> int:
