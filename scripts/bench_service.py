@@ -66,6 +66,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10**6, help="digests in bulk")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--parallel", type=int, default=2, help="bulk requests at once")
+    parser.add_argument("--rate", type=float, help="digests a second at most; else all it takes")
     parser.add_argument("--every", type=float, default=60.0, help="as of `anchor run`")
     parser.add_argument("--leaves", type=int, default=10**7, help="as of `anchor run`")
     parser.add_argument("--store", choices=("sqlite", "postgresql"), action="append")
@@ -82,6 +83,7 @@ def main() -> int:
                 count=options.count,
                 workers=options.workers,
                 parallel=options.parallel,
+                rate=options.rate,
                 pace=("--every", str(options.every), "--leaves", str(options.leaves)),
             )
         print(f"\n{store}: {run.count:,} digests in bulk, {options.workers} workers")
@@ -106,6 +108,7 @@ def measure(
     count: int,
     workers: int,
     parallel: int,
+    rate: float | None,
     pace: Sequence[str],
 ) -> Run:
     """Do one run in a new project; raises AssertionError where evidence is missing at its end."""
@@ -126,7 +129,7 @@ def measure(
         with Client(url, key, timeout=120) as client:
             submissions = (
                 Submission(sha256=hashlib.sha256(b"%d" % number).digest(), name=f"{number}.pdf")
-                for number in range(count)
+                for number in paced(count, rate)
             )
             done = client.submit_many(submissions, parallel=parallel)
             taken = sum(isinstance(one, Accepted) for one in done)
@@ -141,6 +144,15 @@ def measure(
         anchored_after = time.perf_counter() - started
         check(folder, url, chain.url, total)
     return Run(count, seconds, anchored_after, singles.times, peak, client_cpu, workers_cpu)
+
+
+def paced(count: int, rate: float | None) -> Iterator[int]:
+    """Count, no faster than so many a second."""
+    started = time.perf_counter()
+    for number in range(count):
+        if rate is not None and number % 500 == 0:
+            time.sleep(max(0.0, started + number / rate - time.perf_counter()))
+        yield number
 
 
 def make_project(folder: Path, place: StorePlace, url: str) -> tuple[Project, str]:

@@ -31,6 +31,7 @@ from anchor.errors import (
 from anchor.pipeline import acceptance as pipeline
 from anchor.pipeline.acceptance import Acceptance, Submission
 from anchor.pipeline.project import Project
+from anchor.store import evidence as module
 from anchor.store.building import Writable, build_database
 from anchor.store.database import (
     MIGRATION_HEAD,
@@ -42,6 +43,7 @@ from anchor.store.database import (
 from anchor.store.evidence import (
     NewEvidence,
     count_evidence,
+    estimate_waiting,
     find_by_digest,
     find_by_file,
     load_leaves,
@@ -244,6 +246,22 @@ def test_what_comes_during_a_seal_waits_for_the_next_one(
     assert sealed is not None
     assert (sealed[0].size, sealed[1]) == (2, 2)
     assert indices(store) == [(1, 0), (2, 1), (3, None)]
+
+
+def test_what_waits_is_counted_where_it_is_little_and_else_not_underestimated(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.read() as connection:
+        assert estimate_waiting(connection) == 0
+    accept(store, 1, 2, 3)
+    log.seal(store, NOW)
+    accept(store, *range(4, 10))
+    with store.write() as connection:
+        connection.execute(waiting.delete().where(waiting.c.evidence_id == 5))
+    with store.read() as connection:
+        assert estimate_waiting(connection) == 5
+        monkeypatch.setattr(module, "_COUNTED", 5)
+        assert estimate_waiting(connection) == 6
 
 
 def test_a_sealed_leaf_never_gets_another_index(store: Database) -> None:
@@ -610,9 +628,11 @@ def test_evidence_comes_in_while_seals_go_on(store: Database) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         taking = [pool.submit(take, first) for first in (0, 1_000_000)]
-        for _ in range(15):
-            log.seal(store, NOW)
-        stop.set()
+        try:
+            for _ in range(15):
+                log.seal(store, NOW)
+        finally:
+            stop.set()
         count = sum(future.result() for future in taking)
     log.seal(store, NOW)
     places = [index for _, index in indices(store)]

@@ -36,7 +36,7 @@ from anchor.pipeline.publisher import Publisher
 from anchor.pipeline.restoring import record_anchors
 from anchor.pipeline.round import anchor_round
 from anchor.pipeline.stopping import StoppableClock, Stopped
-from anchor.store.evidence import count_waiting, measure_waiting
+from anchor.store.evidence import count_waiting, estimate_waiting, measure_waiting
 from anchor.store.heads import (
     AnchoredHead,
     find_anchored,
@@ -165,9 +165,11 @@ class Daemon:
             is_behind = newest is not None and (anchored is None or anchored.head != newest.head)
             if is_first or is_behind:
                 return is_time
-            waiting = count_waiting(connection)
-            if not waiting or is_time or waiting >= self._pace.leaves:
+            waiting = estimate_waiting(connection)
+            if not waiting or is_time:
                 return waiting > 0
+            if waiting >= self._pace.leaves and count_waiting(connection) >= self._pace.leaves:
+                return True
             size = self._pace.size
             return size is not None and measure_waiting(connection) >= size
 

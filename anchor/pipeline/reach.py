@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from anchor.pipeline.project import Project
-from anchor.store.evidence import count_waiting
+from anchor.store.evidence import estimate_waiting
 from anchor.store.heads import newest_anchored, newest_final_anchor, newest_head
 from anchor.store.journal import find_submitted_size
 
@@ -29,6 +29,8 @@ class Stage(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """The sizes of the largest heads of each kind, and how much evidence waits for its seal.
+
+    ``waiting`` is exact while it is small, and then may be more than there is.
 
     ``submitted`` is that of a transaction on its way, ``included`` that of an anchor that is final
     or not, ``anchored`` that of one that is.  0 where there is none.
@@ -62,7 +64,7 @@ def load_reach(project: Project) -> Reach:
         included = newest_anchored(connection, chain_id)
         final = newest_final_anchor(connection, chain_id)
         return Reach(
-            waiting=count_waiting(connection),
+            waiting=estimate_waiting(connection),
             sealed=newest.head.size if newest else 0,
             submitted=find_submitted_size(connection, chain_id) or 0,
             included=included.head.size if included else 0,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 
 from anchor.service.service import Service, service_of
-from anchor.store.evidence import count_waiting
+from anchor.store.evidence import estimate_waiting
 
 router = APIRouter(tags=["health"])
 
@@ -25,6 +25,6 @@ async def readyz(service: Annotated[Service, Depends(service_of)]) -> dict[str, 
     def look() -> int:
         service.project.database.check_room(0)
         with service.project.database.read() as connection:
-            return count_waiting(connection)
+            return estimate_waiting(connection)
 
     return {"status": "ready", "waiting": await service.read(look)}

@@ -45,7 +45,7 @@ class Service:
         self.settings = settings
         self.keys = KeyCache()
         self.intake = Intake(project.database, utc_now, self.give_up)
-        self.watch = Watch(project)
+        self.watch = Watch(project, settings.max_backlog)
         self.proofs = Proofs(
             project,
             reach=lambda: self.watch.reach,

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import logging
 import time
+from dataclasses import replace
 
 from anchor.errors import AnchorError
 from anchor.pipeline.project import Project
 from anchor.pipeline.reach import Reach, load_reach
+from anchor.store.evidence import count_waiting
 
 _LOG = logging.getLogger("anchor.service")
 # Seconds between two looks: while somebody waits, and otherwise.
@@ -20,8 +22,10 @@ _IDLE_POLL = 1.0
 class Watch:
     """Looks at the store again and again; tells those who wait what changed."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, most_waiting: int) -> None:
+        """Prepare; where ``most_waiting`` or more seems to wait for a seal, it is counted."""
         self._project = project
+        self._most_waiting = most_waiting
         self._changed = asyncio.Event()
         self._waiters = 0
         self._task: asyncio.Task[None] | None = None
@@ -71,9 +75,17 @@ class Watch:
                 await asyncio.sleep(_POLL / 2)
                 pause = _POLL if self._waiters else _IDLE_POLL
 
+    def _load(self) -> Reach:
+        reach = load_reach(self._project)
+        if reach.waiting < self._most_waiting:
+            return reach
+        # So much that nothing more is to be taken in; then it has to be so.
+        with self._project.database.read() as connection:
+            return replace(reach, waiting=count_waiting(connection))
+
     async def _look(self) -> None:
         before = self.reach
-        self.reach = await asyncio.to_thread(load_reach, self._project)
+        self.reach = await asyncio.to_thread(self._load)
         if self.reach != before:
             # Whoever begins to wait now waits for the next change.
             changed, self._changed = self._changed, asyncio.Event()
