@@ -108,7 +108,7 @@ def measure(
     count: int,
     workers: int,
     parallel: int,
-    rate: float | None,
+    rate: float | None = None,
     pace: Sequence[str],
 ) -> Run:
     """Do one run in a new project; raises AssertionError where evidence is missing at its end."""

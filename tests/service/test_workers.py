@@ -132,6 +132,9 @@ def test_workers_end_with_their_supervisor(make: MakeSite, embedded: Devnet):
     with serve(site.folder, workers=2) as served:
         wait_for_workers(served, 2)
         children = workers_of(served)
+        # One that is still being started would find no more of what it is to read.
+        while any(len(list(Path(f"/proc/{child}/task").iterdir())) < 3 for child in children):
+            time.sleep(0.05)
         served.running.process.kill()
         served.running.process.wait()
         deadline = time.monotonic() + 60
