@@ -30,7 +30,7 @@ class Stage(Enum):
 class Reach:
     """The sizes of the largest heads of each kind, and how much evidence waits for its seal.
 
-    ``waiting`` is exact while it is small, and then may be more than there is.
+    ``waiting`` is exact while it is small; beyond that, no more waits than it says.
 
     ``submitted`` is that of a transaction on its way, ``included`` that of an anchor that is final
     or not, ``anchored`` that of one that is.  0 where there is none.
