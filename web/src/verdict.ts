@@ -2,7 +2,7 @@
 
 import type { Hex } from "./bytes.ts";
 import {
-  CANNOT_CHECK, DONE, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED, type Refusal,
+  ABANDONED, CANNOT_CHECK, DONE, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED, type Refusal,
   UNKNOWN_VERSION,
 } from "./errors.ts";
 import type { Receipt } from "./receipt.ts";
@@ -53,7 +53,7 @@ export interface Report {
 }
 
 const GRAVEST_FIRST = [
-  MISMATCH, NOT_TRUSTED, NOT_ANCHORED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
+  MISMATCH, NOT_TRUSTED, NOT_ANCHORED, ABANDONED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
 ];
 
 /** Return the gravest finding, the earliest of its kind; null when all passed. */
@@ -75,6 +75,6 @@ export function verdictOf(error: Refusal | null): Verdict {
   if (error === null) {
     return "pass";
   }
-  const isWrong = [MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED].includes(error.code);
+  const isWrong = [MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED, ABANDONED].includes(error.code);
   return isWrong ? "fail" : "cannot tell";
 }
