@@ -4,11 +4,11 @@
  */
 
 import { encodeUtf8, formatAddress, type Hex } from "./bytes.ts";
-import { cannotCheck, isRefusal, MISMATCH, mismatch, notFinal, notTrusted } from "./errors.ts";
+import { cannotCheck, isRefusal, MISMATCH, mismatch, notTrusted } from "./errors.ts";
 import { hashLeaf, verifyInclusion } from "./merkle.ts";
 import { type Head, parseReceipt, type Receipt, type ReceiptAnchor } from "./receipt.ts";
 import { type Digests, parseRecord, type Record } from "./record.ts";
-import { expectedCodeHash, REGISTRY } from "./release.ts";
+import { findChain } from "./release.ts";
 import type { Anchor } from "./slots.ts";
 import type { FinalityRule, TrustEntry } from "./trust.ts";
 
@@ -34,6 +34,8 @@ export interface ChainView {
   fetchBlock(number: number): Promise<Block>;
   fetchCodeHash(address: Hex, block: Block): Promise<Hex>;
   fetchStorage(address: Hex, slot: Hex, block: Block): Promise<Hex>;
+  /** Roots that a successor of `log` may have begun with, as events name them: hints, unverified. */
+  fetchTakeovers(address: Hex, log: Hex, from: number, to: Block): Promise<Hex[]>;
 }
 
 /** One anchor to look up, or (`anchor` null) a head that may have been anchored since. */
@@ -49,7 +51,7 @@ export type Connect = (target: Target) => Promise<ChainView>;
 export type Found<Value> = readonly [Value, string];
 
 export const ownerOf = (log: Hex): Hex => log.slice(24);
-const numberOf = (log: Hex): bigint => BigInt("0x" + log.slice(0, 24));
+export const numberOf = (log: Hex): bigint => BigInt("0x" + log.slice(0, 24));
 
 /** Step 1: parse the receipt and its record strictly. */
 export function parseDocuments(data: Uint8Array): Found<[Receipt, Record]> {
@@ -106,83 +108,6 @@ export function checkPaths(receipt: Receipt): Found<true> {
   return [true, `leaf ${leaf}`];
 }
 
-/** Step 4: return what to look up: the anchors the policy pins, or the promised head. */
-export function chooseTargets(receipt: Receipt, policy: readonly TrustEntry[] | null): Found<Target[]> {
-  const { log, promise, anchors } = receipt;
-  if (policy === null) {
-    if (promise) {
-      throw notFinal(
-        "the receipt is the operator's promise: it names no anchor yet",
-        "ask the operator for an upgraded receipt, or give a trust policy",
-      );
-    }
-    const targets = anchors.map((anchor) => unpinnedTarget(log, anchor));
-    return [nameOtherChains(targets), "not pinned, taken from the receipt; the registry is this release's own"];
-  }
-  const number = numberOf(log);
-  const entries = policy.filter(
-    (entry) => entry.owner === ownerOf(log) && entry.logs.some((accepted) => BigInt(accepted) === number),
-  );
-  if (entries.length === 0) {
-    throw notTrusted(
-      `log ${number} of owner ${formatAddress(ownerOf(log))} is not one the trust policy pins`,
-      "check whose log this is before you pin another",
-    );
-  }
-  if (promise) {
-    const targets = entries.map((entry) => ({ ...entry, log, head: promise, anchor: null }));
-    return [nameOtherChains(targets), "as pinned"];
-  }
-  const matches = anchors.flatMap((anchor) =>
-    entries
-      .filter((entry) => entry.chainId === anchor.chainId && entry.registry === anchor.registry)
-      .map((entry) => ({ ...entry, log, head: anchor.head, anchor })),
-  );
-  if (matches.length === 0) {
-    const places = anchors.map(
-      (anchor) => `registry ${formatAddress(anchor.registry)} on chain ${anchor.chainId}`,
-    );
-    throw notTrusted(
-      `the receipt is anchored in ${places.join(", ")}, which the policy does not pin`,
-    );
-  }
-  return [nameOtherChains(matches), "as pinned"];
-}
-
-const nameOtherChains = (targets: readonly Omit<Target, "otherChains">[]): Target[] =>
-  targets.map((target) => {
-    const others = targets.map(({ chainId }) => chainId).filter((id) => id !== target.chainId);
-    return { ...target, otherChains: others };
-  });
-
-function unpinnedTarget(log: Hex, anchor: ReceiptAnchor): Omit<Target, "otherChains"> {
-  // The code alone proves nothing: a constructor can fill the storage as it likes and then return
-  // our code.  The CREATE2 address commits to the constructor, too.
-  if (anchor.registry !== REGISTRY) {
-    throw notTrusted(
-      `registry ${formatAddress(anchor.registry)} is not this release's registry, whose storage ` +
-        "could not be filled at deployment",
-      "if you checked how it was deployed, pin it in a trust policy",
-    );
-  }
-  return {
-    chainId: anchor.chainId,
-    genesis: null,
-    registry: anchor.registry,
-    codeHash: expectedCodeHash(anchor.chainId),
-    log,
-    head: anchor.head,
-    anchor,
-    operators: null,
-    timeSlack: 12,
-    finality: "finalized",
-    rpc: [],
-    quorum: 1,
-    assurance: "rpc",
-    blockHashes: [],
-  };
-}
-
 /** Step 8: compare what the receipt states about the anchor with what is stored. */
 export function checkDerived(target: Target, stored: Anchor): Found<true> {
   const { anchor } = target;
@@ -224,11 +149,31 @@ export function checkOperator(target: Target, stored: Anchor): void {
   }
 }
 
-/** Step 10: return the time by which the record existed, in Unix seconds. */
-export function latestTime(timestamp: number, slack: number): Found<number> {
+/**
+ * Step 10: return the time by which the record existed, in Unix seconds.
+ *
+ * A record that says it was made later than that cannot be told about: one of the two clocks is wrong.
+ */
+export function latestTime(timestamp: number, target: Target, recordedAt: string): Found<number> {
+  const { chainId, timeSlack, recordedAtTolerance } = target;
+  const chain = findChain(chainId);
+  const slack = timeSlack ?? chain?.slack ?? null;
+  if (slack === null) {
+    throw cannotCheck(
+      `this release has no rule for how far the times of chain ${chainId} may be off`,
+      "pin time_slack in a trust policy",
+    );
+  }
   const latest = timestamp + slack;
   if (latest > 253_402_300_799) { // years of more than four digits are no dates
     throw cannotCheck(`the registry's timestamp ${timestamp} is no date`);
+  }
+  const later = Math.floor(Date.parse(recordedAt.slice(0, 19) + "Z") / 1000) - latest;
+  if (later > recordedAtTolerance) {
+    throw cannotCheck(
+      `the record says it was made ${later} s after it is proven to have existed`,
+      "the operator's clock is wrong, or the chain's times are",
+    );
   }
   return [latest, `${formatTime(latest)} UTC: the block's time, and ${slack} s it may be off`];
 }

@@ -20,12 +20,13 @@ import { areDistinct } from "./rpc.ts";
 import { Sm3 } from "./sm3.ts";
 import { checkAccount, checkAnchor, checkSubmitter } from "./stateproof.ts";
 import { parsePolicy } from "./trust.ts";
+import { exitCode } from "./verdict.ts";
 import { judge } from "./verify.ts";
 
 Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkSubmitter, connectTo, describeReport, encodeCanonical,
-    expectedCodeHash, judge, parseHeader, parsePolicy, parseRecord, parseStrict, verifyInclusion,
+    exitCode, expectedCodeHash, judge, parseHeader, parsePolicy, parseRecord, parseStrict, verifyInclusion,
     toChinese, verifyTrieProof,
   },
 });

@@ -10,21 +10,24 @@ import { ASSURANCES } from "./trust.ts";
 
 const MORE_ASSURANCE: { readonly [name: string]: string } = {
   quorum: "name more nodes, and how many of them have to agree",
+  asserted: "it takes a receipt with a state proof, and a block hash of yours or several nodes",
   proof: "it takes a receipt with a state proof, and several nodes or a block hash of yours",
 };
 
 /** Return what the view's answers amount to. */
 export const wordOf = (view: ChainView): string => (view.needed === 1 ? "rpc" : "quorum");
 
+export const tooLittle = (target: Target, reached: string) => cannotCheck(
+  `the policy asks for the assurance '${target.assurance}', and this is '${reached}'`,
+  MORE_ASSURANCE[target.assurance],
+);
+
 /** Step 5: compare the node's chain id, and its genesis block where that is pinned. */
 export async function checkChain(
   view: ChainView, target: Target, reached = wordOf(view),
 ): Promise<Found<ChainView>> {
   if (ASSURANCES.indexOf(reached) < ASSURANCES.indexOf(target.assurance)) {
-    throw cannotCheck(
-      `the policy asks for the assurance '${target.assurance}', and this is '${reached}'`,
-      MORE_ASSURANCE[target.assurance],
-    );
+    throw tooLittle(target, reached);
   }
   if (view.needed > 1) {
     await view.fetchFinalBlock(target.finality); // leaves out nodes of other chains, and names them

@@ -4,8 +4,9 @@ import { formatAddress, type Hex } from "./bytes.ts";
 import { checkOperator, type Connect, describeSubmitter, type Found, type Target } from "./checks.ts";
 import { cannotCheck, notAnchored, notFinal } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
-import { checkChain } from "./nodechecks.ts";
+import { checkChain, tooLittle } from "./nodechecks.ts";
 import type { Anchor } from "./slots.ts";
+import { ASSURANCES } from "./trust.ts";
 import { checkAccount, checkAnchor, checkSubmitter, type StateProof } from "./stateproof.ts";
 
 /** A block whose hash somebody answers for; `isAsserted`: the verifier, not nodes. */
@@ -21,16 +22,19 @@ export async function checkBlock(
 ): Promise<Found<ProvenBlock>> {
   const header = parseHeader(proof.header);
   const shown = `block ${header.number}, 0x${header.hash}`;
+  const isPinned = target.blockHashes.includes(header.hash);
   const isNamed = named.includes(header.hash);
-  if (isNamed || target.blockHashes.includes(header.hash)) {
-    const whose = isNamed ? "you name" : "the policy names";
+  // A hash that stands beside the receipt may come from whoever gave the receipt.
+  const isEnough = ASSURANCES.indexOf("asserted") >= ASSURANCES.indexOf(target.assurance);
+  if (isPinned || (isNamed && isEnough)) {
+    const whose = isPinned ? "the policy names" : "you name";
     return [
-      { header, assurance: "proof", isAsserted: true },
-      `${shown}, is one that ${whose} as final`,
+      { header, assurance: isPinned ? "proof" : "asserted", isAsserted: true },
+      `${shown}, is one that ${whose} as final; its chain's genesis block was not compared`,
     ];
   }
   if (connect === null) {
-    throw cannotCheck(
+    throw isNamed ? tooLittle(target, "asserted") : cannotCheck(
       `nobody answers for ${shown}, by which the receipt proves its anchor`,
       "if block explorers show this hash for a final block, name it above; or name nodes to ask",
     );

@@ -5,8 +5,8 @@
 
 import { formatAddress, type Hex } from "./bytes.ts";
 import {
-  type Block, checkDerived, checkFile, checkPaths, chooseTargets, type Connect, type Found,
-  latestTime, ownerOf, parseDocuments, type Target,
+  type Block, checkDerived, checkFile, checkPaths, type Connect, type Found, latestTime, ownerOf,
+  parseDocuments, type Target,
 } from "./checks.ts";
 import { cannotCheck, isRefusal, type Refusal } from "./errors.ts";
 import { checkAnchored, checkChain, checkCode, checkSubmitter, wordOf } from "./nodechecks.ts";
@@ -18,12 +18,12 @@ import type { Digests, Record } from "./record.ts";
 import release from "./release.json" with { type: "json" };
 import type { Anchor } from "./slots.ts";
 import type { StateProof } from "./stateproof.ts";
-import type { TrustEntry } from "./trust.ts";
+import { checkProvenSuccession, checkSuccession } from "./succession.ts";
+import { chooseTargets, type Pins } from "./targets.ts";
 import { type Claim, type ProvenAnchor, type Report, type Step, type Verdict, verdictOf } from "./verdict.ts";
 
 /** What the verifier brings: nothing of it comes from the receipt. */
-export interface Trust {
-  readonly policy: readonly TrustEntry[] | null;
+export interface Trust extends Pins {
   /** Null: no node is asked. */
   readonly connect: Connect | null;
   /** Final blocks, as the verifier knows from elsewhere. */
@@ -40,11 +40,13 @@ export async function judge(receipt: Uint8Array, evidence: Digests, trust: Trust
   const [document, record] = parsed;
   await run.step(2, () => checkFile(evidence, record));
   const isLogged = await run.step(3, () => checkPaths(document));
-  const targets = await run.step(4, () => chooseTargets(document, trust.policy));
-  for (const target of targets ?? []) {
-    await (target.anchor?.state
-      ? judgeByProof(run, target, target.anchor.state, trust)
-      : judgeByNodes(run, target, trust));
+  for (const { target, detail, error } of chooseTargets(document, trust)) {
+    run.note(4, detail, error);
+    if (target) {
+      await (target.anchor?.state
+        ? judgeByProof(run, target, target.anchor.state, record, trust)
+        : judgeByNodes(run, target, record, trust));
+    }
   }
   if (!isLogged) {
     run.proven.length = 0; // those anchors are someone's, but say nothing about this record
@@ -52,7 +54,9 @@ export async function judge(receipt: Uint8Array, evidence: Digests, trust: Trust
   return run.report(document, record, trust.policy ? [] : describeUnpinned(document));
 }
 
-async function judgeByProof(run: Run, target: Target, proof: StateProof, trust: Trust): Promise<void> {
+async function judgeByProof(
+  run: Run, target: Target, proof: StateProof, record: Record, trust: Trust,
+): Promise<void> {
   const proven = await run.step(5, () => checkBlock(proof, target, trust.blockHashes, trust.connect));
   if (proven === null) {
     return;
@@ -65,12 +69,16 @@ async function judgeByProof(run: Run, target: Target, proof: StateProof, trust: 
   if (stored === null) {
     return;
   }
-  const findSubmitter = () => checkProvenSubmitter(proof, target, stored, storageRoot);
   const { header, assurance, isAsserted } = proven;
-  await conclude(run, target, stored, header, findSubmitter, assurance, isAsserted);
+  await conclude(run, target, stored, record, header, assurance, isAsserted, async () => {
+    const [key, who] = checkProvenSubmitter(proof, target, stored, storageRoot);
+    return [key, `${who}${await checkProvenSuccession(proof, target, stored, storageRoot, header.number, trust.connect)}`];
+  });
 }
 
-async function judgeByNodes(run: Run, target: Target, { connect }: Trust): Promise<void> {
+async function judgeByNodes(
+  run: Run, target: Target, record: Record, { connect }: Trust,
+): Promise<void> {
   const view = await run.step(5, async () => {
     if (connect === null) {
       throw cannotCheck(
@@ -91,17 +99,19 @@ async function judgeByNodes(run: Run, target: Target, { connect }: Trust): Promi
   if (stored === null) {
     return;
   }
-  const findSubmitter = () => checkSubmitter(view, target, stored, final);
-  await conclude(run, target, stored, final, findSubmitter, wordOf(view), false);
+  await conclude(run, target, stored, record, final, wordOf(view), false, async () => {
+    const [key, who] = await checkSubmitter(view, target, stored, final);
+    return [key, `${who}${await checkSuccession(view, target, stored, final)}`];
+  });
 }
 
 async function conclude(
-  run: Run, target: Target, stored: Anchor, final: Block,
-  findSubmitter: () => Found<Hex> | Promise<Found<Hex>>, assurance: string, isAsserted: boolean,
+  run: Run, target: Target, stored: Anchor, record: Record, final: Block, assurance: string,
+  isAsserted: boolean, findSubmitter: () => Promise<Found<Hex>>,
 ): Promise<void> {
   const isAsStated = await run.step(8, () => checkDerived(target, stored));
   const submitter = await run.step(9, findSubmitter);
-  const existedBy = await run.step(10, () => latestTime(stored.timestamp, target.timeSlack));
+  const existedBy = await run.step(10, () => latestTime(stored.timestamp, target, record.recordedAt));
   if (isAsStated && submitter !== null && existedBy !== null) {
     run.proven.push({
       chainId: target.chainId,
@@ -137,15 +147,19 @@ class Run {
   ): Promise<Value | null> {
     try {
       const [value, detail] = await check();
-      this.steps.push({ number, detail, error: null });
+      this.note(number, detail, null);
       return value;
     } catch (error) {
       if (!isRefusal(error)) {
         throw error;
       }
-      this.steps.push({ number, detail: error.message, error });
+      this.note(number, error.message, error);
       return null;
     }
+  }
+
+  note(number: number, detail: string, error: Refusal | null): void {
+    this.steps.push({ number, detail, error });
   }
 
   report(receipt: Receipt | null, record: Record | null, unpinned: readonly string[]): Report {

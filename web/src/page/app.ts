@@ -237,6 +237,8 @@ class Page {
       policy: policy?.entries ?? null,
       connect: asksNodes ? connectTo(rpc, quorum, asked) : null,
       blockHashes,
+      chainIds: [],
+      acceptUnpinned: false,
     });
     return {
       report,

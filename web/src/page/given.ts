@@ -6,7 +6,7 @@ import { MAX_RECEIPT_BYTES } from "../receipt.ts";
 import type { Digests } from "../record.ts";
 import { expectedCodeHash, REGISTRY } from "../release.ts";
 import { areDistinct, parseNodeUrl } from "../rpc.ts";
-import { MAX_NODES, type TrustEntry } from "../trust.ts";
+import { DEFAULT_TOLERANCE, MAX_NODES, type TrustEntry } from "../trust.ts";
 import { find } from "./elements.ts";
 import type { Say } from "./report.ts";
 
@@ -116,7 +116,8 @@ export function readPins(say: Say): TrustEntry[] | null {
       owner: parseAddress(typed("owner"), say("owner")),
       logs: [typed("log") ? readNumber("log", say, say("log")) : 0],
       operators: null,
-      timeSlack: 12,
+      timeSlack: null,
+      recordedAtTolerance: DEFAULT_TOLERANCE,
       finality: "finalized",
       rpc: [],
       quorum: 1,
