@@ -86,7 +86,7 @@ export function checkFile(evidence: Digests, record: Record): Found<true> {
 }
 
 /** Step 3: fold the record's leaf up to the root of every anchor, or of the promise. */
-export function checkPaths(receipt: Receipt): Found<true> {
+export function checkPaths(receipt: Receipt, record: Record): Found<true> {
   const leaf = hashLeaf(encodeUtf8(receipt.record));
   const places: [string, Head][] = receipt.anchors.map(({ head }) => ["anchor", head]);
   if (receipt.promise) {
@@ -105,7 +105,24 @@ export function checkPaths(receipt: Receipt): Found<true> {
       );
     }
   }
-  return [true, `leaf ${leaf}`];
+  const sizes = [...new Set(places.map(([, { size }]) => size))].join(" and ");
+  const named = compareLog(record, receipt.log);
+  return [true, `leaf ${receipt.index} of a log of ${sizes} leaves, ${leaf}${named}`];
+}
+
+/** Compare the log that the record names, if it names one; a successor has another number. */
+function compareLog({ log: named }: Record, log: Hex): string {
+  if (named === null || named === log) {
+    return "";
+  }
+  if (ownerOf(named) !== ownerOf(log)) {
+    throw mismatch(
+      `the record names a log of owner ${formatAddress(ownerOf(named))}, and the receipt is of a log ` +
+        `of owner ${formatAddress(ownerOf(log))}`,
+      "somebody put another operator's record into a log of their own",
+    );
+  }
+  return `; the record names log ${numberOf(named)} of the same owner, and the receipt log ${numberOf(log)}`;
 }
 
 /** Step 8: compare what the receipt states about the anchor with what is stored. */
@@ -149,33 +166,51 @@ export function checkOperator(target: Target, stored: Anchor): void {
   }
 }
 
-/**
- * Step 10: return the time by which the record existed, in Unix seconds.
- *
- * A record that says it was made later than that cannot be told about: one of the two clocks is wrong.
- */
-export function latestTime(timestamp: number, target: Target, recordedAt: string): Found<number> {
-  const { chainId, timeSlack, recordedAtTolerance } = target;
+/** When the record existed at the latest, in Unix seconds, and how long before that it says it was made. */
+export interface TimeBound {
+  readonly existedBy: number;
+  /** Negative where the record names a later time. */
+  readonly secondsSinceRecorded: number;
+}
+
+/** Step 10: return the time by which the record existed, beside when it says it was made. */
+export function checkTime(target: Target, stored: Anchor, record: Record): Found<TimeBound> {
+  const [slack, said] = timeSlack(target);
+  const existedBy = stored.timestamp + slack;
+  if (existedBy > 253_402_300_799) { // years of more than four digits are no dates
+    throw cannotCheck(`the registry's timestamp ${stored.timestamp} is no date`);
+  }
+  const bound = `${formatTime(existedBy)} UTC`;
+  const since = existedBy - Date.parse(`${record.recordedAt.slice(0, 19)}Z`) / 1000;
+  if (-since > target.recordedAtTolerance) {
+    throw cannotCheck(
+      `the record says it was made ${-since} s after it is proven to have existed (${bound})`,
+      "the operator's clock was wrong, or the chain's times are: find out which",
+    );
+  }
+  const distance = since >= 0 ? `${since} s before that` : `${-since} s after that, as is tolerated`;
+  return [
+    { existedBy, secondsSinceRecorded: since },
+    `${bound}: ${said}; the record says it was made ${distance}`,
+  ];
+}
+
+/** Return how many seconds the block's time may be off, and a line about it. */
+function timeSlack({ chainId, timeSlack: pinned }: Target): [number, string] {
   const chain = findChain(chainId);
-  const slack = timeSlack ?? chain?.slack ?? null;
+  const slack = pinned ?? chain?.slack ?? null;
   if (slack === null) {
     throw cannotCheck(
       `this release has no rule for how far the times of chain ${chainId} may be off`,
       "pin time_slack in a trust policy",
     );
   }
-  const latest = timestamp + slack;
-  if (latest > 253_402_300_799) { // years of more than four digits are no dates
-    throw cannotCheck(`the registry's timestamp ${timestamp} is no date`);
-  }
-  const later = Math.floor(Date.parse(recordedAt.slice(0, 19) + "Z") / 1000) - latest;
-  if (later > recordedAtTolerance) {
-    throw cannotCheck(
-      `the record says it was made ${later} s after it is proven to have existed`,
-      "the operator's clock is wrong, or the chain's times are",
-    );
-  }
-  return [latest, `${formatTime(latest)} UTC: the block's time, and ${slack} s it may be off`];
+  const whose = chain?.sequenced ? "the time that the chain's sequencer gives its block" : "the block's time";
+  const rule = chain?.slack ?? null;
+  const less = rule !== null && slack < rule
+    ? ` by the policy, where the chain's own rule allows ${rule} s`
+    : "";
+  return [slack, `${whose}, and ${slack} s it may be off${less}`];
 }
 
 /** Spell Unix seconds as YYYY-MM-DD hh:mm:ss, in UTC. */

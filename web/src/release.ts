@@ -33,6 +33,13 @@ export const findChain = (chainId: number): Chain | null => CHAINS[chainId] ?? n
 
 export const kindOf = (chainId: number): ChainKind => findChain(chainId)?.kind ?? "unlisted";
 
+// From what proves most to what proves least.
+const WORTH: readonly ChainKind[] = ["main", "unlisted", "test", "development"];
+
+/** Return the kind that proves most: of anchors on several chains the best one carries. */
+export const bestKind = (chainIds: readonly number[]): ChainKind =>
+  WORTH.find((kind) => chainIds.some((chainId) => kindOf(chainId) === kind)) ?? "unlisted";
+
 /** Return what is said of every chain of that kind; null of those that need no word. */
 export const sentenceOf = (kind: ChainKind): string | null => SENTENCES[kind] ?? null;
 

@@ -38,6 +38,7 @@ export interface ProvenAnchor {
   readonly finalBlockHash: Hex;
   /** Unix seconds. */
   readonly existedBy: number;
+  readonly secondsSinceRecorded: number;
   readonly assurance: string;
   readonly isAsserted: boolean;
 }
@@ -49,7 +50,12 @@ export interface Report {
   readonly steps: readonly Step[];
   readonly claims: readonly Claim[];
   readonly proven: readonly ProvenAnchor[];
+  /** What no policy pins, accepted or not. */
   readonly unpinned: readonly string[];
+  /** Lines that are no findings. */
+  readonly notes: readonly string[];
+  /** What this verification leaves open, beside what every one does. */
+  readonly notProven: readonly string[];
 }
 
 const GRAVEST_FIRST = [
