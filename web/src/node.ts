@@ -13,8 +13,8 @@ const MAX_BLOCK = 2 ** 48 - 1;
 const UNKNOWN_BLOCK_CODES = [-39001, -32001, -32602, -32000];
 const NO_SUCH_METHOD = -32601;
 const SUCCEEDED = keccak256(encodeUtf8("Succeeded(bytes32,bytes32,bytes32,uint256)"));
-// A log is closed once; a node may make more of it.
-const MAX_HINTS = 4;
+// A log is closed once; more events are a node's own.
+const MAX_HINTS = 16;
 
 /** A tag (`latest`, `finalized`), or a number. */
 type BlockId = string | number;

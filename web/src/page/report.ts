@@ -44,7 +44,8 @@ export function showOutcome(outcome: Outcome, language: Language): HTMLElement[]
     part("basis", showBasis(outcome, say, language)),
     ...(report.receipt ? [part("values", showValues(report, say))] : []),
     part("notproven", make("ul", { class: "closing" },
-      ...reportWords(language).not_proven.map((item) => make("li", {}, item)))),
+      ...reportWords(language).not_proven.map((item) => make("li", {}, item)),
+      ...report.notProven.map((item) => make("li", {}, inLanguage(item, language))))),
   ];
 }
 
@@ -68,7 +69,9 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   const passed = error || kind === "main" ? null : inLanguage(headlineOf(kind), language);
   const isAsserted = report.proven.every(({ assurance }) => assurance === "asserted");
   const basis = report.unpinned.length > 0 ? "r0unpinned" : isAsserted ? "r0asserted" : "r0";
-  const headline = say(error === null ? basis : isFile ? "r10file" : (`r${code}` as Key));
+  const isOpen = code === CANNOT_CHECK && report.unpinned.length > 0 && error === firstAt(report, 4);
+  const found = isFile ? "r10file" : isOpen ? "r20unpinned" : (`r${code}` as Key);
+  const headline = say(error === null ? basis : found);
   const lines: Child[] = [];
   if (error === null) {
     lines.push(...sayKinds(report, language), ...report.proven.map((proven) => make("p", {},
@@ -80,7 +83,7 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
         make("span", {}, ...spell(error.message, language))),
     );
   }
-  const isPlain = verdict === "pass" && passed === null && report.unpinned.length === 0;
+  const isPlain = isPlainPass(report);
   const tone = verdict === "fail" ? "fail" : isPlain ? "pass" : "unknown";
   return make(
     "div", { class: `verdict ${tone}` },
@@ -95,6 +98,14 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
     ),
   );
 }
+
+const firstAt = (report: Report, number: number) =>
+  report.steps.find((step) => step.number === number && step.error)?.error;
+
+/** Tell whether it passed on a chain whose times count, with everything pinned. */
+const isPlainPass = (report: Report): boolean =>
+  gravestError(report.steps) === null && report.unpinned.length === 0 &&
+  bestKind(report.proven.map(({ chainId }) => chainId)) === "main";
 
 /** Say of each chain that is no main one what it is worth. */
 function sayKinds(report: Report, language: Language): Child[] {
@@ -132,8 +143,9 @@ function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
   for (const proven of report.proven) {
     const { blockNumber, timestamp } = proven.anchor;
     const where = { block: blockNumber, chain: proven.chainId };
-    events.push([formatTime(timestamp), say("included", where), "pass"]);
-    events.push([formatTime(proven.existedBy), say("latest"), "pass strong"]);
+    const kind = isPlainPass(report) ? "pass" : "doubt";
+    events.push([formatTime(timestamp), say("included", where), kind]);
+    events.push([formatTime(proven.existedBy), say("latest"), `${kind} strong`]);
   }
   const now = checkedAt.toISOString().slice(0, 19).replace("T", " ");
   events.push([now, say("checked"), "claim"]);
@@ -182,7 +194,7 @@ function showBasis({ report, policy, nodes, notes }: Outcome, say: Say, language
   if (nodes.length > 0) {
     lines.push(insert(words.asked, { names: nodes.join(", ") }));
   }
-  lines.push(...notes.map((note) => inLanguage(note, language)));
+  lines.push(...[...report.notes, ...notes].map((note) => inLanguage(note, language)));
   return make("ul", { class: "plain" }, ...lines.map((line) => make("li", {}, show(line))));
 }
 
@@ -193,6 +205,9 @@ function showValues(report: Report, say: Say): HTMLElement {
   const plain: [string, string][] = record
     ? [[say("name"), show(record.name)], [say("recorded"), record.recordedAt]]
     : [];
+  if (record && record.statements.length > 0) {
+    plain.push([say("statements"), show(record.statements.join(", "))]);
+  }
   if (record && record.digests.size !== null) {
     plain.push([say("size"), String(record.digests.size)]);
   }
