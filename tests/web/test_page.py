@@ -27,6 +27,7 @@ from anchor.phrases import to_chinese
 from anchor.trust import encode_policy, parse_policy
 from anchor.types import ChainId, Hash32
 from anchor.verify import judge
+from anchor.words import ENGLISH
 
 FOLDER = Path(anchor.web.__file__).parent
 PAGE = (FOLDER / "verify.html").as_uri()
@@ -107,7 +108,7 @@ def test_a_file_is_verified_by_a_block_hash_of_ones_own(
     assert page["files"][0]["file"] == NAME
     assert desk.tab.inner_text(".word") == "VERIFIED (exit code 0)"
     assert "existed no later than 2026-09-21 14:17:32 UTC" in desk.tab.inner_text(".verdict")
-    assert BY_YOU in desk.tab.inner_text(".verdict")
+    assert ENGLISH.by_asserted_proof.format(block=40) in desk.tab.inner_text(".verdict")
     assert "the log's owner 0xa11ce" in desk.tab.inner_text("#report").lower()
 
 
