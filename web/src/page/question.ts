@@ -14,12 +14,15 @@ export type Answer = "mine" | "file" | "neither";
 export function askWhose(name: string, data: Uint8Array, say: Say): Promise<Answer> {
   const dialog = find<HTMLDialogElement>("question");
   const [entries, problem] = read(data);
+  let answered: Answer = "neither"; // what Escape leaves, in whichever browser
   const button = (key: "ismine" | "isfile" | "leave", answer: Answer) => {
     const made = make("button", { type: "button", class: "plain-button" }, say(key));
-    made.addEventListener("click", () => dialog.close(answer));
+    made.addEventListener("click", () => {
+      answered = answer;
+      dialog.close();
+    });
     return made;
   };
-  dialog.returnValue = "neither"; // what Escape leaves
   dialog.replaceChildren(
     make("h2", { id: "question-title" }, say("question", { name: show(name, 120) })),
     make("p", {}, say("questionwhy")),
@@ -32,7 +35,7 @@ export function askWhose(name: string, data: Uint8Array, say: Say): Promise<Answ
   );
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue as Answer), { once: true });
+    dialog.addEventListener("close", () => resolve(answered), { once: true });
   });
 }
 
