@@ -46,7 +46,8 @@ _DEFAULT_TIME_SLACK = 12
 _WORTH = get_args(Assurance)
 _MORE_ASSURANCE = {
     "quorum": "name more nodes with --rpc, and --quorum how many of them have to agree",
-    "proof": "it takes a receipt with a state proof, and several nodes or a block hash of yours",
+    "asserted": "it takes a receipt with a state proof, and a block hash or several nodes",
+    "proof": "it takes a receipt with a state proof, and several nodes or a hash in the policy",
 }
 
 
@@ -107,7 +108,7 @@ class Target:
     head: Head
     anchor: ReceiptAnchor | None
     operators: tuple[TrustedOperator, ...] | None
-    time_slack: int
+    time_slack: int | None
     finality: FinalityRule
     rpc: tuple[str, ...]
     quorum: int
@@ -470,11 +471,12 @@ def check_operator(target: Target, stored: Anchor) -> None:
         )
 
 
-def latest_time(timestamp: int, slack: int) -> tuple[datetime, str]:
+def latest_time(timestamp: int, slack: int | None) -> tuple[datetime, str]:
     """Step 10: return the time by which the record existed, from the block's in Unix seconds.
 
     ``slack``: how many seconds that may be off.
     """
+    slack = _DEFAULT_TIME_SLACK if slack is None else slack
     try:
         time = datetime.fromtimestamp(timestamp + slack, UTC)
     except (OverflowError, ValueError) as error:

@@ -32,12 +32,18 @@ _GRAVITY = (
     ExitCode.CANNOT_CHECK,
     ExitCode.UNKNOWN_VERSION,
     ExitCode.USAGE,
+    ExitCode.ABANDONED,
     ExitCode.NOT_ANCHORED,
     ExitCode.NOT_TRUSTED,
     ExitCode.MISMATCH,
 )
 
-_FAILURES = (ExitCode.MISMATCH, ExitCode.NOT_ANCHORED, ExitCode.NOT_TRUSTED)
+_FAILURES = (
+    ExitCode.MISMATCH,
+    ExitCode.NOT_ANCHORED,
+    ExitCode.NOT_TRUSTED,
+    ExitCode.ABANDONED,
+)
 
 NOT_PROVEN = (
     "that the content is true, or that it is what it claims to be",

@@ -52,7 +52,7 @@ from anchor.record import Record
 from anchor.registry.keccak import format_address
 from anchor.stateproof import StateProof
 from anchor.trust import TrustPolicy
-from anchor.types import Address, Anchor, Assurance, Hash32, log_owner
+from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, log_owner
 from anchor.verdict import Claim, ProvenAnchor, Report, Step, Verdict, verdict_of
 
 __all__ = ["Block", "ChainView", "Connect", "judge", "verify"]
@@ -81,13 +81,23 @@ def verify(
     policy: TrustPolicy | None,
     connect: Connect | None,
     block_hashes: Collection[Hash32] = (),
+    chain_ids: Collection[ChainId] = (),
+    accept_unpinned: bool = False,
 ) -> Report:
     """Return the report of a verification in which every required check was made and passed.
 
     Raises:
         AnchorError: the gravest finding, with its step's message.
     """
-    report = judge(receipt, evidence, policy=policy, connect=connect, block_hashes=block_hashes)
+    report = judge(
+        receipt,
+        evidence,
+        policy=policy,
+        connect=connect,
+        block_hashes=block_hashes,
+        chain_ids=chain_ids,
+        accept_unpinned=accept_unpinned,
+    )
     if report.error is not None:
         raise report.error
     return report
@@ -100,11 +110,15 @@ def judge(
     policy: TrustPolicy | None,
     connect: Connect | None,
     block_hashes: Collection[Hash32] = (),
+    chain_ids: Collection[ChainId] = (),
+    accept_unpinned: bool = False,
 ) -> Report:
     """Run every step that can be run, and report each claim's verdict with its reason.
 
     ``block_hashes`` are final blocks, as the verifier knows from elsewhere.  Without ``connect`` no
     node is asked: then they, or the policy's, have to answer for the receipt's state proof.
+    ``chain_ids`` are the chains that the verifier names: anchors on others are left aside.  Without
+    a ``policy`` step 4 cannot tell whose log this is; ``accept_unpinned`` takes the receipt's word.
     """
     run = _Run()
     parsed = run.step(1, lambda: parse_documents(receipt))

@@ -50,7 +50,7 @@ class AnchorDocument(_Document):
     final_block_number: int
     final_block_hash: PrefixedHex32
     existed_no_later_than: str
-    assurance: Literal["rpc", "quorum", "proof"]
+    assurance: Literal["rpc", "quorum", "asserted", "proof"]
     finality: Literal["observed", "asserted"]
 
 
