@@ -24,6 +24,7 @@ from anchor.log import open_tree
 from anchor.pipeline.incidents import check_incidents, check_no_incident, is_behind, place_of
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.registrystate import fetch_anchor
+from anchor.pipeline.states import watch_proofs
 from anchor.registry.codec import encode_anchor_call
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
 from anchor.registry.slots import CLOSED_HEAD, head_slot, operator_id_slot
@@ -358,6 +359,7 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
             save_anchor(connection, config.chain_id, anchored, keep_hints=False)
         if is_final:
             now_final.append(anchored)
+    watch_proofs(project, node, now_final)
     return now_final
 
 

@@ -1,4 +1,4 @@
-"""The audit of one's own log goes by what enough nodes say, and an old final block tells nothing."""
+"""The audit of one's own log goes by what enough nodes say; an old final block tells nothing."""
 
 from __future__ import annotations
 
