@@ -16,8 +16,8 @@ from support.service import NDJSON, answers, bearer, digest, lines, make_key
 
 from anchor.digest import Digests
 from anchor.record import encode_record
-from anchor.types import LogId
 from anchor.store.apikeys import Limits
+from anchor.types import LogId
 
 
 def submit(desk: Desk, value: Any, **headers: str) -> httpx.Response:
