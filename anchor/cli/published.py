@@ -35,7 +35,7 @@ def audit_published(
 
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
-    from anchor.cli.report import print_step
+    from anchor.cli.report import print_policies, print_step
     from anchor.errors import AnchorError, CannotCheckError
     from anchor.logcheck import TITLES, check_log
     from anchor.notes import parse_verifier
@@ -45,7 +45,7 @@ def audit_published(
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
     source = open_source(place)
-    bench = Bench(config_path=config_path, trust=trust)
+    bench = Bench(config_path=config_path, trust=trust, tell=output.note)
     nodes = Nodes(rpc, quorum, bench.project_rpc, output.note)
     steps: list[dict[str, Any]] = []
 
@@ -59,8 +59,12 @@ def audit_published(
         raise CannotCheckError(
             "there is no checkpoint", hint="name the folder or URL below which `checkpoint` lies"
         )
-    output.line(f"policy: {bench.policy_name or 'none'}")
-    members: dict[str, Any] = {"policy": bench.policy_name, "steps": steps}
+    print_policies(output, bench.describe_policies())
+    members: dict[str, Any] = {
+        "policies": bench.list_policies(),
+        "unused_project": bench.describe_unused(),
+        "steps": steps,
+    }
     code = ExitCode.DONE
     try:
         checked = check_log(

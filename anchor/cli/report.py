@@ -26,7 +26,7 @@ def print_report(
     name: str,
     report: Report,
     *,
-    policy: str | None,
+    policies: Sequence[str],
     nodes: Sequence[str],
     brief: bool,
     words: Words = ENGLISH,
@@ -52,7 +52,7 @@ def print_report(
         colour = _COLOURS[claim.verdict.value]
         output.line(f"{title} ({words.say(claim.reason)})", mark=mark, colour=colour)
     output.line()
-    _print_trust(output, report, policy, nodes, words)
+    _print_trust(output, report, policies, nodes, words)
     items = "; ".join(words.not_proven or NOT_PROVEN)
     output.line(f"  {words.closing.format(items=items)}")
     mark = f"  {words.verified if error is None else words.not_verified}"
@@ -83,13 +83,12 @@ def print_step(
 
 
 def _print_trust(
-    output: Output, report: Report, policy: str | None, nodes: Sequence[str], words: Words
+    output: Output, report: Report, policies: Sequence[str], nodes: Sequence[str], words: Words
 ) -> None:
     from anchor.registry.keccak import format_address
 
-    if policy is not None:
-        output.line(f"  {words.policy.format(name=words.say(policy))}")
-    else:
+    print_policies(output, policies, words, indent="  ")
+    if not policies:
         output.line(f"  {words.no_policy}")
         for item in report.unpinned:
             output.line(f"    {words.say(item)}")
@@ -107,6 +106,14 @@ def _print_trust(
             level=proven.assurance,
         )
         output.line(f"  {anchored}")
+
+
+def print_policies(
+    output: Output, policies: Sequence[str], words: Words = ENGLISH, *, indent: str = ""
+) -> None:
+    """Print each policy that a verification rests on."""
+    for policy in policies:
+        output.line(f"{indent}{words.policy.format(name=words.say(policy))}")
 
 
 def _describe_basis(proven: ProvenAnchor, words: Words) -> str:
