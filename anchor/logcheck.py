@@ -22,7 +22,15 @@ No operator data but what is published is needed.  Nothing here does I/O: tiles 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -34,11 +42,7 @@ from anchor.checks import (
     check_chain,
     check_code,
     check_submitter,
-    name_other_chains,
-    pinned_entries,
-    pinned_target,
     read_anchor,
-    unpinned_target,
 )
 from anchor.errors import (
     AnchorError,
@@ -50,10 +54,11 @@ from anchor.errors import (
 from anchor.loglinks import describe_links, describe_operators, read_links, read_stored
 from anchor.notes import NoteVerifier
 from anchor.registry.keccak import format_address
+from anchor.targets import name_other_chains, pinned_entries, pinned_target, unpinned_target
 from anchor.tiles import Tile, TileBuilder, TileReader, read_leaves
 from anchor.tree import BLOCK, HASH
 from anchor.trust import TrustPolicy
-from anchor.types import Anchor, Hash32, Head, LogId, log_number, log_owner
+from anchor.types import Anchor, ChainId, Hash32, Head, LogId, log_number, log_owner
 from anchor.verdict import Verdict
 from anchor.verify import Connect
 
@@ -98,6 +103,7 @@ def check_log(
     tell: Tell,
     anchored: Callable[[Head], Iterable[Head]] = lambda _: (),
     expected: LogId | None = None,
+    chain_ids: Collection[ChainId] = (),
 ) -> CheckedLog:
     """Check the log that ``note``, its checkpoint, speaks of.
 
@@ -130,7 +136,7 @@ def check_log(
         )
     if policy is None:
         pinned: tuple[Target, ...] = ()
-        targets = [unpinned_target(chain_id, registry, log, head, None)]
+        targets = [unpinned_target(chain_id, registry, log, head, None, chain_ids)]
         tell(3, "not pinned, taken from the checkpoint; the registry is this release's own")
     else:
         entries = pinned_entries(policy, log)

@@ -46,6 +46,8 @@ LAYERS = (
     ("anchor.proofchecks", 2),
     ("anchor.verdict", 2),
     ("anchor.checks", 2),
+    ("anchor.targets", 2),
+    ("anchor.abandonment", 2),
     ("anchor.verify", 2),
     ("anchor.explain", 2),
     ("anchor.logcheck", 2),
