@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from anchor.allowlist import MAX_CONFIG_BYTES
+from anchor.chain.noderules import find_fault, majority
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
 from anchor.filenames import TRUST_POLICY, deployment_record_path
@@ -31,7 +32,7 @@ from anchor.registry.keccak import format_address, parse_address
 from anchor.store.places import SqliteFile, StorePlace, holds_password, parse_place
 from anchor.trust import FinalityRule, format_toml_string
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
-from anchor.urls import are_distinct, describe_url, is_plain_url
+from anchor.urls import describe_url, is_plain_url
 
 FORMAT = "anchor-config/1"
 
@@ -180,22 +181,18 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     Raises:
         ConfigError: there are fewer nodes than that, or one is named twice.
     """
-    nodes = [url.rstrip("/") for url in (rpc, *witnesses)]
+    nodes = (rpc, *witnesses)
     for url in witnesses:
         describe_url(url)
-    if not are_distinct(nodes):
-        raise ConfigError("chain.rpc and chain.witnesses name a node twice: it would agree with "
-                          "itself")  # fmt: skip
-    if quorum is None:
-        return len(nodes) // 2 + 1
-    if quorum > len(nodes):
+    needed = majority(len(nodes)) if quorum is None else quorum
+    fault = find_fault(nodes, needed)
+    if fault is not None:
         raise ConfigError(
-            f"chain.quorum asks for {quorum} nodes, and chain.rpc and chain.witnesses name "
-            f"{len(nodes)}",
-            hint="URLs that hold secrets are not in the file: set ANCHOR_CHAIN__WITNESSES to a "
-            "JSON list of all witnesses",
+            f"chain.rpc together with chain.witnesses {fault}",
+            hint="each is to be another operator's; URLs that hold secrets are not in the file: "
+            "set ANCHOR_CHAIN__WITNESSES to a JSON list of all witnesses",
         )
-    return quorum
+    return needed
 
 
 def _encode_store(config: Config) -> str:

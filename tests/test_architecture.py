@@ -35,6 +35,7 @@ LAYERS = (
     ("anchor.web", 1),
     ("anchor.urls", 1),
     ("anchor.chains", 1),
+    ("anchor.chain.noderules", 1),
     ("anchor.chain.fees", 1),
     ("anchor.chain.attempts", 1),
     ("anchor.chain.refusals", 1),
