@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,11 @@ from anchor.cli.output import Colour, Output
 from anchor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from anchor.checkpoint import Checkpoint
     from anchor.types import LogId
+
+# The step of anchor.logcheck that says what is pinned.
+_PINNED = 3
 
 
 def audit_published(
@@ -24,6 +28,8 @@ def audit_published(
     quorum: int | None,
     key: str | None,
     log: str | None,
+    chain_ids: Collection[int],
+    accept_unpinned: bool,
     config_path: Path | None,
 ) -> None:
     """Print each step of reading the log at ``place``, and end with the code of the first failure.
@@ -33,6 +39,7 @@ def audit_published(
     """
     from functools import partial
 
+    from anchor.checkpoint import open_checkpoint
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
     from anchor.cli.report import print_policies, print_step
@@ -40,6 +47,8 @@ def audit_published(
     from anchor.logcheck import TITLES, check_log
     from anchor.notes import parse_verifier
     from anchor.published import CHECKPOINT, open_source, read_anchors, read_tile
+    from anchor.targets import doubt_unpinned
+    from anchor.types import ChainId
     from anchor.verdict import Verdict, verdict_of
 
     verifier = None if key is None else parse_verifier(key)
@@ -50,6 +59,8 @@ def audit_published(
     steps: list[dict[str, Any]] = []
 
     def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = "") -> None:
+        if number == _PINNED and doubt is not None and verdict is Verdict.PASS:
+            detail, verdict, hint = doubt.message, verdict_of(doubt), doubt.hint or ""
         title = TITLES[number]
         print_step(output, number, title, detail, verdict, hint)
         steps.append({"number": number, "title": title, "verdict": verdict.value, "detail": detail})
@@ -63,10 +74,18 @@ def audit_published(
     members: dict[str, Any] = {
         "policies": bench.list_policies(),
         "unused_project": bench.describe_unused(),
+        "unpinned": [],
         "steps": steps,
     }
-    code = ExitCode.DONE
+    code, doubt = ExitCode.DONE, None
     try:
+        checkpoint = open_checkpoint(note, None)
+        _check_chain(checkpoint, chain_ids)
+        if bench.policy is None:
+            unpinned = _list_unpinned(checkpoint, chain_ids, is_named=log is not None)
+            members["unpinned"] = unpinned
+            _print_unpinned(output, unpinned)
+            doubt = doubt_unpinned(unpinned) if unpinned and not accept_unpinned else None
         checked = check_log(
             note,
             partial(read_tile, source),
@@ -76,13 +95,13 @@ def audit_published(
             tell=tell,
             anchored=lambda head: read_anchors(source, head),
             expected=expected,
+            chain_ids=frozenset(map(ChainId, chain_ids)),
         )
     except AnchorError as error:
         tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
         code = error.exit_code
-        output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
     else:
-        output.line("VERIFIED: the published log is the anchored one", colour=Colour.GREEN)
+        code = ExitCode.DONE if doubt is None else doubt.exit_code
         head = checked.checkpoint.head
         members |= {
             "origin": checked.checkpoint.origin,
@@ -91,9 +110,50 @@ def audit_published(
             "sequence": checked.anchor.sequence,
             "final_block": checked.final.number,
         }
+    if code:
+        output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
+    else:
+        output.line("VERIFIED: the published log is the anchored one", colour=Colour.GREEN)
     output.result({"exit_code": int(code), "nodes": nodes.asked, **members})
     if code:
         raise typer.Exit(code)
+
+
+def _check_chain(checkpoint: Checkpoint, chain_ids: Collection[int]) -> None:
+    from anchor.checkpoint import parse_origin
+    from anchor.errors import NotTrustedError
+
+    chain_id, _, _ = parse_origin(checkpoint.origin)
+    if chain_ids and chain_id not in chain_ids:
+        raise NotTrustedError(f"the log is on chain {chain_id}, which is not one that you name")
+
+
+def _list_unpinned(
+    checkpoint: Checkpoint, chain_ids: Collection[int], *, is_named: bool
+) -> list[str]:
+    """Return what is the checkpoint's own claim where there is no policy.
+
+    ``is_named``: the verifier says whose log it has to be.
+    """
+    from anchor.chains import find_chain
+    from anchor.checkpoint import parse_origin
+    from anchor.registry.keccak import format_address
+    from anchor.types import log_owner
+
+    chain_id, _, log = parse_origin(checkpoint.origin)
+    claims = [] if is_named else [f"the log's owner {format_address(log_owner(log))}"]
+    if not chain_ids:
+        chain = find_chain(chain_id)
+        name = "" if chain.kind == "unlisted" else f", {chain.name}"
+        claims.append(f"chain {chain_id}{name}")
+    return claims
+
+
+def _print_unpinned(output: Output, unpinned: Sequence[str]) -> None:
+    if unpinned:
+        output.line("No trust policy was given; taken from the checkpoint, unpinned:")
+    for claim in unpinned:
+        output.line(f"  {claim}")
 
 
 def _parse_log(text: str) -> LogId:
