@@ -7,7 +7,7 @@ one in a foreign registry hides nothing about the others.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -159,19 +159,29 @@ def choose_target(candidate: Candidate, chain_ids: Collection[ChainId]) -> tuple
 
 def describe_unpinned(receipt: Receipt, chain_ids: Collection[ChainId]) -> tuple[str, ...]:
     """Return what is the receipt's own claim where no policy pins it."""
-    owner = f"the log's owner {format_address(log_owner(receipt.log))}"
     chains = dict.fromkeys(anchor.chain_id for anchor in receipt.anchors)
-    claimed = [find_chain(chain_id) for chain_id in chains if chain_id not in chain_ids]
-    return owner, *(_name_chain(chain) for chain in claimed)
+    return name_unpinned(
+        receipt.log, [chain_id for chain_id in chains if chain_id not in chain_ids]
+    )
+
+
+def name_unpinned(log: LogId | None, chain_ids: Iterable[ChainId]) -> tuple[str, ...]:
+    """Name the owner of ``log`` and the chains, as what nobody pins."""
+    owner = [] if log is None else [f"the log's owner {format_address(log_owner(log))}"]
+    return (*owner, *(_name_chain(find_chain(chain_id)) for chain_id in chain_ids))
 
 
 def _name_chain(chain: Chain) -> str:
     return f"chain {chain.id}" if chain.kind == "unlisted" else f"chain {chain.id}, {chain.name}"
 
 
-def doubt_unpinned(unpinned: Sequence[str]) -> CannotCheckError:
+def doubt_unpinned(unpinned: Sequence[str], document: str = "receipt") -> CannotCheckError:
     """Return what step 4 ends with where no policy is given and its lack is not accepted."""
-    claims = "is the receipt's own claim" if len(unpinned) == 1 else "are the receipt's own claims"
+    claims = (
+        f"is the {document}'s own claim"
+        if len(unpinned) == 1
+        else f"are the {document}'s own claims"
+    )
     return CannotCheckError(
         f"no trust policy: {' and '.join(unpinned)} {claims}",
         hint="give a trust policy with --trust, or keep one with `anchor trust add`; "

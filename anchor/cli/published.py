@@ -12,11 +12,7 @@ from anchor.cli.output import Colour, Output
 from anchor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from anchor.checkpoint import Checkpoint
     from anchor.types import LogId
-
-# The step of anchor.logcheck that says what is pinned.
-_PINNED = 3
 
 
 def audit_published(
@@ -39,17 +35,17 @@ def audit_published(
     """
     from functools import partial
 
-    from anchor.checkpoint import open_checkpoint
+    from anchor.checkpoint import open_checkpoint, parse_origin
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
     from anchor.cli.report import print_policies, print_step
-    from anchor.errors import AnchorError, CannotCheckError
+    from anchor.errors import AnchorError, CannotCheckError, NotTrustedError
     from anchor.logcheck import TITLES, check_log
     from anchor.notes import parse_verifier
     from anchor.published import CHECKPOINT, open_source, read_anchors, read_tile
-    from anchor.targets import doubt_unpinned
+    from anchor.targets import name_unpinned
     from anchor.types import ChainId
-    from anchor.verdict import Verdict, verdict_of
+    from anchor.verdict import Verdict, gravest_code, verdict_of
 
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
@@ -59,8 +55,6 @@ def audit_published(
     steps: list[dict[str, Any]] = []
 
     def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = "") -> None:
-        if number == _PINNED and doubt is not None and verdict is Verdict.PASS:
-            detail, verdict, hint = doubt.message, verdict_of(doubt), doubt.hint or ""
         title = TITLES[number]
         print_step(output, number, title, detail, verdict, hint)
         steps.append({"number": number, "title": title, "verdict": verdict.value, "detail": detail})
@@ -77,15 +71,15 @@ def audit_published(
         "unpinned": [],
         "steps": steps,
     }
-    code, doubt = ExitCode.DONE, None
+    code = ExitCode.DONE
     try:
-        checkpoint = open_checkpoint(note, None)
-        _check_chain(checkpoint, chain_ids)
+        chain_id, _, owned = parse_origin(open_checkpoint(note, None).origin)
+        if chain_ids and chain_id not in chain_ids:
+            raise NotTrustedError(f"the log is on chain {chain_id}, which is not one that you name")
         if bench.policy is None:
-            unpinned = _list_unpinned(checkpoint, chain_ids, is_named=log is not None)
-            members["unpinned"] = unpinned
-            _print_unpinned(output, unpinned)
-            doubt = doubt_unpinned(unpinned) if unpinned and not accept_unpinned else None
+            unnamed = () if chain_ids else (chain_id,)
+            members["unpinned"] = list(name_unpinned(None if expected else owned, unnamed))
+            _print_unpinned(output, members["unpinned"])
         checked = check_log(
             note,
             partial(read_tile, source),
@@ -96,12 +90,15 @@ def audit_published(
             anchored=lambda head: read_anchors(source, head),
             expected=expected,
             chain_ids=frozenset(map(ChainId, chain_ids)),
+            accept_unpinned=accept_unpinned,
         )
     except AnchorError as error:
         tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
         code = error.exit_code
     else:
-        code = ExitCode.DONE if doubt is None else doubt.exit_code
+        code = gravest_code([finding.exit_code for finding in checked.findings])
+        for finding in checked.findings:
+            output.line(f"  {finding.hint}")
         head = checked.checkpoint.head
         members |= {
             "origin": checked.checkpoint.origin,
@@ -117,36 +114,6 @@ def audit_published(
     output.result({"exit_code": int(code), "nodes": nodes.asked, **members})
     if code:
         raise typer.Exit(code)
-
-
-def _check_chain(checkpoint: Checkpoint, chain_ids: Collection[int]) -> None:
-    from anchor.checkpoint import parse_origin
-    from anchor.errors import NotTrustedError
-
-    chain_id, _, _ = parse_origin(checkpoint.origin)
-    if chain_ids and chain_id not in chain_ids:
-        raise NotTrustedError(f"the log is on chain {chain_id}, which is not one that you name")
-
-
-def _list_unpinned(
-    checkpoint: Checkpoint, chain_ids: Collection[int], *, is_named: bool
-) -> list[str]:
-    """Return what is the checkpoint's own claim where there is no policy.
-
-    ``is_named``: the verifier says whose log it has to be.
-    """
-    from anchor.chains import find_chain
-    from anchor.checkpoint import parse_origin
-    from anchor.registry.keccak import format_address
-    from anchor.types import log_owner
-
-    chain_id, _, log = parse_origin(checkpoint.origin)
-    claims = [] if is_named else [f"the log's owner {format_address(log_owner(log))}"]
-    if not chain_ids:
-        chain = find_chain(chain_id)
-        name = "" if chain.kind == "unlisted" else f", {chain.name}"
-        claims.append(f"chain {chain_id}{name}")
-    return claims
 
 
 def _print_unpinned(output: Output, unpinned: Sequence[str]) -> None:
