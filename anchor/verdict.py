@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from anchor.chains import ChainKind, best_kind, find_chain
+from anchor.chains import HEADLINES, ChainKind, best_kind, find_chain
 from anchor.errors import AnchorError, ExitCode, MalformedError
 from anchor.record import Record
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
@@ -93,9 +93,10 @@ class Claim:
 class ProvenAnchor:
     """An anchor that covers the record, as the registry holds it in a final block.
 
-    ``submitter`` is the address behind ``anchor.operator_id``; ``existed_by`` is the block's time
-    plus the chain's slack, and ``seconds_since_recorded`` how long before that the record says it
-    was made.  ``assurance`` says how the chain's answer was obtained, and ``is_asserted`` that the
+    ``index`` is the record's leaf in the log; ``submitter`` is the address behind
+    ``anchor.operator_id``; ``existed_by`` is the block's time plus the chain's slack, and
+    ``seconds_since_recorded`` how long before that the record says it was made.  ``assurance`` says
+    how the chain's answer was obtained, and ``is_asserted`` that the
     verifier, and no node, said which block is final.
     """
 
@@ -103,6 +104,7 @@ class ProvenAnchor:
     registry: Address
     log: LogId
     root: Hash32
+    index: int
     anchor: Anchor
     submitter: Address
     final_block_number: int
@@ -147,6 +149,15 @@ class Report:
         """Return the kind of chain that the proof rests on; None where nothing was proven."""
         kinds = [find_chain(proven.chain_id).kind for proven in self.proven]
         return best_kind(kinds) if kinds else None
+
+    @property
+    def headline(self) -> str:
+        """Return the shortest true words for the whole: never those of a better proof."""
+        leading, kind = self.leading, self.kind
+        if self.error is not None or leading is None or kind is None:
+            return "not verified"
+        whose = ", by a block that only you vouch for" if leading.assurance == "asserted" else ""
+        return f"{HEADLINES[kind]}{whose}"
 
     @property
     def statements(self) -> tuple[str, ...]:

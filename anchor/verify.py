@@ -131,6 +131,7 @@ def judge(
     if parsed is None:
         return run.report(record=None, unpinned=())
     document, record = parsed
+    run.index = document.index
     run.step(2, lambda: check_file(evidence, record))
     is_logged = run.step(3, lambda: check_paths(document, record))
     unpinned = () if policy else describe_unpinned(document, chain_ids)
@@ -253,6 +254,7 @@ def _conclude(
                 registry=target.registry,
                 log=target.log,
                 root=target.head.root,
+                index=run.index,
                 anchor=stored,
                 submitter=submitter.key,
                 final_block_number=final.number,
@@ -310,6 +312,7 @@ class _Run:
         self.steps: list[Step] = []
         self.proven: list[ProvenAnchor] = []
         self.notes: list[str] = []
+        self.index = 0
         self._not_proven: list[str] = []
 
     def step(

@@ -81,7 +81,7 @@ ELSEWHERE = {
     "choose", "_decode_receipt", "_check_lengths", "encode_canonical", "check_state_proof",
 }  # fmt: skip
 SOURCES = (
-    "checks", "proofchecks", "stateproof", "mpt", "rlp", "header", "receipt", "record", "canonical",
+    "checks", "targets", "abandonment", "proofchecks", "stateproof", "mpt", "rlp", "header", "receipt", "record", "canonical",
     "merkle", "types", "verify", "cli/nodes", "chain/quorum", "chain/node", "chain/rpc",
     "chain/views", "registry/slots",
 )  # fmt: skip
@@ -166,6 +166,8 @@ def test_the_reports_of_honest_receipts_are_in_chinese(capsys: pytest.CaptureFix
             policy=given.policy,
             connect=None,
             block_hashes=[Hash32(named) for named in given.block_hashes],
+            chain_ids=given.chain_ids,
+            accept_unpinned=given.accept_unpinned,
         )
         assert report.exit_code == honest.code
         check_report(report, capsys)
@@ -181,6 +183,8 @@ def test_the_reports_of_bent_receipts_are_in_chinese(capsys: pytest.CaptureFixtu
             policy=given.policy,
             connect=None,
             block_hashes=[Hash32(named) for named in given.block_hashes],
+            chain_ids=given.chain_ids,
+            accept_unpinned=given.accept_unpinned,
         )
         codes.add(int(report.exit_code))
         said |= {re.sub("[0-9a-f]+", "#", text) for text in check_report(report, capsys)}

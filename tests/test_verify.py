@@ -76,6 +76,7 @@ def test_an_honest_receipt_passes_every_step_once_and_every_claim() -> None:
             registry=REGISTRY,
             log=world.log,
             root=world.tree.root(SIZE),
+            index=INDEX,
             anchor=world.stored(world.main, SIZE),
             submitter=KEYS[1],
             final_block_number=40,
