@@ -281,10 +281,11 @@ def test_a_policy_that_merely_lies_in_the_folder_is_not_taken(
     bag.mkdir()
     for path in (file, sidecar_path(file), site.folder / "trust.toml"):
         (bag / path.name).write_bytes(path.read_bytes())
-    ran = run_anchor("verify", "a.txt", "--rpc", site.url, cwd=bag)
+    unpinned = ("--rpc", site.url, "--chain-id", "31337", "--accept-unpinned")
+    ran = run_anchor("verify", "a.txt", *unpinned, cwd=bag)
     ran.expect(0, "No trust policy was given", f"Asked: {site.url}")
     assert "Trust policy:" not in ran.out
-    without = run_anchor("verify", "a.txt", "--rpc", site.url, "--json", cwd=bag).expect(0).document
+    without = run_anchor("verify", "a.txt", *unpinned, "--json", cwd=bag).expect(0).document
     assert (without["policies"], without["nodes"]) == ([], [site.url])
     assert without["files"][0]["unpinned"]
     policy = str((site.folder / "trust.toml").resolve())
