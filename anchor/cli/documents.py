@@ -96,11 +96,15 @@ class UnreadFileDocument(_Document):
 
 
 class PolicyDocument(_Document):
-    """A trust policy that the run rests on, the SHA-256 of its bytes and where it came from."""
+    """A trust policy that the run rests on, the SHA-256 of its bytes and where it came from.
+
+    The verifier page's are ``chosen``, or ``dropped`` and then confirmed; what was typed in there is
+    no document and has no ``sha256``.
+    """
 
     file: str
-    sha256: Hex32
-    source: Literal["option", "environment", "user", "project"]
+    sha256: Hex32 | None
+    source: Literal["option", "environment", "user", "project", "chosen", "dropped"]
 
 
 class UnusedProjectDocument(_Document):
