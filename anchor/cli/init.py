@@ -9,7 +9,7 @@ import typer
 
 from anchor.cli.options import FinalityOption, JsonOption, parse_finality
 from anchor.cli.output import Output
-from anchor.cli.session import open_node
+from anchor.cli.session import note_project, open_node
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Create a project: configuration, store and trust policy for one log."""
-    from anchor.chain.urls import is_plain_url
     from anchor.config import SignerConfig
     from anchor.pipeline.project import create_project
     from anchor.pipeline.setup import plan_dev_project, plan_project, write_dev_key
@@ -81,6 +80,7 @@ def command(
     from anchor.registry.keccak import format_address, parse_address
     from anchor.store.places import holds_password, parse_place
     from anchor.types import log_number, log_owner
+    from anchor.urls import is_plain_url
 
     output = Output(as_json=as_json)
     folder = folder.resolve()
@@ -120,6 +120,7 @@ def command(
     except OSError as error:
         raise UsageError(f"the folder {folder} cannot be created: {error.strerror}") from error
     create_project(config).database.close()
+    note_project(output, config.file)
     if not is_plain_url(config.rpc):
         output.note("The URL may hold a secret, so only its host is in the configuration:")
         output.note("set ANCHOR_CHAIN__RPC to the whole URL for every command.")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from anchor.chain.noderules import find_fault, pair
 from anchor.errors import CannotCheckError, UsageError
+from anchor.urls import are_distinct, describe_url
 
 if TYPE_CHECKING:
+    from anchor.chain.node import Node
     from anchor.checks import ChainView, Target
     from anchor.trust import FinalityRule
     from anchor.types import ChainId, Hash32
@@ -28,23 +31,19 @@ class Nodes:
         project_rpc: Callable[[ChainId], tuple[Sequence[str], int]],
         report: Callable[[str], None],
     ) -> None:
-        from anchor.chain.urls import are_distinct, describe_url
-        from anchor.trust import MAX_NODES
-
         for url in rpc:
             describe_url(url)  # bad usage, and no finding about any evidence
-        if not are_distinct(rpc):
-            raise UsageError("--rpc names one node twice", hint="each is to be another operator's")
-        if len(rpc) > MAX_NODES:
-            raise UsageError(f"--rpc names {len(rpc)} nodes; {MAX_NODES} are asked at most")
-        if quorum is not None and rpc and quorum > len(rpc):
-            raise UsageError(f"--quorum is {quorum}, and --rpc names {len(rpc)} nodes")
+        fault = find_fault(rpc, quorum or 1) if rpc else None
+        if fault is not None:
+            raise UsageError(f"--rpc {fault}", hint="each is to be another operator's")
         self._rpc = tuple(rpc)
         self._quorum = quorum
         self._project_rpc = project_rpc
         self._report = report
         self._views: dict[object, tuple[ChainView, list[str]]] = {}
         self._chain_ids: dict[str, ChainId | None] = {}
+        # One for each URL, which remembers for all that the node is away.
+        self._nodes: dict[str, Node] = {}
         self.asked: list[str] = []
         self.asked_now: list[str] = []
 
@@ -54,8 +53,6 @@ class Nodes:
         Raises:
             CannotCheckError: no node is known, or fewer than have to agree.
         """
-        from anchor.chain.urls import are_distinct
-
         urls: Sequence[str] = self._on_chain_of(target) or target.rpc
         quorum = target.quorum
         if not urls:
@@ -85,7 +82,7 @@ class Nodes:
     def needed(self) -> int:
         """Return how many of those on the command line have to agree: two, unless it says more."""
         # Of each chain, where there are several: what a node says of its chain lowers no number.
-        return self._quorum or max(1, min(2, len(self._rpc)))
+        return self._quorum or pair(len(self._rpc))
 
     def _on_chain_of(self, target: Target) -> Sequence[str]:
         """Return the nodes on the command line, without those of chains that others are asked for.
@@ -107,20 +104,23 @@ class Nodes:
         return urls
 
     def _fetch_chain_id(self, url: str) -> ChainId | None:
-        from anchor.cli.session import open_node
-
         if url not in self._chain_ids:
             try:
-                self._chain_ids[url] = open_node(url).fetch_chain_id()
+                self._chain_ids[url] = self._open_node(url).fetch_chain_id()
             except CannotCheckError:
                 self._chain_ids[url] = None
         return self._chain_ids[url]
 
-    def open(self) -> ChainView:
-        """Return the view of the chain that the first node on the command line is on."""
+    def _open_node(self, url: str) -> Node:
         from anchor.cli.session import open_node
 
-        chain_id = open_node(self._rpc[0]).fetch_chain_id()
+        if url not in self._nodes:
+            self._nodes[url] = open_node(url)
+        return self._nodes[url]
+
+    def open(self) -> ChainView:
+        """Return the view of the chain that the first node on the command line is on."""
+        chain_id = self._open_node(self._rpc[0]).fetch_chain_id()
         return self._open(self._rpc, self.needed, chain_id, None, "finalized")
 
     def _open(
@@ -133,12 +133,11 @@ class Nodes:
     ) -> ChainView:
         from anchor.chain.quorum import NodeGroup
         from anchor.chain.views import ChainReader
-        from anchor.cli.session import open_node
 
         # Nothing that was agreed about by other rules, or of another chain, is used again.
         key = (urls, needed, chain_id, genesis, finality)
         if key not in self._views:
-            nodes = [open_node(url) for url in urls]
+            nodes = [self._open_node(url) for url in urls]
             group = NodeGroup(
                 nodes, needed=needed, chain_id=chain_id, genesis=genesis, report=self._report
             )
