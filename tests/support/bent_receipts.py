@@ -149,7 +149,6 @@ def honest_receipts() -> tuple[Honest, ...]:
         honest("nothing pinned, accepted", 0, side, policy=None, accepted=True),
         honest("a development chain that nothing names", 20, main, policy=None, accepted=True),
         honest("another chain named", 12, main, **nothing | {"chain_ids": (SIDE,)}),
-        honest("another chain named than pinned", 12, main, chain_ids=(SIDE,)),
         honest("another registry pinned", 12, main, policy=elsewhere),
         honest("another log pinned", 12, main, policy=other_log),
         honest("a promise in another log than is pinned", 12, policy=other_log),

@@ -115,8 +115,8 @@ def _describe(
         "evidence": _spell(world().evidence(given.leaf)),
         "policy": policy,
         "block_hashes": sorted("0x" + named.hex() for named in given.block_hashes),
-        "chain_ids": list(chain_ids),
-        "accept_unpinned": accept_unpinned,
+        "chain_ids": list(chain_ids or given.chain_ids),
+        "accept_unpinned": accept_unpinned or given.accept_unpinned,
         "rpc": None,
         "quorum": None,
     }
