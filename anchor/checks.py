@@ -175,7 +175,7 @@ def check_paths(receipt: Receipt, record: Record) -> tuple[bool, str]:
                 f"{error.message}",
                 hint="the record, the index, the path or the root was changed",
             ) from error
-    sizes = " and ".join(str(size) for size in dict.fromkeys(head.size for _, head, _ in places))
+    sizes = ", ".join(str(size) for size in dict.fromkeys(head.size for _, head, _ in places))
     named = _compare_log(record, receipt.log)
     return True, f"leaf {receipt.index} of a log of {sizes} leaves, {leaf.hex()}{named}"
 

@@ -182,6 +182,10 @@ class ChainGuardError(OperatorActionError):
     exit_code = ExitCode.CHAIN_GUARD
 
 
+class IncidentError(ChainGuardError):
+    """A final anchor was contradicted; nothing goes on before that is cleared up."""
+
+
 class LeaseHeldError(ChainGuardError):
     """Another process seals and sends for this log."""
 

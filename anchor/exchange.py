@@ -1,13 +1,16 @@
 """HTTP with bounds: every answer limited in bytes, in time and in depth, as it is sent.
 
 No redirect is followed and nothing is unpacked: a compressed kilobyte can hold a gigabyte, and a
-body compressed several times over far more than that.
+body compressed several times over far more than that.  Of the environment nothing is taken but
+``ANCHOR_PROXY`` and ``REQUESTS_CA_BUNDLE``: neither the passwords of ``~/.netrc`` nor the proxies
+that other programs use.
 
 Who uses it decides what a failure means; nothing here ever quotes a URL, where keys live.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -17,13 +20,20 @@ from typing import Any
 
 import requests
 
-# Small, because a reader that was given up notices between two of them.
-_CHUNK = 1 << 12
+from anchor.sockets import Deadline, WatchedAdapter
+
+_CHUNK = 1 << 16
 # A block nests four deep.  json recurses in C, and eth's libraries raise Python's recursion limit
 # so far that a tower of brackets would run out of stack and take the process with it.
 _MAX_DEPTH = 32
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
-_DEPTH_CHANGE = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_BRACKETS = b"[]{}"
+_NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
+_SQUARE = bytes.maketrans(b"{}", b"[]")
+
+# What runs on this machine is never asked through a proxy, which would ask its own.
+_HERE = ("127.0.0.1", "localhost", "::1")
+_DIRECT = {f"{scheme}://{host}": "" for scheme in ("http", "https") for host in _HERE}
 
 # Whoever asks for more is asked again after an hour all the same: it does no harm.
 _LONGEST_WAIT = 3_600.0
@@ -44,6 +54,12 @@ class BoundedSession(requests.Session):
 
     def __init__(self, *, timeout: float, max_bytes: int, is_json: bool = True) -> None:
         super().__init__()
+        self.trust_env = False
+        if proxy := os.environ.get("ANCHOR_PROXY"):
+            self.proxies = {"http": proxy, "https": proxy} | _DIRECT
+        self.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, WatchedAdapter())
         self.headers["Accept-Encoding"] = "identity"
         self._is_json = is_json
         self._timeout = timeout
@@ -61,14 +77,15 @@ class BoundedSession(requests.Session):
 
     def _within_time(self, send: Callable[[dict[str, Any]], requests.Response]) -> Any:
         # requests bounds each single wait, not their sum: a server that sends a byte a second
-        # would hold us for hours.  So the exchange has a thread of its own, left behind at the
-        # deadline; it ends at the next chunk.
+        # would hold us for hours.  So the exchange has a thread of its own, whose sockets are shut
+        # down at the deadline, whatever they wait for: that ends it.
         outcome: SimpleQueue[requests.Response | BaseException] = SimpleQueue()
-        given_up = threading.Event()
+        deadline = Deadline()
 
         def exchange() -> None:
             try:
-                outcome.put(self._exchange(send, given_up))
+                with deadline.watching():
+                    outcome.put(self._exchange(send))
             except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
                 outcome.put(error)
 
@@ -76,15 +93,13 @@ class BoundedSession(requests.Session):
         try:
             result = outcome.get(timeout=self._timeout)
         except Empty:
-            given_up.set()
+            deadline.expire()
             raise requests.Timeout("the response took too long") from None
         if isinstance(result, BaseException):
             raise result
         return result
 
-    def _exchange(
-        self, send: Callable[[dict[str, Any]], requests.Response], given_up: threading.Event
-    ) -> requests.Response:
+    def _exchange(self, send: Callable[[dict[str, Any]], requests.Response]) -> requests.Response:
         bounds = {"allow_redirects": False, "stream": True, "timeout": self._timeout}
         response = send(bounds)
         with response:
@@ -94,8 +109,6 @@ class BoundedSession(requests.Session):
                 raise BadResponse("a compressed body, which was not asked for")
             body = bytearray()
             for chunk in response.iter_content(_CHUNK):
-                if given_up.is_set():
-                    break  # nobody waits for it any longer
                 body += chunk
                 if len(body) > self._max_bytes:
                     raise BadResponse(f"more than {self._max_bytes:,} bytes")
@@ -109,6 +122,8 @@ def describe_failure(error: Exception) -> str:
     """Say why without quoting the exception, whose text holds the URL."""
     if isinstance(error, requests.Timeout):
         return "timed out"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy that ANCHOR_PROXY names did not connect"
     if isinstance(error, requests.exceptions.SSLError):
         return "TLS failed"
     return "connection refused or cut"
@@ -134,8 +149,12 @@ def read_retry_after(response: requests.Response | None) -> float | None:
 
 
 def _check_depth(body: bytes | bytearray) -> None:
-    depth = 0
-    for token in _TOKENS.finditer(body):
-        depth += _DEPTH_CHANGE.get(token[0], 0)
-        if depth > _MAX_DEPTH:
-            raise BadResponse("JSON that is nested too deeply")
+    """Refuse what nests deeper than any answer does, in a time that only its length decides."""
+    left = _STRINGS.sub(b"", body).translate(_SQUARE, _NO_BRACKETS)
+    for _ in range(_MAX_DEPTH):
+        if not left:
+            return
+        left = left.replace(b"[]", b"")
+    # What closes more than it opened is no JSON, and is read no further than there.
+    if b"[]" in left or left.endswith(b"[" * (_MAX_DEPTH + 1)):
+        raise BadResponse("JSON that is nested too deeply")

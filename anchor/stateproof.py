@@ -194,7 +194,7 @@ def check_successor(
     if not any(word):
         if takeover is not None:
             raise MalformedError(
-                "the receipt proves where a successor begins, and the log has none"
+                "the receipt proves what a successor took over, and the log has none"
             )
         return None
     if takeover is None:

@@ -172,7 +172,8 @@ def name_unpinned(log: LogId | None, chain_ids: Iterable[ChainId]) -> tuple[str,
 
 
 def _name_chain(chain: Chain) -> str:
-    return f"chain {chain.id}" if chain.kind == "unlisted" else f"chain {chain.id}, {chain.name}"
+    is_named = chain.kind in ("main", "test")
+    return f"chain {chain.id}, {chain.name}" if is_named else f"chain {chain.id}"
 
 
 def doubt_unpinned(unpinned: Sequence[str], document: str = "receipt") -> CannotCheckError:
@@ -183,7 +184,7 @@ def doubt_unpinned(unpinned: Sequence[str], document: str = "receipt") -> Cannot
         else f"are the {document}'s own claims"
     )
     return CannotCheckError(
-        f"no trust policy: {' and '.join(unpinned)} {claims}",
+        f"no trust policy: {', '.join(unpinned)} {claims}",
         hint="give a trust policy with --trust, or keep one with `anchor trust add`; "
         "--accept-unpinned takes the receipt's word",
     )

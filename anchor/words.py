@@ -144,7 +144,7 @@ CHINESE = Words(
     },
     verified_by_you="{headline}，所依据的区块仅由您担保",
     not_verified="未通过验证",
-    place="日志共 {size} 片叶，本记录为第 {index} 片",
+    place="日志共 {size} 片叶，本记录为序号 {index} 的叶",
     statements="记录中另有运营方自己的陈述，本次验证未作核对：{names}",
     note="说明：{text}",
     brief_unpinned="{detail}；未经固定：{items}",

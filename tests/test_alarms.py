@@ -34,6 +34,7 @@ from anchor.pipeline.watching import Sighting, Watch
 from anchor.published import open_target
 from anchor.registry.slots import CLOSED_HEAD, head_slot
 from anchor.store.figures import OpenTransaction
+from anchor.store.heads import Unproven
 from anchor.store.incidents import Incident, Place
 
 GWEI = 10**9
@@ -68,7 +69,10 @@ Change = Callable[[Overview, ChainFacts], tuple[Overview, ChainFacts]]
 @pytest.fixture
 def healthy(grown: MemorySite, project: Project) -> Overview:
     overview = read_overview(project, grown.chain.time)
-    return replace(overview, is_running=True, tiles=overview.final_size)
+    # The chain in memory gives no state proofs.
+    assert overview.unproven is not None
+    assert "without its header" in overview.unproven.trouble
+    return replace(overview, is_running=True, tiles=overview.final_size, unproven=None)
 
 
 def raised(project: Project, overview: Overview, facts: ChainFacts) -> list[str]:
@@ -129,7 +133,8 @@ def spends(overview: Overview, **changes: int) -> Overview:
 def breaks(overview: Overview) -> Overview:
     place = Place(sequence=2, block_number=9, timestamp=9)
     head = overview.anchors[0].head
-    return replace(overview, incidents=(Incident(head=head, before=place, now=None),))
+    incident = Incident(head=head, before=place, now=None, seen_block=12, noticed_at="then")
+    return replace(overview, incidents=(incident,))
 
 
 TROUBLES: list[tuple[str, Change]] = [
@@ -145,6 +150,12 @@ TROUBLES: list[tuple[str, Change]] = [
     ("fee-cap", of_facts(base_fee=101 * GWEI)),
     ("fee-cap", of_overview(lambda it: sends(it, 90 * GWEI, 61))),
     ("finality-late", of_overview(lambda it: ages(it, LATE))),
+    (
+        "proofs-missing",
+        of_overview(
+            lambda it: replace(it, unproven=Unproven(anchors=2, first=3, trouble="a new header"))
+        ),
+    ),
     ("funds-low", of_facts(balance=ETHER // 10)),
     ("funds-low", of_overview(lambda it: spends(it, wei_a_day=ETHER))),
     ("budget-low", of_overview(lambda it: spends(it, budget=ETHER, budget_spent=ETHER))),
@@ -423,5 +434,6 @@ def test_alarms_come_and_go_with_what_happens(tmp_path: Path) -> None:
     assert names() == ["not-running", "funds-low"]
     site.chain.set_balance(OWNER, 10 * ETHER)
     grow(site, 1)
-    assert names() == ["not-running"]
+    # The chain in memory gives no state proofs.
+    assert names() == ["not-running", "proofs-missing"]
     project.database.close()

@@ -326,7 +326,8 @@ def test_nothing_is_called_final_that_the_registry_lacks(site: Site, tmp_path: P
         seal(project.database, "now")
     sql(
         site,
-        "INSERT INTO anchors SELECT chain_id, 4, 3, 9, 9, 1, NULL, NULL, NULL FROM anchors LIMIT 1",
+        "INSERT INTO anchors (chain_id, head_size, sequence, block_number, timestamp, final) "
+        "SELECT chain_id, 4, 3, 9, 9, 1 FROM anchors LIMIT 1",
     )
     (breach,) = compared(site).breaches
     assert breach.startswith("the store says that the head of size 4 is anchored (final), but the")

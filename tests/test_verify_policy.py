@@ -168,7 +168,7 @@ def test_what_no_option_names_is_unpinned_too() -> None:
     report = unpinned(world, receipt, chain_ids=(), accept_unpinned=False)
     assert report.error is not None
     assert report.error.message == (
-        f"no trust policy: {owner} and chain 10, OP Mainnet are the receipt's own claims"
+        f"no trust policy: {owner}, chain 10, OP Mainnet are the receipt's own claims"
     )
 
 

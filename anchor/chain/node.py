@@ -35,6 +35,10 @@ _UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
 _NO_SUCH_METHOD = -32601
 # A log is closed once, so that one event is all there is; more are a node's own.
 _MAX_EVENTS = 16
+# EIP-1474's code for a method that a node does not support stands beside JSON-RPC's own.
+_MISSING_METHOD_CODES = (_NO_SUCH_METHOD, -32004)
+# Of so many blocks the tip that half of the gas paid at most (``eth_feeHistory``).
+_TIP_BLOCKS, _TIP_PERCENTILE = 10, 50
 
 Found = TypeVar("Found")
 
@@ -73,6 +77,7 @@ class Node:
     def __init__(self, rpc: RpcTransport) -> None:
         self.rpc = rpc
         self._header: tuple[Hash32, bytes] | None = None
+        self._takes_hashes = True
 
     @property
     def name(self) -> str:
@@ -149,11 +154,17 @@ class Node:
     def is_syncing(self) -> bool:
         """Say whether the node is still catching up, and so knows an old state only."""
         try:
-            return self.rpc.call("eth_syncing") is not False
+            answer = self.rpc.call("eth_syncing")
         except NodeRefusedError as error:
-            if error.code == _NO_SUCH_METHOD:
+            if error.code in _MISSING_METHOD_CODES:
                 return False  # some providers answer for many nodes and do not say
             raise
+        if not isinstance(answer, (bool, dict)):
+            raise NodeFaultError(
+                f"the node {self.name} answers eth_syncing neither with false nor with how far it "
+                "has come"
+            )
+        return answer is not False
 
     def fetch_base_fee(self) -> int | None:
         """Return the latest block's base fee in wei; None on chains without EIP-1559."""
@@ -165,20 +176,25 @@ class Node:
 
     def fetch_code(self, address: Address, block: BlockId) -> bytes:
         """Return the code at ``address``; nothing where none is."""
-        return self._data("eth_getCode", _hex(address), _block_param(block))
+        code = self._at(block, "eth_getCode", _hex(address))
+        return _decode_data(code, self._what("eth_getCode"))
 
     def fetch_code_hash(self, address: Address, block: BlockId) -> Hash32:
         """Return the Keccak-256 of the code at ``address``; the empty code's hash where none is."""
         return hash_keccak256(self.fetch_code(address, block))
 
     def fetch_storage(self, address: Address, slot: Hash32, block: BlockId) -> Hash32:
-        """Return the 32 bytes in ``slot``."""
-        word = self._data("eth_getStorageAt", _hex(address), _hex(slot), _block_param(block))
-        if len(word) != 32:
+        """Return the 32 bytes in ``slot``.
+
+        The execution APIs have a node send all 32; ganache leaves out the zero bytes in front.
+        """
+        answer = self._at(block, "eth_getStorageAt", _hex(address), _hex(slot))
+        word = _decode_data(answer, self._what("eth_getStorageAt"))
+        if len(word) > 32 or (len(word) < 32 and word[:1] == b"\x00"):
             raise NodeFaultError(
                 f"the node {self.name} returned a storage word of {len(word)} bytes"
             )
-        return Hash32(word)
+        return Hash32(word.rjust(32, b"\x00"))
 
     def fetch_event_data(
         self, address: Address, topics: Sequence[Hash32], *, since: int, until: int
@@ -240,14 +256,26 @@ class Node:
 
     def fetch_nonce(self, address: Address, block: BlockId) -> int:
         """Return how many transactions ``address`` has sent up to ``block``."""
-        nonce = self._quantity("eth_getTransactionCount", _hex(address), _block_param(block))
+        answer = self._at(block, "eth_getTransactionCount", _hex(address))
+        nonce = _decode_quantity(answer, self._what("eth_getTransactionCount"))
         if nonce > _MAX_NONCE:
             raise NodeFaultError(f"the node {self.name} counts {nonce} transactions")
         return nonce
 
     def fetch_priority_fee(self) -> int:
-        """Return the node's suggested tip in wei a gas."""
-        return self._quantity("eth_maxPriorityFeePerGas")
+        """Return the node's suggested tip in wei a gas.
+
+        Where it has no method for that, what the last blocks' transactions paid; where they say
+        nothing, the suggested price less the base fee.
+        """
+        try:
+            return self._quantity("eth_maxPriorityFeePerGas")
+        except NodeRefusedError as error:
+            if error.code not in _MISSING_METHOD_CODES:
+                raise
+        return self._fetch_paid_tip() or max(
+            self.fetch_gas_price() - (self.fetch_base_fee() or 0), 0
+        )
 
     def fetch_gas_price(self) -> int:
         """Return the node's suggested gas price in wei (chains without EIP-1559)."""
@@ -314,17 +342,57 @@ class Node:
     def _fetch_proof(
         self, registry: Address, slot: Hash32, block_hash: Hash32, number: int
     ) -> object:
-        account = (_hex(registry), [_hex(slot)])
-        try:
-            return self.rpc.call("eth_getProof", [*account, _block_param(block_hash)])
-        except NodeRefusedError as error:
-            if error.code == _NO_SUCH_METHOD:
-                raise
-        # It may take numbers only, which name one block as long as the chain stays what it is.
-        self._check_number(number, block_hash)
-        answer = self.rpc.call("eth_getProof", [*account, hex(number)])
-        self._check_number(number, block_hash)
+        return self._at(block_hash, "eth_getProof", _hex(registry), [_hex(slot)], number=number)
+
+    def _at(self, block: BlockId, method: str, *params: Any, number: int | None = None) -> Any:
+        """Ask about a block; by its number, where the node takes no hashes (EIP-1898).
+
+        A number names one block as long as the chain stays what it is, which is looked at before
+        and after.
+        """
+        if not isinstance(block, bytes):
+            return self.rpc.call(method, [*params, _block_param(block)])
+        if self._takes_hashes:
+            try:
+                return self.rpc.call(method, [*params, _block_param(block)])
+            except NodeRefusedError as error:
+                if error.code in _MISSING_METHOD_CODES:
+                    raise
+                refusal = error
+                if number is None:
+                    known = self.fetch_block(block)
+                    if known is None:
+                        raise refusal from None
+                    number = known.number
+        elif number is None:
+            number = self._known(self.fetch_block(block), f"block 0x{block.hex()}").number
+        self._check_number(number, block)
+        answer = self.rpc.call(method, [*params, hex(number)])
+        self._check_number(number, block)
+        self._takes_hashes = False
         return answer
+
+    def _fetch_paid_tip(self) -> int:
+        """Return the median of what the last blocks' transactions paid as tips; 0 for none."""
+        what = self._what("eth_feeHistory")
+        try:
+            answer = self.rpc.call(
+                "eth_feeHistory", [hex(_TIP_BLOCKS), "latest", [_TIP_PERCENTILE]]
+            )
+        except NodeRefusedError as error:
+            if error.code not in _MISSING_METHOD_CODES:
+                raise
+            return 0
+        rewards = answer.get("reward") if isinstance(answer, dict) else None
+        if not isinstance(rewards, list):
+            raise NodeFaultError(f"{what} holds no rewards")
+        tips: list[int] = []
+        for each in rewards:
+            if not isinstance(each, list) or len(each) != 1:
+                raise NodeFaultError(f"{what} does not hold one reward for each block")
+            tips.append(_decode_quantity(each[0], what))
+        paid = sorted(tip for tip in tips if tip)  # a block without transactions says 0
+        return paid[len(paid) // 2] if paid else 0
 
     def _check_number(self, number: int, block_hash: Hash32) -> None:
         if self._known(self.fetch_block(number), f"block {number}").hash != block_hash:

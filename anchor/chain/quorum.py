@@ -17,6 +17,7 @@ from anchor.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
+    NodeFaultError,
     NodeRefusedError,
     QuorumError,
     UnknownVersionError,
@@ -64,8 +65,9 @@ class NodeGroup(Node):
     def choose(self) -> None:
         """Read from the first node that can be used, until this is called again.
 
-        The first of all is not compared with the pinned chain here: a wrong ``chain.rpc`` is for
-        the operator to mend, and nothing to pass over.
+        A first of all that is on another chain is passed over only where enough others are on the
+        pinned one; else a wrong ``chain.rpc`` is for the operator to mend, who is told by whoever
+        compares the pins next.
 
         Raises:
             CannotCheckError: none can be used: down, syncing, or behind what this process has seen.
@@ -73,13 +75,12 @@ class NodeGroup(Node):
         problems: list[CannotCheckError] = []
         for node in self._nodes:
             try:
-                if node is not self._nodes[0]:
-                    self._check_pins(node)
+                self._check_first_pins(node)
                 newest = self._fetch_newest(node)
             except CannotCheckError as error:
                 problems.append(error)
                 if len(self._nodes) > 1:
-                    self._leave_out(node, error.message)
+                    self._leave_out(node, error)
                 continue
             self._newest = max(self._newest, newest)
             self._take_in(node)
@@ -195,7 +196,7 @@ class NodeGroup(Node):
                     if classify_refusal(answer.reason) not in _HARMLESS:
                         self._report(f"{node.name} does not take it: {answer.reason}")
                 elif isinstance(answer, CannotCheckError):
-                    self._leave_out(node, answer.message)
+                    self._leave_out(node, answer)
 
     def _agree(self, rule: FinalityRule) -> tuple[Block, tuple[Node, ...]]:
         if len(self._nodes) == 1:
@@ -205,7 +206,7 @@ class NodeGroup(Node):
         for node, answer in self._ask(self._nodes, lambda node: self._fetch_final(node, rule)):
             if isinstance(answer, CannotCheckError):
                 problems.append(answer.message)
-                self._leave_out(node, answer.message)
+                self._leave_out(node, answer)
             else:
                 finals[node] = answer
                 self._take_in(node)
@@ -252,7 +253,9 @@ class NodeGroup(Node):
                 f"the node {node.name} is still syncing", hint="wait until it has caught up"
             )
         latest = node.fetch_block("latest")
-        number = 0 if latest is None else latest.number
+        if latest is None:
+            raise NodeFaultError(f"the node {node.name} has no latest block")
+        number = latest.number
         # A first node on another chain is let through to the comparison that stops everything.
         if number < self._newest - _MAX_LAG and self._is_pinned(node):
             raise CannotCheckError(
@@ -261,6 +264,16 @@ class NodeGroup(Node):
                 hint="it lags behind, or its chain was rolled back",
             )
         return number
+
+    def _check_first_pins(self, node: Node) -> None:
+        """Compare pins where that may lead to another node."""
+        if node is not self._nodes[0]:
+            self._check_pins(node)
+        elif len(self._nodes) > 1 and not self._is_pinned(node):
+            answers = self._ask(self._nodes[1:], self._is_pinned)
+            # One other alone would decide which of two chains is the right one.
+            if sum(answer is True for _, answer in answers) >= max(self.needed, 2):
+                raise CannotCheckError(f"the node {node.name} is on another chain")
 
     def _check_pins(self, node: Node) -> None:
         if not self._is_pinned(node):
@@ -272,7 +285,9 @@ class NodeGroup(Node):
         if self._genesis is None:
             return True
         genesis = node.fetch_block(0)
-        return genesis is not None and genesis.hash == self._genesis
+        if genesis is None:  # which tells no chain from another
+            raise NodeFaultError(f"the node {node.name} has no genesis block")
+        return genesis.hash == self._genesis
 
     def _ask(
         self, nodes: Sequence[Node], read: Callable[[Node], Found]
@@ -297,8 +312,11 @@ class NodeGroup(Node):
             hint="nothing becomes final until enough of them answer; see to those that are named",
         )
 
-    def _leave_out(self, node: Node, reason: str) -> None:
+    def _leave_out(self, node: Node, error: CannotCheckError) -> None:
         """Tell why a node is not used, once for each reason."""
+        reason = error.message
+        if node in self._told and error.retry_after is not None:
+            return  # it is left alone for what was told
         if self._told.get(node) != reason:
             self._told[node] = reason
             self._report(f"left out: {reason}")

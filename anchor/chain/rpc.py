@@ -32,6 +32,11 @@ MAX_RESPONSE_BYTES = 16 << 20
 DEFAULT_TIMEOUT = 20.0
 """Seconds for one whole request and response."""
 
+# A node that let a request time out is left alone for so many seconds, doubled each time up to the
+# longest: thousands of questions would wait the whole time each, one after the other.
+_FIRST_REST = 10.0
+_LONGEST_REST = 300.0
+
 # A node's own error text is quoted in ours; this keeps a hostile one from flooding a terminal.
 _MAX_REASON = 300
 # Shorter parts of a URL ("v3", "eth") are words, not keys.
@@ -97,7 +102,7 @@ class Rpc:
     """One node, asked over HTTP.
 
     A node that says with 429 or 503 when to come again (``Retry-After``) is asked nothing until
-    then.
+    then; one that lets a request time out is asked nothing for a while, longer each time.
     """
 
     def __init__(
@@ -119,20 +124,23 @@ class Rpc:
         self._provider = _Provider(url, session=self._session, exception_retry_configuration=None)
         self._monotonic = monotonic
         self._quiet_until = -math.inf
+        self._quiet_because = ""
+        self._next_rest = _FIRST_REST
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
         """Send one request and return its ``result`` member, undecoded.
 
         Raises:
             NodeUnreachableError: no answer, an HTTP error, or a quota that is used up; or it was
-                not asked, because it wants to be left alone.
+                not asked, because it wants to be left alone or let the last request time out.
             NodeRefusedError: a JSON-RPC error object.
             NodeFaultError: anything that is not a JSON-RPC response.
         """
         rest = self._quiet_until - self._monotonic()
         if rest > 0:
             raise NodeUnreachableError(
-                f"the node {self.name} is left alone for a while, as it asked", retry_after=rest
+                f"the node {self.name} is left alone for a while, {self._quiet_because}",
+                retry_after=rest,
             )
         try:
             response = self._provider.make_request(RPCEndpoint(method), list(params))
@@ -144,6 +152,7 @@ class Rpc:
             raise NodeUnreachableError(
                 f"the node {self.name} cannot be reached ({describe_failure(error)})",
                 hint="start the node, or point --rpc (or the configuration) at one that runs",
+                retry_after=self._rest(error),
             ) from None
         except _Refused as error:
             raise NodeFaultError(
@@ -151,11 +160,24 @@ class Rpc:
             ) from None
         except (ValueError, TypeError, RecursionError):
             raise NodeFaultError(f"the node {self.name} answered {method} with no JSON") from None
+        self._next_rest = _FIRST_REST
         return self._result(method, response)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def _rest(self, error: Exception) -> float | None:
+        """Leave alone a node that let us wait; return for how long."""
+        if not isinstance(error, requests.Timeout):
+            return None  # it costs nothing to ask again
+        rest = self._next_rest
+        self._next_rest = min(2 * rest, _LONGEST_REST)
+        self._leave_alone(rest, "as the last request timed out")
+        return rest
+
+    def _leave_alone(self, seconds: float, because: str) -> None:
+        self._quiet_until, self._quiet_because = self._monotonic() + seconds, because
 
     def _http_error(self, method: str, response: requests.Response | None) -> NodeUnreachableError:
         status = "unknown" if response is None else response.status_code
@@ -163,7 +185,7 @@ class Rpc:
         asked = read_retry_after(response)
         if not asked:
             return NodeUnreachableError(message)
-        self._quiet_until = self._monotonic() + asked
+        self._leave_alone(asked, "as it asked")
         return NodeUnreachableError(
             message, hint=f"it asks to be left alone for {asked:.0f} seconds", retry_after=asked
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from anchor.errors import CannotCheckError, UsageError
 
 if TYPE_CHECKING:
+    from anchor.chain.node import Node
     from anchor.checks import ChainView, Target
     from anchor.trust import FinalityRule
     from anchor.types import ChainId, Hash32
@@ -45,6 +46,8 @@ class Nodes:
         self._report = report
         self._views: dict[object, tuple[ChainView, list[str]]] = {}
         self._chain_ids: dict[str, ChainId | None] = {}
+        # One for each URL, which remembers for all that the node is away.
+        self._nodes: dict[str, Node] = {}
         self.asked: list[str] = []
         self.asked_now: list[str] = []
 
@@ -107,20 +110,23 @@ class Nodes:
         return urls
 
     def _fetch_chain_id(self, url: str) -> ChainId | None:
-        from anchor.cli.session import open_node
-
         if url not in self._chain_ids:
             try:
-                self._chain_ids[url] = open_node(url).fetch_chain_id()
+                self._chain_ids[url] = self._open_node(url).fetch_chain_id()
             except CannotCheckError:
                 self._chain_ids[url] = None
         return self._chain_ids[url]
 
-    def open(self) -> ChainView:
-        """Return the view of the chain that the first node on the command line is on."""
+    def _open_node(self, url: str) -> Node:
         from anchor.cli.session import open_node
 
-        chain_id = open_node(self._rpc[0]).fetch_chain_id()
+        if url not in self._nodes:
+            self._nodes[url] = open_node(url)
+        return self._nodes[url]
+
+    def open(self) -> ChainView:
+        """Return the view of the chain that the first node on the command line is on."""
+        chain_id = self._open_node(self._rpc[0]).fetch_chain_id()
         return self._open(self._rpc, self.needed, chain_id, None, "finalized")
 
     def _open(
@@ -133,12 +139,11 @@ class Nodes:
     ) -> ChainView:
         from anchor.chain.quorum import NodeGroup
         from anchor.chain.views import ChainReader
-        from anchor.cli.session import open_node
 
         # Nothing that was agreed about by other rules, or of another chain, is used again.
         key = (urls, needed, chain_id, genesis, finality)
         if key not in self._views:
-            nodes = [open_node(url) for url in urls]
+            nodes = [self._open_node(url) for url in urls]
             group = NodeGroup(
                 nodes, needed=needed, chain_id=chain_id, genesis=genesis, report=self._report
             )

@@ -62,6 +62,7 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
         refresh_anchors,
     )
     from anchor.pipeline.funds import describe_shortage, find_key
+    from anchor.pipeline.states import review_proofs
     from anchor.store.heads import load_reversible_anchors, newest_final_anchor
 
     node = open_chain(project.config, output.note)
@@ -69,6 +70,7 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
     check_registry(project.config, node)
     state = read_chain_state(project, node)
     refresh_anchors(project, node)
+    unproven = review_proofs(project, node)
     key = find_key(project.config)
     shortage = None if key is None else describe_shortage(project, node, key)
     if shortage is not None:
@@ -77,10 +79,15 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
         final = newest_final_anchor(connection, project.config.chain_id)
         reversible = load_reversible_anchors(connection, project.config.chain_id)
     on_chain = state.head_on_chain
+    unproven_text = "none"
+    if unproven is not None:
+        unproven_text = f"{unproven.anchors:,} anchors, from {unproven.first} on"
+        output.note(f"receipts go without state proofs: {unproven.trouble}")
     return {
         "on chain": f"{on_chain.size} leaves" if on_chain else "nothing yet",
         "final": f"{final.head.size} leaves, anchor {final.sequence}" if final else "none",
         "reversible": len(reversible),
+        "unproven": unproven_text,
         "to anchor": (state.newest.size if state.newest else 0)
         - (on_chain.size if on_chain else 0),
     }

@@ -77,7 +77,7 @@ def _find_incident(now: Situation) -> str | None:
         return None
     first = now.overview.incidents[-1]
     return (
-        f"finality was violated: the chain contradicts {len(now.overview.incidents)} final "
+        f"finality was violated: the chain contradicted {len(now.overview.incidents)} final "
         f"anchors, from anchor {first.before.sequence} on; nothing is sealed, sent or issued"
     )
 
@@ -123,6 +123,16 @@ def _find_late(now: Situation) -> str | None:
     return (
         f"anchor {late[-1].sequence} in block {late[-1].block_number} is not final after "
         f"{minutes:,.0f} minutes"
+    )
+
+
+def _find_unproven(now: Situation) -> str | None:
+    unproven = now.overview.unproven
+    if unproven is None:
+        return None
+    return (
+        f"receipts go without their state proof for {unproven.anchors:,} final anchors, from "
+        f"anchor {unproven.first} on: {unproven.trouble}"
     )
 
 
@@ -217,7 +227,8 @@ RULES = (
         name="incident-open",
         severity=Severity.CRITICAL,
         find=_find_incident,
-        hint="find out what happened to the chain and its nodes; then `anchor run --once "
+        hint="it is withdrawn once a later final block shows the anchor where it was; else find "
+        "out what happened to the chain and its nodes, then `anchor run --once "
         "--accept-incidents`",
     ),
     Rule(
@@ -262,6 +273,14 @@ RULES = (
         find=_find_late,
         hint="nothing is sent again for that: see whether the chain finalises, and what "
         "`anchor run` says of the quorum",
+    ),
+    Rule(
+        name="proofs-missing",
+        severity=Severity.WARNING,
+        find=_find_unproven,
+        hint="after a fork of the chain, install a release that knows its headers; else name a "
+        "node that gives eth_getProof; `anchor status` tries again, `anchor upgrade` completes "
+        "receipts",
     ),
     Rule(
         name="funds-low",

@@ -21,8 +21,10 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.log import open_tree
+from anchor.pipeline.incidents import check_incidents, check_no_incident, is_behind, place_of
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.registrystate import fetch_anchor
+from anchor.pipeline.states import watch_proofs
 from anchor.registry.codec import encode_anchor_call
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
 from anchor.registry.slots import CLOSED_HEAD, head_slot, operator_id_slot
@@ -37,7 +39,7 @@ from anchor.store.heads import (
     reversible_anchor,
     save_anchor,
 )
-from anchor.store.incidents import Place, load_open_incidents, open_incident
+from anchor.store.incidents import open_incident
 from anchor.store.journal import StoredJournal
 from anchor.types import MAX_LOG_SIZE, Address, Anchor, Hash32, Head, log_owner
 from anchor.verify import Block
@@ -74,7 +76,12 @@ def check_chain(config: Config, node: Node) -> None:
             hint="point chain.rpc at a node of the project's chain; nothing was sent",
         )
     genesis = node.fetch_block(0)
-    if genesis is None or genesis.hash != config.genesis:
+    if genesis is None:
+        raise NodeFaultError(
+            f"the node {node.name} has no genesis block, which tells no chain from another",
+            hint="wait, or name another node; nothing was sent",
+        )
+    if genesis.hash != config.genesis:
         raise ChainGuardError(
             f"the node {node.name} has another genesis block than this project pinned",
             hint="it is another chain with the same id (a restarted devnet, say); nothing was sent",
@@ -88,11 +95,30 @@ def is_deployed(config: Config, node: Node) -> bool:
         ChainGuardError: other code is there.
     """
     found = node.fetch_code_hash(config.registry, "latest")
+    if found == config.code_hash:
+        return True
+    read = partial(Node.fetch_code_hash, address=config.registry, block="latest")
+    _check_shared(node, read, found, f"the code at {format_address(config.registry)}")
     if found == EMPTY_CODE_HASH:
         return False
-    if found != config.code_hash:
-        raise _foreign_code(config, found)
-    return True
+    raise _foreign_code(config, found)
+
+
+def _check_shared(node: Node, read: Callable[[Node], bytes], found: bytes, what: str) -> None:
+    """Check that enough nodes say what one said, before something is concluded from it.
+
+    Raises:
+        QuorumError: too few do.
+    """
+    if node.needed == 1:
+        return
+    count = node.ask_all(read).count(found)
+    if count < node.needed:
+        raise QuorumError(
+            f"{node.name} shows {what} otherwise than others: {count} of the nodes say the same, "
+            f"and {node.needed} have to",
+            hint="one side lags, is wrong or on a fork; nothing was sent",
+        )
 
 
 def _foreign_code(config: Config, found: Hash32) -> ChainGuardError:
@@ -123,10 +149,22 @@ def read_chain_state(project: Project, node: Node) -> ChainState:
         ChainGuardError: the log is closed, or its head on chain is none of ours.
     """
     config = project.config
-    word = node.fetch_storage(config.registry, head_slot(config.log), "latest")
+    slot = head_slot(config.log)
+    word = node.fetch_storage(config.registry, slot, "latest")
     with project.database.read() as connection:
         sealed = newest_head(connection)
         on_chain = find_head(connection, word) if any(word) else None
+        final = newest_final_anchor(connection, config.chain_id)
+    if any(word) and on_chain is None:
+        read = partial(Node.fetch_storage, address=config.registry, slot=slot, block="latest")
+        _check_shared(node, read, word, "the log's head in the registry")
+    elif final is not None and (on_chain is None or on_chain.size < final.head.size):
+        size = 0 if on_chain is None else on_chain.size
+        raise NodeFaultError(
+            f"the node {node.name} shows a head of {size} leaves in the registry, and one of "
+            f"{final.head.size} is final",
+            hint="it lags behind, or its chain was rolled back: wait, or name another node",
+        )
     if word == CLOSED_HEAD:
         raise ChainGuardError(
             "this log was closed with `succeed`", hint="go on in its successor's project"
@@ -148,33 +186,20 @@ def check_standing(project: Project, node: Node) -> None:
         ChainGuardError: another chain, no registry, a store older than the chain, or a final anchor
             that the chain contradicts.
     """
-    check_no_incident(project)
-    check_chain(project.config, node)
+    _check_chain_and_incidents(project, node)
     check_registry(project.config, node)
     _check_final_anchors(project, node)
     read_chain_state(project, node)
 
 
-def check_no_incident(project: Project) -> None:
-    """Check that no final anchor was contradicted without the operator's having acted.
-
-    Raises:
-        ChainGuardError: one was.
-    """
-    with project.database.read() as connection:
-        found = load_open_incidents(connection, project.config.chain_id)
-    if found:
-        before, now = found[0].before, found[0].now
-        there = (
-            "is not in the registry now" if now is None else f"is now in block {now.block_number}"
-        )
-        raise ChainGuardError(
-            f"finality was violated: anchor {before.sequence} was final in block "
-            f"{before.block_number}, and {there}",
-            hint="nothing is sealed, sent or issued meanwhile. Find out what happened to the chain "
-            "and its nodes; if the chain is right, raise chain.finality, go on with `anchor run "
-            "--once --accept-incidents`, and write the receipts anew that name the old block",
-        )
+def _check_chain_and_incidents(project: Project, node: Node) -> None:
+    """Check the chain; an incident that the nodes do not clear up is graver than their silence."""
+    try:
+        check_chain(project.config, node)
+    except CannotCheckError:
+        check_no_incident(project)
+        raise
+    check_incidents(project, node)
 
 
 def _check_final_anchors(project: Project, node: Node) -> None:
@@ -185,7 +210,7 @@ def _check_final_anchors(project: Project, node: Node) -> None:
     while True:
         with project.database.read() as connection:
             anchored = newest_final_anchor(connection, config.chain_id, below=below)
-        if anchored is None or _is_in_place(config, node, anchored, "latest"):
+        if anchored is None or _is_inplace_of(config, node, anchored, "latest"):
             break
         contradicted.append(anchored)
         below = anchored.head.size
@@ -195,34 +220,23 @@ def _check_final_anchors(project: Project, node: Node) -> None:
     for anchored in contradicted:
         read = partial(fetch_anchor, config, root=anchored.head.root, block=final.hash)
         stored = node.confirm(read)
-        now = None if stored is None else _place(stored)
-        # By the time first: the registry's numbers may be a parent chain's.
-        seen = (final.timestamp, final.number)
-        is_behind = seen < (anchored.timestamp, anchored.block_number)
-        if is_behind or now == _place(anchored):
+        now = None if stored is None else place_of(stored)
+        if is_behind(final, anchored) or now == place_of(anchored):
             raise CannotCheckError(
                 f"the node {node.name} does not show anchor {anchored.sequence}, which was final "
                 f"in block {anchored.block_number}; what is final now does not tell",
                 hint="it lags behind, or its chain was rolled back: wait, or name another node",
             )
-        _open_incident(project, anchored, now)
+        with project.database.write() as connection:
+            open_incident(
+                connection, config.chain_id, anchored, now, seen_block=final.number, at=utc_now()
+            )
     check_no_incident(project)
 
 
-def _is_in_place(config: Config, node: Node, anchored: AnchoredHead, block: BlockId) -> bool:
+def _is_inplace_of(config: Config, node: Node, anchored: AnchoredHead, block: BlockId) -> bool:
     stored = fetch_anchor(config, node, anchored.head.root, block)
-    return stored is not None and _place(stored) == _place(anchored)
-
-
-def _open_incident(project: Project, anchored: AnchoredHead, now: Place | None) -> None:
-    with project.database.write() as connection:
-        open_incident(connection, project.config.chain_id, anchored, now, utc_now())
-
-
-def _place(anchor: Anchor | AnchoredHead) -> Place:
-    return Place(
-        sequence=anchor.sequence, block_number=anchor.block_number, timestamp=anchor.timestamp
-    )
+    return stored is not None and place_of(stored) == place_of(anchored)
 
 
 def make_manager(
@@ -306,8 +320,7 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
         QuorumError: too few nodes agree on what is final, so nothing new is.
     """
     config = project.config
-    check_no_incident(project)
-    check_chain(config, node)
+    _check_chain_and_incidents(project, node)
     with project.database.read() as connection:
         reversible = load_reversible_anchors(connection, config.chain_id)
     if not reversible:
@@ -326,7 +339,7 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
         is_final = stored is not None
         if stored is None:
             stored = fetch_anchor(config, node, anchored.head.root, "latest")
-        if stored is not None and _place(stored) != _place(anchored):
+        if stored is not None and place_of(stored) != place_of(anchored):
             anchored = _renew_hints(node, anchored, stored)
         with project.database.write() as connection:
             known = find_anchored(connection, config.chain_id, anchored.head)
@@ -346,6 +359,7 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
             save_anchor(connection, config.chain_id, anchored, keep_hints=False)
         if is_final:
             now_final.append(anchored)
+    watch_proofs(project, node, now_final)
     return now_final
 
 
@@ -450,10 +464,9 @@ def _record_anchor(
         if before is None or not before.final:
             save_anchor(connection, config.chain_id, now)
             return now
-        if _place(before) != _place(now):
-            # It moved since this round began: what was final stays stored, and so does this.
-            open_incident(connection, config.chain_id, before, _place(now), utc_now())
-    check_no_incident(project)
+    if place_of(before) != place_of(now):
+        # It moved since this round began, by one node's word of a block that is not final.
+        _check_final_anchors(project, node)
     return before
 
 

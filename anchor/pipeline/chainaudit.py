@@ -1,19 +1,23 @@
 """Comparing a project's store with the registry's state in one final block.
 
 Events are not asked for: nodes may have dropped them.  The head in the registry says how many
-anchors the log has; each of them is found by the root of one of the store's heads.
+anchors the log has; each of them is found by the root of one of the store's heads.  Where several
+nodes have to agree, each is asked all of it: one alone neither invents a breach nor hides one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, groupby, pairwise
 
 from anchor.chain.node import Node
 from anchor.config import Config
+from anchor.errors import CannotCheckError, QuorumError
 from anchor.pipeline.anchoring import check_chain, check_registry
 from anchor.pipeline.auditing import limit_breaches
+from anchor.pipeline.incidents import is_behind
 from anchor.pipeline.project import Project
 from anchor.pipeline.registrystate import RegistryHead, fetch_anchor, fetch_head
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
@@ -40,7 +44,8 @@ def audit_chain(project: Project, node: Node) -> ChainAudit:
     """Compare heads, anchors and nonces with the newest final block.
 
     Raises:
-        CannotCheckError: the node cannot be asked, or does not say what is final.
+        CannotCheckError: the node cannot be asked, does not say what is final, or not as late as
+            this project saw an anchor final; or nodes disagree.
         ChainGuardError: it is on another chain, or foreign code is in the registry's place.
     """
     config = project.config
@@ -50,18 +55,25 @@ def audit_chain(project: Project, node: Node) -> ChainAudit:
         heads = load_heads(connection)
         stored = load_anchors(connection, config.chain_id)
         slots = load_slot_rows(connection)
-    if node.fetch_code_hash(config.registry, final.hash) == EMPTY_CODE_HASH:
+    code_hash = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
+    if code_hash == EMPTY_CODE_HASH:
         head, there = None, dict[int, tuple[Head, Anchor]]()
     else:
         check_registry(config, node)
-        head = fetch_head(config, node, final.hash)
-        there = find_anchors(config, node, final, head, heads, stored)
+
+        def read(one: Node) -> tuple[RegistryHead | None, dict[int, tuple[Head, Anchor]]]:
+            head = fetch_head(config, one, final.hash)
+            return head, find_anchors(config, one, final, head, heads, stored)
+
+        head, there = node.confirm(read)
+    roots = {item.root: anchor for item, anchor in there.values()}
+    _check_not_behind(node, final, stored, roots)
     foreign, nonces = _audit_nonces(node, slots)
     found = chain(
         _audit_sequence(head, there),
-        _audit_stored(final, stored, {item.root: anchor for item, anchor in there.values()}),
+        _audit_stored(final, stored, roots),
         _audit_latest(project, node),
-        nonces,
+        iter(nonces),
     )
     return ChainAudit(
         final=final,
@@ -69,6 +81,24 @@ def audit_chain(project: Project, node: Node) -> ChainAudit:
         foreign_nonces=foreign,
         breaches=limit_breaches(found),
     )
+
+
+def _check_not_behind(
+    node: Node, final: Block, stored: list[AnchoredHead], there: dict[Hash32, Anchor]
+) -> None:
+    """Check that what ``final`` lacks of the final anchors is no younger than it.
+
+    Raises:
+        CannotCheckError: one is.
+    """
+    for item in stored:
+        if item.final and item.head.root not in there and is_behind(final, item):
+            raise CannotCheckError(
+                f"the node {node.name} calls block {final.number} final, and anchor "
+                f"{item.sequence} was seen final in block {item.block_number}: what is final now "
+                "does not tell",
+                hint="it lags behind, or its chain was rolled back: wait, or name another node",
+            )
 
 
 def find_anchors(
@@ -156,43 +186,75 @@ def _audit_stored(
 def _audit_latest(project: Project, node: Node) -> Iterator[str]:
     """See that the newest head in the registry, final or not, is one of the store's."""
     config = project.config
-    head = fetch_head(config, node, "latest")
-    if head is None:
-        return
     with project.database.read() as connection:
-        known = find_head(connection, head.root)
-    if known is None:
+        unknown = [
+            head
+            for head in node.ask_all(lambda one: fetch_head(config, one, "latest"))
+            if head is not None and find_head(connection, head.root) is None
+        ]
+    if not unknown:
+        return
+    _check_shared(node, len(unknown), "a head that is not in this store")
+    for head in unknown[:1]:
         yield (
             f"the registry's head 0x{head.root.hex()} of {head.anchor.size} leaves is not in this "
             "store: it is older than the chain, or somebody else anchors here (`anchor restore`)"
         )
 
 
-def _audit_nonces(node: Node, slots: list[SlotRow]) -> tuple[int, Iterator[str]]:
+def _check_shared(node: Node, count: int, what: str) -> None:
+    """Check that enough nodes show ``what``, each by its newest block, before it is a breach.
+
+    Raises:
+        QuorumError: too few do.
+    """
+    if count < node.needed:
+        raise QuorumError(
+            f"the nodes disagree: {count} of them show {what}, and {node.needed} have to",
+            hint="one lags behind or is wrong: try again, or see to the nodes",
+        )
+
+
+def _audit_nonces(node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
     """Count the nonces between ours that were used elsewhere; one that was not is a breach."""
     foreign = 0
     breaches: list[str] = []
     for sender, rows in groupby(slots, key=lambda row: row.sender):
         ours = {row.nonce: row for row in rows}
-        used = node.fetch_nonce(sender, "latest")
-        name = format_address(sender)
-        for first, last in _gaps(sorted(ours)):
-            foreign += max(0, min(used, last + 1) - first)
-            first = max(used, first)
-            if first <= last and ours[max(ours)].attempts:
-                nonces = f"nonce {first}" if first == last else f"nonces {first} to {last}"
-                are = "is" if first == last else "are"
-                breaches.append(
-                    f"{nonces} of {name} {are} neither reserved nor used, but a later one is signed"
-                )
-        breaches += [
-            f"nonce {row.nonce} of {name} is noted as {row.outcome}, but the chain has seen only "
-            f"{used} of that key"
-            for row in ours.values()
-            # An included one may have been taken back by a reorganisation; these two are final.
-            if row.outcome in ("reverted", "foreign") and row.nonce >= used
+        judged = [
+            _judge_nonces(format_address(sender), ours, used)
+            for used in node.ask_all(partial(Node.fetch_nonce, address=sender, block="latest"))
         ]
-    return foreign, iter(breaches)
+        foreign += max(count for count, _ in judged)
+        # Who has seen more knows better what was used; the others may lag by a block.
+        accused = [found for _, found in judged if found]
+        if accused:
+            _check_shared(node, len(accused), f"nonces of {format_address(sender)} unused")
+            breaches += accused[0]
+    return foreign, breaches
+
+
+def _judge_nonces(name: str, ours: dict[int, SlotRow], used: int) -> tuple[int, list[str]]:
+    """Judge by how many nonces of a key are used, according to one node."""
+    foreign = 0
+    breaches: list[str] = []
+    for first, last in _gaps(sorted(ours)):
+        foreign += max(0, min(used, last + 1) - first)
+        first = max(used, first)
+        if first <= last and ours[max(ours)].attempts:
+            nonces = f"nonce {first}" if first == last else f"nonces {first} to {last}"
+            are = "is" if first == last else "are"
+            breaches.append(
+                f"{nonces} of {name} {are} neither reserved nor used, but a later one is signed"
+            )
+    breaches += [
+        f"nonce {row.nonce} of {name} is noted as {row.outcome}, but the chain has seen only "
+        f"{used} of that key"
+        for row in ours.values()
+        # An included one may have been taken back by a reorganisation; these two are final.
+        if row.outcome in ("reverted", "foreign") and row.nonce >= used
+    ]
+    return foreign, breaches
 
 
 def _gaps(numbers: list[int]) -> Iterator[tuple[int, int]]:

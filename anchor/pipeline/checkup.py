@@ -29,13 +29,13 @@ from anchor.hashing import IMPLEMENTATION
 from anchor.pipeline.anchoring import (
     check_authority,
     check_chain,
-    check_no_incident,
     check_sender,
     read_chain_state,
 )
 from anchor.pipeline.deployment import has_create2_proxy, read_record
 from anchor.pipeline.diagnosis import Check, Note, Patient
 from anchor.pipeline.funds import ANCHOR_GAS, describe_shortage
+from anchor.pipeline.incidents import check_no_incident
 from anchor.pipeline.project import open_project, trust_entry
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address

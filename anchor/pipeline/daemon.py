@@ -15,6 +15,7 @@ from anchor.chain.signer import Signer
 from anchor.errors import (
     CannotCheckError,
     FundsError,
+    IncidentError,
     NodeUnreachableError,
     NotFinalError,
     QuorumError,
@@ -55,8 +56,9 @@ LATE = 1800.0
 # What goes on being so is told again this often.
 _REMIND = 3600.0
 
-# These pass without the operator, or after the operator did something elsewhere.
-_PASSING = (CannotCheckError, FundsError, NotFinalError, StoreBusyError)
+# These pass without the operator, or after the operator did something elsewhere.  An incident does
+# where one answer of a node was wrong; nothing is done while it is open.
+_PASSING = (CannotCheckError, FundsError, IncidentError, NotFinalError, StoreBusyError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

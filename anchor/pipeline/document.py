@@ -52,6 +52,13 @@ def describe_overview(
             "wei_a_day": None if spending.wei_a_day is None else str(spending.wei_a_day),
             "budget_wei": None if spending.budget is None else str(spending.budget),
         },
+        "unproven": None
+        if overview.unproven is None
+        else {
+            "anchors": overview.unproven.anchors,
+            "first_sequence": overview.unproven.first,
+            "reason": overview.unproven.trouble,
+        },
         "chain": _describe_chain(overview, outside),
         "published": None
         if outside.published is None

@@ -35,7 +35,7 @@ from anchor.store.figures import (
     load_newest_heads,
     sum_costs_since,
 )
-from anchor.store.heads import newest_final_anchor
+from anchor.store.heads import Unproven, find_unproven, newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
 
 HOUR = 3_600
@@ -111,6 +111,7 @@ class Overview:
     transaction: OpenTransaction | None
     spending: Spending
     incidents: tuple[Incident, ...]
+    unproven: Unproven | None
     is_running: bool
     tiles: int | None
 
@@ -137,6 +138,7 @@ def read_overview(project: Project, now: float, *, heads: int = 10, anchors: int
             transaction=find_open_transaction(connection, chain_id),
             spending=_read_spending(connection, project.config, now),
             incidents=tuple(load_open_incidents(connection, chain_id)),
+            unproven=find_unproven(connection, chain_id),
             is_running=is_running,
             tiles=_read_tiles(project),
         )

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from anchor.chain.node import Node
 from anchor.config import Config
-from anchor.errors import CannotCheckError, NotTrustedError, UnknownVersionError
+from anchor.errors import (
+    CannotCheckError,
+    NodeUnreachableError,
+    NotTrustedError,
+    UnknownVersionError,
+)
+from anchor.pipeline.project import Project
 from anchor.receipt import Receipt, ReceiptAnchor
 from anchor.registry.slots import anchor_slot, operator_key_slot
 from anchor.stateproof import StateProof, check_state
+from anchor.store.heads import (
+    AnchoredHead,
+    Unproven,
+    clear_proof_trouble,
+    find_unproven,
+    newest_final_anchor,
+    note_proof_trouble,
+)
 from anchor.types import Anchor, Hash32, LogId
 from anchor.verify import Block
 
@@ -41,6 +55,21 @@ class StateProofs:
             return receipt
         anchors = tuple(self._complete(receipt.log, anchor) for anchor in receipt.anchors)
         return replace(receipt, anchors=anchors)
+
+    def find_trouble(self, root: Hash32) -> str | None:
+        """Return why the state proof of one of the log's anchors cannot be made; None: it can.
+
+        Raises:
+            NodeUnreachableError: nobody answers, which says nothing of proofs.
+            ChainGuardError: finality was violated.
+        """
+        try:
+            self._fetch(self._config.log, root)
+        except NodeUnreachableError:
+            raise
+        except (CannotCheckError, UnknownVersionError, NotTrustedError) as error:
+            return error.message
+        return None
 
     def _complete(self, log: LogId, anchor: ReceiptAnchor) -> ReceiptAnchor:
         here = (self._config.chain_id, self._config.registry)
@@ -91,6 +120,48 @@ class StateProofs:
         return self._node.fetch_state_proof(
             config.registry, slot, block.hash, code_hash=config.code_hash
         )
+
+
+def watch_proofs(project: Project, node: Node, anchored: Sequence[AnchoredHead]) -> None:
+    """Note of anchors that have become final whether receipts of them get their state proofs.
+
+    The newest is tried: what a fork of the chain or a node keeps from one, it keeps from all.
+    """
+    if not anchored:
+        return
+    chain_id = project.config.chain_id
+    try:
+        trouble = _find_trouble(project, node, anchored[-1].head.root)
+    except NodeUnreachableError:
+        return  # the next final anchor tells
+    with project.database.write() as connection:
+        if trouble is None:
+            clear_proof_trouble(connection, chain_id)
+        else:
+            note_proof_trouble(connection, chain_id, anchored, trouble)
+
+
+def review_proofs(project: Project, node: Node) -> Unproven | None:
+    """Return of how many final anchors no state proof can be made, trying the newest again."""
+    chain_id = project.config.chain_id
+    with project.database.read() as connection:
+        unproven = find_unproven(connection, chain_id)
+        newest = newest_final_anchor(connection, chain_id)
+    if unproven is None or newest is None:
+        return None
+    try:
+        trouble = _find_trouble(project, node, newest.head.root)
+    except NodeUnreachableError:
+        return unproven
+    if trouble is not None:
+        return unproven
+    with project.database.write() as connection:
+        clear_proof_trouble(connection, chain_id)
+    return None
+
+
+def _find_trouble(project: Project, node: Node, root: Hash32) -> str | None:
+    return StateProofs(project.config, node, lambda _: None).find_trouble(root)
 
 
 def _is_as_stated(anchor: ReceiptAnchor, stored: Anchor | None) -> bool:

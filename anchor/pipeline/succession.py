@@ -28,7 +28,6 @@ from anchor.errors import (
 )
 from anchor.filenames import CONFIG, TRUST_POLICY
 from anchor.pipeline.anchoring import (
-    check_no_incident,
     make_manager,
     refresh_anchors,
     wait_until_final,
@@ -39,6 +38,7 @@ from anchor.pipeline.handover import (
     take_new,
     write_receipts,
 )
+from anchor.pipeline.incidents import check_no_incident
 from anchor.pipeline.logkey import create_log_key
 from anchor.pipeline.project import Project, open_project
 from anchor.pipeline.registrystate import fetch_anchor, fetch_head

@@ -76,8 +76,10 @@ class Standing(Collector):
             ("anchor_waiting_seconds", "Age of the evidence that waits longest.", oldest or 0.0),
             ("anchor_accepted_last_hour_evidence", "Evidence accepted in the last hour.",
              queue.accepted_last_hour),
-            ("anchor_open_incidents", "Final anchors that the chain contradicts.",
+            ("anchor_open_incidents", "Final anchors that the chain contradicted.",
              len(self.overview.incidents)),
+            ("anchor_unproven_anchors", "Final anchors whose receipts go without state proof.",
+             0 if self.overview.unproven is None else self.overview.unproven.anchors),
         )  # fmt: skip
 
     def _heads(self) -> Iterable[Figure]:

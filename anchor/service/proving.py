@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from anchor.chain.node import Node
 from anchor.errors import AnchorError
-from anchor.pipeline.anchoring import check_no_incident
+from anchor.pipeline.incidents import check_no_incident
 from anchor.pipeline.project import Project
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.reach import Reach

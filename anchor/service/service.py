@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from anchor.pipeline.anchoring import check_no_incident
+from anchor.pipeline.incidents import check_no_incident
 from anchor.pipeline.livelog import LiveLog
 from anchor.pipeline.logkey import load_log_key
 from anchor.pipeline.nodes import open_chain

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, literal_column, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_column, select, update
 
 from anchor.errors import ChainGuardError
 from anchor.store.schema import anchors, heads
@@ -175,6 +175,52 @@ def forget_anchor(connection: Connection, chain_id: ChainId, head: Head) -> None
             & (anchors.c.final == 0)
         )
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """Final anchors of which no state proof could be made: how many, from which sequence, why."""
+
+    anchors: int
+    first: int
+    trouble: str
+
+
+def note_proof_trouble(
+    connection: Connection, chain_id: ChainId, anchored: Sequence[AnchoredHead], trouble: str
+) -> None:
+    """Note why no state proof of these anchors could be made."""
+    sizes = [item.head.size for item in anchored]
+    connection.execute(
+        update(anchors)
+        .where((anchors.c.chain_id == chain_id) & anchors.c.head_size.in_(sizes))
+        .values(proof_trouble=trouble)
+    )
+
+
+def clear_proof_trouble(connection: Connection, chain_id: ChainId) -> None:
+    """Forget that: under a final block that proves one anchor, all before it can be proven."""
+    connection.execute(
+        update(anchors)
+        .where((anchors.c.chain_id == chain_id) & anchors.c.proof_trouble.is_not(None))
+        .values(proof_trouble=None)
+    )
+
+
+def find_unproven(connection: Connection, chain_id: ChainId) -> Unproven | None:
+    """Return what is noted of anchors without state proof; None where nothing is."""
+    noted = (anchors.c.chain_id == chain_id) & anchors.c.proof_trouble.is_not(None)
+    count, first, newest = connection.execute(
+        select(func.count(), func.min(anchors.c.sequence), func.max(anchors.c.head_size)).where(
+            noted
+        )
+    ).one()
+    if not count:
+        return None
+    trouble = connection.execute(
+        select(anchors.c.proof_trouble).where(noted & (anchors.c.head_size == newest))
+    ).scalar_one()
+    return Unproven(anchors=count, first=first, trouble=trouble)
 
 
 def load_anchors(connection: Connection, chain_id: ChainId) -> list[AnchoredHead]:

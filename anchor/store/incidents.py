@@ -1,6 +1,7 @@
-"""Incidents: final anchors that the chain contradicts, with what was seen before and now.
+"""Incidents: final anchors that the chain contradicted, with what was seen before and then.
 
-While one is open, nothing is sealed, sent or issued; only the operator closes it.
+While one is open, nothing is sealed, sent or issued.  The operator accepts it, or a later final
+block that shows the anchor where it was withdraws it; either stays noted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from anchor.store.heads import AnchoredHead, save_anchor
 from anchor.store.schema import anchors, heads, incidents
@@ -27,23 +28,30 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """A head that was final at ``before``; ``now`` None where the registry does not hold it."""
+    """A head that was final at ``before``, and in ``seen_block`` was at ``now``, or nowhere: None.
+
+    ``seen_block`` is None where that was not noted.
+    """
 
     head: Head
     before: Place
     now: Place | None
+    seen_block: int | None
+    noticed_at: str
 
 
 def open_incident(
-    connection: Connection, chain_id: ChainId, anchored: AnchoredHead, now: Place | None, at: str
+    connection: Connection,
+    chain_id: ChainId,
+    anchored: AnchoredHead,
+    now: Place | None,
+    *,
+    seen_block: int,
+    at: str,
 ) -> None:
     """Store that a final anchor is contradicted; once for each head while it is open."""
-    is_open = (
-        (incidents.c.chain_id == chain_id)
-        & (incidents.c.head_size == anchored.head.size)
-        & incidents.c.accepted_at.is_(None)
-    )
-    if connection.execute(select(incidents.c.id).where(is_open)).first() is not None:
+    same = _open(chain_id) & (incidents.c.head_size == anchored.head.size)
+    if connection.execute(select(incidents.c.id).where(same)).first() is not None:
         return
     connection.execute(
         insert(incidents).values(
@@ -58,6 +66,7 @@ def open_incident(
             now_sequence=None if now is None else now.sequence,
             now_block_number=None if now is None else now.block_number,
             now_timestamp=None if now is None else now.timestamp,
+            seen_block=seen_block,
         )
     )
 
@@ -67,7 +76,7 @@ def load_open_incidents(connection: Connection, chain_id: ChainId) -> list[Incid
     rows = connection.execute(
         select(incidents, heads.c.root)
         .join(heads, heads.c.size == incidents.c.head_size)
-        .where((incidents.c.chain_id == chain_id) & incidents.c.accepted_at.is_(None))
+        .where(_open(chain_id))
         .order_by(incidents.c.head_size.desc())
     )
     return [
@@ -83,6 +92,8 @@ def load_open_incidents(connection: Connection, chain_id: ChainId) -> list[Incid
                 block_number=row.now_block_number,
                 timestamp=row.now_timestamp,
             ),
+            seen_block=row.seen_block,
+            noticed_at=row.noticed_at,
         )
         for row in rows
     ]
@@ -106,12 +117,27 @@ def accept_incidents(connection: Connection, chain_id: ChainId, at: str) -> int:
             block_hash=None,
         )
         save_anchor(connection, chain_id, stored, keep_hints=False)
+    connection.execute(update(incidents).where(_open(chain_id)).values(accepted_at=at))
+    return len(found)
+
+
+def withdraw_incident(
+    connection: Connection, chain_id: ChainId, incident: Incident, block: int, at: str
+) -> None:
+    """Close an incident whose anchor is where it was, as final ``block`` shows."""
     connection.execute(
         update(incidents)
-        .where((incidents.c.chain_id == chain_id) & incidents.c.accepted_at.is_(None))
-        .values(accepted_at=at)
+        .where(_open(chain_id) & (incidents.c.head_size == incident.head.size))
+        .values(withdrawn_at=at, withdrawn_block=block)
     )
-    return len(found)
+
+
+def _open(chain_id: ChainId) -> ColumnElement[bool]:
+    return (
+        (incidents.c.chain_id == chain_id)
+        & incidents.c.accepted_at.is_(None)
+        & incidents.c.withdrawn_at.is_(None)
+    )
 
 
 def load_incident_rows(connection: Connection) -> list[tuple[Head, Mapping[str, Any]]]:

@@ -207,11 +207,19 @@ anchors = Table(
     Column("block_hash", Bytes),
     # When this project first saw it in a final block, by its own clock.
     Column("final_at", Text),
+    # Why no state proof of it could be made; NULL where one could, or nobody tried.
+    Column("proof_trouble", Text),
     Index(
         "ix_anchors_reversible",
         "chain_id",
         sqlite_where=text("final = 0"),
         postgresql_where=text("final = 0"),
+    ),
+    Index(
+        "ix_anchors_unproven",
+        "chain_id",
+        sqlite_where=text("proof_trouble IS NOT NULL"),
+        postgresql_where=text("proof_trouble IS NOT NULL"),
     ),
     sqlite_strict=True,
 )
@@ -233,15 +241,20 @@ incidents = Table(
     Column("now_sequence", Int64),
     Column("now_block_number", Int64),
     Column("now_timestamp", Int64),
-    # NULL while it is open; the operator closes it.
+    # The final block in which that was seen.
+    Column("seen_block", Int64),
+    # Both are NULL while it is open.  The operator accepts it; or a later final block, of this
+    # number, showed the anchor where it was.
     Column("accepted_at", Text),
+    Column("withdrawn_at", Text),
+    Column("withdrawn_block", Int64),
     Index(
         "uq_incidents_open",
         "chain_id",
         "head_size",
         unique=True,
-        sqlite_where=text("accepted_at IS NULL"),
-        postgresql_where=text("accepted_at IS NULL"),
+        sqlite_where=text("accepted_at IS NULL AND withdrawn_at IS NULL"),
+        postgresql_where=text("accepted_at IS NULL AND withdrawn_at IS NULL"),
     ),
     sqlite_strict=True,
 )

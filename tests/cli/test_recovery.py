@@ -226,6 +226,7 @@ def test_a_reorganisation_rolls_back_and_the_same_bytes_are_sent_again(
         "on chain": "nothing yet",
         "final": "none",
         "reversible": 0,
+        "unproven": "none",
         "to anchor": 1,
     }
     site.run("run", "--once", "--wait", "included").expect(0, f"sending transaction {signed}")

@@ -22,7 +22,7 @@ from anchor.chain.node import Node
 from anchor.chain.quorum import NodeGroup
 from anchor.cli.session import open_chain
 from anchor.config import WaitFor
-from anchor.errors import ChainGuardError, QuorumError
+from anchor.errors import CannotCheckError, ChainGuardError, QuorumError
 from anchor.log import seal
 from anchor.pipeline import backoff, daemon
 from anchor.pipeline.anchoring import refresh_anchors
@@ -340,21 +340,62 @@ def test_a_node_with_a_stale_head_is_not_read(trio: Trio) -> None:
 
 @pytest.mark.fault(
     "E5",
-    how="chain.rpc is on another chain in the middle of a run, its witnesses are not",
-    then="refused (32): a wrong chain is never passed over",
+    how="chain.rpc is on another chain in the middle of a run, and one of two witnesses with it",
+    then="refused (32): a wrong chain is passed over only where enough others are on the right one",
 )
-def test_a_first_node_on_another_chain_is_refused_not_passed_over(trio: Trio) -> None:
+def test_a_first_node_on_another_chain_is_refused_where_few_others_are_on_ours(trio: Trio) -> None:
     chain = trio.open()
     trio.mine(8)
     trio.run(chain)
-    trio.rpc.bend["eth_chainId"] = instead("0x1")
+    for node in trio.nodes[:2]:
+        node.bend["eth_chainId"] = instead("0x1")
     with pytest.raises(ChainGuardError, match="is on chain 1"):
         trio.run(chain)
     with other_chain(4242) as url:  # which is shorter, too
-        trio.rpc.bend.clear()
-        trio.rpc.behind = url
+        for node in trio.nodes[:2]:
+            node.bend.clear()
+            node.behind = url
         with pytest.raises(ChainGuardError, match="is on chain 4242"):
             trio.run(chain)
+
+
+@pytest.mark.fault(
+    "E5",
+    how="chain.rpc alone is on another chain, by its id or by its genesis block",
+    then="left out and named; the run goes on with the next node",
+)
+@pytest.mark.parametrize("member", ["id", "genesis"])
+def test_a_first_node_that_is_alone_on_another_chain_is_left_out(trio: Trio, member: str) -> None:
+    chain = trio.open()
+    if member == "id":
+        trio.rpc.bend["eth_chainId"] = instead("0x1")
+    else:
+        trio.rpc.bend["eth_getBlockByNumber"] = lambda params, right: (
+            {**right, "hash": FALSE_HASH} if params[0] == "0x0" else right
+        )
+    assert trio.run(chain).state is State.INCLUDED
+    assert trio.told("left out", trio.rpc.url, "is on another chain")
+    assert trio.told("reading from", trio.nodes[1].url)
+
+
+@pytest.mark.fault(
+    "E6",
+    how="the first node, or all of them, say null for the genesis block or the newest one",
+    then="left out and named; with all of them cannot check (20): no answer is no other chain",
+)
+@pytest.mark.parametrize(("tag", "text"), [("0x0", "genesis block"), ("latest", "latest block")])
+def test_a_block_that_is_not_given_is_no_other_chain(trio: Trio, tag: str, text: str) -> None:
+    chain = trio.open()
+    bend = {
+        "eth_getBlockByNumber": lambda params, right: None if params[0] == tag else right,
+    }
+    trio.rpc.bend |= bend
+    assert trio.run(chain).state is State.INCLUDED
+    assert trio.told("left out", trio.rpc.url, f"has no {text}")
+    for node in trio.nodes:
+        node.bend |= bend
+    with pytest.raises(CannotCheckError, match=f"has no {text}"):
+        trio.run(chain)
 
 
 @pytest.mark.fault(
