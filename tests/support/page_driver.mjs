@@ -38,8 +38,7 @@ const ASKED = {
     return codes;
   },
   chain: ({ id }) => anchor.findChain(id),
-  kind: ({ kind }) => [anchor.sentenceOf(kind), anchor.headlineOf(kind)],
-  statements: ({ receipt }) => anchor.parseRecord(JSON.parse(receipt).record).statements,
+  kind: ({ kind }) => anchor.sentenceOf(kind),
   distinct: ({ urls }) => anchor.areDistinct(urls),
   policy: ({ text }) => anchor.parsePolicy(Uint8Array.from(Buffer.from(text, "base64"))).length,
   proof({ root, key, proof }) {

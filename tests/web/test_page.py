@@ -21,13 +21,11 @@ from support.tries import keccak256
 from support.world import SIDE
 
 import anchor.web
-from anchor.chains import HEADLINES, KIND_SENTENCES
 from anchor.digest import digest_bytes
-from anchor.phrases import to_chinese
 from anchor.trust import encode_policy, parse_policy
 from anchor.types import ChainId, Hash32
 from anchor.verify import judge
-from anchor.words import ENGLISH
+from anchor.words import CHINESE, ENGLISH
 
 FOLDER = Path(anchor.web.__file__).parent
 PAGE = (FOLDER / "verify.html").as_uri()
@@ -106,7 +104,10 @@ def test_a_file_is_verified_by_a_block_hash_of_ones_own(
     compare(page, by_package(files, BLOCK))
     assert page["exit_code"] == 0
     assert page["files"][0]["file"] == NAME
-    assert desk.tab.inner_text(".word") == "VERIFIED (exit code 0)"
+    assert desk.tab.inner_text(".word") == (
+        "VERIFIED on a development chain (proves nothing about real time), "
+        "by a block that only you vouch for (exit code 0)"
+    )
     assert "existed no later than 2026-09-21 14:17:32 UTC" in desk.tab.inner_text(".verdict")
     assert ENGLISH.by_asserted_proof.format(block=40) in desk.tab.inner_text(".verdict")
     assert "the log's owner 0xa11ce" in desk.tab.inner_text("#report").lower()
@@ -368,12 +369,11 @@ def test_a_development_chain_is_never_plain_green_and_named_in_the_commands_word
     desk.give(**given(), policy=policy)
     assert desk.verify()["exit_code"] == 0
     desk.tab.get_by_role("button", name=language).click()
-    headline, sentence = HEADLINES["development"], KIND_SENTENCES["development"]
-    shown = desk.tab.inner_text(".verdict")
-    say = (str, to_chinese)[at]
-    assert say(headline).lower() in desk.tab.inner_text("#headline").lower()
-    assert say(f"chain 31337 is {sentence}") in shown
-    assert say(sentence) != sentence or not at
+    words = (ENGLISH, CHINESE)[at]
+    assert words.verified["development"].lower() in desk.tab.inner_text(".word").lower()
+    kind = words.kinds["development"]
+    headline = words.chain_is.format(chain=31337, kind=kind)
+    assert desk.tab.inner_text("#headline") == headline
     assert desk.tab.locator(".verdict.pass, .times .pass").count() == 0
 
 
@@ -388,6 +388,7 @@ def test_on_a_listed_main_chain_with_everything_pinned_it_is_green(
     desk.give(**given(anchors=[side]), policy=policy)
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["anchors"][0]["assurance"]) == (0, "proof")
+    assert desk.tab.inner_text(".word") == "VERIFIED (exit code 0)"
     assert desk.tab.inner_text("#headline") == "Unchanged since it was recorded"
     assert desk.tab.locator(".verdict.pass").count() == 1
     # With the block typed beside the receipt it is only as good as that.
@@ -397,6 +398,7 @@ def test_on_a_listed_main_chain_with_everything_pinned_it_is_green(
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["anchors"][0]["assurance"]) == (0, "asserted")
     assert "if the block that you named is final" in desk.tab.inner_text("#headline")
+    assert desk.tab.locator(".verdict.pass").count() == 0
 
 
 def test_without_a_policy_nothing_passes_unless_that_is_accepted(desk: Desk, given: Given) -> None:

@@ -3,7 +3,8 @@
 import { formatAddress } from "./bytes.ts";
 import { formatTime } from "./checks.ts";
 import release from "./release.json" with { type: "json" };
-import { exitCode, type Report, verdictOf } from "./verdict.ts";
+import { findChain } from "./release.ts";
+import { exitCode, headlineOf, type Report, verdictOf } from "./verdict.ts";
 
 /** Describe one file's report; `policy` and `nodes` name what it rests on. */
 export function describeReport(
@@ -18,15 +19,18 @@ export function describeReport(
     files: [{
       file,
       exit_code: code,
+      headline: code ? "not verified" : headlineOf(report, release.en),
       steps: report.steps.map(({ number, detail, error }) => ({
         number, title: titles[number]!, verdict: verdictOf(error), detail,
       })),
       claims: report.claims,
       anchors: report.proven.map((proven) => ({
         chain_id: proven.chainId,
+        chain: describeChain(proven.chainId),
         registry: formatAddress(proven.registry),
         log: `0x${proven.log}`,
         root: proven.root,
+        index: proven.index,
         size: proven.anchor.size,
         sequence: proven.anchor.sequence,
         block_number: proven.anchor.blockNumber,
@@ -35,11 +39,19 @@ export function describeReport(
         final_block_number: Number(proven.finalBlockNumber),
         final_block_hash: `0x${proven.finalBlockHash}`,
         existed_no_later_than: formatTime(proven.existedBy).replace(" ", "T") + "Z",
+        seconds_since_recorded: proven.secondsSinceRecorded,
         assurance: proven.assurance,
         finality: proven.isAsserted ? "asserted" : "observed",
       })),
       unpinned: report.unpinned,
-      not_proven: release.en.not_proven,
+      statements: report.record?.statements ?? [],
+      notes: report.notes,
+      not_proven: [...release.en.not_proven, ...report.notProven],
     }],
   };
+}
+
+function describeChain(chainId: number) {
+  const chain = findChain(chainId);
+  return { name: chain?.name ?? `chain ${chainId}`, kind: chain?.kind ?? "unlisted", tested: chain?.tested ?? false };
 }

@@ -146,7 +146,6 @@ const WORDS = {
   submitter: ["submitter", "提交者"],
   policyfrom: ["Trust policy: {name}", "信任策略：{name}"],
   typedpins: ["typed in by you", "由您填写"],
-  statements: ["the operator's own statements, which nothing here checks", "运营方自己的陈述，本页不作核验"],
   save: ["Save as JSON", "另存为 JSON"],
   print: ["Print", "打印"],
 } as const;
