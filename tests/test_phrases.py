@@ -145,11 +145,11 @@ def check_report(report: Report, capsys: pytest.CaptureFixture[str]) -> set[str]
     """See that a printed report is in Chinese; return its sentences in English."""
     print_report(
         Output(as_json=False), "FILE", report,
-        policy="/p (of the project around; yours with --trust)", nodes=["http://n"], brief=False,
+        policies=["/p (SHA-256 ab, of your own project)"], nodes=["http://n"], brief=False,
         words=CHINESE,
     )  # fmt: skip
     print_report(
-        Output(as_json=False), "FILE", report, policy=None, nodes=(), brief=True, words=CHINESE
+        Output(as_json=False), "FILE", report, policies=(), nodes=(), brief=True, words=CHINESE
     )
     printed = capsys.readouterr().out
     for line in printed.splitlines():

@@ -122,17 +122,25 @@ class Claim(_Document):
     reason: str
 
 
+class Policy(_Document):
+    """A trust policy that counted: its file's name, its bytes' SHA-256 and where it came from."""
+
+    name: str
+    sha256: Hex32
+    source: Literal["option", "environment", "user", "project"]
+
+
 class Verification(_Document):
     """What was verified, when and against what.
 
-    ``retrieved_at`` is when nodes were asked; null where none was.  ``policy_sha256`` names the
-    trust policy's bytes; without one ``unpinned`` says what was taken from the receipt.
+    ``retrieved_at`` is when nodes were asked; null where none was.  ``policies`` are what the
+    issuer's trust policy was read from; ``unpinned`` says what was taken from the receipt.
     """
 
     verified_at: Time
     retrieved_at: Time | None
     verifier: str
-    policy_sha256: Hex32 | None
+    policies: list[Policy]
     unpinned: list[str]
     nodes: list[str]
     steps: list[Step]

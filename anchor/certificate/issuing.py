@@ -20,6 +20,7 @@ from anchor.certificate.document import (
     Evidence,
     Path,
     Place,
+    Policy,
     ReliedOn,
     Stated,
     Step,
@@ -31,6 +32,7 @@ from anchor.certificate.times import Moment, format_seconds, format_utc
 from anchor.checks import Target
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.merkle import hash_leaf
+from anchor.policies import PolicyFile
 from anchor.receipt import Receipt, parse_receipt
 from anchor.record import Record, format_time
 from anchor.registry.keccak import format_address
@@ -46,10 +48,10 @@ _CLOCK_SLACK = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """What a verification was made against: the policy and its bytes' SHA-256, and nodes asked."""
+    """What a verification was made against: the policy, what it was read from, and nodes asked."""
 
     policy: TrustPolicy | None
-    policy_sha256: str | None
+    policies: tuple[PolicyFile, ...]
     nodes: tuple[str, ...]
 
 
@@ -233,7 +235,10 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
         verified_at=format_utc(moment.at),
         retrieved_at=format_utc(moment.at) if basis.nodes else None,
         verifier=f"anchor-evidence {version('anchor-evidence')}",
-        policy_sha256=basis.policy_sha256,
+        policies=[
+            Policy(name=file.path.name, sha256=file.sha256, source=file.source)
+            for file in basis.policies
+        ],
         unpinned=list(report.unpinned),
         nodes=list(basis.nodes),
         steps=[

@@ -70,6 +70,13 @@ UNPINNED = Bilingual(
 )
 
 # What the chain's answer rests on; by assurance, and by who says that the block is final.
+POLICY_SOURCES = {
+    "option": "由出证人在命令行指定 / named on the issuer's command line",
+    "environment": "由出证人的环境变量指定 / named in the issuer's environment",
+    "user": "保存于出证人的配置目录 / kept in the issuer's configuration folder",
+    "project": "出证人自己项目的策略 / of the issuer's own project",
+}
+
 _BASES = {
     ("rpc", "observed"): Bilingual(
         zh="依据单一节点的陈述；控制其应答者即控制该结论。",

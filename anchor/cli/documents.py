@@ -95,10 +95,26 @@ class UnreadFileDocument(_Document):
     error: str
 
 
+class PolicyDocument(_Document):
+    """A trust policy that the run rests on, the SHA-256 of its bytes and where it came from."""
+
+    file: str
+    sha256: Hex32
+    source: Literal["option", "environment", "user", "project"]
+
+
+class UnusedProjectDocument(_Document):
+    """A project that was found around and does not count."""
+
+    config: str
+    reason: str
+
+
 class VerificationDocument(_Document):
     """The whole run; ``exit_code`` is the gravest of the files'."""
 
     exit_code: ExitCode
-    policy: str | None
+    policies: list[PolicyDocument]
+    unused_project: UnusedProjectDocument | None
     nodes: list[str]
     files: list[FileDocument | UnreadFileDocument]

@@ -1,8 +1,7 @@
-"""Finding and reading receipts, policies and evidence named on the command line."""
+"""Finding and reading receipts and evidence named on the command line."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -12,7 +11,6 @@ from anchor.errors import UsageError
 
 if TYPE_CHECKING:
     from anchor.digest import Digests
-    from anchor.trust import TrustPolicy
 
 
 def receipt_path(argument: Path) -> Path:
@@ -36,14 +34,6 @@ def read_receipt(path: Path) -> bytes:
     from anchor.receipt import MAX_RECEIPT_BYTES
 
     return read_bounded(path, MAX_RECEIPT_BYTES + 1)
-
-
-def read_policy(path: Path) -> tuple[TrustPolicy, str]:
-    """Read a trust policy file; return it with the SHA-256 of its bytes, in hex."""
-    from anchor.trust import MAX_POLICY_BYTES, parse_policy
-
-    data = read_bounded(path, MAX_POLICY_BYTES + 1)
-    return parse_policy(data), hashlib.sha256(data).hexdigest()
 
 
 def read_bounded(path: Path, most: int) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast, get_args
 
 import typer
 
+from anchor.cli import policies
 from anchor.cli.options import (
     FinalityOption,
     JsonOption,
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 NAME = "trust"
 
 app = typer.Typer(
-    help="Keep the verifier's own trust policy.", no_args_is_help=True, rich_markup_mode=None
+    help="Keep your own trust policies, and say which projects are yours.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
+policies.register(app)
 
 
 @app.command("pin")

@@ -74,7 +74,7 @@ def test_every_verified_value_is_there(issued: Issued) -> None:
     assert anchor.relied_on.number == 40
     assert anchor.relied_on.hash == "0x" + world.main.block(40).hash.hex()
     assert (anchor.assurance, anchor.finality) == ("proof", "observed")
-    assert found.verification.policy_sha256 == POLICY_SHA256
+    assert [policy.sha256 for policy in found.verification.policies] == [POLICY_SHA256]
     assert found.verification.retrieved_at == found.issued_at == "2026-10-01T08:00:00Z"
     assert found.statement == UNCHANGED
     assert not found.draft
@@ -165,7 +165,7 @@ def test_the_assurance_is_the_reports_and_its_weakness_is_an_assumption(
 def test_without_a_policy_the_certificate_says_what_was_pinned_by_nobody() -> None:
     world = World()
     found = issue(world, proven(world), is_pinned=False).certificate
-    assert found.verification.policy_sha256 is None
+    assert found.verification.policies == []
     assert found.verification.unpinned
     assert found.anchors[0].genesis is None
     assert any("No trust policy" in item.en for item in found.assumptions)
