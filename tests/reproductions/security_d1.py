@@ -82,9 +82,7 @@ def main() -> int:
         found = 0
         for place, files, folder in list_places(evil, work):
             for words in list_commands(files, all_of_them=place == WHOLE):
-                ran = run_anchor(
-                    *words, cwd=folder, env={"XDG_CONFIG_HOME": str(work / "victim")}
-                )
+                ran = run_anchor(*words, cwd=folder, env={"XDG_CONFIG_HOME": str(work / "victim")})
                 problem = find_problem(ran, folder, url)
                 if problem:
                     print(f"{place}: anchor {' '.join(map(str, words))}: {problem}")

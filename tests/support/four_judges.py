@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import jsonschema_rs
+from support.bent_receipts import Given
 from support.page_script import PageScript, run_page_script
 from support.tries import keccak256
 from support.two_faults import Doubled, make_doubled
@@ -44,6 +45,13 @@ def is_receipt(data: bytes) -> bool:
     except standalone.Refusal:
         return False
     return True
+
+
+def judge_by_three(receipt: bytes, given: Given) -> tuple[int, int, int]:
+    """Return what the package's verifier, the standalone one and the page's end with."""
+    with run_page_script() as page:
+        (third,) = page.exit_codes([(receipt, given)])
+    return judge_by_package(receipt, given), judge_alone(receipt, given).exit_code(), third
 
 
 def run_doubled(seed: int, first: int, count: int) -> Tally:
