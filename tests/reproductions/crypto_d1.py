@@ -1,9 +1,9 @@
 """Crypto D1: a receipt that contradicts itself in time must not verify.
 
 Whoever runs a chain dates its blocks. On a devnet that begins in 2010 a deed is recorded, anchored
-and proven with today's record in it; verified elsewhere by the receipt, the evidence and the block's
-hash, with and without the operator's own policy, by the package, the standalone verifier and the
-page. On a chain of honest times, records that say they were made in 2099 do not verify either.
+and proven with today's record in it. It is verified elsewhere by the receipt, the evidence and the
+block's hash, with and without the operator's own policy, by the package, the standalone verifier
+and the page. On a chain of honest times, records that say they were made in 2099 do not verify.
 
 Ends with 0 where the finding does not reproduce.
 """
