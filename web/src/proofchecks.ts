@@ -68,10 +68,12 @@ export async function checkBlock(
 }
 
 function describeUnknownItems({ unknownItems }: Header): string {
-  const items = unknownItems === 1 ? "1 header item is" : `${unknownItems} header items are`;
-  return unknownItems
-    ? `; ${items} of a fork that this release does not know; the block's hash covers them`
-    : "";
+  if (unknownItems === 0) {
+    return "";
+  }
+  return unknownItems === 1
+    ? "; 1 header item is of a fork that this release does not know; the block's hash covers them"
+    : `; ${unknownItems} header items are of a fork that this release does not know; the block's hash covers them`;
 }
 
 /** Step 6: prove the registry's account and its code; return its storage root. */
