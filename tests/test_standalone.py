@@ -613,7 +613,7 @@ def test_both_take_headers_of_known_forks_and_those_with_more_items(items: int, 
 
 @pytest.mark.parametrize(
     ("item", "code"),
-    [("c0", 0), ("c3c20180", 0), ("a0" + "11" * 32, 0), ("8100", 2), ("b80101", 2), ("c101c0", 2),
+    [("c0", 0), ("c3c20180", 0), ("a0" + "11" * 32, 0), ("8100", 2), ("b80101", 2), ("c201", 2),
      *[(rlp.encode(tower(levels)).hex(), 0 if levels < 8 else 2) for levels in (6, 7, 8, 9, 40)],
      *[(rlp.encode(tower(levels, b"x")).hex(), 0 if levels < 7 else 2) for levels in (6, 7)]],
 )  # fmt: skip
