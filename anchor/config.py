@@ -73,7 +73,7 @@ class Config:
     finality: FinalityRule
     wait: WaitFor
     wait_seconds: int
-    time_slack: int
+    time_slack: int | None
     max_fee_gwei: int
     budget: int | None
     log: LogId
@@ -154,8 +154,7 @@ def encode_config(config: Config) -> str:
             "# What `run --once` and `stamp` wait for: included (reversible) or final.",
             f'wait = "{config.wait}"',
             f"wait_seconds = {config.wait_seconds}",
-            "# Seconds the block time may be off: one slot on Ethereum.",
-            f"time_slack = {config.time_slack}",
+            *_encode_slack(config.time_slack),
             f"max_fee_gwei = {config.max_fee_gwei}",
             "# The most that all transactions of 30 days may take together, in ether.",
             *_encode_budget(config.budget),
@@ -213,6 +212,12 @@ def _encode_witnesses(config: Config) -> list[str]:
     ]
 
 
+def _encode_slack(slack: int | None) -> list[str]:
+    if slack is None:
+        return ["# No rule of the release says how far this chain's times may be off: time_slack."]
+    return ["# Seconds the block time may be off, by the chain's rule.", f"time_slack = {slack}"]
+
+
 def _encode_budget(budget: int | None) -> list[str]:
     if budget is None:
         return ['# budget_ether = "0.5"']
@@ -240,7 +245,7 @@ class _ChainSection(_Section):
     finality: FinalityRule = "finalized"
     wait: WaitFor = "included"
     wait_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
-    time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
+    time_slack: Annotated[int, Field(ge=0, le=86_400)] | None = None
     max_fee_gwei: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     budget_ether: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,18})?$")] | None = None
 

@@ -16,7 +16,7 @@ from anchor.allowlist import check_allowed
 from anchor.chain.views import ChainReader
 from anchor.cli.evidence import Bench
 from anchor.cli.report import print_report
-from anchor.errors import ExitCode, NotTrustedError
+from anchor.errors import ExitCode, NotFinalError, NotTrustedError
 from anchor.filenames import CONFIG
 from anchor.verify import judge
 from scripts._ape_project import AnchorCommand, open_network, output, project_option
@@ -48,7 +48,10 @@ def cli(
     bench = Bench(config_path=config, trust=trust, tell=output.note)
     view = ChainReader(network.node)
     ((name, load),) = bench.items([file], receipt=receipt, digest=None)
-    data, evidence = load()
+    try:
+        data, evidence = load()
+    except NotFinalError as error:
+        raise NotFinalError(error.message, hint="anchor it with anchor_evidence") from error
     report = judge(
         data,
         evidence,

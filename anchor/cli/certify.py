@@ -129,7 +129,7 @@ def command(
 
     def judge_one(request: Request) -> Judged:
         nodes.asked_now = []
-        data, digests = bench.load(request.file, request.receipt)
+        data, digests = bench.load(request.file, request.receipt, hint="name it with --file")
         connect = None if offline else nodes.connect
         report = judge(
             data,

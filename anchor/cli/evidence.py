@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,16 +99,22 @@ class Bench:
             if receipt is None:
                 raise UsageError("--digest needs --receipt")
             yield digest, lambda: (read_receipt(receipt), _parse_digest(digest))
+        hint = "to verify a digest alone: --digest sha256:HEX"
         for file in files:
-            yield str(file), lambda file=file: self.load(file, receipt)  # type: ignore[misc]
+            yield str(file), partial(self.load, file, receipt, hint=hint)
 
-    def load(self, file: Path, receipt: Path | None) -> tuple[bytes, Digests]:
-        """Return the bytes of the receipt, named or found, and the file's digests."""
+    def load(
+        self, file: Path, receipt: Path | None, *, hint: str | None = None
+    ) -> tuple[bytes, Digests]:
+        """Return the bytes of the receipt, named or found, and the file's digests.
+
+        ``hint`` says what else to name where the file is missing.
+        """
         from anchor.filenames import RECEIPT_SUFFIX
 
         if receipt is None and file.name.endswith(RECEIPT_SUFFIX):
             receipt, file = file, file.with_name(file.name.removesuffix(RECEIPT_SUFFIX))
-        digests = digest_file(file)
+        digests = digest_file(file, hint=hint)
         if receipt is None:
             beside = receipt_path(file)
             if not is_there(beside):
@@ -127,7 +134,11 @@ class Bench:
 
         project, prover = self._open_prover(self._config_path)
         with project.database.read() as connection:
-            evidence = find_evidence(connection, file, digests, or_changed=True)
+            try:
+                evidence = find_evidence(connection, file, digests, or_changed=True)
+            except UsageError as error:
+                also = f"{error.hint}, or name its receipt with --receipt"
+                raise UsageError(error.message, hint=also) from error
         return encode_receipt(prover.prove(evidence))
 
     def _open_prover(self, config_path: Path) -> tuple[Project, Prover]:

@@ -49,8 +49,10 @@ def read_bounded(path: Path, most: int) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def digest_file(file: Path) -> Digests:
+def digest_file(file: Path, *, hint: str | None = None) -> Digests:
     """Digest a file with every algorithm a record can hold.
+
+    ``hint`` says what else to name where it is missing.
 
     Raises:
         UsageError: it is missing or cannot be read.
@@ -61,9 +63,7 @@ def digest_file(file: Path) -> Digests:
         # Not blocking: a pipe that was named by mistake must not wait for a writer.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise UsageError(
-            f"the file {file} is missing", hint="to verify a digest alone: --digest sha256:HEX"
-        ) from error
+        raise UsageError(f"the file {file} is missing", hint=hint) from error
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
     try:

@@ -30,7 +30,7 @@ from anchor.certificate.pdf import render_pdf
 from anchor.certificate.qr import draw_code
 from anchor.certificate.sheets import Commands, Fields, Findings, Value
 from anchor.certificate.text import show_text
-from anchor.certificate.wording import MAINNET, TEST_NETWORK, describe_network
+from anchor.certificate.wording import describe_kind, describe_network
 from anchor.merkle import fold_path, path_sides
 from anchor.receipt import Receipt
 from anchor.types import Hash32
@@ -200,10 +200,14 @@ def test_a_chain_of_no_value_is_told_beside_the_result(
         html = Page(render_html(certificate)).text
         return [squeezed(html[: html.index("当事人")]), squeezed(page_texts(paper)[0])]
 
-    warning = squeezed(TEST_NETWORK.en)
+    kind = describe_kind(issued.certificate.anchors[0])
+    assert kind is not None
+    warning = squeezed(kind.en)
+    headline = squeezed("Verified on a development chain (proves nothing about real time)")
+    assert all(headline in text for text in first_pages(issued.certificate, pdf))
     assert all(warning in text for text in first_pages(issued.certificate, pdf))
     anchor = issued.certificate.anchors[0].model_copy(
-        update={"chain": MAINNET, "network": describe_network(1)}
+        update={"chain": "eip155:1", "network": describe_network(1), "kind": "main"}
     )
     main = issued.certificate.model_copy(update={"anchors": [anchor]})
     assert not any(warning in text for text in first_pages(main, render_pdf(main, font)))
