@@ -96,11 +96,14 @@ class UnreadFileDocument(_Document):
 
 
 class PolicyDocument(_Document):
-    """A trust policy that the run rests on, the SHA-256 of its bytes and where it came from."""
+    """A trust policy that the run rests on, the SHA-256 of its bytes and where it came from.
+
+    ``dropped``: on the verifier page, and the person said that it is theirs.
+    """
 
     file: str
     sha256: Hex32
-    source: Literal["option", "environment", "user", "project"]
+    source: Literal["option", "environment", "user", "project", "dropped"]
 
 
 class UnusedProjectDocument(_Document):

@@ -27,7 +27,7 @@ async function judge({ receipt, evidence, policy, block_hashes, chain_ids, accep
 const ASKED = {
   async judge(given) {
     const { report, nodes } = await judge(given);
-    return anchor.describeReport(report, "file", null, nodes);
+    return anchor.describeReport(report, "file", [], nodes);
   },
   // What each of many ends with, and nothing else: for campaigns.
   async codes({ cases }) {

@@ -21,6 +21,7 @@ from support.tries import keccak256
 from support.world import SIDE
 
 import anchor.web
+from anchor.cli.documents import VerificationDocument
 from anchor.digest import digest_bytes
 from anchor.trust import encode_policy, parse_policy
 from anchor.types import ChainId, Hash32
@@ -130,7 +131,8 @@ def test_a_policy_pins_and_may_hold_the_block_hash(
     page = desk.verify()
     compare(page, by_package(files, policy=policy.read_bytes()))
     digest = hashlib.sha256(policy.read_bytes()).hexdigest()
-    assert (page["exit_code"], page["policy"]) == (0, f"mine.toml (sha256 {digest})")
+    assert page["exit_code"] == 0
+    assert page["policies"] == [{"file": "mine.toml", "sha256": digest, "source": "option"}]
     assert f"Trust policy: mine.toml\nSHA-256 {digest}" in desk.tab.inner_text("#report")
 
 
@@ -180,6 +182,9 @@ def test_the_log_of_another_owner_is_not_trusted(desk: Desk, given: Given) -> No
     desk.fill(owner="0x" + world().log[12:].hex())
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["unpinned"]) == (0, [])
+    (policy,) = page["policies"]
+    assert policy["file"].startswith("chain 31337, log 0 of owner 0xa11ce")
+    VerificationDocument.model_validate(page)
     desk.fill(chain="10")
     assert desk.verify()["exit_code"] == 12
 
@@ -261,7 +266,7 @@ def test_three_files_of_a_forger_dropped_together_are_never_a_pass(
     else:
         desk.tab.get_by_role("button", name=how).click()
     page = desk.verify()
-    assert (page["exit_code"], page["policy"]) == (20, None)
+    assert (page["exit_code"], page["policies"]) == (20, [])
     assert page["files"][0]["file"] == NAME
     assert desk.tab.locator(".verdict.unknown").count() == 1
 
@@ -291,7 +296,8 @@ def test_a_dropped_policy_that_the_person_calls_theirs_counts_and_is_named(
     desk.tab.get_by_role("button", name="It is mine").click()
     page = desk.verify()
     digest = hashlib.sha256(forgers_policy()).hexdigest()
-    assert page["policy"] == f"trust.toml (sha256 {digest}, dropped and confirmed)"
+    assert page["policies"] == [{"file": "trust.toml", "sha256": digest, "source": "dropped"}]
+    VerificationDocument.model_validate(page)  # the command's document, with the same schema
     assert page["exit_code"] == 0
     shown = desk.tab.inner_text("#report")
     assert "dropped on this page; you said that it is yours" in shown
@@ -306,7 +312,7 @@ def test_what_begins_like_a_policy_may_be_the_evidence(desk: Desk) -> None:
     desk.drop(**{f"{NAME}.anchor.json": json.dumps(OPERATORS.document).encode()})
     accept(desk, BLOCK)
     page = desk.verify()
-    assert (page["exit_code"], page["policy"]) == (10, None)
+    assert (page["exit_code"], page["policies"]) == (10, [])
     assert hashlib.sha256(data).hexdigest() in page["files"][0]["steps"][1]["detail"]
 
 

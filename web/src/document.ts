@@ -1,20 +1,28 @@
 /** The report as the document that `anchor verify --json` prints (docs/schemas/verification.json). */
 
-import { formatAddress } from "./bytes.ts";
+import { formatAddress, type Hex } from "./bytes.ts";
 import { formatTime } from "./checks.ts";
 import release from "./release.json" with { type: "json" };
 import { findChain } from "./release.ts";
 import { exitCode, headlineOf, type Report, verdictOf } from "./verdict.ts";
 
-/** Describe one file's report; `policy` and `nodes` name what it rests on. */
+/** A policy that counted; `dropped`: on the page, and the person said that it is theirs. */
+export interface PolicySource {
+  readonly file: string;
+  readonly sha256: Hex;
+  readonly source: "option" | "dropped";
+}
+
+/** Describe one file's report; `policies` and `nodes` name what it rests on. */
 export function describeReport(
-  report: Report, file: string, policy: string | null, nodes: readonly string[],
+  report: Report, file: string, policies: readonly PolicySource[], nodes: readonly string[],
 ) {
   const titles: { readonly [number: string]: string } = release.en.steps;
   const code = exitCode(report);
   return {
     exit_code: code,
-    policy,
+    policies,
+    unused_project: null,
     nodes,
     files: [{
       file,

@@ -182,11 +182,8 @@ function showBasis({ report, policy, nodes, notes }: Outcome, say: Say, language
   const words = reportWords(language);
   const lines = policy === null
     ? [words.no_policy, ...report.unpinned.map((item) => `– ${inLanguage(item, language)}`)]
-    : [say("policyfrom", { name: policy.name })];
-  if (policy?.sha256) {
-    lines.push(`SHA-256 ${policy.sha256}`);
-  }
-  if (policy?.wasDropped) {
+    : [say("policyfrom", { name: policy.file }), `SHA-256 ${policy.sha256}`];
+  if (policy?.source === "dropped") {
     lines.push(say("dropped"));
   }
   if (nodes.length > 0) {

@@ -145,7 +145,6 @@ const WORDS = {
   proofblock: ["block of the proof", "证明所用区块"],
   submitter: ["submitter", "提交者"],
   policyfrom: ["Trust policy: {name}", "信任策略：{name}"],
-  typedpins: ["typed in by you", "由您填写"],
   save: ["Save as JSON", "另存为 JSON"],
   print: ["Print", "打印"],
 } as const;
