@@ -156,6 +156,7 @@ def honest_receipts() -> tuple[Honest, ...]:
         honest("closed, and covered", 0, main, bend=with_successor(9)),
         honest("closed, and covered by more", 0, main, bend=with_successor(13)),
         honest("abandoned", 13, main, bend=with_successor(4)),
+        honest("abandoned, and whose key is not shown", 13, main, bend=unproven_key),
         honest("abandoned, nothing pinned", 13, main, bend=with_successor(4), **nothing),
         honest("the owner's, closed and covered", 0, owners, leaf=2, bend=with_successor(4)),
         honest("closed, from where is not shown", 20, main, bend=with_successor(4, shown=False)),
@@ -261,6 +262,12 @@ def header_hashes(document: dict[str, Any]) -> frozenset[bytes]:
     """Return the hashes of all headers in a receipt."""
     states = [anchor["state"] for anchor in document["anchors"] if "state" in anchor]
     return frozenset(keccak256(bytes.fromhex(state["header"][2:])) for state in states)
+
+
+def unproven_key(document: dict[str, Any]) -> None:
+    """Abandon the first anchor, and leave out who sent it."""
+    with_successor(4)(document)
+    del document["anchors"][0]["state"]["operator_proof"]
 
 
 def lengthen_header(items: int) -> Callable[[dict[str, Any]], None]:
