@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable, Iterable, Iterator
+from json.encoder import encode_basestring_ascii
 from random import Random
 from typing import Any, NamedTuple
 
@@ -307,6 +308,8 @@ def write(value: Any) -> str:
         return "{" + ",".join(f"{json.dumps(n)}:{write(v)}" for n, v in value) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(write, value)) + "]"
+    if type(value) is str:
+        return encode_basestring_ascii(value)
     return str(value) if isinstance(value, Raw) else json.dumps(value)
 
 

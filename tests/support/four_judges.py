@@ -38,10 +38,10 @@ def read_strictly(data: bytes) -> object | None:
     return value
 
 
-def is_receipt(data: bytes) -> bool:
+def is_receipt(value: object) -> bool:
     """Tell whether a receipt's own members pass step 1, whatever its record is."""
     try:
-        standalone.read_receipt(data)
+        standalone.read_document(value)
     except standalone.Refusal:
         return False
     return True
@@ -83,8 +83,8 @@ def judge_together(cases: list[Doubled], page: PageScript, tally: Tally) -> None
             wrong = [line for line in report.lines if line[1]]
             tally.troubles.append(f"{case.name}: {said}: {wrong}")
         value = read_strictly(case.receipt)
-        if (value is not None and schema().is_valid(value)) != is_receipt(case.receipt):
-            said = "refuses" if is_receipt(case.receipt) else "takes"
+        if value is not None and schema().is_valid(value) != is_receipt(value):
+            said = "refuses" if is_receipt(value) else "takes"
             tally.troubles.append(f"{case.name}: the schema {said} it, and step 1 does not")
         if code == 0 and not is_honest(value, case):
             tally.troubles.append(f"{case.name}: passes, though it says something else")

@@ -512,8 +512,8 @@ def make_doubled(seed: int, number: int) -> Doubled:
     rng = Random(f"{seed}/two/{number}")
     honest = rng.choice(bases())
     given = draw_given(rng, honest.given) if rng.random() < 0.5 else honest.given
-    document, kinds = put_faults(rng, honest.document)
-    data = write(document).encode("utf-8", "surrogatepass")
+    document, text, kinds = put_faults(rng, honest.document)
+    data = text.encode("utf-8", "surrogatepass")
     if rng.random() < 0.05:
         kind = rng.choice(list(TEXTS))
         try:
@@ -525,8 +525,8 @@ def make_doubled(seed: int, number: int) -> Doubled:
     return Doubled(number, tuple(kinds), data, given, honest)
 
 
-def put_faults(rng: Random, honest: dict[str, Any]) -> tuple[Members, list[str]]:
-    """Return the document with two faults or more, and the kinds of them."""
+def put_faults(rng: Random, honest: dict[str, Any]) -> tuple[Members, str, list[str]]:
+    """Return the document with two faults or more, its text, and the kinds of them."""
     faults = DEEP if rng.random() < 0.5 and honest["anchors"] else FAULTS
     wanted = rng.choices((2, 3, 4), weights=(6, 3, 1))[0]
     document, kinds = open_up(honest), list[str]()
@@ -534,11 +534,11 @@ def put_faults(rng: Random, honest: dict[str, Any]) -> tuple[Members, list[str]]
     for _ in range(DRAWS):
         (kind,) = rng.choices(list(faults), weights=[weight for weight, _ in faults.values()])
         bent = json_copy(document)
-        if bends(faults[kind][1], rng, bent) and write(bent) != text:
-            document, text = bent, write(bent)
+        if bends(faults[kind][1], rng, bent) and (written := write(bent)) != text:
+            document, text = bent, written
             kinds.append(kind)
         if len(kinds) == wanted:
-            return document, kinds
+            return document, text, kinds
     raise AssertionError(f"nothing was left to bend after {kinds}")
 
 
