@@ -164,11 +164,16 @@ export function describeUnpinned({ log, anchors }: Receipt, chainIds: readonly n
   })];
 }
 
+const NO_POLICY = "no trust policy: ";
+
+/** Tell whether a step ended open for no more than the lack of a policy. */
+export const isDoubt = (error: Refusal): boolean => error.message.startsWith(NO_POLICY);
+
 /** Return what step 4 ends with where no policy is given, and its lack is not accepted. */
 export function doubtUnpinned(unpinned: readonly string[]): Refusal {
   const claims = unpinned.length === 1 ? "is the receipt's own claim" : "are the receipt's own claims";
   return cannotCheck(
-    `no trust policy: ${unpinned.join(", ")} ${claims}`,
+    `${NO_POLICY}${unpinned.join(", ")} ${claims}`,
     "give your trust policy, or tick that you accept what no policy pins",
   );
 }

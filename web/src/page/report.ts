@@ -5,6 +5,7 @@ import { formatTime } from "../checks.ts";
 import { CANNOT_CHECK, MISMATCH } from "../errors.ts";
 import { parseHeader } from "../header.ts";
 import { kindOf } from "../release.ts";
+import { isDoubt } from "../targets.ts";
 import {
   exitCode, gravestError, headlineOf, kindOfReport, leadingAnchor, type ProvenAnchor, type Report, type Verdict, verdictOf,
 } from "../verdict.ts";
@@ -70,22 +71,13 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   const leading = leadingAnchor(report);
   const isAsserted = leading?.assurance === "asserted";
   const basis = report.unpinned.length > 0 ? "r0unpinned" : isAsserted ? "r0asserted" : "r0";
-  const isOpen = code === CANNOT_CHECK && report.unpinned.length > 0 && error === firstAt(report, 4);
-  const found = isFile ? "r10file" : isOpen ? "r20unpinned" : (`r${code}` as Key);
+  const found = isFile ? "r10file" : error && isDoubt(error) ? "r20unpinned" : (`r${code}` as Key);
   const worth = error || !leading ? null : sayKind(leading.chainId, words);
   const headline = worth ?? say(error === null ? basis : found);
-  const lines: Child[] = [];
-  if (error === null) {
-    lines.push(...report.proven.map((proven) => make("p", {},
-      insert(words.existed_by, { time: formatTime(proven.existedBy) }), language === "en" ? " " : "",
-      ...spell(describeAnchored(proven, language), "en"), language === "en" ? " " : "",
-      make("span", {}, insert(words.place, { index: proven.index, size: proven.anchor.size })))));
-  } else {
-    lines.push(
-      make("p", { class: "reason" }, code >= CANNOT_CHECK ? `${say("neither")} ` : "",
-        make("span", {}, ...spell(error.message, language))),
-    );
-  }
+  const lines = error
+    ? [make("p", { class: "reason" }, code >= CANNOT_CHECK ? `${say("neither")} ` : "",
+        make("span", {}, ...spell(error.message, language)))]
+    : describePass(report, worth ? words.unchanged_since : words.existed_by, language);
   const isPlain = isPlainPass(report);
   const tone = verdict === "fail" ? "fail" : isPlain ? "pass" : "unknown";
   return make(
@@ -101,8 +93,20 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   );
 }
 
-const firstAt = (report: Report, number: number) =>
-  report.steps.find((step) => step.number === number && step.error)?.error;
+/** Say of each anchor what it proves, and of all what nothing pins. */
+function describePass(report: Report, existed: string, language: Language): HTMLElement[] {
+  const words = reportWords(language);
+  const space = language === "en" ? " " : "";
+  const lines = report.proven.map((proven) => make("p", {},
+    insert(existed, { time: formatTime(proven.existedBy) }), space,
+    ...spell(describeAnchored(proven, language), "en"), space,
+    make("span", { class: "small" }, insert(words.place, { index: proven.index, size: proven.anchor.size }))));
+  if (report.unpinned.length > 0) {
+    const items = report.unpinned.map((item) => inLanguage(item, language)).join(space ? "; " : "；");
+    lines.push(make("p", { class: "reason" }, ...spell(`${words.no_policy} ${items}`, "en")));
+  }
+  return lines;
+}
 
 /** Tell whether it passed on a chain whose times count, with everything pinned by somebody else. */
 const isPlainPass = (report: Report): boolean =>
