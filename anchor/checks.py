@@ -6,12 +6,13 @@ what is wrong; what it could not find out is a ``CannotCheckError``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, get_args
 
 from anchor import merkle
+from anchor.chains import find_chain
 from anchor.digest import SHA256, SM3, Digests
 from anchor.errors import (
     CannotCheckError,
@@ -23,10 +24,9 @@ from anchor.errors import (
 )
 from anchor.receipt import Receipt, ReceiptAnchor, parse_receipt
 from anchor.record import Record, parse_record
-from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import anchor_slot, decode_anchor, decode_key, operator_key_slot
-from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
+from anchor.trust import FinalityRule, TrustedOperator
 from anchor.types import (
     Address,
     Anchor,
@@ -39,15 +39,16 @@ from anchor.types import (
     log_owner,
 )
 
-# One slot on Ethereum: a block's timestamp is its slot's start, set by protocol since the merge.
-_DEFAULT_TIME_SLACK = 12
-
-
 _WORTH = get_args(Assurance)
 _MORE_ASSURANCE = {
     "quorum": "name more nodes with --rpc, and --quorum how many of them have to agree",
-    "proof": "it takes a receipt with a state proof, and several nodes or a block hash of yours",
+    "asserted": "it takes a receipt with a state proof, and a block hash or several nodes",
+    "proof": "it takes a receipt with a state proof, and several nodes or a hash in the policy",
 }
+
+
+Connect = Callable[["Target"], "ChainView"]
+"""Opens a view of a target's chain, by the policy's nodes (without a policy it names none)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +92,22 @@ class ChainView(Protocol):
 
     def fetch_storage(self, address: Address, slot: Hash32, block: Block) -> Hash32: ...
 
+    def fetch_takeovers(
+        self, registry: Address, log: LogId, since: int, final: Block
+    ) -> Sequence[Hash32]:
+        """Return the roots from which events say that the closed ``log`` goes on, as hints.
+
+        ``since`` is a block of the registry's own numbering.  Nothing where nodes keep no events.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One anchor to look up, or (``anchor`` None) a head that may have been anchored since.
 
-    ``other_chains`` are those that the same verification asks for its other targets.
+    ``genesis`` is what the policy pins or this release lists; None where neither does.
+    ``time_slack`` is the policy's; None takes the release's rule for the chain.  ``other_chains``
+    are those that the same verification asks for its other targets.
     """
 
     chain_id: ChainId
@@ -107,12 +118,13 @@ class Target:
     head: Head
     anchor: ReceiptAnchor | None
     operators: tuple[TrustedOperator, ...] | None
-    time_slack: int
+    time_slack: int | None
     finality: FinalityRule
     rpc: tuple[str, ...]
     quorum: int
     assurance: Assurance
     block_hashes: tuple[Hash32, ...]
+    recorded_at_tolerance: int
     other_chains: frozenset[ChainId] = frozenset()
 
 
@@ -146,7 +158,7 @@ def check_file(evidence: Digests, record: Record) -> tuple[bool, str]:
     return True, " and ".join(compared) + " equal"
 
 
-def check_paths(receipt: Receipt) -> tuple[bool, str]:
+def check_paths(receipt: Receipt, record: Record) -> tuple[bool, str]:
     """Step 3: fold the record's leaf up to the root of every anchor, or of the promise."""
     leaf = merkle.hash_leaf(receipt.record)
     places = [("anchor", anchor.head, anchor.path) for anchor in receipt.anchors]
@@ -163,123 +175,33 @@ def check_paths(receipt: Receipt) -> tuple[bool, str]:
                 f"{error.message}",
                 hint="the record, the index, the path or the root was changed",
             ) from error
-    return True, f"leaf {leaf.hex()}"
+    sizes = ", ".join(str(size) for size in dict.fromkeys(head.size for _, head, _ in places))
+    named = _compare_log(record, receipt.log)
+    return True, f"leaf {receipt.index} of a log of {sizes} leaves, {leaf.hex()}{named}"
 
 
-def choose_targets(receipt: Receipt, policy: TrustPolicy | None) -> tuple[tuple[Target, ...], str]:
-    """Step 4: return what to look up: the anchors the policy pins, or the promised head.
+def _compare_log(record: Record, log: LogId) -> str:
+    """Compare the log that the record names, if it names one; return what is to be said of it.
 
-    Without a policy every anchor is taken as the receipt names it.
-    """
-    if policy is None:
-        if receipt.promise is not None:
-            raise NotFinalError(
-                "the receipt is the operator's promise: it names no anchor yet",
-                hint="ask the operator for an upgraded receipt, or give a trust policy",
-            )
-        targets = tuple(
-            unpinned_target(anchor.chain_id, anchor.registry, receipt.log, anchor.head, anchor)
-            for anchor in receipt.anchors
-        )
-        detail = "not pinned, taken from the receipt; the registry is this release's own"
-        return name_other_chains(targets), detail
-    entries = pinned_entries(policy, receipt.log)
-    if receipt.promise is not None:
-        head = receipt.promise.head
-        return name_other_chains(
-            [pinned_target(entry, receipt.log, head, None) for entry in entries]
-        ), "as pinned"
-    matches = [
-        pinned_target(entry, receipt.log, anchor.head, anchor)
-        for anchor in receipt.anchors
-        for entry in entries
-        if (entry.chain_id, entry.registry) == (anchor.chain_id, anchor.registry)
-    ]
-    if not matches:
-        places = ", ".join(
-            f"registry {format_address(anchor.registry)} on chain {anchor.chain_id}"
-            for anchor in receipt.anchors
-        )
-        raise NotTrustedError(f"the receipt is anchored in {places}, which the policy does not pin")
-    return name_other_chains(matches), "as pinned"
-
-
-def name_other_chains(targets: Sequence[Target]) -> tuple[Target, ...]:
-    """Return the targets, each with the chains of the others."""
-    chains = frozenset(target.chain_id for target in targets)
-    return tuple(replace(target, other_chains=chains - {target.chain_id}) for target in targets)
-
-
-def pinned_entries(policy: TrustPolicy, log: LogId) -> list[TrustEntry]:
-    """Return what the policy pins of ``log``.
+    A log goes on in its successor, whose owner is the same and whose number is another.
 
     Raises:
-        NotTrustedError: nothing.
+        MismatchError: the record names a log of another owner.
     """
-    owner, number = log_owner(log), log_number(log)
-    entries = [entry for entry in policy.entries if entry.owner == owner and number in entry.logs]
-    if not entries:
-        raise NotTrustedError(
-            f"log {number} of owner {format_address(owner)} is not one the trust policy pins",
-            hint="check whose log this is before you pin another",
+    if record.log is None:
+        return ""
+    if log_owner(record.log) != log_owner(log):
+        raise MismatchError(
+            f"the record names a log of owner {format_address(log_owner(record.log))}, and the "
+            f"receipt is of a log of owner {format_address(log_owner(log))}",
+            hint="somebody put another operator's record into a log of their own",
         )
-    return entries
-
-
-def unpinned_target(
-    chain_id: ChainId, registry: Address, log: LogId, head: Head, anchor: ReceiptAnchor | None
-) -> Target:
-    """Return what to look up where no policy pins it.
-
-    Raises:
-        NotTrustedError: the registry is not this release's own.
-    """
-    # The code alone proves nothing: a constructor can fill the storage as it likes and then return
-    # our code.  The CREATE2 address commits to the constructor, too.
-    if registry != registry_address():
-        raise NotTrustedError(
-            f"registry {format_address(registry)} is not this release's registry, whose "
-            "storage could not be filled at deployment",
-            hint="if you checked how it was deployed, pin it in a trust policy",
+    if record.log != log:
+        return (
+            f"; the record names log {log_number(record.log)} of the same owner, and the receipt "
+            f"log {log_number(log)}"
         )
-    return Target(
-        chain_id=chain_id,
-        genesis=None,
-        registry=registry,
-        code_hash=expected_code_hash(chain_id),
-        log=log,
-        head=head,
-        anchor=anchor,
-        operators=None,
-        time_slack=_DEFAULT_TIME_SLACK,
-        finality="finalized",
-        rpc=(),
-        quorum=1,
-        assurance="rpc",
-        block_hashes=(),
-    )
-
-
-def pinned_target(
-    entry: TrustEntry, log: LogId, head: Head, anchor: ReceiptAnchor | None
-) -> Target:
-    """Return what to look up as the policy's ``entry`` pins it."""
-    return Target(
-        chain_id=entry.chain_id,
-        genesis=entry.genesis,
-        registry=entry.registry,
-        code_hash=entry.code_hash,
-        log=log,
-        head=head,
-        anchor=anchor,
-        operators=entry.operators,
-        time_slack=entry.time_slack,
-        finality=entry.finality,
-        rpc=entry.rpc,
-        quorum=entry.quorum,
-        assurance=entry.assurance,
-        block_hashes=entry.block_hashes,
-    )
+    return ""
 
 
 def word_of(view: ChainView) -> Assurance:
@@ -316,7 +238,7 @@ def check_chain(
     genesis = view.fetch_genesis()
     if genesis != target.genesis:
         raise NotTrustedError(
-            f"the node's genesis block is 0x{genesis.hex()}, the policy pins "
+            f"the node's genesis block is 0x{genesis.hex()}, and that of chain {chain_id} is "
             f"0x{target.genesis.hex()}: another chain with the same chain id"
         )
     return view, f"chain {chain_id}, genesis 0x{genesis.hex()[:16]}…"
@@ -470,13 +392,58 @@ def check_operator(target: Target, stored: Anchor) -> None:
         )
 
 
-def latest_time(timestamp: int, slack: int) -> tuple[datetime, str]:
-    """Step 10: return the time by which the record existed, from the block's in Unix seconds.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeBound:
+    """When the record existed at the latest, and how many seconds before that it says it was made.
 
-    ``slack``: how many seconds that may be off.
+    ``seconds_since_recorded`` is negative where the record names a later time.
     """
+
+    existed_by: datetime
+    seconds_since_recorded: int
+
+
+def check_time(target: Target, stored: Anchor, record: Record) -> tuple[TimeBound, str]:
+    """Step 10: return the time by which the record existed, beside when it says it was made.
+
+    Raises:
+        CannotCheckError: no rule says how far the block's time may be off, or the record says that
+            it was made later than it is proven to have existed.
+    """
+    slack, said = _time_slack(target)
     try:
-        time = datetime.fromtimestamp(timestamp + slack, UTC)
+        bound = datetime.fromtimestamp(stored.timestamp + slack, UTC)
     except (OverflowError, ValueError) as error:
-        raise NodeFaultError(f"the registry's timestamp {timestamp} is no date") from error
-    return time, f"{time:%Y-%m-%d %H:%M:%S} UTC: the block's time, and {slack} s it may be off"
+        raise NodeFaultError(f"the registry's timestamp {stored.timestamp} is no date") from error
+    since = (bound - record.recorded_at.replace(microsecond=0)) // timedelta(seconds=1)
+    if -since > target.recorded_at_tolerance:
+        raise CannotCheckError(
+            f"the record says it was made {-since} s after it is proven to have existed "
+            f"({bound:%Y-%m-%d %H:%M:%S} UTC)",
+            hint="the operator's clock was wrong, or the chain's times are: find out which",
+        )
+    distance = f"{since} s before that" if since >= 0 else f"{-since} s after that, as is tolerated"
+    return (
+        TimeBound(existed_by=bound, seconds_since_recorded=since),
+        f"{bound:%Y-%m-%d %H:%M:%S} UTC: {said}; the record says it was made {distance}",
+    )
+
+
+def _time_slack(target: Target) -> tuple[int, str]:
+    """Return how many seconds the block's time may be off, and a line about it."""
+    chain = find_chain(target.chain_id)
+    slack = chain.time_slack if target.time_slack is None else target.time_slack
+    if slack is None:
+        raise CannotCheckError(
+            f"this release has no rule for how far the times of chain {chain.id} may be off",
+            hint="pin time_slack in a trust policy",
+        )
+    whose = (
+        "the time that the chain's sequencer gives its block"
+        if chain.is_sequenced
+        else ("the block's time")
+    )
+    said = f"{whose}, and {slack} s it may be off"
+    if chain.time_slack is not None and slack < chain.time_slack:
+        said += f" by the policy, where the chain's own rule allows {chain.time_slack} s"
+    return slack, said

@@ -22,7 +22,6 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from anchor.chain.urls import are_distinct, describe_url, is_plain_url
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
 from anchor.filenames import TRUST_POLICY, deployment_record_path
@@ -30,6 +29,7 @@ from anchor.registry.keccak import format_address, parse_address
 from anchor.store.places import SqliteFile, StorePlace, holds_password, parse_place
 from anchor.trust import FinalityRule, format_toml_string
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
+from anchor.urls import are_distinct, describe_url, is_plain_url
 
 FORMAT = "anchor-config/1"
 

@@ -9,6 +9,7 @@ The tree::
     ├── MismatchError            10  file, record, path or root does not match
     ├── NotAnchoredError         11  the registry does not hold this root
     ├── NotTrustedError          12  other chain, registry, code or log than pinned
+    ├── AbandonedError           13  anchored, but the log's owner abandoned the anchor
     ├── CannotCheckError         20  the question could not be answered
     │   ├── NodeUnreachableError 20  no answer from the node
     │   ├── NodeFaultError       20  an answer that breaks the JSON-RPC schema
@@ -50,6 +51,7 @@ class ExitCode(IntEnum):
     MISMATCH = 10, "file, record, path or root does not match"
     NOT_ANCHORED = 11, "the registry does not hold this root"
     NOT_TRUSTED = 12, "other chain, registry, code hash or log than the policy pins"
+    ABANDONED = 13, "anchored, but the log's owner abandoned that part of the log"
     CANNOT_CHECK = 20, "cannot check: node unreachable or not answering properly"
     NOT_FINAL = 21, "not final yet (pending or included)"
     UNKNOWN_VERSION = 22, "unknown version, fork or algorithm"
@@ -101,6 +103,12 @@ class NotTrustedError(AnchorError):
     """The chain, registry, code or log is not the one the verifier pinned."""
 
     exit_code = ExitCode.NOT_TRUSTED
+
+
+class AbandonedError(AnchorError):
+    """The registry holds the root, and the log's owner closed the log from before it."""
+
+    exit_code = ExitCode.ABANDONED
 
 
 class CannotCheckError(AnchorError):

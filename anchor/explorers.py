@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import requests
 
-from anchor.chain.urls import describe_url
 from anchor.errors import (
     CannotCheckError,
     MismatchError,
@@ -38,6 +37,7 @@ from anchor.registry.publication import (
     read_sourcify_submission,
 )
 from anchor.types import Address, ChainId, Hash32
+from anchor.urls import describe_url
 
 Service = Literal["sourcify", "etherscan"]
 

@@ -3,9 +3,10 @@
 A header is an RLP list, and the Keccak-256 of its bytes is the block's hash (Yellow Paper, section
 4.4).  Forks added items at its end: EIP-1559 (London) the base fee, EIP-4895 (Shanghai) the
 withdrawals' root, EIP-4844 and EIP-4788 (Cancun) two blob gas counters and the beacon block's root,
-EIP-7685 (Prague) the requests' hash.  Merged chains and rollups (Arbitrum, the OP stack) give some
-items another meaning, but no other place.  The number of items tells the shape, and of a shape that
-is not known nothing can be told.
+EIP-7685 (Prague) the requests' hash, EIP-7928 and EIP-7843 (Amsterdam) the block access list's hash
+and the slot's number.  Merged chains and rollups (Arbitrum, the OP stack) give some items another
+meaning, but no other place.  Further items of forks to come leave the known ones where they are,
+and the hash covers them.
 """
 
 from __future__ import annotations
@@ -30,12 +31,16 @@ _DATA = re.compile(r"0x([0-9a-f]{2})*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a verifier needs of a header; ``timestamp`` in Unix seconds."""
+    """What a verifier needs of a header; ``timestamp`` in Unix seconds.
+
+    ``unknown_items`` counts those at its end that this release has no name for.
+    """
 
     hash: Hash32
     number: int
     timestamp: int
     state_root: Hash32
+    unknown_items: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +74,16 @@ _ITEMS = (
     _Item("excessBlobGas", "integer", 64),
     _Item("parentBeaconBlockRoot", "bytes", 32),
     _Item("requestsHash", "bytes", 32),
+    _Item("blockAccessListHash", "bytes", 32),
+    _Item("slotNumber", "integer", 64),
 )
 
 # Before London, London (and Paris), Shanghai, Cancun, Prague (and Osaka).
 _SHAPES = (15, 16, 17, 20, 21)
+# Items after these are read as whatever they are: their fork may not be known yet.
+_STRICT = _SHAPES[-1]
+# Amsterdam's two may come one at a time on a chain that takes the EIPs one at a time.
+_ENCODED_SHAPES = (*_SHAPES, 22, 23)
 
 
 def parse_header(encoded: bytes) -> Header:
@@ -80,22 +91,24 @@ def parse_header(encoded: bytes) -> Header:
 
     Raises:
         MalformedError: no header: an item of the wrong type or length, or not RLP's only encoding.
-        UnknownVersionError: a number of items that no known fork has.
+        UnknownVersionError: a number of items that no fork has.
     """
     items = decode_rlp(encoded, what="the header", max_bytes=MAX_HEADER_BYTES)
     if not isinstance(items, tuple):
         raise MalformedError("the header is not a list")
-    if len(items) not in _SHAPES:
+    if len(items) not in _SHAPES and len(items) < _STRICT:
         raise UnknownVersionError(
             f"the header has {len(items)} items, which no fork known to this release has",
             hint="a later release may know it",
         )
-    found = {spec.name: _parse_item(item, spec) for item, spec in zip(items, _ITEMS, strict=False)}
+    strict = _ITEMS[:_STRICT]
+    found = {spec.name: _parse_item(item, spec) for item, spec in zip(items, strict, strict=False)}
     return Header(
         hash=hash_keccak256(encoded),
         number=int.from_bytes(found["number"], "big"),
         timestamp=int.from_bytes(found["timestamp"], "big"),
         state_root=Hash32(found["stateRoot"]),
+        unknown_items=max(0, len(items) - len(_ITEMS)),
     )
 
 
@@ -111,7 +124,7 @@ def encode_header(block: Mapping[str, object]) -> bytes:
     """
     added = [spec for spec in _ITEMS[_SHAPES[0] :] if block.get(spec.name) is not None]
     count = _SHAPES[0] + len(added)
-    if count not in _SHAPES or tuple(added) != _ITEMS[_SHAPES[0] : count]:
+    if count not in _ENCODED_SHAPES or tuple(added) != _ITEMS[_SHAPES[0] : count]:
         names = ", ".join(spec.name for spec in added)
         raise UnknownVersionError(f"no fork known to this release adds {names} to a header")
     return encode_rlp(tuple(_encode_member(block.get(spec.name), spec) for spec in _ITEMS[:count]))

@@ -14,48 +14,73 @@ No operator data but what is published is needed.  Nothing here does I/O: tiles 
    follows from the leaf hashes.
 9. Every anchored head that is published must be the log's at that size, and the registry must hold
    them as its anchors 1 … N, without a gap.
-10. The registry must hold no newer head than the checkpoint's.  Who anchored, which log it goes on
-    from, and which goes on from it, is told.
+10. The registry must hold no newer head than the checkpoint's, and the log's owner must stand by
+    it.  Who anchored, which log it goes on from, and which goes on from it, is told.
 11. Every other registry that the policy pins for the same log must hold, as its newest head, one of
     this very log: else it was forked.
+12. Where the policy says that the owner keeps only the logs it lists, no other of the owner's may
+    have anchors in the registry.
+
+Steps 3 and 10 may find what does not end the others: the log is not pinned, or a part of it was
+abandoned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from anchor.abandonment import read_standing
 from anchor.checkpoint import Checkpoint, open_checkpoint, parse_origin
 from anchor.checks import (
     Block,
     ChainView,
+    Connect,
     Target,
     check_chain,
     check_code,
     check_submitter,
-    name_other_chains,
-    pinned_entries,
-    pinned_target,
     read_anchor,
-    unpinned_target,
 )
 from anchor.errors import (
+    AbandonedError,
     AnchorError,
     CannotCheckError,
     MismatchError,
     NotAnchoredError,
     NotTrustedError,
 )
-from anchor.loglinks import describe_links, describe_operators, read_links, read_stored
+from anchor.loglinks import (
+    check_other_logs,
+    describe_links,
+    describe_operators,
+    read_links,
+    read_stored,
+)
 from anchor.notes import NoteVerifier
 from anchor.registry.keccak import format_address
+from anchor.targets import (
+    doubt_unpinned,
+    name_other_chains,
+    name_unpinned,
+    pinned_entries,
+    pinned_target,
+    unpinned_target,
+)
 from anchor.tiles import Tile, TileBuilder, TileReader, read_leaves
 from anchor.tree import BLOCK, HASH
-from anchor.trust import TrustPolicy
-from anchor.types import Anchor, Hash32, Head, LogId, log_number, log_owner
-from anchor.verdict import Verdict
-from anchor.verify import Connect
+from anchor.trust import TrustEntry, TrustPolicy
+from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, log_number, log_owner
+from anchor.verdict import Verdict, verdict_of
 
 TITLES = {
     1: "checkpoint is well formed",
@@ -69,17 +94,22 @@ TITLES = {
     9: "anchors are complete",
     10: "nothing newer is anchored",
     11: "no fork in another registry",
+    12: "owner keeps no other log",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedLog:
-    """A published log of which every step passed; ``final`` is the block that was read."""
+    """A published log of which every step was made; ``final`` is the block that was read.
+
+    ``findings`` are those that did not end the others; without any, the log is verified.
+    """
 
     checkpoint: Checkpoint
     target: Target
     anchor: Anchor
     final: Block
+    findings: tuple[AnchorError, ...]
 
 
 class Tell(Protocol):
@@ -98,11 +128,14 @@ def check_log(
     tell: Tell,
     anchored: Callable[[Head], Iterable[Head]] = lambda _: (),
     expected: LogId | None = None,
+    chain_ids: Collection[ChainId] = (),
+    accept_unpinned: bool = False,
 ) -> CheckedLog:
     """Check the log that ``note``, its checkpoint, speaks of.
 
     ``anchored`` returns the heads up to a head that are published as anchored; none: it is not
-    published which they are.  ``expected`` is the log that it has to be.
+    published which they are.  ``expected`` is the log that it has to be, and ``chain_ids`` are the
+    chains that the verifier names: together they pin the log, where no policy does.
 
     Raises:
         AnchorError: the first step that failed, or could not be made.
@@ -128,21 +161,15 @@ def check_log(
             f"this is log {log_number(log)} of {format_address(log_owner(log))}, not log "
             f"{log_number(expected)} of {format_address(log_owner(expected))}"
         )
+    place = _Place(chain_id=chain_id, registry=registry, log=log, head=head)
     if policy is None:
-        pinned: tuple[Target, ...] = ()
-        targets = [unpinned_target(chain_id, registry, log, head, None)]
-        tell(3, "not pinned, taken from the checkpoint; the registry is this release's own")
+        named = (expected == log, chain_id in chain_ids)
+        place, detail, doubt = _choose_unpinned(place, named, accept_unpinned=accept_unpinned)
     else:
-        entries = pinned_entries(policy, log)
-        pinned = name_other_chains([pinned_target(entry, log, head, None) for entry in entries])
-        place = (chain_id, registry)
-        targets = [target for target in pinned if (target.chain_id, target.registry) == place]
-        if not targets:
-            raise NotTrustedError(
-                f"the log is in registry {format_address(registry)} on chain {chain_id}, which the "
-                "policy does not pin"
-            )
-        tell(3, "as pinned")
+        place, detail, doubt = _choose_pinned(place, policy), "as pinned", None
+    findings: list[AnchorError] = [] if doubt is None else [doubt]
+    tell(3, detail, verdict_of(doubt))
+    targets, entries = place.targets, place.entries
     # Where a policy says several things about one place, each of them has to hold.
     chains = [check_chain(connect(target), target) for target in targets]
     views = [view for view, _ in chains]
@@ -160,7 +187,7 @@ def check_log(
     ]
     tell(7, submitters[0][1])
     heads, unread = _read_list(anchored, head)
-    others, unasked = _read_others([target for target in pinned if target not in targets], connect)
+    others, unasked = _read_others(place.others, connect)
     sizes = {item.size for item in heads}
     sizes.update(found.size for _, found in others if found.size <= head.size)
     roots = dict.fromkeys(sizes, head.root)
@@ -176,12 +203,88 @@ def check_log(
     else:
         # Not a failure: that the log only grew, the registry has seen to.
         tell(9, "no list of anchors is published", Verdict.CANNOT_TELL)
-    tell(10, *_check_whole(*places[0], head, heads))
+    whole, verdict, abandoned = _check_whole(*places[0], head, heads, anchor)
+    tell(10, whole, verdict)
+    if abandoned is not None:
+        findings.append(abandoned)
     compared = _compare_others(others, head, roots)  # a fork is one, whoever else is silent
     if unasked is not None:
         raise unasked
     tell(11, *compared)
-    return CheckedLog(checkpoint=checkpoint, target=targets[0], anchor=anchor, final=final)
+    tell(12, *_check_exclusive(entries, places))
+    return CheckedLog(
+        checkpoint=checkpoint,
+        target=targets[0],
+        anchor=anchor,
+        final=final,
+        findings=tuple(findings),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where the checkpoint says that the log is, and what the policy pins, here and elsewhere."""
+
+    chain_id: ChainId
+    registry: Address
+    log: LogId
+    head: Head
+    targets: tuple[Target, ...] = ()
+    others: tuple[Target, ...] = ()
+    entries: tuple[TrustEntry, ...] = ()
+
+
+def _choose_unpinned(
+    place: _Place, named: tuple[bool, bool], *, accept_unpinned: bool
+) -> tuple[_Place, str, AnchorError | None]:
+    """Step 3 without a policy; ``named`` says whether the verifier names the log, and the chain."""
+    is_log_named, is_chain_named = named
+    chain_id, log = place.chain_id, place.log
+    chain_ids = (chain_id,) if is_chain_named else ()
+    target = unpinned_target(chain_id, place.registry, log, place.head, None, chain_ids)
+    found = replace(place, targets=(target,))
+    unpinned = name_unpinned(None if is_log_named else log, () if is_chain_named else (chain_id,))
+    ours = "the registry is this release's own"
+    if not unpinned:
+        return found, f"as you name them; {ours}", None
+    if accept_unpinned:
+        return found, f"not pinned, taken from the checkpoint; {ours}", None
+    doubt = doubt_unpinned(unpinned, "checkpoint")
+    return found, doubt.message, doubt
+
+
+def _choose_pinned(place: _Place, policy: TrustPolicy) -> _Place:
+    """Step 3: return what the policy pins of the log, in this registry and in others."""
+    entries = pinned_entries(policy, place.log)
+    pinned = name_other_chains(
+        [pinned_target(entry, place.log, place.head, None) for entry in entries]
+    )
+    here = (place.chain_id, place.registry)
+    targets = tuple(target for target in pinned if (target.chain_id, target.registry) == here)
+    if not targets:
+        raise NotTrustedError(
+            f"the log is in registry {format_address(place.registry)} on chain {place.chain_id}, "
+            "which the policy does not pin"
+        )
+    others = tuple(target for target in pinned if target not in targets)
+    return replace(place, targets=targets, others=others, entries=tuple(entries))
+
+
+def _check_exclusive(
+    entries: Sequence[TrustEntry], places: Sequence[tuple[ChainView, Target, Block]]
+) -> tuple[str, Verdict]:
+    """Look for other logs of the owner's where the policy says that there are none."""
+    view, target, final = places[0]
+    here = [
+        entry
+        for entry in entries
+        if entry.exclusive_logs
+        and (entry.chain_id, entry.registry) == (target.chain_id, target.registry)
+    ]
+    if not here:
+        return "no policy says which logs the owner keeps", Verdict.NOT_PRESENT
+    logs = sorted({number for entry in here for number in entry.logs})
+    return check_other_logs(view, target, final, logs), Verdict.PASS
 
 
 def _read_anchor(view: ChainView, target: Target, final: Block, head: Head) -> Anchor:
@@ -266,22 +369,43 @@ def _compare_others(
 
 
 def _check_whole(
-    view: ChainView, target: Target, final: Block, head: Head, heads: Sequence[Head]
-) -> tuple[str, Verdict]:
-    """Compare the checkpoint with the newest head; tell who anchored, and what goes on from it."""
+    view: ChainView,
+    target: Target,
+    final: Block,
+    head: Head,
+    heads: Sequence[Head],
+    anchor: Anchor,
+) -> tuple[str, Verdict, AnchorError | None]:
+    """Compare the checkpoint with the newest head; tell who anchored, and what goes on from it.
+
+    A finding is returned where the owner abandoned what is published, or may have.
+    """
     links = read_links(view, target, final)
-    detail = describe_links(view, target, final, links, heads)
+    detail, left = describe_links(view, target, final, links, heads)
+    # Where it is not published which heads were anchored, events may tell.
+    abandoned = left if heads else _find_abandonment(view, target, final, anchor)
     if heads:
         stored = [read_stored(view, target, final, item.root) for item in heads]
         anchors = [anchor for anchor in stored if anchor is not None]
         detail = f"{describe_operators(view, target, final, anchors)}; {detail}"
+    if abandoned is not None:
+        return f"{abandoned.message}; {detail}", verdict_of(abandoned), abandoned
     if links.root is None or links.root == head.root:
-        return detail, Verdict.PASS
+        return detail, Verdict.PASS, None
     newest = read_stored(view, target, final, links.root)
     size = "more" if newest is None else f"{newest.size:,}"
-    return f"the registry holds {size} leaves, newer than what is published; {detail}", (
-        Verdict.CANNOT_TELL
-    )
+    detail = f"the registry holds {size} leaves, newer than what is published; {detail}"
+    return detail, Verdict.CANNOT_TELL, None
+
+
+def _find_abandonment(
+    view: ChainView, target: Target, final: Block, anchor: Anchor
+) -> AnchorError | None:
+    try:
+        read_standing(view, target, anchor, final)
+    except (AbandonedError, CannotCheckError) as error:
+        return error
+    return None
 
 
 def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from anchor.checks import Block, ChainView, Target, read_operator_key
+from anchor.errors import AbandonedError, CannotCheckError, NotTrustedError
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import (
     CLOSED_HEAD,
@@ -19,9 +20,13 @@ from anchor.registry.slots import (
     predecessor_slot,
     successor_slot,
 )
-from anchor.types import Anchor, Hash32, Head, LogId, log_number, log_owner
+from anchor.types import Anchor, Hash32, Head, LogId, log_number, log_owner, make_log_id
 
 _EMPTY = bytes(32)
+# Numbers beyond the highest that a policy lists: an owner counts up.
+_FURTHER_LOGS = 64
+# Each takes a read of every node.
+_MAX_LOGS = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +80,12 @@ def describe_operators(
 
 def describe_links(
     view: ChainView, target: Target, final: Block, links: Links, heads: Sequence[Head]
-) -> str:
-    """Say what is before and after the log; ``heads`` are its anchored heads, oldest first."""
+) -> tuple[str, AbandonedError | None]:
+    """Say what is before and after the log; ``heads`` are its anchored heads, oldest first.
+
+    Where the owner abandoned the newest of them, that is returned as a finding.
+    """
+    abandoned: AbandonedError | None = None
     parts = []
     if links.predecessor is not None:
         parts.append(f"goes on from {_name(links.predecessor)}")
@@ -88,11 +97,42 @@ def describe_links(
         if taken is not None:
             parts.append(f"from {heads[taken].size:,} leaves")
             if taken + 1 < len(heads):
-                parts.append(
-                    f"anchors {taken + 2} to {len(heads)}, up to {heads[-1].size:,} leaves, are "
-                    "abandoned"
+                left = f"anchors {taken + 2} to {len(heads)}, up to {heads[-1].size:,} leaves, are "
+                parts.append(f"{left}abandoned")
+                abandoned = AbandonedError(
+                    f"the log's owner abandoned a part of it: {left}not taken over by "
+                    f"{_name(links.successor)}",
+                    hint="the records in it existed by then, and the operator no longer stands by "
+                    "them: ask why",
                 )
-    return ", ".join(parts)
+    return ", ".join(parts), abandoned
+
+
+def check_other_logs(view: ChainView, target: Target, final: Block, logs: Sequence[int]) -> str:
+    """Look for heads of other logs of the owner's than ``logs`` in the registry.
+
+    Numbers go to 2^96, so that the absence of all cannot be read; where was looked is told.
+
+    Raises:
+        NotTrustedError: there is one.
+        CannotCheckError: the numbers are too many to look at.
+    """
+    owner, count = log_owner(target.log), max(logs) + 1 + _FURTHER_LOGS
+    if count > _MAX_LOGS:
+        raise CannotCheckError(
+            f"the policy says that the owner keeps only the logs it lists, up to {max(logs)}: more "
+            f"than the {_MAX_LOGS:,} numbers that are looked at",
+            hint="leave exclusive_logs out of this entry",
+        )
+    for number in sorted(set(range(count)) - set(logs)):
+        slot = head_slot(make_log_id(owner, number))
+        if view.fetch_storage(target.registry, slot, final) != _EMPTY:
+            raise NotTrustedError(
+                f"{_name(make_log_id(owner, number))} has anchors in this registry, and the policy "
+                "says that the owner keeps only the logs it lists",
+                hint="ask the owner what that log is for",
+            )
+    return f"none of the owner's logs 0 to {count - 1} has anchors but those that the policy lists"
 
 
 def _find_taken_over(

@@ -24,7 +24,7 @@ class Wish:
     owner: Address
     logs: tuple[int, ...]
     finality: FinalityRule
-    time_slack: int
+    time_slack: int | None
     assurance: Assurance | None
     block_hashes: tuple[Hash32, ...]
 

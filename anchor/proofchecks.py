@@ -6,17 +6,20 @@ block explorer or pinned it in the policy, or from nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from anchor.abandonment import ask_standing, check_proven_standing, read_standing
 from anchor.checks import (
     Block,
     ChainView,
+    Connect,
     Target,
     check_chain,
     check_operator,
     describe_submitter,
 )
+from anchor.checks import check_submitter as check_submitter_key
 from anchor.errors import (
     CannotCheckError,
     NotAnchoredError,
@@ -30,7 +33,10 @@ from anchor.types import Address, Anchor, Assurance, Hash32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenBlock:
-    """A block whose hash somebody answers for; ``is_asserted``: the verifier, not nodes."""
+    """A block whose hash somebody answers for; ``is_asserted``: the verifier, not nodes.
+
+    The assurance tells whether the verifier's policy names it, or only whoever verifies now.
+    """
 
     header: Header
     assurance: Assurance
@@ -48,7 +54,7 @@ def check_block(
     proof: StateProof,
     target: Target,
     named: Collection[Hash32],
-    connect: Callable[[Target], ChainView] | None,
+    connect: Connect | None,
 ) -> tuple[ProvenBlock, str]:
     """Step 5: find who answers for the hash of the proof's block, as one that is final.
 
@@ -61,10 +67,25 @@ def check_block(
     """
     header = parse_header(proof.header)
     shown = f"block {header.number}, 0x{header.hash.hex()}"
-    if header.hash in named or header.hash in target.block_hashes:
-        whose = "you name" if header.hash in named else "the policy names"
-        proven = ProvenBlock(header=header, assurance="proof", is_asserted=True)
-        return proven, f"{shown}, is one that {whose} as final"
+    later = _describe_unknown_items(header)
+    by: tuple[Assurance, str] | None = None
+    if header.hash in target.block_hashes:
+        by = "proof", "the policy names"
+    elif header.hash in named and target.assurance != "proof":
+        by = "asserted", "you name"
+    if by is not None:
+        assurance, whose = by
+        proven = ProvenBlock(header=header, assurance=assurance, is_asserted=True)
+        return proven, (
+            f"{shown}, is one that {whose} as final; the chain's genesis block was not compared"
+            f"{later}"
+        )
+    if connect is None and header.hash in named:
+        raise CannotCheckError(
+            f"the policy asks for the assurance 'proof', and for {shown}, there is your word only",
+            hint="ask several nodes, without --offline; or put the hash into the policy's "
+            "block_hashes",
+        )
     if connect is None:
         raise CannotCheckError(
             f"nobody answers for {shown}, by which the receipt proves its anchor",
@@ -72,7 +93,7 @@ def check_block(
             "or ask nodes, without --offline",
         )
     view = connect(target)
-    assurance: Assurance = "rpc" if view.needed == 1 else "proof"
+    assurance = "rpc" if view.needed == 1 else "proof"
     _, chain = check_chain(view, target, assurance)
     final = view.fetch_final_block(target.finality)
     if header.number > final.number:
@@ -89,7 +110,15 @@ def check_block(
             hint="one side is on a fork, or wrong: ask other nodes, or for an upgraded receipt",
         )
     proven = ProvenBlock(header=header, assurance=assurance, is_asserted=False)
-    return proven, f"{chain}; {shown}, is final to them"
+    return proven, f"{chain}; {shown}, is final to them{later}"
+
+
+def _describe_unknown_items(header: Header) -> str:
+    count = header.unknown_items
+    if not count:
+        return ""
+    items = "1 header item is" if count == 1 else f"{count} header items are"
+    return f"; {items} of a fork that this release does not know; the block's hash covers them"
 
 
 def check_proven_code(proof: StateProof, target: Target, proven: ProvenBlock) -> tuple[Hash32, str]:
@@ -125,10 +154,35 @@ def check_proven_anchor(
     return anchor, f"proven in block {proven.header.number}, which is {how}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitter:
+    """Who anchored; ``standing`` says what is known of the owner since, None where nothing is.
+
+    ``note`` says why nodes that could have been asked for that said nothing.
+    """
+
+    key: Address
+    standing: str | None
+    note: str | None = None
+
+    def describe(self, operator_id: int) -> str:
+        """Return the line of step 9."""
+        said = "" if self.standing is None else f"; {self.standing}"
+        return f"{describe_submitter(operator_id, self.key)}{said}"
+
+
 def check_proven_submitter(
-    proof: StateProof, target: Target, stored: Anchor, storage_root: Hash32
-) -> tuple[Address, str]:
-    """Step 9: return the address behind the anchor's operator id, proven, if it is accepted."""
+    proof: StateProof,
+    target: Target,
+    stored: Anchor,
+    proven: ProvenBlock,
+    storage_root: Hash32,
+    connect: Connect | None,
+) -> tuple[Submitter, str]:
+    """Step 9: return who anchored, proven, if it is accepted and the owner stands by the anchor.
+
+    The proof may be old: where nodes are at hand they are asked whether the owner still does.
+    """
     check_operator(target, stored)
     key = check_submitter(
         proof,
@@ -137,4 +191,19 @@ def check_proven_submitter(
         log=target.log,
         operator_id=stored.operator_id,
     )
-    return key, describe_submitter(stored.operator_id, key)
+    standing = check_proven_standing(proof, target, stored, storage_root, proven.header.number)
+    note = None
+    if connect is not None:
+        newer, note = ask_standing(target, stored, connect)
+        standing = newer or standing
+    submitter = Submitter(key=key, standing=standing, note=note)
+    return submitter, submitter.describe(stored.operator_id)
+
+
+def check_read_submitter(
+    view: ChainView, target: Target, stored: Anchor, final: Block
+) -> tuple[Submitter, str]:
+    """Step 9: return who anchored, as nodes say, on the same conditions."""
+    key, _ = check_submitter_key(view, target, stored, final)
+    submitter = Submitter(key=key, standing=read_standing(view, target, stored, final))
+    return submitter, submitter.describe(stored.operator_id)

@@ -207,7 +207,7 @@ class WebSource:
     """Any web server that serves the files."""
 
     def __init__(self, url: str) -> None:
-        from anchor.chain.urls import describe_url
+        from anchor.urls import describe_url
 
         try:
             self.name = describe_url(url)

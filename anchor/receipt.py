@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,7 +21,6 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    field_validator,
 )
 
 from anchor.canonical import parse_strict
@@ -30,7 +29,7 @@ from anchor.header import MAX_HEADER_BYTES
 from anchor.merkle import MAX_PATH
 from anchor.mpt import MAX_NODE_BYTES, MAX_NODES
 from anchor.record import MAX_RECORD_BYTES
-from anchor.stateproof import StateProof
+from anchor.stateproof import StateProof, SuccessorProof, Takeover
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
 
 FORMAT = "anchor-receipt/1"
@@ -112,10 +111,9 @@ def parse_receipt(data: bytes) -> Receipt:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise MalformedError(f"the receipt's member {where[:80]!r}: {first['msg']}") from error
-    receipt = _from_document(document)
-    if len(receipt.record) > MAX_RECORD_BYTES:
+    if len(document.record.encode("utf-8")) > MAX_RECORD_BYTES:
         raise MalformedError(f"the receipt's record is longer than {MAX_RECORD_BYTES:,} bytes")
-    return receipt
+    return _from_document(document)
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
@@ -178,6 +176,18 @@ def _state_members(state: StateProof) -> dict[str, Any]:
     }
     if state.operator_proof:
         members["operator_proof"] = ["0x" + node.hex() for node in state.operator_proof]
+    if state.successor is not None:
+        members["successor"] = _successor_members(state.successor)
+    return members
+
+
+def _successor_members(successor: SuccessorProof) -> dict[str, Any]:
+    members: dict[str, Any] = {"proof": ["0x" + node.hex() for node in successor.proof]}
+    if successor.takeover is not None:
+        members["takeover"] = {
+            "root": successor.takeover.root.hex(),
+            "proof": ["0x" + node.hex() for node in successor.takeover.proof],
+        }
     return members
 
 
@@ -196,14 +206,29 @@ Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 Path = Annotated[list[Sha256Hex], Field(max_length=MAX_PATH)]
 
 
+def _drop_null(schema: dict[str, Any]) -> None:
+    """Publish what is read: a member that is not there is left out, and is never null."""
+    for member in schema.get("properties", {}).values():
+        options = member.get("anyOf", [])
+        if {"type": "null"} in options:
+            del member["anyOf"], member["default"]
+            member |= next(option for option in options if option != {"type": "null"})
+
+
 class _Document(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", json_schema_extra=_drop_null
+    )
 
 
 def _refuse_null(value: object) -> object:
     if value is None:
-        raise ValueError("must be an object; where there is none, the member is left out")
+        raise ValueError("must not be null; where there is none, the member is left out")
     return value
+
+
+_Value = TypeVar("_Value")
+_Optional = Annotated[_Value | None, BeforeValidator(_refuse_null)]
 
 
 class HeadDocument(_Document):
@@ -221,20 +246,28 @@ class HintsDocument(_Document):
     block_hash: Bytes32Hex
 
 
+class TakeoverDocument(_Document):
+    """``takeover``: the head that the successor went on from, as its first anchor."""
+
+    root: Sha256Hex
+    proof: Nodes
+
+
+class SuccessorDocument(_Document):
+    """``successor``: the proof of the log that goes on from this one, or that there is none."""
+
+    proof: Nodes
+    takeover: _Optional[TakeoverDocument] = None
+
+
 class StateDocument(_Document):
     """``state``: a block's header, and the proofs that lead from it to the anchor's slot."""
 
     header: HeaderHex
     account_proof: Nodes
     storage_proof: Nodes
-    operator_proof: Nodes | None = None
-
-    @field_validator("operator_proof", mode="before")
-    @classmethod
-    def _refuse_null(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("must be a list; where the owner anchored, the member is left out")
-        return value
+    operator_proof: _Optional[Nodes] = None
+    successor: _Optional[SuccessorDocument] = None
 
 
 class AnchorDocument(HeadDocument):
@@ -245,18 +278,29 @@ class AnchorDocument(HeadDocument):
     sequence: Annotated[int, Field(ge=1, lt=2**40)]
     block_number: Annotated[int, Field(ge=0, lt=2**48)]
     timestamp: Annotated[int, Field(ge=0, lt=2**48)]
-    hints: Annotated[HintsDocument | None, BeforeValidator(_refuse_null)] = None
-    state: Annotated[StateDocument | None, BeforeValidator(_refuse_null)] = None
+    hints: _Optional[HintsDocument] = None
+    state: _Optional[StateDocument] = None
+
+
+def _require_head(schema: dict[str, Any]) -> None:
+    """Publish that ``head`` is there exactly where ``anchors`` is empty."""
+    _drop_null(schema)
+    schema["if"] = {"properties": {"anchors": {"maxItems": 0}}}
+    schema["then"] = {"required": ["head"]}
+    schema["else"] = {"properties": {"head": False}}
 
 
 class ReceiptDocument(_Document):
     """The whole receipt; its JSON schema is published with the documentation."""
 
+    model_config = ConfigDict(json_schema_extra=_require_head)
+
     format: Literal["anchor-receipt/1"]
-    record: str
+    # In characters, of which each takes a byte at least; the bytes are counted as well.
+    record: Annotated[str, Field(max_length=MAX_RECORD_BYTES)]
     log: Bytes32Hex
     index: Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
-    head: Annotated[HeadDocument | None, BeforeValidator(_refuse_null)] = None
+    head: _Optional[HeadDocument] = None
     anchors: Annotated[list[AnchorDocument], Field(max_length=MAX_ANCHORS)]
 
 
@@ -298,10 +342,25 @@ def _anchor(document: AnchorDocument) -> ReceiptAnchor:
 def _state(document: StateDocument) -> StateProof:
     return StateProof(
         header=bytes.fromhex(document.header[2:]),
-        account_proof=tuple(bytes.fromhex(node[2:]) for node in document.account_proof),
-        storage_proof=tuple(bytes.fromhex(node[2:]) for node in document.storage_proof),
-        operator_proof=tuple(bytes.fromhex(node[2:]) for node in document.operator_proof or ()),
+        account_proof=_nodes(document.account_proof),
+        storage_proof=_nodes(document.storage_proof),
+        operator_proof=_nodes(document.operator_proof or []),
+        successor=None if document.successor is None else _successor(document.successor),
     )
+
+
+def _successor(document: SuccessorDocument) -> SuccessorProof:
+    takeover = document.takeover
+    return SuccessorProof(
+        proof=_nodes(document.proof),
+        takeover=None
+        if takeover is None
+        else Takeover(root=Hash32(bytes.fromhex(takeover.root)), proof=_nodes(takeover.proof)),
+    )
+
+
+def _nodes(document: list[str]) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(node[2:]) for node in document)
 
 
 def _head(document: HeadDocument) -> Head:

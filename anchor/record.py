@@ -15,7 +15,7 @@ from json.encoder import encode_basestring
 from anchor.canonical import MAX_INTEGER, JsonValue, parse_canonical
 from anchor.digest import SHA256, SM3, Digests
 from anchor.errors import MalformedError, UnknownVersionError
-from anchor.types import parse_hex
+from anchor.types import LogId, parse_hex
 
 SCHEMA = "evidence-record/1"
 # A record is one leaf and travels inside every receipt; this bounds what a verifier reads.
@@ -28,6 +28,7 @@ SALT_BYTES = 32
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _MEMBER_NAME = re.compile(r"[\x21-\x7e]+")
 _REQUIRED = ("schema", "digests", "name", "salt", "recorded_at")
+_MEMBERS = {*_REQUIRED, "size", "media_type", "log"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,9 @@ class Record:
     """One parsed record; ``encoded`` are the bytes that were hashed.
 
     ``digests.size`` is None, and digests not given are None, for evidence recorded by its digest
-    alone.  ``recorded_at`` is the operator's own clock: a claim, not a proof.
+    alone.  ``recorded_at`` is the operator's own clock: a claim, not a proof.  ``log`` is the one
+    that the record was written for, where it names one.  ``statements`` are the names of members
+    that the format does not know: the operator's own statements, which nothing checks.
     """
 
     encoded: bytes
@@ -44,10 +47,18 @@ class Record:
     media_type: str | None
     salt: bytes
     recorded_at: datetime
+    log: LogId | None = None
+    statements: tuple[str, ...] = ()
 
 
 def build_record(
-    *, digests: Digests, name: str, media_type: str | None, salt: bytes, recorded_at: datetime
+    *,
+    digests: Digests,
+    name: str,
+    media_type: str | None,
+    salt: bytes,
+    recorded_at: datetime,
+    log: LogId | None = None,
 ) -> Record:
     """Build a record and its canonical bytes.
 
@@ -60,6 +71,7 @@ def build_record(
         media_type=media_type,
         salt=salt,
         recorded_at=format_time(recorded_at),
+        log=log,
     )
     return Record(
         encoded=encoded,
@@ -68,11 +80,18 @@ def build_record(
         media_type=media_type,
         salt=salt,
         recorded_at=_parse_time(format_time(recorded_at)),
+        log=log,
     )
 
 
 def encode_record(
-    *, digests: Digests, name: str, media_type: str | None, salt: bytes, recorded_at: str
+    *,
+    digests: Digests,
+    name: str,
+    media_type: str | None,
+    salt: bytes,
+    recorded_at: str,
+    log: LogId | None = None,
 ) -> bytes:
     """Return the canonical bytes of a record; ``recorded_at`` as ``format_time`` writes it.
 
@@ -89,11 +108,12 @@ def encode_record(
         members.append(f'"{SM3}":"{digests.sm3.hex()}"')
     if digests.size is not None and not 0 <= digests.size <= MAX_INTEGER:
         raise MalformedError(f"the record's size {digests.size} is not a count of bytes")
+    named = "" if log is None else f'"log":"0x{log.hex()}",'
     media = "" if media_type is None else f'"media_type":{encode_basestring(media_type)},'
     size = "" if digests.size is None else f',"size":{digests.size}'
     try:
         encoded = (
-            f'{{"digests":{{{",".join(members)}}},{media}"name":{encode_basestring(name)},'
+            f'{{"digests":{{{",".join(members)}}},{named}{media}"name":{encode_basestring(name)},'
             f'"recorded_at":"{recorded_at}","salt":"{salt.hex()}","schema":"{SCHEMA}"{size}}}'
         ).encode()
     except UnicodeEncodeError:
@@ -111,7 +131,8 @@ def parse_record(encoded: bytes) -> Record:
 
     Raises:
         MalformedError: not canonical, a member missing or misshapen.
-        UnknownVersionError: another schema, or only digests of unknown algorithms.
+        UnknownVersionError: another schema; or, of a record that is well formed, only digests of
+            unknown algorithms.
     """
     value = parse_canonical(encoded, what="the record", max_bytes=MAX_RECORD_BYTES)
     if not isinstance(value, dict):
@@ -122,39 +143,59 @@ def parse_record(encoded: bytes) -> Record:
     for member in _REQUIRED:
         if member not in value:
             raise MalformedError(f"the record has no member {member!r}")
-    for member in ("size", "media_type"):
+    for member in ("size", "media_type", "log"):
         if value.get(member, SCHEMA) is None:
             raise MalformedError(f"the record's {member} is null; what is unknown is left out")
     _check_member_names(value)
     media_type = value.get("media_type")
     if media_type is not None and not isinstance(media_type, str):
         raise MalformedError("the record's media_type is not a string")
+    known, size = _parse_digests(value["digests"]), _parse_size(value.get("size"))
+    name, salt = _parse_name(value["name"]), _parse_hex_member(value["salt"], "salt")
+    recorded_at, log = _parse_time(value["recorded_at"]), _parse_log(value.get("log"))
+    # After every fault of form, so that a record with several has one outcome.
+    if not known:
+        raise _unknown_algorithms(value["digests"])
     return Record(
         encoded=encoded,
-        digests=_parse_digests(value),
-        name=_parse_name(value["name"]),
+        digests=Digests(sha256=known.get(SHA256), sm3=known.get(SM3), size=size),
+        name=name,
         media_type=media_type,
-        salt=_parse_hex_member(value["salt"], "salt"),
-        recorded_at=_parse_time(value["recorded_at"]),
+        salt=salt,
+        recorded_at=recorded_at,
+        log=log,
+        statements=tuple(sorted(set(value) - _MEMBERS)),
     )
 
 
-def _parse_digests(value: Mapping[str, JsonValue]) -> Digests:
-    digests = value["digests"]
+def _parse_log(value: JsonValue) -> LogId | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise MalformedError("the record's log is not a string")
+    return LogId(parse_hex(value, length=32, what="the record's log", prefix=True))
+
+
+def _parse_digests(digests: JsonValue) -> dict[str, bytes]:
+    """Return the digests whose algorithms are known."""
     if not isinstance(digests, dict) or not digests:
         raise MalformedError("the record's digests are not a non-empty object")
-    known = {
+    return {
         algorithm: _parse_hex_member(digests[algorithm], f"digests.{algorithm}")
         for algorithm in (SHA256, SM3)
         if algorithm in digests
     }
-    if not known:
-        names = ", ".join(sorted(digests))[:80]
-        raise UnknownVersionError(f"the record holds only digests of unknown algorithms: {names}")
-    size = value.get("size")
+
+
+def _unknown_algorithms(digests: JsonValue) -> UnknownVersionError:
+    names = ", ".join(sorted(digests) if isinstance(digests, dict) else [])[:80]
+    return UnknownVersionError(f"the record holds only digests of unknown algorithms: {names}")
+
+
+def _parse_size(size: JsonValue) -> int | None:
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
         raise MalformedError("the record's size is not a count of bytes")
-    return Digests(sha256=known.get(SHA256), sm3=known.get(SM3), size=size)
+    return size
 
 
 def _parse_name(name: JsonValue) -> str:

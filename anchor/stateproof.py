@@ -20,7 +20,13 @@ from anchor.errors import (
 from anchor.header import Header, parse_header
 from anchor.mpt import verify_trie_proof
 from anchor.registry.keccak import format_address, hash_keccak256
-from anchor.registry.slots import anchor_slot, decode_anchor, decode_key, operator_key_slot
+from anchor.registry.slots import (
+    anchor_slot,
+    decode_anchor,
+    decode_key,
+    operator_key_slot,
+    successor_slot,
+)
 from anchor.rlp import decode_rlp, parse_bytes, parse_integer
 from anchor.types import Address, Anchor, Hash32, LogId, log_owner
 
@@ -31,17 +37,37 @@ _MAX_VALUE_BYTES = 33
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    """The root that a successor went on from, and the proof of it as its first anchor."""
+
+    root: Hash32
+    proof: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessorProof:
+    """The proof of ``successors[log]`` under the same storage root: of a log, or of none.
+
+    ``takeover`` is there exactly where it proves a log.
+    """
+
+    proof: tuple[bytes, ...]
+    takeover: Takeover | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateProof:
     """A block's header as RLP, and the proofs of an account and of its slots under it.
 
     ``operator_proof`` is that of the operator's key, for an anchor that the log's owner did not
-    send; else it is empty.
+    send; else it is empty.  ``successor`` is None where nothing is proven of who goes on.
     """
 
     header: bytes
     account_proof: tuple[bytes, ...]
     storage_proof: tuple[bytes, ...]
     operator_proof: tuple[bytes, ...] = ()
+    successor: SuccessorProof | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +134,20 @@ def check_anchor(
     Raises as ``check_state`` does.
     """
     word = _check_word("storage", storage_root, anchor_slot(log, root), proof.storage_proof)
-    try:
-        anchor = decode_anchor(word)
-    except NodeFaultError as error:
-        raise _foreign_storage(registry, "a word that it never writes") from error
+    anchor = _decode_anchor(word, registry)
     # Not the number: on some rollups the registry's block.number is the parent chain's.
     if anchor is not None and anchor.timestamp > header.timestamp:
         raise _foreign_storage(
             registry, f"an anchor of a later time, {anchor.timestamp}, than its block's"
         )
     return anchor
+
+
+def _decode_anchor(word: Hash32, registry: Address) -> Anchor | None:
+    try:
+        return decode_anchor(word)
+    except NodeFaultError as error:
+        raise _foreign_storage(registry, "a word that it never writes") from error
 
 
 def _check_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
@@ -148,6 +178,40 @@ def check_submitter(
     if key is None:
         raise _foreign_storage(registry, f"an anchor of operator {operator_id}, who has no key")
     return key
+
+
+def check_successor(
+    successor: SuccessorProof, storage_root: Hash32, *, registry: Address, log: LogId
+) -> tuple[LogId, int] | None:
+    """Return the log that goes on from ``log``, and from which size on; None: no log does.
+
+    Raises:
+        CannotCheckError: a log does, and from where is not proven.
+        Else as ``check_state`` does.
+    """
+    word = _check_word("successor", storage_root, successor_slot(log), successor.proof)
+    takeover = successor.takeover
+    if not any(word):
+        if takeover is not None:
+            raise MalformedError(
+                "the receipt proves what a successor took over, and the log has none"
+            )
+        return None
+    if takeover is None:
+        raise CannotCheckError(
+            "the log was closed by its owner, and the receipt does not show from where its "
+            "successor goes on",
+            hint="ask for an upgraded receipt: `anchor upgrade`, or name nodes to ask with --rpc",
+        )
+    slot = anchor_slot(LogId(word), takeover.root)
+    held = _check_word("takeover", storage_root, slot, takeover.proof)
+    first = _decode_anchor(held, registry)
+    if first is None or first.sequence != 1:
+        raise NotTrustedError(
+            f"the registry {format_address(registry)} does not hold root {takeover.root.hex()} as "
+            f"the first of log 0x{word.hex()}, the successor"
+        )
+    return LogId(word), first.size
 
 
 def check_slot(

@@ -17,12 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.registry.keccak import format_address, parse_address
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
+from anchor.urls import are_distinct
 
 FORMAT = "anchor-trust/1"
 # A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
 MAX_POLICY_BYTES = 1 << 20
 MAX_NODES = 16
 """More are never asked at once."""
+DEFAULT_TOLERANCE = 300
+"""How many seconds an operator's clock may be ahead of the chain's."""
 _MAX_BLOCK_HASHES = 1_000
 _MAX_DOTS = 500
 
@@ -52,10 +55,13 @@ class TrustedOperator:
 class TrustEntry:
     """One owner's logs in one registry on one chain.
 
-    ``operators`` None accepts whoever the registry let anchor; ``time_slack`` (seconds) is added to
-    the block's timestamp in the claim "existed no later than".  ``quorum`` of the nodes at
-    ``rpc`` have to agree; ``assurance`` is the least that suffices.  ``block_hashes`` name final
-    blocks of the chain, as the verifier found them out.
+    ``operators`` None accepts whoever the registry let anchor, and an empty tuple nobody.
+    ``time_slack`` (seconds) is added to the block's timestamp in the claim "existed no later than";
+    None takes the release's rule for the chain.  A record may say it was made as much as
+    ``recorded_at_tolerance`` seconds later than that.  ``exclusive_logs``: the owner keeps no other
+    logs in this registry than ``logs``.  ``quorum`` of the nodes at ``rpc`` have to agree;
+    ``assurance`` is the least that suffices.  ``block_hashes`` name final blocks of the chain, as
+    the verifier found them out.
     """
 
     chain_id: ChainId
@@ -65,12 +71,14 @@ class TrustEntry:
     owner: Address
     logs: tuple[int, ...]
     operators: tuple[TrustedOperator, ...] | None
-    time_slack: int
+    time_slack: int | None
     finality: FinalityRule
     rpc: tuple[str, ...]
     quorum: int = 1
     assurance: Assurance = "rpc"
     block_hashes: tuple[Hash32, ...] = ()
+    recorded_at_tolerance: int = DEFAULT_TOLERANCE
+    exclusive_logs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +135,9 @@ def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
             f'code_hash = "0x{entry.code_hash.hex()}"',
             f'owner = "{format_address(entry.owner)}"',
             f"logs = [{', '.join(str(number) for number in entry.logs)}]",
-            f"time_slack = {entry.time_slack}",
+            *([] if entry.time_slack is None else [f"time_slack = {entry.time_slack}"]),
+            f"recorded_at_tolerance = {entry.recorded_at_tolerance}",
+            *(["exclusive_logs = true"] if entry.exclusive_logs else []),
             f"finality = {finality}",
             f"rpc = [{', '.join(format_toml_string(url) for url in entry.rpc)}]",
             f"quorum = {entry.quorum}",
@@ -152,6 +162,7 @@ class _Document(BaseModel):
 
 _Bytes32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
 _BlockNumber = Annotated[int, Field(ge=0, lt=2**48)]
+_Seconds = Annotated[int, Field(ge=0, le=86_400)]
 
 
 class _OperatorDocument(_Document):
@@ -168,7 +179,9 @@ class _EntryDocument(_Document):
     owner: str
     logs: Annotated[list[Annotated[int, Field(ge=0, lt=2**96)]], Field(min_length=1)]
     operators: list[_OperatorDocument] | None = None
-    time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
+    time_slack: _Seconds | None = None
+    recorded_at_tolerance: _Seconds = DEFAULT_TOLERANCE
+    exclusive_logs: bool = False
     finality: FinalityRule = "finalized"
     rpc: Annotated[list[str], Field(max_length=MAX_NODES)] = []
     # Of several nodes two have to agree, unless it says otherwise.
@@ -195,6 +208,9 @@ def _entry(document: _EntryDocument) -> TrustEntry:
             f"the trust policy's member 'quorum' is {quorum}, and 'rpc' names "
             f"{len(document.rpc)} nodes"
         )
+    # One node would agree with itself, under whichever spelling.
+    if not are_distinct(document.rpc):
+        raise MalformedError("the trust policy's member 'rpc' names one node twice")
     operators = document.operators
     return TrustEntry(
         chain_id=ChainId(document.chain_id),
@@ -218,6 +234,8 @@ def _entry(document: _EntryDocument) -> TrustEntry:
             parse_hash(text, what="the trust policy's block_hashes")
             for text in document.block_hashes
         ),
+        recorded_at_tolerance=document.recorded_at_tolerance,
+        exclusive_logs=document.exclusive_logs,
     )
 
 

@@ -18,9 +18,10 @@ LogId = NewType("LogId", bytes)
 
 ChainId = NewType("ChainId", int)
 
-Assurance = Literal["rpc", "quorum", "proof"]
+Assurance = Literal["rpc", "quorum", "asserted", "proof"]
 """How a chain's answer was obtained: one node's word; the same word of several; a state proof under
-a block hash that several nodes, or the verifier, name.  Each is worth more than the last."""
+a block hash that only the verifier vouches for; one under a hash that the trust policy names, or
+that several nodes agree about.  Each is worth more than the last."""
 
 # The registry's packed anchor keeps 48 bits for a log's size.
 MAX_LOG_SIZE = 2**48 - 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from anchor.chains import HEADLINES, ChainKind, best_kind, find_chain
 from anchor.errors import AnchorError, ExitCode, MalformedError
 from anchor.record import Record
 from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, LogId
@@ -32,12 +33,18 @@ _GRAVITY = (
     ExitCode.CANNOT_CHECK,
     ExitCode.UNKNOWN_VERSION,
     ExitCode.USAGE,
+    ExitCode.ABANDONED,
     ExitCode.NOT_ANCHORED,
     ExitCode.NOT_TRUSTED,
     ExitCode.MISMATCH,
 )
 
-_FAILURES = (ExitCode.MISMATCH, ExitCode.NOT_ANCHORED, ExitCode.NOT_TRUSTED)
+_FAILURES = (
+    ExitCode.MISMATCH,
+    ExitCode.NOT_ANCHORED,
+    ExitCode.NOT_TRUSTED,
+    ExitCode.ABANDONED,
+)
 
 NOT_PROVEN = (
     "that the content is true, or that it is what it claims to be",
@@ -86,39 +93,76 @@ class Claim:
 class ProvenAnchor:
     """An anchor that covers the record, as the registry holds it in a final block.
 
-    ``submitter`` is the address behind ``anchor.operator_id``; ``existed_by`` is the block's time
-    plus the chain's slack; ``assurance`` says how the chain's answer was obtained, and
-    ``is_asserted`` that the verifier, and no node, said which block is final.
+    ``index`` is the record's leaf in the log; ``submitter`` is the address behind
+    ``anchor.operator_id``; ``existed_by`` is the block's time plus the chain's slack, and
+    ``seconds_since_recorded`` how long before that the record says it was made.  ``assurance`` says
+    how the chain's answer was obtained, and ``is_asserted`` that the
+    verifier, and no node, said which block is final.
     """
 
     chain_id: ChainId
     registry: Address
     log: LogId
     root: Hash32
+    index: int
     anchor: Anchor
     submitter: Address
     final_block_number: int
     final_block_hash: Hash32
     existed_by: datetime
+    seconds_since_recorded: int
     assurance: Assurance
     is_asserted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything one verification found, whether it passed or not."""
+    """Everything one verification found, whether it passed or not.
+
+    ``unpinned`` is what no policy pins, accepted or not; ``notes`` are lines that are no findings.
+    ``not_proven`` is what this verification leaves open.
+    """
 
     record: Record | None
     steps: tuple[Step, ...]
     claims: tuple[Claim, ...]
     proven: tuple[ProvenAnchor, ...]
     unpinned: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    not_proven: tuple[str, ...] = NOT_PROVEN
 
     @property
     def error(self) -> AnchorError | None:
         """Return the gravest finding, the earliest of its kind; None when all passed."""
         errors = [step.error for step in self.steps if step.error is not None]
         return max(errors, key=lambda error: _rank(error.exit_code), default=None)
+
+    @property
+    def leading(self) -> ProvenAnchor | None:
+        """Return the anchor that proves most: by its chain, and then by its time."""
+        worth = sorted(self.proven, key=lambda proven: proven.existed_by)
+        kind = self.kind
+        return next((each for each in worth if find_chain(each.chain_id).kind == kind), None)
+
+    @property
+    def kind(self) -> ChainKind | None:
+        """Return the kind of chain that the proof rests on; None where nothing was proven."""
+        kinds = [find_chain(proven.chain_id).kind for proven in self.proven]
+        return best_kind(kinds) if kinds else None
+
+    @property
+    def headline(self) -> str:
+        """Return the shortest true words for the whole: never those of a better proof."""
+        leading, kind = self.leading, self.kind
+        if self.error is not None or leading is None or kind is None:
+            return "not verified"
+        whose = ", by a block that only you vouch for" if leading.assurance == "asserted" else ""
+        return f"{HEADLINES[kind]}{whose}"
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """Return the record's members that are the operator's own statements, unchecked."""
+        return () if self.record is None else self.record.statements
 
     @property
     def exit_code(self) -> ExitCode:

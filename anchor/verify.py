@@ -4,14 +4,15 @@
 2.  Recompute the file's digests; they must equal the record's.
 3.  Hash the record into its leaf and fold the paths; each must lead to its anchor's root, or while
     there is no anchor to the root that is promised.
-4.  Chain, registry and log must be the ones the trust policy pins.
+4.  Chain, registry and log must be the ones the trust policy pins, each anchor by itself.
 5.  The node must be on that chain: chain id and genesis block.  Where the receipt proves the
     chain's state, the proof's block must be final: to nodes, or because the verifier names it.
 6.  The code at the registry's address must have the pinned hash.
 7.  The registry's storage must hold the root for that log in a final block.
 8.  The stored size, sequence, block number and time must be those the receipt states.
-9.  Who submitted it must be an operator the policy accepts.
-10. The evidence existed no later than the anchor's block time plus the chain's slack.
+9.  Who submitted it must be an operator the policy accepts, and the log's owner must stand by it.
+10. The record existed no later than the anchor's block time plus the chain's slack, and must not
+    say that it was made later.
 
 Steps 6, 7 and 9 are about one final block, named by its hash: read from nodes, or proven by the
 receipt.  ``judge`` runs what can be run and reports claim by claim; ``verify`` returns what was
@@ -20,12 +21,15 @@ proven or raises.  Nothing here does I/O: the chain is a ``ChainView``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import TypeVar
 
+from anchor.abandonment import UNKNOWN
 from anchor.checks import (
     Block,
     ChainView,
+    Connect,
     Target,
     check_anchored,
     check_chain,
@@ -33,27 +37,32 @@ from anchor.checks import (
     check_derived,
     check_file,
     check_paths,
-    check_submitter,
-    choose_targets,
-    latest_time,
+    check_time,
     parse_documents,
     word_of,
 )
 from anchor.digest import SHA256, SM3, Digests
 from anchor.errors import AnchorError, CannotCheckError
 from anchor.proofchecks import (
+    Submitter,
     check_block,
     check_proven_anchor,
     check_proven_code,
     check_proven_submitter,
+    check_read_submitter,
 )
 from anchor.receipt import Receipt
 from anchor.record import Record
-from anchor.registry.keccak import format_address
 from anchor.stateproof import StateProof
+from anchor.targets import (
+    choose_target,
+    describe_unpinned,
+    doubt_unpinned,
+    list_candidates,
+)
 from anchor.trust import TrustPolicy
-from anchor.types import Address, Anchor, Assurance, Hash32, log_owner
-from anchor.verdict import Claim, ProvenAnchor, Report, Step, Verdict, verdict_of
+from anchor.types import Anchor, Assurance, ChainId, Hash32
+from anchor.verdict import NOT_PROVEN, Claim, ProvenAnchor, Report, Step, Verdict, verdict_of
 
 __all__ = ["Block", "ChainView", "Connect", "judge", "verify"]
 
@@ -66,12 +75,9 @@ TITLES = {
     6: "registry's code is ours",
     7: "root is anchored and final",
     8: "anchor is as the receipt says",
-    9: "submitter is accepted",
+    9: "submitter is accepted, and the owner stands by the anchor",
     10: "latest time of existence",
 }
-
-Connect = Callable[[Target], ChainView]
-"""Opens a view of a target's chain, by the policy's nodes (without a policy it names none)."""
 
 
 def verify(
@@ -81,13 +87,23 @@ def verify(
     policy: TrustPolicy | None,
     connect: Connect | None,
     block_hashes: Collection[Hash32] = (),
+    chain_ids: Collection[ChainId] = (),
+    accept_unpinned: bool = False,
 ) -> Report:
     """Return the report of a verification in which every required check was made and passed.
 
     Raises:
         AnchorError: the gravest finding, with its step's message.
     """
-    report = judge(receipt, evidence, policy=policy, connect=connect, block_hashes=block_hashes)
+    report = judge(
+        receipt,
+        evidence,
+        policy=policy,
+        connect=connect,
+        block_hashes=block_hashes,
+        chain_ids=chain_ids,
+        accept_unpinned=accept_unpinned,
+    )
     if report.error is not None:
         raise report.error
     return report
@@ -100,42 +116,64 @@ def judge(
     policy: TrustPolicy | None,
     connect: Connect | None,
     block_hashes: Collection[Hash32] = (),
+    chain_ids: Collection[ChainId] = (),
+    accept_unpinned: bool = False,
 ) -> Report:
     """Run every step that can be run, and report each claim's verdict with its reason.
 
     ``block_hashes`` are final blocks, as the verifier knows from elsewhere.  Without ``connect`` no
     node is asked: then they, or the policy's, have to answer for the receipt's state proof.
+    ``chain_ids`` are the chains that the verifier names: anchors on others are left aside.  Without
+    a ``policy`` step 4 cannot tell whose log this is; ``accept_unpinned`` takes the receipt's word.
     """
     run = _Run()
     parsed = run.step(1, lambda: parse_documents(receipt))
     if parsed is None:
         return run.report(record=None, unpinned=())
     document, record = parsed
+    run.index = document.index
     run.step(2, lambda: check_file(evidence, record))
-    is_logged = run.step(3, lambda: check_paths(document))
-    targets = run.step(4, lambda: choose_targets(document, policy))
-    for target in targets or ():
-        _judge_target(run, target, connect, block_hashes)
-    unpinned = () if policy else _describe_unpinned(document)
+    is_logged = run.step(3, lambda: check_paths(document, record))
+    unpinned = () if policy else describe_unpinned(document, chain_ids)
+    doubt = None if policy or accept_unpinned else doubt_unpinned(unpinned)
+    for target in _choose_targets(run, document, policy, chain_ids, doubt):
+        proof = None if target.anchor is None else target.anchor.state
+        if proof is not None:
+            _judge_by_proof(run, target, proof, record, connect, block_hashes)
+        else:
+            _judge_by_nodes(run, target, record, connect)
     if not is_logged:
         run.proven.clear()  # those anchors are someone's, but say nothing about this record
     return run.report(record=record, unpinned=unpinned)
 
 
-def _judge_target(
-    run: _Run, target: Target, connect: Connect | None, block_hashes: Collection[Hash32]
-) -> None:
-    proof = None if target.anchor is None else target.anchor.state
-    if proof is not None:
-        _judge_by_proof(run, target, proof, connect, block_hashes)
-    else:
-        _judge_by_nodes(run, target, connect)
+def _choose_targets(
+    run: _Run,
+    receipt: Receipt,
+    policy: TrustPolicy | None,
+    chain_ids: Collection[ChainId],
+    doubt: AnchorError | None,
+) -> Iterator[Target]:
+    """Make step 4 for each anchor, before its other steps; ``doubt`` is what no policy leaves."""
+    if doubt is not None and receipt.promise is not None:
+        run.fail(4, doubt)
+    try:
+        candidates = list_candidates(receipt, policy, chain_ids)
+    except AnchorError as error:
+        run.fail(4, error)
+        return
+    run.notes += candidates.aside
+    for candidate in candidates.chosen:
+        target = run.step(4, partial(choose_target, candidate, chain_ids), doubt=doubt)
+        if target is not None:
+            yield target
 
 
 def _judge_by_proof(
     run: _Run,
     target: Target,
     proof: StateProof,
+    record: Record,
     connect: Connect | None,
     block_hashes: Collection[Hash32],
 ) -> None:
@@ -152,14 +190,15 @@ def _judge_by_proof(
         run,
         target,
         stored,
+        record,
         proven.block,
-        lambda: check_proven_submitter(proof, target, stored, storage_root),
+        lambda: check_proven_submitter(proof, target, stored, proven, storage_root, connect),
         assurance=proven.assurance,
         is_asserted=proven.is_asserted,
     )
 
 
-def _judge_by_nodes(run: _Run, target: Target, connect: Connect | None) -> None:
+def _judge_by_nodes(run: _Run, target: Target, record: Record, connect: Connect | None) -> None:
     view = run.step(5, lambda: _open_view(target, connect))
     if view is None:
         return
@@ -173,8 +212,9 @@ def _judge_by_nodes(run: _Run, target: Target, connect: Connect | None) -> None:
         run,
         target,
         stored,
+        record,
         final,
-        lambda: check_submitter(view, target, stored, final),
+        lambda: check_read_submitter(view, target, stored, final),
         assurance=word_of(view),
         is_asserted=False,
     )
@@ -193,41 +233,38 @@ def _conclude(
     run: _Run,
     target: Target,
     stored: Anchor,
+    record: Record,
     final: Block,
-    find_submitter: Callable[[], tuple[Address, str]],
+    find_submitter: Callable[[], tuple[Submitter, str]],
     *,
     assurance: Assurance,
     is_asserted: bool,
 ) -> None:
     is_as_stated = run.step(8, lambda: check_derived(target, stored))
     submitter = run.step(9, find_submitter)
-    existed_by = run.step(10, lambda: latest_time(stored.timestamp, target.time_slack))
-    if is_as_stated and submitter is not None and existed_by is not None:
+    bound = run.step(10, lambda: check_time(target, stored, record))
+    if submitter is not None and submitter.standing is None:
+        run.add_not_proven(UNKNOWN)
+    if submitter is not None and submitter.note is not None:
+        run.notes.append(submitter.note)
+    if is_as_stated and submitter is not None and bound is not None:
         run.proven.append(
             ProvenAnchor(
                 chain_id=target.chain_id,
                 registry=target.registry,
                 log=target.log,
                 root=target.head.root,
+                index=run.index,
                 anchor=stored,
-                submitter=submitter,
+                submitter=submitter.key,
                 final_block_number=final.number,
                 final_block_hash=final.hash,
-                existed_by=existed_by,
+                existed_by=bound.existed_by,
+                seconds_since_recorded=bound.seconds_since_recorded,
                 assurance=assurance,
                 is_asserted=is_asserted,
             )
         )
-
-
-def _describe_unpinned(receipt: Receipt) -> tuple[str, ...]:
-    return (
-        f"the log's owner {format_address(log_owner(receipt.log))}",
-        *(
-            f"chain {anchor.chain_id} and registry {format_address(anchor.registry)}"
-            for anchor in receipt.anchors
-        ),
-    )
 
 
 _Value = TypeVar("_Value")
@@ -261,7 +298,11 @@ def _judge_without_steps(claim_id: str, record: Record | None) -> tuple[Verdict,
     names = ((SHA256, record.digests.sha256), (SM3, record.digests.sm3))
     of_file = " and ".join(name for name, digest in names if digest is not None)
     reason = f"{of_file} of the file, sha256 in the log, keccak256 on the chain"
-    return Verdict.PASS, f"{reason}: to this release none is known to be broken"
+    only = "" if record.digests.sm3 is None else "sm3 covers the file only, "
+    return Verdict.PASS, (
+        f"{reason}: none known to this release to be broken; {only}the log rests on sha256 alone, "
+        "and nothing was renewed"
+    )
 
 
 class _Run:
@@ -270,16 +311,40 @@ class _Run:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.proven: list[ProvenAnchor] = []
+        self.notes: list[str] = []
+        self.index = 0
+        self._not_proven: list[str] = []
 
-    def step(self, number: int, check: Callable[[], tuple[_Value, str]]) -> _Value | None:
-        """Run one check; keep its error instead of raising, so that other steps still run."""
+    def step(
+        self,
+        number: int,
+        check: Callable[[], tuple[_Value, str]],
+        *,
+        doubt: AnchorError | None = None,
+    ) -> _Value | None:
+        """Run one check; keep its error instead of raising, so that other steps still run.
+
+        ``doubt`` is the step's error where the check passes: its value is used all the same.
+        """
         try:
             value, detail = check()
         except AnchorError as error:
-            self._add(number, error.message, error)
+            self.fail(number, error)
             return None
-        self._add(number, detail, None)
+        if doubt is not None:
+            self.fail(number, doubt)
+        else:
+            self._add(number, detail, None)
         return value
+
+    def fail(self, number: int, error: AnchorError) -> None:
+        """Keep the error of a step."""
+        self._add(number, error.message, error)
+
+    def add_not_proven(self, statement: str) -> None:
+        """Keep what this verification leaves open, once."""
+        if statement not in self._not_proven:
+            self._not_proven.append(statement)
 
     def _add(self, number: int, detail: str, error: AnchorError | None) -> None:
         self.steps.append(Step(number=number, title=TITLES[number], detail=detail, error=error))
@@ -291,6 +356,8 @@ class _Run:
             claims=tuple(self._claim(*claim, record=record) for claim in CLAIMS),
             proven=tuple(self.proven),
             unpinned=unpinned,
+            notes=tuple(dict.fromkeys(self.notes)),
+            not_proven=(*NOT_PROVEN, *self._not_proven),
         )
 
     def _claim(

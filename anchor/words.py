@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from anchor.chains import HEADLINES, KIND_SENTENCES, ChainKind
 from anchor.phrases import to_chinese
 
 
@@ -30,8 +31,16 @@ class Words:
     by_nodes: str
     by_proof: str
     by_asserted_proof: str
-    verified: str
+    by_policy_proof: str
+    chain_is: str
+    kinds: Mapping[ChainKind, str]
+    verified: Mapping[ChainKind, str]
+    verified_by_you: str
     not_verified: str
+    place: str
+    statements: str
+    note: str
+    brief_unpinned: str
     exit_code: str
     brief: Mapping[str, str]
     brief_existed_by: str
@@ -55,12 +64,20 @@ ENGLISH = Words(
     by_one_node="as one node says",
     by_nodes="as the nodes agree",
     by_proof="proven in block {block}, whose hash the nodes agree about",
-    by_asserted_proof="proven in block {block}; that this is a final block of the chain is "
-    "asserted by you",
-    verified="VERIFIED",
+    by_asserted_proof="proven in block {block}, a block that only you vouch for",
+    by_policy_proof="proven in block {block}, which the trust policy names as final",
+    chain_is="Chain {chain} is {kind}.",
+    kinds=KIND_SENTENCES,
+    verified=HEADLINES,
+    verified_by_you="{headline}, by a block that only you vouch for",
     not_verified="NOT VERIFIED",
+    place="leaf {index} of a log of {size} leaves",
+    statements="The record also holds the operator's own statements, which nothing here checks: "
+    "{names}",
+    note="Note: {text}",
+    brief_unpinned="{detail}; unpinned: {items}",
     exit_code=" (exit code {code})",
-    brief={"pass": "verified", "fail": "refused", "cannot tell": "undecided"},
+    brief={"fail": "refused", "cannot tell": "undecided"},
     brief_existed_by="existed no later than {time} UTC",
     say=str,
 )
@@ -81,7 +98,7 @@ CHINESE = Words(
         6: "登记合约的代码一致",
         7: "根已上链且已终局",
         8: "锚定与收据所述一致",
-        9: "提交者被接受",
+        9: "提交者被接受，且日志所有者未放弃该锚定",
         10: "最晚存在时间",
     },
     claims={
@@ -111,11 +128,28 @@ CHINESE = Words(
     by_one_node="依据单一节点的陈述",
     by_nodes="多个节点的陈述一致",
     by_proof="由区块 {block} 的状态证明，多个节点对该区块哈希的陈述一致",
-    by_asserted_proof="由区块 {block} 的状态证明；该区块属于此链且已终局，系由您认定",
-    verified="验证通过",
+    by_asserted_proof="由区块 {block} 的状态证明；该区块仅由您担保",
+    by_policy_proof="由区块 {block} 的状态证明；信任策略指定该区块已终局",
+    chain_is="链 {chain} 是{kind}。",
+    kinds={
+        "test": "测试网络：其代币可免费取得，在法庭上不能证明任何事项",
+        "development": "开发链：运行者可任意选定其区块及区块时间",
+        "unlisted": "本版本未收录的链",
+    },
+    verified={
+        "main": "验证通过",
+        "test": "在测试网络上验证通过（在法庭上不能证明任何事项）",
+        "development": "在开发链上验证通过（不能证明真实时间）",
+        "unlisted": "在本版本未收录的链上验证通过（其证明力由您自行判断）",
+    },
+    verified_by_you="{headline}，所依据的区块仅由您担保",
     not_verified="未通过验证",
+    place="日志共 {size} 片叶，本记录为序号 {index} 的叶",
+    statements="记录中另有运营方自己的陈述，本次验证未作核对：{names}",
+    note="说明：{text}",
+    brief_unpinned="{detail}；未经固定：{items}",
     exit_code="（退出码 {code}）",
-    brief={"pass": "通过", "fail": "不通过", "cannot tell": "无法判断"},
+    brief={"fail": "不通过", "cannot tell": "无法判断"},
     brief_existed_by="不晚于 {time} UTC 已存在",
     say=to_chinese,
 )

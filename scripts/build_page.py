@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from anchor.chains import CHAINS, HEADLINES, KIND_SENTENCES, Chain
 from anchor.phrases import order_templates
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.types import ChainId
 from anchor.verdict import NOT_PROVEN
 from anchor.verify import CLAIMS, TITLES
 from anchor.words import CHINESE, ENGLISH, Words
@@ -30,9 +30,7 @@ RELEASE = WEB / "src" / "release.json"
 PAGE = ROOT / "anchor" / "web" / "verify.html"
 ABOUT_FORM = ("{what} ", "is ", "has a ", "holds a ", "the header's", "the account's")
 CHINESE_SENTENCES = ROOT / "anchor" / "chinese.json"
-MAX_PAGE_BYTES = 60_000
-# Of docs/contract.md: the page names the registry's code on these; on others a policy has to.
-CHAINS = (1, 10, 8453, 31337, 560048, 11155111)
+MAX_PAGE_BYTES = 72_000
 
 
 def main() -> int:
@@ -56,9 +54,9 @@ def describe_release() -> dict[str, Any]:
     """Return what the page takes over from the package: the registry, and the report's words."""
     return {
         "registry": registry_address().hex(),
-        "code_hashes": {
-            str(chain_id): expected_code_hash(ChainId(chain_id)).hex() for chain_id in CHAINS
-        },
+        "chains": {str(chain.id): describe_chain(chain) for chain in CHAINS},
+        "kinds": KIND_SENTENCES,
+        "headlines": HEADLINES,
         "claims": [
             {"id": claim_id, "title": title, "steps": list(steps)}
             for claim_id, title, steps in CLAIMS
@@ -75,12 +73,25 @@ def describe_release() -> dict[str, Any]:
     }
 
 
+def describe_chain(chain: Chain) -> dict[str, Any]:
+    """Return what the page knows of a chain; on others a policy has to name the registry's code."""
+    return {
+        "name": chain.name,
+        "kind": chain.kind,
+        "genesis": chain.genesis and chain.genesis.hex(),
+        "slack": chain.time_slack,
+        "sequenced": chain.is_sequenced,
+        "code": expected_code_hash(chain.id).hex(),
+    }
+
+
 def list_chinese() -> list[list[str]]:
     """Return the sentences that the page can say, with their Chinese, in the order to try them.
 
     How exactly a document or a proof breaks its form stays in English, for want of room.
     """
     sources = "".join(path.read_text("utf-8") for path in sorted(WEB.glob("src/**/*.ts")))
+    sources += "".join((*KIND_SENTENCES.values(), *HEADLINES.values()))
     spoken = re.sub(r"""["`]\s*\+\s*["`]""", "", sources)  # what is written in pieces
 
     def is_said(sentence: str) -> bool:

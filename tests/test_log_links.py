@@ -12,7 +12,7 @@ import pytest
 from support import fixtures
 from support.nodes import ask
 from support.projects import Site, make_site, reading
-from support.publications import NUMBERS, check_with, entry_of, grow, publish, refusal
+from support.publications import NUMBERS, check_all, check_with, entry_of, grow, publish, refusal
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.node import Node
@@ -189,9 +189,12 @@ def test_operators_and_neighbours_are_told(site: Site, place: Path) -> None:
         taken = Anchor(size=2, sequence=1, block_number=1, timestamp=1, operator_id=0)
         put_word(site, entry, anchor_slot(successor, heads[0].root), encode_anchor(taken))
         settle(site)
-        detail, verdict = check_with(place, lambda _: ChainReader(node), entry)[10]
+        told, checked = check_all(place, lambda _: ChainReader(node), entry)
+    (finding,) = checked.findings
+    assert finding.exit_code == ExitCode.ABANDONED
+    detail, verdict = told[10]
     owner = format_address(log_owner(log))
-    assert verdict is Verdict.PASS
+    assert verdict is Verdict.FAIL
     assert f"2 by the owner {owner}; 1 by operator 7, key {format_address(key)}" in detail
     assert f"goes on from log {10**7 + site.number} of {owner}" in detail
     assert f"closed: log {10**6 + site.number} of {owner} goes on, from 2 leaves" in detail
@@ -217,6 +220,6 @@ def test_another_log_than_expected_is_not_trusted(site: Site, place: Path) -> No
         (f"{owner}/{2**96}", 2),
         ("0x12", 2),
     ):
-        ran = site.run("audit", place, "--log", text, "--rpc", site.url)
+        ran = site.run("audit", place, "--log", text, "--rpc", site.url, "--chain-id", 31337)
         assert ran.code == code, ran
     assert site.run("audit", "--log", owner).code == 2

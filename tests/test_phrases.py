@@ -30,7 +30,7 @@ QUOTED = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|--[a-z-]+|0x[0-9a-fA-F]*…?|ht
 NAMES = re.compile(
     r"\b(RFC \d+|JSON|UTF-8|UTC|RLP|ASCII|HTTP|sha256|sm3|keccak256|nonce|null|format|head|"
     r"recorded_at|media_type|digests|size|name|salt|sequence|block_number|timestamp|finalized|"
-    r"result|error|chain\.finality|trust\.toml|final|latest|finality|[0-9a-f]{16,}|v\d+)\b"
+    r"OP Mainnet|Ethereum Mainnet|result|error|chain\.finality|trust\.toml|final|latest|finality|[0-9a-f]{16,}|v\d+)\b"
 )
 ENGLISH = re.compile(r"[A-Za-z]{2,}\W+[A-Za-z]{2,}")
 CHARACTER = re.compile("[\u4e00-\u9fff]")
@@ -81,7 +81,7 @@ ELSEWHERE = {
     "choose", "_decode_receipt", "_check_lengths", "encode_canonical", "check_state_proof",
 }  # fmt: skip
 SOURCES = (
-    "checks", "proofchecks", "stateproof", "mpt", "rlp", "header", "receipt", "record", "canonical",
+    "checks", "targets", "abandonment", "proofchecks", "stateproof", "mpt", "rlp", "header", "receipt", "record", "canonical",
     "merkle", "types", "verify", "cli/nodes", "chain/quorum", "chain/node", "chain/rpc",
     "chain/views", "registry/slots",
 )  # fmt: skip
@@ -166,6 +166,8 @@ def test_the_reports_of_honest_receipts_are_in_chinese(capsys: pytest.CaptureFix
             policy=given.policy,
             connect=None,
             block_hashes=[Hash32(named) for named in given.block_hashes],
+            chain_ids=given.chain_ids,
+            accept_unpinned=given.accept_unpinned,
         )
         assert report.exit_code == honest.code
         check_report(report, capsys)
@@ -181,10 +183,12 @@ def test_the_reports_of_bent_receipts_are_in_chinese(capsys: pytest.CaptureFixtu
             policy=given.policy,
             connect=None,
             block_hashes=[Hash32(named) for named in given.block_hashes],
+            chain_ids=given.chain_ids,
+            accept_unpinned=given.accept_unpinned,
         )
         codes.add(int(report.exit_code))
         said |= {re.sub("[0-9a-f]+", "#", text) for text in check_report(report, capsys)}
-    assert codes == {0, 2, 10, 11, 12, 20, 21, 22}
+    assert codes == {0, 2, 10, 11, 12, 13, 20, 21, 22}
     assert len(said) > 100
 
 

@@ -21,6 +21,7 @@ from support.command import Ran
 from support.disasters import sql
 from support.projects import Site, make_site, reading
 from support.publications import (
+    DEV_CHAIN,
     NUMBERS,
     check_with,
     entry_of,
@@ -103,6 +104,8 @@ class Reader:
                 connect=lambda _: ChainReader(node),
                 tell=lambda number, *_: self.told.append(number),
                 anchored=partial(read_anchors, source),
+                chain_ids=(DEV_CHAIN,),
+                accept_unpinned=True,
             )
 
 
@@ -588,6 +591,8 @@ def test_each_step_of_a_reading_can_fail(
                 verifier=None if vkey is None else parse_verifier(vkey),
                 connect=lambda _, node=node: ChainReader(node),
                 tell=lambda number, *_, told=told: told.append(number),
+                chain_ids=(DEV_CHAIN,),
+                accept_unpinned=True,
             )
         assert (error.exit_code, len(told) + 1) == (code, step), error.message
 
@@ -607,7 +612,7 @@ def test_of_several_places_that_a_policy_pins_the_checkpoints_own_is_asked_first
 
         ours = replace(entry, rpc=("https://node.example",))
         for other in (
-            replace(entry, chain_id=ChainId(1)),
+            replace(entry, chain_id=ChainId(42)),
             replace(entry, registry=Address(bytes(20))),
         ):
             asked.clear()
@@ -781,7 +786,7 @@ def test_no_checkpoint_is_published_that_the_list_of_anchors_does_not_lead_to(
     shown.refused(20, "anchor 2 of this log is not known")
     site.run("export-log", place).expect(0)
     reader = Reader(site)
-    assert (reader.check(place).anchor.sequence, reader.told[-1]) == (3, 11)
+    assert (reader.check(place).anchor.sequence, reader.told[-1]) == (3, 12)
 
 
 def test_a_list_of_anchors_is_read_within_bounds() -> None:

@@ -22,6 +22,7 @@ from anchor.trust import (
     parse_policy,
 )
 from anchor.types import Address, ChainId, Hash32
+from anchor.urls import are_distinct
 
 ENTRY = TrustEntry(
     chain_id=ChainId(1),
@@ -42,10 +43,19 @@ ENTRY = TrustEntry(
     block_hashes=(Hash32(b"\x03" * 32),),
 )
 TEXT = encode_policy([ENTRY]).decode()
+OPTIONAL = (
+    "time_slack",
+    "recorded_at_tolerance",
+    "finality",
+    "rpc",
+    "quorum",
+    "assurance",
+    "block_hashes",
+)
 MINIMAL = "\n".join(
     line
     for line in TEXT.split("[[trust.operators]]")[0].splitlines()
-    if not line.startswith(("time_slack", "finality", "rpc", "quorum", "assurance", "block_hashes"))
+    if not line.startswith(OPTIONAL)
 )
 
 
@@ -83,7 +93,8 @@ def test_a_written_policy_is_read_back_equal() -> None:
 def test_members_left_out_get_their_stated_defaults() -> None:
     entry = parse_policy(MINIMAL.encode()).entries[0]
     assert entry.operators is None
-    assert (entry.time_slack, entry.finality, entry.rpc) == (12, "finalized", ())
+    assert (entry.time_slack, entry.finality, entry.rpc) == (None, "finalized", ())
+    assert (entry.recorded_at_tolerance, entry.exclusive_logs) == (300, False)
     assert (entry.quorum, entry.assurance, entry.block_hashes) == (1, "rpc", ())
 
 
@@ -122,12 +133,14 @@ _URLS = st.text(st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"]) | st.j
                 ),
                 max_size=3,
             ).map(tuple),
-            time_slack=st.integers(0, 86_400),
+            time_slack=st.none() | st.integers(0, 86_400),
             finality=st.just("finalized") | st.integers(0, 100_000),
-            rpc=st.lists(_URLS, max_size=3).map(tuple),
+            rpc=st.lists(_URLS, max_size=3).filter(are_distinct).map(tuple),
             quorum=st.just(1),
-            assurance=st.sampled_from(["rpc", "quorum", "proof"]),
+            assurance=st.sampled_from(["rpc", "quorum", "asserted", "proof"]),
             block_hashes=st.lists(st.binary(min_size=32, max_size=32), max_size=3).map(tuple),
+            recorded_at_tolerance=st.integers(0, 86_400),
+            exclusive_logs=st.booleans(),
         ),
         min_size=1,
         max_size=3,
@@ -196,6 +209,13 @@ def test_a_url_with_toml_in_it_stays_one_url(url: str) -> None:
         ("logs", "[true]"),
         ("logs", '["0"]'),
         ("logs", "0"),
+        ("recorded_at_tolerance", "-1"),
+        ("recorded_at_tolerance", "86401"),
+        ("recorded_at_tolerance", "true"),
+        ("exclusive_logs", "1"),
+        ("exclusive_logs", '"true"'),
+        ("rpc", '["http://127.0.0.1:8545", "http://localhost:8545/"]'),
+        ("rpc", '["https://node.example", "http://NODE.example./"]'),
         ("time_slack", "-1"),
         ("time_slack", "86401"),
         ("time_slack", "12.0"),

@@ -76,11 +76,13 @@ def test_an_honest_receipt_passes_every_step_once_and_every_claim() -> None:
             registry=REGISTRY,
             log=world.log,
             root=world.tree.root(SIZE),
+            index=INDEX,
             anchor=world.stored(world.main, SIZE),
             submitter=KEYS[1],
             final_block_number=40,
             final_block_hash=final.hash,
             existed_by=datetime.fromtimestamp(1_790_000_000 + 12 * 20 + 30, UTC),
+            seconds_since_recorded=800 + 12 * 20 + 30 - 6,
             assurance="rpc",
             is_asserted=False,
         ),
@@ -100,7 +102,7 @@ def test_an_anchor_by_the_owner_needs_no_operator_key() -> None:
     report = judged(world, world.receipt(2, world.anchor(2, 4)), evidence=world.evidence(2))
     expect(report, 0, [], "PPPPP")
     assert report.proven[0].submitter == OWNER
-    assert world.main.reads.count("storage") == 1
+    assert world.main.reads.count("storage") == 2  # the anchor, and whether it is abandoned
 
 
 def test_verify_returns_the_report_or_raises_the_gravest_finding() -> None:

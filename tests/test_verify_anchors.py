@@ -19,6 +19,7 @@ from tests.support.world import (
     expect,
     hash_of,
     judged,
+    unpinned,
 )
 
 
@@ -51,7 +52,7 @@ def test_a_pending_receipt_with_another_size_than_the_registrys_is_a_mismatch() 
 
 def test_a_pending_receipt_without_a_policy_names_no_place_to_look() -> None:
     world = World()
-    report = judged(world, world.receipt(INDEX), policy=None)
+    report = unpinned(world, world.receipt(INDEX))
     expect(report, 21, [4], "P????")
     assert world.asked == []
 

@@ -33,6 +33,7 @@ from tests.support.world import (
     honest,
     judged,
     re_anchored,
+    unpinned,
 )
 
 
@@ -124,7 +125,7 @@ def test_a_chain_that_only_claims_the_chain_id_is_told_by_its_genesis() -> None:
     impostor = Impostor(MAIN, code=world.main.code, storage=world.main.storage)
     expect(judged(world, connect=lambda _: impostor), 12, [5], "PFFFF")
     # Without a policy nobody pinned a genesis block, and the report does not pretend otherwise.
-    report = judged(world, policy=None, connect=lambda _: impostor)
+    report = unpinned(world, connect=lambda _: impostor)
     expect(report, 0, [], "PPPPP")
     assert "not pinned" in report.steps[4].detail
 
@@ -136,6 +137,7 @@ READS = [
     ("final block by finalized", 6, "P????"),
     ("code", 6, "P????"),
     ("storage", 7, "P????"),
+    ("storage", 9, "PPPP?"),
     ("storage", 9, "PPPP?"),
 ]
 
@@ -273,7 +275,7 @@ def test_a_node_behind_the_receipts_anchor_decides_nothing(
 ) -> None:
     world = behind(World(), latest=latest, final=final)
     lie(world)
-    report = judged(world, policy=world.policy() if pinned else None)
+    report = judged(world) if pinned else unpinned(world)
     expect(report, code, steps, claims)
     assert len(report.proven) == (0 if code else 1)
     if latest < 20:
@@ -325,8 +327,8 @@ def test_a_rollups_registry_may_count_its_parents_blocks(number: int, is_proven:
         anchor = world.prove(anchor)
     named = {parse_header(anchor.state.header).hash} if anchor.state else ()
     receipt = world.receipt(INDEX, anchor)
-    for policy in (world.policy(), None):
-        report = judged(world, receipt, policy=policy, block_hashes=named, offline=is_proven)
+    for judge_it in (judged, unpinned):
+        report = judge_it(world, receipt, block_hashes=named, offline=is_proven)
         expect(report, 0, [], "PPPPP")
     stated = re_anchored(receipt, block_number=20 if number != 20 else 21)
     expect(judged(world, stated, block_hashes=named, offline=is_proven), 10, [8], "PPFFP")

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from anchor.errors import NotTrustedError
+from anchor.errors import CannotCheckError, NotTrustedError
 from anchor.header import parse_header
 from anchor.receipt import Receipt
 from anchor.registry.slots import operator_key_slot
@@ -73,18 +73,21 @@ def test_a_named_block_is_enough_and_no_node_is_asked(size: int) -> None:
     )
     expect(report, 0, [], "PPPPP")
     found = report.proven[0]
-    assert (found.assurance, found.is_asserted, found.final_block_number) == ("proof", True, 40)
+    assert (found.assurance, found.is_asserted, found.final_block_number) == ("asserted", True, 40)
     assert found.final_block_hash == hash_in(receipt)
     assert found.submitter == {4: world.log[12:], 9: KEYS[1], 13: KEYS[2]}[size]
     assert world.asked == []
     assert "asserted and not observed" in report.steps[6].detail
 
 
-def test_a_named_block_is_believed_before_nodes_are_asked() -> None:
+def test_a_named_block_is_believed_and_nodes_are_asked_for_the_owner_only() -> None:
     world = World()
     receipt = proven(world)
-    expect(judged(world, receipt, block_hashes={hash_in(receipt)}), 0, [], "PPPPP")
-    assert world.asked == []
+    report = judged(world, receipt, block_hashes={hash_in(receipt)})
+    expect(report, 0, [], "PPPPP")
+    assert report.proven[0].assurance == "asserted"
+    assert world.main.reads == ["chain id", "genesis", "final block by finalized", "storage"]
+    assert report.steps[8].detail.endswith("; not abandoned as of block 40")
 
 
 def test_the_policy_can_name_blocks() -> None:
@@ -94,6 +97,17 @@ def test_the_policy_can_name_blocks() -> None:
     report = judged(world, receipt, policy=world.policy(entry), offline=True)
     expect(report, 0, [], "PPPPP")
     assert "the policy names" in report.steps[4].detail
+    assert (report.proven[0].assurance, report.proven[0].is_asserted) == ("proof", True)
+    # The policy's word is worth more than what is typed beside a receipt.
+    report = judged(
+        world,
+        receipt,
+        policy=world.policy(dataclasses.replace(entry, assurance="proof")),
+        block_hashes={hash_in(receipt)},
+        offline=True,
+    )
+    expect(report, 0, [], "PPPPP")
+    assert "genesis block was not compared" in report.steps[4].detail
 
 
 @pytest.mark.parametrize(("needed", "reached"), [(1, "rpc"), (2, "proof")])
@@ -105,7 +119,14 @@ def test_nodes_answer_for_the_block_and_nothing_else_is_read(
     report = judged(world, proven(world, at=33))
     expect(report, 0, [], "PPPPP")
     assert [(found.assurance, found.is_asserted) for found in report.proven] == [(reached, False)]
-    assert set(world.main.reads) == {"chain id", "genesis", "final block by finalized", "block 33"}
+    assert set(world.main.reads) == {
+        "chain id",
+        "genesis",
+        "final block by finalized",
+        "block 33",
+        "storage",  # whether the owner has abandoned the anchor since
+    }
+    assert world.main.reads.count("storage") == 1
 
 
 def test_without_anybody_to_answer_for_the_block_nothing_is_told() -> None:
@@ -150,7 +171,7 @@ def test_nodes_that_agree_about_the_block_are_a_proof_to_the_policy() -> None:
     expect(judged(world, policy=policy), 20, [5], "P????")
 
 
-@pytest.mark.parametrize("asked", ["rpc", "quorum", "proof"])
+@pytest.mark.parametrize("asked", ["rpc", "quorum", "asserted", "proof"])
 def test_one_nodes_word_for_the_block_is_no_more_than_its_word(asked: Assurance) -> None:
     world = World()
     policy = world.policy(dataclasses.replace(world.entry(), assurance=asked))
@@ -158,7 +179,8 @@ def test_one_nodes_word_for_the_block_is_no_more_than_its_word(asked: Assurance)
     report = judged(world, receipt, policy=policy)
     expect(report, *((0, [], "PPPPP") if asked == "rpc" else (20, [5], "P????")))
     named = judged(world, receipt, policy=policy, block_hashes={hash_in(receipt)}, offline=True)
-    expect(named, 0, [], "PPPPP")
+    # A hash typed beside the receipt is no proof to a policy that asks for one.
+    expect(named, *((20, [5], "P????") if asked == "proof" else (0, [], "PPPPP")))
 
 
 def other_account(world: World, receipt: Receipt) -> Receipt:
@@ -266,11 +288,34 @@ def test_what_the_receipt_states_must_be_what_it_proves(member: str) -> None:
 
 def test_a_node_that_fails_is_not_needed_for_a_named_block() -> None:
     def connect(_: object) -> NoReturn:
-        raise AssertionError("a node was asked")
+        raise CannotCheckError("no node of chain 31337 is known")
 
     world = World()
     receipt = proven(world)
-    expect(judged(world, receipt, connect=connect, block_hashes={hash_in(receipt)}), 0, [], "PPPPP")
+    report = judged(world, receipt, connect=connect, block_hashes={hash_in(receipt)})
+    expect(report, 0, [], "PPPPP")
+    unknown = "whether the log's owner has abandoned this anchor since"
+    assert report.notes == (f"no node could say {unknown}: no node of chain 31337 is known",)
+    assert report.not_proven[-1] == unknown
+
+
+def test_where_a_proof_is_required_nodes_are_asked_for_a_block_that_only_the_verifier_names() -> (
+    None
+):
+    world = World()
+    world.main.needed = 2
+    receipt = proven(world)
+    policy = world.policy(dataclasses.replace(world.entry(), assurance="proof"))
+    report = judged(world, receipt, policy=policy, block_hashes={hash_in(receipt)})
+    expect(report, 0, [], "PPPPP")
+    assert (report.proven[0].assurance, report.proven[0].is_asserted) == ("proof", False)
+    world.main.needed = 1
+    report = judged(world, receipt, policy=policy, block_hashes={hash_in(receipt)})
+    expect(report, 20, [5], "P????")
+    policy = world.policy(dataclasses.replace(world.entry(), assurance="asserted"))
+    report = judged(world, receipt, policy=policy, block_hashes={hash_in(receipt)})
+    expect(report, 0, [], "PPPPP")
+    expect(judged(world, receipt, policy=policy), 20, [5], "P????")
 
 
 def test_a_bent_proof_is_not_saved_by_an_honest_node() -> None:

@@ -100,7 +100,7 @@ class Anchor(_Document):
     submitter: AddressText
     operator_id: str
     relied_on: ReliedOn
-    assurance: Literal["rpc", "quorum", "proof"]
+    assurance: Literal["rpc", "quorum", "asserted", "proof"]
     finality: Literal["observed", "asserted"]
 
 

@@ -28,12 +28,13 @@ from anchor.certificate.document import (
 )
 from anchor.certificate.qr import encode_payload
 from anchor.certificate.times import Moment, format_seconds, format_utc
-from anchor.checks import Target, choose_targets
+from anchor.checks import Target
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.merkle import hash_leaf
 from anchor.receipt import Receipt, parse_receipt
 from anchor.record import Record, format_time
 from anchor.registry.keccak import format_address
+from anchor.targets import list_targets
 from anchor.trust import TrustPolicy
 from anchor.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.verdict import ProvenAnchor, Report
@@ -166,7 +167,7 @@ def _key(proven: ProvenAnchor) -> _Key:
 
 
 def _targets(receipt: Receipt, policy: TrustPolicy | None) -> dict[_Key, Target]:
-    targets, _ = choose_targets(receipt, policy)
+    targets = list_targets(receipt, policy)
     return {(target.chain_id, target.registry, target.head.root): target for target in targets}
 
 

@@ -33,6 +33,8 @@ _DATA = re.compile(r"0x([0-9a-f]{2})*")
 # "Unknown block" in the execution APIs (EIP-1474 and geth): what a node says to a tag it has not.
 _UNKNOWN_BLOCK_CODES = (-39001, -32001, -32602, -32000)
 _NO_SUCH_METHOD = -32601
+# A log is closed once, so that one event is all there is; more are a node's own.
+_MAX_EVENTS = 16
 # EIP-1474's code for a method that a node does not support stands beside JSON-RPC's own.
 _MISSING_METHOD_CODES = (_NO_SUCH_METHOD, -32004)
 # Of so many blocks the tip that half of the gas paid at most (``eth_feeHistory``).
@@ -193,6 +195,25 @@ class Node:
                 f"the node {self.name} returned a storage word of {len(word)} bytes"
             )
         return Hash32(word.rjust(32, b"\x00"))
+
+    def fetch_event_data(
+        self, address: Address, topics: Sequence[Hash32], *, since: int, until: int
+    ) -> list[bytes]:
+        """Return the data of the events with these topics in a range of blocks.
+
+        Nodes may have dropped them: nothing rests on events.
+        """
+        query = {
+            "address": _hex(address),
+            "topics": [_hex(topic) for topic in topics],
+            "fromBlock": hex(since),
+            "toBlock": hex(until),
+        }
+        events = self.rpc.call("eth_getLogs", [query])
+        if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+            raise NodeFaultError(f"the node {self.name} returned malformed events")
+        what = self._what("event's data")
+        return [_decode_data(event.get("data"), what) for event in events[:_MAX_EVENTS]]
 
     def fetch_header(self, block_hash: Hash32) -> bytes:
         """Return the RLP of a block's header; it has the block's hash.

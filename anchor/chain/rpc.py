@@ -23,9 +23,9 @@ from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from anchor.chain.refusals import Refusal, classify_refusal
-from anchor.chain.urls import describe_url
 from anchor.errors import NodeFaultError, NodeRefusedError, NodeUnreachableError
 from anchor.exchange import BadResponse, BoundedSession, describe_failure, read_retry_after
+from anchor.urls import describe_url
 
 # A block with full bodies stays below this; a node that sends more is broken or hostile.
 MAX_RESPONSE_BYTES = 16 << 20

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from anchor.chain.node import Node
-from anchor.errors import NodeFaultError
+from anchor.errors import CannotCheckError, MalformedError, NodeFaultError
+from anchor.registry.events import SUCCEEDED, decode_takeover
 from anchor.trust import FinalityRule
-from anchor.types import Address, ChainId, Hash32
+from anchor.types import Address, ChainId, Hash32, LogId
 from anchor.verify import Block
 
 
@@ -90,6 +91,22 @@ class ChainReader:
                 lambda node: node.fetch_storage(address, slot, block.hash)
             )
         return self._storage[key]
+
+    def fetch_takeovers(
+        self, registry: Address, log: LogId, since: int, final: Block
+    ) -> list[Hash32]:
+        """Return the roots from which events say that the closed ``log`` goes on."""
+
+        def read(node: Node) -> list[bytes]:
+            topics = (SUCCEEDED, Hash32(log))
+            return node.fetch_event_data(registry, topics, since=since, until=final.number)
+
+        try:
+            answers = self._node.ask_all(read)
+            roots = [decode_takeover(data) for answer in answers for data in answer]
+        except (CannotCheckError, MalformedError):
+            return []  # a hint that is not given
+        return list(dict.fromkeys(roots))
 
     def _known(self, block: Block | None, which: str) -> Block:
         if block is None:

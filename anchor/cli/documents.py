@@ -35,13 +35,26 @@ class ClaimDocument(_Document):
     reason: str
 
 
+class ChainDocument(_Document):
+    """What this release knows of a chain; ``tested``: it was run against that chain itself."""
+
+    name: str
+    kind: Literal["main", "test", "development", "unlisted"]
+    tested: bool
+
+
 class AnchorDocument(_Document):
-    """An anchor that passed every step; ``existed_no_later_than`` is a time in UTC (RFC 3339)."""
+    """An anchor that passed every step; ``existed_no_later_than`` is a time in UTC (RFC 3339).
+
+    ``seconds_since_recorded`` is how long before that the record says it was made.
+    """
 
     chain_id: int
+    chain: ChainDocument
     registry: AddressText
     log: PrefixedHex32
     root: Hex32
+    index: int
     size: int
     sequence: int
     block_number: int
@@ -50,19 +63,27 @@ class AnchorDocument(_Document):
     final_block_number: int
     final_block_hash: PrefixedHex32
     existed_no_later_than: str
-    assurance: Literal["rpc", "quorum", "proof"]
+    seconds_since_recorded: int
+    assurance: Literal["rpc", "quorum", "asserted", "proof"]
     finality: Literal["observed", "asserted"]
 
 
 class FileDocument(_Document):
-    """What was found about one file."""
+    """What was found about one file.
+
+    ``unpinned`` is what no policy pins, ``statements`` are members of the record that nothing
+    checks, and ``notes`` are lines that are no findings.
+    """
 
     file: str
     exit_code: ExitCode
+    headline: str
     steps: list[StepDocument]
     claims: list[ClaimDocument]
     anchors: list[AnchorDocument]
     unpinned: list[str]
+    statements: list[str]
+    notes: list[str]
     not_proven: list[str]
 
 

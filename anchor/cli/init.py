@@ -73,7 +73,6 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Create a project: configuration, store and trust policy for one log."""
-    from anchor.chain.urls import is_plain_url
     from anchor.config import SignerConfig
     from anchor.pipeline.project import create_project
     from anchor.pipeline.setup import plan_dev_project, plan_project, write_dev_key
@@ -81,6 +80,7 @@ def command(
     from anchor.registry.keccak import format_address, parse_address
     from anchor.store.places import holds_password, parse_place
     from anchor.types import log_number, log_owner
+    from anchor.urls import is_plain_url
 
     output = Output(as_json=as_json)
     folder = folder.resolve()

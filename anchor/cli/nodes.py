@@ -29,8 +29,8 @@ class Nodes:
         project_rpc: Callable[[ChainId], tuple[Sequence[str], int]],
         report: Callable[[str], None],
     ) -> None:
-        from anchor.chain.urls import are_distinct, describe_url
         from anchor.trust import MAX_NODES
+        from anchor.urls import are_distinct, describe_url
 
         for url in rpc:
             describe_url(url)  # bad usage, and no finding about any evidence
@@ -57,7 +57,7 @@ class Nodes:
         Raises:
             CannotCheckError: no node is known, or fewer than have to agree.
         """
-        from anchor.chain.urls import are_distinct
+        from anchor.urls import are_distinct
 
         urls: Sequence[str] = self._on_chain_of(target) or target.rpc
         quorum = target.quorum

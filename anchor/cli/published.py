@@ -40,7 +40,7 @@ def audit_published(
     from anchor.logcheck import TITLES, check_log
     from anchor.notes import parse_verifier
     from anchor.published import CHECKPOINT, open_source, read_anchors, read_tile
-    from anchor.verdict import Verdict, verdict_of
+    from anchor.verdict import Verdict, gravest_code, verdict_of
 
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
@@ -78,7 +78,13 @@ def audit_published(
         code = error.exit_code
         output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
     else:
-        output.line("VERIFIED: the published log is the anchored one", colour=Colour.GREEN)
+        code = gravest_code([finding.exit_code for finding in checked.findings])
+        for finding in checked.findings:
+            output.line(f"  {finding.hint}")
+        if code:
+            output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
+        else:
+            output.line("VERIFIED: the published log is the anchored one", colour=Colour.GREEN)
         head = checked.checkpoint.head
         members |= {
             "origin": checked.checkpoint.origin,

@@ -10,7 +10,6 @@ from anchor.words import ENGLISH, Words
 
 if TYPE_CHECKING:
     from anchor.cli.documents import AnchorDocument, FileDocument
-    from anchor.errors import AnchorError
     from anchor.verdict import ProvenAnchor, Report, Verdict
 
 _COLOURS = {
@@ -32,13 +31,12 @@ def print_report(
     words: Words = ENGLISH,
 ) -> None:
     """Print one file's report: steps, claims, and what it does not prove."""
-    from anchor.verdict import NOT_PROVEN, verdict_of
-
-    error = report.error
     if brief:
-        detail = _summary(report, words) if error is None else words.say(error.message)
-        mark = f"{words.brief[verdict_of(error).value]:<9}"
-        _line(output, mark, f"  {name}: {detail}", error)
+        output.line(
+            f"  {name}: {_summary(report, words)}",
+            mark=_brief_mark(report, words),
+            colour=_colour(report),
+        )
         return
     output.line(name)
     for step in report.steps:
@@ -53,11 +51,58 @@ def print_report(
         output.line(f"{title} ({words.say(claim.reason)})", mark=mark, colour=colour)
     output.line()
     _print_trust(output, report, policy, nodes, words)
-    items = "; ".join(words.not_proven or NOT_PROVEN)
+    _print_statements(output, report, words)
+    items = "; ".join(_list_not_proven(report, words))
     output.line(f"  {words.closing.format(items=items)}")
-    mark = f"  {words.verified if error is None else words.not_verified}"
-    _line(output, mark, words.exit_code.format(code=int(report.exit_code)), error)
+    mark = f"  {_spell_headline(report, words).replace('verified', 'VERIFIED', 1)}"
+    code = words.exit_code.format(code=int(report.exit_code))
+    output.line(code, mark=mark, colour=_colour(report))
     output.line()
+
+
+def _list_not_proven(report: Report, words: Words) -> list[str]:
+    """Return what is not proven: what never is, and what this verification leaves open."""
+    from anchor.verdict import NOT_PROVEN
+
+    always = words.not_proven or NOT_PROVEN
+    return [*always, *(words.say(item) for item in report.not_proven[len(NOT_PROVEN) :])]
+
+
+def _print_statements(output: Output, report: Report, words: Words) -> None:
+    if report.statements:
+        names = ", ".join(report.statements)
+        output.line(f"  {words.statements.format(names=names)}")
+    for note in report.notes:
+        output.line(f"  {words.note.format(text=words.say(note))}")
+
+
+def _spell_headline(report: Report, words: Words) -> str:
+    leading, kind = report.leading, report.kind
+    if report.error is not None or leading is None or kind is None:
+        return words.not_verified
+    headline = words.verified[kind]
+    if leading.assurance != "asserted":
+        return headline
+    return words.verified_by_you.format(headline=headline)
+
+
+def _brief_mark(report: Report, words: Words) -> str:
+    from anchor.verdict import verdict_of
+
+    if report.error is None:
+        return f"{_spell_headline(report, words):<9}"
+    return f"{words.brief[verdict_of(report.error).value]:<9}"
+
+
+def _colour(report: Report) -> Colour:
+    """Return the colour of the whole: green is for what proves something about real time."""
+    from anchor.verdict import verdict_of
+
+    leading = report.leading
+    is_plain = report.kind == "main" and leading is not None and leading.assurance != "asserted"
+    if report.error is None and not is_plain:
+        return Colour.YELLOW
+    return _COLOURS[verdict_of(report.error).value]
 
 
 def _pad(verdict: str) -> str:
@@ -85,6 +130,7 @@ def print_step(
 def _print_trust(
     output: Output, report: Report, policy: str | None, nodes: Sequence[str], words: Words
 ) -> None:
+    from anchor.chains import find_chain
     from anchor.registry.keccak import format_address
 
     if policy is not None:
@@ -107,6 +153,12 @@ def _print_trust(
             level=proven.assurance,
         )
         output.line(f"  {anchored}")
+        place = words.place.format(index=proven.index, size=proven.anchor.size)
+        output.line(f"    {place}")
+        kind = find_chain(proven.chain_id).kind
+        if kind != "main":
+            said = words.chain_is.format(chain=proven.chain_id, kind=words.kinds[kind])
+            output.line(f"  {said}")
 
 
 def _describe_basis(proven: ProvenAnchor, words: Words) -> str:
@@ -114,24 +166,21 @@ def _describe_basis(proven: ProvenAnchor, words: Words) -> str:
         return words.by_one_node
     if proven.assurance == "quorum":
         return words.by_nodes
-    basis = words.by_asserted_proof if proven.is_asserted else words.by_proof
+    if proven.assurance == "asserted":
+        basis = words.by_asserted_proof
+    else:
+        basis = words.by_policy_proof if proven.is_asserted else words.by_proof
     return basis.format(block=proven.final_block_number)
-
-
-def _line(output: Output, mark: str, text: str, error: AnchorError | None) -> None:
-    from anchor.verdict import verdict_of
-
-    output.line(text, mark=mark, colour=_COLOURS[verdict_of(error).value])
 
 
 def describe_report(name: str, report: Report) -> FileDocument:
     """Return one file's report as a part of the published document."""
     from anchor.cli.documents import ClaimDocument, FileDocument, StepDocument
-    from anchor.verdict import NOT_PROVEN
 
     return FileDocument(
         file=name,
         exit_code=int(report.exit_code),
+        headline=report.headline,
         steps=[
             StepDocument(
                 number=step.number,
@@ -149,19 +198,25 @@ def describe_report(name: str, report: Report) -> FileDocument:
         ],
         anchors=[_describe_anchor(proven) for proven in report.proven],
         unpinned=list(report.unpinned),
-        not_proven=list(NOT_PROVEN),
+        statements=list(report.statements),
+        notes=list(report.notes),
+        not_proven=list(report.not_proven),
     )
 
 
 def _describe_anchor(proven: ProvenAnchor) -> AnchorDocument:
-    from anchor.cli.documents import AnchorDocument
+    from anchor.chains import find_chain
+    from anchor.cli.documents import AnchorDocument, ChainDocument
     from anchor.registry.keccak import format_address
 
+    chain = find_chain(proven.chain_id)
     return AnchorDocument(
         chain_id=proven.chain_id,
+        chain=ChainDocument(name=chain.name, kind=chain.kind, tested=chain.tested),
         registry=format_address(proven.registry),
         log="0x" + proven.log.hex(),
         root=proven.root.hex(),
+        index=proven.index,
         size=proven.anchor.size,
         sequence=proven.anchor.sequence,
         block_number=proven.anchor.block_number,
@@ -170,11 +225,21 @@ def _describe_anchor(proven: ProvenAnchor) -> AnchorDocument:
         final_block_number=proven.final_block_number,
         final_block_hash="0x" + proven.final_block_hash.hex(),
         existed_no_later_than=proven.existed_by.isoformat().replace("+00:00", "Z"),
+        seconds_since_recorded=proven.seconds_since_recorded,
         assurance=proven.assurance,
         finality="asserted" if proven.is_asserted else "observed",
     )
 
 
 def _summary(report: Report, words: Words) -> str:
-    first = report.proven[0]
-    return words.brief_existed_by.format(time=f"{first.existed_by:%Y-%m-%d %H:%M:%S}")
+    leading = report.leading
+    if report.error is not None or leading is None:
+        detail = "" if report.error is None else words.say(report.error.message)
+    else:
+        time = f"{leading.existed_by:%Y-%m-%d %H:%M:%S}"
+        place = words.place.format(index=leading.index, size=leading.anchor.size)
+        detail = f"{words.brief_existed_by.format(time=time)} ({place})"
+    if not report.unpinned:
+        return detail
+    items = ", ".join(words.say(item) for item in report.unpinned)
+    return words.brief_unpinned.format(detail=detail, items=items)

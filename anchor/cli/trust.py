@@ -84,7 +84,6 @@ def pin(
 
     Chain id, genesis block and code are read from the nodes; the code has to be the expected one.
     """
-    from anchor.chain.urls import is_plain_url
     from anchor.cli.nodes import Nodes
     from anchor.durable import write_file
     from anchor.pins import Wish, pin_registry
@@ -92,6 +91,7 @@ def pin(
     from anchor.registry.keccak import format_address, parse_address
     from anchor.trust import encode_policy
     from anchor.types import parse_hash
+    from anchor.urls import is_plain_url
 
     output = Output(as_json=as_json)
     if not rpc:

@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
-from anchor.chain.urls import is_plain_url
 from anchor.config import Config, encode_config
 from anchor.durable import write_file
 from anchor.errors import ChainGuardError, ConfigError
@@ -28,6 +27,7 @@ from anchor.store.schema import project
 from anchor.tilestore import TileFolder
 from anchor.trust import MAX_NODES, TrustEntry, encode_policy
 from anchor.types import Address, log_number, log_owner
+from anchor.urls import is_plain_url
 
 T = TypeVar("T")
 

@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """Verify a receipt of electronic evidence, with this one file and Python 3.11 or later.
 
-    python verify.py RECEIPT FILE --block-hash 0x…
+    python verify.py RECEIPT FILE --chain-id N --log 0x… --block-hash 0x…
 
 It asks nobody: RECEIPT proves what a registry contract held in one block of a chain, and you name
 that block's hash, as you found it out (block explorers of several operators show it). That the
-block is final and of that chain is your word. What it checks are steps 1 to 10 of
-docs/verification.md, by the formats of docs/receipt-format.md; each comment and each printed line
-has the step's number.
+block is final and of that chain is your word. Whose log it is and on which chain, you name as well:
+what a receipt says of itself is its maker's word, and unless --accept-unpinned is given nothing is
+verified by it. What it checks are steps 1 to 10 of docs/verification.md, by the formats of
+docs/receipt-format.md; each comment and each printed line of a step has its number.
 
 It is written from those pages and shares no code with the package it comes with. Nothing is
 imported but Python's standard library; Keccak-256, which that library does not promise, is below.
 
 It ends with: 0 verified; 2 bad usage or malformed; 10 something does not match; 11 not anchored;
-12 not what is pinned; 20 cannot check; 21 not final yet; 22 unknown version, fork or algorithm.
+12 not what is pinned; 13 abandoned by the log's owner; 20 cannot check; 21 not final yet;
+22 unknown version, fork or algorithm.
 """
 
 from __future__ import annotations
@@ -30,38 +32,101 @@ from functools import partial
 from typing import Any
 
 # ------------------------------------------------------------------------------------------------
-# What is pinned unless options say otherwise: see docs/contract.md, "Address and code".
+# What is pinned unless options say otherwise: see docs/contract.md, "Address and code", and
+# docs/verification.md, "Chains that this release lists".
 
 REGISTRY = bytes.fromhex("f525060e7f0b222b6c7a0a7445ef1c5ad1aa8069")
 
-# The chain's id is a part of the code, so the hash of the code differs from chain to chain.
-CODE_HASHES = {
-    1: bytes.fromhex(  # Ethereum
-        "a24f885b8ff20cfe2fdc6ff023ac493d68bbd9c7e9d9050e9b0d4d6b9c7cd652"
+MAIN, TEST, DEVELOPMENT, UNLISTED = "main", "test", "development", "unlisted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A chain that this release lists."""
+
+    name: str
+    kind: str
+    # The hash of block 0, by which people name the chain. No proof leads there, so it is printed
+    # and not compared.
+    genesis: str | None
+    # The chain's id is a part of the registry's code, so the code's hash differs between chains.
+    code_hash: bytes
+    # How many seconds a block's time may be off: one slot on Ethereum. Who runs an OP chain's
+    # sequencer dates its blocks: a batch may follow its block of Ethereum by 3,600 blocks, 12 h,
+    # and one more hour is for slots without a block.
+    time_slack: int
+    is_sequenced: bool = False
+
+
+CHAINS = {
+    1: Chain(
+        name="Ethereum Mainnet",
+        kind=MAIN,
+        genesis="d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
+        code_hash=bytes.fromhex("a24f885b8ff20cfe2fdc6ff023ac493d68bbd9c7e9d9050e9b0d4d6b9c7cd652"),
+        time_slack=12,
     ),
-    10: bytes.fromhex(  # OP Mainnet
-        "9af7be2170d4b13c784699255e2310a75691f8826f6108388c8ca5972fde7fe1"
+    10: Chain(
+        name="OP Mainnet",
+        kind=MAIN,
+        genesis="7ca38a1916c42007829c55e69d3e9a73265554b586a499015373241b8a3fa48b",
+        code_hash=bytes.fromhex("9af7be2170d4b13c784699255e2310a75691f8826f6108388c8ca5972fde7fe1"),
+        time_slack=46_800,
+        is_sequenced=True,
     ),
-    8453: bytes.fromhex(  # Base
-        "7343e5868447092bbbb2a7356fdfa83591559a09b796449ebda0fa7d884ae18f"
+    8453: Chain(
+        name="Base",
+        kind=MAIN,
+        genesis="f712aa9241cc24369b143cf6dce85f0902a9731e70d66818a3a5845b296c73dd",
+        code_hash=bytes.fromhex("7343e5868447092bbbb2a7356fdfa83591559a09b796449ebda0fa7d884ae18f"),
+        time_slack=46_800,
+        is_sequenced=True,
     ),
-    31337: bytes.fromhex(  # a local devnet
-        "5d6be8b4a25de41d59749c445c39f7a0b5f108126332ba5db758d0e30d726544"
+    31337: Chain(
+        name="development chain",
+        kind=DEVELOPMENT,
+        genesis=None,
+        code_hash=bytes.fromhex("5d6be8b4a25de41d59749c445c39f7a0b5f108126332ba5db758d0e30d726544"),
+        time_slack=12,
     ),
-    560048: bytes.fromhex(  # Hoodi
-        "9a5b834a288a8d4614daca929248d0edb3d8678dc88bbdb74d3ec6a81832aac9"
+    560048: Chain(
+        name="Hoodi",
+        kind=TEST,
+        genesis="bbe312868b376a3001692a646dd2d7d1e4406380dfd86b98aa8a34d1557c971b",
+        code_hash=bytes.fromhex("9a5b834a288a8d4614daca929248d0edb3d8678dc88bbdb74d3ec6a81832aac9"),
+        time_slack=12,
     ),
-    11155111: bytes.fromhex(  # Sepolia
-        "51b55cd28dd263625ccf72b1b96880bffcf4810c6b8d56e2b93b9b98f1ab9dde"
+    11155111: Chain(
+        name="Sepolia",
+        kind=TEST,
+        genesis="25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9",
+        code_hash=bytes.fromhex("51b55cd28dd263625ccf72b1b96880bffcf4810c6b8d56e2b93b9b98f1ab9dde"),
+        time_slack=12,
     ),
 }
 
-TIME_SLACK = 12  # seconds that a block's time may be off: one slot on Ethereum
+# What a chain of each kind is worth, from the most to the least.
+HEADLINES = {
+    MAIN: "verified",
+    UNLISTED: "verified on a chain that this release does not list (its worth is yours to judge)",
+    TEST: "verified on a test network (proves nothing to a court)",
+    DEVELOPMENT: "verified on a development chain (proves nothing about real time)",
+}
+KIND_SENTENCES = {
+    TEST: "a test network: its coins are free, and it proves nothing to a court",
+    DEVELOPMENT: "a development chain: whoever runs it chooses its blocks and their times",
+    UNLISTED: "a chain that this release does not list",
+}
+
+# How many seconds the operator's clock, which a record's time was read off, may be ahead of the
+# chain's before nothing can be told from either.
+RECORDED_AT_TOLERANCE = 300
+MAX_TOLERANCE = 86_400
 
 # ------------------------------------------------------------------------------------------------
 # Exit codes. Of several findings the gravest counts.
 
-VERIFIED, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED = 0, 2, 10, 11, 12
+VERIFIED, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED, ABANDONED = 0, 2, 10, 11, 12, 13
 CANNOT_CHECK, NOT_FINAL, UNKNOWN = 20, 21, 22
 MEANINGS = {
     VERIFIED: "passed",
@@ -69,17 +134,27 @@ MEANINGS = {
     MISMATCH: "MISMATCH",
     NOT_ANCHORED: "NOT ANCHORED",
     NOT_TRUSTED: "NOT TRUSTED",
+    ABANDONED: "ABANDONED",
     CANNOT_CHECK: "cannot check",
     NOT_FINAL: "not final yet",
     UNKNOWN: "unknown version",
 }
-GRAVEST_FIRST = (MISMATCH, NOT_TRUSTED, NOT_ANCHORED, MALFORMED, UNKNOWN, CANNOT_CHECK, NOT_FINAL)
+GRAVEST_FIRST = (
+    MISMATCH,
+    NOT_TRUSTED,
+    NOT_ANCHORED,
+    ABANDONED,
+    MALFORMED,
+    UNKNOWN,
+    CANNOT_CHECK,
+    NOT_FINAL,
+)
 
 # ------------------------------------------------------------------------------------------------
 # Bounds, all of docs/receipt-format.md.
 
 MAX_RECEIPT = 1 << 20  # bytes
-MAX_RECORD = 65_535  # bytes
+MAX_RECORD = 65_535  # bytes, and so characters at most
 MAX_LEVELS = 16  # of JSON objects and arrays within each other
 MAX_INTEGER = (1 << 53) - 1
 MAX_SIZE = (1 << 48) - 1  # leaves of a log
@@ -248,6 +323,22 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    """From which head a log's successor goes on, and the proof that it is the successor's first."""
+
+    root: bytes
+    proof: list[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Successor:
+    """The proof of what the registry held as the log's successor: nothing, or another log."""
+
+    proof: list[bytes]
+    takeover: Takeover | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """A block's header, and the proofs of what the registry held in that block."""
 
@@ -255,6 +346,7 @@ class State:
     account_proof: list[bytes]
     storage_proof: list[bytes]
     operator_proof: list[bytes] | None
+    successor: Successor | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,8 +367,6 @@ class Receipt:
     """What a receipt states: a promise, or one anchor or more."""
 
     record: bytes
-    digests: dict[str, str]
-    size: int | None
     log: bytes
     index: int
     promise: Head | None
@@ -284,7 +374,7 @@ class Receipt:
 
 
 def read_receipt(data: bytes) -> Receipt:
-    """Step 1: read the receipt, and the record in it."""
+    """Step 1: read the receipt; first its form, then its version, then its members."""
     if len(data) > MAX_RECEIPT:
         raise malformed(f"the receipt has more than {MAX_RECEIPT} bytes")
     document = read_json(data, "the receipt")
@@ -292,25 +382,18 @@ def read_receipt(data: bytes) -> Receipt:
     has_anchors = bool(document.get("anchors"))
     required = ("format", "record", "log", "index", "anchors")
     get_members(document, "the receipt", required if has_anchors else (*required, "head"))
-    if not isinstance(document["record"], str):
-        raise malformed("the record is not a string")
-    log = get_ethereum(document["log"], "log", 32)
-    index = get_integer(document["index"], "index", 0, MAX_SIZE - 1)
-    promise = None if has_anchors else read_head(document["head"], "head")
-    anchors = [
-        read_anchor(anchor, f"anchors[{number}]")
-        for number, anchor in enumerate(get_list(document["anchors"], "anchors", MAX_ANCHORS))
-    ]
-    record = document["record"].encode("utf-8")
-    digests, size = read_record(record)
+    record = document["record"]
+    if not isinstance(record, str) or len(record) > MAX_RECORD:
+        raise malformed(f"the record is not a string of at most {MAX_RECORD} characters")
     return Receipt(
-        record=record,
-        digests=digests,
-        size=size,
-        log=log,
-        index=index,
-        promise=promise,
-        anchors=anchors,
+        record=record.encode("utf-8"),
+        log=get_ethereum(document["log"], "log", 32),
+        index=get_integer(document["index"], "index", 0, MAX_SIZE - 1),
+        promise=None if has_anchors else read_head(document["head"], "head"),
+        anchors=[
+            read_anchor(anchor, f"anchors[{number}]")
+            for number, anchor in enumerate(get_list(document["anchors"], "anchors", MAX_ANCHORS))
+        ],
     )
 
 
@@ -362,31 +445,66 @@ def read_anchor(value: Any, what: str) -> Anchor:
 
 def read_state(value: Any, what: str) -> State:
     """Step 1: read a state proof; what is in it is proven in steps 5 to 9."""
-    get_members(value, what, ("header", "account_proof", "storage_proof"), ("operator_proof",))
-
-    def nodes(name: str) -> list[bytes]:
-        return [
-            get_hex(node, f"{what}.{name}", prefix="0x", least=1, most=MAX_NODE)
-            for node in get_list(value[name], f"{what}.{name}", MAX_NODES, least=1)
-        ]
-
+    required = ("header", "account_proof", "storage_proof")
+    get_members(value, what, required, ("operator_proof", "successor"))
     return State(
         header=get_hex(value["header"], f"{what}.header", prefix="0x", least=1, most=MAX_HEADER),
-        account_proof=nodes("account_proof"),
-        storage_proof=nodes("storage_proof"),
-        operator_proof=nodes("operator_proof") if "operator_proof" in value else None,
+        account_proof=read_nodes(value, what, "account_proof"),
+        storage_proof=read_nodes(value, what, "storage_proof"),
+        operator_proof=(
+            read_nodes(value, what, "operator_proof") if "operator_proof" in value else None
+        ),
+        successor=(
+            read_successor(value["successor"], f"{what}.successor")
+            if "successor" in value
+            else None
+        ),
     )
+
+
+def read_successor(value: Any, what: str) -> Successor:
+    """Step 1: read the proof of a log's successor, and of the head that it went on from."""
+    get_members(value, what, ("proof",), ("takeover",))
+    takeover = None
+    if "takeover" in value:
+        there = f"{what}.takeover"
+        members = get_members(value["takeover"], there, ("root", "proof"))
+        takeover = Takeover(
+            root=get_hash(members["root"], f"{there}.root"),
+            proof=read_nodes(members, there, "proof"),
+        )
+    return Successor(proof=read_nodes(value, what, "proof"), takeover=takeover)
+
+
+def read_nodes(members: dict[str, Any], what: str, name: str) -> list[bytes]:
+    """Step 1: read the nodes of a proof."""
+    return [
+        get_hex(node, f"{what}.{name}", prefix="0x", least=1, most=MAX_NODE)
+        for node in get_list(members[name], f"{what}.{name}", MAX_NODES, least=1)
+    ]
 
 
 # ------------------------------------------------------------------------------------------------
 # Step 1, the record.
 
 DIGESTS = ("sha256", "sm3")
+MEMBERS = ("schema", "digests", "size", "name", "media_type", "salt", "recorded_at", "log")
 TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?Z", re.ASCII)
 
 
-def read_record(record: bytes) -> tuple[dict[str, str], int | None]:
-    """Step 1: return the digests and the size that a well-formed record states."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is used of a record: the operator's own words, which the leaf makes unchangeable."""
+
+    digests: dict[str, str]
+    size: int | None
+    recorded_at: datetime
+    log: bytes | None
+    others: list[str]  # members that the format does not know
+
+
+def read_record(record: bytes) -> Record:
+    """Step 1: read the record; first its form, then its version, then its members."""
     if len(record) > MAX_RECORD:
         raise malformed(f"the record has more than {MAX_RECORD} bytes")
     document = read_json(record, "the record")
@@ -401,18 +519,28 @@ def read_record(record: bytes) -> tuple[dict[str, str], int | None]:
     if not isinstance(digests, dict) or not digests:
         raise malformed("the record has no digests")
     known = {name: digests[name] for name in DIGESTS if name in digests}
-    if not known:
-        raise Refusal(UNKNOWN, "the record has digests of unknown algorithms only")
     for name, digest in known.items():
         get_hash(digest, f"the record's {name}")
     get_text(document.get("name"), "the record's name", MAX_NAME)
     get_hash(document.get("salt"), "the record's salt")
-    check_time(document.get("recorded_at"))
+    recorded_at = read_time(document.get("recorded_at"))
     if not isinstance(document.get("media_type", ""), str):
         raise malformed("the record's media_type is not a string")
+    size = log = None
     if "size" in document:
-        return known, get_integer(document["size"], "the record's size", 0, MAX_INTEGER)
-    return known, None
+        size = get_integer(document["size"], "the record's size", 0, MAX_INTEGER)
+    if "log" in document:
+        log = get_ethereum(document["log"], "the record's log", 32)
+    # Last of all, so that what is malformed is called so whatever its digests are.
+    if not known:
+        raise Refusal(UNKNOWN, "the record has digests of unknown algorithms only")
+    return Record(
+        digests=known,
+        size=size,
+        recorded_at=recorded_at,
+        log=log,
+        others=[name for name in document if name not in MEMBERS],
+    )
 
 
 def write_canonical(value: Any) -> bytes:
@@ -436,13 +564,14 @@ def find_names(value: Any, is_wanted: Callable[[str], bool]) -> bool:
     return isinstance(value, list) and any(find_names(entry, is_wanted) for entry in value)
 
 
-def check_time(value: Any) -> None:
-    """Step 1: the operator's clock is written as RFC 3339 has it, in UTC."""
+def read_time(value: Any) -> datetime:
+    """Step 1: read the operator's clock, as RFC 3339 writes UTC; a second's fraction is dropped."""
     match = TIME.fullmatch(value) if isinstance(value, str) else None
     try:
-        if match is None:
+        # Python 3.14 and later read hour 24 as the next day's 0, which RFC 3339 has not.
+        if match is None or match[1][11:13] > "23":
             raise ValueError
-        datetime.fromisoformat(match[1])
+        return datetime.fromisoformat(match[1] + "+00:00")
     except ValueError:
         raise malformed("the record's recorded_at is no time in UTC (RFC 3339)") from None
 
@@ -451,15 +580,15 @@ def check_time(value: Any) -> None:
 # Step 2: the file.
 
 
-def check_file(receipt: Receipt, evidence: Mapping[str, str], size: int) -> str:
+def check_file(record: Record, evidence: Mapping[str, str], size: int) -> str:
     """Step 2: each digest in the record is the file's, and so is the size where it has one."""
-    if receipt.size is not None and receipt.size != size:
-        raise mismatch(f"the file has {size} bytes, the record says {receipt.size}")
-    for name, digest in receipt.digests.items():
+    if record.size is not None and record.size != size:
+        raise mismatch(f"the file has {size} bytes, the record says {record.size}")
+    for name, digest in record.digests.items():
         if evidence[name] != digest:
             raise mismatch(f"the file has {name} {evidence[name]}, the record says {digest}")
     return "the file has " + ", ".join(
-        f"{name} {receipt.digests[name]}" for name in DIGESTS if name in receipt.digests
+        f"{name} {record.digests[name]}" for name in DIGESTS if name in record.digests
     )
 
 
@@ -542,7 +671,19 @@ class Sm3:
 def check_path(record: bytes, index: int, head: Head) -> str:
     """Step 3: the record's leaf leads to the root."""
     fold_path(hashlib.sha256(b"\0" + record).digest(), index, head)
-    return f"leaf {index} of {head.size} leads to root {head.root.hex()}"
+    leaves = "1 leaf" if head.size == 1 else f"{head.size} leaves"
+    return f"leaf {index} of a log of {leaves} leads to root {head.root.hex()}"
+
+
+def check_named_log(record: Record, receipt: Receipt) -> str:
+    """Step 3: a record that names a log is in one of the same owner's."""
+    if record.log is None:
+        return "the record does not name its log"
+    if record.log[12:] != receipt.log[12:]:
+        raise mismatch(f"the record names log 0x{record.log.hex()}, which is another owner's")
+    if record.log != receipt.log:
+        return f"the record names log 0x{record.log.hex()}, another one of the same owner"
+    return "the record names this log"
 
 
 def fold_path(leaf: bytes, index: int, head: Head) -> None:
@@ -641,21 +782,23 @@ class RlpList:
 
 Item = bytes | RlpList
 
-# No deeper lists are in a header, in an account, or in a node: the nodes within a node are shorter
-# than 32 bytes, and each level takes one.
-MAX_RLP_LEVELS = 32
+# A node within nodes, all of them within 32 bytes, is four deep, a header one; items of a header
+# that are not known here get room.
+MAX_RLP_LEVELS = 8
 
 
 def read_rlp(data: bytes, what: str) -> Item:
     """Return the one item that ``data`` is the encoding of."""
-    item, end = read_item(data, 0, what, MAX_RLP_LEVELS)
+    item, end = read_item(data, 0, what, 0)
     if end != len(data):
         raise malformed(f"{what} goes on after its RLP")
     return item
 
 
-def read_item(data: bytes, start: int, what: str, levels: int) -> tuple[Item, int]:
+def read_item(data: bytes, start: int, what: str, level: int) -> tuple[Item, int]:
     """Return the item whose encoding begins at ``start``, and where it ends."""
+    if level > MAX_RLP_LEVELS:
+        raise malformed(f"{what} has too many lists within each other")
     if start >= len(data):
         raise malformed(f"{what} ends within its RLP")
     first = data[start]
@@ -667,12 +810,10 @@ def read_item(data: bytes, start: int, what: str, levels: int) -> tuple[Item, in
         if end - begin == 1 and data[begin] < 0x80:
             raise malformed(f"{what} has a byte in RLP that needs no prefix")
         return data[begin:end], end
-    if levels == 0:
-        raise malformed(f"{what} has too many lists within each other")
     items: list[Item] = []
     at = begin
     while at < end:
-        item, at = read_item(data[:end], at, what, levels - 1)
+        item, at = read_item(data[:end], at, what, level + 1)
         items.append(item)
     return RlpList(items, data[start:end]), end
 
@@ -871,7 +1012,10 @@ HEADER: tuple[tuple[str, str, int], ...] = (
     ("parentBeaconBlockRoot", BYTES, 32),
     ("requestsHash", BYTES, 32),  # Prague
 )
-HEADER_LENGTHS = (15, 16, 17, 20, 21)
+# Before London, London, Shanghai, Cancun. From Prague on there are 21, and what later forks add
+# comes after them: it is covered by the hash like the rest, and nothing here uses it.
+HEADER_LENGTHS = (15, 16, 17, 20)
+KNOWN_ITEMS = len(HEADER) + 2  # Amsterdam: blockAccessListHash, slotNumber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -881,17 +1025,19 @@ class Header:
     number: int
     timestamp: int
     state_root: bytes
+    unknown_items: int  # how many are of a fork that is not known here
 
 
 def read_header(encoded: bytes) -> Header:
-    """Step 5: read a block's header; one of another number of items is of an unknown fork (22)."""
+    """Step 5: read a block's header; one with too few items is of an unknown fork (22)."""
     if len(encoded) > MAX_HEADER:
         raise malformed(f"the header has more than {MAX_HEADER} bytes")
     header = read_rlp(encoded, "the header")
     if not isinstance(header, RlpList):
         raise malformed("the header is not a list")
-    if len(header.items) not in HEADER_LENGTHS:
-        raise Refusal(UNKNOWN, f"the header has {len(header.items)} items, as of no known fork")
+    count = len(header.items)
+    if count < len(HEADER) and count not in HEADER_LENGTHS:
+        raise Refusal(UNKNOWN, f"the header has {count} items, as of no known fork")
     found: dict[str, Any] = {}
     for item, (name, kind, length) in zip(header.items, HEADER, strict=False):
         what = f"the header's {name}"
@@ -902,7 +1048,10 @@ def read_header(encoded: bytes) -> Header:
         else:
             found[name] = item if length < 0 else get_string(item, what, length)
     return Header(
-        number=found["number"], timestamp=found["timestamp"], state_root=found["stateRoot"]
+        number=found["number"],
+        timestamp=found["timestamp"],
+        state_root=found["stateRoot"],
+        unknown_items=max(0, count - KNOWN_ITEMS),
     )
 
 
@@ -921,9 +1070,7 @@ def check_block(encoded: bytes, block_hashes: Sequence[bytes]) -> Header:
 # Steps 6 to 9: the registry's code, the anchor, and who sent it, proven from the block's header.
 
 
-def prove_account(
-    header: Header, registry: bytes, code_hash: bytes | None, proof: list[bytes]
-) -> bytes:
+def prove_account(header: Header, registry: bytes, code_hash: bytes, proof: list[bytes]) -> bytes:
     """Step 6: the registry's account has the pinned code; return its storage root."""
     encoded = prove(header.state_root, keccak256(registry), proof, "the account proof")
     if encoded is None:
@@ -936,17 +1083,18 @@ def prove_account(
     get_number(balance, "the account's balance", 32)
     storage = get_string(storage_root, "the account's storage root", 32)
     held = get_string(code, "the account's code hash", 32)
-    if code_hash is None:
-        text = "no code hash is listed in this file for the chain: name it with --code-hash"
-        raise Refusal(NOT_TRUSTED, f"{text}; the account's is 0x{held.hex()}")
     if held != code_hash:
         raise Refusal(NOT_TRUSTED, f"the code at 0x{registry.hex()} is not the pinned code")
     return storage
 
 
-def find_slot(key: bytes, log: bytes, mapping: int) -> bytes:
-    """Return the slot of ``mapping[log][key]``, a mapping of mappings in Solidity's layout."""
-    return keccak256(key + keccak256(log + mapping.to_bytes(32, "big")))
+def find_slot(mapping: int, log: bytes, key: bytes | None = None) -> bytes:
+    """Return the slot of ``mapping[log]``, or ``mapping[log][key]``, in Solidity's layout."""
+    slot = keccak256(log + mapping.to_bytes(32, "big"))
+    return slot if key is None else keccak256(key + slot)
+
+
+ANCHORS, OPERATOR_KEYS, SUCCESSORS = 0, 2, 4  # the registry's mappings, by their numbers
 
 
 def prove_slot(storage_root: bytes, slot: bytes, proof: list[bytes], what: str) -> int:
@@ -971,13 +1119,10 @@ class Entry:
     operator_id: int
 
 
-def prove_entry(
-    header: Header, storage_root: bytes, log: bytes, root: bytes, proof: list[bytes]
-) -> Entry:
-    """Step 7: the registry holds the root for this log."""
-    word = prove_slot(storage_root, find_slot(root, log, 0), proof, "the storage proof")
+def unpack_entry(word: int) -> Entry | None:
+    """Return the anchor that a slot's word stands for; None for no word."""
     if word == 0:
-        raise Refusal(NOT_ANCHORED, f"the registry does not hold root {root.hex()}")
+        return None
     entry = Entry(
         size=word & (1 << 48) - 1,
         sequence=word >> 48 & (1 << 40) - 1,
@@ -987,6 +1132,17 @@ def prove_entry(
     )
     if entry.size == 0 or entry.sequence == 0:
         raise Refusal(NOT_TRUSTED, "the registry holds a word that it never writes")
+    return entry
+
+
+def prove_entry(
+    header: Header, storage_root: bytes, log: bytes, root: bytes, proof: list[bytes]
+) -> Entry:
+    """Step 7: the registry holds the root for this log."""
+    slot = find_slot(ANCHORS, log, root)
+    entry = unpack_entry(prove_slot(storage_root, slot, proof, "the storage proof"))
+    if entry is None:
+        raise Refusal(NOT_ANCHORED, f"the registry does not hold root {root.hex()}")
     # The block's number is not compared: on some rollups a contract is told the parent chain's.
     if entry.timestamp > header.timestamp:
         raise Refusal(NOT_TRUSTED, "the registry holds an anchor of a later time than this block's")
@@ -1019,11 +1175,85 @@ def check_operator(storage_root: bytes, log: bytes, entry: Entry, state: State) 
     if proof is None:
         text = f"the receipt does not prove the key of operator {entry.operator_id}"
         raise Refusal(CANNOT_CHECK, text)
-    slot = find_slot(entry.operator_id.to_bytes(32, "big"), log, 2)
+    slot = find_slot(OPERATOR_KEYS, log, entry.operator_id.to_bytes(32, "big"))
     key = prove_slot(storage_root, slot, proof, "the operator proof")
     if key == 0 or key >> 160:
         raise Refusal(NOT_TRUSTED, f"the registry holds no key of operator {entry.operator_id}")
     return f"operator {entry.operator_id}, key 0x{key:040x}"
+
+
+def check_successor(storage_root: bytes, log: bytes, entry: Entry, proof: Successor) -> str:
+    """Step 9: the log's owner stands by the anchor, and did not close the log from before it.
+
+    A log that is closed has a successor, and the successor's first anchor is the head that it goes
+    on from. What is anchored in the log beyond that head is abandoned.
+    """
+    word = prove_slot(
+        storage_root, find_slot(SUCCESSORS, log), proof.proof, "the successor's proof"
+    )
+    takeover = proof.takeover
+    if word == 0:
+        if takeover is not None:
+            raise malformed("there is a proof of a takeover, though the log has no successor")
+        return "the log's owner has not closed the log, and so not abandoned the anchor"
+    if takeover is None:
+        text = "the log's owner closed it, and the receipt does not show from where"
+        raise Refusal(CANNOT_CHECK, f"{text} its successor goes on")
+    successor = word.to_bytes(32, "big")
+    slot = find_slot(ANCHORS, successor, takeover.root)
+    first = unpack_entry(prove_slot(storage_root, slot, takeover.proof, "the takeover's proof"))
+    if first is None or first.sequence != 1:
+        text = f"root {takeover.root.hex()} is not the first that log 0x{successor.hex()} anchored"
+        raise Refusal(NOT_TRUSTED, f"{text}, which goes on from another")
+    if entry.size > first.size:
+        text = f"log 0x{successor.hex()} goes on from {first.size} leaves, and the anchor is of"
+        raise Refusal(ABANDONED, f"the log's owner closed it: {text} {entry.size}")
+    text = f"the log was closed; its successor goes on from size {first.size}"
+    return f"{text}, which covers this anchor"
+
+
+# ------------------------------------------------------------------------------------------------
+# Step 10: the time.
+
+
+def find_bound(entry: Entry, chain_id: int, time_slack: int | None) -> tuple[datetime, str]:
+    """Step 10: return when the record existed at the latest, and what that rests on."""
+    chain = CHAINS.get(chain_id)
+    slack = time_slack
+    if slack is None:
+        if chain is None:
+            text = f"this file has no rule for how far the times of chain {chain_id} may be off"
+            raise Refusal(CANNOT_CHECK, f"{text}: name it with --time-slack")
+        slack = chain.time_slack
+    try:
+        bound = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=entry.timestamp + slack)
+    except OverflowError:
+        raise Refusal(CANNOT_CHECK, f"the block's time, {entry.timestamp}, is no date") from None
+    basis = f"the block's time, and {slack} s it may be off"
+    if chain is not None and chain.is_sequenced:
+        basis += ", as the chain's sequencer dates its blocks"
+    if chain is not None and slack < chain.time_slack:
+        basis += f"; by this file's own rule for the chain it would be {chain.time_slack} s"
+    return bound, basis
+
+
+def check_time(
+    record: Record, entry: Entry, chain_id: int, time_slack: int | None, tolerance: int
+) -> str:
+    """Step 10: the record existed by a time, and does not say that it was made after it."""
+    bound, basis = find_bound(entry, chain_id, time_slack)
+    distance = (record.recorded_at - bound) // timedelta(seconds=1)
+    if distance > tolerance:
+        raise Refusal(
+            CANNOT_CHECK,
+            f"the record says it was made {distance} s after it is proven to have existed, "
+            f"{bound:%Y-%m-%dT%H:%M:%SZ} ({basis}): one of the two clocks is wrong",
+        )
+    said = f"{-distance} s before" if distance <= 0 else f"{distance} s after"
+    if distance > 0:
+        said += f", which is within the {tolerance} s that the clocks may differ by,"
+    latest = f"existed no later than {bound:%Y-%m-%dT%H:%M:%SZ}: {basis}"
+    return f"{latest}; the record says it was made {said} that"
 
 
 # ------------------------------------------------------------------------------------------------
@@ -1039,31 +1269,41 @@ class Pins:
     registry: bytes | None = None
     code_hash: bytes | None = None
     log: bytes | None = None
-    time_slack: int = TIME_SLACK
+    time_slack: int | None = None
+    recorded_at_tolerance: int = RECORDED_AT_TOLERANCE
+    accept_unpinned: bool = False
 
     def is_policy(self) -> bool:
-        """Tell whether a chain, registry, code or log was pinned by the verifier."""
-        return bool(self.chain_ids or self.registry or self.code_hash or self.log)
+        """Tell whether it was said on which chain the log is, and whose it is."""
+        return bool(self.chain_ids) and self.log is not None
 
     def names(self, anchor: Anchor) -> bool:
-        """Step 4: tell whether an anchor counts; those in registries that are not named do not."""
-        if not self.chain_ids and self.registry is None:
+        """Step 4: tell whether an anchor counts; those on other chains than are named do not."""
+        if self.chain_ids and anchor.chain_id not in self.chain_ids:
+            return False
+        # Who pins no registry, and is no policy, has to be told of one that is not this release's.
+        if self.registry is None and not self.is_policy():
             return True
-        return (not self.chain_ids or anchor.chain_id in self.chain_ids) and (
-            anchor.registry == (self.registry or REGISTRY)
-        )
+        return anchor.registry == (self.registry or REGISTRY)
 
 
 @dataclass(slots=True)
 class Report:
-    """Every step that was made, and what came of it."""
+    """Every step that was made, what came of it, and what else is to be said."""
 
     lines: list[tuple[int, int, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    kinds: set[str] = field(default_factory=set)  # of the chains on which the record is anchored
     about: str = ""  # which anchor the steps are about, where there are several
 
     def add(self, step: int, text: str, code: int = VERIFIED) -> None:
         """Note what came of a step."""
         self.lines.append((step, code, self.about + text))
+
+    def note(self, text: str) -> None:
+        """Note what no step is about, once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def make(self, step: int, check: Callable[[], Any]) -> Any:
         """Make a step; return what it found, or None if it did not pass."""
@@ -1081,37 +1321,59 @@ class Report:
         codes = {code for _, code, _ in self.lines}
         return next((code for code in GRAVEST_FIRST if code in codes), VERIFIED)
 
+    def headline(self) -> str:
+        """Return the verdict: never more than holds on the best of the chains."""
+        code = self.exit_code()
+        if code != VERIFIED:
+            return f"NOT VERIFIED (exit code {code})"
+        text = next(text for kind, text in HEADLINES.items() if kind in self.kinds)
+        verdict = text.replace("verified", "VERIFIED", 1)
+        return f"{verdict}, by a block that only you vouch for (exit code {code})"
+
 
 def verify(data: bytes, evidence: Mapping[str, str], size: int, pins: Pins) -> Report:
     """Make steps 1 to 10 for the bytes of a receipt and the digests and size of a file."""
     report = Report()
     receipt = report.make(1, lambda: read_receipt(data))
-    if receipt is None:
+    record = None if receipt is None else report.make(1, lambda: read_record(receipt.record))
+    if receipt is None or record is None:
         return report
     report.add(1, "receipt and record are well formed")
-    report.make(2, lambda: check_file(receipt, evidence, size))
+    report.make(2, lambda: check_file(record, evidence, size))
+    report.make(3, lambda: check_named_log(record, receipt))
     promise = receipt.promise
     if promise is not None:
         report.make(3, lambda: check_path(receipt.record, receipt.index, promise))
-        report.make(4, lambda: check_log(receipt, pins))
+        if report.make(4, lambda: check_log(receipt, pins)) is not None:
+            check_pinned(report, receipt, None, pins)
         # Where a registry is pinned it could be asked whether it holds the root by now.
         code = CANNOT_CHECK if pins.is_policy() else NOT_FINAL
         report.add(7, "the receipt is the promise of an anchor, and proves none", code)
-        return report
+    else:
+        verify_anchors(report, receipt, record, pins)
+    add_notes(report, record)
+    return report
+
+
+def verify_anchors(report: Report, receipt: Receipt, record: Record, pins: Pins) -> None:
+    """Make steps 3 to 10 for each anchor by itself."""
+    places = [
+        f"anchor {number}: " if len(receipt.anchors) > 1 else ""
+        for number in range(1, len(receipt.anchors) + 1)
+    ]
+    for report.about, anchor in zip(places, receipt.anchors, strict=True):
+        report.make(3, partial(check_path, receipt.record, receipt.index, anchor.head))
+    report.about = ""
+    if report.make(4, lambda: check_log(receipt, pins)) is None:
+        return
     if not any(map(pins.names, receipt.anchors)):
         report.add(4, "no anchor is on a pinned chain, in the pinned registry", NOT_TRUSTED)
-    times: list[int] = []
-    for number, anchor in enumerate(receipt.anchors, 1):
-        report.about = f"anchor {number}: " if len(receipt.anchors) > 1 else ""
-        report.make(3, partial(check_path, receipt.record, receipt.index, anchor.head))
+    for report.about, anchor in zip(places, receipt.anchors, strict=True):
         if pins.names(anchor):
-            times += verify_anchor(report, receipt, anchor, pins)
+            verify_anchor(report, receipt, record, anchor, pins)
         else:
             report.add(4, f"left aside: {describe_place(anchor)} is not pinned")
     report.about = ""
-    if report.exit_code() == VERIFIED:
-        report.make(10, lambda: find_latest_time(times, pins.time_slack))
-    return report
 
 
 def describe_place(anchor: Anchor) -> str:
@@ -1126,34 +1388,66 @@ def check_log(receipt: Receipt, pins: Pins) -> str:
     return f"log 0x{receipt.log.hex()}" + ("" if pins.log else " (taken from the receipt)")
 
 
-def check_place(receipt: Receipt, anchor: Anchor, pins: Pins) -> str:
-    """Step 4: the log is the pinned one, and so is the registry: by default this release's."""
+def check_place(anchor: Anchor, pins: Pins) -> str:
+    """Step 4: registry and chain are pinned, or this release's own; else nothing can be told."""
     if anchor.registry != (pins.registry or REGISTRY):
         raise Refusal(NOT_TRUSTED, f"{describe_place(anchor)} is not this release's registry")
-    chain = "" if pins.chain_ids else " (taken from the receipt)"
-    return f"{describe_place(anchor)}{chain}, {check_log(receipt, pins)}"
+    chain = CHAINS.get(anchor.chain_id)
+    is_named = anchor.chain_id in pins.chain_ids
+    if chain is None and not (is_named and pins.code_hash):
+        text = f"this release lists no registry on chain {anchor.chain_id}"
+        raise Refusal(CANNOT_CHECK, f"{text}: pin it with --chain-id and --code-hash")
+    if chain is not None and chain.kind != MAIN and not is_named:
+        text = f"chain {anchor.chain_id} is {KIND_SENTENCES[chain.kind]}"
+        raise Refusal(CANNOT_CHECK, f"{text}; it counts only where --chain-id names it")
+    name = "one that is not listed here" if chain is None else chain.name
+    return f"{describe_place(anchor)}, {name}{'' if is_named else ' (taken from the receipt)'}"
 
 
-def verify_anchor(report: Report, receipt: Receipt, anchor: Anchor, pins: Pins) -> list[int]:
-    """Make steps 4 to 9 for one anchor, and return its time; one that fails ends them."""
-    if report.make(4, lambda: check_place(receipt, anchor, pins)) is None:
-        return []
+def check_pinned(report: Report, receipt: Receipt, anchor: Anchor | None, pins: Pins) -> None:
+    """Step 4: what the verifier did not pin is the receipt's own claim, accepted only if asked."""
+    if pins.is_policy():
+        return
+    claims = [f"chain {anchor.chain_id}"] if anchor and not pins.chain_ids else []
+    if pins.log is None:
+        claims.append(f"the log's owner 0x{receipt.log[12:].hex()}")
+    text = " and ".join(claims) or "the chain"
+    if pins.accept_unpinned:
+        report.note(f"not pinned, and accepted as the receipt claims: {text}")
+    else:
+        report.note(f"not pinned: {text}")
+        report.add(
+            4,
+            f"not pinned: {text}: the receipt's own claims, until you name them with --chain-id "
+            "and --log, as you found them out elsewhere (or --accept-unpinned)",
+            CANNOT_CHECK,
+        )
+
+
+def verify_anchor(
+    report: Report, receipt: Receipt, record: Record, anchor: Anchor, pins: Pins
+) -> None:
+    """Make steps 4 to 10 for one anchor; one of 4 to 7 that cannot be gone on from ends them."""
+    if report.make(4, lambda: check_place(anchor, pins)) is None:
+        return
+    check_pinned(report, receipt, anchor, pins)
     state = anchor.state
     if state is None:
         report.add(5, "the receipt holds no state proof, and no node is asked", CANNOT_CHECK)
-        return []
+        return
     header = report.make(5, lambda: check_block(state.header, pins.block_hashes))
     if header is None:
-        return []
-    report.add(5, f"block {header.number} of chain {anchor.chain_id}: final by your word")
-    # The pinned code hash, or this release's own on that chain where it is listed above.
-    code_hash = pins.code_hash or CODE_HASHES.get(anchor.chain_id)
+        return
+    chain = CHAINS.get(anchor.chain_id)
+    report.add(5, describe_block(header, anchor.chain_id, chain))
+    # The pinned code hash, or this release's own; step 4 made sure that one of them is known.
+    code_hash = pins.code_hash or (chain.code_hash if chain else b"")
     storage_root = report.make(
         6, lambda: prove_account(header, anchor.registry, code_hash, state.account_proof)
     )
     if storage_root is None:
-        return []
-    report.add(6, f"the registry has the pinned code, of hash 0x{(code_hash or b'').hex()}")
+        return
+    report.add(6, f"the registry has the pinned code, of hash 0x{code_hash.hex()}")
     entry = report.make(
         7,
         lambda: prove_entry(
@@ -1161,21 +1455,54 @@ def verify_anchor(report: Report, receipt: Receipt, anchor: Anchor, pins: Pins) 
         ),
     )
     if entry is None:
-        return []
+        return
     report.add(7, f"the registry holds root {anchor.head.root.hex()} for the log")
+    kind = chain.kind if chain else UNLISTED
+    report.kinds.add(kind)
+    if kind != MAIN:
+        report.note(f"chain {anchor.chain_id} is {KIND_SENTENCES[kind]}")
     report.make(8, lambda: check_entry(anchor, entry))
     report.make(9, lambda: check_operator(storage_root, receipt.log, entry, state))
-    return [entry.timestamp]
+    successor = state.successor
+    if successor is None:
+        report.note("not proven: whether the log's owner has abandoned an anchor since")
+    else:
+        report.make(9, lambda: check_successor(storage_root, receipt.log, entry, successor))
+    report.make(
+        10,
+        lambda: check_time(
+            record, entry, anchor.chain_id, pins.time_slack, pins.recorded_at_tolerance
+        ),
+    )
 
 
-def find_latest_time(times: Sequence[int], slack: int) -> str:
-    """Step 10: say when the record existed at the latest; every anchor's time has to be a date."""
-    try:
-        dates = [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=t + slack) for t in times]
-    except OverflowError:
-        raise Refusal(CANNOT_CHECK, f"a block's time, {max(times)}, is no date") from None
-    latest = f"existed no later than {min(dates):%Y-%m-%dT%H:%M:%SZ}"
-    return f"{latest}: the block's time, and {slack} s it may be off"
+def describe_block(header: Header, chain_id: int, chain: Chain | None) -> str:
+    """Return what step 5 rests on, in words."""
+    text = f"block {header.number} of chain {chain_id}: final, and the chain's, by your word alone"
+    if chain is not None and chain.genesis is not None:
+        text += f" (asserted; the chain is the one of genesis 0x{chain.genesis}, not compared here)"
+    else:
+        text += " (asserted; the chain's genesis is not compared here)"
+    if header.unknown_items:
+        text += f"; {header.unknown_items} header items are of a fork that this release does not "
+        text += "know; the block's hash covers them"
+    return text
+
+
+def add_notes(report: Report, record: Record) -> None:
+    """Note what no step says: what is not checked, and what the algorithms cover."""
+    if record.others:
+        names = ", ".join(sorted(record.others))
+        report.note(
+            "members of the record that its format does not know: "
+            f"{names!a:.400}: the operator's own statements, which nothing here checks"
+        )
+    of_file = " and ".join(name for name in DIGESTS if name in record.digests)
+    text = f"{of_file} of the file, sha256 in the log, keccak256 on the chain: none known to this "
+    text += "release to be broken"
+    if "sm3" in record.digests:
+        text += "; sm3 covers the file only, the log rests on sha256 alone"
+    report.note(f"{text}, and nothing was renewed")
 
 
 # ------------------------------------------------------------------------------------------------
@@ -1201,7 +1528,7 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
     parser = argparse.ArgumentParser(
         description="Verify a receipt offline, by a block's hash that you found out.",
         epilog="Exit codes: 0 verified, 2 malformed, 10 mismatch, 11 not anchored, 12 not trusted, "
-        "20 cannot check, 21 not final yet, 22 unknown version.",
+        "13 abandoned, 20 cannot check, 21 not final yet, 22 unknown version.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -1215,12 +1542,19 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
         "--registry", type=value(20), metavar="0xADDRESS", help="instead of this release's registry"
     )
     add("--code-hash", type=value(32), metavar="0xHASH", help="Keccak-256 of the registry's code")
-    add("--log", type=value(32), metavar="0xLOG", help="the log whose anchors count")
-    add("--time-slack", type=number, default=TIME_SLACK, metavar="SECONDS",
-        help=f"how far a block's time may be off ({TIME_SLACK})")  # fmt: skip
+    add("--log", type=value(32), metavar="0xLOG", help="the log that the record has to be in")
+    add("--time-slack", type=number, metavar="SECONDS",
+        help="how far a block's time may be off, instead of the chain's own rule")  # fmt: skip
+    add("--recorded-at-tolerance", type=number, default=RECORDED_AT_TOLERANCE, metavar="SECONDS",
+        help="how much later than proven a record may say it was made "
+        f"({RECORDED_AT_TOLERANCE})")  # fmt: skip
+    add("--accept-unpinned", action="store_true",
+        help="take chain and log from the receipt, which may claim any")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.code_hash and len(options.chain_id) > 1:
         parser.error("the code hash differs from chain to chain: name one chain with --code-hash")
+    if options.recorded_at_tolerance > MAX_TOLERANCE:
+        parser.error(f"--recorded-at-tolerance is at most {MAX_TOLERANCE} seconds")
     pins = Pins(
         block_hashes=options.block_hash,
         chain_ids=options.chain_id,
@@ -1228,6 +1562,8 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
         code_hash=options.code_hash,
         log=options.log,
         time_slack=options.time_slack,
+        recorded_at_tolerance=options.recorded_at_tolerance,
+        accept_unpinned=options.accept_unpinned,
     )
     return options, pins
 
@@ -1246,9 +1582,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = verify(data, evidence, size, pins)
     for step, code, text in report.lines:
         print(f"step {step:2}  {MEANINGS[code]}: {text}")
-    code = report.exit_code()
-    print(f"{'NOT VERIFIED' if code else 'VERIFIED'} (exit code {code})")
-    return code
+    for note in report.notes:
+        print(f"note     {note}")
+    print(report.headline())
+    return report.exit_code()
 
 
 if __name__ == "__main__":

@@ -9,18 +9,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any, NamedTuple
 
 import rlp
 from support.tries import keccak256
-from support.world import MAIN, SIDE, World
+from support.world import MAIN, OWNER, SIDE, World, hash_of
 
+from anchor.canonical import encode_canonical
 from anchor.receipt import ReceiptAnchor, encode_receipt
-from anchor.registry.slots import anchor_slot
+from anchor.registry.slots import anchor_slot, successor_slot
 from anchor.stateproof import StateProof
 from anchor.trust import TrustPolicy
+from anchor.types import Anchor, ChainId, Hash32, make_log_id
 
 
 class Given(NamedTuple):
@@ -29,6 +31,8 @@ class Given(NamedTuple):
     leaf: int
     policy: TrustPolicy | None
     block_hashes: frozenset[bytes]
+    chain_ids: tuple[ChainId, ...] = ()
+    accept_unpinned: bool = False
 
 
 class Honest(NamedTuple):
@@ -109,18 +113,28 @@ def honest_receipts() -> tuple[Honest, ...]:
         leaf: int = 6,
         policy: TrustPolicy | None = policy,
         hashes: frozenset[bytes] | None = None,
+        chain_ids: tuple[ChainId, ...] = (),
+        accepted: bool = False,
+        bend: Callable[[dict[str, Any]], None] | None = None,
     ) -> Honest:
-        named = named_hashes(list(anchors)) if hashes is None else hashes
-        return Honest(name, to_document(leaf, *anchors), Given(leaf, policy, named), code)
+        document = to_document(leaf, *anchors)
+        if bend:
+            bend(document)
+        named = header_hashes(document) if hashes is None else hashes
+        return Honest(name, document, Given(leaf, policy, named, chain_ids, accepted), code)
 
+    late, later = (world_of(recorded_at=f"2026-09-21T14:{minute}:00.5Z") for minute in ("20", "40"))
+    nothing: Any = {"policy": None, "chain_ids": (MAIN,), "accepted": True}
     return (
         honest("an operator's", 0, main),
         honest("the owner's", 0, owners, leaf=2),
-        honest("the owner's, nothing pinned", 0, owners, leaf=2, policy=None),
-        honest("an operator's, nothing pinned", 0, main, policy=None),
+        honest("the owner's, nothing pinned", 0, owners, leaf=2, **nothing),
+        honest("an operator's, nothing pinned", 0, main, **nothing),
         honest("two chains'", 0, main, side, policy=wide),
-        honest("two chains', nothing pinned", 0, main, side, policy=None),
+        honest("two chains', nothing pinned", 0, main, side,
+               **nothing | {"chain_ids": (MAIN, SIDE)}),
         honest("two chains', one pinned", 0, main, side),
+        honest("two chains', one named", 0, main, side, policy=wide, chain_ids=(SIDE,)),
         honest("two chains', one block named", 20, main, side, policy=wide,
                hashes=named_hashes([main])),
         honest("one proven, one not", 20, main, without_state(side), policy=wide),
@@ -129,16 +143,137 @@ def honest_receipts() -> tuple[Honest, ...]:
         honest("no block named", 20, main, hashes=frozenset()),
         honest("not anchored", 11, unheld),
         honest("a promise", 20),
-        honest("a promise, nothing pinned", 21, policy=None),
+        honest("a promise, nothing pinned", 21, policy=None, accepted=True),
+        honest("a promise, nothing pinned, not accepted", 20, policy=None),
+        honest("nothing pinned, not accepted", 20, side, policy=None),
+        honest("nothing pinned, accepted", 0, side, policy=None, accepted=True),
+        honest("a development chain that nothing names", 20, main, policy=None, accepted=True),
+        honest("another chain named", 12, main, **nothing | {"chain_ids": (SIDE,)}),
+        honest("another chain named than pinned", 12, main, chain_ids=(SIDE,)),
         honest("another registry pinned", 12, main, policy=elsewhere),
         honest("another log pinned", 12, main, policy=other_log),
         honest("a promise in another log than is pinned", 12, policy=other_log),
+        honest("not abandoned", 0, main, bend=with_successor(None)),
+        honest("closed, and covered", 0, main, bend=with_successor(9)),
+        honest("closed, and covered by more", 0, main, bend=with_successor(13)),
+        honest("abandoned", 13, main, bend=with_successor(4)),
+        honest("abandoned, nothing pinned", 13, main, bend=with_successor(4), **nothing),
+        honest("the owner's, closed and covered", 0, owners, leaf=2, bend=with_successor(4)),
+        honest("closed, from where is not shown", 20, main, bend=with_successor(4, shown=False)),
+        honest("closed, from what it is not", 12, main, bend=with_successor(4, shown=LATER_ROOT)),
+        honest("a later fork's header", 0, main, bend=lengthen_header(24)),
+        honest("a header with its fork's items half", 22, main, bend=lengthen_header(19)),
+        honest("recorded a little late", 0, main, bend=recorded_in(late)),
+        honest("recorded too late", 20, main, bend=recorded_in(late), policy=here.policy(
+            dataclasses.replace(here.entry(), recorded_at_tolerance=60))),
+        honest("recorded much too late, nothing pinned", 20, main, bend=recorded_in(later),
+               **nothing),
+        honest("a record that names its log", 0, main, bend=recorded_in(
+            world_of(log=f"0x{here.log.hex()}"))),
+        honest("a record that names another log of the owner's", 0, main, bend=recorded_in(
+            world_of(log=f"0x{here.other_log.hex()}", more=1))),
+        honest("a record that names another owner's log", 10, main, bend=recorded_in(
+            world_of(log="0x" + "11" * 32))),
     )  # fmt: skip
 
 
 def absent_proof(here: World) -> StateProof:
     (proof,) = here.main.prove(40, anchor_slot(here.log, here.tree.root(12)))
     return proof
+
+
+SUCCESSOR = make_log_id(OWNER, 7)
+
+
+@functools.cache
+def closed_world(size: int | None) -> World:
+    """The same world, where the owner closed the log and went on from the anchor of ``size``."""
+    here = World()
+    for chain in here.chains.values() if size else ():
+        chain.store(successor_slot(here.log), SUCCESSOR, block=36)
+        first = Anchor(
+            size=size or 0,
+            sequence=1,
+            block_number=36,
+            timestamp=chain.block(36).timestamp,
+            operator_id=0,
+        )
+        chain.store_anchor(SUCCESSOR, here.tree.root(size or 0), first)
+        later = dataclasses.replace(first, size=13, sequence=2, block_number=38)
+        chain.store_anchor(SUCCESSOR, LATER_ROOT, later)
+    return here
+
+
+# What the successor's log holds as its second anchor.
+LATER_ROOT = hash_of("a later head")
+
+
+def with_successor(
+    size: int | None, *, shown: Hash32 | bool = True, at: int = 40
+) -> Callable[[dict[str, Any]], None]:
+    """Return what proves a first anchor in `closed_world(size)`, and the successor with it.
+
+    ``shown`` is the root that is shown as what the successor took over; True: the true one.
+    """
+
+    def bend(document: dict[str, Any]) -> None:
+        here, index = closed_world(size), document["index"]
+        anchor = here.prove(here.anchor(index, document["anchors"][0]["size"]), at=at)
+        (new,) = to_document(index, anchor)["anchors"]
+        (proof,) = here.main.prove(at, successor_slot(here.log))
+        new["state"]["successor"] = {"proof": to_hex(proof.storage_proof)}
+        if size and shown is not False:
+            root = here.tree.root(size) if shown is True else shown
+            (first,) = here.main.prove(at, anchor_slot(SUCCESSOR, root))
+            takeover = {"root": root.hex(), "proof": to_hex(first.storage_proof)}
+            new["state"]["successor"]["takeover"] = takeover
+        document["anchors"][0] = new
+
+    return bend
+
+
+@functools.cache
+def world_of(**members: str | int) -> World:
+    """The same world, but that every record has these members."""
+    return World(
+        [
+            encode_canonical(json.loads(record) | members, what="the record")
+            for record in world().records
+        ]
+    )
+
+
+def recorded_in(here: World) -> Callable[[dict[str, Any]], None]:
+    """Return what makes a receipt one of the same leaf in that world."""
+
+    def bend(document: dict[str, Any]) -> None:
+        index, sizes = document["index"], [anchor["size"] for anchor in document["anchors"]]
+        anchors = [here.prove(here.anchor(index, size)) for size in sizes]
+        document.update(json.loads(encode_receipt(here.receipt(index, *anchors))))
+
+    return bend
+
+
+def to_hex(nodes: Iterable[bytes]) -> list[str]:
+    return [f"0x{node.hex()}" for node in nodes]
+
+
+def header_hashes(document: dict[str, Any]) -> frozenset[bytes]:
+    """Return the hashes of all headers in a receipt."""
+    states = [anchor["state"] for anchor in document["anchors"] if "state" in anchor]
+    return frozenset(keccak256(bytes.fromhex(state["header"][2:])) for state in states)
+
+
+def lengthen_header(items: int) -> Callable[[dict[str, Any]], None]:
+    """Return what gives the first anchor's header more items, as a later fork would."""
+
+    def bend(document: dict[str, Any]) -> None:
+        state = document["anchors"][0]["state"]
+        header = rlp.decode(bytes.fromhex(state["header"][2:]))
+        added = [b"\x11" * 32, b"\x01", [b"new", []], b""] * items
+        state["header"] = f"0x{rlp.encode([*header, *added][:items]).hex()}"
+
+    return bend
 
 
 # ------------------------------------------------------------------------------------------------
@@ -550,16 +685,16 @@ RECORDS: tuple[Callable[[Random, dict[str, Any]], Any], ...] = (
 )  # fmt: skip
 
 TIMES = (
-    "2026-09-21T15:00:06Z", "2026-09-21T15:00:06.000Z", "2026-09-21T15:00:06.1Z",
-    "2026-09-21T15:00:06.123456789Z", "2026-09-21T15:00:06.Z", "2026-09-21T15:00:06",
-    "2026-09-21T15:00:06+00:00", "2026-09-21T15:00:06z", "2026-09-21t15:00:06Z",
-    "2026-09-21 15:00:06Z", "2026-02-30T15:00:06Z", "2026-09-21T24:00:00Z",
+    "2026-09-21T14:00:06Z", "2026-09-21T14:00:06.000Z", "2026-09-21T14:00:06.1Z",
+    "2026-09-21T14:00:06.123456789Z", "2026-09-21T14:00:06.Z", "2026-09-21T14:00:06",
+    "2026-09-21T14:00:06+00:00", "2026-09-21T14:00:06z", "2026-09-21t14:00:06Z",
+    "2026-09-21 14:00:06Z", "2026-02-30T15:00:06Z", "2026-09-21T24:00:00Z",
     "2026-09-21T23:59:60Z", "2016-12-31T23:59:60Z", "2026-13-21T15:00:06Z", "0000-01-01T00:00:00Z",
     "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z", "2026-9-21T15:00:06Z",
     "2026-09-21T15:00Z", "20260921T150006Z", "2026-W39-1T15:00:06Z", "", "Z",
-    "٢026-09-21T15:00:06Z",
-    "2026-09-21T15:00:06,5Z", "2026-09-21T15:00:06-00:00", "2026-02-29T00:00:00Z",
-    "2028-02-29T00:00:00Z", "2026-09-21T15:60:06Z", "2026-09-21T15:00:06Z\n",
+    "٢026-09-21T14:00:06Z",
+    "2026-09-21T14:00:06,5Z", "2026-09-21T14:00:06-00:00", "2026-02-29T00:00:00Z",
+    "2028-02-29T00:00:00Z", "2026-09-21T15:60:06Z", "2026-09-21T14:00:06Z\n",
 )  # fmt: skip
 
 SPELLINGS: tuple[Callable[[Random, str], str], ...] = (
@@ -722,15 +857,19 @@ def is_true(document: Any, honest: Honest) -> bool:
     plain = ("format", "record", "log", "index")
     if {name: document[name] for name in plain} != {name: honest.document[name] for name in plain}:
         return False
-    judged = [anchor for anchor in document["anchors"] if counts(anchor, honest.given.policy)]
-    return bool(judged) and all(_bare(anchor) in _true_ones(leaf) for anchor in judged)
+    judged = [anchor for anchor in document["anchors"] if counts(anchor, honest.given)]
+    mine = [_bare(anchor) for anchor in honest.document["anchors"]]
+    true = _true_ones(leaf) | {*mine, *map(_unproven, mine)}
+    return bool(judged) and all(_bare(anchor) in true for anchor in judged)
 
 
-def counts(anchor: dict[str, Any], policy: TrustPolicy | None) -> bool:
-    """Tell whether an anchor is in a registry that the policy names; others are left aside."""
+def counts(anchor: dict[str, Any], given: Given) -> bool:
+    """Tell whether an anchor is on a chain and in a registry that count; others are left aside."""
+    if given.chain_ids and anchor["chain_id"] not in given.chain_ids:
+        return False
     place = (anchor["chain_id"], anchor["registry"])
-    return policy is None or place in [
-        (entry.chain_id, f"0x{entry.registry.hex()}") for entry in policy.entries
+    return given.policy is None or place in [
+        (entry.chain_id, f"0x{entry.registry.hex()}") for entry in given.policy.entries
     ]
 
 
@@ -745,9 +884,13 @@ def _unproven(bare: str) -> str:
     return _bare({name: v for name, v in json.loads(bare).items() if name != "state"})
 
 
+# What is proven beside the anchor itself, and may be left out.
+PROOFS_BESIDE = ("operator_proof", "successor")
+
+
 def _bare(anchor: dict[str, Any]) -> str:
     """An anchor without what nothing rests on, as text."""
     kept = {name: value for name, value in anchor.items() if name != "hints"}
     if isinstance(kept.get("state"), dict):
-        kept["state"] = {n: v for n, v in kept["state"].items() if n != "operator_proof"}
+        kept["state"] = {n: v for n, v in kept["state"].items() if n not in PROOFS_BESIDE}
     return json.dumps(kept, sort_keys=True)

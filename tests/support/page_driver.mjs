@@ -11,18 +11,35 @@ const { anchor } = globalThis;
 const bytes = (text) => anchor.fromHex(text.replace(/^0x/, ""));
 const bare = (text) => text.replace(/^0x/, "");
 
+async function judge({ receipt, evidence, policy, block_hashes, chain_ids, accept_unpinned, rpc, quorum }) {
+  const asked = { nodes: new Set(), notes: new Set() };
+  const trust = {
+    policy: policy === null ? null : anchor.parsePolicy(anchor.encodeUtf8(policy)),
+    connect: rpc === null ? null : anchor.connectTo(rpc, quorum, asked),
+    blockHashes: block_hashes.map(bare),
+    chainIds: chain_ids,
+    acceptUnpinned: accept_unpinned,
+  };
+  const data = Uint8Array.from(Buffer.from(receipt, "base64"));
+  return { report: await anchor.judge(data, evidence, trust), nodes: [...asked.nodes] };
+}
+
 const ASKED = {
-  async judge({ receipt, evidence, policy, block_hashes: named, rpc, quorum }) {
-    const asked = { nodes: new Set(), notes: new Set() };
-    const trust = {
-      policy: policy === null ? null : anchor.parsePolicy(anchor.encodeUtf8(policy)),
-      connect: rpc === null ? null : anchor.connectTo(rpc, quorum, asked),
-      blockHashes: named.map(bare),
-    };
-    const data = Uint8Array.from(Buffer.from(receipt, "base64"));
-    const report = await anchor.judge(data, evidence, trust);
-    return anchor.describeReport(report, "file", null, [...asked.nodes]);
+  async judge(given) {
+    const { report, nodes } = await judge(given);
+    return anchor.describeReport(report, "file", null, nodes);
   },
+  // What each of many ends with, and nothing else: for campaigns.
+  async codes({ cases }) {
+    const codes = [];
+    for (const given of cases) {
+      codes.push(anchor.exitCode((await judge(given)).report));
+    }
+    return codes;
+  },
+  chain: ({ id }) => anchor.findChain(id),
+  kind: ({ kind }) => [anchor.sentenceOf(kind), anchor.headlineOf(kind)],
+  statements: ({ receipt }) => anchor.parseRecord(JSON.parse(receipt).record).statements,
   distinct: ({ urls }) => anchor.areDistinct(urls),
   policy: ({ text }) => anchor.parsePolicy(Uint8Array.from(Buffer.from(text, "base64"))).length,
   proof({ root, key, proof }) {

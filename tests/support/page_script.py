@@ -8,7 +8,7 @@ import re
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,14 +53,32 @@ class PageScript:
         assert "bug" not in answer, answer["bug"]
         return answer["answer"] if "answer" in answer else Refused(**answer)
 
-    def judge(self, receipt: bytes, given: Given) -> dict[str, Any]:
+    def judge(
+        self,
+        receipt: bytes,
+        given: Given,
+        *,
+        chain_ids: Collection[int] = (),
+        accept_unpinned: bool = False,
+    ) -> dict[str, Any]:
         """Return the report, as ``anchor verify --json`` prints it, of leaf ``given.leaf``."""
-        return self.judge_evidence(
-            receipt,
-            world().evidence(given.leaf),
-            policy=given.policy and encode_policy(given.policy.entries).decode("utf-8"),
-            block_hashes=sorted("0x" + named.hex() for named in given.block_hashes),
-        )
+        case = _describe(receipt, given, chain_ids=chain_ids, accept_unpinned=accept_unpinned)
+        return self.ask("judge", **case)
+
+    def exit_codes(
+        self,
+        cases: Sequence[tuple[bytes, Given]],
+        *,
+        chain_ids: Collection[int] = (),
+        accept_unpinned: bool = False,
+    ) -> list[int]:
+        """Return the exit code of each receipt with what is given beside it, in one question."""
+        described = [
+            _describe(receipt, given, chain_ids=chain_ids, accept_unpinned=accept_unpinned)
+            for receipt, given in cases
+        ]
+        codes: list[int] = self.ask("codes", cases=described)
+        return codes
 
     def judge_evidence(
         self,
@@ -71,19 +89,43 @@ class PageScript:
         block_hashes: list[str],
         rpc: list[str] | None = None,
         quorum: int | None = None,
+        chain_ids: Collection[int] = (),
+        accept_unpinned: bool = False,
     ) -> dict[str, Any]:
         """Return the report for digests of any evidence; without ``rpc`` no node is asked."""
-        digests = {"sha256": evidence.sha256, "sm3": evidence.sm3}
         return self.ask(
             "judge",
             receipt=base64.b64encode(receipt).decode("ascii"),
-            evidence={name: value and value.hex() for name, value in digests.items()}
-            | {"size": evidence.size},
+            evidence=_spell(evidence),
             policy=policy,
             block_hashes=block_hashes,
+            chain_ids=list(chain_ids),
+            accept_unpinned=accept_unpinned,
             rpc=rpc,
             quorum=quorum,
         )
+
+
+def _describe(
+    receipt: bytes, given: Given, *, chain_ids: Collection[int], accept_unpinned: bool
+) -> dict[str, Any]:
+    policy = given.policy and encode_policy(given.policy.entries).decode("utf-8")
+    return {
+        "receipt": base64.b64encode(receipt).decode("ascii"),
+        "evidence": _spell(world().evidence(given.leaf)),
+        "policy": policy,
+        "block_hashes": sorted("0x" + named.hex() for named in given.block_hashes),
+        "chain_ids": list(chain_ids),
+        "accept_unpinned": accept_unpinned,
+        "rpc": None,
+        "quorum": None,
+    }
+
+
+def _spell(evidence: Digests) -> dict[str, Any]:
+    digests = {"sha256": evidence.sha256, "sm3": evidence.sm3}
+    spelled = {name: value and value.hex() for name, value in digests.items()}
+    return {**spelled, "size": evidence.size}
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def parsers() -> dict[str, Parser]:
         "digest": Parser(
             lambda data: parse_digest(_text(data)), ERRORS, [b"sha256:" + b"ab" * 32, b"sm3:00"]
         ),
-        "receipt, standalone": Parser(standalone.read_receipt, (standalone.Refusal,), receipts),
+        "receipt, standalone": Parser(_read_receipt_alone, (standalone.Refusal,), receipts),
         "header, standalone": Parser(standalone.read_header, (standalone.Refusal,), _headers()),
         "trie, standalone": Parser(_read_trie_alone, (standalone.Refusal,), _proofs()),
     }
@@ -146,6 +146,10 @@ def _mend(data: bytes) -> tuple[bytes, list[bytes], bytes]:
 def _read_trie(data: bytes) -> object:
     key, nodes, root = _mend(data)
     return verify_trie_proof(root=Hash32(root), key=Hash32(key), nodes=nodes)
+
+
+def _read_receipt_alone(data: bytes) -> object:
+    return standalone.read_record(standalone.read_receipt(data).record)
 
 
 def _read_trie_alone(data: bytes) -> object:

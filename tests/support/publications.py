@@ -5,23 +5,25 @@ from __future__ import annotations
 import itertools
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.projects import Site, reading
 
 from anchor.digest import digest_bytes
 from anchor.errors import AnchorError
-from anchor.logcheck import check_log
+from anchor.logcheck import CheckedLog, check_log
 from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.pipeline.project import trust_entry
 from anchor.pipeline.publishing import Publication, publish_log
 from anchor.published import CHECKPOINT, Folder, open_target, read_anchors, read_tile
 from anchor.trust import TrustEntry, TrustPolicy
-from anchor.types import LogId
+from anchor.types import ChainId, LogId
 from anchor.verdict import Verdict
 from anchor.verify import Connect
 
+DEV_CHAIN = ChainId(31337)
 NUMBERS = itertools.count(500)
 
 
@@ -62,12 +64,19 @@ def check_with(
     place: Path, connect: Connect, *entries: TrustEntry, expected: LogId | None = None
 ) -> dict[int, tuple[str, Verdict]]:
     """Check what is published in ``place`` by these entries; return what each step told."""
+    return check_all(place, connect, *entries, expected=expected)[0]
+
+
+def check_all(
+    place: Path, connect: Connect, *entries: TrustEntry, **given: Any
+) -> tuple[dict[int, tuple[str, Verdict]], CheckedLog]:
+    """Check what is published in ``place``; return what each step told, and all that was found."""
     told: dict[int, tuple[str, Verdict]] = {}
 
     def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS) -> None:
         told[number] = detail, verdict
 
-    check_log(
+    checked = check_log(
         (place / CHECKPOINT).read_bytes(),
         partial(read_tile, Folder(place)),
         policy=policy(*entries) if entries else None,
@@ -75,9 +84,9 @@ def check_with(
         connect=connect,
         tell=tell,
         anchored=partial(read_anchors, Folder(place)),
-        expected=expected,
+        **{"chain_ids": (DEV_CHAIN,), "accept_unpinned": True} | given,
     )
-    return told
+    return told, checked
 
 
 def entry_of(site: Site) -> TrustEntry:

@@ -14,6 +14,8 @@ from anchor.trust import TrustPolicy
 from anchor.types import Hash32, make_log_id
 from anchor.verify import judge
 
+NOWHERE = 4_000_000_000_000
+
 
 class Tally(NamedTuple):
     """What came of a part of a campaign."""
@@ -27,25 +29,41 @@ def make_pins(given: Given) -> standalone.Pins:
     """Say with the standalone verifier's options what a policy says."""
     named = sorted(given.block_hashes)
     if given.policy is None:
-        return standalone.Pins(block_hashes=named)
+        return standalone.Pins(
+            block_hashes=named,
+            chain_ids=given.chain_ids,
+            accept_unpinned=given.accept_unpinned,
+        )
+    # It has no option for a list of logs, nor for a policy with several chains' code.
     entry, *others = given.policy.entries
+    chains = [entry.chain_id for entry in given.policy.entries]
+    if given.chain_ids:
+        # Chains that are named narrow what the policy names; of none that is left, say so by one
+        # that no receipt here is anchored on.
+        chains = [chain for chain in chains if chain in given.chain_ids] or [NOWHERE]
     return standalone.Pins(
         block_hashes=named,
-        chain_ids=[entry.chain_id for entry in given.policy.entries],
+        chain_ids=chains,
         registry=entry.registry,
         code_hash=None if others else entry.code_hash,
         log=make_log_id(entry.owner, entry.logs[0]),
         time_slack=entry.time_slack,
+        recorded_at_tolerance=entry.recorded_at_tolerance,
+        accept_unpinned=given.accept_unpinned,
     )
 
 
 def judge_alone(receipt: bytes, given: Given) -> standalone.Report:
-    evidence = world().evidence(given.leaf)
+    return judge_with(receipt, make_pins(given), given.leaf)
+
+
+def judge_with(receipt: bytes, pins: standalone.Pins, leaf: int = 6) -> standalone.Report:
+    evidence = world().evidence(leaf)
     assert evidence.sha256 is not None
     assert evidence.sm3 is not None
     assert evidence.size is not None
     digests = {"sha256": evidence.sha256.hex(), "sm3": evidence.sm3.hex()}
-    return standalone.verify(receipt, digests, evidence.size, make_pins(given))
+    return standalone.verify(receipt, digests, evidence.size, pins)
 
 
 def judge_by_package(receipt: bytes, given: Given) -> int:
@@ -56,6 +74,8 @@ def judge_by_package(receipt: bytes, given: Given) -> int:
         policy=policy,
         connect=None,
         block_hashes=[Hash32(named) for named in given.block_hashes],
+        chain_ids=given.chain_ids,
+        accept_unpinned=given.accept_unpinned,
     )
     return int(report.exit_code)
 

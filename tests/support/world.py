@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import rlp
 from support.proof_edits import put
@@ -18,6 +19,7 @@ from support.tries import keccak256, make_trie, prove
 from support.vectors.headers import VALUES
 from support.vectors.headers import place as place_of
 
+from anchor.chains import find_chain
 from anchor.checks import Block, Target
 from anchor.digest import SHA256, SM3, Digests, digest_bytes
 from anchor.errors import CannotCheckError, NodeUnreachableError
@@ -70,12 +72,15 @@ class MemoryChain:
     needed: int = 1
     headers: dict[int, bytes] = field(default_factory=dict)
     genesis_time: int = GENESIS_TIME
+    takeovers: dict[tuple[Address, LogId, Hash32], int] = field(default_factory=dict)
 
     def block(self, number: int) -> Block:
         header = self.headers.get(number)
+        genesis = None if number else find_chain(self.chain_id).genesis
+        made_up = genesis or hash_of("block", self.chain_id, number)
         return Block(
             number=number,
-            hash=Hash32(keccak256(header)) if header else hash_of("block", self.chain_id, number),
+            hash=Hash32(keccak256(header)) if header else made_up,
             timestamp=self.genesis_time + 12 * number,
         )
 
@@ -170,6 +175,16 @@ class MemoryChain:
                 word = written
         return Hash32(word)
 
+    def fetch_takeovers(
+        self, registry: Address, log: LogId, since: int, final: Block
+    ) -> list[Hash32]:
+        self._read("events")
+        return [
+            root
+            for (address, old, root), block in self.takeovers.items()
+            if (address, old) == (registry, log) and since <= block <= final.number
+        ]
+
     def _number(self, block: Block) -> int:
         if block != self.block(block.number):
             raise AssertionError("a block was asked for that this chain never had")
@@ -189,7 +204,7 @@ class World:
         self.other_log = make_log_id(OWNER, 5)
         self.files = [f"evidence number {index}".encode() for index in range(LOG_SIZE)]
         self.records = list(
-            records or (_record(index, content) for index, content in enumerate(self.files))
+            records or (make_record(index, content) for index, content in enumerate(self.files))
         )
         self.tree = Tree(b"".join(hash_leaf(record) for record in self.records))
         self.chains = {chain_id: MemoryChain(chain_id) for chain_id in (MAIN, SIDE)}
@@ -308,13 +323,14 @@ class World:
         return TrustPolicy(entries=entries or (self.entry(),))
 
 
-def _record(index: int, content: bytes) -> bytes:
+def make_record(index: int, content: bytes, *, hour: int = 14) -> bytes:
+    """Return the record of a file, made at that hour: the chain's first block is of 14:13."""
     return build_record(
         digests=digest_bytes(content, (SHA256, SM3)),
         name=f"evidence-{index}.txt",
         media_type="text/plain",
         salt=hash_of("salt", index),
-        recorded_at=datetime(2026, 9, 21, 15, 0, index, tzinfo=UTC),
+        recorded_at=datetime(2026, 9, 21, hour, 0, index, tzinfo=UTC),
     ).encoded
 
 
@@ -356,6 +372,8 @@ def judged(
     policy: TrustPolicy | type[_Pinned] | None = _Pinned,
     connect: Connect | None = None,
     block_hashes: Collection[Hash32] = (),
+    chain_ids: Collection[ChainId] = (),
+    accept_unpinned: bool = False,
     offline: bool = False,
 ) -> Report:
     """Judge a receipt, the honest one by default, as a verifier of that world would."""
@@ -366,7 +384,15 @@ def judged(
         policy=policy if policy is None or isinstance(policy, TrustPolicy) else world.policy(),
         connect=None if offline else connect or world.connect,
         block_hashes=block_hashes,
+        chain_ids=chain_ids,
+        accept_unpinned=accept_unpinned,
     )
+
+
+def unpinned(world: World, receipt: Receipt | bytes | None = None, **given: Any) -> Report:
+    """Judge a receipt without a policy, as one who names the chain and takes the rest on trust."""
+    named = {"chain_ids": (MAIN, SIDE), "accept_unpinned": True}
+    return judged(world, receipt, policy=None, **(named | given))
 
 
 def expect(report: Report, code: int, steps: list[int], claims: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -15,12 +17,17 @@ import pytest
 from playwright.sync_api import Browser
 from support.bent_receipts import Honest, honest_receipts, world
 from support.desk import HOSTILE_NAMES, Desk, compare, open_desk
+from support.tries import keccak256
+from support.world import SIDE
 
 import anchor.web
+from anchor.chains import HEADLINES, KIND_SENTENCES
 from anchor.digest import digest_bytes
+from anchor.phrases import to_chinese
 from anchor.trust import encode_policy, parse_policy
-from anchor.types import Hash32
+from anchor.types import ChainId, Hash32
 from anchor.verify import judge
+from anchor.words import ENGLISH
 
 FOLDER = Path(anchor.web.__file__).parent
 PAGE = (FOLDER / "verify.html").as_uri()
@@ -58,13 +65,25 @@ def given(tmp_path: Path) -> Callable[..., dict[str, Path]]:
 Given = Callable[..., dict[str, Path]]
 
 
+CHAINS = "31337, 10"
+
+
+def accept(desk: Desk, *named: str) -> None:
+    """Name blocks and both chains, and take the receipt's word for the rest."""
+    desk.fill(hashes="\n".join(named), chains=CHAINS)
+    desk.tab.check("#unpinned")
+
+
 def by_package(given: dict[str, Path], *named: str, policy: bytes | None = None) -> Any:
+    """Judge as the page does, with the policy, or with what `accept` fills in."""
     return judge(
         given["receipt"].read_bytes(),
         digest_bytes(given["file"].read_bytes(), ("sha256", "sm3")),
         policy=policy and parse_policy(policy),
         connect=None,
         block_hashes=[Hash32(bytes.fromhex(text[2:])) for text in named],
+        chain_ids=() if policy else [ChainId(int(text)) for text in CHAINS.split(",")],
+        accept_unpinned=policy is None,
     )
 
 
@@ -80,7 +99,7 @@ def test_a_file_is_verified_by_a_block_hash_of_ones_own(
     for kind in order:
         desk.give(**{kind: files[kind]})
     desk.tab.get_by_text("proven by block 40 of chain 31337").wait_for()
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     desk.press()
     assert desk.tab.evaluate("document.activeElement.id") == "headline"
     page = desk.verify()
@@ -88,9 +107,8 @@ def test_a_file_is_verified_by_a_block_hash_of_ones_own(
     assert page["exit_code"] == 0
     assert page["files"][0]["file"] == NAME
     assert desk.tab.inner_text(".word") == "VERIFIED (exit code 0)"
-    assert desk.tab.inner_text("#headline") == "Unchanged since it was recorded"
     assert "existed no later than 2026-09-21 14:17:32 UTC" in desk.tab.inner_text(".verdict")
-    assert "asserted by you" in desk.tab.inner_text(".verdict")
+    assert ENGLISH.by_asserted_proof.format(block=40) in desk.tab.inner_text(".verdict")
     assert "the log's owner 0xa11ce" in desk.tab.inner_text("#report").lower()
 
 
@@ -110,8 +128,9 @@ def test_a_policy_pins_and_may_hold_the_block_hash(
     assert "Nothing is sent" in desk.tab.inner_text("#asks")
     page = desk.verify()
     compare(page, by_package(files, policy=policy.read_bytes()))
-    assert (page["exit_code"], page["policy"]) == (0, "mine.toml")
-    assert "Trust policy: mine.toml" in desk.tab.inner_text("#report")
+    digest = hashlib.sha256(policy.read_bytes()).hexdigest()
+    assert (page["exit_code"], page["policy"]) == (0, f"mine.toml (sha256 {digest})")
+    assert f"Trust policy: mine.toml\nSHA-256 {digest}" in desk.tab.inner_text("#report")
 
 
 ENDS: dict[str, tuple[int, str, dict[str, Any]]] = {
@@ -126,7 +145,11 @@ ENDS: dict[str, tuple[int, str, dict[str, Any]]] = {
         {"format": "anchor-receipt/2"},
     ),
     "a float": (2, "is not well formed", {"index": 1.5}),
-    "two chains": (0, "Unchanged", {"honest": HONEST["two chains', nothing pinned"]}),
+    "two chains": (
+        0,
+        "as far as the receipt's own claims go",
+        {"honest": HONEST["two chains', nothing pinned"]},
+    ),
 }
 
 
@@ -137,14 +160,14 @@ def test_it_says_what_the_command_says(desk: Desk, given: Given, name: str) -> N
     honest = what.get("honest", OPERATORS)
     named = [] if code == 20 else ["0x" + named.hex() for named in honest.given.block_hashes]
     desk.give(**files)
-    desk.fill(hashes="\n".join(named))
+    accept(desk, *named)
     page = desk.verify()
     assert page["exit_code"] == code
     compare(page, by_package(files, *named))
     assert headline in desk.tab.inner_text("#headline")
-    tone = {0: "pass", 20: "unknown", 21: "unknown", 22: "unknown"}.get(code, "fail")
+    tone = {20: "unknown", 21: "unknown", 22: "unknown"}.get(code, "fail" if code else "unknown")
     assert desk.tab.locator(f".verdict.{tone}").count() == 1
-    assert ("Neither a yes nor a no." in desk.tab.inner_text(".verdict")) == (tone == "unknown")
+    assert ("Neither a yes nor a no." in desk.tab.inner_text(".verdict")) == (code >= 20)
 
 
 def test_the_log_of_another_owner_is_not_trusted(desk: Desk, given: Given) -> None:
@@ -165,7 +188,7 @@ def test_a_digest_does_instead_of_the_file(desk: Desk, given: Given) -> None:
     digests = digest_bytes(FILE, ("sha256", "sm3"))
     assert digests.sha256 is not None
     assert digests.sm3 is not None
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     for text, code in (
         (digests.sha256.hex(), 0),
         (f"sha256:{digests.sha256.hex().upper()}", 0),
@@ -180,25 +203,234 @@ def test_a_digest_does_instead_of_the_file(desk: Desk, given: Given) -> None:
 def test_a_receipt_can_be_pasted(desk: Desk, given: Given) -> None:
     files = given()
     desk.give(file=files["file"])
-    desk.fill(hashes=BLOCK, **{"receipt-text": files["receipt"].read_text("utf-8")})
+    accept(desk, BLOCK)
+    desk.fill(**{"receipt-text": files["receipt"].read_text("utf-8")})
     assert desk.verify()["exit_code"] == 0
 
 
-def test_files_are_told_apart_when_they_are_dropped_together(desk: Desk) -> None:
-    receipt = json.dumps(OPERATORS.document).encode()
-    assert OPERATORS.given.policy is not None
-    policy = encode_policy(OPERATORS.given.policy.entries)
-    desk.drop(**{"a": policy, "b.txt": FILE, "c": receipt})
+def test_a_file_and_its_receipt_are_told_apart_when_they_are_dropped_together(desk: Desk) -> None:
+    desk.drop(**{"b.txt": FILE, "c": json.dumps(OPERATORS.document).encode()})
     desk.tab.get_by_text("b.txt, 17 bytes").wait_for()
-    desk.tab.get_by_text("a, 729 bytes").wait_for()
-    desk.tab.check("#offline")
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     assert desk.verify()["exit_code"] == 0
     # A receipt that is none still is what its name says.
     desk.drop(**{"b.txt.anchor.json": b"{}"})
     desk.tab.get_by_text("b.txt.anchor.json, 2 bytes").wait_for()
     assert desk.tab.is_hidden("#report")
     assert desk.verify()["exit_code"] == 2
+
+
+# ------------------------------------------------------------------------------------------------
+# A policy that was dropped: whose it is, only the person can say.
+
+
+def forgers_policy() -> bytes:
+    """Pin the receipt's own log, and call the block final that proves it."""
+    entry = dataclasses.replace(
+        world().entry(), rpc=(), block_hashes=(Hash32(bytes.fromhex(BLOCK[2:])),)
+    )
+    return encode_policy([entry])
+
+
+@pytest.fixture
+def dropped(desk: Desk) -> Callable[..., Desk]:
+    """Drop evidence, receipt and a policy, all at once, and wait for the question."""
+
+    def drop(name: str = "trust.toml", policy: bytes | None = None) -> Desk:
+        receipt = json.dumps(OPERATORS.document).encode()
+        text = forgers_policy() if policy is None else policy
+        desk.drop(**{name: text, NAME: FILE, f"{NAME}.anchor.json": receipt})
+        desk.tab.locator("dialog[open]").wait_for()
+        return desk
+
+    return drop
+
+
+Dropped = Callable[..., Desk]
+
+
+@pytest.mark.parametrize("name", ["trust.toml", "readme.txt", "b.txt"])
+@pytest.mark.parametrize("how", ["Leave it out", "Escape"])
+def test_three_files_of_a_forger_dropped_together_are_never_a_pass(
+    dropped: Dropped, name: str, how: str
+) -> None:
+    desk = dropped(name)
+    if how == "Escape":
+        desk.tab.keyboard.press("Escape")
+    else:
+        desk.tab.get_by_role("button", name=how).click()
+    page = desk.verify()
+    assert (page["exit_code"], page["policy"]) == (20, None)
+    assert page["files"][0]["file"] == NAME
+    assert desk.tab.locator(".verdict.unknown").count() == 1
+
+
+def test_the_question_says_whose_file_it_is_and_what_it_pins(dropped: Dropped) -> None:
+    desk = dropped()
+    asked = desk.tab.inner_text("dialog")
+    for words in (
+        "Whose policy is trust.toml?",
+        "Whoever gave you the evidence may have written this one",
+        "development chain (chain 31337)",
+        "log 0 of owner 0xA11CE",
+        "block hashes that it calls final: 1",
+        f"SHA-256 {hashlib.sha256(forgers_policy()).hexdigest()}",
+    ):
+        assert words.lower() in asked.lower()
+    # Nothing can be verified past it, and Enter does not accept.
+    assert desk.tab.evaluate("document.activeElement.textContent") == "Leave it out"
+    assert desk.tab.evaluate("document.querySelector('dialog').matches(':modal')")
+    desk.check_accessible()
+
+
+def test_a_dropped_policy_that_the_person_calls_theirs_counts_and_is_named(
+    dropped: Dropped,
+) -> None:
+    desk = dropped()
+    desk.tab.get_by_role("button", name="It is mine").click()
+    page = desk.verify()
+    digest = hashlib.sha256(forgers_policy()).hexdigest()
+    assert page["policy"] == f"trust.toml (sha256 {digest}, dropped and confirmed)"
+    assert page["exit_code"] == 0
+    shown = desk.tab.inner_text("#report")
+    assert "dropped on this page; you said that it is yours" in shown
+    assert digest in shown
+
+
+def test_what_begins_like_a_policy_may_be_the_evidence(desk: Desk) -> None:
+    data = forgers_policy()
+    desk.drop(**{"evidence.toml": data})
+    desk.tab.get_by_role("button", name="It is the file to verify").click()
+    desk.tab.get_by_text(f"evidence.toml, {len(data)} bytes").wait_for()
+    desk.drop(**{f"{NAME}.anchor.json": json.dumps(OPERATORS.document).encode()})
+    accept(desk, BLOCK)
+    page = desk.verify()
+    assert (page["exit_code"], page["policy"]) == (10, None)
+    assert hashlib.sha256(data).hexdigest() in page["files"][0]["steps"][1]["detail"]
+
+
+def test_a_policy_dropped_alone_is_asked_about_as_well_and_each_of_two(desk: Desk) -> None:
+    desk.drop(**{"one.toml": forgers_policy(), "two.toml": forgers_policy() + b"# 2\n"})
+    for name in ("one.toml", "two.toml"):
+        desk.tab.get_by_text(f"Whose policy is {name}?").wait_for()
+        desk.tab.get_by_role("button", name="It is mine").click()
+    desk.tab.get_by_text("two.toml, ").wait_for()
+    assert "one.toml" not in desk.tab.inner_text("#form")
+
+
+def test_a_dropped_policy_that_cannot_be_read_can_only_be_left_out_or_be_evidence(
+    dropped: Dropped,
+) -> None:
+    desk = dropped(policy=b'format = "anchor-trust/1"\n')
+    assert "cannot be read as a policy" in desk.tab.inner_text("dialog")
+    assert desk.tab.get_by_role("button", name="It is mine").count() == 0
+
+
+def test_a_dropped_policys_hostile_name_and_urls_are_shown_as_text(dropped: Dropped) -> None:
+    entry = dataclasses.replace(
+        world().entry(), rpc=("https://a:secret@e.org/key", "javascript:<img src=x>")
+    )
+    desk = dropped("<img src=x onerror=alert(1)>\u202e.toml", encode_policy([entry]))
+    asked = desk.tab.inner_text("dialog")
+    assert "<img src=x onerror=alert(1)>\\u{202e}.toml" in asked
+    assert "secret" not in asked
+    assert desk.tab.locator("dialog img").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_question_is_accessible_and_fits_in_both_languages(
+    browser: Browser, scheme: Any
+) -> None:
+    for locale, words in (("en-GB", "Whose policy is"), ("zh-CN", "是谁的策略")):
+        desk = open_desk(
+            browser, color_scheme=scheme, locale=locale, viewport={"width": 360, "height": 740}
+        )
+        desk.tab.goto(PAGE)
+        desk.tab.wait_for_selector("#verify")
+        desk.drop(**{"trust.toml": forgers_policy()})
+        desk.tab.locator("dialog[open]").wait_for()
+        assert words in desk.tab.inner_text("dialog")
+        desk.check_fits()
+        desk.check_accessible()
+        desk.tab.context.close()
+
+
+# ------------------------------------------------------------------------------------------------
+# What the chain is worth, and what nothing pins.
+
+
+@pytest.mark.parametrize(("language", "at"), [("English", 0), ("中文", 1)])
+def test_a_development_chain_is_never_plain_green_and_named_in_the_commands_words(
+    desk: Desk, given: Given, tmp_path: Path, language: str, at: int
+) -> None:
+    policy = tmp_path / "mine.toml"
+    policy.write_bytes(forgers_policy())
+    desk.give(**given(), policy=policy)
+    assert desk.verify()["exit_code"] == 0
+    desk.tab.get_by_role("button", name=language).click()
+    headline, sentence = HEADLINES["development"], KIND_SENTENCES["development"]
+    shown = desk.tab.inner_text(".verdict")
+    say = (str, to_chinese)[at]
+    assert say(headline).lower() in desk.tab.inner_text("#headline").lower()
+    assert say(f"chain 31337 is {sentence}") in shown
+    assert say(sentence) != sentence or not at
+    assert desk.tab.locator(".verdict.pass, .times .pass").count() == 0
+
+
+def test_on_a_listed_main_chain_with_everything_pinned_it_is_green(
+    desk: Desk, given: Given, tmp_path: Path
+) -> None:
+    policy = tmp_path / "mine.toml"
+    side = HONEST["two chains'"].document["anchors"][1]
+    block = keccak256(bytes.fromhex(side["state"]["header"][2:]))
+    entry = dataclasses.replace(world().entry(SIDE), rpc=(), block_hashes=(Hash32(block),))
+    policy.write_bytes(encode_policy([entry]))
+    desk.give(**given(anchors=[side]), policy=policy)
+    page = desk.verify()
+    assert (page["exit_code"], page["files"][0]["anchors"][0]["assurance"]) == (0, "proof")
+    assert desk.tab.inner_text("#headline") == "Unchanged since it was recorded"
+    assert desk.tab.locator(".verdict.pass").count() == 1
+    # With the block typed beside the receipt it is only as good as that.
+    policy.write_bytes(encode_policy([dataclasses.replace(entry, block_hashes=())]))
+    desk.give(policy=policy)
+    desk.fill(hashes="0x" + block.hex())
+    page = desk.verify()
+    assert (page["exit_code"], page["files"][0]["anchors"][0]["assurance"]) == (0, "asserted")
+    assert "if the block that you named is final" in desk.tab.inner_text("#headline")
+
+
+def test_without_a_policy_nothing_passes_unless_that_is_accepted(desk: Desk, given: Given) -> None:
+    files = given()
+    desk.give(**files)
+    desk.fill(hashes=BLOCK, chains="31337")
+    page = desk.verify()
+    assert page["exit_code"] == 20
+    assert desk.tab.inner_text("#headline").startswith("Left open: no trust policy")
+    unpinned = page["files"][0]["unpinned"]
+    assert unpinned
+    assert all(line in desk.tab.inner_text("#report") for line in unpinned)
+    desk.tab.check("#unpinned")
+    page = desk.verify()
+    assert (page["exit_code"], page["files"][0]["unpinned"]) == (0, unpinned)
+    assert all(line in desk.tab.inner_text("#report") for line in unpinned)
+    # A chain that is not named stays open, whatever is accepted.
+    desk.fill(chains="")
+    assert desk.verify()["exit_code"] == 20
+    desk.fill(chains="1")
+    assert desk.verify()["exit_code"] == 12
+
+
+def test_it_says_that_a_copy_of_the_other_side_proves_nothing_and_how_to_compare(
+    desk: Desk,
+) -> None:
+    assert desk.tab.get_by_text(
+        "from the party whose evidence you verify proves nothing"
+    ).is_visible()
+    desk.tab.get_by_text("How to check this page").click()
+    told = desk.tab.inner_text("#genuine")
+    for command in ("sha256sum verify.html", "certutil -hashfile", "anchor verifier --sha256"):
+        assert command in told
+    desk.check_accessible()
 
 
 WRONG = {
@@ -216,6 +448,7 @@ WRONG = {
     "a quorum in words": ({}, {"nodes": "https://e.org", "quorum": "two"}, "whole number"),
     "an owner alone": ({}, {"owner": "0x" + "77" * 20}, "go together"),
     "an owner's checksum": ({}, {"chain": "1", "owner": "0x" + "aB" * 20}, "checksum"),
+    "chain ids in words": ({}, {"chains": "mainnet"}, "whole numbers"),
     "a chain that is not listed": ({}, {"chain": "5", "owner": "0x" + "77" * 20}, "does not know"),
 }
 
@@ -255,7 +488,7 @@ def test_another_file_takes_an_earlier_report_away(
     desk: Desk, given: Given, tmp_path: Path
 ) -> None:
     desk.give(**given())
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     assert desk.verify()["exit_code"] == 0
     other = tmp_path / "other.txt"
     other.write_bytes(b"other")
@@ -275,7 +508,7 @@ def test_a_hostile_name_is_shown_as_text_and_nothing_else(
     desk.tab.set_input_files(
         "#file", {"name": name.replace("/", "|"), "mimeType": "text/html", "buffer": FILE}
     )
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     before = desk.tab.evaluate("document.querySelectorAll('script,img,h1,title').length")
     assert desk.verify()["exit_code"] == 10
     after = desk.tab.evaluate("document.querySelectorAll('script,img,h1,title').length")
@@ -293,7 +526,7 @@ def test_a_record_as_long_as_can_be_is_shown_within_the_window(browser: Browser,
     record["filler"] = "<b>" * 20_000
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     desk.give(**given(record=text))
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     assert desk.verify()["exit_code"] == 10
     desk.check_fits()
     assert desk.said == []
@@ -321,7 +554,7 @@ def test_every_state_is_accessible_and_fits_in_both_languages(
     desk.open(PAGE)
     if state != "empty":
         what = dict(STATES[state])
-        desk.fill(hashes=what.pop("hashes", ""))
+        accept(desk, what.pop("hashes", ""))
         desk.give(**given(**what))
         desk.press()
     for language in ("English", "中文"):
@@ -351,7 +584,7 @@ def test_it_speaks_the_language_asked_for_and_that_of_the_browser(browser: Brows
 
 def test_the_report_changes_its_language_with_the_page(desk: Desk, given: Given) -> None:
     desk.give(**given(data=b"altered"))
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     desk.verify()
     desk.tab.get_by_role("button", name="中文").click()
     shown = desk.tab.inner_text("#report")
@@ -369,7 +602,7 @@ def test_the_report_changes_its_language_with_the_page(desk: Desk, given: Given)
 
 def test_everything_can_be_done_with_the_keyboard(desk: Desk, given: Given) -> None:
     desk.give(**given())
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     desk.tab.focus("#hashes")
     for _ in range(20):
         desk.tab.keyboard.press("Tab")
@@ -388,7 +621,7 @@ def test_a_value_is_copied_whole(browser: Browser, given: Given) -> None:
     desk = open_desk(browser, permissions=["clipboard-read", "clipboard-write"])
     desk.open(PAGE)
     desk.give(**given())
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     desk.press()
     desk.tab.get_by_role("button", name="Copy: block of the proof").click()
     desk.tab.get_by_text("Copied").wait_for()
@@ -398,7 +631,7 @@ def test_a_value_is_copied_whole(browser: Browser, given: Given) -> None:
 
 def test_the_path_is_drawn_and_every_hash_of_it_listed(desk: Desk, given: Given) -> None:
     desk.give(**given())
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     desk.verify()
     anchor = OPERATORS.document["anchors"][0]
     picture = desk.tab.locator("figure svg")
@@ -413,7 +646,7 @@ def test_the_path_is_drawn_and_every_hash_of_it_listed(desk: Desk, given: Given)
 
 def test_printed_it_is_the_report_without_the_form(desk: Desk, given: Given) -> None:
     desk.give(**given())
-    desk.fill(hashes=BLOCK)
+    accept(desk, BLOCK)
     desk.verify()
     desk.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     desk.tab.emulate_media(media="print")
@@ -451,7 +684,7 @@ def test_from_a_server_it_does_the_same_and_asks_that_server_for_nothing(
         desk = open_desk(browser)
         desk.open(url)
         desk.give(**given())
-        desk.fill(hashes=BLOCK)
+        accept(desk, BLOCK)
         assert desk.verify()["exit_code"] == 0
         assert desk.network == []
         assert desk.said == []

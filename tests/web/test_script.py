@@ -22,7 +22,6 @@ from support.two_verifiers import judge_by_package
 from support.world import MAIN, SIDE, World
 
 from anchor.canonical import encode_canonical, parse_strict
-from anchor.chain.urls import are_distinct
 from anchor.cli.report import describe_report
 from anchor.digest import digest_bytes
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
@@ -30,6 +29,7 @@ from anchor.phrases import to_chinese
 from anchor.receipt import encode_receipt
 from anchor.trust import MAX_POLICY_BYTES, TrustedOperator, parse_policy
 from anchor.types import Hash32
+from anchor.urls import are_distinct
 from anchor.verify import judge
 from tests.test_standalone import DISHONEST, NAMED, TEXT
 

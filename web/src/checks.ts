@@ -4,11 +4,11 @@
  */
 
 import { encodeUtf8, formatAddress, type Hex } from "./bytes.ts";
-import { cannotCheck, isRefusal, MISMATCH, mismatch, notFinal, notTrusted } from "./errors.ts";
+import { cannotCheck, isRefusal, MISMATCH, mismatch, notTrusted } from "./errors.ts";
 import { hashLeaf, verifyInclusion } from "./merkle.ts";
 import { type Head, parseReceipt, type Receipt, type ReceiptAnchor } from "./receipt.ts";
 import { type Digests, parseRecord, type Record } from "./record.ts";
-import { expectedCodeHash, REGISTRY } from "./release.ts";
+import { findChain } from "./release.ts";
 import type { Anchor } from "./slots.ts";
 import type { FinalityRule, TrustEntry } from "./trust.ts";
 
@@ -34,6 +34,8 @@ export interface ChainView {
   fetchBlock(number: number): Promise<Block>;
   fetchCodeHash(address: Hex, block: Block): Promise<Hex>;
   fetchStorage(address: Hex, slot: Hex, block: Block): Promise<Hex>;
+  /** Roots that a successor of `log` may have begun with, as events name them: hints, unverified. */
+  fetchTakeovers(address: Hex, log: Hex, from: number, to: Block): Promise<Hex[]>;
 }
 
 /** One anchor to look up, or (`anchor` null) a head that may have been anchored since. */
@@ -49,7 +51,7 @@ export type Connect = (target: Target) => Promise<ChainView>;
 export type Found<Value> = readonly [Value, string];
 
 export const ownerOf = (log: Hex): Hex => log.slice(24);
-const numberOf = (log: Hex): bigint => BigInt("0x" + log.slice(0, 24));
+export const numberOf = (log: Hex): bigint => BigInt("0x" + log.slice(0, 24));
 
 /** Step 1: parse the receipt and its record strictly. */
 export function parseDocuments(data: Uint8Array): Found<[Receipt, Record]> {
@@ -84,7 +86,7 @@ export function checkFile(evidence: Digests, record: Record): Found<true> {
 }
 
 /** Step 3: fold the record's leaf up to the root of every anchor, or of the promise. */
-export function checkPaths(receipt: Receipt): Found<true> {
+export function checkPaths(receipt: Receipt, record: Record): Found<true> {
   const leaf = hashLeaf(encodeUtf8(receipt.record));
   const places: [string, Head][] = receipt.anchors.map(({ head }) => ["anchor", head]);
   if (receipt.promise) {
@@ -103,84 +105,24 @@ export function checkPaths(receipt: Receipt): Found<true> {
       );
     }
   }
-  return [true, `leaf ${leaf}`];
+  const sizes = [...new Set(places.map(([, { size }]) => size))].join(" and ");
+  const named = compareLog(record, receipt.log);
+  return [true, `leaf ${receipt.index} of a log of ${sizes} leaves, ${leaf}${named}`];
 }
 
-/** Step 4: return what to look up: the anchors the policy pins, or the promised head. */
-export function chooseTargets(receipt: Receipt, policy: readonly TrustEntry[] | null): Found<Target[]> {
-  const { log, promise, anchors } = receipt;
-  if (policy === null) {
-    if (promise) {
-      throw notFinal(
-        "the receipt is the operator's promise: it names no anchor yet",
-        "ask the operator for an upgraded receipt, or give a trust policy",
-      );
-    }
-    const targets = anchors.map((anchor) => unpinnedTarget(log, anchor));
-    return [nameOtherChains(targets), "not pinned, taken from the receipt; the registry is this release's own"];
+/** Compare the log that the record names, if it names one; a successor has another number. */
+function compareLog({ log: named }: Record, log: Hex): string {
+  if (named === null || named === log) {
+    return "";
   }
-  const number = numberOf(log);
-  const entries = policy.filter(
-    (entry) => entry.owner === ownerOf(log) && entry.logs.some((accepted) => BigInt(accepted) === number),
-  );
-  if (entries.length === 0) {
-    throw notTrusted(
-      `log ${number} of owner ${formatAddress(ownerOf(log))} is not one the trust policy pins`,
-      "check whose log this is before you pin another",
+  if (ownerOf(named) !== ownerOf(log)) {
+    throw mismatch(
+      `the record names a log of owner ${formatAddress(ownerOf(named))}, and the receipt is of a log ` +
+        `of owner ${formatAddress(ownerOf(log))}`,
+      "somebody put another operator's record into a log of their own",
     );
   }
-  if (promise) {
-    const targets = entries.map((entry) => ({ ...entry, log, head: promise, anchor: null }));
-    return [nameOtherChains(targets), "as pinned"];
-  }
-  const matches = anchors.flatMap((anchor) =>
-    entries
-      .filter((entry) => entry.chainId === anchor.chainId && entry.registry === anchor.registry)
-      .map((entry) => ({ ...entry, log, head: anchor.head, anchor })),
-  );
-  if (matches.length === 0) {
-    const places = anchors.map(
-      (anchor) => `registry ${formatAddress(anchor.registry)} on chain ${anchor.chainId}`,
-    );
-    throw notTrusted(
-      `the receipt is anchored in ${places.join(", ")}, which the policy does not pin`,
-    );
-  }
-  return [nameOtherChains(matches), "as pinned"];
-}
-
-const nameOtherChains = (targets: readonly Omit<Target, "otherChains">[]): Target[] =>
-  targets.map((target) => {
-    const others = targets.map(({ chainId }) => chainId).filter((id) => id !== target.chainId);
-    return { ...target, otherChains: others };
-  });
-
-function unpinnedTarget(log: Hex, anchor: ReceiptAnchor): Omit<Target, "otherChains"> {
-  // The code alone proves nothing: a constructor can fill the storage as it likes and then return
-  // our code.  The CREATE2 address commits to the constructor, too.
-  if (anchor.registry !== REGISTRY) {
-    throw notTrusted(
-      `registry ${formatAddress(anchor.registry)} is not this release's registry, whose storage ` +
-        "could not be filled at deployment",
-      "if you checked how it was deployed, pin it in a trust policy",
-    );
-  }
-  return {
-    chainId: anchor.chainId,
-    genesis: null,
-    registry: anchor.registry,
-    codeHash: expectedCodeHash(anchor.chainId),
-    log,
-    head: anchor.head,
-    anchor,
-    operators: null,
-    timeSlack: 12,
-    finality: "finalized",
-    rpc: [],
-    quorum: 1,
-    assurance: "rpc",
-    blockHashes: [],
-  };
+  return `; the record names log ${numberOf(named)} of the same owner, and the receipt log ${numberOf(log)}`;
 }
 
 /** Step 8: compare what the receipt states about the anchor with what is stored. */
@@ -224,13 +166,51 @@ export function checkOperator(target: Target, stored: Anchor): void {
   }
 }
 
-/** Step 10: return the time by which the record existed, in Unix seconds. */
-export function latestTime(timestamp: number, slack: number): Found<number> {
-  const latest = timestamp + slack;
-  if (latest > 253_402_300_799) { // years of more than four digits are no dates
-    throw cannotCheck(`the registry's timestamp ${timestamp} is no date`);
+/** When the record existed at the latest, in Unix seconds, and how long before that it says it was made. */
+export interface TimeBound {
+  readonly existedBy: number;
+  /** Negative where the record names a later time. */
+  readonly secondsSinceRecorded: number;
+}
+
+/** Step 10: return the time by which the record existed, beside when it says it was made. */
+export function checkTime(target: Target, stored: Anchor, record: Record): Found<TimeBound> {
+  const [slack, said] = timeSlack(target);
+  const existedBy = stored.timestamp + slack;
+  if (existedBy > 253_402_300_799) { // years of more than four digits are no dates
+    throw cannotCheck(`the registry's timestamp ${stored.timestamp} is no date`);
   }
-  return [latest, `${formatTime(latest)} UTC: the block's time, and ${slack} s it may be off`];
+  const bound = `${formatTime(existedBy)} UTC`;
+  const since = existedBy - Date.parse(`${record.recordedAt.slice(0, 19)}Z`) / 1000;
+  if (-since > target.recordedAtTolerance) {
+    throw cannotCheck(
+      `the record says it was made ${-since} s after it is proven to have existed (${bound})`,
+      "the operator's clock was wrong, or the chain's times are: find out which",
+    );
+  }
+  const distance = since >= 0 ? `${since} s before that` : `${-since} s after that, as is tolerated`;
+  return [
+    { existedBy, secondsSinceRecorded: since },
+    `${bound}: ${said}; the record says it was made ${distance}`,
+  ];
+}
+
+/** Return how many seconds the block's time may be off, and a line about it. */
+function timeSlack({ chainId, timeSlack: pinned }: Target): [number, string] {
+  const chain = findChain(chainId);
+  const slack = pinned ?? chain?.slack ?? null;
+  if (slack === null) {
+    throw cannotCheck(
+      `this release has no rule for how far the times of chain ${chainId} may be off`,
+      "pin time_slack in a trust policy",
+    );
+  }
+  const whose = chain?.sequenced ? "the time that the chain's sequencer gives its block" : "the block's time";
+  const rule = chain?.slack ?? null;
+  const less = rule !== null && slack < rule
+    ? ` by the policy, where the chain's own rule allows ${rule} s`
+    : "";
+  return [slack, `${whose}, and ${slack} s it may be off${less}`];
 }
 
 /** Spell Unix seconds as YYYY-MM-DD hh:mm:ss, in UTC. */

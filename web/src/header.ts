@@ -12,6 +12,8 @@ export interface Header {
   readonly number: bigint;
   readonly timestamp: bigint;
   readonly stateRoot: Hex;
+  /** How many items are of a fork that this release does not know. */
+  readonly unknownItems: number;
 }
 
 // Each item's name in JSON-RPC and its length: bytes exactly, or, negative, at most bits of an
@@ -25,8 +27,10 @@ const ITEMS: readonly (readonly [string, number])[] = [
   ["requestsHash", 32],
 ];
 
-// Before London, London (and Paris), Shanghai, Cancun, Prague (and Osaka).
-const SHAPES = [15, 16, 17, 20, 21];
+// Before London, London (and Paris), Shanghai, Cancun; Prague and later have these at least.
+const SHAPES = [15, 16, 17, 20];
+// Amsterdam adds blockAccessListHash (EIP-7928) and slotNumber (EIP-7843).
+const KNOWN_ITEMS = ITEMS.length + 2;
 
 /** Read a header's RLP; its hash is that of these very bytes. */
 export function parseHeader(encoded: Uint8Array): Header {
@@ -34,18 +38,20 @@ export function parseHeader(encoded: Uint8Array): Header {
   if (items instanceof Uint8Array) {
     throw malformed("the header is not a list");
   }
-  if (!SHAPES.includes(items.length)) {
+  if (items.length < ITEMS.length && !SHAPES.includes(items.length)) {
     throw unknownVersion(
       `the header has ${items.length} items, which no fork known to this release has`,
       "a later release may know it",
     );
   }
-  const found = items.map((item, at) => parseItem(item, ...ITEMS[at]!));
+  // What later forks add is covered by the hash, and keeps the places of what is read here.
+  const found = items.slice(0, ITEMS.length).map((item, at) => parseItem(item, ...ITEMS[at]!));
   return {
     hash: keccak256(encoded),
     number: BigInt("0x0" + found[8]),
     timestamp: BigInt("0x0" + found[11]),
     stateRoot: found[3]!,
+    unknownItems: Math.max(0, items.length - KNOWN_ITEMS),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Strictly decoded reads from one node (Ethereum execution APIs; anchor/chain/node.py). */
 
-import { fromHex, type Hex, keccak256 } from "./bytes.ts";
+import { encodeUtf8, fromHex, type Hex, keccak256 } from "./bytes.ts";
 import type { Json, Members } from "./canonical.ts";
 import type { Block } from "./checks.ts";
 import { cannotCheck } from "./errors.ts";
@@ -12,6 +12,9 @@ const MAX_BLOCK = 2 ** 48 - 1;
 // "Unknown block" in the execution APIs: what a node says to a tag that it has not.
 const UNKNOWN_BLOCK_CODES = [-39001, -32001, -32602, -32000];
 const NO_SUCH_METHOD = -32601;
+const SUCCEEDED = keccak256(encodeUtf8("Succeeded(bytes32,bytes32,bytes32,uint256)"));
+// A log is closed once; more events are a node's own.
+const MAX_HINTS = 16;
 
 /** A tag (`latest`, `finalized`), or a number. */
 type BlockId = string | number;
@@ -123,6 +126,18 @@ export class Node {
       throw cannotCheck(`the node ${this.name} returned a storage word of ${held.length / 2} bytes`);
     }
     return held;
+  }
+
+  /** Return the roots of which `Succeeded` events of the log say that a successor began with them. */
+  async fetchTakeovers(address: Hex, log: Hex, from: number, to: Block): Promise<Hex[]> {
+    const logs = await this.rpc.call("eth_getLogs", [{
+      address: `0x${address}`, topics: [`0x${SUCCEEDED}`, `0x${log}`],
+      fromBlock: `0x${from.toString(16)}`, toBlock: `0x${to.number.toString(16)}`,
+    }]);
+    return (Array.isArray(logs) ? logs : []).slice(0, MAX_HINTS).flatMap((event) => {
+      const data = event instanceof Map ? event.get("data") : null;
+      return typeof data === "string" && /^0x[0-9a-f]{128}$/.test(data) ? data.slice(2, 66) : [];
+    });
   }
 
   private quantity(value: Json | undefined, part: string): bigint {

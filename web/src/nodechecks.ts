@@ -2,7 +2,7 @@
 
 import { formatAddress, type Hex } from "./bytes.ts";
 import {
-  type Block, type ChainView, checkOperator, describeSubmitter, type Found, ownerOf, type Target,
+  type Block, type ChainView, checkOperator, type Found, ownerOf, type Target,
 } from "./checks.ts";
 import { cannotCheck, notAnchored, notFinal, notTrusted } from "./errors.ts";
 import { type Anchor, anchorSlot, decodeAnchor, decodeKey, operatorKeySlot } from "./slots.ts";
@@ -10,7 +10,8 @@ import { ASSURANCES } from "./trust.ts";
 
 const MORE_ASSURANCE: { readonly [name: string]: string } = {
   quorum: "name more nodes, and how many of them have to agree",
-  proof: "it takes a receipt with a state proof, and several nodes or a block hash of yours",
+  asserted: "it takes a receipt with a state proof, and a block hash of yours or several nodes",
+  proof: "it takes a receipt with a state proof, and several nodes or a block hash in the policy",
 };
 
 /** Return what the view's answers amount to. */
@@ -42,8 +43,8 @@ export async function checkChain(
   const genesis = await view.fetchGenesis();
   if (genesis !== target.genesis) {
     throw notTrusted(
-      `the node's genesis block is 0x${genesis}, the policy pins 0x${target.genesis}: another ` +
-        "chain with the same chain id",
+      `the node's genesis block is 0x${genesis}, and that of chain ${chainId} is ` +
+        `0x${target.genesis}: another chain with the same chain id`,
     );
   }
   return [view, `chain ${chainId}, genesis 0x${genesis.slice(0, 16)}…`];
@@ -126,10 +127,10 @@ function checkReached(view: ChainView, target: Target, answers: readonly [Block,
   }
 }
 
-/** Step 9: return the address behind the anchor's operator id, if the policy accepts it. */
-export async function checkSubmitter(
+/** Return the address behind the anchor's operator id, if the policy accepts it. */
+export async function fetchSubmitter(
   view: ChainView, target: Target, stored: Anchor, final: Block,
-): Promise<Found<Hex>> {
+): Promise<Hex> {
   checkOperator(target, stored);
   const { operatorId } = stored;
   const slot = operatorKeySlot(target.log, operatorId);
@@ -139,5 +140,5 @@ export async function checkSubmitter(
   if (key === null) {
     throw cannotCheck(`the node shows no key for operator ${operatorId}`);
   }
-  return [key, describeSubmitter(operatorId, key)];
+  return key;
 }

@@ -1,10 +1,13 @@
 /** Steps 5, 6, 7 and 9 by the state proof in a receipt (anchor/proofchecks.py). */
 
 import { formatAddress, type Hex } from "./bytes.ts";
-import { checkOperator, type Connect, describeSubmitter, type Found, type Target } from "./checks.ts";
+import { askStanding, checkProvenStanding, readStanding } from "./abandonment.ts";
+import {
+  type Block, type ChainView, checkOperator, type Connect, describeSubmitter, type Found, type Target,
+} from "./checks.ts";
 import { cannotCheck, notAnchored, notFinal } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
-import { checkChain } from "./nodechecks.ts";
+import { checkChain, fetchSubmitter } from "./nodechecks.ts";
 import type { Anchor } from "./slots.ts";
 import { checkAccount, checkAnchor, checkSubmitter, type StateProof } from "./stateproof.ts";
 
@@ -21,13 +24,21 @@ export async function checkBlock(
 ): Promise<Found<ProvenBlock>> {
   const header = parseHeader(proof.header);
   const shown = `block ${header.number}, 0x${header.hash}`;
+  const later = describeUnknownItems(header);
+  const isPinned = target.blockHashes.includes(header.hash);
   const isNamed = named.includes(header.hash);
-  if (isNamed || target.blockHashes.includes(header.hash)) {
-    const whose = isNamed ? "you name" : "the policy names";
+  if (isPinned || (isNamed && target.assurance !== "proof")) {
+    const whose = isPinned ? "the policy names" : "you name";
     return [
-      { header, assurance: "proof", isAsserted: true },
-      `${shown}, is one that ${whose} as final`,
+      { header, assurance: isPinned ? "proof" : "asserted", isAsserted: true },
+      `${shown}, is one that ${whose} as final; the chain's genesis block was not compared${later}`,
     ];
+  }
+  if (connect === null && isNamed) {
+    throw cannotCheck(
+      `the policy asks for the assurance 'proof', and for ${shown}, there is your word only`,
+      "name several nodes to ask; or put the hash into the policy's block_hashes",
+    );
   }
   if (connect === null) {
     throw cannotCheck(
@@ -53,7 +64,14 @@ export async function checkBlock(
       "one side is on a fork, or wrong: ask other nodes, or for an upgraded receipt",
     );
   }
-  return [{ header, assurance, isAsserted: false }, `${chain}; ${shown}, is final to them`];
+  return [{ header, assurance, isAsserted: false }, `${chain}; ${shown}, is final to them${later}`];
+}
+
+function describeUnknownItems({ unknownItems }: Header): string {
+  const items = unknownItems === 1 ? "1 header item is" : `${unknownItems} header items are`;
+  return unknownItems
+    ? `; ${items} of a fork that this release does not know; the block's hash covers them`
+    : "";
 }
 
 /** Step 6: prove the registry's account and its code; return its storage root. */
@@ -81,12 +99,36 @@ export function checkProvenAnchor(
   return [anchor, `proven in block ${header.number}, which is ${how}`];
 }
 
-/** Step 9: return the address behind the anchor's operator id, proven, if it is accepted. */
-export function checkProvenSubmitter(
-  proof: StateProof, target: Target, stored: Anchor, storageRoot: Hex,
-): Found<Hex> {
+/** Who anchored; `standing` says what is known of the owner since, `note` why nodes said nothing. */
+export interface Submitter {
+  readonly key: Hex;
+  readonly standing: string | null;
+  readonly note: string | null;
+}
+
+const describe = (stored: Anchor, submitter: Submitter): Found<Submitter> => {
+  const { key, standing } = submitter;
+  return [submitter, describeSubmitter(stored.operatorId, key) + (standing ? `; ${standing}` : "")];
+};
+
+/** Step 9: return who anchored, proven, if it is accepted and the owner stands by the anchor. */
+export async function checkProvenSubmitter(
+  proof: StateProof, target: Target, stored: Anchor, proven: ProvenBlock, storageRoot: Hex,
+  connect: Connect | null,
+): Promise<Found<Submitter>> {
   checkOperator(target, stored);
   const { registry, log } = target;
   const key = checkSubmitter(proof, storageRoot, registry, log, stored.operatorId);
-  return [key, describeSubmitter(stored.operatorId, key)];
+  const standing = checkProvenStanding(proof, target, stored, storageRoot, proven.header.number);
+  // The proof may be old: where nodes are at hand they are asked whether the owner still stands by it.
+  const [newer, note] = connect ? await askStanding(target, stored, connect) : [null, null];
+  return describe(stored, { key, standing: newer ?? standing, note });
+}
+
+/** Step 9: the same, as nodes say. */
+export async function checkReadSubmitter(
+  view: ChainView, target: Target, stored: Anchor, final: Block,
+): Promise<Found<Submitter>> {
+  const key = await fetchSubmitter(view, target, stored, final);
+  return describe(stored, { key, standing: await readStanding(view, target, stored, final), note: null });
 }

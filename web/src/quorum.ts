@@ -129,6 +129,11 @@ class Group implements ChainView {
     return this.confirm((node) => node.fetchStorage(address, slot, block));
   }
 
+  async fetchTakeovers(address: Hex, log: Hex, from: number, to: Block): Promise<Hex[]> {
+    const { found } = await ask(this.agreed, (node) => node.fetchTakeovers(address, log, from, to));
+    return [...new Set([...found.values()].flat())];
+  }
+
   /** Return what `read` finds in each node's newest block; of `needed` nodes at least. */
   private async askLatest(read: (node: Node, latest: Block) => Promise<Hex>): Promise<[Block, Hex][]> {
     const { found, problems } = await ask(this.agreed, async (node): Promise<[Block, Hex]> => {

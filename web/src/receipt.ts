@@ -7,7 +7,7 @@ import { MAX_HEADER_BYTES } from "./header.ts";
 import { MAX_PATH } from "./merkle.ts";
 import { MAX_NODE_BYTES, MAX_NODES } from "./mpt.ts";
 import { MAX_RECORD_BYTES } from "./record.ts";
-import type { StateProof } from "./stateproof.ts";
+import type { StateProof, SuccessorProof } from "./stateproof.ts";
 
 const FORMAT = "anchor-receipt/1";
 export const MAX_RECEIPT_BYTES = 1 << 20;
@@ -114,17 +114,24 @@ function readAnchor(members: Reader): ReceiptAnchor {
 }
 
 function readState(members: Reader): StateProof {
-  members.allow(["header", "account_proof", "storage_proof"], ["operator_proof"]);
-  const nodes = (name: string) =>
-    members.list(name, 1, MAX_NODES).map((node, at) =>
-      fromHex(readHex(node, members.where(`${name}.${at}`), 1, MAX_NODE_BYTES, "0x")),
-    );
+  members.allow(["header", "account_proof", "storage_proof"], ["operator_proof", "successor"]);
   const header = readHex(members.get("header")!, members.where("header"), 1, MAX_HEADER_BYTES, "0x");
   return {
     header: fromHex(header),
-    accountProof: nodes("account_proof"),
-    storageProof: nodes("storage_proof"),
-    operatorProof: members.has("operator_proof") ? nodes("operator_proof") : [],
+    accountProof: members.nodes("account_proof"),
+    storageProof: members.nodes("storage_proof"),
+    operatorProof: members.has("operator_proof") ? members.nodes("operator_proof") : [],
+    successor: members.has("successor") ? readSuccessor(members.object("successor")) : null,
+  };
+}
+
+function readSuccessor(members: Reader): SuccessorProof {
+  members.allow(["proof"], ["takeover"]);
+  const takeover = members.has("takeover") ? members.object("takeover") : null;
+  takeover?.allow(["root", "proof"]);
+  return {
+    proof: members.nodes("proof"),
+    takeover: takeover && { root: takeover.hex("root", 32), proof: takeover.nodes("proof") },
   };
 }
 
@@ -179,6 +186,12 @@ class Reader {
       throw refuse(this.where(name), `is not a list of ${least} to ${most} entries`);
     }
     return value;
+  }
+
+  nodes(name: string): Uint8Array[] {
+    return this.list(name, 1, MAX_NODES).map((node, at) =>
+      fromHex(readHex(node, this.where(`${name}.${at}`), 1, MAX_NODE_BYTES, "0x")),
+    );
   }
 
   object(name: string): Reader {

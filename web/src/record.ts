@@ -8,6 +8,7 @@ const SCHEMA = "evidence-record/1";
 export const MAX_RECORD_BYTES = 65_535;
 const MAX_NAME_CHARACTERS = 4_096;
 const REQUIRED = ["schema", "digests", "name", "salt", "recorded_at"];
+const OPTIONAL = ["size", "media_type", "log"];
 const TIME = /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z$/;
 
 /** The digests of one piece of evidence and its size; what is not known is null, never invented. */
@@ -22,6 +23,10 @@ export interface Record {
   readonly digests: Digests;
   readonly name: string;
   readonly recordedAt: string;
+  /** The log that the record names; null where it names none. */
+  readonly log: Hex | null;
+  /** The names of members that this release does not know. */
+  readonly statements: readonly string[];
 }
 
 /** Read a record from its exact text; members that this version does not know are allowed. */
@@ -36,8 +41,11 @@ export function parseRecord(text: string): Record {
   if (!(value instanceof Map)) {
     throw malformed("the record is not a JSON object");
   }
+  if (!value.has("schema")) {
+    throw malformed("the record has no member 'schema'");
+  }
   const schema = value.get("schema");
-  if (schema !== undefined && schema !== SCHEMA) {
+  if (schema !== SCHEMA) {
     throw unknownVersion(`the record's schema is ${quote(String(schema))}, not '${SCHEMA}'`);
   }
   for (const member of REQUIRED) {
@@ -45,7 +53,7 @@ export function parseRecord(text: string): Record {
       throw malformed(`the record has no member '${member}'`);
     }
   }
-  for (const member of ["size", "media_type"]) {
+  for (const member of OPTIONAL) {
     if (value.get(member) === null) {
       throw malformed(`the record's ${member} is null; what is unknown is left out`);
     }
@@ -55,9 +63,19 @@ export function parseRecord(text: string): Record {
     throw malformed("the record's media_type is not a string");
   }
   const digests = parseDigests(value);
-  const name = parseName(value.get("name")!);
-  parseHexMember(value.get("salt")!, "salt");
-  return { digests, name, recordedAt: parseTime(value.get("recorded_at")!) };
+  const record = {
+    digests,
+    name: parseName(value.get("name")!),
+    salt: parseHexMember(value.get("salt")!, "salt"),
+    recordedAt: parseTime(value.get("recorded_at")!),
+    log: value.has("log") ? parseHexMember(value.get("log")!, "log", true) : null,
+    statements: [...value.keys()].filter((name) => ![...REQUIRED, ...OPTIONAL].includes(name)),
+  };
+  if (!digests.sha256 && !digests.sm3) { // last: what breaks the form is malformed, whatever it is about
+    const names = [...(value.get("digests") as Members).keys()].sort().join(", ").slice(0, 80);
+    throw unknownVersion(`the record holds only digests of unknown algorithms: ${names}`);
+  }
+  return record;
 }
 
 function parseDigests(value: Members): Digests {
@@ -68,10 +86,6 @@ function parseDigests(value: Members): Digests {
   const [sha256, sm3] = ["sha256", "sm3"].map((name) =>
     digests.has(name) ? parseHexMember(digests.get(name)!, `digests.${name}`) : null,
   );
-  if (!sha256 && !sm3) {
-    const names = [...digests.keys()].sort().join(", ").slice(0, 80);
-    throw unknownVersion(`the record holds only digests of unknown algorithms: ${names}`);
-  }
   const size = value.get("size") ?? null;
   if (size !== null && (typeof size !== "number" || size < 0)) {
     throw malformed("the record's size is not a count of bytes");
@@ -86,11 +100,11 @@ function parseName(name: Json): string {
   return name;
 }
 
-function parseHexMember(value: Json, member: string): Hex {
+function parseHexMember(value: Json, member: string, prefix = false): Hex {
   if (typeof value !== "string") {
     throw malformed(`the record's ${member} is not a string`);
   }
-  return parseHex(value, 32, `the record's ${member}`, false);
+  return parseHex(value, 32, `the record's ${member}`, prefix);
 }
 
 function parseTime(value: Json): string {

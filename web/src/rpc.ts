@@ -43,6 +43,9 @@ export function parseNodeUrl(text: string): URL {
 export const areDistinct = (urls: readonly string[]): boolean => new Set(urls.map(spellNode)).size === urls.length;
 
 function spellNode(text: string): string {
+  if (!URL.canParse(text)) {
+    return text; // whoever opens it says what is wrong
+  }
   const { hostname, port, pathname, search } = new URL(text);
   const mapped = /^\[::ffff:(\w+):(\w+)\]$/.exec(hostname);
   const parts = mapped?.slice(1).flatMap((part) => [parseInt(part, 16) >> 8, parseInt(part, 16) & 255]);

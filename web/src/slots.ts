@@ -22,6 +22,12 @@ export const anchorSlot = (log: Hex, root: Hex): Hex => entry(root, entry(log, w
 export const operatorKeySlot = (log: Hex, operatorId: bigint): Hex =>
   entry(word(operatorId), entry(log, word(2)));
 
+/** Return the slot of `successors[log]`. */
+export const successorSlot = (log: Hex): Hex => entry(log, word(4));
+
+/** Return the slot of `lastHeads[log]`, which is filled once the log is closed. */
+export const lastHeadSlot = (log: Hex): Hex => entry(log, word(6));
+
 /** Unpack a word: size 48, sequence 40, block number 48, timestamp 48, operator id 72, from below. */
 export function decodeAnchor(held: Hex): Anchor | null {
   const value = BigInt("0x" + held);

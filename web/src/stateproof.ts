@@ -10,7 +10,9 @@ import {
 import { type Header, parseHeader } from "./header.ts";
 import { verifyTrieProof } from "./mpt.ts";
 import { decodeRlp, parseBytes, parseInteger } from "./rlp.ts";
-import { type Anchor, anchorSlot, decodeAnchor, decodeKey, operatorKeySlot } from "./slots.ts";
+import {
+  type Anchor, anchorSlot, decodeAnchor, decodeKey, operatorKeySlot, successorSlot,
+} from "./slots.ts";
 
 // Four items: two integers and two hashes.
 const MAX_ACCOUNT_BYTES = 110;
@@ -24,6 +26,14 @@ export interface StateProof {
   readonly storageProof: readonly Uint8Array[];
   /** Of the operator's key, where not the log's owner sent the anchor; else empty. */
   readonly operatorProof: readonly Uint8Array[];
+  /** Of whether another log took this one over, and from where; null where nothing is said. */
+  readonly successor: SuccessorProof | null;
+}
+
+/** The proof of `successors[log]` and, where it is filled, of the head that the successor took over. */
+export interface SuccessorProof {
+  readonly proof: readonly Uint8Array[];
+  readonly takeover: { readonly root: Hex; readonly proof: readonly Uint8Array[] } | null;
 }
 
 /** Return the storage root of the registry with the pinned code, in the block of `blockHash`. */
@@ -56,12 +66,7 @@ export function checkAnchor(
   proof: StateProof, storageRoot: Hex, header: Header, registry: Hex, log: Hex, root: Hex,
 ): Anchor | null {
   const held = checkWord("storage", storageRoot, anchorSlot(log, root), proof.storageProof);
-  let anchor: Anchor | null;
-  try {
-    anchor = decodeAnchor(held);
-  } catch {
-    throw foreignStorage(registry, "a word that it never writes");
-  }
+  const anchor = readAnchor(held, registry);
   // Not the number: on some rollups the registry's block.number is the parent chain's.
   if (anchor && anchor.timestamp > header.timestamp) {
     const what = `an anchor of a later time, ${anchor.timestamp}, than its block's`;
@@ -93,6 +98,42 @@ export function checkSubmitter(
     throw foreignStorage(registry, `an anchor of operator ${operatorId}, who has no key`);
   }
   return key;
+}
+
+/** Return the log that took `log` over, and the size that it went on from; null where none did. */
+export function checkSuccessor(
+  { proof, takeover }: SuccessorProof, storageRoot: Hex, registry: Hex, log: Hex,
+): [Hex, number] | null {
+  const successor = checkWord("successor", storageRoot, successorSlot(log), proof);
+  if (/^0+$/.test(successor)) {
+    if (takeover) {
+      throw malformed("the receipt proves where a successor begins, and the log has none");
+    }
+    return null;
+  }
+  if (takeover === null) {
+    throw cannotCheck(
+      "the log was closed by its owner, and the receipt does not show from where its successor goes on",
+      "ask for an upgraded receipt: `anchor upgrade`, or name nodes to ask",
+    );
+  }
+  const held = checkWord("takeover", storageRoot, anchorSlot(successor, takeover.root), takeover.proof);
+  const head = readAnchor(held, registry);
+  if (head?.sequence !== 1) {
+    throw notTrusted(
+      `the registry ${formatAddress(registry)} does not hold root ${takeover.root} as the first of ` +
+        `log 0x${successor}, the successor`,
+    );
+  }
+  return [successor, head.size];
+}
+
+function readAnchor(held: Hex, registry: Hex): Anchor | null {
+  try {
+    return decodeAnchor(held);
+  } catch {
+    throw foreignStorage(registry, "a word that it never writes");
+  }
 }
 
 /** Return the word in `slot`; zero where the proof shows that there is none. */

@@ -3,13 +3,17 @@
 import { count, type Hex, parseAddress, parseHex, quote } from "./bytes.ts";
 import { decodeUtf8 } from "./canonical.ts";
 import { malformed, unknownVersion } from "./errors.ts";
+import { areDistinct } from "./rpc.ts";
 import { parseToml, type Table, type Toml } from "./toml.ts";
 
 const FORMAT = "anchor-trust/1";
 export const MAX_POLICY_BYTES = 1 << 20;
 export const MAX_NODES = 16;
 const MAX_BLOCK_HASHES = 1_000;
-export const ASSURANCES = ["rpc", "quorum", "proof"];
+// How many seconds an operator's clock may be ahead of the chain's.
+export const DEFAULT_TOLERANCE = 300;
+const MAX_SECONDS = 86_400;
+export const ASSURANCES = ["rpc", "quorum", "asserted", "proof"];
 
 /** An operator id that is accepted for anchors in blocks `fromBlock` to `untilBlock`. */
 export interface TrustedOperator {
@@ -30,7 +34,9 @@ export interface TrustEntry {
   readonly owner: Hex;
   readonly logs: readonly number[];
   readonly operators: readonly TrustedOperator[] | null;
-  readonly timeSlack: number;
+  /** Seconds; null takes the release's rule for the chain. */
+  readonly timeSlack: number | null;
+  readonly recordedAtTolerance: number;
   readonly finality: FinalityRule;
   readonly rpc: readonly string[];
   readonly quorum: number;
@@ -60,7 +66,8 @@ export function parsePolicy(data: Uint8Array): TrustEntry[] {
 
 const ENTRY = [
   "chain_id", "genesis", "registry", "code_hash", "owner", "logs", "operators", "time_slack",
-  "finality", "rpc", "quorum", "assurance", "block_hashes",
+  "finality", "rpc", "quorum", "assurance", "block_hashes", "recorded_at_tolerance",
+  "exclusive_logs",
 ];
 
 function readEntry(entry: Reader): TrustEntry {
@@ -80,6 +87,13 @@ function readEntry(entry: Reader): TrustEntry {
       `the trust policy's member 'quorum' is ${quorum}, and 'rpc' names ${rpc.length} nodes`,
     );
   }
+  // One node would agree with itself, under whichever spelling.
+  if (!areDistinct(rpc)) {
+    throw malformed("the trust policy's member 'rpc' names one node twice");
+  }
+  if (typeof (entry.get("exclusive_logs") ?? false) !== "boolean") { // which `anchor audit` checks
+    throw refuse(entry.where("exclusive_logs"), "is neither true nor false");
+  }
   const logs = entry.list("logs", Infinity).map((log) => asInteger(log, 0, 2 ** 53 - 1, entry.where("logs")));
   if (logs.length === 0) {
     throw refuse(entry.where("logs"), "is empty");
@@ -92,7 +106,8 @@ function readEntry(entry: Reader): TrustEntry {
     owner: parseAddress(entry.text("owner"), "the trust policy's owner"),
     logs,
     operators: entry.has("operators") ? entry.tables("operators").map(readOperator) : null,
-    timeSlack: entry.integer("time_slack", 0, 86_400, 12),
+    timeSlack: entry.has("time_slack") ? entry.integer("time_slack", 0, MAX_SECONDS) : null,
+    recordedAtTolerance: entry.integer("recorded_at_tolerance", 0, MAX_SECONDS, DEFAULT_TOLERANCE),
     finality: entry.is("finality", "finalized") ? "finalized" : entry.integer("finality", 0, 100_000),
     rpc,
     quorum,
@@ -125,6 +140,10 @@ class Reader {
 
   has(name: string): boolean {
     return this.table.has(name);
+  }
+
+  get(name: string): Toml | undefined {
+    return this.table.get(name);
   }
 
   is(name: string, value: string): boolean {

@@ -2,7 +2,7 @@
 
 import type { Hex } from "./bytes.ts";
 import {
-  CANNOT_CHECK, DONE, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED, type Refusal,
+  ABANDONED, CANNOT_CHECK, DONE, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED, type Refusal,
   UNKNOWN_VERSION,
 } from "./errors.ts";
 import type { Receipt } from "./receipt.ts";
@@ -38,6 +38,7 @@ export interface ProvenAnchor {
   readonly finalBlockHash: Hex;
   /** Unix seconds. */
   readonly existedBy: number;
+  readonly secondsSinceRecorded: number;
   readonly assurance: string;
   readonly isAsserted: boolean;
 }
@@ -49,11 +50,16 @@ export interface Report {
   readonly steps: readonly Step[];
   readonly claims: readonly Claim[];
   readonly proven: readonly ProvenAnchor[];
+  /** What no policy pins, accepted or not. */
   readonly unpinned: readonly string[];
+  /** Lines that are no findings. */
+  readonly notes: readonly string[];
+  /** What this verification leaves open, beside what every one does. */
+  readonly notProven: readonly string[];
 }
 
 const GRAVEST_FIRST = [
-  MISMATCH, NOT_TRUSTED, NOT_ANCHORED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
+  MISMATCH, NOT_TRUSTED, NOT_ANCHORED, ABANDONED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
 ];
 
 /** Return the gravest finding, the earliest of its kind; null when all passed. */
@@ -75,6 +81,6 @@ export function verdictOf(error: Refusal | null): Verdict {
   if (error === null) {
     return "pass";
   }
-  const isWrong = [MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED].includes(error.code);
+  const isWrong = [MALFORMED, MISMATCH, NOT_ANCHORED, NOT_TRUSTED, ABANDONED].includes(error.code);
   return isWrong ? "fail" : "cannot tell";
 }

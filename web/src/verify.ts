@@ -3,21 +3,26 @@
  * words of anchor/verify.py.
  */
 
-import { formatAddress, type Hex } from "./bytes.ts";
+import { UNKNOWN } from "./abandonment.ts";
+import type { Hex } from "./bytes.ts";
 import {
-  type Block, checkDerived, checkFile, checkPaths, chooseTargets, type Connect, type Found,
-  latestTime, ownerOf, parseDocuments, type Target,
+  type Block, checkDerived, checkFile, checkPaths, checkTime, type Connect, type Found,
+  parseDocuments, type Target,
 } from "./checks.ts";
 import { cannotCheck, isRefusal, type Refusal } from "./errors.ts";
-import { checkAnchored, checkChain, checkCode, checkSubmitter, wordOf } from "./nodechecks.ts";
+import { checkAnchored, checkChain, checkCode, wordOf } from "./nodechecks.ts";
 import {
-  checkBlock, checkProvenAnchor, checkProvenCode, checkProvenSubmitter,
+  checkBlock, checkProvenAnchor, checkProvenCode, checkProvenSubmitter, checkReadSubmitter,
+  type Submitter,
 } from "./proofchecks.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Digests, Record } from "./record.ts";
 import release from "./release.json" with { type: "json" };
 import type { Anchor } from "./slots.ts";
 import type { StateProof } from "./stateproof.ts";
+import {
+  type Candidate, chooseTarget, describeUnpinned, doubtUnpinned, listCandidates,
+} from "./targets.ts";
 import type { TrustEntry } from "./trust.ts";
 import { type Claim, type ProvenAnchor, type Report, type Step, type Verdict, verdictOf } from "./verdict.ts";
 
@@ -28,6 +33,10 @@ export interface Trust {
   readonly connect: Connect | null;
   /** Final blocks, as the verifier knows from elsewhere. */
   readonly blockHashes: readonly Hex[];
+  /** The chains that the verifier names; none: whichever. */
+  readonly chainIds: readonly number[];
+  /** Without a policy take the receipt's word for chain and owner. */
+  readonly acceptUnpinned: boolean;
 }
 
 /** Run every step that can be run, and report each claim's verdict with its reason. */
@@ -39,20 +48,46 @@ export async function judge(receipt: Uint8Array, evidence: Digests, trust: Trust
   }
   const [document, record] = parsed;
   await run.step(2, () => checkFile(evidence, record));
-  const isLogged = await run.step(3, () => checkPaths(document));
-  const targets = await run.step(4, () => chooseTargets(document, trust.policy));
-  for (const target of targets ?? []) {
-    await (target.anchor?.state
-      ? judgeByProof(run, target, target.anchor.state, trust)
-      : judgeByNodes(run, target, trust));
-  }
+  const isLogged = await run.step(3, () => checkPaths(document, record));
+  const unpinned = trust.policy ? [] : describeUnpinned(document, trust.chainIds);
+  await judgeAnchors(run, document, record, trust, unpinned);
   if (!isLogged) {
     run.proven.length = 0; // those anchors are someone's, but say nothing about this record
   }
-  return run.report(document, record, trust.policy ? [] : describeUnpinned(document));
+  return run.report(document, record, unpinned);
 }
 
-async function judgeByProof(run: Run, target: Target, proof: StateProof, trust: Trust): Promise<void> {
+/** Make steps 4 to 10 for each anchor by itself. */
+async function judgeAnchors(
+  run: Run, receipt: Receipt, record: Record, trust: Trust, unpinned: readonly string[],
+): Promise<void> {
+  const { policy, chainIds, acceptUnpinned } = trust;
+  const doubt = policy || acceptUnpinned ? null : doubtUnpinned(unpinned);
+  if (doubt && receipt.promise) {
+    run.add(4, doubt.message, doubt);
+  }
+  let candidates: Candidate[];
+  try {
+    const [chosen, aside] = listCandidates(receipt, policy, chainIds);
+    candidates = chosen;
+    run.notes.push(...aside);
+  } catch (error) {
+    run.fail(4, error);
+    return;
+  }
+  for (const candidate of candidates) {
+    const target = await run.step(4, () => chooseTarget(candidate, chainIds), doubt);
+    if (target) {
+      await (target.anchor?.state
+        ? judgeByProof(run, target, target.anchor.state, record, trust)
+        : judgeByNodes(run, target, record, trust));
+    }
+  }
+}
+
+async function judgeByProof(
+  run: Run, target: Target, proof: StateProof, record: Record, trust: Trust,
+): Promise<void> {
   const proven = await run.step(5, () => checkBlock(proof, target, trust.blockHashes, trust.connect));
   if (proven === null) {
     return;
@@ -65,12 +100,14 @@ async function judgeByProof(run: Run, target: Target, proof: StateProof, trust: 
   if (stored === null) {
     return;
   }
-  const findSubmitter = () => checkProvenSubmitter(proof, target, stored, storageRoot);
   const { header, assurance, isAsserted } = proven;
-  await conclude(run, target, stored, header, findSubmitter, assurance, isAsserted);
+  await conclude(run, target, stored, record, header, assurance, isAsserted,
+    () => checkProvenSubmitter(proof, target, stored, proven, storageRoot, trust.connect));
 }
 
-async function judgeByNodes(run: Run, target: Target, { connect }: Trust): Promise<void> {
+async function judgeByNodes(
+  run: Run, target: Target, record: Record, { connect }: Trust,
+): Promise<void> {
   const view = await run.step(5, async () => {
     if (connect === null) {
       throw cannotCheck(
@@ -91,61 +128,74 @@ async function judgeByNodes(run: Run, target: Target, { connect }: Trust): Promi
   if (stored === null) {
     return;
   }
-  const findSubmitter = () => checkSubmitter(view, target, stored, final);
-  await conclude(run, target, stored, final, findSubmitter, wordOf(view), false);
+  await conclude(run, target, stored, record, final, wordOf(view), false,
+    () => checkReadSubmitter(view, target, stored, final));
 }
 
 async function conclude(
-  run: Run, target: Target, stored: Anchor, final: Block,
-  findSubmitter: () => Found<Hex> | Promise<Found<Hex>>, assurance: string, isAsserted: boolean,
+  run: Run, target: Target, stored: Anchor, record: Record, final: Block, assurance: string,
+  isAsserted: boolean, findSubmitter: () => Promise<Found<Submitter>>,
 ): Promise<void> {
   const isAsStated = await run.step(8, () => checkDerived(target, stored));
   const submitter = await run.step(9, findSubmitter);
-  const existedBy = await run.step(10, () => latestTime(stored.timestamp, target.timeSlack));
-  if (isAsStated && submitter !== null && existedBy !== null) {
+  const bound = await run.step(10, () => checkTime(target, stored, record));
+  if (submitter !== null && submitter.standing === null) {
+    run.notProven.add(UNKNOWN);
+  }
+  if (submitter !== null && submitter.note !== null) {
+    run.notes.push(submitter.note);
+  }
+  if (isAsStated && submitter !== null && bound !== null) {
     run.proven.push({
       chainId: target.chainId,
       registry: target.registry,
       log: target.log,
       root: target.head.root,
       anchor: stored,
-      submitter,
+      submitter: submitter.key,
       finalBlockNumber: final.number,
       finalBlockHash: final.hash,
-      existedBy,
+      ...bound,
       assurance,
       isAsserted,
     });
   }
 }
 
-const describeUnpinned = ({ log, anchors }: Receipt): string[] => [
-  `the log's owner ${formatAddress(ownerOf(log))}`,
-  ...anchors.map(
-    ({ chainId, registry }) => `chain ${chainId} and registry ${formatAddress(registry)}`,
-  ),
-];
-
 /** Collects the steps of one verification. */
 class Run {
   private readonly steps: Step[] = [];
   readonly proven: ProvenAnchor[] = [];
+  readonly notes: string[] = [];
+  readonly notProven = new Set<string>();
 
-  /** Run one check; keep its refusal instead of throwing, so that other steps still run. */
+  /**
+   * Run one check; keep its refusal instead of throwing, so that other steps still run.  `doubt` is
+   * the step's refusal where the check passes: its value is used all the same.
+   */
   async step<Value>(
-    number: number, check: () => Found<Value> | Promise<Found<Value>>,
+    number: number, check: () => Found<Value> | Promise<Found<Value>>, doubt: Refusal | null = null,
   ): Promise<Value | null> {
     try {
       const [value, detail] = await check();
-      this.steps.push({ number, detail, error: null });
+      this.add(number, doubt?.message ?? detail, doubt);
       return value;
     } catch (error) {
-      if (!isRefusal(error)) {
-        throw error;
-      }
-      this.steps.push({ number, detail: error.message, error });
+      this.fail(number, error);
       return null;
     }
+  }
+
+  /** Keep the refusal of a step; what is none is a bug. */
+  fail(number: number, error: unknown): void {
+    if (!isRefusal(error)) {
+      throw error;
+    }
+    this.add(number, error.message, error);
+  }
+
+  add(number: number, detail: string, error: Refusal | null): void {
+    this.steps.push({ number, detail, error });
   }
 
   report(receipt: Receipt | null, record: Record | null, unpinned: readonly string[]): Report {
@@ -155,7 +205,10 @@ class Run {
         : judgeWithoutSteps(id, record);
       return { id, title, verdict, reason } satisfies Claim;
     });
-    return { receipt, record, steps: this.steps, claims, proven: this.proven, unpinned };
+    return {
+      receipt, record, steps: this.steps, claims, proven: this.proven, unpinned,
+      notes: [...new Set(this.notes)], notProven: [...this.notProven],
+    };
   }
 
   private judgeBySteps(needs: readonly number[]): [Verdict, string] {
@@ -190,5 +243,7 @@ function judgeWithoutSteps(id: string, record: Record | null): [Verdict, string]
   }
   const ofFile = (["sha256", "sm3"] as const).filter((name) => record.digests[name] !== null);
   const names = ofFile.join(" and ");
-  return ["pass", `${names} of the file, sha256 in the log, keccak256 on the chain: to this release none is known to be broken`];
+  const only = record.digests.sm3 === null ? "" : "sm3 covers the file only, ";
+  return ["pass", `${names} of the file, sha256 in the log, keccak256 on the chain: none known to this ` +
+    `release to be broken; ${only}the log rests on sha256 alone, and nothing was renewed`];
 }

@@ -1,23 +1,24 @@
 /** The page: takes files and words in, verifies when it is asked to, and shows what came of it. */
 
-import { count, encodeUtf8, type Hex } from "../bytes.ts";
+import { count, encodeUtf8, type Hex, sha256 } from "../bytes.ts";
 import { describeReport } from "../document.ts";
 import { type Hashing, startHashing } from "../hashing.ts";
 import { parseHeader } from "../header.ts";
 import { connectTo } from "../quorum.ts";
 import { parseReceipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
-import { MAX_POLICY_BYTES, parsePolicy, type TrustEntry } from "../trust.ts";
+import { MAX_POLICY_BYTES, parsePolicy } from "../trust.ts";
 import { judge } from "../verify.ts";
 import { download, find, make, show } from "./elements.ts";
 import {
-  FieldProblem, inField, type Kind, prepareFields, readBlockHashes, readDigest, readNodes, readPasted, readPins,
-  sortFile, typed,
+  FieldProblem, inField, type Kind, namePolicy, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
+  readPasted, readPins, sortFile, typed,
 } from "./given.ts";
+import { askWhose } from "./question.ts";
 import { openOnPaper, type Outcome, type Say, showOutcome } from "./report.ts";
 import { type Key, type Language, say as sayIn } from "./words.ts";
 
-const PROBLEM_FIELDS = ["digest", "policy", "hashes", "nodes"];
+const PROBLEM_FIELDS = ["digest", "policy", "hashes", "nodes", "chains"];
 /** Start the page; `script` is its own text, for the workers that hash. */
 export function startPage(script: string): void {
   new Page(script).start();
@@ -28,7 +29,7 @@ class Page {
   private file: File | null = null;
   private hashing: Hashing | null = null;
   private receipt: Uint8Array | null = null;
-  private policy: { name: string; data: Uint8Array } | null = null;
+  private policy: { name: string; data: Uint8Array; wasDropped: boolean } | null = null;
   private outcome: Outcome | null = null;
   private readonly chosen = new Map<Kind, () => string>();
   private isBusy = false;
@@ -86,12 +87,30 @@ class Page {
   }
 
   private async takeAll(files: File[]): Promise<void> {
+    const policies: File[] = [];
     for (const file of files) {
-      await this.take(file, await sortFile(file).catch(() => "file" as const));
+      const kind = await sortFile(file).catch(() => "file" as const);
+      if (kind === "policy") {
+        policies.push(file);
+      } else {
+        await this.take(file, kind);
+      }
+    }
+    for (const file of policies) {
+      await this.takeDropped(file);
     }
   }
 
-  private async take(file: File, kind: Kind): Promise<void> {
+  /** Take a dropped file that looks like a policy for what the person says that it is. */
+  private async takeDropped(file: File): Promise<void> {
+    const data = new Uint8Array(await file.arrayBuffer());
+    const answer = await askWhose(file.name, data, this.say);
+    if (answer !== "neither") {
+      await this.take(file, answer === "mine" ? "policy" : "file", true);
+    }
+  }
+
+  private async take(file: File, kind: Kind, wasDropped = false): Promise<void> {
     this.forget();
     if (kind === "file") {
       this.hash(file);
@@ -102,7 +121,7 @@ class Page {
         if (kind === "receipt") {
           this.receipt = data;
         } else {
-          this.policy = { name: file.name, data };
+          this.policy = { name: file.name, data, wasDropped };
         }
         this.choose(kind, "ready", file);
       } catch (error) {
@@ -182,18 +201,21 @@ class Page {
     return [...new Set(named.map((url) => new URL(url).origin))];
   }
 
-  private readPolicy(): { entries: readonly TrustEntry[]; name: string } | null {
+  private readPolicy(): Policy | null {
     return inField("policy", () => {
       const pins = readPins(this.say);
       const text = typed("policy-text");
-      const policy = text ? { name: this.say("pastepolicy"), data: encodeUtf8(text) } : this.policy;
+      const pasted = { name: this.say("pastepolicy"), data: encodeUtf8(text), wasDropped: false };
+      const policy = text ? pasted : this.policy;
       if (pins && policy) {
         throw new Error(this.say("onepolicy"));
       }
       if (pins) {
-        return { entries: pins, name: this.say("typedpins") };
+        return { entries: pins, name: this.say("typedpins"), sha256: null, wasDropped: false };
       }
-      return policy && { entries: parsePolicy(policy.data), name: policy.name };
+      return policy && {
+        entries: parsePolicy(policy.data), name: policy.name, sha256: sha256(policy.data), wasDropped: policy.wasDropped,
+      };
     });
   }
 
@@ -228,6 +250,7 @@ class Page {
     }
     const policy = this.readPolicy();
     const blockHashes: Hex[] = readBlockHashes();
+    const chainIds = readChainIds(this.say);
     const { rpc, quorum } = readNodes(this.say);
     const asksNodes = this.nodesToAsk().length > 0;
     const evidence = given ?? (await this.awaitDigests());
@@ -237,11 +260,13 @@ class Page {
       policy: policy?.entries ?? null,
       connect: asksNodes ? connectTo(rpc, quorum, asked) : null,
       blockHashes,
+      chainIds,
+      acceptUnpinned: find<HTMLInputElement>("unpinned").checked,
     });
     return {
       report,
       file: given ? typed("digest") : this.file!.name,
-      policy: policy?.name ?? null,
+      policy,
       nodes: [...asked.nodes],
       notes: [...asked.notes],
       checkedAt: new Date(),
@@ -295,6 +320,6 @@ class Page {
   }
 
   private save({ report, file, policy, nodes }: Outcome): void {
-    download("verification.json", describeReport(report, file, policy, nodes));
+    download("verification.json", describeReport(report, file, policy && namePolicy(policy), nodes));
   }
 }

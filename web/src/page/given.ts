@@ -6,11 +6,26 @@ import { MAX_RECEIPT_BYTES } from "../receipt.ts";
 import type { Digests } from "../record.ts";
 import { expectedCodeHash, REGISTRY } from "../release.ts";
 import { areDistinct, parseNodeUrl } from "../rpc.ts";
-import { MAX_NODES, type TrustEntry } from "../trust.ts";
+import { DEFAULT_TOLERANCE, MAX_NODES, type TrustEntry } from "../trust.ts";
 import { find } from "./elements.ts";
 import type { Say } from "./report.ts";
 
 export type Kind = "file" | "receipt" | "policy";
+
+/** What counts as the verifier's policy, and where it came from. */
+export interface Policy {
+  readonly entries: readonly TrustEntry[];
+  /** As shown: a file's name, or how it was typed in. */
+  readonly name: string;
+  /** Null where it is no document. */
+  readonly sha256: Hex | null;
+  /** It was dropped on the page, and the person said that it is theirs. */
+  readonly wasDropped: boolean;
+}
+
+/** Return a policy's name and digest as one text. */
+export const namePolicy = ({ name, sha256, wasDropped }: Policy): string =>
+  name + (sha256 ? ` (sha256 ${sha256}${wasDropped ? ", dropped and confirmed" : ""})` : "");
 
 /** A field that is not filled in as it has to be; `id` names it. */
 export class FieldProblem extends Error {
@@ -36,7 +51,10 @@ export const typed = (id: string): string =>
 
 const lines = (id: string): string[] => typed(id).split(/[\s,]+/).filter(Boolean);
 
-/** Tell what a dropped file is, by its name or its first words; what is neither is evidence. */
+/**
+ * Tell what a dropped file looks like, by its name or its first words; what is neither is evidence.
+ * What looks like a policy may be evidence as well, or the other side's: that the person has to say.
+ */
 export async function sortFile(file: File): Promise<Kind> {
   if (file.name.endsWith(".anchor.json")) {
     return "receipt";
@@ -78,6 +96,11 @@ export function readBlockHashes(): Hex[] {
   return inField("hashes", () => lines("hashes").map((text) => parseHex(text.toLowerCase(), 32, text, true)));
 }
 
+/** Return the chains that were named. */
+export function readChainIds(say: Say): number[] {
+  return inField("chains", () => lines("chains").map((text) => asNumber(text, say("badchains"))));
+}
+
 /** Return the nodes that were typed, and how many of them have to agree (null: not said). */
 export function readNodes(say: Say): { rpc: string[]; quorum: number | null } {
   return inField("nodes", () => {
@@ -116,7 +139,8 @@ export function readPins(say: Say): TrustEntry[] | null {
       owner: parseAddress(typed("owner"), say("owner")),
       logs: [typed("log") ? readNumber("log", say, say("log")) : 0],
       operators: null,
-      timeSlack: 12,
+      timeSlack: null,
+      recordedAtTolerance: DEFAULT_TOLERANCE,
       finality: "finalized",
       rpc: [],
       quorum: 1,
@@ -126,10 +150,12 @@ export function readPins(say: Say): TrustEntry[] | null {
   });
 }
 
-function readNumber(id: string, say: Say, what: string): number {
-  const value = Number(typed(id));
-  if (!/^[0-9]+$/.test(typed(id)) || !Number.isSafeInteger(value)) {
-    throw malformed(say("badnumber", { what }));
+const readNumber = (id: string, say: Say, what: string) => asNumber(typed(id), say("badnumber", { what }));
+
+function asNumber(text: string, complaint: string): number {
+  const value = Number(text);
+  if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw malformed(complaint);
   }
   return value;
 }

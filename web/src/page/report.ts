@@ -4,9 +4,11 @@ import { formatAddress, type Hex } from "../bytes.ts";
 import { formatTime } from "../checks.ts";
 import { CANNOT_CHECK, MISMATCH } from "../errors.ts";
 import { parseHeader } from "../header.ts";
+import { bestKind, headlineOf, kindOf, sentenceOf } from "../release.ts";
 import { exitCode, gravestError, type ProvenAnchor, type Report, type Verdict, verdictOf } from "../verdict.ts";
 import { toChinese } from "./chinese.ts";
 import { type Child, make, show } from "./elements.ts";
+import type { Policy } from "./given.ts";
 import { showPath } from "./path.ts";
 import { insert, type Key, type Language, reportWords, say as sayIn } from "./words.ts";
 
@@ -16,8 +18,8 @@ export type Say = (key: Key, values?: { readonly [name: string]: unknown }) => s
 export interface Outcome {
   readonly report: Report;
   readonly file: string;
-  /** What the verifier pinned, as shown; null for nothing. */
-  readonly policy: string | null;
+  /** What the verifier pinned; null for nothing. */
+  readonly policy: Policy | null;
   readonly nodes: readonly string[];
   readonly notes: readonly string[];
   readonly checkedAt: Date;
@@ -42,7 +44,8 @@ export function showOutcome(outcome: Outcome, language: Language): HTMLElement[]
     part("basis", showBasis(outcome, say, language)),
     ...(report.receipt ? [part("values", showValues(report, say))] : []),
     part("notproven", make("ul", { class: "closing" },
-      ...reportWords(language).not_proven.map((item) => make("li", {}, item)))),
+      ...reportWords(language).not_proven.map((item) => make("li", {}, item)),
+      ...report.notProven.map((item) => make("li", {}, inLanguage(item, language))))),
   ];
 }
 
@@ -61,11 +64,17 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   const error = gravestError(report.steps);
   const code = exitCode(report);
   const isFile = code === MISMATCH && report.steps.some((step) => step.number === 2 && step.error === error);
-  const headline = isFile ? "r10file" : (`r${code}` as Key);
   const verdict = verdictOf(error);
+  const kind = bestKind(report.proven.map(({ chainId }) => chainId));
+  const passed = error || kind === "main" ? null : inLanguage(headlineOf(kind), language);
+  const isAsserted = report.proven.every(({ assurance }) => assurance === "asserted");
+  const basis = report.unpinned.length > 0 ? "r0unpinned" : isAsserted ? "r0asserted" : "r0";
+  const isOpen = code === CANNOT_CHECK && report.unpinned.length > 0 && error === firstAt(report, 4);
+  const found = isFile ? "r10file" : isOpen ? "r20unpinned" : (`r${code}` as Key);
+  const headline = say(error === null ? basis : found);
   const lines: Child[] = [];
   if (error === null) {
-    lines.push(...report.proven.map((proven) => make("p", {},
+    lines.push(...sayKinds(report, language), ...report.proven.map((proven) => make("p", {},
       insert(words.existed_by, { time: formatTime(proven.existedBy) }), language === "en" ? " " : "",
       ...spell(describeAnchored(proven, language), "en"))));
   } else {
@@ -74,19 +83,39 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
         make("span", {}, ...spell(error.message, language))),
     );
   }
-  const kind = verdict === "pass" ? "pass" : verdict === "fail" ? "fail" : "unknown";
+  const isPlain = isPlainPass(report);
+  const tone = verdict === "fail" ? "fail" : isPlain ? "pass" : "unknown";
   return make(
-    "div", { class: `verdict ${kind}` },
-    make("span", { class: "mark", "aria-hidden": "true" }, MARKS[verdict]),
+    "div", { class: `verdict ${tone}` },
+    make("span", { class: "mark", "aria-hidden": "true" }, isPlain || verdict !== "pass" ? MARKS[verdict] : "!"),
     make(
       "div", {},
       make("p", { class: "word" }, error ? words.not_verified : words.verified,
         insert(words.exit_code, { code })),
-      make("h2", { id: "headline", tabindex: "-1" }, say(headline)),
+      make("h2", { id: "headline", tabindex: "-1" }, passed ?? headline),
       make("p", { class: "about" }, show(outcome.file, 120)),
       ...lines,
     ),
   );
+}
+
+const firstAt = (report: Report, number: number) =>
+  report.steps.find((step) => step.number === number && step.error)?.error;
+
+/** Tell whether it passed on a chain whose times count, with everything pinned. */
+const isPlainPass = (report: Report): boolean =>
+  gravestError(report.steps) === null && report.unpinned.length === 0 &&
+  bestKind(report.proven.map(({ chainId }) => chainId)) === "main";
+
+/** Say of each chain that is no main one what it is worth. */
+function sayKinds(report: Report, language: Language): Child[] {
+  const chainIds = new Set(report.proven.map(({ chainId }) => chainId));
+  return [...chainIds].flatMap((chainId) => {
+    const sentence = sentenceOf(kindOf(chainId));
+    return sentence
+      ? [make("p", { class: "reason" }, inLanguage(`chain ${chainId} is ${sentence}`, language))]
+      : [];
+  });
 }
 
 function describeAnchored(proven: ProvenAnchor, language: Language): string {
@@ -94,7 +123,8 @@ function describeAnchored(proven: ProvenAnchor, language: Language): string {
   const basis = {
     rpc: words.by_one_node,
     quorum: words.by_nodes,
-    proof: proven.isAsserted ? words.by_asserted_proof : words.by_proof,
+    asserted: words.by_asserted_proof,
+    proof: words.by_proof,
   }[proven.assurance]!;
   return insert(words.anchored, {
     submitter: formatAddress(proven.submitter),
@@ -113,8 +143,9 @@ function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
   for (const proven of report.proven) {
     const { blockNumber, timestamp } = proven.anchor;
     const where = { block: blockNumber, chain: proven.chainId };
-    events.push([formatTime(timestamp), say("included", where), "pass"]);
-    events.push([formatTime(proven.existedBy), say("latest"), "pass strong"]);
+    const kind = isPlainPass(report) ? "pass" : "doubt";
+    events.push([formatTime(timestamp), say("included", where), kind]);
+    events.push([formatTime(proven.existedBy), say("latest"), `${kind} strong`]);
   }
   const now = checkedAt.toISOString().slice(0, 19).replace("T", " ");
   events.push([now, say("checked"), "claim"]);
@@ -151,14 +182,19 @@ function showClaims(report: Report, language: Language): HTMLElement {
 
 function showBasis({ report, policy, nodes, notes }: Outcome, say: Say, language: Language): HTMLElement {
   const words = reportWords(language);
-  const inLanguage = (text: string) => (language === "zh" ? toChinese(text) : text);
   const lines = policy === null
-    ? [words.no_policy, ...report.unpinned.map((item) => `– ${inLanguage(item)}`)]
-    : [say("policyfrom", { name: policy })];
+    ? [words.no_policy, ...report.unpinned.map((item) => `– ${inLanguage(item, language)}`)]
+    : [say("policyfrom", { name: policy.name })];
+  if (policy?.sha256) {
+    lines.push(`SHA-256 ${policy.sha256}`);
+  }
+  if (policy?.wasDropped) {
+    lines.push(say("dropped"));
+  }
   if (nodes.length > 0) {
     lines.push(insert(words.asked, { names: nodes.join(", ") }));
   }
-  lines.push(...notes.map(inLanguage));
+  lines.push(...[...report.notes, ...notes].map((note) => inLanguage(note, language)));
   return make("ul", { class: "plain" }, ...lines.map((line) => make("li", {}, show(line))));
 }
 
@@ -169,6 +205,9 @@ function showValues(report: Report, say: Say): HTMLElement {
   const plain: [string, string][] = record
     ? [[say("name"), show(record.name)], [say("recorded"), record.recordedAt]]
     : [];
+  if (record && record.statements.length > 0) {
+    plain.push([say("statements"), show(record.statements.join(", "))]);
+  }
   if (record && record.digests.size !== null) {
     plain.push([say("size"), String(record.digests.size)]);
   }
@@ -216,9 +255,11 @@ function badge(verdict: Verdict, language: Language): HTMLElement {
     make("span", { class: "mark", "aria-hidden": "true" }, MARKS[verdict]), words[verdict] ?? verdict);
 }
 
+const inLanguage = (text: string, language: Language) => (language === "zh" ? toChinese(text) : text);
+
 /** Show a message, in the language; what is a hash or an address in it, as code. */
 const spell = (text: string, language: Language): Child[] =>
-  show(language === "zh" ? toChinese(text) : text, 600).split(/(0x[0-9a-fA-F]{8,}…?|\b[0-9a-f]{64}\b)/)
+  show(inLanguage(text, language), 600).split(/(0x[0-9a-fA-F]{8,}…?|\b[0-9a-f]{64}\b)/)
     .map((part, at) => (at % 2 ? make("code", {}, part) : part));
 
 const slug = (verdict: Verdict) => verdict.replace(" ", "-");

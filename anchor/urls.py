@@ -1,4 +1,4 @@
-"""RPC URLs: what of them may be shown."""
+"""RPC URLs: what of them may be shown, and which are spellings of one node."""
 
 from __future__ import annotations
 

@@ -1,0 +1,125 @@
+"""The chains that this release lists: what each is, its first block, and how far its times reach.
+
+The table is the release's own word, and a trust policy's where it says more.  Each genesis hash is
+cited from two independent sources in ``docs/verification.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from anchor.types import ChainId, Hash32
+
+ChainKind = Literal["main", "test", "development", "unlisted"]
+"""What a chain is worth as a witness of time; ``unlisted``: this release says nothing about it."""
+
+# A block's time is the start of its slot, set by protocol since the merge.
+_SLOT = 12
+# The OP Stack's derivation takes a batch as late as 3,600 blocks (12 h) after the block of Ethereum
+# that it names as its origin; one hour more for slots without a block.
+_SEQUENCER_WINDOW = 13 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """One chain, as this release knows it.
+
+    ``genesis`` is the hash of block 0.  ``time_slack`` (seconds) is how far a block's time may be
+    off; None where no rule is known.  ``is_sequenced``: one sequencer dates its blocks.
+    ``tested``: this release was run against the chain itself.
+    """
+
+    id: ChainId
+    name: str
+    kind: ChainKind
+    genesis: Hash32 | None
+    time_slack: int | None
+    is_sequenced: bool = False
+    tested: bool = False
+
+
+def _hash(digits: str) -> Hash32:
+    return Hash32(bytes.fromhex(digits))
+
+
+CHAINS: tuple[Chain, ...] = (
+    Chain(
+        id=ChainId(1),
+        name="Ethereum Mainnet",
+        kind="main",
+        genesis=_hash("d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3"),
+        time_slack=_SLOT,
+    ),
+    Chain(
+        id=ChainId(10),
+        name="OP Mainnet",
+        kind="main",
+        genesis=_hash("7ca38a1916c42007829c55e69d3e9a73265554b586a499015373241b8a3fa48b"),
+        time_slack=_SEQUENCER_WINDOW,
+        is_sequenced=True,
+    ),
+    Chain(
+        id=ChainId(8453),
+        name="Base",
+        kind="main",
+        genesis=_hash("f712aa9241cc24369b143cf6dce85f0902a9731e70d66818a3a5845b296c73dd"),
+        time_slack=_SEQUENCER_WINDOW,
+        is_sequenced=True,
+    ),
+    Chain(
+        id=ChainId(560048),
+        name="Hoodi",
+        kind="test",
+        genesis=_hash("bbe312868b376a3001692a646dd2d7d1e4406380dfd86b98aa8a34d1557c971b"),
+        time_slack=_SLOT,
+    ),
+    Chain(
+        id=ChainId(11155111),
+        name="Sepolia",
+        kind="test",
+        genesis=_hash("25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9"),
+        time_slack=_SLOT,
+    ),
+    Chain(
+        id=ChainId(31337),
+        name="development chain",
+        kind="development",
+        genesis=None,
+        time_slack=_SLOT,
+        tested=True,
+    ),
+)
+
+_BY_ID = {chain.id: chain for chain in CHAINS}
+
+KIND_SENTENCES: Mapping[ChainKind, str] = {
+    "test": "a test network: its coins are free, and it proves nothing to a court",
+    "development": "a development chain: whoever runs it chooses its blocks and their times",
+    "unlisted": "a chain that this release does not list",
+}
+"""What is said of every chain that is not ``main``, in the same words everywhere."""
+
+HEADLINES: Mapping[ChainKind, str] = {
+    "main": "verified",
+    "test": "verified on a test network (proves nothing to a court)",
+    "development": "verified on a development chain (proves nothing about real time)",
+    "unlisted": "verified on a chain that this release does not list (its worth is yours to judge)",
+}
+"""The shortest true words for a verification that passed on such a chain."""
+
+# From what proves most to what proves least.
+_WORTH: tuple[ChainKind, ...] = ("main", "unlisted", "test", "development")
+
+
+def find_chain(chain_id: ChainId) -> Chain:
+    """Return what this release knows of a chain; of one it does not list, its id only."""
+    return _BY_ID.get(chain_id) or Chain(
+        id=chain_id, name=f"chain {chain_id}", kind="unlisted", genesis=None, time_slack=None
+    )
+
+
+def best_kind(kinds: list[ChainKind]) -> ChainKind:
+    """Return the kind that proves most: with anchors on several chains, the best one carries."""
+    return min(kinds, key=_WORTH.index)

@@ -1,0 +1,97 @@
+/**
+ * Step 9, the log: does its owner stand by the anchor, or was the log closed from before it
+ * (anchor/abandonment.py).  Storage decides; events are a hint at the root to look for.
+ */
+
+import { formatAddress, type Hex } from "./bytes.ts";
+import { type Block, type ChainView, type Connect, numberOf, ownerOf, type Target } from "./checks.ts";
+import { ABANDONED, abandoned, cannotCheck, isRefusal } from "./errors.ts";
+import { checkChain } from "./nodechecks.ts";
+import { type Anchor, anchorSlot, decodeAnchor, lastHeadSlot, successorSlot } from "./slots.ts";
+import { checkSuccessor, type StateProof } from "./stateproof.ts";
+
+/** What is not proven where neither the receipt nor a node says which log goes on. */
+export const UNKNOWN = "whether the log's owner has abandoned this anchor since";
+
+/** Return what the state proof of block `number` says of the log's owner; null: nothing. */
+export function checkProvenStanding(
+  proof: StateProof, { registry, log }: Target, stored: Anchor, storageRoot: Hex, number: bigint,
+): string | null {
+  if (proof.successor === null) {
+    return null;
+  }
+  const found = checkSuccessor(proof.successor, storageRoot, registry, log);
+  return found ? judge(stored, ...found) : `not abandoned as of block ${number}`;
+}
+
+/**
+ * Return what nodes say of the log's owner, and a note on why they say nothing.  A state proof was
+ * enough for the rest, so that what is wrong with the nodes is no finding.
+ */
+export async function askStanding(
+  target: Target, stored: Anchor, connect: Connect,
+): Promise<[string | null, string | null]> {
+  try {
+    const view = await connect(target);
+    await checkChain(view, target, "proof");
+    const final = await view.fetchFinalBlock(target.finality);
+    return [await readStanding(view, target, stored, final), null];
+  } catch (error) {
+    if (!isRefusal(error) || error.code === ABANDONED) {
+      throw error;
+    }
+    return [null, `no node could say ${UNKNOWN}: ${error.message}`];
+  }
+}
+
+/** Return what the registry says of the log's owner in the final block. */
+export async function readStanding(
+  view: ChainView, target: Target, stored: Anchor, final: Block,
+): Promise<string> {
+  const { registry, log, head, anchor } = target;
+  const read = (slot: Hex) => view.fetchStorage(registry, slot, final);
+  const successor = await read(successorSlot(log));
+  if (/^0+$/.test(successor)) {
+    return `not abandoned as of block ${final.number}`;
+  }
+  const judgeBy = async (root: Hex) => {
+    const first = decodeAnchor(await read(anchorSlot(successor, root)));
+    return first?.sequence === 1 ? judge(stored, successor, first.size) : null;
+  };
+  const said = await judgeBy(head.root);
+  if (said !== null) {
+    return said;
+  }
+  // The newest of the closed log, and not what its successor took over.
+  if ((await read(lastHeadSlot(log))) === head.root) {
+    throw left(successor, "an earlier head");
+  }
+  const proven = anchor?.state?.successor?.takeover?.root;
+  const shown = proven ? await judgeBy(proven) : null;
+  if (shown !== null) {
+    return shown;
+  }
+  for (const root of await view.fetchTakeovers(registry, log, stored.blockNumber, final)) {
+    const found = await judgeBy(root);
+    if (found !== null) {
+      return found;
+    }
+  }
+  throw cannotCheck(
+    "the log was closed by its owner, and nothing shows from where its successor goes on",
+    "`anchor audit` of the published log finds out",
+  );
+}
+
+function judge(stored: Anchor, successor: Hex, size: number): string {
+  if (stored.size > size) {
+    throw left(successor, `size ${size}`);
+  }
+  return `the log was closed; its successor goes on from size ${size}, which covers this anchor`;
+}
+
+const left = (successor: Hex, since: string) => abandoned(
+  `the log's owner abandoned this anchor: log ${numberOf(successor)} of ` +
+    `${formatAddress(ownerOf(successor))} took over from ${since}`,
+  "the record existed by then, and its operator no longer stands by this part of the log: ask why",
+);
