@@ -383,11 +383,13 @@ class Node:
             return 0  # EthereumJS refuses it on a chain of few blocks
         rewards = answer.get("reward") if isinstance(answer, dict) else None
         if not isinstance(rewards, list):
-            raise NodeFaultError(f"{what} holds no rewards")
+            raise NodeFaultError(f"the node {self.name}'s eth_feeHistory holds no rewards")
         tips: list[int] = []
         for each in rewards:
             if not isinstance(each, list) or len(each) != 1:
-                raise NodeFaultError(f"{what} does not hold one reward for each block")
+                raise NodeFaultError(
+                    f"the node {self.name}'s eth_feeHistory does not hold one reward for each block"
+                )
             tips.append(_decode_quantity(each[0], what))
         paid = sorted(tip for tip in tips if tip)  # a block without transactions says 0
         return paid[len(paid) // 2] if paid else 0

@@ -80,7 +80,7 @@ class NodeGroup(Node):
             except CannotCheckError as error:
                 problems.append(error)
                 if len(self._nodes) > 1:
-                    self._leave_out(node, error)
+                    self._leave_out_for(node, error)
                 continue
             self._newest = max(self._newest, newest)
             self._take_in(node)
@@ -196,7 +196,7 @@ class NodeGroup(Node):
                     if classify_refusal(answer.reason) not in _HARMLESS:
                         self._report(f"{node.name} does not take it: {answer.reason}")
                 elif isinstance(answer, CannotCheckError):
-                    self._leave_out(node, answer)
+                    self._leave_out_for(node, answer)
 
     def _agree(self, rule: FinalityRule) -> tuple[Block, tuple[Node, ...]]:
         if len(self._nodes) == 1:
@@ -206,7 +206,7 @@ class NodeGroup(Node):
         for node, answer in self._ask(self._nodes, lambda node: self._fetch_final(node, rule)):
             if isinstance(answer, CannotCheckError):
                 problems.append(answer.message)
-                self._leave_out(node, answer)
+                self._leave_out_for(node, answer)
             else:
                 finals[node] = answer
                 self._take_in(node)
@@ -312,11 +312,12 @@ class NodeGroup(Node):
             hint="nothing becomes final until enough of them answer; see to those that are named",
         )
 
-    def _leave_out(self, node: Node, error: CannotCheckError) -> None:
+    def _leave_out_for(self, node: Node, error: CannotCheckError) -> None:
+        if node not in self._told or error.retry_after is None:
+            self._leave_out(node, error.message)  # else it is left alone for what was told
+
+    def _leave_out(self, node: Node, reason: str) -> None:
         """Tell why a node is not used, once for each reason."""
-        reason = error.message
-        if node in self._told and error.retry_after is not None:
-            return  # it is left alone for what was told
         if self._told.get(node) != reason:
             self._told[node] = reason
             self._report(f"left out: {reason}")
