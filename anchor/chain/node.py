@@ -70,14 +70,17 @@ class RpcTransport(Protocol):
 
 
 class Node:
-    """One node's answers as values of this package; ``needed`` is how many stand behind them."""
+    """One node's answers as values of this package; ``needed`` is how many stand behind them.
+
+    ``takes_hashes`` is False once the node took a block by its number only (EIP-1898).
+    """
 
     needed = 1
 
     def __init__(self, rpc: RpcTransport) -> None:
         self.rpc = rpc
         self._header: tuple[Hash32, bytes] | None = None
-        self._takes_hashes = True
+        self.takes_hashes = True
 
     @property
     def name(self) -> str:
@@ -352,7 +355,7 @@ class Node:
         """
         if not isinstance(block, bytes):
             return self.rpc.call(method, [*params, _block_param(block)])
-        if self._takes_hashes:
+        if self.takes_hashes:
             try:
                 return self.rpc.call(method, [*params, _block_param(block)])
             except NodeRefusedError as error:
@@ -369,7 +372,7 @@ class Node:
         self._check_number(number, block)
         answer = self.rpc.call(method, [*params, hex(number)])
         self._check_number(number, block)
-        self._takes_hashes = False
+        self.takes_hashes = False
         return answer
 
     def _fetch_paid_tip(self) -> int:

@@ -36,6 +36,7 @@ from anchor.pipeline.deployment import has_create2_proxy, read_record
 from anchor.pipeline.diagnosis import Check, Note, Patient
 from anchor.pipeline.funds import ANCHOR_GAS, describe_shortage
 from anchor.pipeline.incidents import check_no_incident
+from anchor.pipeline.offers import describe_offers
 from anchor.pipeline.project import open_project, trust_entry
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
@@ -178,6 +179,11 @@ def _look_at_quorum(patient: Patient) -> str | Note:
     return Note(text, "; ".join(told)) if told else text
 
 
+def _look_at_methods(patient: Patient) -> str | Note:
+    text, lacking = describe_offers(patient.config, patient.node)
+    return Note(text, lacking) if lacking else text
+
+
 def _look_at_clock(patient: Patient) -> str | Note:
     latest = _latest(patient)
     apart = round(patient.now - latest.timestamp)
@@ -314,6 +320,7 @@ CHECKS = (
     Check("quorum", ("chain",), _look_at_quorum),
     Check("clock", ("node",), _look_at_clock),
     Check("registry", ("chain",), _look_at_registry),
+    Check("methods", ("registry",), _look_at_methods),
     Check("address", ("configuration",), _look_at_address),
     Check("proxy", ("chain",), _look_at_proxy),
     Check("record", ("chain",), _look_at_record),
