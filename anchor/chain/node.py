@@ -37,6 +37,9 @@ _NO_SUCH_METHOD = -32601
 _MAX_EVENTS = 16
 # EIP-1474's code for a method that a node does not support stands beside JSON-RPC's own.
 _MISSING_METHOD_CODES = (_NO_SUCH_METHOD, -32004)
+# What nodes say to a block's hash where they take numbers only: JSON-RPC's invalid params and
+# invalid request, and ganache's parse error.  A state that was pruned has other codes.
+_BAD_PARAMETER_CODES = (-32602, -32600, -32700)
 # Of so many blocks the tip that half of the gas paid at most (``eth_feeHistory``).
 _TIP_BLOCKS, _TIP_PERCENTILE = 10, 50
 
@@ -359,20 +362,17 @@ class Node:
             try:
                 return self.rpc.call(method, [*params, _block_param(block)])
             except NodeRefusedError as error:
-                if error.code in _MISSING_METHOD_CODES:
+                # Nodes refuse proofs of a hash in many words, and whoever has the number tries it.
+                is_tried = number is not None and error.code not in _MISSING_METHOD_CODES
+                is_about_hash = error.code in _BAD_PARAMETER_CODES
+                if not is_tried and not is_about_hash:
                     raise
-                refusal = error
-                if number is None:
-                    known = self.fetch_block(block)
-                    if known is None:
-                        raise refusal from None
-                    number = known.number
-        elif number is None:
+        if number is None:
             number = self._known(self.fetch_block(block), f"block 0x{block.hex()}").number
+            self.takes_hashes = False  # where that block is not known, too: it does no harm
         self._check_number(number, block)
         answer = self.rpc.call(method, [*params, hex(number)])
         self._check_number(number, block)
-        self.takes_hashes = False
         return answer
 
     def _fetch_paid_tip(self) -> int:

@@ -65,7 +65,9 @@ def plan_project(
         raise NodeFaultError(f"the node {node.name} has no genesis block")
     for witness in witnesses.values():
         start = witness.fetch_block(0)
-        if witness.fetch_chain_id() != chain_id or start is None or start.hash != genesis.hash:
+        if start is None:
+            raise NodeFaultError(f"the node {witness.name} has no genesis block")
+        if witness.fetch_chain_id() != chain_id or start.hash != genesis.hash:
             raise ChainGuardError(
                 f"the witness {witness.name} is on another chain than {node.name}",
                 hint="name nodes of one chain; nothing was created",
