@@ -12,24 +12,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
+from anchor.allowlist import MAX_CONFIG_BYTES
+from anchor.chain.noderules import find_fault, majority
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
 from anchor.filenames import TRUST_POLICY, deployment_record_path
+from anchor.ownership import read_own_file
 from anchor.registry.keccak import format_address, parse_address
 from anchor.store.places import SqliteFile, StorePlace, holds_password, parse_place
 from anchor.trust import FinalityRule, format_toml_string
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
-from anchor.urls import are_distinct, describe_url, is_plain_url
+from anchor.urls import describe_url, is_plain_url
 
 FORMAT = "anchor-config/1"
 
@@ -70,7 +73,7 @@ class Config:
     finality: FinalityRule
     wait: WaitFor
     wait_seconds: int
-    time_slack: int
+    time_slack: int | None
     max_fee_gwei: int
     budget: int | None
     log: LogId
@@ -86,16 +89,21 @@ class Config:
 def load_config(path: Path) -> Config:
     """Read the configuration in ``path``.
 
+    Whether the project counts is ``anchor.allowlist``'s to say.
+
     Raises:
         ConfigError: missing, not TOML, or a member that is missing, unknown or misshapen.
+        NotTrustedError: others than the caller and root may write the file.
     """
     if not path.is_file():
         raise ConfigError(
             f"there is no configuration file {path}", hint="create a project with `anchor init`"
         )
+    data = read_own_file(path, MAX_CONFIG_BYTES, in_shared_folder=True)
     try:
-        document = _load_document(path)
-        _check_secrets(path)
+        members = tomllib.loads(data.decode("utf-8"))
+        document = _load_document(members)
+        _check_secrets(path, members)
         return _from_document(document, path.resolve())
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -146,8 +154,7 @@ def encode_config(config: Config) -> str:
             "# What `run --once` and `stamp` wait for: included (reversible) or final.",
             f'wait = "{config.wait}"',
             f"wait_seconds = {config.wait_seconds}",
-            "# Seconds the block time may be off: one slot on Ethereum.",
-            f"time_slack = {config.time_slack}",
+            *_encode_slack(config.time_slack),
             f"max_fee_gwei = {config.max_fee_gwei}",
             "# The most that all transactions of 30 days may take together, in ether.",
             *_encode_budget(config.budget),
@@ -173,22 +180,18 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     Raises:
         ConfigError: there are fewer nodes than that, or one is named twice.
     """
-    nodes = [url.rstrip("/") for url in (rpc, *witnesses)]
+    nodes = (rpc, *witnesses)
     for url in witnesses:
         describe_url(url)
-    if not are_distinct(nodes):
-        raise ConfigError("chain.rpc and chain.witnesses name a node twice: it would agree with "
-                          "itself")  # fmt: skip
-    if quorum is None:
-        return len(nodes) // 2 + 1
-    if quorum > len(nodes):
+    needed = majority(len(nodes)) if quorum is None else quorum
+    fault = find_fault(nodes, needed)
+    if fault is not None:
         raise ConfigError(
-            f"chain.quorum asks for {quorum} nodes, and chain.rpc and chain.witnesses name "
-            f"{len(nodes)}",
-            hint="URLs that hold secrets are not in the file: set ANCHOR_CHAIN__WITNESSES to a "
-            "JSON list of all witnesses",
+            f"chain.rpc together with chain.witnesses {fault}",
+            hint="each is to be another operator's; URLs that hold secrets are not in the file: "
+            "set ANCHOR_CHAIN__WITNESSES to a JSON list of all witnesses",
         )
-    return quorum
+    return needed
 
 
 def _encode_store(config: Config) -> str:
@@ -207,6 +210,12 @@ def _encode_witnesses(config: Config) -> list[str]:
         f"witnesses = [{', '.join(plain)}]",
         f"quorum = {config.quorum}",
     ]
+
+
+def _encode_slack(slack: int | None) -> list[str]:
+    if slack is None:
+        return ["# No rule of the release says how far this chain's times may be off: time_slack."]
+    return ["# Seconds the block time may be off, by the chain's rule.", f"time_slack = {slack}"]
 
 
 def _encode_budget(budget: int | None) -> list[str]:
@@ -236,7 +245,7 @@ class _ChainSection(_Section):
     finality: FinalityRule = "finalized"
     wait: WaitFor = "included"
     wait_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
-    time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
+    time_slack: Annotated[int, Field(ge=0, le=86_400)] | None = None
     max_fee_gwei: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     budget_ether: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,18})?$")] | None = None
 
@@ -275,7 +284,7 @@ class _ConfigDocument(BaseSettings):
     publish: _PublishSection = _PublishSection()
 
 
-def _load_document(path: Path) -> _ConfigDocument:
+def _load_document(members: dict[str, Any]) -> _ConfigDocument:
     class FromFile(_ConfigDocument):
         @classmethod
         def settings_customise_sources(
@@ -286,14 +295,16 @@ def _load_document(path: Path) -> _ConfigDocument:
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
+            # No `.env`: it would be read from the working directory, whoever put it there.
+            # And $ANCHOR_TRUST names the verifier's policy, not the one that the project keeps.
+            kept = {name: value for name, value in env_settings().items() if name != "trust"}
+            return InitSettingsSource(settings_cls, kept), InitSettingsSource(settings_cls, members)
 
     return FromFile.model_validate({})
 
 
-def _check_secrets(path: Path) -> None:
+def _check_secrets(path: Path, written: dict[str, Any]) -> None:
     """Refuse a password in the file itself, which is read by more people than the environment."""
-    written = tomllib.loads(path.read_text("utf-8"))
     target = str(written.get("publish", {}).get("target", ""))
     # A user's name may be a key, and so may a query's value.
     if "://" in target and ("@" in target.split("/")[2] or "?" in target):

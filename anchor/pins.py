@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anchor.chains import find_chain
 from anchor.checks import ChainView, word_of
 from anchor.errors import NotTrustedError
 from anchor.registry.artifact import expected_code_hash
@@ -16,7 +17,8 @@ from anchor.types import Address, Assurance, Hash32
 class Wish:
     """What the verifier wants pinned; ``code_hash`` None stands for this release's own contract.
 
-    ``assurance`` None asks for as much as the nodes are worth.
+    ``assurance`` None asks for as much as the nodes are worth, and ``time_slack`` None for the
+    chain's rule, where the release has one.
     """
 
     registry: Address
@@ -38,6 +40,13 @@ def pin_registry(view: ChainView, wish: Wish, *, rpc: tuple[str, ...], quorum: i
     """
     chain_id = view.fetch_chain_id()
     genesis = view.fetch_genesis()
+    chain = find_chain(chain_id)
+    if chain.genesis not in (None, genesis):
+        raise NotTrustedError(
+            f"the node's genesis block is 0x{genesis.hex()}, which is not that of {chain.name}: "
+            "another chain with the same chain id",
+            hint="point --rpc at a node of the right chain",
+        )
     final = view.fetch_final_block(wish.finality)
     found = view.fetch_code_hash(wish.registry, final)
     expected = wish.code_hash or expected_code_hash(chain_id)
@@ -57,7 +66,7 @@ def pin_registry(view: ChainView, wish: Wish, *, rpc: tuple[str, ...], quorum: i
         owner=wish.owner,
         logs=wish.logs,
         operators=None,
-        time_slack=wish.time_slack,
+        time_slack=chain.time_slack if wish.time_slack is None else wish.time_slack,
         finality=wish.finality,
         rpc=rpc,
         quorum=quorum,

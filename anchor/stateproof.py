@@ -133,7 +133,7 @@ def check_anchor(
 
     Raises as ``check_state`` does.
     """
-    word = _check_word("storage", storage_root, anchor_slot(log, root), proof.storage_proof)
+    word = prove_word("storage", storage_root, anchor_slot(log, root), proof.storage_proof)
     anchor = _decode_anchor(word, registry)
     # Not the number: on some rollups the registry's block.number is the parent chain's.
     if anchor is not None and anchor.timestamp > header.timestamp:
@@ -150,7 +150,7 @@ def _decode_anchor(word: Hash32, registry: Address) -> Anchor | None:
         raise _foreign_storage(registry, "a word that it never writes") from error
 
 
-def _check_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
+def prove_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
     """Return the word in ``slot``; zero where the proof shows that there is none."""
     value = _prove(which, storage_root, slot, nodes)
     return Hash32(bytes(32)) if value is None else _decode_word(value)
@@ -174,7 +174,7 @@ def check_submitter(
             hint="ask for an upgraded receipt: `anchor upgrade`",
         )
     slot = operator_key_slot(log, operator_id)
-    key = decode_key(_check_word("operator", storage_root, slot, proof.operator_proof))
+    key = decode_key(prove_word("operator", storage_root, slot, proof.operator_proof))
     if key is None:
         raise _foreign_storage(registry, f"an anchor of operator {operator_id}, who has no key")
     return key
@@ -189,9 +189,9 @@ def check_successor(
         CannotCheckError: a log does, and from where is not proven.
         Else as ``check_state`` does.
     """
-    word = _check_word("successor", storage_root, successor_slot(log), successor.proof)
+    found = find_successor(successor, storage_root, log)
     takeover = successor.takeover
-    if not any(word):
+    if found is None:
         if takeover is not None:
             raise MalformedError(
                 "the receipt proves what a successor took over, and the log has none"
@@ -203,28 +203,34 @@ def check_successor(
             "successor goes on",
             hint="ask for an upgraded receipt: `anchor upgrade`, or name nodes to ask with --rpc",
         )
-    slot = anchor_slot(LogId(word), takeover.root)
-    held = _check_word("takeover", storage_root, slot, takeover.proof)
-    first = _decode_anchor(held, registry)
-    if first is None or first.sequence != 1:
+    size = check_takeover(takeover, storage_root, registry=registry, successor=found)
+    if size is None:
         raise NotTrustedError(
             f"the registry {format_address(registry)} does not hold root {takeover.root.hex()} as "
-            f"the first of log 0x{word.hex()}, the successor"
+            f"the first of log 0x{found.hex()}, the successor"
         )
-    return LogId(word), first.size
+    return found, size
 
 
-def check_slot(
-    proof: StateProof, *, block_hash: Hash32, registry: Address, code_hash: Hash32, slot: Hash32
-) -> tuple[Header, Hash32]:
-    """Return the block's header and the word in the registry's ``slot``; zero where there is none.
+def find_successor(successor: SuccessorProof, storage_root: Hash32, log: LogId) -> LogId | None:
+    """Return the log that goes on from ``log``; None: no log does.
 
     Raises as ``check_state`` does.
     """
-    header, storage_root = check_account(
-        proof, block_hash=block_hash, registry=registry, code_hash=code_hash
-    )
-    return header, _check_word("storage", storage_root, slot, proof.storage_proof)
+    word = prove_word("successor", storage_root, successor_slot(log), successor.proof)
+    return LogId(word) if any(word) else None
+
+
+def check_takeover(
+    takeover: Takeover, storage_root: Hash32, *, registry: Address, successor: LogId
+) -> int | None:
+    """Return the size from which ``successor`` goes on; None: it began with another root.
+
+    Raises as ``check_state`` does.
+    """
+    slot = anchor_slot(successor, takeover.root)
+    first = _decode_anchor(prove_word("takeover", storage_root, slot, takeover.proof), registry)
+    return first.size if first is not None and first.sequence == 1 else None
 
 
 def _prove_account(

@@ -14,16 +14,14 @@ from typing import Annotated, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from anchor.chain.noderules import MAX_NODES, find_fault, pair
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.registry.keccak import format_address, parse_address
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
-from anchor.urls import are_distinct
 
 FORMAT = "anchor-trust/1"
 # A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
 MAX_POLICY_BYTES = 1 << 20
-MAX_NODES = 16
-"""More are never asked at once."""
 DEFAULT_TOLERANCE = 300
 """How many seconds an operator's clock may be ahead of the chain's."""
 _MAX_BLOCK_HASHES = 1_000
@@ -202,15 +200,10 @@ def _entry(document: _EntryDocument) -> TrustEntry:
             f"the trust policy asks for the assurance {_show(document.assurance)}; this version "
             f"knows {', '.join(get_args(Assurance))}"
         )
-    quorum = document.quorum or max(1, min(2, len(document.rpc)))
-    if document.rpc and quorum > len(document.rpc):
-        raise MalformedError(
-            f"the trust policy's member 'quorum' is {quorum}, and 'rpc' names "
-            f"{len(document.rpc)} nodes"
-        )
-    # One node would agree with itself, under whichever spelling.
-    if not are_distinct(document.rpc):
-        raise MalformedError("the trust policy's member 'rpc' names one node twice")
+    quorum = document.quorum or pair(len(document.rpc))
+    fault = find_fault(document.rpc, quorum) if document.rpc else None
+    if fault is not None:
+        raise MalformedError(f"the trust policy's member 'rpc' {fault}")
     operators = document.operators
     return TrustEntry(
         chain_id=ChainId(document.chain_id),

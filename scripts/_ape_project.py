@@ -16,11 +16,12 @@ from ape.utils.testing import DEFAULT_TEST_CHAIN_ID
 from ape_ethereum.transactions import DynamicFeeTransaction, StaticFeeTransaction
 from ape_node.provider import NodeSoftwareNotInstalledError
 
+from anchor.allowlist import check_allowed
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.node import Node
 from anchor.chain.signer import UnsignedTransaction
 from anchor.cli.output import Output
-from anchor.cli.session import SystemClock
+from anchor.cli.session import SystemClock, note_project
 from anchor.config import Config, SignerConfig, load_config
 from anchor.errors import AnchorError, CannotCheckError, NodeFaultError, SignerError
 from anchor.filenames import CONFIG
@@ -179,12 +180,16 @@ def _signer_error(account: AccountAPI, what: str) -> SignerError:
 @contextmanager
 def hold_project(network: Network, folder: Path | None, account: AccountAPI) -> Iterator[Project]:
     """Open the project in ``folder``, or create it with ``account``'s log, and hold its lock."""
+    is_named = folder is not None
     folder = (folder or network.default_folder).resolve()
     if (folder / CONFIG).is_file():
+        if not is_named:
+            check_allowed(folder / CONFIG)
         project = open_project(load_config(folder / CONFIG))
     else:
         folder.mkdir(parents=True, exist_ok=True)
         project = create_project(_plan(network, folder, account))
+        note_project(output, project.config.file)
     try:
         with project.database.hold_lease():
             yield project

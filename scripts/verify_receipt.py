@@ -12,11 +12,12 @@ from pathlib import Path
 import click
 from ape.api import ProviderAPI
 
+from anchor.allowlist import check_allowed
 from anchor.chain.views import ChainReader
 from anchor.cli.evidence import Bench
 from anchor.cli.report import print_report
-from anchor.errors import ExitCode
-from anchor.filenames import CONFIG, TRUST_POLICY
+from anchor.errors import ExitCode, NotFinalError, NotTrustedError
+from anchor.filenames import CONFIG
 from anchor.verify import judge
 from scripts._ape_project import AnchorCommand, open_network, output, project_option
 
@@ -26,31 +27,58 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command(cls=AnchorCommand)
 @click.argument("file", type=_FILE)
 @click.option("--receipt", type=_FILE, help="By default FILE.anchor.json.")
-@click.option("--trust", type=_FILE, help="Trust policy; by default the project's trust.toml.")
+@click.option("--trust", type=_FILE, help="Trust policy; by default that of your project.")
+@click.option("--accept-unpinned", is_flag=True, help="Take the receipt's word for the owner.")
 @project_option
 def cli(
     provider: ProviderAPI,
     file: Path,
     receipt: Path | None,
     trust: Path | None,
+    accept_unpinned: bool,
     folder: Path | None,
 ) -> ExitCode:
     """Verify that FILE is unchanged since it was anchored.
 
-    Ends with 0 verified, 10 mismatch, 11 not anchored, 12 not trusted, 20 cannot check, 21 not
-    final yet, or 22 unknown version.
+    Ends with 0 verified, 10 mismatch, 11 not anchored, 12 not trusted, 13 abandoned, 20 cannot
+    check, 21 not final yet, or 22 unknown version.
     """
     network = open_network(provider)
-    folder = folder or network.default_folder
-    if trust is None and (folder / TRUST_POLICY).is_file():
-        trust = folder / TRUST_POLICY
-    config = folder / CONFIG
-    bench = Bench(config_path=config if config.is_file() else None, trust=trust)
+    config = folder / CONFIG if folder is not None else _find_own(network.default_folder)
+    bench = Bench(config_path=config, trust=trust, tell=output.note)
     view = ChainReader(network.node)
     ((name, load),) = bench.items([file], receipt=receipt, digest=None)
-    data, evidence = load()
-    report = judge(data, evidence, policy=bench.policy, connect=lambda _: view)
+    try:
+        data, evidence = load()
+    except NotFinalError as error:
+        raise NotFinalError(error.message, hint="anchor it with anchor_evidence") from error
+    report = judge(
+        data,
+        evidence,
+        policy=bench.policy,
+        connect=lambda _: view,
+        chain_ids={network.chain_id},  # that of the network that was named
+        accept_unpinned=accept_unpinned,
+    )
     print_report(
-        output, name, report, policy=bench.policy_name, nodes=[network.node.name], brief=False
+        output,
+        name,
+        report,
+        policies=bench.describe_policies(),
+        nodes=[network.node.name],
+        brief=False,
     )
     return report.exit_code
+
+
+def _find_own(folder: Path) -> Path | None:
+    """Return the configuration of the project in this place, if it is the user's."""
+    config = folder / CONFIG
+    if not config.is_file():
+        return None
+    try:
+        check_allowed(config)
+    except NotTrustedError as error:
+        output.note(f"{error.message}: its policy and store are not used")
+        return None
+    return config

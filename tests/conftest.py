@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep a record of the faults that tests inject; offer the stores' and browser's fixtures."""
+    """Keep a record of the faults that tests inject; offer the stores' and browser's fixtures.
+
+    Tests have a configuration folder of their own: that of whoever runs them stays as it is.
+    """
+    folder = tempfile.mkdtemp(prefix="anchor-tests-configuration-")
+    os.environ["XDG_CONFIG_HOME"] = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     from support.faults import FaultRecorder
 
     config.pluginmanager.register(FaultRecorder(), "faults")

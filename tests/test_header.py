@@ -13,7 +13,8 @@ from eth.vm.forks.prague.blocks import PragueBlockHeader
 from eth.vm.forks.shanghai.blocks import ShanghaiBlockHeader
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.vectors.headers import INTEGERS, ITEMS, NAMES, VALUES, as_node_says
+from support.tries import keccak256
+from support.vectors.headers import INTEGERS, ITEMS, LATER, NAMES, VALUES, as_node_says
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.header import MAX_HEADER_BYTES, encode_header, parse_header
@@ -148,6 +149,36 @@ def test_members_that_were_added_together_are_there_together(count: int, absent:
     else:
         with pytest.raises(UnknownVersionError, match="no fork known to this release adds base"):
             encode_header(block)
+
+
+def test_items_that_a_later_fork_adds_are_covered_by_the_hash_and_counted() -> None:
+    plain = parse_header(rlp.encode(VALUES))
+    assert plain.unknown_items == 0
+    for added, unknown in (
+        (LATER[:1], 0),
+        (LATER, 0),
+        ([bytes(3)], 0),
+        ([*LATER, b""], 1),
+        ([*LATER, [b"a", [b"b"]], b"c"], 2),
+    ):
+        encoded = rlp.encode([*VALUES, *added])
+        found = parse_header(encoded)
+        assert found.hash == keccak256(encoded) != plain.hash
+        assert found.unknown_items == unknown
+        assert (found.number, found.timestamp, found.state_root) == (
+            plain.number,
+            plain.timestamp,
+            plain.state_root,
+        )
+
+
+@pytest.mark.parametrize("count", [22, 23])
+def test_a_header_of_amsterdam_is_encoded(count: int) -> None:
+    items = [*VALUES, *LATER][:count]
+    assert encode_header(as_node_says(items)) == rlp.encode(items)
+    gap = as_node_says([*VALUES, *LATER]) | {"blockAccessListHash": None}
+    with pytest.raises(UnknownVersionError, match="requestsHash, slotNumber to a header"):
+        encode_header(gap)
 
 
 @pytest.mark.parametrize("name", NAMES[15:20])

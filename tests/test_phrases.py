@@ -30,7 +30,8 @@ QUOTED = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|--[a-z-]+|0x[0-9a-fA-F]*…?|ht
 NAMES = re.compile(
     r"\b(RFC \d+|JSON|UTF-8|UTC|RLP|ASCII|HTTP|sha256|sm3|keccak256|nonce|null|format|head|"
     r"recorded_at|media_type|digests|size|name|salt|sequence|block_number|timestamp|finalized|"
-    r"OP Mainnet|Ethereum Mainnet|result|error|chain\.finality|trust\.toml|final|latest|finality|[0-9a-f]{16,}|v\d+)\b"
+    r"OP Mainnet|Ethereum Mainnet|"
+    r"result|error|chain\.finality|trust\.toml|final|latest|finality|[0-9a-f]{16,}|v\d+)\b"
 )
 ENGLISH = re.compile(r"[A-Za-z]{2,}\W+[A-Za-z]{2,}")
 CHARACTER = re.compile("[\u4e00-\u9fff]")
@@ -81,7 +82,9 @@ ELSEWHERE = {
     "choose", "_decode_receipt", "_check_lengths", "encode_canonical", "check_state_proof",
 }  # fmt: skip
 SOURCES = (
-    "checks", "targets", "abandonment", "proofchecks", "stateproof", "mpt", "rlp", "header", "receipt", "record", "canonical",
+    "checks", "targets", "abandonment", "proofchecks", "stateproof", "mpt", "rlp",
+    "header", "receipt",
+    "record", "canonical",
     "merkle", "types", "verify", "cli/nodes", "chain/quorum", "chain/node", "chain/rpc",
     "chain/views", "registry/slots",
 )  # fmt: skip
@@ -145,11 +148,11 @@ def check_report(report: Report, capsys: pytest.CaptureFixture[str]) -> set[str]
     """See that a printed report is in Chinese; return its sentences in English."""
     print_report(
         Output(as_json=False), "FILE", report,
-        policy="/p (of the project around; yours with --trust)", nodes=["http://n"], brief=False,
+        policies=["/p (SHA-256 ab, of your own project)"], nodes=["http://n"], brief=False,
         words=CHINESE,
     )  # fmt: skip
     print_report(
-        Output(as_json=False), "FILE", report, policy=None, nodes=(), brief=True, words=CHINESE
+        Output(as_json=False), "FILE", report, policies=(), nodes=(), brief=True, words=CHINESE
     )
     printed = capsys.readouterr().out
     for line in printed.splitlines():

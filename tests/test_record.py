@@ -163,6 +163,26 @@ def test_digests_of_unknown_algorithms_alone_are_an_unknown_version() -> None:
     assert "sha3" in refusal(changed(digests={"sha3-256": "ab" * 32}), UnknownVersionError)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": -1},
+        {"size": None},
+        {"media_type": None},
+        {"media_type": 7},
+        {"name": None},
+        {"salt": "xy"},
+        {"recorded_at": "yesterday"},
+        {"log": None},
+        {"log": "0x12"},
+        {"log": "ab" * 32},
+    ],
+)
+def test_a_fault_of_form_comes_before_unknown_algorithms(wrong: dict[str, Any]) -> None:
+    refusal(changed(digests={"sha3-256": "ab" * 32}, **wrong))
+    refusal(changed(**wrong))
+
+
 @pytest.mark.parametrize("size", [0, 1, MAX_INTEGER])
 def test_a_size_is_a_count_of_bytes(size: int) -> None:
     assert parse_record(changed(size=size)).digests.size == size

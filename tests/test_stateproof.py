@@ -29,7 +29,7 @@ from support.vectors.states import (
 from anchor.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
 from anchor.header import parse_header
 from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
-from anchor.stateproof import ProvenState, StateProof, check_slot, check_state
+from anchor.stateproof import ProvenState, StateProof, check_account, check_state, prove_word
 from anchor.types import Address, Hash32, LogId
 
 HONEST = ask(State(), root=ROOTS[2])
@@ -84,13 +84,14 @@ def test_a_single_slot_is_proven_as_a_word() -> None:
         "registry": Address(REGISTRY),
         "code_hash": Hash32(CODE),
     }
-    header, word = check_slot(proof, slot=Hash32(slot_of(LOG, ROOTS[2])), **pins)
+    header, root = check_account(proof, **pins)
+    word = prove_word("storage", root, Hash32(slot_of(LOG, ROOTS[2])), proof.storage_proof)
     assert (header, int.from_bytes(word, "big")) == (
         parse_header(HONEST.header),
         WORDS[slot_of(LOG, ROOTS[2])],
     )
     with pytest.raises((MalformedError, MismatchError)):
-        check_slot(proof, slot=head_slot(LogId(LOG)), **pins)
+        prove_word("storage", root, head_slot(LogId(LOG)), proof.storage_proof)
 
 
 Bend = Callable[[Question, st.DataObject], Question]

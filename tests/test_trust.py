@@ -318,7 +318,7 @@ def test_an_assurance_beyond_this_version_is_unknown_and_never_quietly_less(
 
 
 def test_more_nodes_than_are_named_cannot_agree() -> None:
-    assert "'quorum' is 3, and 'rpc' names 2" in refusal(with_line("quorum", "3"))
+    assert "'rpc' names 2 nodes, of which 3 would have" in refusal(with_line("quorum", "3"))
     # Those that --rpc names may be more.
     parse_policy(with_line("rpc", "[]").encode())
 

@@ -375,7 +375,7 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
     },
     "state/states.json": {
         "header": (MalformedError, "^the header "),
-        "fork": (UnknownVersionError, "the header has 22 items"),
+        "fork": (UnknownVersionError, "the header has 19 items"),
         "block-hash": (MismatchError, "the state proof's header has hash 0x.*, not 0x"),
         "account-proof": (
             (MalformedError, MismatchError),

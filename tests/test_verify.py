@@ -10,13 +10,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import NoReturn
 
 import pytest
 
 from anchor import errors
+from anchor.canonical import encode_canonical
 from anchor.digest import Digests, digest_bytes
 from anchor.errors import (
     AnchorError,
@@ -34,7 +35,8 @@ from anchor.errors import (
 from anchor.merkle import hash_leaf
 from anchor.receipt import Receipt, encode_receipt
 from anchor.record import build_record, parse_record
-from anchor.types import Assurance, Hash32, Head
+from anchor.registry.artifact import expected_code_hash
+from anchor.types import Assurance, ChainId, Hash32, Head, make_log_id
 from anchor.verdict import ProvenAnchor, Step, Verdict, gravest_code, verdict_of
 from anchor.verify import TITLES, _Run, verify
 from tests.support.world import (
@@ -43,7 +45,9 @@ from tests.support.world import (
     MAIN,
     OWNER,
     REGISTRY,
+    SIDE,
     SIZE,
+    STRANGER,
     World,
     expect,
     failing_steps,
@@ -491,3 +495,137 @@ def test_a_report_ends_with_its_gravest_finding_and_the_earliest_of_its_kind() -
     assert isinstance(report.error, AnchorError)
     assert "sha256 of the file" in report.error.message
     assert [claim.verdict for claim in report.claims][2] is Verdict.CANNOT_TELL
+
+
+# When the record says that it was made
+
+
+def _recorded(time: datetime) -> World:
+    plain = World()
+    records = list(plain.records)
+    members = json.loads(records[INDEX])
+    members["recorded_at"] = time.isoformat().replace("+00:00", "Z")
+    records[INDEX] = encode_canonical(members, what="the record")
+    return World(records)
+
+
+# The block's time and the 30 s of that world's policy.
+BOUND = datetime.fromtimestamp(1_790_000_240 + 30, UTC)
+
+
+@pytest.mark.parametrize(
+    ("later", "code", "said"),
+    [
+        (-86_400, 0, "the record says it was made 86400 s before that"),
+        (0, 0, "the record says it was made 0 s before that"),
+        (1, 0, "the record says it was made 1 s after that, as is tolerated"),
+        (300, 0, "the record says it was made 300 s after that, as is tolerated"),
+        (301, 20, "the record says it was made 301 s after it is proven to have existed"),
+        (16 * 365 * 86_400, 20, "s after it is proven to have existed"),
+    ],
+)
+def test_a_record_that_says_it_was_made_later_than_it_is_proven_is_not_told(
+    later: int, code: int, said: str
+) -> None:
+    world = _recorded(BOUND + timedelta(seconds=later))
+    report = judged(world)
+    expect(report, code, [10] if code else [], "PPP?P" if code else "PPPPP")
+    assert said in report.steps[9].detail
+    assert [proven.seconds_since_recorded for proven in report.proven] == [-later] * (not code)
+
+
+def test_a_fraction_of_a_second_does_not_make_a_record_later() -> None:
+    world = _recorded(BOUND + timedelta(seconds=300, milliseconds=999))
+    expect(judged(world), 0, [], "PPPPP")
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+def test_a_record_of_any_year_is_compared(year: int) -> None:
+    world = _recorded(datetime(year, 12, 31, 23, 59, 59, 500_000, tzinfo=UTC))
+    expect(
+        judged(world),
+        20 if year == 9999 else 0,
+        [10] * (year == 9999),
+        ("PPP?P" if year == 9999 else "PPPPP"),
+    )
+
+
+def test_the_policy_says_how_much_later_is_tolerated() -> None:
+    world = _recorded(BOUND + timedelta(seconds=10))
+    for tolerance, code in ((0, 20), (9, 20), (10, 0)):
+        entry = dataclasses.replace(world.entry(), recorded_at_tolerance=tolerance)
+        assert int(judged(world, policy=world.policy(entry)).exit_code) == code
+
+
+def test_the_chains_rule_says_how_far_its_times_may_be_off() -> None:
+    world = World()
+    receipt = world.receipt(INDEX, world.anchor(INDEX, SIZE, SIDE))
+    rule = dataclasses.replace(world.entry(SIDE), time_slack=None)
+    report = judged(world, receipt, policy=world.policy(rule))
+    expect(report, 0, [], "PPPPP")
+    assert report.proven[0].existed_by.timestamp() == 1_790_000_240 + 46_800
+    assert "the time that the chain's sequencer gives its block, and 46800 s" in (
+        report.steps[9].detail
+    )
+    report = judged(world, receipt, policy=world.policy(world.entry(SIDE)))
+    assert "30 s it may be off by the policy, where the chain's own rule allows 46800 s" in (
+        report.steps[9].detail
+    )
+    unlisted = ChainId(42161)
+    world.chains[unlisted] = dataclasses.replace(world.main, chain_id=unlisted)
+    world.chains[unlisted].code[REGISTRY] = (5, expected_code_hash(unlisted))
+    receipt = re_anchored(honest(world), chain_id=unlisted)
+    rule = dataclasses.replace(world.entry(unlisted), time_slack=None)
+    report = judged(world, receipt, policy=world.policy(rule))
+    expect(report, 20, [10], "PPP?P")
+    assert "no rule for how far the times of chain 42161 may be off" in report.steps[9].detail
+
+
+# What the record says beside what is checked
+
+
+def _with_members(**members: object) -> World:
+    plain = World()
+    records = list(plain.records)
+    record = json.loads(records[INDEX]) | members
+    records[INDEX] = encode_canonical(record, what="the record")
+    return World(records)
+
+
+def test_members_that_nothing_checks_are_listed() -> None:
+    report = judged(_with_members(verdict="authentic", collected_by="X", a=None))
+    expect(report, 0, [], "PPPPP")
+    assert report.statements == ("a", "collected_by", "verdict")
+    assert judged(World()).statements == ()
+
+
+def test_a_record_names_its_log_and_is_in_no_other_owners() -> None:
+    world = _with_members(log="0x" + World().log.hex())
+    report = judged(world)
+    expect(report, 0, [], "PPPPP")
+    assert report.statements == ()
+    theirs = make_log_id(STRANGER, 0)
+    report = judged(_with_members(log="0x" + theirs.hex()))
+    expect(report, 10, [3], "PFPFP")
+    assert report.error is not None
+    assert report.error.message.startswith("the record names a log of owner 0x0BaD")
+    # A log goes on in its successor, which is the same owner's.
+    report = judged(_with_members(log="0x" + make_log_id(OWNER, 3).hex()))
+    expect(report, 0, [], "PPPPP")
+    assert report.steps[2].detail.endswith(
+        "; the record names log 3 of the same owner, and the receipt log 0"
+    )
+
+
+def test_each_verdict_says_how_large_the_log_is_and_where_the_leaf_is() -> None:
+    world = World()
+    report = judged(world)
+    assert report.steps[2].detail.startswith("leaf 6 of a log of 9 leaves, ")
+    receipt = world.receipt(INDEX, world.anchor(INDEX, SIZE), world.anchor(INDEX, 13, SIDE))
+    report = judged(world, receipt)
+    assert report.steps[2].detail.startswith("leaf 6 of a log of 9, 13 leaves, ")
+
+
+def test_the_claim_on_algorithms_says_what_it_does_not_cover() -> None:
+    reason = judged(World()).claims[8].reason
+    assert "sm3 covers the file only, the log rests on sha256 alone, and nothing was" in reason

@@ -23,6 +23,7 @@ from anchor.certificate.sheets import (
 )
 from anchor.certificate.text import show_text
 from anchor.certificate.times import describe_time
+from anchor.certificate.wording import POLICY_SOURCES
 from anchor.words import CHINESE
 
 _ENVIRONMENT = (
@@ -109,6 +110,12 @@ def _against(anchor: Anchor, certificate: Certificate) -> Fields:
                 en="Trust policy (SHA-256)",
                 value=_policy(certificate.verification),
             ),
+            Row(
+                zh="信任策略的来源",
+                en="Where the policy came from",
+                value=_policy_source(certificate.verification),
+            ),
+            *_notes(certificate.verification),
             Row(zh="询问的节点", en="Nodes asked", value=_nodes(certificate.verification)),
             Row(zh="创世区块（策略固定）", en="Genesis, as pinned", value=code(anchor.genesis)),
             Row(zh="合约代码哈希", en="Hash of the contract's code", value=code(anchor.code_hash)),
@@ -128,11 +135,27 @@ def _against(anchor: Anchor, certificate: Certificate) -> Fields:
     )
 
 
+def _notes(verification: Verification) -> tuple[Row, ...]:
+    lines = [show_text(note, 200) for note in verification.notes]
+    return (Row(zh="说明", en="Notes", value=text(*lines)),) if lines else ()
+
+
 def _policy(verification: Verification) -> Value:
-    if verification.policy_sha256 is not None:
-        return code(verification.policy_sha256)
+    if verification.policies:
+        return code(*(policy.sha256 for policy in verification.policies))
     taken = [show_text(item, 200) for item in verification.unpinned]
     return text("未使用；取自收据 / none; taken from the receipt:", *taken)
+
+
+def _policy_source(verification: Verification) -> Value:
+    if not verification.policies:
+        return text("无 / none")
+    return text(
+        *(
+            f"{show_text(policy.name, 200)}: {POLICY_SOURCES[policy.source]}"
+            for policy in verification.policies
+        )
+    )
 
 
 def _nodes(verification: Verification) -> Value:

@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from anchor.chain.proofs import check_state_proof, decode_state_proof, encode_block_header
+from anchor.chain.proofs import FetchedProof, check_proof, decode_proof, encode_block_header
 from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError
 from anchor.header import parse_header
 from anchor.registry.keccak import hash_keccak256
-from anchor.stateproof import StateProof
 from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
@@ -235,26 +234,22 @@ class Node:
         return self._header[1]
 
     def fetch_state_proof(
-        self, registry: Address, slot: Hash32, block_hash: Hash32, *, code_hash: Hash32
-    ) -> StateProof:
-        """Return the proof of what the registry's ``slot`` holds in a block, checked.
+        self,
+        registry: Address,
+        slots: Sequence[Hash32],
+        block_hash: Hash32,
+        check: Callable[[FetchedProof], Found],
+    ) -> Found:
+        """Return what ``check`` makes of the proof of what the slots hold in a block.
 
         Raises:
             CannotCheckError: the node gives no proofs, not of that block, or not one that holds.
             UnknownVersionError: the block's header is none that this release knows.
         """
         header = self.fetch_header(block_hash)
-        answer = self._fetch_proof(registry, slot, block_hash, parse_header(header).number)
-        proof = decode_state_proof(answer, header=header, name=self.name)
-        check_state_proof(
-            proof,
-            block_hash=block_hash,
-            registry=registry,
-            code_hash=code_hash,
-            slot=slot,
-            name=self.name,
-        )
-        return proof
+        answer = self._fetch_proof(registry, slots, block_hash, parse_header(header).number)
+        proof = decode_proof(answer, header=header, count=len(slots), name=self.name)
+        return check_proof(proof, check, name=self.name)
 
     def fetch_balance(self, address: Address) -> int:
         """Return the balance in wei at the latest block."""
@@ -346,9 +341,10 @@ class Node:
         )
 
     def _fetch_proof(
-        self, registry: Address, slot: Hash32, block_hash: Hash32, number: int
+        self, registry: Address, slots: Sequence[Hash32], block_hash: Hash32, number: int
     ) -> object:
-        return self._at(block_hash, "eth_getProof", _hex(registry), [_hex(slot)], number=number)
+        named = [_hex(slot) for slot in slots]
+        return self._at(block_hash, "eth_getProof", _hex(registry), named, number=number)
 
     def _at(self, block: BlockId, method: str, *params: Any, number: int | None = None) -> Any:
         """Ask about a block; by its number, where the node takes no hashes (EIP-1898).

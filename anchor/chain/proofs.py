@@ -6,7 +6,9 @@ Of a proof only the two lists of nodes are taken: account, key and value are wha
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
 
 from anchor.errors import (
     MalformedError,
@@ -18,8 +20,9 @@ from anchor.errors import (
 from anchor.header import MAX_HEADER_BYTES, encode_header
 from anchor.mpt import MAX_NODE_BYTES, MAX_NODES
 from anchor.registry.keccak import hash_keccak256
-from anchor.stateproof import StateProof, check_slot
-from anchor.types import Address, Hash32
+from anchor.types import Hash32
+
+Checked = TypeVar("Checked")
 
 _DATA = re.compile(r"0x([0-9a-f]{2})+")
 
@@ -54,42 +57,44 @@ def encode_block_header(
     return encoded
 
 
-def decode_state_proof(answer: object, *, header: bytes, name: str) -> StateProof:
-    """Read the answer of the node called ``name`` to a question about one slot.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedProof:
+    """What a node answers to one question: the proofs of an account and of some of its slots."""
+
+    header: bytes
+    account_proof: tuple[bytes, ...]
+    slot_proofs: tuple[tuple[bytes, ...], ...]
+
+
+def decode_proof(answer: object, *, header: bytes, count: int, name: str) -> FetchedProof:
+    """Read the answer of the node called ``name`` to a question about ``count`` slots.
 
     Raises:
-        NodeFaultError: anything but an account proof and one storage proof.
+        NodeFaultError: anything but an account proof and so many storage proofs.
     """
     what = f"the node {name}'s state proof"
     slots = answer.get("storageProof") if isinstance(answer, dict) else None
-    if not isinstance(answer, dict) or not isinstance(slots, list) or len(slots) != 1:
-        raise NodeFaultError(f"{what} is not that of one slot")
-    slot = slots[0]
-    if not isinstance(slot, dict):
-        raise NodeFaultError(f"{what} is not that of one slot")
-    return StateProof(
+    if not isinstance(answer, dict) or not isinstance(slots, list) or len(slots) != count:
+        raise NodeFaultError(f"{what} is not that of the {count} slots asked for")
+    if not all(isinstance(slot, dict) for slot in slots):
+        raise NodeFaultError(f"{what} is not that of the {count} slots asked for")
+    return FetchedProof(
         header=header,
         account_proof=_decode_nodes(answer.get("accountProof"), what),
-        storage_proof=_decode_nodes(slot.get("proof"), what),
+        slot_proofs=tuple(_decode_nodes(slot.get("proof"), what) for slot in slots),
     )
 
 
-def check_state_proof(
-    proof: StateProof,
-    *,
-    block_hash: Hash32,
-    registry: Address,
-    code_hash: Hash32,
-    slot: Hash32,
-    name: str,
-) -> None:
-    """Refuse what a verifier would refuse, as a fault of the node called ``name``.
+def check_proof(
+    proof: FetchedProof, check: Callable[[FetchedProof], Checked], *, name: str
+) -> Checked:
+    """Return what ``check`` makes of the proof; what a verifier refuses is the node's fault.
 
     Raises:
-        NodeFaultError: the proof does not lead from the block's hash to the slot.
+        NodeFaultError: the proof does not lead from the block's hash to the slots.
     """
     try:
-        check_slot(proof, block_hash=block_hash, registry=registry, code_hash=code_hash, slot=slot)
+        return check(proof)
     except (MalformedError, MismatchError, NotTrustedError) as error:
         raise NodeFaultError(
             f"the node {name}'s state proof does not hold: {error.message}"

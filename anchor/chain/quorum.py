@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from anchor.chain.node import Found, Node
+from anchor.chain.proofs import FetchedProof
 from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.errors import (
     AnchorError,
@@ -22,7 +23,6 @@ from anchor.errors import (
     QuorumError,
     UnknownVersionError,
 )
-from anchor.stateproof import StateProof
 from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
@@ -165,8 +165,12 @@ class NodeGroup(Node):
         return found[0][0]
 
     def fetch_state_proof(
-        self, registry: Address, slot: Hash32, block_hash: Hash32, *, code_hash: Hash32
-    ) -> StateProof:
+        self,
+        registry: Address,
+        slots: Sequence[Hash32],
+        block_hash: Hash32,
+        check: Callable[[FetchedProof], Found],
+    ) -> Found:
         """Return the proof of the first node that gives one, the last time's giver first.
 
         It holds by the block's hash, whoever gives it.
@@ -177,7 +181,7 @@ class NodeGroup(Node):
         problems: list[AnchorError] = []
         for node in sorted(self._nodes, key=lambda node: node is not self._proving):
             try:
-                proof = node.fetch_state_proof(registry, slot, block_hash, code_hash=code_hash)
+                proof = node.fetch_state_proof(registry, slots, block_hash, check)
             except (CannotCheckError, UnknownVersionError) as error:
                 problems.append(error)
                 continue

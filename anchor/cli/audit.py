@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from anchor.cli.options import ConfigOption, JsonOption, QuorumOption, RpcOption
+from anchor.cli.options import (
+    AcceptUnpinnedOption,
+    ChainIdOption,
+    ConfigOption,
+    JsonOption,
+    QuorumOption,
+    RpcOption,
+)
 from anchor.cli.output import Colour, Output
 from anchor.errors import ExitCode, UsageError
 
@@ -27,7 +34,10 @@ def command(
     ] = None,
     trust: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="POLICY", help="For a published log: your trust policy."),
+        typer.Option(
+            metavar="POLICY",
+            help="For a published log: your trust policy; by default as for `anchor verify`.",
+        ),
     ] = None,
     rpc: RpcOption = None,
     quorum: QuorumOption = None,
@@ -42,6 +52,8 @@ def command(
             help="For a published log: whose log it has to be, and which of them.  [N: 0]",
         ),
     ] = None,
+    chain_id: ChainIdOption = None,
+    accept_unpinned: AcceptUnpinnedOption = False,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make the project's tiles again from its store first.")
     ] = False,
@@ -66,10 +78,10 @@ def command(
 
     output = Output(as_json=as_json)
     if place is None:
-        if trust or rpc or quorum or key or log:
+        if trust or rpc or quorum or key or log or chain_id or accept_unpinned:
             raise UsageError(
-                "--trust, --rpc, --quorum, --key and --log go with a published log: name its DIR "
-                "or URL"
+                "--trust, --rpc, --quorum, --key, --log, --chain-id and --accept-unpinned go with "
+                "a published log: name its DIR or URL"
             )
         _audit_own(output, config_path, rebuild=rebuild, originals=originals, offline=offline)
     elif rebuild or originals or offline:
@@ -84,6 +96,8 @@ def command(
             quorum=quorum,
             key=key,
             log=log,
+            chain_ids=chain_id or (),
+            accept_unpinned=accept_unpinned,
             config_path=config_path,
         )
 

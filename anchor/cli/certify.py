@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from anchor.cli.options import (
+    AcceptUnpinnedOption,
     BlockHashOption,
+    ChainIdOption,
     ConfigOption,
     JsonOption,
     OfflineOption,
@@ -46,6 +48,8 @@ def command(
     quorum: QuorumOption = None,
     block_hash: BlockHashOption = None,
     offline: OfflineOption = False,
+    chain_id: ChainIdOption = None,
+    accept_unpinned: AcceptUnpinnedOption = False,
     folder: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -109,7 +113,8 @@ def command(
     )
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
-    from anchor.types import parse_hash
+    from anchor.cli.report import print_policies
+    from anchor.types import ChainId, parse_hash
     from anchor.verify import judge
 
     output = Output(as_json=as_json)
@@ -117,29 +122,40 @@ def command(
     moment = choose_moment(issued_at, os.environ.get("SOURCE_DATE_EPOCH"), datetime.now(UTC))
     stated = read_details(details)
     chosen = None if no_pdf else choose_font(font)
-    bench = Bench(config_path=config_path, trust=trust, offline=offline)
+    bench = Bench(config_path=config_path, trust=trust, offline=offline, tell=output.note)
     nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
     named = {parse_hash(text, what="--block-hash") for text in block_hash or ()}
+    chains = frozenset(map(ChainId, chain_id or ()))
 
     def judge_one(request: Request) -> Judged:
         nodes.asked_now = []
-        data, digests = bench.load(request.file, request.receipt)
+        data, digests = bench.load(request.file, request.receipt, hint="name it with --file")
         connect = None if offline else nodes.connect
-        report = judge(data, digests, policy=bench.policy, connect=connect, block_hashes=named)
+        report = judge(
+            data,
+            digests,
+            policy=bench.policy,
+            connect=connect,
+            block_hashes=named,
+            chain_ids=chains,
+            accept_unpinned=accept_unpinned,
+        )
         basis = Basis(
-            policy=bench.policy, policy_sha256=bench.policy_sha256, nodes=tuple(nodes.asked_now)
+            policy=bench.policy, policies=bench.choice.files, nodes=tuple(nodes.asked_now)
         )
         return Judged(request=request, data=data, report=report, basis=basis)
 
     judged = [judge_one(request) for request in requests]
     bench.close()
     check_exhibits(stated, judged)
+    print_policies(output, bench.describe_policies())
     press = Press(details=stated, moment=moment, font=chosen, is_draft=draft)
     pressed = press.write_all(judged, output)
     output.result(
         {
             "exit_code": int(pressed.exit_code),
-            "policy": bench.policy_name,
+            "policies": bench.list_policies(),
+            "unused_project": bench.describe_unused(),
             "nodes": nodes.asked,
             "font": None if chosen is None else describe_font(chosen),
             "certificates": pressed.written,

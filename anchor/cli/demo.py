@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from anchor.cli.files import digest_file, read_policy, read_receipt
+from anchor.cli.files import digest_file, read_receipt
 from anchor.cli.output import Colour, Output
 from anchor.cli.session import SystemClock, open_node, open_signer
 from anchor.errors import MismatchError, UsageError
@@ -154,8 +154,9 @@ class _Verifier:
 
     def __init__(self, project: Project, url: str) -> None:
         from anchor.chain.views import ChainReader
+        from anchor.policies import load_policy
 
-        self._policy, _ = read_policy(project.config.trust)
+        self._policy = load_policy(project.config.trust, "option").policy
         self._view = ChainReader(open_node(url))
 
     def judge(self, file: Path, receipt: Path) -> Report:

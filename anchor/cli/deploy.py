@@ -8,7 +8,13 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import SystemClock, open_chain, open_signer, project_session
+from anchor.cli.session import (
+    SystemClock,
+    note_project,
+    open_chain,
+    open_signer,
+    project_session,
+)
 
 NAME = "deploy"
 
@@ -39,6 +45,7 @@ def command(
         node = open_chain(config, output.note)
         work = deploy_plainly if plain else deploy
         done = work(project, node, lambda: open_signer(config), SystemClock(), output.note)
+    note_project(output, config.file, again=True)  # at its registry of now, and there only
     standard = done.registry == registry_address()
     place = f"{format_address(done.registry)} on chain {config.chain_id}"
     if done.tx_hash is None:

@@ -15,7 +15,7 @@ NAME = "doctor"
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check configuration, store, key, node, chain and registry; change and send nothing."""
-    from anchor.filenames import find_config
+    from anchor.allowlist import find_config
     from anchor.pipeline.checkup import CHECKS
     from anchor.pipeline.diagnosis import Patient, diagnose, gravest_exit_code
     from anchor.verdict import Verdict
@@ -28,7 +28,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     }
     findings = diagnose(
         Patient(
-            config_path=config_path or find_config(),
+            config_path=find_config(config_path),
             open_node=open_node,
             now=time.time(),
         ),

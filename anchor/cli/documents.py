@@ -95,10 +95,30 @@ class UnreadFileDocument(_Document):
     error: str
 
 
+class PolicyDocument(_Document):
+    """A trust policy that the run rests on, the SHA-256 of its bytes and where it came from.
+
+    The verifier page's are ``chosen``, or ``dropped`` and then confirmed; what was typed in there is
+    no document and has no ``sha256``.
+    """
+
+    file: str
+    sha256: Hex32 | None
+    source: Literal["option", "environment", "user", "project", "chosen", "dropped"]
+
+
+class UnusedProjectDocument(_Document):
+    """A project that was found around and does not count."""
+
+    config: str
+    reason: str
+
+
 class VerificationDocument(_Document):
     """The whole run; ``exit_code`` is the gravest of the files'."""
 
     exit_code: ExitCode
-    policy: str | None
+    policies: list[PolicyDocument]
+    unused_project: UnusedProjectDocument | None
     nodes: list[str]
     files: list[FileDocument | UnreadFileDocument]

@@ -2,60 +2,63 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchor.cli.files import digest_file, is_there, read_policy, read_receipt, receipt_path
-from anchor.errors import ConfigError, UsageError
+from anchor.cli.files import digest_file, is_there, read_receipt, receipt_path
+from anchor.errors import UsageError
 
 if TYPE_CHECKING:
     from anchor.digest import Digests
     from anchor.pipeline.project import Project
     from anchor.pipeline.proving import Prover
-    from anchor.trust import TrustPolicy
+    from anchor.policies import PolicyFile
     from anchor.types import ChainId
 
 Load = Callable[[], "tuple[bytes, Digests]"]
+
+_SOURCES = {
+    "option": "named on the command line",
+    "environment": "named in the environment",
+    "user": "kept in your configuration folder",
+    "project": "of your own project",
+}
 
 
 class Bench:
     """Finds the trust policy and the receipts.
 
-    The policy is ``--trust``, else that of the project around; a ``trust.toml`` that merely lies in
-    the current folder may have come with the evidence and is not taken.  A receipt lies beside its
-    file; inside a project, a file without one is looked up in the store, so that an operator can
-    check what was just anchored.
-
-    With ``--trust`` the project around is left alone, unless it is named as well: a folder that
-    came with the evidence may be one, and would say whom to ask.
+    What counts is what the verifier chose (``anchor.policies``); a project that was found and does
+    not count is told once, and left alone.  A receipt lies beside its file; inside a project of the
+    user's, a file without one is looked up in the store, so that an operator can check what was
+    just anchored.
     """
 
     def __init__(
-        self, *, config_path: Path | None, trust: Path | None, offline: bool = False
+        self,
+        *,
+        config_path: Path | None,
+        trust: Path | None,
+        tell: Callable[[str], None],
+        offline: bool = False,
     ) -> None:
-        from anchor.filenames import find_config, policy_of
+        from anchor.policies import choose_policy
 
-        self._config_path: Path | None = config_path
-        if config_path is None and trust is None:
-            with contextlib.suppress(ConfigError):
-                self._config_path = find_config()
+        self.choice = choose_policy(trust=trust, config=config_path)
+        self.policy = self.choice.policy
+        self._config_path = self.choice.config
         self._offline = offline
         self._prover: tuple[Project, Prover] | None = None
-        self.policy_name: str | None = None
-        self.policy: TrustPolicy | None = None
-        self.policy_sha256: str | None = None
-        if trust is not None:
-            self.policy_name = str(trust.resolve())
-        elif self._config_path is not None:
-            trust = policy_of(self._config_path)
-            self.policy_name = f"{trust.resolve()} (of the project around; yours with --trust)"
-        if trust is not None:
-            self.policy, self.policy_sha256 = read_policy(trust)
+        if self.choice.unused is not None:
+            reason = self.choice.unused.reason
+            tell(f"{reason.message}: its policy, nodes and store are not used")
+            if reason.hint:
+                tell(f"  {reason.hint}")
 
     def project_rpc(self, chain_id: ChainId) -> tuple[Sequence[str], int]:
-        """Return the nodes of the project around, and how many have to agree, on that chain."""
+        """Return the nodes that the project names on that chain, and how many have to agree."""
         if self._config_path is None:
             return (), 1
         from anchor.config import load_config
@@ -64,6 +67,24 @@ class Bench:
         if config.chain_id != chain_id:
             return (), 1
         return (config.rpc, *config.witnesses), config.quorum
+
+    def describe_policies(self) -> list[str]:
+        """Return each policy that counts, its SHA-256 and where it came from, in words."""
+        return [describe_policy(file) for file in self.choice.files]
+
+    def list_policies(self) -> list[dict[str, str]]:
+        """Return the same for a JSON document."""
+        return [
+            {"file": str(file.path.resolve()), "sha256": file.sha256, "source": file.source}
+            for file in self.choice.files
+        ]
+
+    def describe_unused(self) -> dict[str, str] | None:
+        """Return the project that does not count, for a JSON document."""
+        unused = self.choice.unused
+        if unused is None:
+            return None
+        return {"config": str(unused.config), "reason": unused.reason.message}
 
     def close(self) -> None:
         """Close the project's store, if it was opened."""
@@ -78,16 +99,22 @@ class Bench:
             if receipt is None:
                 raise UsageError("--digest needs --receipt")
             yield digest, lambda: (read_receipt(receipt), _parse_digest(digest))
+        hint = "to verify a digest alone: --digest sha256:HEX"
         for file in files:
-            yield str(file), lambda file=file: self.load(file, receipt)  # type: ignore[misc]
+            yield str(file), partial(self.load, file, receipt, hint=hint)
 
-    def load(self, file: Path, receipt: Path | None) -> tuple[bytes, Digests]:
-        """Return the bytes of the receipt, named or found, and the file's digests."""
+    def load(
+        self, file: Path, receipt: Path | None, *, hint: str | None = None
+    ) -> tuple[bytes, Digests]:
+        """Return the bytes of the receipt, named or found, and the file's digests.
+
+        ``hint`` says what else to name where the file is missing.
+        """
         from anchor.filenames import RECEIPT_SUFFIX
 
         if receipt is None and file.name.endswith(RECEIPT_SUFFIX):
             receipt, file = file, file.with_name(file.name.removesuffix(RECEIPT_SUFFIX))
-        digests = digest_file(file)
+        digests = digest_file(file, hint=hint)
         if receipt is None:
             beside = receipt_path(file)
             if not is_there(beside):
@@ -107,7 +134,11 @@ class Bench:
 
         project, prover = self._open_prover(self._config_path)
         with project.database.read() as connection:
-            evidence = find_evidence(connection, file, digests, or_changed=True)
+            try:
+                evidence = find_evidence(connection, file, digests, or_changed=True)
+            except UsageError as error:
+                also = f"{error.hint}, or name its receipt with --receipt"
+                raise UsageError(error.message, hint=also) from error
         return encode_receipt(prover.prove(evidence))
 
     def _open_prover(self, config_path: Path) -> tuple[Project, Prover]:
@@ -119,6 +150,11 @@ class Bench:
             project = open_project(load_config(config_path))
             self._prover = project, Prover(project)
         return self._prover
+
+
+def describe_policy(file: PolicyFile) -> str:
+    """Return a policy, its SHA-256 and where it came from, in words."""
+    return f"{file.path.resolve()} (SHA-256 {file.sha256}, {_SOURCES[file.source]})"
 
 
 def _parse_digest(text: str) -> Digests:

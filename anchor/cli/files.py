@@ -1,8 +1,7 @@
-"""Finding and reading receipts, policies and evidence named on the command line."""
+"""Finding and reading receipts and evidence named on the command line."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -12,7 +11,6 @@ from anchor.errors import UsageError
 
 if TYPE_CHECKING:
     from anchor.digest import Digests
-    from anchor.trust import TrustPolicy
 
 
 def receipt_path(argument: Path) -> Path:
@@ -38,14 +36,6 @@ def read_receipt(path: Path) -> bytes:
     return read_bounded(path, MAX_RECEIPT_BYTES + 1)
 
 
-def read_policy(path: Path) -> tuple[TrustPolicy, str]:
-    """Read a trust policy file; return it with the SHA-256 of its bytes, in hex."""
-    from anchor.trust import MAX_POLICY_BYTES, parse_policy
-
-    data = read_bounded(path, MAX_POLICY_BYTES + 1)
-    return parse_policy(data), hashlib.sha256(data).hexdigest()
-
-
 def read_bounded(path: Path, most: int) -> bytes:
     """Read at most ``most`` bytes of a file; parsers then refuse what is longer than they allow.
 
@@ -59,8 +49,10 @@ def read_bounded(path: Path, most: int) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def digest_file(file: Path) -> Digests:
+def digest_file(file: Path, *, hint: str | None = None) -> Digests:
     """Digest a file with every algorithm a record can hold.
+
+    ``hint`` says what else to name where it is missing.
 
     Raises:
         UsageError: it is missing or cannot be read.
@@ -71,9 +63,7 @@ def digest_file(file: Path) -> Digests:
         # Not blocking: a pipe that was named by mistake must not wait for a writer.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise UsageError(
-            f"the file {file} is missing", hint="to verify a digest alone: --digest sha256:HEX"
-        ) from error
+        raise UsageError(f"the file {file} is missing", hint=hint) from error
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
     try:

@@ -9,7 +9,7 @@ import typer
 
 from anchor.cli.options import FinalityOption, JsonOption, parse_finality
 from anchor.cli.output import Output
-from anchor.cli.session import open_node
+from anchor.cli.session import note_project, open_node
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def command(
     except OSError as error:
         raise UsageError(f"the folder {folder} cannot be created: {error.strerror}") from error
     create_project(config).database.close()
+    note_project(output, config.file)
     if not is_plain_url(config.rpc):
         output.note("The URL may hold a secret, so only its host is in the configuration:")
         output.note("set ANCHOR_CHAIN__RPC to the whole URL for every command.")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from anchor.chain.noderules import find_fault, pair
 from anchor.errors import CannotCheckError, UsageError
+from anchor.urls import are_distinct, describe_url
 
 if TYPE_CHECKING:
     from anchor.chain.node import Node
@@ -29,17 +31,11 @@ class Nodes:
         project_rpc: Callable[[ChainId], tuple[Sequence[str], int]],
         report: Callable[[str], None],
     ) -> None:
-        from anchor.trust import MAX_NODES
-        from anchor.urls import are_distinct, describe_url
-
         for url in rpc:
             describe_url(url)  # bad usage, and no finding about any evidence
-        if not are_distinct(rpc):
-            raise UsageError("--rpc names one node twice", hint="each is to be another operator's")
-        if len(rpc) > MAX_NODES:
-            raise UsageError(f"--rpc names {len(rpc)} nodes; {MAX_NODES} are asked at most")
-        if quorum is not None and rpc and quorum > len(rpc):
-            raise UsageError(f"--quorum is {quorum}, and --rpc names {len(rpc)} nodes")
+        fault = find_fault(rpc, quorum or 1) if rpc else None
+        if fault is not None:
+            raise UsageError(f"--rpc {fault}", hint="each is to be another operator's")
         self._rpc = tuple(rpc)
         self._quorum = quorum
         self._project_rpc = project_rpc
@@ -57,8 +53,6 @@ class Nodes:
         Raises:
             CannotCheckError: no node is known, or fewer than have to agree.
         """
-        from anchor.urls import are_distinct
-
         urls: Sequence[str] = self._on_chain_of(target) or target.rpc
         quorum = target.quorum
         if not urls:
@@ -88,7 +82,7 @@ class Nodes:
     def needed(self) -> int:
         """Return how many of those on the command line have to agree: two, unless it says more."""
         # Of each chain, where there are several: what a node says of its chain lowers no number.
-        return self._quorum or max(1, min(2, len(self._rpc)))
+        return self._quorum or pair(len(self._rpc))
 
     def _on_chain_of(self, target: Target) -> Sequence[str]:
         """Return the nodes on the command line, without those of chains that others are asked for.

@@ -21,7 +21,8 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="The project's anchor.toml; by default the nearest one upwards, or $ANCHOR_CONFIG.",
+        help="The project's anchor.toml; by default $ANCHOR_CONFIG, or the nearest one upwards "
+        "if you made or allowed it.",
     ),
 ]
 
@@ -50,7 +51,28 @@ TrustOption = Annotated[
     typer.Option(
         "--trust",
         metavar="POLICY",
-        help="Your trust policy; by default that of the project around.",
+        help="Your trust policy; by default $ANCHOR_TRUST, else those that `anchor trust` keeps "
+        "and that of your own project around.",
+    ),
+]
+
+ChainIdOption = Annotated[
+    Optional[list[int]],  # noqa: UP045
+    typer.Option(
+        "--chain-id",
+        min=1,
+        max=2**53 - 1,
+        metavar="N",
+        help="A chain that counts; repeat it for several.  Anchors on others are left aside.",
+    ),
+]
+
+AcceptUnpinnedOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-unpinned",
+        help="Without a trust policy: take the receipt's word for chain and owner, instead of "
+        "ending with 20.",
     ),
 ]
 

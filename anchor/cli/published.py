@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ def audit_published(
     quorum: int | None,
     key: str | None,
     log: str | None,
+    chain_ids: Collection[int],
+    accept_unpinned: bool,
     config_path: Path | None,
 ) -> None:
     """Print each step of reading the log at ``place``, and end with the code of the first failure.
@@ -33,19 +35,22 @@ def audit_published(
     """
     from functools import partial
 
+    from anchor.checkpoint import open_checkpoint, parse_origin
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
-    from anchor.cli.report import print_step
-    from anchor.errors import AnchorError, CannotCheckError
+    from anchor.cli.report import print_policies, print_step
+    from anchor.errors import AnchorError, CannotCheckError, NotTrustedError
     from anchor.logcheck import TITLES, check_log
     from anchor.notes import parse_verifier
     from anchor.published import CHECKPOINT, open_source, read_anchors, read_tile
+    from anchor.targets import name_unpinned
+    from anchor.types import ChainId
     from anchor.verdict import Verdict, gravest_code, verdict_of
 
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
     source = open_source(place)
-    bench = Bench(config_path=config_path, trust=trust)
+    bench = Bench(config_path=config_path, trust=trust, tell=output.note)
     nodes = Nodes(rpc, quorum, bench.project_rpc, output.note)
     steps: list[dict[str, Any]] = []
 
@@ -59,10 +64,22 @@ def audit_published(
         raise CannotCheckError(
             "there is no checkpoint", hint="name the folder or URL below which `checkpoint` lies"
         )
-    output.line(f"policy: {bench.policy_name or 'none'}")
-    members: dict[str, Any] = {"policy": bench.policy_name, "steps": steps}
+    print_policies(output, bench.describe_policies())
+    members: dict[str, Any] = {
+        "policies": bench.list_policies(),
+        "unused_project": bench.describe_unused(),
+        "unpinned": [],
+        "steps": steps,
+    }
     code = ExitCode.DONE
     try:
+        chain_id, _, owned = parse_origin(open_checkpoint(note, None).origin)
+        if chain_ids and chain_id not in chain_ids:
+            raise NotTrustedError(f"the log is on chain {chain_id}, which is not one that you name")
+        if bench.policy is None:
+            unnamed = () if chain_ids else (chain_id,)
+            members["unpinned"] = list(name_unpinned(None if expected else owned, unnamed))
+            _print_unpinned(output, members["unpinned"])
         checked = check_log(
             note,
             partial(read_tile, source),
@@ -72,19 +89,16 @@ def audit_published(
             tell=tell,
             anchored=lambda head: read_anchors(source, head),
             expected=expected,
+            chain_ids=frozenset(map(ChainId, chain_ids)),
+            accept_unpinned=accept_unpinned,
         )
     except AnchorError as error:
         tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
         code = error.exit_code
-        output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
     else:
         code = gravest_code([finding.exit_code for finding in checked.findings])
         for finding in checked.findings:
             output.line(f"  {finding.hint}")
-        if code:
-            output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
-        else:
-            output.line("VERIFIED: the published log is the anchored one", colour=Colour.GREEN)
         head = checked.checkpoint.head
         members |= {
             "origin": checked.checkpoint.origin,
@@ -93,9 +107,20 @@ def audit_published(
             "sequence": checked.anchor.sequence,
             "final_block": checked.final.number,
         }
+    if code:
+        output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
+    else:
+        output.line("VERIFIED: the published log is the anchored one", colour=Colour.GREEN)
     output.result({"exit_code": int(code), "nodes": nodes.asked, **members})
     if code:
         raise typer.Exit(code)
+
+
+def _print_unpinned(output: Output, unpinned: Sequence[str]) -> None:
+    if unpinned:
+        output.line("No trust policy was given; taken from the checkpoint, unpinned:")
+    for claim in unpinned:
+        output.line(f"  {claim}")
 
 
 def _parse_log(text: str) -> LogId:

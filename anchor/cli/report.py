@@ -25,7 +25,7 @@ def print_report(
     name: str,
     report: Report,
     *,
-    policy: str | None,
+    policies: Sequence[str],
     nodes: Sequence[str],
     brief: bool,
     words: Words = ENGLISH,
@@ -50,7 +50,7 @@ def print_report(
         colour = _COLOURS[claim.verdict.value]
         output.line(f"{title} ({words.say(claim.reason)})", mark=mark, colour=colour)
     output.line()
-    _print_trust(output, report, policy, nodes, words)
+    _print_trust(output, report, policies, nodes, words)
     _print_statements(output, report, words)
     items = "; ".join(_list_not_proven(report, words))
     output.line(f"  {words.closing.format(items=items)}")
@@ -128,14 +128,13 @@ def print_step(
 
 
 def _print_trust(
-    output: Output, report: Report, policy: str | None, nodes: Sequence[str], words: Words
+    output: Output, report: Report, policies: Sequence[str], nodes: Sequence[str], words: Words
 ) -> None:
     from anchor.chains import find_chain
     from anchor.registry.keccak import format_address
 
-    if policy is not None:
-        output.line(f"  {words.policy.format(name=words.say(policy))}")
-    else:
+    print_policies(output, policies, words, indent="  ")
+    if not policies:
         output.line(f"  {words.no_policy}")
         for item in report.unpinned:
             output.line(f"    {words.say(item)}")
@@ -159,6 +158,14 @@ def _print_trust(
         if kind != "main":
             said = words.chain_is.format(chain=proven.chain_id, kind=words.kinds[kind])
             output.line(f"  {said}")
+
+
+def print_policies(
+    output: Output, policies: Sequence[str], words: Words = ENGLISH, *, indent: str = ""
+) -> None:
+    """Print each policy that a verification rests on."""
+    for policy in policies:
+        output.line(f"{indent}{words.policy.format(name=words.say(policy))}")
 
 
 def _describe_basis(proven: ProvenAnchor, words: Words) -> str:

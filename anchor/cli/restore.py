@@ -11,7 +11,7 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import open_chain
+from anchor.cli.session import note_project, open_chain
 from anchor.errors import AnchorError, CannotCheckError, ChainGuardError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def command(
     backup and from receipts; a leaf whose record is lost stays as its hash.
     """
     from anchor.config import load_config
-    from anchor.filenames import RECEIPT_SUFFIX, find_config
+    from anchor.filenames import RECEIPT_SUFFIX
     from anchor.pipeline.anchoring import check_chain, check_registry
     from anchor.pipeline.leafsources import find_receipts
     from anchor.pipeline.rebuilding import Remains
@@ -75,7 +75,8 @@ def command(
     from anchor.store.places import PostgresDatabase, find_moved, parse_place
 
     output = Output(as_json=as_json)
-    config = load_config(config_path or find_config())
+    file = _find_own_config(config_path)
+    config = load_config(file)
     store = config.store
     with ExitStack() as stack:
         # Also against writers: what they added after it was read would stay behind.
@@ -104,6 +105,7 @@ def command(
         leaves, sizes = _find_leaves(config, node, place, stores, is_partial=is_partial)
         remains = Remains(leaves=leaves, stores=list(stores.values()), receipts=found, sizes=sizes)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
+    note_project(output, file)
     output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
     output.line(f"leaves from {restored.source}; {restored.anchors:,} anchors from the registry")
     output.line(
@@ -129,6 +131,20 @@ def command(
             "moved": None if restored.moved is None else str(restored.moved),
         }
     )
+
+
+def _find_own_config(config_path: Path | None) -> Path:
+    """Return the project to restore: the one of this folder, as a backup has it, becomes one's own.
+
+    Above this folder, only one that is the user's already counts.
+    """
+    from anchor.allowlist import find_config, named_config
+    from anchor.filenames import CONFIG
+
+    here = Path(CONFIG).absolute()
+    if named_config(config_path) is None and here.is_file():
+        return here
+    return find_config(config_path)
 
 
 def _check_replaceable(store: StorePlace, *, is_replacing: bool) -> None:

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchor.errors import ConfigError, SignerError, UsageError
+from anchor.errors import AnchorError, ConfigError, SignerError, UsageError
 
 if TYPE_CHECKING:
     from anchor.chain.node import Node
     from anchor.chain.signer import Signer
+    from anchor.cli.output import Output
     from anchor.config import Config, WaitFor
     from anchor.pipeline.project import Project
 
@@ -36,17 +37,33 @@ def project_session(config_path: Path | None, *, moved: bool = False) -> Iterato
 
     ``moved`` also takes one whose plain deployment was interrupted, at its new registry.
     """
+    from anchor.allowlist import find_config
     from anchor.config import load_config
-    from anchor.filenames import find_config
     from anchor.pipeline.project import open_project
     from anchor.pipeline.relocation import open_moved_project
 
-    config = load_config(config_path or find_config())
+    config = load_config(find_config(config_path))
     project = open_moved_project(config) if moved else open_project(config)
     try:
         yield project
     finally:
         project.database.close()
+
+
+def note_project(output: Output, config: Path, *, again: bool = False) -> None:
+    """Note that a project is the user's, so that commands in its folder take it.
+
+    ``again``: only where it was noted before.  Where it cannot be noted, as in a container without
+    a home, this only warns.
+    """
+    from anchor.allowlist import allow_project, find_note
+
+    try:
+        if not again or find_note(config) is not None:
+            allow_project(config)
+    except AnchorError as error:
+        output.note(f"the project could not be noted as yours: {error.message}", mark="warning: ")
+        output.note(f"  name it for every command: --config {config}, or $ANCHOR_CONFIG")
 
 
 def open_node(url: str) -> Node:

@@ -125,10 +125,10 @@ def _submit(
 
 def _find_project(config_path: Path | None, *, needed: bool) -> Config | None:
     """Return the project's configuration; None where none is found and none is needed."""
-    from anchor.filenames import find_config
+    from anchor.allowlist import find_config
 
     try:
-        path = config_path or find_config()
+        path = find_config(config_path)
     except ConfigError as error:
         if needed:
             raise UsageError(

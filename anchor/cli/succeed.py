@@ -9,7 +9,13 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import SystemClock, open_chain, open_signer, project_session
+from anchor.cli.session import (
+    SystemClock,
+    note_project,
+    open_chain,
+    open_signer,
+    project_session,
+)
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,6 +107,7 @@ def command(
             output.note,
         )
         old = log_number(project.config.log)
+    note_project(output, config.file)
     output.line(f"log {old} is closed; log {log_number(config.log)} goes on from its anchor")
     output.line(f"{done.head.size:,} leaves, root {done.head.root.hex()}")
     output.line(f"{done.waiting:,} pieces of evidence wait for a place in the new log")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast, get_args
 
 import typer
 
+from anchor.cli import policies
 from anchor.cli.options import (
     FinalityOption,
     JsonOption,
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 NAME = "trust"
 
 app = typer.Typer(
-    help="Keep the verifier's own trust policy.", no_args_is_help=True, rich_markup_mode=None
+    help="Keep your own trust policies, and say which projects are yours.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
+policies.register(app)
 
 
 @app.command("pin")
@@ -58,14 +62,19 @@ def pin(
     quorum: QuorumOption = None,
     finality: FinalityOption = "finalized",
     time_slack: Annotated[
-        int, typer.Option(min=0, max=86_400, help="Seconds that a block's time may be off.")
-    ] = 12,
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=0,
+            max=86_400,
+            help="Seconds that a block's time may be off; by default the chain's rule.",
+        ),
+    ] = None,
     assurance: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
             metavar="LEVEL",
-            help="The least that suffices: rpc, quorum or proof. By default rpc where one node is "
-            "enough, else quorum.",
+            help="The least that suffices: rpc, quorum, asserted or proof. By default rpc where "
+            "one node is enough, else quorum.",
         ),
     ] = None,
     block_hash: Annotated[

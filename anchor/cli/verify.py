@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from anchor.cli.options import (
+    AcceptUnpinnedOption,
     BlockHashOption,
+    ChainIdOption,
     ConfigOption,
     JsonOption,
     OfflineOption,
@@ -46,6 +48,8 @@ def command(
     quorum: QuorumOption = None,
     block_hash: BlockHashOption = None,
     offline: OfflineOption = False,
+    chain_id: ChainIdOption = None,
+    accept_unpinned: AcceptUnpinnedOption = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="One line for each file, no steps.")
     ] = False,
@@ -70,27 +74,41 @@ def command(
     if receipt is not None and files is not None and len(files) > 1:
         raise UsageError("--receipt goes with one file")
     from anchor.cli.documents import (
+        PolicyDocument,
         UnreadFileDocument,
+        UnusedProjectDocument,
         VerificationDocument,
     )
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
-    from anchor.cli.report import describe_report, print_report
-    from anchor.types import parse_hash
+    from anchor.cli.report import describe_report, print_policies, print_report
+    from anchor.types import ChainId, parse_hash
     from anchor.verdict import gravest_code
 
     output = Output(as_json=as_json)
-    bench = Bench(config_path=config_path, trust=trust, offline=offline)
+    bench = Bench(config_path=config_path, trust=trust, offline=offline, tell=output.note)
+    policies = bench.describe_policies()
     nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
     named = {parse_hash(text, what="--block-hash") for text in block_hash or ()}
     connect = None if offline else nodes.connect
+    chains = frozenset(map(ChainId, chain_id or ()))
 
     def judge_one(data: bytes, evidence: Digests) -> Report:
         from anchor.verify import judge
 
         nodes.asked_now = []
-        return judge(data, evidence, policy=bench.policy, connect=connect, block_hashes=named)
+        return judge(
+            data,
+            evidence,
+            policy=bench.policy,
+            connect=connect,
+            block_hashes=named,
+            chain_ids=chains,
+            accept_unpinned=accept_unpinned,
+        )
 
+    if quiet:
+        print_policies(output, policies, words)
     documents: list[FileDocument | UnreadFileDocument] = []
     codes: list[ExitCode] = []
     for name, load in bench.items(files or [], receipt=receipt, digest=digest):
@@ -100,7 +118,7 @@ def command(
                 output,
                 name,
                 report,
-                policy=bench.policy_name,
+                policies=policies,
                 nodes=nodes.asked_now,
                 brief=quiet,
                 words=words,
@@ -118,7 +136,13 @@ def command(
     bench.close()
     worst = gravest_code(codes)
     document = VerificationDocument(
-        exit_code=int(worst), policy=bench.policy_name, nodes=nodes.asked, files=documents
+        exit_code=int(worst),
+        policies=[PolicyDocument.model_validate(policy) for policy in bench.list_policies()],
+        unused_project=None
+        if bench.choice.unused is None
+        else UnusedProjectDocument.model_validate(bench.describe_unused()),
+        nodes=nodes.asked,
+        files=documents,
     )
     output.result(document.model_dump())
     raise typer.Exit(worst)

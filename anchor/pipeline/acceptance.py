@@ -16,7 +16,7 @@ from anchor.pipeline.project import Project, utc_now
 from anchor.record import SALT_BYTES, Record, encode_record
 from anchor.store.evidence import Batch, NewEvidence, make_identity
 from anchor.store.intake import insert_evidence, insert_once
-from anchor.types import Hash32
+from anchor.types import Hash32, LogId
 
 # In one transaction: so many that the index over random identities pays its pages off, and so few
 # that their rows take little memory.
@@ -75,7 +75,7 @@ def accept(
         batch = submissions[start : start + _BATCH]
         database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in batch))
         uniques = [random_bytes(SALT_BYTES) if again else b"" for _ in batch]
-        items: Batch = _Prepared(batch, uniques, random_bytes, utc_now())
+        items: Batch = _Prepared(batch, uniques, random_bytes, utc_now(), project.config.log)
         if database.has_one_writer:
             items = list(items)  # before others wait for this one
         # Where another process takes in the same evidence, one of the two waits or begins again.
@@ -91,6 +91,7 @@ class _Prepared:
     uniques: Sequence[bytes]
     random_bytes: Callable[[int], bytes]
     now: str
+    log: LogId
 
     def __len__(self) -> int:
         return len(self.submissions)
@@ -100,7 +101,8 @@ class _Prepared:
 
     def __getitem__(self, place: int) -> NewEvidence:
         salt = self.random_bytes(SALT_BYTES)
-        return prepare_evidence(self.submissions[place], self.uniques[place], salt, self.now)
+        submission, unique = self.submissions[place], self.uniques[place]
+        return prepare_evidence(submission, unique, salt, self.now, self.log)
 
 
 def accept_once(
@@ -119,7 +121,8 @@ def accept_once(
         UsageError: other evidence was submitted with this key.
     """
     unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
-    item = prepare_evidence(submission, unique, random_bytes(SALT_BYTES), utc_now())
+    salt = random_bytes(SALT_BYTES)
+    item = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
     key_hash = None if key is None else hashlib.sha256(unique).digest()
     project.database.check_room(len(item.record))
     stored, is_new = project.database.write_again(partial(insert_once, item=item, key=key_hash))
@@ -138,8 +141,10 @@ def accept_with_key(project: Project, submissions: Sequence[Submission], key: st
     return Acceptance(new=int(is_new), known=int(not is_new))
 
 
-def prepare_evidence(submission: Submission, unique: bytes, salt: bytes, now: str) -> NewEvidence:
-    """Return the row of a submission: its record with this salt, as recorded ``now``.
+def prepare_evidence(
+    submission: Submission, unique: bytes, salt: bytes, now: str, log: LogId
+) -> NewEvidence:
+    """Return the row of a submission: its record for ``log`` with this salt, as recorded ``now``.
 
     Raises:
         MalformedError: no record can be made of it.
@@ -151,6 +156,7 @@ def prepare_evidence(submission: Submission, unique: bytes, salt: bytes, now: st
         media_type=submission.media_type or guess_media_type(submission.name),
         salt=salt,
         recorded_at=now,
+        log=log,
     )
     return NewEvidence(
         identity=identify(submission, unique),

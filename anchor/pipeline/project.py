@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
+from anchor.chain.noderules import MAX_NODES
 from anchor.config import Config, encode_config
 from anchor.durable import write_file
 from anchor.errors import ChainGuardError, ConfigError
@@ -25,7 +26,7 @@ from anchor.store.database import Database, create_filled, open_database
 from anchor.store.heads import newest_head
 from anchor.store.schema import project
 from anchor.tilestore import TileFolder
-from anchor.trust import MAX_NODES, TrustEntry, encode_policy
+from anchor.trust import TrustEntry, encode_policy
 from anchor.types import Address, log_number, log_owner
 from anchor.urls import is_plain_url
 

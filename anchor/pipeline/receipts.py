@@ -116,7 +116,7 @@ def find_evidence(
     if not found:
         raise UsageError(
             f"{file} is not in this project's log, with this content",
-            hint="add it with `anchor add`, or name its receipt with --receipt",
+            hint="add it with `anchor add`",
         )
     mine = [item for item in found if item.source == here] or found
     return next((item for item in mine if item.leaf_index is not None), mine[0])

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import stat
 import tomllib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from anchor.allowlist import allow_registry
 from anchor.config import Config
 from anchor.durable import write_file
-from anchor.errors import ConfigError
+from anchor.errors import AnchorError, ConfigError
 from anchor.pipeline.project import (
     Project,
     load_pinned_registry,
@@ -89,6 +91,10 @@ def move_project(project: Project, registry: Address) -> Project:
                 "init` wrote it; neither file was changed",
                 hint=f"write {_line(new)} in {' and '.join(map(str, left))}, then run again",
             )
+    # Before the files: a crash behind them must not leave a project that is its user's no more.
+    # Where that cannot be noted, the user is told how to allow it again.
+    with suppress(AnchorError):
+        allow_registry(config.file, registry)
     for path in left:
         moved = "\n".join(_line(new) if line == _line(old) else line for line in _lines(path))
         mode = stat.S_IMODE(path.stat().st_mode)

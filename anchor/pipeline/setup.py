@@ -10,6 +10,7 @@ from types import MappingProxyType
 from anchor.chain.devnet.accounts import DEV_ADDRESS, DEVNET_CHAIN_ID, PUBLIC_DEV_KEY
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import write_keystore
+from anchor.chains import find_chain
 from anchor.config import Config, SignerConfig, WaitFor, resolve_quorum
 from anchor.digest import SHA256, SM3
 from anchor.errors import (
@@ -26,8 +27,6 @@ from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
 from anchor.store.places import SqliteFile, StorePlace
 from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, make_log_id
-
-_SLOT_SECONDS = 12
 
 
 def plan_project(
@@ -91,7 +90,7 @@ def plan_project(
         finality=finality,
         wait=wait,
         wait_seconds=600,
-        time_slack=_SLOT_SECONDS,
+        time_slack=find_chain(chain_id).time_slack,
         max_fee_gwei=100,
         budget=None,
         log=make_log_id(owner, number),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from anchor.chain.anchorproofs import Question, fetch_anchor_proof
 from anchor.chain.node import Node
 from anchor.config import Config
 from anchor.errors import (
@@ -15,8 +16,7 @@ from anchor.errors import (
 )
 from anchor.pipeline.project import Project
 from anchor.receipt import Receipt, ReceiptAnchor
-from anchor.registry.slots import anchor_slot, operator_key_slot
-from anchor.stateproof import StateProof, check_state
+from anchor.stateproof import StateProof
 from anchor.store.heads import (
     AnchoredHead,
     Unproven,
@@ -101,25 +101,14 @@ class StateProofs:
         config = self._config
         if self._block is None:
             self._block = self._node.fetch_final_block(config.finality)
-        proof = self._prove_slot(anchor_slot(log, root), self._block)
-        proven = check_state(
-            proof,
-            block_hash=self._block.hash,
+        question = Question(
             registry=config.registry,
             code_hash=config.code_hash,
             log=log,
             root=root,
+            block=self._block,
         )
-        if proven.anchor is not None and proven.anchor.operator_id:
-            key = self._prove_slot(operator_key_slot(log, proven.anchor.operator_id), self._block)
-            proof = replace(proof, operator_proof=key.storage_proof)
-        return proof, proven.anchor
-
-    def _prove_slot(self, slot: Hash32, block: Block) -> StateProof:
-        config = self._config
-        return self._node.fetch_state_proof(
-            config.registry, slot, block.hash, code_hash=config.code_hash
-        )
+        return fetch_anchor_proof(self._node, question)
 
 
 def watch_proofs(project: Project, node: Node, anchored: Sequence[AnchoredHead]) -> None:

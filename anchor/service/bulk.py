@@ -82,6 +82,11 @@ async def submit_bulk(
     check_media_type(request, MEDIA_TYPE, "application/jsonl")
     service.check_backlog()
     check_length(request, service.settings.max_bulk)
-    origin = Origin(tenant=key.tenant, key=check_key(idempotency_key), now=utc_now())
+    origin = Origin(
+        tenant=key.tenant,
+        key=check_key(idempotency_key),
+        now=utc_now(),
+        log=service.project.config.log,
+    )
     service.check_slots("bulk submissions", key.tenant, service.settings.max_bulks)
     return BulkAnswer(service, key, origin)

@@ -100,6 +100,7 @@ class _PlainReader:
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
         self._now = origin.now.encode()
+        self._log = f'"log":"0x{origin.log.hex()}",'.encode()
         self._source = origin.source("").encode()
         unique = origin.unique
         self._unique = b"\0\0\0\0\0\0\0\0" + len(unique).to_bytes(8, "big") + unique
@@ -109,9 +110,9 @@ class _PlainReader:
         digest, name = match.groups()
         if name is None:
             name = b"sha256:" + digest
-        record = b'{"digests":{"sha256":"%b"},%b"name":"%b","recorded_at":"%b","salt":"%b",%b}' % (
-            digest, _media_member(_ending(name)), name, self._now, salt, _SCHEMA_MEMBER,
-        )  # fmt: skip
+        media, schema = _media_member(_ending(name)), _SCHEMA_MEMBER
+        form = b'{"digests":{"sha256":"%b"},%b%b"name":"%b","recorded_at":"%b","salt":"%b",%b}'
+        record = form % (digest, self._log, media, name, self._now, salt, schema)
         sha256 = bytes.fromhex(digest.decode())
         source = self._source + name
         described = b"%b%b%b%b%b" % (

@@ -16,6 +16,7 @@ from anchor.pipeline.acceptance import Submission, prepare_evidence, prepare_rec
 from anchor.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
 from anchor.service.problems import FieldError, Problem
 from anchor.store.evidence import NewEvidence
+from anchor.types import LogId, log_owner
 
 # RFC 6838 names have at most 127 characters on each side; parameters follow.
 MAX_MEDIA_TYPE_CHARACTERS = 255
@@ -31,11 +32,15 @@ _MEMBERS: Final = ("sha256", "sm3", "size", "name", "media_type", "record")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who submits, under which idempotency key, and when; ``random_bytes`` gives the salts."""
+    """Who submits to which log, under which idempotency key, and when.
+
+    ``random_bytes`` gives the salts.
+    """
 
     tenant: str
     key: str | None
     now: str
+    log: LogId
     random_bytes: Callable[[int], bytes] = os.urandom
 
     @property
@@ -109,7 +114,7 @@ def _prepare(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
     )
     try:
         salt = origin.random_bytes(SALT_BYTES)
-        return prepare_evidence(submission, origin.unique, salt, origin.now)
+        return prepare_evidence(submission, origin.unique, salt, origin.now, origin.log)
     except AnchorError as error:
         raise _refuse([FieldError("/name", error.message)]) from error
 
@@ -125,6 +130,8 @@ def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
         record = parse_record(encoded.encode("utf-8"))
     except AnchorError as error:
         raise _refuse([FieldError("/record", error.message)]) from error
+    if record.log is not None and log_owner(record.log) != log_owner(origin.log):
+        raise _refuse([FieldError("/record", "names a log of another owner than this service's")])
     if "\0" in record.name:
         raise _refuse([FieldError("/record", "its name holds a NUL character")])
     return prepare_record(record, origin.source(record.name), origin.unique, origin.now)

@@ -96,7 +96,12 @@ async def submit(
     """
     check_media_type(request, "application/json")
     service.check_backlog()
-    origin = Origin(tenant=key.tenant, key=check_key(idempotency_key), now=utc_now())
+    origin = Origin(
+        tenant=key.tenant,
+        key=check_key(idempotency_key),
+        now=utc_now(),
+        log=service.project.config.log,
+    )
     data = await read_body(request, service.settings)
     item = read_submission(data, origin, max_bytes=service.settings.max_body)
     job = Job(key.tenant, key.limits, [item], origin.key_hash)

@@ -47,6 +47,7 @@ def ape_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder of our own: the accounts of whoever runs this are none of our business."""
     home = tmp_path_factory.mktemp("ape-home")
     os.environ["APE_DATA_FOLDER"] = str(home)
+    os.environ["XDG_CONFIG_HOME"] = str(home / "configuration")
     (home / "accounts").mkdir()
     return home
 

@@ -18,6 +18,7 @@ from support.hardhat import trust_newest_block
 from support.nodes import ask, stop_the_clock
 from support.projects import Site, make_site, reading
 from support.proof_edits import put
+from support.slot_proofs import fetch_slot_proof
 from support.tries import keccak256
 from support.vectors.headers import VALUES, as_node_says, place
 
@@ -164,8 +165,8 @@ def test_a_client_proves_that_a_root_is_not_anchored(site: Site) -> None:
         block = node.fetch_final_block(config.finality)
         for log, root in ((config.log, b"\x77" * 32), (LogId(b"\x88" * 32), b"\x99" * 32)):
             slot = anchor_slot(log, Hash32(root))
-            proof = node.fetch_state_proof(
-                config.registry, slot, block.hash, code_hash=config.code_hash
+            proof = fetch_slot_proof(
+                node, config.registry, slot, block.hash, code_hash=config.code_hash
             )
             proven = check_state(
                 proof,
@@ -201,8 +202,8 @@ def test_a_client_proves_old_states(site: Site) -> None:
         for number, is_there in ((stated.block_number, True), (stated.block_number - 1, False)):
             block = node.fetch_block(number)
             assert block is not None
-            proof = node.fetch_state_proof(
-                config.registry, slot, block.hash, code_hash=config.code_hash
+            proof = fetch_slot_proof(
+                node, config.registry, slot, block.hash, code_hash=config.code_hash
             )
             asked = {**pins(site, receipt), "block_hash": block.hash}
             assert (check_state(proof, **asked).anchor is not None) == is_there
@@ -257,8 +258,8 @@ class Asked:
 
     def fetch(self, node: Node) -> StateProof:
         config = self.config
-        return node.fetch_state_proof(
-            config.registry, self.slot, self.block_hash, code_hash=config.code_hash
+        return fetch_slot_proof(
+            node, config.registry, self.slot, self.block_hash, code_hash=config.code_hash
         )
 
     def answers(self, edit: Callable[[dict[str, Any]], Any]) -> StateProof:
@@ -353,11 +354,11 @@ def storage(answer: dict[str, Any], proof: Any) -> dict[str, Any]:
 
 
 FAULTY: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "null": (lambda a: None, "is not that of one slot"),
-    "a list": (lambda a: [a], "is not that of one slot"),
-    "no slot": (lambda a: {**a, "storageProof": []}, "is not that of one slot"),
-    "two slots": (lambda a: {**a, "storageProof": a["storageProof"] * 2}, "is not that of one"),
-    "a slot that is a list": (lambda a: {**a, "storageProof": [[]]}, "is not that of one slot"),
+    "null": (lambda a: None, "is not that of the"),
+    "a list": (lambda a: [a], "is not that of the"),
+    "no slot": (lambda a: {**a, "storageProof": []}, "is not that of the"),
+    "two slots": (lambda a: {**a, "storageProof": a["storageProof"] * 2}, "is not that of the"),
+    "a slot that is a list": (lambda a: {**a, "storageProof": [[]]}, "is not that of the"),
     "no account proof": (lambda a: {**a, "accountProof": None}, "is not a list of at most 65"),
     "66 nodes": (lambda a: {**a, "accountProof": ["0x80"] * 66}, "is not a list of at most 65"),
     "a node of 533 bytes": (lambda a: storage(a, ["0x" + "ab" * 533]), "not hex data of 532"),

@@ -86,7 +86,7 @@ def test_a_broken_configuration_names_the_member(
     configured.edit(old, new)
     try:
         with nothing_changes(configured):
-            configured.run("seal").refused(code, *texts)
+            configured.run("seal", "--config", "anchor.toml").refused(code, *texts)
     finally:
         path.write_bytes(good)
 

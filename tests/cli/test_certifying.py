@@ -106,7 +106,8 @@ def test_three_files_say_what_was_verified(folder: Path) -> None:
     assert certificate.evidence.sha256 == digest
     assert certificate.anchors[0].finality == "asserted"
     policy = hashlib.sha256((folder / "trust.toml").read_bytes()).hexdigest()
-    assert certificate.verification.policy_sha256 == policy
+    (named,) = certificate.verification.policies
+    assert (named.name, named.sha256, named.source) == ("trust.toml", policy, "option")
     assert certificate.clock == "machine"
     for data in files.values():
         assert hashlib.sha256(data).hexdigest() in ran.out

@@ -19,6 +19,8 @@ from support.projects import Site, dev_log
 
 from anchor.chain.devnet import Devnet
 
+MARK = r"verified on a development chain \(proves nothing about real time\)"
+UNPINNED = ("--chain-id", "31337", "--accept-unpinned")
 FILES = 10_000
 
 
@@ -134,7 +136,7 @@ def test_adding_again_adds_nothing(journey: Journey) -> None:
 def test_files_verify_from_the_store_in_a_new_process(journey: Journey) -> None:
     files = [journey.files / f"{number // 100:02}" / f"{number:05}.txt" for number in (0, 99, 9999)]
     report = journey.anchor("verify", *files).expect(0)
-    assert report.out.count("VERIFIED (exit code 0)") == 3
+    assert report.out.count("VERIFIED on a development chain (") == 3
     for number in range(1, 11):
         assert re.search(rf"^ +{number}\. pass ", report.out, re.MULTILINE), number
     for claim in ("C1", "C2", "C3", "C4", "C6"):
@@ -146,11 +148,12 @@ def test_files_verify_from_the_store_in_a_new_process(journey: Journey) -> None:
 
 def test_quiet_prints_one_line_for_each_file(journey: Journey) -> None:
     files = [journey.files / "01/00100.txt", journey.files / "01/00101.txt"]
-    lines = journey.anchor("verify", "--quiet", *files).expect(0).out.splitlines()
+    policy, *lines = journey.anchor("verify", "--quiet", *files).expect(0).out.splitlines()
+    sha256 = hashlib.sha256((journey.project / "trust.toml").read_bytes()).hexdigest()
+    whose = f"(SHA-256 {sha256}, of your own project)"
+    assert policy == f"Trust policy: {journey.project / 'trust.toml'} {whose}"
     for file, line in zip(files, lines, strict=True):
-        assert re.fullmatch(
-            rf"verified +{re.escape(str(file))}: existed no later than .* UTC", line
-        )
+        assert re.fullmatch(rf"{MARK}  {re.escape(str(file))}: existed no later than .* UTC", line)
 
 
 def test_one_changed_byte_is_a_mismatch_even_without_a_receipt_file(journey: Journey) -> None:
@@ -176,7 +179,8 @@ def test_the_worst_of_many_files_decides_the_exit_code(journey: Journey) -> None
         report = journey.anchor("verify", "-q", good, bad, good).expect(10)
     finally:
         bad.write_bytes(before)
-    assert [line[:8] for line in report.out.splitlines()] == ["verified", "refused ", "verified"]
+    lines = report.out.splitlines()[1:]
+    assert [line[:8] for line in lines] == ["verified", "refused ", "verified"]
 
 
 def test_a_stranger_verifies_with_receipt_policy_and_node_alone(
@@ -205,11 +209,22 @@ def test_an_unpinned_verification_says_what_it_took_from_the_receipt(
     file = journey.files / "05/00500.txt"
     journey.anchor("prove", file, "--out", tmp_path).expect(0)
     receipt = next(tmp_path.rglob("*.anchor.json"))
-    report = run_anchor("verify", file, "--receipt", receipt, "--rpc", journey.url, cwd=tmp_path)
-    report.expect(0, "No trust policy was given", "the log's owner 0xf39Fd6e51aad88F6F4ce")
-    report.expect(0, "its genesis block is not pinned")
-    alone = run_anchor("verify", file, "--receipt", receipt, cwd=tmp_path)
-    alone.expect(20, "no node of chain 31337 is known", "--rpc")
+    verify = ("verify", file, "--receipt", receipt)
+    owner = "the log's owner 0xf39Fd6e51aad88F6F4ce"
+    for options, code, *said in (
+        (("--rpc", journey.url), 20, "counts only where a trust policy or --chain-id names it"),
+        (("--rpc", journey.url, UNPINNED[-1]), 20, "where it is the chain that you mean"),
+        (("--rpc", journey.url, *UNPINNED[:2]), 20, "own claim", "--accept-unpinned"),
+        (("--rpc", journey.url, *UNPINNED), 0, "its genesis block is not pinned"),
+        (UNPINNED, 20, "no node of chain 31337 is known", "--rpc"),
+    ):
+        report = run_anchor(*verify, *options, cwd=tmp_path)
+        report.expect(code, "No trust policy was given", owner, *said)
+        brief = run_anchor(*verify, *options, "-q", cwd=tmp_path).expect(code, "unpinned", owner)
+        assert "Trust policy:" not in brief.out
+        document = run_anchor(*verify, *options, "--json", cwd=tmp_path).expect(code).document
+        assert document["policies"] == []
+        assert owner in document["files"][0]["unpinned"][0]
 
 
 def test_a_receipt_of_another_log_is_not_trusted(journey: Journey, tmp_path: Path) -> None:
@@ -244,7 +259,7 @@ def test_every_receipt_of_the_log_verifies(journey: Journey, tmp_path: Path) -> 
         verified = run_anchor(
             "verify", "-q", "--trust", journey.project / "trust.toml", *files, cwd=tmp_path
         ).expect(0)
-        assert len(verified.out.splitlines()) == FILES // 5
+        assert len(verified.out.splitlines()) == 1 + FILES // 5
     finally:
         for left in journey.files.rglob("*.anchor.json"):
             left.unlink()
@@ -379,8 +394,8 @@ def test_on_the_embedded_chain_the_same_way_leads_to_the_same_end(tmp_path: Path
         assert nonce(url) == 2
         run_anchor("prove", file, cwd=project).expect(0)
         outside = ("verify", file, "--trust", project / "trust.toml", "--rpc", url)
-        run_anchor(*outside, cwd=tmp_path).expect(0, "VERIFIED (exit code 0)")
-        unpinned = run_anchor("verify", file, "--rpc", url, cwd=tmp_path)
+        run_anchor(*outside, cwd=tmp_path).expect(0, "VERIFIED on a development chain (")
+        unpinned = run_anchor(*("verify", file, "--rpc", url, *UNPINNED), cwd=tmp_path)
         unpinned.expect(20, "No trust policy was given", "does not say which block is final")
         file.write_bytes(b"evidencE")
         run_anchor("verify", file, cwd=project).expect(10)

@@ -165,7 +165,8 @@ def test_a_name_that_imitates_our_lines_is_printed_on_one_line(site: Site) -> No
     site.run("add", FAKE).expect(0)
     site.run("run", "--once").expect(0)
     ran = site.run("verify", "-q", FAKE).expect(0)
-    (line,) = ran.out.splitlines()
+    policy, line = ran.out.splitlines()
+    assert policy.startswith("Trust policy: ")
     assert line.startswith("verified ")
     assert f" {SHOWN}: " in line
     document = site.run("verify", "--json", FAKE).expect(0)
@@ -280,11 +281,12 @@ def test_a_policy_that_merely_lies_in_the_folder_is_not_taken(
     bag.mkdir()
     for path in (file, sidecar_path(file), site.folder / "trust.toml"):
         (bag / path.name).write_bytes(path.read_bytes())
-    ran = run_anchor("verify", "a.txt", "--rpc", site.url, cwd=bag)
+    unpinned = ("--rpc", site.url, "--chain-id", "31337", "--accept-unpinned")
+    ran = run_anchor("verify", "a.txt", *unpinned, cwd=bag)
     ran.expect(0, "No trust policy was given", f"Asked: {site.url}")
     assert "Trust policy:" not in ran.out
-    without = run_anchor("verify", "a.txt", "--rpc", site.url, "--json", cwd=bag).expect(0).document
-    assert (without["policy"], without["nodes"]) == (None, [site.url])
+    without = run_anchor("verify", "a.txt", *unpinned, "--json", cwd=bag).expect(0).document
+    assert (without["policies"], without["nodes"]) == ([], [site.url])
     assert without["files"][0]["unpinned"]
     policy = str((site.folder / "trust.toml").resolve())
     below = site.folder / "below"
@@ -292,7 +294,9 @@ def test_a_policy_that_merely_lies_in_the_folder_is_not_taken(
     inside = run_anchor("verify", "../a.txt", cwd=below)
     inside.expect(0, f"Trust policy: {policy}", f"Asked: {site.url}")
     document = run_anchor("verify", "../a.txt", "--json", cwd=below).expect(0).document
-    assert document["policy"].startswith(policy)
+    assert [(found["file"], found["source"]) for found in document["policies"]] == [
+        (policy, "project")
+    ]
     assert document["nodes"] == [site.url]
     assert document["files"][0]["unpinned"] == []
 

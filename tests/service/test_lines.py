@@ -13,12 +13,14 @@ from anchor.service.lines import LineSplitter, read_lines
 from anchor.service.problems import Problem
 from anchor.service.submissions import Origin, read_submission
 from anchor.store.evidence import NewEvidence
+from anchor.types import Address, make_log_id
 
+LOG = make_log_id(Address(b"\x0a" * 20), 0)
 NOW = "2026-01-01T00:00:00.000Z"
 
 
 def origin(key: str | None = None) -> Origin:
-    return Origin(tenant="t", key=key, now=NOW, random_bytes=lambda count: b"\x07" * count)
+    return Origin(tenant="t", key=key, now=NOW, log=LOG, random_bytes=lambda count: b"\x07" * count)
 
 
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -82,6 +84,6 @@ def test_lines_are_cut_alike_wherever_the_pieces_end(
 
 def test_each_line_of_a_submission_gets_a_salt_of_its_own():
     lines = [(n, b'{"sha256":"%064d"}' % n) for n in range(1, 50)]
-    found = read_lines(lines, Origin(tenant="t", key=None, now=NOW), max_line=1_000)
+    found = read_lines(lines, Origin(tenant="t", key=None, now=NOW, log=LOG), max_line=1_000)
     salts = {parse_record(item.record).salt for _, item in found if isinstance(item, NewEvidence)}
     assert len(salts) == 49

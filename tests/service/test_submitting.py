@@ -17,6 +17,7 @@ from support.service import NDJSON, answers, bearer, digest, lines, make_key
 from anchor.digest import Digests
 from anchor.record import encode_record
 from anchor.store.apikeys import Limits
+from anchor.types import LogId
 
 
 def submit(desk: Desk, value: Any, **headers: str) -> httpx.Response:
@@ -44,6 +45,8 @@ def test_the_record_says_what_was_submitted_and_no_more(desk: Desk):
     record = json.loads(bytes(rows(desk, "record", digest(2))[0]))
     assert record["digests"] == {"sha256": digest(2), "sm3": digest(3)}
     assert (record["size"], record["name"]) == (7, "α.pdf")
+    with desk.site.open() as project:
+        assert record["log"] == "0x" + project.config.log.hex()
     submit(desk, {"sha256": digest(4)})
     record = json.loads(bytes(rows(desk, "record", digest(4))[0]))
     assert record["name"] == f"sha256:{digest(4)}"
@@ -64,6 +67,20 @@ def test_a_record_of_the_clients_own_keeps_its_bytes(desk: Desk):
     leaf = desk.served.http.get(answer.headers["Location"], headers=desk.headers).json()["leaf"]
     assert leaf == hashlib.sha256(b"\0" + encoded).hexdigest()
     assert submit(desk, {"record": encoded.decode() + " "}).status_code == 422
+
+
+def test_a_record_that_names_another_owners_log_is_refused(desk: Desk):
+    encoded = encode_record(
+        digests=Digests(sha256=bytes.fromhex(digest(6)), sm3=None, size=5),
+        name="own",
+        media_type=None,
+        salt=bytes(32),
+        recorded_at="2026-01-01T00:00:00.000Z",
+        log=LogId(bytes(31) + b"\7"),
+    )
+    answer = submit(desk, {"record": encoded.decode()})
+    assert answer.status_code == 422
+    assert "another owner" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,12 +13,13 @@ import pypdf
 import typst
 import zxingcpp
 from PIL import Image
-from support.world import World, judged
+from support.world import MAIN, World, judged
 
 from anchor.certificate.details import Details, parse_details
 from anchor.certificate.document import Certificate
 from anchor.certificate.issuing import Basis, issue_certificate
 from anchor.certificate.times import Moment
+from anchor.policies import PolicyFile
 from anchor.receipt import Receipt, encode_receipt
 from anchor.record import build_record
 from anchor.trust import TrustPolicy
@@ -26,7 +28,8 @@ from anchor.verdict import Report
 
 MOMENT = Moment(at=datetime(2026, 10, 1, 8, 0, 0, tzinfo=UTC), clock="given")
 NODES = ("https://node-31337.example",)
-POLICY_SHA256 = "ab" * 32
+POLICY = b"the policy's bytes"
+POLICY_SHA256 = hashlib.sha256(POLICY).hexdigest()
 
 # Each an attack on one of the readers a name passes through, or on the person at the end.
 HOSTILE = {
@@ -118,12 +121,14 @@ def issue(
         data,
         evidence=world.evidence(receipt.index),
         policy=policy,
+        chain_ids=() if is_pinned else (MAIN,),
+        accept_unpinned=not is_pinned,
         block_hashes=block_hashes or (),
         offline=offline,
     )
     basis = Basis(
         policy=policy,
-        policy_sha256=POLICY_SHA256 if policy else None,
+        policies=() if policy is None else (_policy_file(policy),),
         nodes=() if offline else NODES,
     )
     if details is None:
@@ -132,6 +137,10 @@ def issue(
         data, report, details=details, basis=basis, moment=moment, draft=draft
     )
     return Issued(world=world, receipt=receipt, data=data, report=report, certificate=certificate)
+
+
+def _policy_file(policy: TrustPolicy) -> PolicyFile:
+    return PolicyFile(path=Path("court.toml"), data=POLICY, source="option", policy=policy)
 
 
 def named(name: str, index: int, media_type: str = "text/plain") -> World:
@@ -147,7 +156,7 @@ def recorded(index: int, **changes: Any) -> World:
         "name": "evidence.txt",
         "media_type": "text/plain",
         "salt": bytes(32),
-        "recorded_at": datetime(2026, 9, 21, 15, 0, 6, tzinfo=UTC),
+        "recorded_at": datetime(2026, 9, 21, 14, 0, 6, tzinfo=UTC),
     }
     records = list(world.records)
     records[index] = build_record(**members | changes).encoded

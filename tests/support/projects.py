@@ -13,6 +13,7 @@ from typing import Any
 from support.clocks import FastClock
 from support.command import Ran, run_anchor
 
+from anchor.allowlist import allow_project
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.node import Node
 from anchor.chain.rpc import Rpc
@@ -185,6 +186,7 @@ def make_site(
             with project.database.hold_lease():
                 deploy(project, reader, lambda: open_signer(config), SystemClock(), lambda _: None)
         project.database.close()
+    allow_project(config.file)
     return Site(folder=folder, url=node.url, number=number)
 
 

@@ -350,7 +350,9 @@ def bend_leaf(rng: Random, items: list[Any]) -> list[Any]:
     elif how == 1:
         items[0] = rng.choice((path + b"\0", path[:-1], b"", path[:1], [path], b"\x1f" + path))
     elif how == 2:
-        items[1] = rng.choice((b"", [], [value], value + b"\0", value[:-1], b"\x80", b"\xc0", b"\0"))
+        items[1] = rng.choice(
+            (b"", [], [value], value + b"\0", value[:-1], b"\x80", b"\xc0", b"\0")
+        )
     elif how == 3 and isinstance(value, bytes):
         held = rlp.decode(value)
         if isinstance(held, list):

@@ -27,8 +27,16 @@ from anchor.merkle import hash_leaf
 from anchor.receipt import AnchorHints, Promise, Receipt, ReceiptAnchor, encode_receipt
 from anchor.record import build_record
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.registry.slots import anchor_slot, encode_anchor, operator_key_slot
-from anchor.stateproof import StateProof
+from anchor.registry.slots import (
+    CLOSED_HEAD,
+    anchor_slot,
+    encode_anchor,
+    head_slot,
+    last_head_slot,
+    operator_key_slot,
+    successor_slot,
+)
+from anchor.stateproof import StateProof, SuccessorProof, Takeover
 from anchor.tree import Tree
 from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, make_log_id
@@ -222,6 +230,29 @@ class World:
     def main(self) -> MemoryChain:
         return self.chains[MAIN]
 
+    def close(
+        self, chain: MemoryChain, taken: int, *, block: int = 35, last: int = 13, told: bool = True
+    ) -> LogId:
+        """Let the owner close the log from the head of size ``taken``; return its successor.
+
+        ``told`` says whether nodes still have the event.
+        """
+        successor, root = make_log_id(OWNER, 7), self.tree.root(taken)
+        chain.store(head_slot(self.log), CLOSED_HEAD, block=block)
+        chain.store(last_head_slot(self.log), self.tree.root(last), block=block)
+        chain.store(successor_slot(self.log), successor, block=block)
+        first = Anchor(
+            size=taken,
+            sequence=1,
+            block_number=block,
+            timestamp=chain.block(block).timestamp,
+            operator_id=0,
+        )
+        chain.store_anchor(successor, root, first)
+        if told:
+            chain.takeovers[REGISTRY, self.log, root] = block
+        return successor
+
     def copy_registry(self, registry: Address) -> None:
         """Let another address hold the same code and storage, on every chain."""
         for chain in self.chains.values():
@@ -275,8 +306,19 @@ class World:
             state=None,
         )
 
-    def prove(self, anchor: ReceiptAnchor, *, at: int = 40) -> ReceiptAnchor:
-        """Return the anchor with the proof of what its registry holds in block ``at``."""
+    def prove(
+        self,
+        anchor: ReceiptAnchor,
+        *,
+        at: int = 40,
+        successor: bool = False,
+        takeover: int | None = None,
+    ) -> ReceiptAnchor:
+        """Return the anchor with the proof of what its registry holds in block ``at``.
+
+        ``successor`` proves which log goes on, too, and ``takeover`` that it began with the head
+        of that size.
+        """
         chain = self.chains[anchor.chain_id]
         slots = [anchor_slot(self.log, anchor.head.root)]
         operator_id = self.stored(chain, anchor.head.size).operator_id
@@ -285,7 +327,20 @@ class World:
         proof, *others = chain.prove(at, *slots, registry=anchor.registry)
         if others:
             proof = dataclasses.replace(proof, operator_proof=others[0].storage_proof)
+        if successor:
+            proof = dataclasses.replace(proof, successor=self._prove_successor(chain, at, takeover))
         return dataclasses.replace(anchor, state=proof)
+
+    def _prove_successor(self, chain: MemoryChain, at: int, takeover: int | None) -> SuccessorProof:
+        (of_log,) = chain.prove(at, successor_slot(self.log))
+        if takeover is None:
+            return SuccessorProof(proof=of_log.storage_proof)
+        root = self.tree.root(takeover)
+        (of_root,) = chain.prove(at, anchor_slot(make_log_id(OWNER, 7), root))
+        return SuccessorProof(
+            proof=of_log.storage_proof,
+            takeover=Takeover(root=root, proof=of_root.storage_proof),
+        )
 
     def receipt(self, index: int, *anchors: ReceiptAnchor, head_size: int = 9) -> Receipt:
         return Receipt(

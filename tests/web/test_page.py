@@ -129,7 +129,8 @@ def test_a_policy_pins_and_may_hold_the_block_hash(
     page = desk.verify()
     compare(page, by_package(files, policy=policy.read_bytes()))
     digest = hashlib.sha256(policy.read_bytes()).hexdigest()
-    assert (page["exit_code"], page["policy"]) == (0, f"mine.toml (sha256 {digest})")
+    assert page["exit_code"] == 0
+    assert page["policies"] == [{"file": "mine.toml", "sha256": digest, "source": "chosen"}]
     assert f"Trust policy: mine.toml\nSHA-256 {digest}" in desk.tab.inner_text("#report")
 
 
@@ -260,7 +261,7 @@ def test_three_files_of_a_forger_dropped_together_are_never_a_pass(
     else:
         desk.tab.get_by_role("button", name=how).click()
     page = desk.verify()
-    assert (page["exit_code"], page["policy"]) == (20, None)
+    assert (page["exit_code"], page["policies"]) == (20, [])
     assert page["files"][0]["file"] == NAME
     assert desk.tab.locator(".verdict.unknown").count() == 1
 
@@ -290,7 +291,7 @@ def test_a_dropped_policy_that_the_person_calls_theirs_counts_and_is_named(
     desk.tab.get_by_role("button", name="It is mine").click()
     page = desk.verify()
     digest = hashlib.sha256(forgers_policy()).hexdigest()
-    assert page["policy"] == f"trust.toml (sha256 {digest}, dropped and confirmed)"
+    assert page["policies"] == [{"file": "trust.toml", "sha256": digest, "source": "dropped"}]
     assert page["exit_code"] == 0
     shown = desk.tab.inner_text("#report")
     assert "dropped on this page; you said that it is yours" in shown
@@ -305,7 +306,7 @@ def test_what_begins_like_a_policy_may_be_the_evidence(desk: Desk) -> None:
     desk.drop(**{f"{NAME}.anchor.json": json.dumps(OPERATORS.document).encode()})
     accept(desk, BLOCK)
     page = desk.verify()
-    assert (page["exit_code"], page["policy"]) == (10, None)
+    assert (page["exit_code"], page["policies"]) == (10, [])
     assert hashlib.sha256(data).hexdigest() in page["files"][0]["steps"][1]["detail"]
 
 

@@ -5,15 +5,24 @@ import { formatTime } from "./checks.ts";
 import release from "./release.json" with { type: "json" };
 import { exitCode, type Report, verdictOf } from "./verdict.ts";
 
-/** Describe one file's report; `policy` and `nodes` name what it rests on. */
+/** What a policy was read from; the page takes one that was chosen, or dropped and then confirmed. */
+export interface PolicyFile {
+  readonly file: string;
+  /** Null where it was typed in, and is no document. */
+  readonly sha256: string | null;
+  readonly source: "chosen" | "dropped";
+}
+
+/** Describe one file's report; `policies` and `nodes` name what it rests on. */
 export function describeReport(
-  report: Report, file: string, policy: string | null, nodes: readonly string[],
+  report: Report, file: string, policies: readonly PolicyFile[], nodes: readonly string[],
 ) {
   const titles: { readonly [number: string]: string } = release.en.steps;
   const code = exitCode(report);
   return {
     exit_code: code,
-    policy,
+    policies,
+    unused_project: null, // a page sees no folder
     nodes,
     files: [{
       file,

@@ -23,7 +23,8 @@ RULES = {
     "node-number": "the proof has at most 65 nodes",
     "node-length": "a node has at most 532 bytes",
     "node-missing": "the proof goes on to where the key's path ends",
-    "node-extra": "the proof has no node beyond that, nor one that is not on the path",
+    "node-extra": "the proof has no node beyond that, nor one that is not on the path; in the "
+    "empty trie it has none",
     "node-hash": "each node has the hash that the root, or the node before it, names",
     "node-embedded": "a node shorter than 32 bytes stands in its parent, and not in the list",
     "rlp": "each node is the one RLP encoding of an item",
@@ -31,7 +32,8 @@ RULES = {
     "branch-value": "a branch has no value: no key ends there",
     "branch-children": "a branch has two children or more",
     "branch-depth": "no branch is below the last digit of the key",
-    "child-form": "a child is nothing, 32 bytes, or a node that is shorter than 32 bytes",
+    "child-form": "a child is nothing, 32 bytes, or a list whose encoding is shorter than 32 "
+    "bytes; of lists beside the path only the length is looked at",
     "extension-path": "an extension's path is not empty, and ends before the key does",
     "extension-child": "below an extension is a branch",
     "leaf-path": "a leaf's path ends where the keys do",
@@ -304,6 +306,17 @@ def made_up_cases() -> Iterator[Case]:
     assert len(rlp.encode(short)) == 31
     root, proof = chain(lambda h: branch(_1=h, _2=short), leaf(DIGITS[1:]))
     yield case("a leaf of 31 bytes inside, beside the path", root, KEY, proof, value=LONG)
+    for name, odd in (
+        ("an empty list", []),
+        ("two empty strings", [b"", b""]),
+        ("17 empty strings", [b""] * 17),
+        ("a leaf of another depth", leaf("1" * 7, b"v")),
+    ):
+        root, proof = chain(lambda h, odd=odd: branch(_1=h, _2=odd), leaf(DIGITS[1:]))
+        yield case(f"{name} inside, beside the path", root, KEY, proof, value=LONG)
+    _, proof = chain(leaf(DIGITS))
+    empty = keccak256(b"\x80")
+    yield invalid("a node in the empty trie", "node-extra", **fields_of(empty, KEY, proof))
     for name, (rule, nodes) in MADE_UP.items():
         root, proof = chain(*nodes)
         yield invalid(name, rule, **fields_of(root, KEY, proof))

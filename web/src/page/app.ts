@@ -11,7 +11,7 @@ import { MAX_POLICY_BYTES, parsePolicy } from "../trust.ts";
 import { judge } from "../verify.ts";
 import { download, find, make, show } from "./elements.ts";
 import {
-  FieldProblem, inField, type Kind, namePolicy, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
+  describePolicy, FieldProblem, inField, type Kind, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
   readPasted, readPins, sortFile, typed,
 } from "./given.ts";
 import { askWhose } from "./question.ts";
@@ -320,6 +320,6 @@ class Page {
   }
 
   private save({ report, file, policy, nodes }: Outcome): void {
-    download("verification.json", describeReport(report, file, policy && namePolicy(policy), nodes));
+    download("verification.json", describeReport(report, file, policy ? [describePolicy(policy)] : [], nodes));
   }
 }

@@ -1,6 +1,7 @@
 /** What was given: which dropped file is what, and what was typed into the fields. */
 
 import { encodeUtf8, type Hex, parseAddress, parseHex } from "../bytes.ts";
+import type { PolicyFile } from "../document.ts";
 import { malformed } from "../errors.ts";
 import { MAX_RECEIPT_BYTES } from "../receipt.ts";
 import type { Digests } from "../record.ts";
@@ -23,9 +24,9 @@ export interface Policy {
   readonly wasDropped: boolean;
 }
 
-/** Return a policy's name and digest as one text. */
-export const namePolicy = ({ name, sha256, wasDropped }: Policy): string =>
-  name + (sha256 ? ` (sha256 ${sha256}${wasDropped ? ", dropped and confirmed" : ""})` : "");
+/** Return a policy as the report's document names it. */
+export const describePolicy = ({ name, sha256, wasDropped }: Policy): PolicyFile =>
+  ({ file: name, sha256, source: wasDropped ? "dropped" : "chosen" });
 
 /** A field that is not filled in as it has to be; `id` names it. */
 export class FieldProblem extends Error {
