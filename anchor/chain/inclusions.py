@@ -8,7 +8,7 @@ which holds none of our attempts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -54,20 +54,31 @@ def look_at(node: Node, slot: Slot) -> Sight:
         return nonce, _fetch_inclusions(one, slot)
 
     answers = node.ask_each(read)
-    inclusions = {}
-    is_disputed = False
-    for attempt in slot.attempts:
-        shown = [found[attempt.tx_hash] for _, found in answers if attempt.tx_hash in found]
-        agreed = said_by_enough(shown, node.needed)
-        if agreed is not None:
-            inclusions[attempt.tx_hash] = agreed
-        elif shown:
-            is_disputed = True
+    shown = [found for _, found in answers]
+    inclusions = _agree(slot, shown, node.needed)
     return Sight(
         nonce=reached_by_enough((nonce for nonce, _ in answers), node.needed),
         inclusions=inclusions,
-        is_disputed=is_disputed,
+        is_disputed=any(found.keys() - inclusions.keys() for found in shown),
     )
+
+
+def fetch_inclusions(node: Node, slot: Slot) -> Mapping[Hash32, Inclusion]:
+    """Return which of our attempts enough nodes show as included."""
+    shown = node.ask_each(lambda one: _fetch_inclusions(one, slot))
+    return _agree(slot, shown, node.needed)
+
+
+def _agree(
+    slot: Slot, shown: Sequence[Mapping[Hash32, Inclusion]], needed: int
+) -> dict[Hash32, Inclusion]:
+    agreed = {}
+    for attempt in slot.attempts:
+        answers = [found[attempt.tx_hash] for found in shown if attempt.tx_hash in found]
+        inclusion = said_by_enough(answers, needed)
+        if inclusion is not None:
+            agreed[attempt.tx_hash] = inclusion
+    return agreed
 
 
 def _fetch_inclusions(node: Node, slot: Slot) -> dict[Hash32, Inclusion]:

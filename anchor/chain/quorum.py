@@ -26,8 +26,8 @@ from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
 
-# How far behind the newest block seen a node may be: a few blocks are on their way, more are stale.
-_MAX_LAG = 4
+MAX_LAG = 4
+"""Blocks that a node may be behind the newest one seen: some are on their way, more are stale."""
 
 # Refusals of what a node has already, or has seen included.
 _HARMLESS = (Refusal.KNOWN, Refusal.NONCE_USED)
@@ -283,7 +283,7 @@ class NodeGroup(Node):
         latest = node.fetch_block("latest")
         number = 0 if latest is None else latest.number
         # A first node on another chain is let through to the comparison that stops everything.
-        if number < self._newest - _MAX_LAG and self._is_pinned(node):
+        if number < self._newest - MAX_LAG and self._is_pinned(node):
             raise CannotCheckError(
                 f"the node {node.name} is at block {number}, and block {self._newest} was seen "
                 "already",

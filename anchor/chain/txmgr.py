@@ -37,7 +37,7 @@ from anchor.chain.attempts import (
 from anchor.chain.calls import FUNDS_HINT, Intent, estimate_gas, lacks_funds
 from anchor.chain.costs import bound_cost, bound_gas, fetch_l1_fee
 from anchor.chain.fees import Fees, price_replacement
-from anchor.chain.inclusions import User, find_user, look_at
+from anchor.chain.inclusions import User, fetch_inclusions, find_user, look_at
 from anchor.chain.node import Node
 from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.chain.signer import Signer, UnsignedTransaction
@@ -65,7 +65,6 @@ __all__ = [
     "Limits",
     "TransactionManager",
     "TxJournal",
-    "fetch_fees",
 ]
 
 # Seconds between two looks at the chain: quick at first, for devnets, then once every few blocks.
@@ -260,7 +259,7 @@ class TransactionManager:
             for slot in self._journal.load_unconfirmed(self._chain_id, final.timestamp)[
                 :_MOST_CONFIRMED
             ]:
-                for inclusion in look_at(self._node, slot).inclusions.values():
+                for inclusion in fetch_inclusions(self._node, slot).values():
                     if inclusion.block_number <= final.number and inclusion.cost is not None:
                         self._journal.confirm_cost(slot, inclusion.cost)
         except CannotCheckError:

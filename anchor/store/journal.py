@@ -183,6 +183,26 @@ class StoredJournal:
             rows = connection.execute(query.order_by(slots.c.sender, slots.c.nonce)).all()
             return [(_parse_slot(connection, row), row.outcome) for row in rows]
 
+    def find_signed(self, slot: Slot, since: int) -> int | None:
+        """Return the lowest nonce from ``since`` on, below the slot's, that bytes are kept for.
+
+        Those that were given up are passed over.
+        """
+        same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
+        with self._database.read() as connection:
+            found: int | None = connection.execute(
+                select(func.min(attempts.c.nonce))
+                .join(slots, and_(*same))
+                .where(
+                    attempts.c.chain_id == slot.chain_id,
+                    attempts.c.sender == slot.sender,
+                    attempts.c.nonce >= since,
+                    attempts.c.nonce < slot.nonce,
+                    or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
+                )
+            ).scalar_one()
+        return found
+
     def load_deployments(self, chain_id: ChainId) -> list[Slot]:
         """Return every nonce for which a deployment was signed, oldest first."""
         with self._database.read() as connection:
