@@ -208,7 +208,16 @@ def make_site(
             with project.database.hold_lease():
                 deploy(project, reader, lambda: open_signer(config), SystemClock(), lambda _: None)
         project.database.close()
+    _settle_others(node.url)
     return Site(folder=folder, url=node.url, number=number)
+
+
+def _settle_others(url: str) -> None:
+    """Let what was sent with the public key before become final, where no time does it."""
+    if "anvil" not in ask(url, "web3_clientVersion").lower() or not ask(url, "anvil_getAutomine"):
+        return
+    if nonce(url, block="finalized") < nonce(url):
+        ask(url, "anvil_mine", "0x3")
 
 
 def dev_log(number: int) -> str:
