@@ -296,7 +296,7 @@ def test_a_withheld_receipt_is_no_other_program(alone: Liar) -> None:
 @pytest.mark.fault(
     "E10",
     how="all three nodes lose the receipt of an anchor and the state of old blocks",
-    then="cannot tell (20); the nonce is settled at the most it may have cost; then the log goes on",
+    then="cannot tell (20); the nonce counts at the most it may have cost; then the log goes on",
 )
 def test_a_receipt_that_no_node_has_any_more_parks_nothing(trio: Liar) -> None:
     trio.site.edit("wait_seconds = 600", "wait_seconds = 20")
