@@ -1,7 +1,7 @@
 """The budget is kept by the node's word (chains D3).
 
 The node takes the base fee out of every block, asks for 99 gwei a gas, and gives receipts of 1 gas
-at 1 wei.  Four runs with a budget of 0.008 ether must not spend more than that.
+at 1 wei.  Four runs with a budget of 0.0105 ether must not spend more than that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from support.projects import make_site
 from anchor.chain.devnet import find_anvil, open_devnet
 
 GWEI, ETHER = 10**9, 10**18
-BUDGET = "0.008"
+BUDGET = "0.0105"
 
 
 def without_base_fee(params: list[Any], right: Any) -> Any:
