@@ -36,7 +36,11 @@ class Bilingual(_Document):
 
 
 class Evidence(_Document):
-    """What was compared with the record.  ``recorded_at`` is the operator's own clock: a claim."""
+    """What was compared with the record.  ``recorded_at`` is the operator's own clock: a claim.
+
+    ``statements`` are members of the record that the format does not know: the operator's own
+    statements, which nothing checks.
+    """
 
     name: str
     media_type: str | None
@@ -44,6 +48,7 @@ class Evidence(_Document):
     sha256: Hex32 | None
     sm3: Hex32 | None
     recorded_at: Time
+    statements: list[str]
 
 
 class Place(_Document):
@@ -83,11 +88,14 @@ class Anchor(_Document):
     """A verified anchor.
 
     ``chain`` is a CAIP-2 name; a chain id alone can be claimed by any chain, so ``genesis`` is what
-    the trust policy pins, null without one.  ``anchored_at`` is the block's time.
+    the trust policy or the release pins, null without either.  ``kind`` is what the release knows
+    of the chain.  ``anchored_at`` is the block's time, and ``seconds_since_recorded`` how long
+    before ``existed_no_later_than`` the record says it was made.
     """
 
     chain: str
     network: Bilingual | None
+    kind: Literal["main", "test", "development", "unlisted"]
     genesis: PrefixedHex32 | None
     registry: AddressText
     code_hash: PrefixedHex32
@@ -97,6 +105,7 @@ class Anchor(_Document):
     block_number: int
     anchored_at: Time
     existed_no_later_than: Time
+    seconds_since_recorded: int
     submitter: AddressText
     operator_id: str
     relied_on: ReliedOn
@@ -134,7 +143,8 @@ class Verification(_Document):
     """What was verified, when and against what.
 
     ``retrieved_at`` is when nodes were asked; null where none was.  ``policies`` are what the
-    issuer's trust policy was read from; ``unpinned`` says what was taken from the receipt.
+    issuer's trust policy was read from; ``unpinned`` says what was taken from the receipt, and
+    ``notes`` are lines that are no findings.
     """
 
     verified_at: Time
@@ -142,6 +152,7 @@ class Verification(_Document):
     verifier: str
     policies: list[Policy]
     unpinned: list[str]
+    notes: list[str]
     nodes: list[str]
     steps: list[Step]
     claims: list[Claim]

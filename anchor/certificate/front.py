@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anchor.certificate.document import Anchor, Bilingual, Certificate
+from anchor.certificate.document import Anchor, Bilingual, Certificate, Evidence
 from anchor.certificate.qr import draw_code
 from anchor.certificate.sheets import (
     MISSING,
@@ -18,10 +18,15 @@ from anchor.certificate.sheets import (
 )
 from anchor.certificate.text import show_text
 from anchor.certificate.times import describe_time
-from anchor.certificate.wording import TEST_NETWORK, describe_basis, is_test_network
+from anchor.certificate.wording import (
+    VERIFIED,
+    describe_basis,
+    describe_kind,
+    describe_result,
+)
 
 # A name of 4,096 characters would take the sheet; it is whole in the JSON.
-_MOST_OF_NAME = 180
+_MOST_OF_NAME = 140
 _MOST_OF_STATEMENT = 120
 NOT_FINAL = Value(kind="caution", lines=("尚未终局 / not final yet",))
 NOT_VERIFIED = Value(kind="caution", lines=("未核验 / not verified",))
@@ -67,12 +72,13 @@ def _banner(certificate: Certificate) -> Banner:
         )
     anchor = certificate.anchor
     assert anchor is not None, "only drafts are issued without an anchor"
+    result = describe_result(anchor)
     return Banner(
-        verdict="pass",
-        zh="核验通过：自上链时间起未经篡改",
-        en="Verified: unchanged since the anchoring time",
+        verdict="pass" if result == VERIFIED else "cannot tell",
+        zh=result.zh,
+        en=result.en,
         since=describe_time(anchor.anchored_at),
-        caution=TEST_NETWORK if is_test_network(anchor) else None,
+        caution=describe_kind(anchor),
         statement=certificate.statement,
     )
 
@@ -133,6 +139,20 @@ def _evidence(certificate: Certificate) -> Fields:
                 en="Recorded (claimed)",
                 value=text(describe_time(evidence.recorded_at)),
             ),
+            *_statements(evidence),
+        ),
+    )
+
+
+def _statements(evidence: Evidence) -> tuple[Row, ...]:
+    if not evidence.statements:
+        return ()
+    names = show_text(", ".join(evidence.statements), _MOST_OF_STATEMENT)
+    return (
+        Row(
+            zh="记录中运营方的其他陈述（未核对）",
+            en="Operator's own statements, unchecked",
+            value=text(names),
         ),
     )
 
@@ -160,7 +180,7 @@ def _anchoring(certificate: Certificate) -> Fields:
 def _anchored_rows(anchor: Anchor) -> tuple[Row, ...]:
     chain = text(anchor.chain)
     if anchor.network is not None:
-        kind: Kind = "caution" if is_test_network(anchor) else "text"
+        kind: Kind = "text" if anchor.kind == "main" else "caution"
         named = f"{anchor.chain}（{anchor.network.zh} / {anchor.network.en}）"
         chain = Value(kind=kind, lines=(named,))
     finality = (

@@ -29,6 +29,7 @@ from anchor.certificate.document import (
 )
 from anchor.certificate.qr import encode_payload
 from anchor.certificate.times import Moment, format_seconds, format_utc
+from anchor.chains import find_chain
 from anchor.checks import Target
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.merkle import hash_leaf
@@ -91,7 +92,7 @@ def issue_certificate(
             stated=_stated(details, exhibit),
             checks=traced.checks,
             qr_text=encode_payload(place.record_sha256, leading, traced.path.root, draft=draft),
-            not_proven=list(wording.NOT_PROVEN),
+            not_proven=wording.list_not_proven(report.not_proven),
             assumptions=wording.list_assumptions(leading, is_pinned=basis.policy is not None),
         )
     )
@@ -107,7 +108,15 @@ class _Trace:
 
 
 def _trace(receipt: Receipt, record: Record, report: Report, policy: TrustPolicy | None) -> _Trace:
-    found = sorted(report.proven, key=lambda proven: (proven.anchor.timestamp, proven.chain_id))
+    # Of several the one leads that proves most: a chain of one's own is older than any.
+    found = sorted(
+        report.proven,
+        key=lambda proven: (
+            proven is not report.leading,
+            proven.anchor.timestamp,
+            proven.chain_id,
+        ),
+    )
     targets = _targets(receipt, policy) if found else {}
     first = found[0] if found else None
     head, siblings = _head_of(receipt, first)
@@ -203,6 +212,7 @@ def _evidence(record: Record) -> Evidence:
         sha256=None if digests.sha256 is None else digests.sha256.hex(),
         sm3=None if digests.sm3 is None else digests.sm3.hex(),
         recorded_at=format_time(record.recorded_at),
+        statements=list(record.statements),
     )
 
 
@@ -210,6 +220,7 @@ def _anchor(proven: ProvenAnchor, target: Target) -> Anchor:
     return Anchor(
         chain=f"eip155:{proven.chain_id}",
         network=wording.describe_network(proven.chain_id),
+        kind=find_chain(proven.chain_id).kind,
         genesis=None if target.genesis is None else "0x" + target.genesis.hex(),
         registry=format_address(proven.registry),
         code_hash="0x" + target.code_hash.hex(),
@@ -219,6 +230,7 @@ def _anchor(proven: ProvenAnchor, target: Target) -> Anchor:
         block_number=proven.anchor.block_number,
         anchored_at=format_seconds(proven.anchor.timestamp),
         existed_no_later_than=format_utc(proven.existed_by),
+        seconds_since_recorded=proven.seconds_since_recorded,
         submitter=format_address(proven.submitter),
         # 72 bits: more than a JSON number holds.
         operator_id=str(proven.anchor.operator_id),
@@ -240,6 +252,7 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
             for file in basis.policies
         ],
         unpinned=list(report.unpinned),
+        notes=list(report.notes),
         nodes=list(basis.nodes),
         steps=[
             Step(

@@ -115,6 +115,7 @@ def _against(anchor: Anchor, certificate: Certificate) -> Fields:
                 en="Where the policy came from",
                 value=_policy_source(certificate.verification),
             ),
+            *_notes(certificate.verification),
             Row(zh="询问的节点", en="Nodes asked", value=_nodes(certificate.verification)),
             Row(zh="创世区块（策略固定）", en="Genesis, as pinned", value=code(anchor.genesis)),
             Row(zh="合约代码哈希", en="Hash of the contract's code", value=code(anchor.code_hash)),
@@ -132,6 +133,11 @@ def _against(anchor: Anchor, certificate: Certificate) -> Fields:
             ),
         ),
     )
+
+
+def _notes(verification: Verification) -> tuple[Row, ...]:
+    lines = [show_text(note, 200) for note in verification.notes]
+    return (Row(zh="说明", en="Notes", value=text(*lines)),) if lines else ()
 
 
 def _policy(verification: Verification) -> Value:

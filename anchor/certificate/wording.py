@@ -5,7 +5,12 @@ A certificate says "unchanged since"; it never says that anything is authentic o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from anchor.abandonment import UNKNOWN
 from anchor.certificate.document import Anchor, Bilingual
+from anchor.chains import KIND_SENTENCES
+from anchor.words import CHINESE, ENGLISH
 
 UNCHANGED = Bilingual(
     zh="经技术核验一致，自上链时间起该电子数据未经篡改；上链前的真实性须结合来源、生成、存储"
@@ -20,6 +25,10 @@ DRAFT = Bilingual(
 NOT_FINAL = Bilingual(
     zh="该记录所在的根尚未在链上终局，因此没有上链时间。",
     en="The root over this record is not final on a chain yet, so there is no anchoring time.",
+)
+
+VERIFIED = Bilingual(
+    zh="核验通过：自上链时间起未经篡改", en="Verified: unchanged since the anchoring time"
 )
 
 NOT_PROVEN = (
@@ -49,10 +58,9 @@ HASHES = Bilingual(
     zh="SHA-256、SM3（如有）与 Keccak-256 抗碰撞、抗第二原像。",
     en="SHA-256, SM3 where it is given, and Keccak-256 resist collisions and second preimages.",
 )
-CLOSED_LOG = Bilingual(
-    zh="未核验该日志此后是否被其所有者关闭并另立（succeed）；这不改变本锚定本身。",
-    en="Whether the log's owner has since closed it for a successor was not looked at; that would "
-    "not change this anchor.",
+ABANDONED_SINCE = Bilingual(
+    zh="所有者的态度：日志所有者此后是否已放弃本锚定（succeed）。",
+    en="The owner's stand: whether the log's owner has abandoned this anchor since (succeed).",
 )
 CLAIMED_INDEX = Bilingual(
     zh="叶序号与树大小是运营方的陈述，路径的形状与之相符；根只对各叶作出承诺。",
@@ -91,27 +99,25 @@ _BASES = {
         en="Proven by the receipt's state proof, under a block about whose hash and finality "
         "several nodes agree.",
     ),
-    ("proof", "asserted"): Bilingual(
+    ("asserted", "asserted"): Bilingual(
         zh="由收据所附状态证明得出；该区块属于此链且已终局，系由出证人认定，须另行核对区块哈希。",
         en="Proven by the receipt's state proof; that its block is a final one of this chain is "
         "the issuer's assertion: compare the block hash yourself.",
     ),
+    ("proof", "asserted"): Bilingual(
+        zh="由收据所附状态证明得出；该区块属于此链且已终局，系由出证人的信任策略指定，须另行核对区块哈希。",
+        en="Proven by the receipt's state proof; that its block is a final one of this chain is "
+        "what the issuer's trust policy says: compare the block hash yourself.",
+    ),
 }
 
-MAINNET = "eip155:1"
-TEST_NETWORK = Bilingual(
-    zh="该链是测试网络或开发链：其区块可被任意重写，时间可被任意设定，没有证明力。",
-    en="The chain is a test network or a development chain: its blocks can be rewritten and its "
-    "time set at will, and it proves nothing.",
-)
-
 _NETWORKS = {
-    1: Bilingual(zh="以太坊主网", en="Ethereum mainnet"),
-    17000: Bilingual(zh="测试网络 Holesky", en="Holesky, a test network"),
+    1: Bilingual(zh="以太坊主网", en="Ethereum Mainnet"),
+    10: Bilingual(zh="OP 主网", en="OP Mainnet"),
+    8453: Bilingual(zh="Base 主网", en="Base"),
     560048: Bilingual(zh="测试网络 Hoodi", en="Hoodi, a test network"),
     11155111: Bilingual(zh="测试网络 Sepolia", en="Sepolia, a test network"),
-    1337: Bilingual(zh="开发链，无证明力", en="a development chain, which proves nothing"),
-    31337: Bilingual(zh="开发链，无证明力", en="a development chain, which proves nothing"),
+    31337: Bilingual(zh="开发链", en="a development chain"),
 }
 
 
@@ -120,9 +126,30 @@ def describe_network(chain_id: int) -> Bilingual | None:
     return _NETWORKS.get(chain_id)
 
 
-def is_test_network(anchor: Anchor) -> bool:
-    """Say whether the chain is known to be one whose blocks prove nothing."""
-    return anchor.network is not None and anchor.chain != MAINNET
+def describe_kind(anchor: Anchor) -> Bilingual | None:
+    """Return what kind of chain it is, in the words of every report; None of a main one."""
+    if anchor.kind == "main":
+        return None
+    zh, en = CHINESE.kinds[anchor.kind], KIND_SENTENCES[anchor.kind]
+    return Bilingual(zh=f"该链是{zh}。", en=f"The chain is {en}.")
+
+
+def describe_result(anchor: Anchor) -> Bilingual:
+    """Return the result in the words of every report: never those of a better proof."""
+    is_asserted = anchor.assurance == "asserted"
+    if anchor.kind == "main" and not is_asserted:
+        return VERIFIED
+    zh, en = CHINESE.verified[anchor.kind], ENGLISH.verified[anchor.kind]
+    if is_asserted:
+        zh = CHINESE.verified_by_you.format(headline=zh).replace("由您", "由出证人")
+        en = f"{en}, by a block that only the issuer vouches for"
+    return Bilingual(zh=zh, en=f"{en[0].upper()}{en[1:]}")
+
+
+def list_not_proven(open_questions: Sequence[str]) -> list[Bilingual]:
+    """Return what is not proven: what never is, and what this verification leaves open."""
+    left = [ABANDONED_SINCE] if UNKNOWN in open_questions else []
+    return [*NOT_PROVEN, *left]
 
 
 def describe_basis(anchor: Anchor) -> Bilingual:
@@ -134,9 +161,10 @@ def list_assumptions(anchor: Anchor | None, *, is_pinned: bool) -> list[Bilingua
     """Return what a reader has to take on trust, for all that was verified."""
     found = [HASHES]
     if anchor is not None:
-        if is_test_network(anchor):
-            found.insert(0, TEST_NETWORK)
+        kind = describe_kind(anchor)
+        if kind is not None:
+            found.insert(0, kind)
         found.append(describe_basis(anchor))
     if not is_pinned:
         found.append(UNPINNED)
-    return [*found, CLAIMED_INDEX, CLOSED_LOG, HINTS]
+    return [*found, CLAIMED_INDEX, HINTS]

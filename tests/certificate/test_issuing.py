@@ -27,11 +27,12 @@ from support.world import (
     re_anchored,
 )
 
-from anchor.canonical import parse_canonical
+from anchor.canonical import encode_canonical, parse_canonical
 from anchor.certificate.details import Details
 from anchor.certificate.document import Certificate, encode_certificate
 from anchor.certificate.times import Moment
-from anchor.certificate.wording import TEST_NETWORK, UNCHANGED
+from anchor.certificate.wording import ABANDONED_SINCE, UNCHANGED, describe_network
+from anchor.chains import KIND_SENTENCES
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.header import parse_header
 from anchor.merkle import hash_leaf
@@ -139,7 +140,7 @@ def test_the_number_is_of_the_content_unless_the_issuer_names_one(issued: Issued
         (2, False, False, ("quorum", "observed")),
         (1, True, False, ("rpc", "observed")),
         (2, True, False, ("proof", "observed")),
-        (2, True, True, ("proof", "asserted")),
+        (2, True, True, ("asserted", "asserted")),
     ],
 )
 def test_the_assurance_is_the_reports_and_its_weakness_is_an_assumption(
@@ -156,7 +157,8 @@ def test_the_assurance_is_the_reports_and_its_weakness_is_an_assumption(
     sentence = {
         "rpc": "As one node says",
         "quorum": "As several nodes agree",
-        "proof": "the issuer's assertion" if named else "several nodes agree",
+        "asserted": "the issuer's assertion",
+        "proof": "several nodes agree",
     }[anchor.assurance]
     assert any(sentence in item.en for item in found.assumptions)
     assert (found.verification.retrieved_at is None) == named
@@ -172,12 +174,44 @@ def test_without_a_policy_the_certificate_says_what_was_pinned_by_nobody() -> No
 
 
 def test_a_chain_of_no_value_is_said_to_be_one(issued: Issued) -> None:
-    assert TEST_NETWORK in issued.certificate.assumptions
+    sentence = f"The chain is {KIND_SENTENCES['development']}."
+    assert issued.certificate.anchors[0].kind == "development"
+    assert sentence in [item.en for item in issued.certificate.assumptions]
     world = World()
     receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE, SIDE)))
     found = issue(world, receipt, policy=world.policy(world.entry(SIDE))).certificate
-    assert found.anchors[0].network is None
-    assert TEST_NETWORK not in found.assumptions
+    assert found.anchors[0].kind == "main"
+    assert found.anchors[0].network == describe_network(SIDE)
+    assert not any("The chain is" in item.en for item in found.assumptions)
+
+
+def test_the_certificate_says_what_the_record_states_and_what_is_left_open() -> None:
+    plain = World()
+    members = json.loads(plain.records[INDEX]) | {"verdict": "authentic"}
+    records = list(plain.records)
+    records[INDEX] = encode_canonical(members, what="the record")
+    world = World(records)
+    receipt = proven(world)
+    state = receipt.anchors[0].state
+    assert state is not None
+    found = issue(
+        world, receipt, block_hashes={parse_header(state.header).hash}, offline=True
+    ).certificate
+    assert found.evidence.statements == ["verdict"]
+    assert ABANDONED_SINCE in found.not_proven
+    assert found.anchors[0].seconds_since_recorded == 1_064
+    # Nodes know whether the owner stands by it.
+    assert ABANDONED_SINCE not in issue(world, receipt).certificate.not_proven
+
+
+def test_a_chain_of_ones_own_does_not_lead_however_old_its_times_are() -> None:
+    world = World()
+    receipt = world.receipt(
+        INDEX, world.prove(world.anchor(INDEX, SIZE)), world.prove(world.anchor(INDEX, 13, SIDE))
+    )
+    policy = world.policy(world.entry(MAIN), world.entry(SIDE))
+    found = issue(world, receipt, policy=policy).certificate
+    assert [anchor.kind for anchor in found.anchors] == ["main", "development"]
 
 
 def test_the_certificate_is_about_the_earliest_of_several_anchors() -> None:

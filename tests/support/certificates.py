@@ -13,7 +13,7 @@ import pypdf
 import typst
 import zxingcpp
 from PIL import Image
-from support.world import World, judged
+from support.world import MAIN, World, judged
 
 from anchor.certificate.details import Details, parse_details
 from anchor.certificate.document import Certificate
@@ -121,6 +121,8 @@ def issue(
         data,
         evidence=world.evidence(receipt.index),
         policy=policy,
+        chain_ids=() if is_pinned else (MAIN,),
+        accept_unpinned=not is_pinned,
         block_hashes=block_hashes or (),
         offline=offline,
     )
@@ -154,7 +156,7 @@ def recorded(index: int, **changes: Any) -> World:
         "name": "evidence.txt",
         "media_type": "text/plain",
         "salt": bytes(32),
-        "recorded_at": datetime(2026, 9, 21, 15, 0, 6, tzinfo=UTC),
+        "recorded_at": datetime(2026, 9, 21, 14, 0, 6, tzinfo=UTC),
     }
     records = list(world.records)
     records[index] = build_record(**members | changes).encoded

@@ -2,8 +2,8 @@
 
 import type { Hex } from "./bytes.ts";
 import {
-  ABANDONED, CANNOT_CHECK, DONE, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED, type Refusal,
-  UNKNOWN_VERSION,
+  ABANDONED, CANNOT_CHECK, DONE, isRefusal, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED,
+  type Refusal, UNKNOWN_VERSION,
 } from "./errors.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Record } from "./record.ts";
@@ -66,9 +66,37 @@ const GRAVEST_FIRST = [
   MISMATCH, NOT_TRUSTED, NOT_ANCHORED, ABANDONED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
 ];
 
-/** Return the gravest finding, the earliest of its kind; null when all passed. */
-export function gravestError(steps: readonly Step[]): Refusal | null {
-  const errors = steps.flatMap((step) => step.error ?? []);
+/** Return the gravest finding of steps, the earliest of its kind; null when all passed. */
+export const gravestError = (steps: readonly Step[]): Refusal | null =>
+  gravestOf(steps.flatMap((step) => step.error ?? []));
+
+/** Makes all the checks of one step, so that what one finds does not hide what another would. */
+export class Findings {
+  private readonly errors: Refusal[] = [];
+
+  /** Make a check; keep its refusal, and go on. */
+  async make<Value>(check: () => Value | Promise<Value>): Promise<Value | null> {
+    try {
+      return await check();
+    } catch (error) {
+      if (!isRefusal(error)) {
+        throw error;
+      }
+      this.errors.push(error);
+      return null;
+    }
+  }
+
+  /** Throw the gravest of all that were kept. */
+  settle(): void {
+    const error = gravestOf(this.errors);
+    if (error) {
+      throw error;
+    }
+  }
+}
+
+function gravestOf(errors: readonly Refusal[]): Refusal | null {
   for (const code of GRAVEST_FIRST) {
     const found = errors.find((error) => error.code === code);
     if (found) {
