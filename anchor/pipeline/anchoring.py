@@ -406,7 +406,8 @@ def check_authority(config: Config, node: Node, key: Address) -> int:
     if not any(word):
         raise SignerError(
             f"{format_address(key)} is neither this log's owner nor its operator",
-            hint="use the owner's key, or let the owner call setOperator for this one",
+            hint="use the owner's key, or let the owner run `anchor operator add "
+            f"{format_address(key)}`",
         )
     return int.from_bytes(word, "big")
 
