@@ -30,6 +30,7 @@ from anchor.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
+    ForeignUseError,
     FundsError,
     NodeFaultError,
     NodeRefusedError,
@@ -171,7 +172,8 @@ class TransactionManager:
 
         Raises:
             FundsError: the sender cannot pay, or the fee cap is too low.
-            ChainGuardError: the call reverts, or another program uses this key.
+            ChainGuardError: the call reverts.
+            ForeignUseError: another program used the nonce, finally; the next call takes another.
             NotFinalError: not included within the limit, or included and reverted in a block that
                 is not final; a later run goes on with the same nonce.
         """
@@ -210,10 +212,29 @@ class TransactionManager:
         if not slot.attempts:
             self._journal.settle_slot(slot, "unused")
             return None
+        if self._settle_former(slot):
+            return None
         raise SignerError(
             f"a transaction of {format_address(slot.sender)} is not settled yet",
             hint="run with that key until it is; then the key can be changed",
         )
+
+    def _settle_former(self, slot: Slot) -> bool:
+        """Settle another key's nonce where its end is final: that needs nothing of that key."""
+        decision = decide(slot, self._observe(slot), 0.0)
+        inclusion = decision.inclusion
+        if inclusion is None:
+            if decision.action is not Action.FOREIGN:
+                return False
+            self._journal.settle_slot(slot, "foreign")
+            outcome = "was used by another program"
+        elif self._is_final(inclusion):
+            outcome = "included" if inclusion.succeeded else "reverted"
+            self._journal.settle_slot(slot, outcome, inclusion.cost)
+        else:
+            return False
+        self._report(f"nonce {slot.nonce} of {format_address(slot.sender)}: {outcome}, finally")
+        return True
 
     def _fetch_next_nonce(self, sender: Address) -> int:
         # One wrong answer here would sign a transaction that never becomes valid: ask twice, the
@@ -331,9 +352,10 @@ class TransactionManager:
         """Settle the slot where that can be, and return the inclusion; None to go on."""
         if decision.action is Action.FOREIGN:
             self._journal.settle_slot(slot, "foreign")
-            raise ChainGuardError(
+            raise ForeignUseError(
                 f"another program used nonce {slot.nonce} of {format_address(slot.sender)}",
-                hint="give this log a key of its own, then run again",
+                hint="give this log a key of its own, then run again; or, where the key is meant "
+                "to be used elsewhere, too, set signer.shared",
             )
         inclusion = decision.inclusion
         if inclusion is None:

@@ -15,6 +15,7 @@ from anchor.config import Config
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
+    ForeignUseError,
     NodeFaultError,
     NodeUnreachableError,
     QuorumError,
@@ -278,15 +279,23 @@ def anchor_newest(
         if state.head_on_chain == state.newest:
             block: BlockId = inclusion.block_hash if inclusion else "latest"
             return _record_anchor(project, node, state.newest, block, inclusion)
-        if manager is None:
-            signer = open_signer()
-            check_authority(project.config, node, signer.address)
-            manager = make_manager(project, node, signer, clock, report)
-            resumed = manager.resume(_make_intent(project, state.head_on_chain, state.newest))
-            if resumed is not None:
-                inclusion = resumed if resumed.succeeded else None
-                continue
-        inclusion = manager.send(_make_intent(project, state.head_on_chain, state.newest))
+        intent = _make_intent(project, state.head_on_chain, state.newest)
+        try:
+            if manager is None:
+                signer = open_signer()
+                check_authority(project.config, node, signer.address)
+                manager = make_manager(project, node, signer, clock, report)
+                resumed = manager.resume(intent)
+                if resumed is not None:
+                    inclusion = resumed if resumed.succeeded else None
+                    continue
+            inclusion = manager.send(intent)
+        except ForeignUseError as error:
+            if not project.config.signer.shared:
+                raise
+            # What the registry holds now decides what comes next: a head of others stops it.
+            report(f"warning: {error.message}; going on, because signer.shared is set")
+            continue
         if inclusion in found:
             break  # and still the registry does not show it
         found.add(inclusion)

@@ -206,12 +206,11 @@ def advise(project: Project, node: Node, change: KeyChange, listed: OperatorList
                 f"this store's newest anchor is in block {newest.block_number}."
             )
         return advice
-    active = [each for each in listed.operators if each.is_active]
+    active = [str(each.id) for each in listed.operators if each.is_active]
     if len(active) > 1:
-        ids = ", ".join(str(each.id) for each in active)
         advice.append(
-            f"{len(active)} operators may anchor now ({ids}): let only one program send at a time, "
-            "and remove the keys that are not used any more."
+            f"{len(active)} operators may anchor now ({', '.join(active)}): let only one program "
+            "send at a time, and remove the keys that are not used any more."
         )
     if change.key != signer:
         advice.append(
