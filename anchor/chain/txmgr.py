@@ -205,36 +205,41 @@ class TransactionManager:
             )
         return inclusion
 
+    def settle_former(self) -> Slot | None:
+        """Settle the open nonce of another key, which needs nothing of that key.
+
+        Returns it where its end is not final, so that it stays open.
+        """
+        slot = self._journal.open_slot(self._chain_id)
+        if slot is None or slot.sender == self._signer.address:
+            return None
+        cost = None
+        if not slot.attempts:
+            outcome = "unused"
+        else:
+            decision = decide(slot, self._observe(slot), 0.0)
+            inclusion = decision.inclusion
+            if inclusion is not None and self._is_final(inclusion):
+                outcome = "included" if inclusion.succeeded else "reverted"
+                cost = inclusion.cost
+            elif decision.action is Action.FOREIGN:
+                outcome = "foreign"
+            else:
+                return slot
+        self._journal.settle_slot(slot, outcome, cost)
+        self._report(f"nonce {slot.nonce} of {format_address(slot.sender)} ended as {outcome}")
+        return None
+
     def _open_slot(self) -> Slot | None:
         slot = self._journal.open_slot(self._chain_id)
         if slot is None or slot.sender == self._signer.address:
             return slot
-        if not slot.attempts:
-            self._journal.settle_slot(slot, "unused")
-            return None
-        if self._settle_former(slot):
+        if self.settle_former() is None:
             return None
         raise SignerError(
             f"a transaction of {format_address(slot.sender)} is not settled yet",
             hint="run with that key until it is; then the key can be changed",
         )
-
-    def _settle_former(self, slot: Slot) -> bool:
-        """Settle another key's nonce where its end is final: that needs nothing of that key."""
-        decision = decide(slot, self._observe(slot), 0.0)
-        inclusion = decision.inclusion
-        if inclusion is None:
-            if decision.action is not Action.FOREIGN:
-                return False
-            self._journal.settle_slot(slot, "foreign")
-            outcome = "was used by another program"
-        elif self._is_final(inclusion):
-            outcome = "included" if inclusion.succeeded else "reverted"
-            self._journal.settle_slot(slot, outcome, inclusion.cost)
-        else:
-            return False
-        self._report(f"nonce {slot.nonce} of {format_address(slot.sender)}: {outcome}, finally")
-        return True
 
     def _fetch_next_nonce(self, sender: Address) -> int:
         # One wrong answer here would sign a transaction that never becomes valid: ask twice, the

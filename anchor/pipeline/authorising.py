@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from anchor.chain.node import Node
-from anchor.chain.signer import Signer
+from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.chain.txmgr import Clock, Intent
 from anchor.config import Config
 from anchor.errors import ChainGuardError, NotFinalError, SignerError, UsageError
@@ -19,9 +19,9 @@ from anchor.pipeline.anchoring import make_manager
 from anchor.pipeline.funds import find_key
 from anchor.pipeline.operators import (
     OperatorList,
+    choose_id,
     fetch_operator_id,
     fetch_operator_key,
-    find_free_id,
 )
 from anchor.pipeline.project import Project, utc_now
 from anchor.registry.codec import encode_set_operator_call
@@ -33,6 +33,8 @@ from anchor.types import Address, Hash32, log_owner
 
 # How many transactions one call may need: an earlier run's, then ours.
 _MAX_ROUNDS = 3
+# How a nonce ends whose transaction is valid still, and not sent any more.
+_GIVEN_UP = "given-up"
 # Seconds between two looks while waiting for finality.
 _FINALITY_POLL = 1.0
 
@@ -62,7 +64,7 @@ class Applied:
 
 
 def plan_addition(project: Project, node: Node, key: Address, operator_id: int | None) -> KeyChange:
-    """Return the change that lets ``key`` anchor; without an id, under its own or a free one.
+    """Return the change that lets ``key`` anchor; without an id, under its former or a free one.
 
     Raises:
         UsageError: the key is the owner's or none, or the id belongs to another key.
@@ -79,13 +81,13 @@ def plan_addition(project: Project, node: Node, key: Address, operator_id: int |
         raise UsageError("the zero address is no key", hint="name the address of a key")
     if operator_id is None:
         current = fetch_operator_id(config, node, key, "latest")
-        operator_id = current or find_free_id(project, node)
+        operator_id = current or choose_id(project, node, key)
     holder = fetch_operator_key(config, node, operator_id)
     if holder not in (None, key):
         assert holder is not None
         raise UsageError(
             f"the id {operator_id} names {format_address(holder)} for ever",
-            hint=f"leave --id out, or choose another: {find_free_id(project, node)} is free",
+            hint=f"leave --id out, or choose another: {choose_id(project, node, key)} will do",
         )
     return KeyChange(key=key, id=operator_id, operator_id=operator_id)
 
@@ -150,6 +152,7 @@ def apply_change(
         report("waiting until it is final")
         final_block = _wait_until_final(config, node, change, clock)
         if final_block is not None:
+            _let_go(project, node, change, clock, report)
             return Applied(tx_hash=sent, final_block=final_block)
         if is_done(config, node, change):
             raise NotFinalError(
@@ -171,6 +174,7 @@ def _send(
     """Settle what is open, and send the change unless it is done by then."""
     config = project.config
     check_owner(config, signer.address)
+    _let_go(project, node, change, clock, report)
     intent = Intent(to=config.registry, data=change.encode_call(config), head_size=None)
     manager = make_manager(project, node, signer, clock, report)
     inclusion = manager.resume(intent)
@@ -179,6 +183,32 @@ def _send(
             return inclusion.tx_hash if inclusion else None
         inclusion = manager.send(intent)
     raise ChainGuardError("the registry does not follow our transactions; run again later")
+
+
+class _Nobody:
+    """A signer that signs nothing: settling what others signed needs none."""
+
+    address = Address(bytes(20))
+
+    def sign_transaction(self, transaction: UnsignedTransaction) -> bytes:
+        """Refuse."""
+        raise AssertionError(transaction)
+
+
+def _let_go(
+    project: Project, node: Node, change: KeyChange, clock: Clock, report: Callable[[str], None]
+) -> None:
+    """Close the journal's open nonce of a key that is removed: nobody will run with it again.
+
+    What was signed for it stays valid, and reverts once the key has no authority.  A block that
+    takes it before anchors a head of ours, which the next run finds by the registry.
+    """
+    if change.id or find_unsettled(project) != change.key:
+        return
+    slot = make_manager(project, node, _Nobody(), clock, report).settle_former()
+    if slot is not None:
+        StoredJournal(project.database, utc_now).settle_slot(slot, _GIVEN_UP)
+        report(f"nonce {slot.nonce} of {format_address(slot.sender)} is given up with its key")
 
 
 def find_unsettled(project: Project) -> Address | None:

@@ -35,7 +35,7 @@ def audit_slots(project: Project) -> Iterator[str]:
             yield f"{name} is noted as unused, but a transaction was signed for it"
         if row.outcome in ("included", "reverted", "foreign") and not row.attempts:
             yield f"{name} is noted as {row.outcome}, but no transaction was signed for it"
-        if row.outcome not in (None, "included", "reverted", "foreign", "unused"):
+        if row.outcome not in (None, "included", "reverted", "foreign", "unused", "given-up"):
             yield f"{name} ended as {row.outcome!r}, which is no way for a nonce to end"
 
 

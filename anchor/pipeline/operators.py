@@ -114,13 +114,17 @@ def fetch_operator_id(config: Config, node: Node, key: Address, block: BlockId) 
     return int.from_bytes(node.fetch_storage(config.registry, slot, block), "big")
 
 
-def find_free_id(project: Project, node: Node) -> int:
-    """Return an id that no key has, above all that are known of this log and of those before it.
+def choose_id(project: Project, node: Node, key: Address) -> int:
+    """Return the id that ``key`` had, or one above all that are known of this log and the last.
 
     Ids count log by log, but a policy's entry may name several logs and means them all.
     """
     config = project.config
-    used = {operator.id for operator in load_operators(project, node).operators}
+    operators = load_operators(project, node).operators
+    own = [operator.id for operator in operators if operator.key == key]
+    if own:
+        return own[-1]
+    used = {operator.id for operator in operators}
     log = LogId(node.fetch_storage(config.registry, predecessor_slot(config.log), "latest"))
     # One step back is enough: the log before chose its ids by the same rule.
     if any(log):
