@@ -33,7 +33,7 @@ def documented_commands() -> dict[int, list[str]]:
     section = page.split("### An operator key is stolen\n")[1].split("\n## ")[0]
     steps = re.split(r"^([0-9])\. ", section, flags=re.MULTILINE)
     return {
-        int(number): re.findall(r"^ {3}((?:anchor|cd) .*)$", text, flags=re.MULTILINE)
+        int(number): re.findall(r"^ {3}((?:anchor|cd|cp) .*)$", text, flags=re.MULTILINE)
         for number, text in zip(steps[1::2], steps[2::2], strict=True)
     }
 
@@ -55,9 +55,10 @@ class Drill:
             if words[0] == "cd":
                 assert words[1:] == ["../next"]
                 self.log = successor(self.log)
-                # The page has the new key made in the old project's folder, before.
-                for name in ("new-key.json", "new-password"):
-                    shutil.copy(self.log.site.folder.parent / "log" / name, self.log.site.folder)
+                continue
+            if words[0] == "cp":
+                for name in words[1:-1]:
+                    shutil.copy(self.log.site.folder / name, self.log.site.folder / words[-1])
                 continue
             if words[1:3] == ["run", "--once"]:
                 self.switch()
@@ -189,4 +190,4 @@ def test_a_shared_key_stops_behind_a_foreign_head_all_the_same(log: SplitLog) ->
 def test_the_page_names_commands_in_the_steps_it_numbers() -> None:
     steps = documented_commands()
     assert [number for number, commands in steps.items() if commands] == [2, 3, 4, 5, 6, 7]
-    assert sum(map(len, steps.values())) == 10
+    assert sum(map(len, steps.values())) == 11
