@@ -34,6 +34,7 @@ from anchor.cli import (
     stamp,
     status,
     succeed,
+    transactions,
     trust,
     upgrade,
     verifier,
@@ -78,6 +79,7 @@ app.add_typer(trust.app, name=trust.NAME)
 app.add_typer(operator.app, name=operator.NAME)
 app.add_typer(key.app, name=key.NAME)
 app.add_typer(apikey.app, name=apikey.NAME)
+app.add_typer(transactions.app, name=transactions.NAME)
 
 
 def _print_version(is_asked: bool) -> None:

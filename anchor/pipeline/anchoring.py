@@ -43,7 +43,6 @@ from anchor.store.journal import StoredJournal
 from anchor.types import MAX_LOG_SIZE, Address, Anchor, Hash32, Head, log_owner
 from anchor.verify import Block
 
-_GWEI = 10**9
 # How many nonces one call may sign for: more means that somebody interferes, or the node lies.
 _MOST_NEW = 3
 # What an account's code starts with that lets a contract act for it (EIP-7702).
@@ -243,10 +242,11 @@ def make_manager(
         journal=StoredJournal(project.database, utc_now),
         clock=clock,
         limits=Limits(
-            fee_cap=config.max_fee_gwei * _GWEI,
+            fee_cap=config.fee_cap,
             wait_seconds=config.wait_seconds,
             finality=config.finality,
             budget=config.budget,
+            legacy=config.legacy_fees,
         ),
         report=report,
     )

@@ -28,13 +28,11 @@ from anchor.registry.codec import encode_set_operator_call
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import CLOSED_HEAD, head_slot
 from anchor.store.heads import newest_anchored
-from anchor.store.journal import StoredJournal
+from anchor.store.journal import GIVEN_UP, StoredJournal
 from anchor.types import Address, Hash32, log_owner
 
 # How many transactions one call may need: an earlier run's, then ours.
 _MAX_ROUNDS = 3
-# How a nonce ends whose transaction is valid still, and not sent any more.
-_GIVEN_UP = "given-up"
 # Seconds between two looks while waiting for finality.
 _FINALITY_POLL = 1.0
 
@@ -207,7 +205,7 @@ def _let_go(
         return
     slot = make_manager(project, node, _Nobody(), clock, report).settle_former()
     if slot is not None:
-        StoredJournal(project.database, utc_now).settle_slot(slot, _GIVEN_UP)
+        StoredJournal(project.database, utc_now).settle_slot(slot, GIVEN_UP)
         report(f"nonce {slot.nonce} of {format_address(slot.sender)} is given up with its key")
 
 
