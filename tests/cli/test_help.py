@@ -14,13 +14,14 @@ from support.command import environment, run_anchor
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
     "prove", "upgrade", "verify", "verifier", "certify", "trust", "explain", "export-log", "audit",
-    "restore", "succeed", "operator", "key", "serve", "api-key", "demo",
+    "restore", "succeed", "operator", "key", "transactions", "serve", "api-key", "demo",
 )  # fmt: skip
 
 GROUPS = {
     "trust": ("pin",),
     "key": ("new", "show"),
     "operator": ("add", "list", "remove"),
+    "transactions": ("list", "give-up"),
     "api-key": ("create", "list", "revoke"),
 }
 
