@@ -136,15 +136,15 @@ def fetch_fees(node: Node, cap: int, *, legacy: bool = False) -> Fees:
 
 
 def _fetch_proven_nonce(node: Node, address: Address, block: Block) -> int | None:
-    """Return the account's nonce by its proof; None where the node gives no proof of that block."""
+    """Return the account's nonce by its proof; None where the node gives none that holds."""
     try:
-        header = node.fetch_header(block.hash)
+        header = parse_header(node.fetch_header(block.hash))
         answer = node.rpc.call("eth_getProof", ["0x" + address.hex(), [], hex(block.number)])
+        return decode_account_nonce(
+            answer, state_root=header.state_root, address=address, name=node.name
+        )
     except (CannotCheckError, UnknownVersionError):
         return None
-    return decode_account_nonce(
-        answer, state_root=parse_header(header).state_root, address=address, name=node.name
-    )
 
 
 def _known(node: Node, block: PricedBlock | None, which: str) -> PricedBlock:

@@ -79,9 +79,10 @@ class Inclusion:
 class Observation:
     """What one look at the chain showed: the sender's nonces and our attempts' inclusions.
 
-    ``final_nonce`` is None where the chain has no final block yet.  ``missing`` is what is stored
-    for the nonce the chain waits for, where that is an earlier one than the slot's.  ``inclusions``
-    are those that enough nodes show; ``is_disputed``: fewer show one.
+    ``final_nonce`` is None where the chain has no final block yet, and where it does not matter.
+    ``missing`` is what is stored for the nonce the chain waits for, where that is an earlier one
+    than the slot's.  ``inclusions`` are those that enough nodes show; ``is_disputed``: some node
+    shows another one.
     """
 
     latest_nonce: int

@@ -221,7 +221,8 @@ class TransactionManager:
             NotFinalError: not included within the limit, or included and reverted in a block that
                 is not final; a later run goes on with the same nonce.
         """
-        self.confirm_costs()
+        if self._limits.budget is not None:
+            self.confirm_costs()
         sender = self._signer.address
         offer = self._price(intent)
         self._check_balance(offer.most)
@@ -321,6 +322,8 @@ class TransactionManager:
         last = self._journal.last_nonce(self._chain_id, sender)
         following = 0 if last is None else last + 1
         nonce = self._fetch_nonce(sender)
+        while following < nonce and self._settle_given_up(sender, following):
+            following += 1
         if nonce <= following:
             return nonce
         deadline = self._clock.monotonic() + self._limits.wait_seconds
@@ -339,6 +342,17 @@ class TransactionManager:
                 )
             self._clock.sleep(_LONGEST_POLL)
         return nonce
+
+    def _settle_given_up(self, sender: Address, nonce: int) -> bool:
+        """Settle a nonce that was given up and that our old bytes have used all the same."""
+        slot = self._journal.find_slot(self._chain_id, sender, nonce)
+        if slot is None or not slot.given_up:
+            return False
+        for inclusion in fetch_inclusions(self._node, slot).values():
+            outcome = "included" if inclusion.succeeded else "reverted"
+            self._journal.settle_slot(slot, outcome, inclusion.cost)
+            return True
+        return False
 
     def _fetch_nonce(self, sender: Address) -> int:
         nonce = agree_on_nonce(self._node, sender)
@@ -550,7 +564,7 @@ class TransactionManager:
         missing = final_nonce = None
         if sight.nonce < slot.nonce:
             missing = self._journal.find_slot(self._chain_id, slot.sender, sight.nonce)
-        elif sight.nonce > slot.nonce:
+        elif sight.nonce > slot.nonce and not sight.inclusions:
             final_nonce = self._fetch_final_nonce(slot.sender)
         return Observation(
             latest_nonce=sight.nonce,

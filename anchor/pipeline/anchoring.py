@@ -297,7 +297,11 @@ def anchor_newest(
             report(f"warning: {error.message}; going on, because signer.shared is set")
             continue
         if inclusion in found:
-            break  # and still the registry does not show it
+            raise NodeFaultError(
+                f"the node {node.name} shows that transaction 0x{inclusion.tx_hash.hex()} was "
+                "included, and does not show the head that it anchors",
+                hint="nothing counts as anchored; run again, or ask another node",
+            )
         found.add(inclusion)
     raise ChainGuardError("the registry's head does not follow our transactions; run again later")
 
