@@ -25,6 +25,7 @@ from anchor.service import (
 from anchor.service.accesslog import AccessLog
 from anchor.service.measured import Measured
 from anchor.service.openapi import build_openapi
+from anchor.service.peers import Peers
 from anchor.service.problems import answer_problems
 from anchor.service.protection import Protection
 from anchor.service.service import Service
@@ -59,12 +60,13 @@ def create_app(project: Project, settings: Settings | None = None) -> FastAPI:
         ConfigError: the log's key is missing or damaged.
     """
     service = Service(project, settings or Settings())
+    peers = Peers(service.settings.proxies)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await service.start()
         try:
-            yield {"stopping": service.stopping, "settings": service.settings}
+            yield {"stopping": service.stopping, "settings": service.settings, "peers": peers}
         finally:
             await service.close()
 

@@ -30,6 +30,10 @@ class Settings:
     max_stream: float = 3_600.0
     # Connections to one worker at a time, and the bulk submissions and waits of one tenant there.
     max_connections: int = 512
+    # Connections to one worker from one address (an IPv6 /64), unless it is a named proxy's.
+    max_per_peer: int = 128
+    # Addresses and networks of the web servers in front, whose X-Forwarded-* headers count.
+    proxies: tuple[str, ...] = ()
     max_bulks: int = 4
     max_waits: int = 64
     # Evidence that waits for its seal, above which no more is taken in.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -21,7 +22,7 @@ from anchor.config import load_config
 from anchor.errors import StorageError, StoreBusyError, UsageError
 from anchor.pipeline.project import Project, open_project
 from anchor.service.app import create_app
-from anchor.service.connections import PatientProtocol
+from anchor.service.connections import SPARE, PatientProtocol
 from anchor.service.measured import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
 from anchor.service.supervisor import Supervisor
@@ -31,6 +32,8 @@ _BACKLOG = 1_024
 _PATIENCE = 60
 # Seconds that a worker has to end once its time for draining is over.
 _MARGIN = 5
+# Files that a worker has open beside its connections: the store, tiles, the log, libraries.
+_FILES = 512
 # Seconds after which a thread has to let another one run.
 _SWITCH = 0.001
 # Seconds between two looks.
@@ -66,17 +69,25 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=settings.drain_seconds,
         # On a busy machine a worker takes long to load; after the five seconds that are the default
         # it would be killed and begin again, for ever.
         timeout_worker_healthcheck=_PATIENCE,
     )
+    _allow_files(SPARE * settings.max_connections + _FILES)
     with tempfile.TemporaryDirectory(prefix="anchor-metrics-") as folder:
         # Before a worker starts: prometheus-client reads it when it is imported.
         os.environ[METRICS_FOLDER] = folder
         stop_seconds = settings.drain_seconds + _MARGIN
         Supervisor(configuration, [listener], stop_seconds=stop_seconds).run()
+
+
+def _allow_files(count: int) -> None:
+    """Let this process and its workers open ``count`` files, or as many as the system lets them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
