@@ -45,7 +45,7 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
         if key is None:
             raise _unauthorised("that is no API key of this service, or it was revoked or expired")
         service.keys.keep(hashed, key, time.monotonic())
-    if key.expires_at is not None and key.expires_at <= utc_now():
+    if not key.stands_at(utc_now()):
         raise _unauthorised("that is no API key of this service, or it was revoked or expired")
     request.scope["anchor.tenant"] = key.tenant  # for the access log
     return key

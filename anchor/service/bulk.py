@@ -83,5 +83,5 @@ async def submit_bulk(
     service.check_backlog()
     check_length(request, service.settings.max_bulk)
     origin = Origin(tenant=key.tenant, key=check_key(idempotency_key), now=utc_now())
-    service.check_slots("bulk submissions", key.tenant, service.settings.max_bulks)
-    return BulkAnswer(service, key, origin)
+    slot = service.take_slot("bulk submissions", key.tenant, service.settings.max_bulks)
+    return BulkAnswer(service, key, origin, slot)

@@ -97,7 +97,10 @@ async def submit(
     check_media_type(request, "application/json")
     service.check_backlog()
     origin = Origin(tenant=key.tenant, key=check_key(idempotency_key), now=utc_now())
-    data = await read_body(request, service.settings)
+    with service.standing.hold(key) as held:
+        data = await read_body(request, service.settings)
+        held.check()
+    key = held.key
     item = read_submission(data, origin, max_bytes=service.settings.max_body)
     job = Job(key.tenant, key.limits, [item], origin.key_hash)
     outcome = (await service.intake.take(job))[0]

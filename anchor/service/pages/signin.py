@@ -65,9 +65,7 @@ async def find_administrator(request: Request, service: Service) -> Caller | Non
             return find_key_by_id(connection, key_id)
 
     found = await service.read(look_up)
-    if found is None or found.revoked_at is not None or _SCOPE not in found.scopes:
-        return None
-    if found.expires_at is not None and found.expires_at <= utc_now():
+    if found is None or not found.stands_at(utc_now()) or _SCOPE not in found.scopes:
         return None
     return Caller(key=found, has_session=True)
 
