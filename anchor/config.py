@@ -7,6 +7,7 @@ its password comes from a prompt or a file of its own.  RPC URLs that hold API k
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,6 +23,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from anchor.chain.fees import GWEI, format_gwei
 from anchor.chain.urls import are_distinct, describe_url, is_plain_url
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
@@ -33,22 +35,32 @@ from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
 
 FORMAT = "anchor-config/1"
 
+_GWEI_TEXT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,9})?")
+_MAX_FEE_CAP = 1_000_000 * GWEI
+
 WaitFor = Literal["included", "final"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerConfig:
-    """Where the key is; ``password_file`` None asks on the terminal."""
+    """Where the key is; ``password_file`` None asks on the terminal.
+
+    ``shared``: other programs send with this key, too, so that a nonce which one of them used,
+    finally, is told and no reason to stop.
+    """
 
     keystore: Path | None
     ape_account: str | None
     password_file: Path | None
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything a command needs to know about the project in ``folder``.
 
+    ``fee_cap`` (``chain.max_fee_gwei``) is in wei a gas, ``budget`` in wei.  ``legacy_fees`` sends
+    transactions with one gas price (EIP-155) only.
     ``publish`` is where `anchor run` publishes the log: a folder, or an object store's URL.
     """
 
@@ -71,7 +83,8 @@ class Config:
     wait: WaitFor
     wait_seconds: int
     time_slack: int
-    max_fee_gwei: int
+    fee_cap: int
+    legacy_fees: bool
     budget: int | None
     log: LogId
     signer: SignerConfig
@@ -148,7 +161,9 @@ def encode_config(config: Config) -> str:
             f"wait_seconds = {config.wait_seconds}",
             "# Seconds the block time may be off: one slot on Ethereum.",
             f"time_slack = {config.time_slack}",
-            f"max_fee_gwei = {config.max_fee_gwei}",
+            "# The most that a gas may cost, in gwei; fractions as text.",
+            f"max_fee_gwei = {_encode_gwei(config.fee_cap)}",
+            *(["legacy_fees = true"] if config.legacy_fees else []),
             "# The most that all transactions of 30 days may take together, in ether.",
             *_encode_budget(config.budget),
             "",
@@ -158,6 +173,8 @@ def encode_config(config: Config) -> str:
             "",
             "[signer]",
             *signer,
+            "# Other programs send with this key, too: what they do is told and stops nothing.",
+            "shared = true" if config.signer.shared else "# shared = true",
             "",
             "# Where `anchor run` publishes the log: a folder, or an object store's URL.",
             "# [publish]",
@@ -215,6 +232,25 @@ def _encode_budget(budget: int | None) -> list[str]:
     return [f'budget_ether = "{Decimal(budget) / 10**18:f}"']
 
 
+def _encode_gwei(wei: int) -> str:
+    """Write whole gwei as a number, and fractions as text, which no reader rounds."""
+    gwei = format_gwei(wei)
+    return gwei if gwei.isdecimal() else f'"{gwei}"'
+
+
+def _parse_gwei(value: object) -> int:
+    """Read gwei, as a number or as text, in wei."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("it is neither a number nor text")
+    text = str(value)
+    if not _GWEI_TEXT.fullmatch(text):
+        raise ValueError('write gwei as a plain number, such as 100 or "0.05", to the wei')
+    wei = int(Decimal(text) * GWEI)
+    if not 1 <= wei <= _MAX_FEE_CAP:
+        raise ValueError("it is not between 0.000000001 and 1000000 gwei")
+    return wei
+
+
 def _relative(path: Path | None, folder: Path) -> str | None:
     if path is None:
         return None
@@ -237,7 +273,8 @@ class _ChainSection(_Section):
     wait: WaitFor = "included"
     wait_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
     time_slack: Annotated[int, Field(ge=0, le=86_400)] = 12
-    max_fee_gwei: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    max_fee_gwei: Annotated[int, BeforeValidator(_parse_gwei)] = 100 * GWEI
+    legacy_fees: bool = False
     budget_ether: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,18})?$")] | None = None
 
 
@@ -250,6 +287,7 @@ class _SignerSection(_Section):
     keystore: str | None = None
     ape_account: str | None = None
     password_file: str | None = None
+    shared: bool = False
 
 
 class _PublishSection(_Section):
@@ -332,13 +370,15 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         wait=chain.wait,
         wait_seconds=chain.wait_seconds,
         time_slack=chain.time_slack,
-        max_fee_gwei=chain.max_fee_gwei,
+        fee_cap=chain.max_fee_gwei,
+        legacy_fees=chain.legacy_fees,
         budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
         log=make_log_id(parse_address(document.log.owner, what="log.owner"), document.log.number),
         signer=SignerConfig(
             keystore=None if signer.keystore is None else folder / signer.keystore,
             ape_account=signer.ape_account,
             password_file=None if signer.password_file is None else folder / signer.password_file,
+            shared=signer.shared,
         ),
         publish=_place(document.publish.target, folder),
     )

@@ -20,6 +20,7 @@ The tree::
         ├── FundsError           30  funds or fee cap
         ├── SignerError          31  key, password or authorisation
         ├── ChainGuardError      32  wrong chain, foreign code, lock held, restored backup
+        │   ├── ForeignUseError  32  another program used a nonce of our key, finally
         │   ├── LeaseHeldError   32  another process seals and sends for this log
         │   └── StoreBusyError   32  another process is in the way; nothing was changed
         └── StorageError         33  the disk is full or fails, or the store's server is away
@@ -172,6 +173,10 @@ class ChainGuardError(OperatorActionError):
     """What is on chain, or who holds the store, is not what was pinned; going on could do harm."""
 
     exit_code = ExitCode.CHAIN_GUARD
+
+
+class ForeignUseError(ChainGuardError):
+    """Another program used a nonce that we had signed for; it is final, and stored as such."""
 
 
 class LeaseHeldError(ChainGuardError):

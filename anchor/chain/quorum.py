@@ -26,8 +26,8 @@ from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
 
-# How far behind the newest block seen a node may be: a few blocks are on their way, more are stale.
-_MAX_LAG = 4
+MAX_LAG = 4
+"""Blocks that a node may be behind the newest one seen: some are on their way, more are stale."""
 
 # Refusals of what a node has already, or has seen included.
 _HARMLESS = (Refusal.KNOWN, Refusal.NONCE_USED)
@@ -60,6 +60,7 @@ class NodeGroup(Node):
         self._final: dict[FinalityRule, Block] = {}
         self._agreed: tuple[Node, ...] = ()
         self._proving = self._nodes[0]
+        self._vetted: set[Node] = set()
 
     def choose(self) -> None:
         """Read from the first node that can be used, until this is called again.
@@ -71,6 +72,7 @@ class NodeGroup(Node):
             CannotCheckError: none can be used: down, syncing, or behind what this process has seen.
         """
         problems: list[CannotCheckError] = []
+        self._vetted.clear()
         for node in self._nodes:
             try:
                 if node is not self._nodes[0]:
@@ -132,6 +134,33 @@ class NodeGroup(Node):
                 answer.message for answer in answers if isinstance(answer, CannotCheckError)
             ]
             raise self._too_few(len(found), problems)
+        return found
+
+    def ask_each(self, read: Callable[[Node], Found]) -> list[Found]:
+        """Return what ``read`` finds at each node of the pinned chain that answers.
+
+        Raises:
+            QuorumError: too few do; a single node's own error where it is the only one.
+        """
+        if len(self._nodes) == 1:
+            return [read(self)]
+
+        def ask(node: Node) -> Found:
+            if node not in self._vetted:
+                self._check_pins(node)
+                self._vetted.add(node)
+            return read(node)
+
+        found, problems = [], []
+        for node, answer in self._ask(self._nodes, ask):
+            if isinstance(answer, CannotCheckError):
+                problems.append(answer)
+                if not isinstance(answer, NodeRefusedError):
+                    self._leave_out(node, answer.message)
+            else:
+                found.append(answer)
+        if len(found) < self.needed:
+            raise _too_few_answers(len(found), self.needed, problems)
         return found
 
     def confirm(self, read: Callable[[Node], Found]) -> Found:
@@ -254,7 +283,7 @@ class NodeGroup(Node):
         latest = node.fetch_block("latest")
         number = 0 if latest is None else latest.number
         # A first node on another chain is let through to the comparison that stops everything.
-        if number < self._newest - _MAX_LAG and self._is_pinned(node):
+        if number < self._newest - MAX_LAG and self._is_pinned(node):
             raise CannotCheckError(
                 f"the node {node.name} is at block {number}, and block {self._newest} was seen "
                 "already",
@@ -306,6 +335,18 @@ class NodeGroup(Node):
     def _take_in(self, node: Node) -> None:
         if self._told.pop(node, None) is not None:
             self._report(f"{node.name} can be used again")
+
+
+def _too_few_answers(count: int, needed: int, problems: Sequence[CannotCheckError]) -> AnchorError:
+    """Return what to raise: what they agree on in refusing, or that too few answer."""
+    refused = [error for error in problems if isinstance(error, NodeRefusedError)]
+    if len(refused) >= needed:
+        return refused[0]
+    return QuorumError(
+        f"{count} nodes answer, and {needed} have to: "
+        f"{_join([error.message for error in problems])}",
+        hint="nothing was sent; see to those that are named",
+    )
 
 
 _SPLIT_HINT = "one side is wrong or on a fork: nothing becomes final until they agree"

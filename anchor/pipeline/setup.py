@@ -21,6 +21,7 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.filenames import CONFIG, TRUST_POLICY
+from anchor.pipeline.allowances import HIGHEST_FEE_CAP, Allowance, size_allowance
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
 from anchor.store.places import SqliteFile, StorePlace
@@ -44,12 +45,14 @@ def plan_project(
     store: StorePlace | None = None,
     witnesses: Mapping[str, Node] = MappingProxyType({}),
     quorum: int | None = None,
+    allowance: Allowance | None = None,
 ) -> Config:
     """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
 
     ``registry`` None is the standard address, deployed or not; any other must be there already.
     ``store`` None is a SQLite file in the folder.
     ``witnesses`` are further nodes by their URLs; ``quorum`` None is more than half of all.
+    ``allowance`` None is sized by what a gas costs now.
 
     Raises:
         ChainGuardError: the code at ``registry`` is not our registry's, or a witness is on another
@@ -70,6 +73,8 @@ def plan_project(
                 f"the witness {witness.name} is on another chain than {node.name}",
                 hint="name nodes of one chain; nothing was created",
             )
+    if allowance is None:
+        allowance = size_allowance([node, *witnesses.values()], needed)
     return Config(
         folder=folder,
         file=folder / CONFIG,
@@ -90,8 +95,9 @@ def plan_project(
         wait=wait,
         wait_seconds=600,
         time_slack=_SLOT_SECONDS,
-        max_fee_gwei=100,
-        budget=None,
+        fee_cap=allowance.fee_cap,
+        legacy_fees=False,
+        budget=allowance.budget,
         log=make_log_id(owner, number),
         signer=signer,
     )
@@ -157,6 +163,7 @@ def plan_dev_project(
         wait="final",
         registry=registry,
         store=store,
+        allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),  # its ether is free
     )
 
 

@@ -22,7 +22,9 @@ from anchor.store.apikeys import ApiKey, find_key
 _MAX_TOKEN = 200
 
 _SCHEME = HTTPBearer(
-    auto_error=False, scheme_name="apiKey", description="A key as `anchor key create` prints it."
+    auto_error=False,
+    scheme_name="apiKey",
+    description="A key as `anchor api-key create` prints it.",
 )
 
 

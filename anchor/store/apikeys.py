@@ -160,7 +160,7 @@ def revoke_key(connection: Connection, id: str, now: str) -> None:
     """
     row = connection.execute(select(api_keys.c.id).where(api_keys.c.id == id)).one_or_none()
     if row is None:
-        raise UsageError(f"there is no key {id[:80]!r}", hint="`anchor key list` shows them")
+        raise UsageError(f"there is no key {id[:80]!r}", hint="`anchor api-key list` shows them")
     connection.execute(
         update(api_keys)
         .where((api_keys.c.id == id) & api_keys.c.revoked_at.is_(None))

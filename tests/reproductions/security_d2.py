@@ -81,7 +81,7 @@ def main() -> int:
             path = f"/v1/evidence/{answer.json()['id']}/events"
             stream.sendall(f"GET {path} HTTP/1.1\r\n{common}\r\n".encode())
             stream.recv(65_536)
-            site.run("key", "revoke", key.split("_")[1]).expect(0)
+            site.run("api-key", "revoke", key.split("_")[1]).expect(0)
             start = time.monotonic()
             submitted = submit_on(bulk, start)
             followed = follow_on(stream, start)
