@@ -38,6 +38,15 @@ def command(
             "X-Forwarded-Proto count; repeat it for several.",
         ),
     ] = None,
+    anonymous_rate: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Requests without a key from one address to one process in a second; 0: any "
+            "number.",
+        ),
+    ] = 100,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Log no requests to standard error.")
     ] = False,
@@ -64,6 +73,10 @@ def command(
     output.result({"url": url, "workers": workers})
     sys.stdout.flush()
     settings = Settings(
-        access_log=not quiet, drain_seconds=drain, max_per_peer=per_peer, proxies=proxies
+        access_log=not quiet,
+        drain_seconds=drain,
+        max_per_peer=per_peer,
+        proxies=proxies,
+        anonymous_rate=anonymous_rate,
     )
     serve(file, settings, listener, workers)

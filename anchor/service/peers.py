@@ -56,6 +56,12 @@ class Peers:
         """
         self._proxies = parse_proxies(proxies)
         self._open: Counter[str] = Counter()
+        self._has_warned = False
+
+    def is_first_warning(self) -> bool:
+        """Return whether nobody was warned of an unnamed proxy yet; the next answer is no."""
+        has_warned, self._has_warned = self._has_warned, True
+        return not has_warned
 
     def is_proxy(self, address: str) -> bool:
         """Return whether a connection from this address is a named web server's."""

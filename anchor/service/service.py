@@ -20,6 +20,7 @@ from anchor.pipeline.logkey import load_log_key
 from anchor.pipeline.nodes import open_chain
 from anchor.pipeline.outside import Outside
 from anchor.pipeline.project import Project, utc_now
+from anchor.service.endedsessions import EndedSessions
 from anchor.service.intake import Intake
 from anchor.service.keycache import KeyCache
 from anchor.service.lane import Lane
@@ -80,6 +81,7 @@ class Service:
             open_node=lambda: open_chain(project.config, _LOG.warning),
         )
         self.outside = Outside(project, open_chain(project.config, _LOG.warning), time.time)
+        self.ended_sessions = EndedSessions(settings.ended_sessions)
         self.exploring = Lane("explore")
         self._public = LiveLog(project, load_log_key(project.config))
         # The published log's tree remembers tiles, and is nothing for several threads.
@@ -172,6 +174,7 @@ class Service:
         await asyncio.to_thread(self.intake.stop)
         await asyncio.to_thread(self.proofs.close)
         self.exploring.close()
+        self.ended_sessions.close()
         self._publisher.shutdown()
         self._readers.shutdown()
         self.project.database.close()

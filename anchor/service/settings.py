@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,13 @@ class Settings:
     max_waits: int = 64
     # Evidence that waits for its seal, above which no more is taken in.
     max_backlog: int = 5_000_000
+    # Requests without a key, and keys that were refused, from one address (an IPv6 /64) in each
+    # second, after so many at once; 0 is no limit. An audit of a published log asks for some
+    # hundred files a second.
+    anonymous_rate: float = 100.0
+    anonymous_burst: int = 1_000
+    refused_rate: float = 20.0
+    refused_burst: int = 500
     # What a client is told to wait where the service is too busy.
     retry_after: int = 5
     # Whether each request is logged.
@@ -46,3 +54,5 @@ class Settings:
     drain_seconds: int = 20
     # Signs the sessions of the pages: all workers of a service share it, and a restart ends them.
     session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    # Where all workers of a service note the sessions that were signed out; None: each its own.
+    ended_sessions: Path | None = None

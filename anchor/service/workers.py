@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(config: Path, settings: Settings, listener: socket.socket, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
+    shared = tempfile.TemporaryDirectory(prefix="anchor-serve-")
+    metrics, sessions = Path(shared.name) / "metrics", Path(shared.name) / "sessions"
+    metrics.mkdir()
+    sessions.mkdir()
+    settings = replace(settings, ended_sessions=sessions)
     configuration = uvicorn.Config(
         partial(_make_app, config, settings, os.getpid()),
         factory=True,
@@ -75,9 +81,9 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         timeout_worker_healthcheck=_PATIENCE,
     )
     _allow_files(SPARE * settings.max_connections + _FILES)
-    with tempfile.TemporaryDirectory(prefix="anchor-metrics-") as folder:
+    with shared:
         # Before a worker starts: prometheus-client reads it when it is imported.
-        os.environ[METRICS_FOLDER] = folder
+        os.environ[METRICS_FOLDER] = str(metrics)
         stop_seconds = settings.drain_seconds + _MARGIN
         Supervisor(configuration, [listener], stop_seconds=stop_seconds).run()
 
@@ -95,6 +101,7 @@ def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
     )
+    logging.getLogger("anchor.audit").setLevel(logging.INFO)
     if settings.access_log:
         logging.getLogger("anchor.service.requests").setLevel(logging.INFO)
     # The event loop answers while the writer's thread works: it must get its turn soon.
