@@ -11,6 +11,7 @@ import json
 import os
 
 from anchor.config import Config
+from anchor.durable import open_private
 from anchor.errors import StorageError
 
 NAME = "audit.jsonl"
@@ -26,9 +27,9 @@ def note_key_event(config: Config, event: str, *, now: str, **members: object) -
     document = {"at": now, "event": event, **user, **members}
     line = json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n"
     path = config.folder / NAME
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     try:
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = open_private(path, flags)
         try:
             os.write(descriptor, line.encode("ascii"))
             os.fsync(descriptor)
