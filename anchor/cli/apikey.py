@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 NAME = "api-key"
 
+_SCOPES = ("submit", "read")
+# Days that a key can be used where nobody says otherwise: a lost one is not good for ever.
+_DAYS = 365
+
 app = typer.Typer(
     help="Keep the keys with which `anchor serve` is used.",
     no_args_is_help=True,
@@ -36,8 +40,11 @@ def create(
     ] = None,
     days: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=1, max=3_650, help="How long it can be used; by default for ever."),
+        typer.Option(min=1, max=3_650, help="How long it can be used; by default 365 days."),
     ] = None,
+    never_expires: Annotated[
+        bool, typer.Option("--never-expires", help="It can be used until it is revoked.")
+    ] = False,
     per_day: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(min=1, help="New evidence that the tenant, with all its keys, may submit."),
@@ -55,12 +62,17 @@ def create(
     """
     from datetime import UTC, datetime, timedelta
 
+    from anchor.pipeline.keytrail import note_key_event
     from anchor.record import format_time
     from anchor.store.apikeys import Limits, create_key
 
+    if never_expires and days is not None:
+        raise typer.BadParameter("--days and --never-expires contradict each other")
     output = Output(as_json=as_json)
     now = datetime.now(UTC)
-    expires_at = None if days is None else format_time(now + timedelta(days=days))
+    expires_at = None
+    if not never_expires:
+        expires_at = format_time(now + timedelta(days=_DAYS if days is None else days))
     limits = None
     if per_day is not None or per_minute is not None:
         limits = Limits(per_day=per_day, per_minute=per_minute)
@@ -68,14 +80,33 @@ def create(
         token = create_key(
             connection,
             tenant,
-            scope or ("submit", "read"),
+            scope or _SCOPES,
             now=format_time(now),
             expires_at=expires_at,
             limits=limits,
         )
-    output.note("keep it now: only its hash is stored")
+        id = token.split("_")[1]
+        note_key_event(
+            project.config,
+            "key-created",
+            now=format_time(now),
+            key=id,
+            tenant=tenant,
+            scopes=sorted(scope or _SCOPES),
+            expires_at=expires_at,
+        )
+        if limits is not None:
+            note_key_event(
+                project.config,
+                "quota-changed",
+                now=format_time(now),
+                tenant=tenant,
+                per_day=per_day,
+                per_minute=per_minute,
+            )
+    output.note(f"keep it now: only its hash is stored; it expires: {expires_at or 'never'}")
     output.line(token)
-    output.result({"key": token, "id": token.split("_")[1], "tenant": tenant})
+    output.result({"key": token, "id": id, "tenant": tenant, "expires_at": expires_at})
 
 
 @app.command("list")
@@ -118,12 +149,15 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Let a key be used no more; running services know within two seconds."""
+    from anchor.pipeline.keytrail import note_key_event
     from anchor.pipeline.project import utc_now
     from anchor.store.apikeys import revoke_key
 
     output = Output(as_json=as_json)
+    now = utc_now()
     with project_session(config_path) as project, project.database.write() as connection:
-        revoke_key(connection, id, utc_now())
+        revoke_key(connection, id, now)
+        note_key_event(project.config, "key-revoked", now=now, key=id)
     output.line(f"revoked {id}")
     output.result({"revoked": id})
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from anchor.canonical import parse_strict
 from anchor.chain.signer import UnsignedTransaction
+from anchor.chain.signer.memory import protect_memory
 from anchor.errors import MalformedError, SignerError, StorageError, UsageError
 from anchor.registry.keccak import format_address, parse_address
 from anchor.types import Address
@@ -94,6 +95,7 @@ def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner
     from eth_account import Account
 
     members = _read_keystore(path)
+    protect_memory()
     password = ask_password()
     try:
         account = Account.from_key(Account.decrypt(members, password))
@@ -131,6 +133,7 @@ def create_keystore(path: Path, password: str) -> Address:
 
     if not password:
         raise SignerError("the password is empty", hint="choose one; nothing was written")
+    protect_memory()
     private_key = secrets.token_bytes(32)
     # eth-account's default: scrypt with n = 2^18.
     _write_new(path, Account.encrypt(private_key, password))
