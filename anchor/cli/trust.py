@@ -136,10 +136,8 @@ def pin(
         )
         output.note("check the transaction that deployed it.")
     if entry.time_slack is None:
-        output.note(
-            "How far this chain's times may be off is not known, so no time is proven: name"
-        )
-        output.note("--time-slack, once you found out.")
+        output.note("How far this chain's times may be off is not known, so no time is proven:")
+        output.note("name --time-slack, once you found out.")
     if not are_plain:
         output.note("A URL may hold a key, so none is in the file: name the nodes with --rpc.")
     output.result(
