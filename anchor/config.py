@@ -7,6 +7,7 @@ its password comes from a prompt or a file of its own.  RPC URLs that hold API k
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -23,6 +24,7 @@ from pydantic_settings import (
 )
 
 from anchor.allowlist import MAX_CONFIG_BYTES
+from anchor.chain.fees import GWEI, format_gwei
 from anchor.chain.noderules import find_fault, majority
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
@@ -35,6 +37,9 @@ from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
 from anchor.urls import describe_url, is_plain_url
 
 FORMAT = "anchor-config/1"
+
+_GWEI_TEXT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,9})?")
+_MAX_FEE_CAP = 1_000_000 * GWEI
 
 WaitFor = Literal["included", "final"]
 
@@ -52,6 +57,8 @@ class SignerConfig:
 class Config:
     """Everything a command needs to know about the project in ``folder``.
 
+    ``fee_cap`` (``chain.max_fee_gwei``) is in wei a gas, ``budget`` in wei.  ``legacy_fees`` sends
+    transactions with one gas price (EIP-155) only.
     ``publish`` is where `anchor run` publishes the log: a folder, or an object store's URL.
     """
 
@@ -74,7 +81,8 @@ class Config:
     wait: WaitFor
     wait_seconds: int
     time_slack: int | None
-    max_fee_gwei: int
+    fee_cap: int
+    legacy_fees: bool
     budget: int | None
     log: LogId
     signer: SignerConfig
@@ -155,7 +163,9 @@ def encode_config(config: Config) -> str:
             f'wait = "{config.wait}"',
             f"wait_seconds = {config.wait_seconds}",
             *_encode_slack(config.time_slack),
-            f"max_fee_gwei = {config.max_fee_gwei}",
+            "# The most that a gas may cost, in gwei; fractions as text.",
+            f"max_fee_gwei = {_encode_gwei(config.fee_cap)}",
+            *(["legacy_fees = true"] if config.legacy_fees else []),
             "# The most that all transactions of 30 days may take together, in ether.",
             *_encode_budget(config.budget),
             "",
@@ -224,6 +234,25 @@ def _encode_budget(budget: int | None) -> list[str]:
     return [f'budget_ether = "{Decimal(budget) / 10**18:f}"']
 
 
+def _encode_gwei(wei: int) -> str:
+    """Write whole gwei as a number, and fractions as text, which no reader rounds."""
+    gwei = format_gwei(wei)
+    return gwei if gwei.isdecimal() else f'"{gwei}"'
+
+
+def _parse_gwei(value: object) -> int:
+    """Read gwei, as a number or as text, in wei."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("it is neither a number nor text")
+    text = str(value)
+    if not _GWEI_TEXT.fullmatch(text):
+        raise ValueError('write gwei as a plain number, such as 100 or "0.05", to the wei')
+    wei = int(Decimal(text) * GWEI)
+    if not 1 <= wei <= _MAX_FEE_CAP:
+        raise ValueError("it is not between 0.000000001 and 1000000 gwei")
+    return wei
+
+
 def _relative(path: Path | None, folder: Path) -> str | None:
     if path is None:
         return None
@@ -246,7 +275,8 @@ class _ChainSection(_Section):
     wait: WaitFor = "included"
     wait_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
     time_slack: Annotated[int, Field(ge=0, le=86_400)] | None = None
-    max_fee_gwei: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    max_fee_gwei: Annotated[int, BeforeValidator(_parse_gwei)] = 100 * GWEI
+    legacy_fees: bool = False
     budget_ether: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,18})?$")] | None = None
 
 
@@ -343,7 +373,8 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         wait=chain.wait,
         wait_seconds=chain.wait_seconds,
         time_slack=chain.time_slack,
-        max_fee_gwei=chain.max_fee_gwei,
+        fee_cap=chain.max_fee_gwei,
+        legacy_fees=chain.legacy_fees,
         budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
         log=make_log_id(parse_address(document.log.owner, what="log.owner"), document.log.number),
         signer=SignerConfig(

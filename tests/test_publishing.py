@@ -1078,7 +1078,9 @@ def test_an_audit_takes_the_readers_own_policy_and_node(
     trust.write_text(trust.read_text().replace(site.url, "http://127.0.0.1:1"))
     audit.command(str(place), trust=trust, rpc=[site.url], as_json=True)
     shown = json.loads(capsys.readouterr().out)
-    assert (shown["policy"], shown["nodes"]) == (str(trust), [site.url])
+    (policy,) = shown["policies"]
+    assert (policy["file"], policy["source"]) == (str(trust), "option")
+    assert shown["nodes"] == [site.url]
     assert [step["number"] for step in shown["steps"]] == list(TITLES)
     trust.write_bytes(trust.read_bytes().replace(b"logs = [", b"logs = [1"))
     with pytest.raises(typer.Exit) as caught:

@@ -359,7 +359,7 @@ class PipelineMachine(RuleBasedStateMachine):
         before: dict[tuple[bytes, int], tuple[int, int]] = {}
         query = "SELECT sender, nonce, max_fee, priority_fee FROM attempts ORDER BY rowid"
         for sender, nonce, *fees in self.rows(query):
-            assert fees[0] <= self.site.config.max_fee_gwei * GWEI
+            assert fees[0] <= self.site.config.fee_cap
             for old, new in zip(before.get((sender, nonce), (-1, -1)), fees, strict=True):
                 assert new >= max(-(-old * 9 // 8), old + 1)
             before[sender, nonce] = fees[0], fees[1]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from anchor import merkle
 from anchor.certificate.document import Bilingual, Check, Checks, Path, PathStep
 from anchor.certificate.times import format_seconds
+from anchor.chains import HEADLINES, find_chain
 from anchor.receipt import Receipt
 from anchor.record import Record
 from anchor.registry.slots import anchor_slot, encode_anchor
@@ -156,6 +157,8 @@ def _check_registry(receipt: Receipt, proven: ProvenAnchor) -> Iterator[Check]:
 def _check_state(
     receipt: Receipt, place: int, proven: ProvenAnchor, code_hash: Hash32
 ) -> Iterator[Check]:
+    slack = int(proven.existed_by.timestamp()) - proven.anchor.timestamp
+    headline = HEADLINES[find_chain(proven.chain_id).kind].replace("verified", "VERIFIED", 1)
     yield Check(
         title=Bilingual(
             zh="收据所附区块头的哈希，即上述区块哈希",
@@ -174,6 +177,6 @@ def _check_state(
         f"  --block-hash 0x{proven.final_block_hash.hex()} \\\n"
         f"  --log 0x{receipt.log.hex()} \\\n"
         f"  --registry 0x{proven.registry.hex()} --chain-id {proven.chain_id} \\\n"
-        f"  --code-hash 0x{code_hash.hex()} | tail -n 1",
-        prints="VERIFIED (exit code 0)",
+        f"  --code-hash 0x{code_hash.hex()} --time-slack {slack} | tail -n 1",
+        prints=f"{headline}, by a block that only you vouch for (exit code 0)",
     )

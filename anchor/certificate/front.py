@@ -26,7 +26,7 @@ from anchor.certificate.wording import (
 )
 
 # A name of 4,096 characters would take the sheet; it is whole in the JSON.
-_MOST_OF_NAME = 180
+_MOST_OF_NAME = 140
 _MOST_OF_STATEMENT = 120
 NOT_FINAL = Value(kind="caution", lines=("尚未终局 / not final yet",))
 NOT_VERIFIED = Value(kind="caution", lines=("未核验 / not verified",))

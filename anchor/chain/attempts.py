@@ -18,37 +18,50 @@ REPLACE_AFTER = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One signed transaction, byte for byte.  Fees in wei a gas; ``head_size`` None: no anchor."""
+    """One signed transaction, byte for byte.  Fees in wei a gas; ``head_size`` None: no anchor.
+
+    ``l1_fee`` is the most that a rollup was expected to charge for its data, in wei.
+    """
 
     tx_hash: Hash32
     raw: bytes
     head_size: int | None
     max_fee: int
     priority_fee: int
+    l1_fee: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One reserved nonce with its attempts, oldest first."""
+    """One reserved nonce with its attempts, oldest first.
+
+    ``given_up``: nothing of it is sent any more, because the chain waits for earlier nonces that
+    nobody fills.  Its bytes stay valid, so that once its nonce is the next they are outbid.
+    """
 
     chain_id: ChainId
     sender: Address
     nonce: int
     attempts: tuple[Attempt, ...]
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What an included transaction took: gas, wei for each, and its block's time (Unix seconds)."""
+    """What an included transaction took: gas, wei for each, and its block's time (Unix seconds).
+
+    ``l1_fee`` is what a rollup charged for the data on its parent chain, in wei.
+    """
 
     gas_used: int
     gas_price: int
     timestamp: int
+    l1_fee: int = 0
 
     @property
     def wei(self) -> int:
-        """Return the product; what an L2 charges for its data on L1 is not in it."""
-        return self.gas_used * self.gas_price
+        """Return all of it."""
+        return self.gas_used * self.gas_price + self.l1_fee
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +79,17 @@ class Inclusion:
 class Observation:
     """What one look at the chain showed: the sender's nonces and our attempts' inclusions.
 
-    ``final_nonce`` is None where the chain has no final block yet.  ``missing`` is what is stored
-    for the nonce the chain waits for, where that is an earlier one than the slot's.
+    ``final_nonce`` is None where the chain has no final block yet, and where it does not matter.
+    ``missing`` is what is stored for the nonce the chain waits for, where that is an earlier one
+    than the slot's.  ``inclusions`` are those that enough nodes show; ``is_disputed``: some node
+    shows another one.
     """
 
     latest_nonce: int
     final_nonce: int | None
     inclusions: Mapping[Hash32, Inclusion]
     missing: Slot | None = None
+    is_disputed: bool = False
 
 
 class Action(Enum):
@@ -85,7 +101,7 @@ class Action(Enum):
     WAIT = "look again later"
     DONE = "an attempt was included and succeeded"
     REVERTED = "an attempt was included and reverted"
-    FOREIGN = "another transaction used the nonce, finally"
+    FOREIGN = "none of our attempts is known to have used the nonce, which is used finally"
     REPAIR = "send the missing nonce's newest bytes again"
     GAP = "the chain waits for an earlier nonce than ours, for which nothing is stored"
 

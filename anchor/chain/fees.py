@@ -10,11 +10,11 @@ from anchor.errors import FundsError
 _BASE_FEE_HEADROOM = 2
 # What a call is estimated to take is exact only for today's state; unused gas is given back.
 _GAS_HEADROOM_PERCENT = 20
-_GWEI = 10**9
+GWEI = 10**9
 # Quiet chains have base fees near zero, where tips are still about a gwei.
-_LEAST_TIP_BOUND = 2 * _GWEI
+_LEAST_TIP_BOUND = 2 * GWEI
 # Below this nobody includes anything (geth, miner.Config); raising it by eighths leads nowhere.
-_LEAST_TIP = _GWEI // 1000
+_LEAST_TIP = GWEI // 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ def price_dynamic(*, base_fee: int, suggested_tip: int, cap: int) -> Fees:
     """
     if base_fee >= cap:
         raise FundsError(
-            f"the base fee is {_gwei(base_fee)} gwei, the fee cap {_gwei(cap)} gwei",
+            f"the base fee is {format_gwei(base_fee)} gwei, the fee cap {format_gwei(cap)} gwei",
             hint="wait for the fee to fall, or raise chain.max_fee_gwei",
         )
     # A node's suggestion is taken, within what anybody would pay: it is the node's word alone.
@@ -52,7 +52,7 @@ def price_legacy(*, gas_price: int, cap: int) -> Fees:
     """
     if gas_price > cap:
         raise FundsError(
-            f"the gas price is {_gwei(gas_price)} gwei, the fee cap {_gwei(cap)} gwei",
+            f"the gas price is {format_gwei(gas_price)} gwei, the fee cap {format_gwei(cap)} gwei",
             hint="wait for the price to fall, or raise chain.max_fee_gwei",
         )
     return Fees(max_fee=gas_price, priority_fee=gas_price, legacy=True)
@@ -80,5 +80,6 @@ def gas_limit(estimate: int) -> int:
     return estimate + estimate * _GAS_HEADROOM_PERCENT // 100
 
 
-def _gwei(wei: int) -> str:
-    return f"{wei / _GWEI:.9f}".rstrip("0").rstrip(".")
+def format_gwei(wei: int) -> str:
+    """Write wei a gas in gwei, to the wei."""
+    return f"{wei // GWEI}.{wei % GWEI:09}".rstrip("0").rstrip(".")

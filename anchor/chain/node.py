@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from anchor.chain.proofs import FetchedProof, check_proof, decode_proof, encode_block_header
-from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError
-from anchor.header import parse_header
+from anchor.errors import (
+    CannotCheckError,
+    MalformedError,
+    NodeFaultError,
+    NodeRefusedError,
+    UnknownVersionError,
+)
+from anchor.header import encode_header, parse_header
 from anchor.registry.keccak import hash_keccak256
 from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, Hash32
@@ -36,17 +42,46 @@ _NO_SUCH_METHOD = -32601
 _MAX_EVENTS = 16
 # EIP-1474's code for a method that a node does not support stands beside JSON-RPC's own.
 _MISSING_METHOD_CODES = (_NO_SUCH_METHOD, -32004)
+# What nodes say to a block's hash where they take numbers only: JSON-RPC's invalid params and
+# invalid request, and ganache's parse error.  A state that was pruned has other codes.
+_BAD_PARAMETER_CODES = (-32602, -32600, -32700)
 # Of so many blocks the tip that half of the gas paid at most (``eth_feeHistory``).
 _TIP_BLOCKS, _TIP_PERCENTILE = 10, 50
 
+# What the execution APIs say of a block; chains with members of their own hash them their own way.
+_BLOCK_MEMBERS = frozenset((
+    "number", "hash", "parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot",
+    "receiptsRoot", "logsBloom", "difficulty", "totalDifficulty", "gasLimit", "gasUsed",
+    "timestamp", "extraData", "mixHash", "nonce", "baseFeePerGas", "withdrawalsRoot",
+    "blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot", "requestsHash", "size",
+    "transactions", "uncles", "withdrawals",
+))  # fmt: skip
+
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedBlock:
+    """A block with what prices a transaction in it; ``base_fee`` None: before EIP-1559.
+
+    ``is_proven``: the figures are those of the header that the block's hash is made of.  Otherwise
+    they are the node's word, of a kind of block that this release does not know.
+    """
+
+    number: int
+    hash: Hash32
+    timestamp: int
+    base_fee: int | None
+    gas_limit: int | None
+    is_proven: bool = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionReceipt:
     """Where a transaction was included; ``succeeded`` is its status.
 
-    ``gas_price`` is what each gas cost in wei; None where the node does not say.
+    ``gas_price`` is what each gas cost in wei; None where the node does not say.  ``l1_fee`` is
+    what a rollup charged for the data on its parent chain, in wei; None where it says nothing.
     """
 
     tx_hash: Hash32
@@ -55,6 +90,7 @@ class TransactionReceipt:
     succeeded: bool
     gas_used: int
     gas_price: int | None
+    l1_fee: int | None = None
 
 
 class RpcTransport(Protocol):
@@ -69,14 +105,17 @@ class RpcTransport(Protocol):
 
 
 class Node:
-    """One node's answers as values of this package; ``needed`` is how many stand behind them."""
+    """One node's answers as values of this package; ``needed`` is how many stand behind them.
+
+    ``takes_hashes`` is False once the node took a block by its number only (EIP-1898).
+    """
 
     needed = 1
 
     def __init__(self, rpc: RpcTransport) -> None:
         self.rpc = rpc
         self._header: tuple[Hash32, bytes] | None = None
-        self._takes_hashes = True
+        self.takes_hashes = True
 
     @property
     def name(self) -> str:
@@ -94,6 +133,13 @@ class Node:
         """Return what ``read`` finds at each node there is; here, at this one."""
         return [read(self)]
 
+    def ask_each(self, read: Callable[[Node], Found]) -> list[Found]:
+        """Return what ``read`` finds at each node of the pinned chain that answers; here, at this.
+
+        Unlike ``confirm`` it is for what nodes may differ in: whoever asks compares.
+        """
+        return [read(self)]
+
     def fetch_chain_id(self) -> ChainId:
         """Return ``eth_chainId``."""
         return ChainId(self._quantity("eth_chainId"))
@@ -101,8 +147,9 @@ class Node:
     def fetch_block(self, block: BlockId) -> Block | None:
         """Return a block's number, hash and time; None where the node does not know it."""
         members = self._block_members(block)
-        if members is None:
-            return None
+        return None if members is None else self._parse_block(members, block)
+
+    def _parse_block(self, members: dict[str, Any], block: BlockId) -> Block:
         found = Block(
             number=_decode_quantity(members.get("number"), self._what("block number")),
             hash=self._hash(members.get("hash"), "block hash"),
@@ -172,6 +219,53 @@ class Node:
             raise NodeFaultError(f"the node {self.name} has no latest block")
         fee = members.get("baseFeePerGas")
         return None if fee is None else _decode_quantity(fee, self._what("base fee"))
+
+    def fetch_priced_block(self, block: BlockId) -> PricedBlock | None:
+        """Return a block with its base fee and gas limit; None where the node does not know it.
+
+        Raises:
+            NodeFaultError: these are not the figures of the header that has the block's hash.
+        """
+        members = self._block_members(block)
+        if members is None:
+            return None
+        found = self._parse_block(members, block)
+        fee, limit = members.get("baseFeePerGas"), members.get("gasLimit")
+        return PricedBlock(
+            number=found.number,
+            hash=found.hash,
+            timestamp=found.timestamp,
+            base_fee=None if fee is None else _decode_quantity(fee, self._what("base fee")),
+            gas_limit=None if limit is None else _decode_quantity(limit, self._what("gas limit")),
+            is_proven=self._is_header_proven(members, found),
+        )
+
+    def fetch_transaction_hashes(self, number: int) -> tuple[Hash32, ...]:
+        """Return the hashes of a block's transactions."""
+        members = self._block_members(number)
+        if members is None:
+            raise NodeFaultError(f"the node {self.name} has no block {number}")
+        self._parse_block(members, number)
+        hashes = members.get("transactions")
+        if not isinstance(hashes, list):
+            raise NodeFaultError(f"the node {self.name} returned a block without transactions")
+        return tuple(self._hash(each, "block's transaction") for each in hashes)
+
+    def _is_header_proven(self, members: dict[str, Any], block: Block) -> bool:
+        """Say whether what is said of a block is what its hash is made of; False: cannot tell."""
+        try:
+            encoded = encode_header(members)
+        except (MalformedError, UnknownVersionError):
+            return False  # the members of no known fork
+        if hash_keccak256(encoded) == block.hash:
+            return True
+        if members.keys() <= _BLOCK_MEMBERS:
+            raise NodeFaultError(
+                f"what the node {self.name} says of block {block.number} does not give the block's "
+                "hash",
+                hint="run again, or ask another node",
+            )
+        return False  # of some other kind of chain
 
     def fetch_code(self, address: Address, block: BlockId) -> bytes:
         """Return the code at ``address``; nothing where none is."""
@@ -321,6 +415,7 @@ class Node:
         if gas_used > _MAX_GAS:
             raise NodeFaultError(f"the node {self.name} returned a receipt of {gas_used} gas")
         price = members.get("effectiveGasPrice")  # older than London, some nodes leave it out
+        l1_fee = members.get("l1Fee")  # OP-type chains (op-geth core/types/receipt.go)
         return TransactionReceipt(
             tx_hash=tx_hash,
             block_hash=self._hash(members.get("blockHash"), "receipt's block hash"),
@@ -332,6 +427,9 @@ class Node:
             gas_price=None
             if price is None
             else _decode_quantity(price, self._what("receipt's gas price")),
+            l1_fee=None
+            if l1_fee is None
+            else _decode_quantity(l1_fee, self._what("receipt's L1 fee")),
         )
 
     def _fetch_proof(
@@ -348,24 +446,21 @@ class Node:
         """
         if not isinstance(block, bytes):
             return self.rpc.call(method, [*params, _block_param(block)])
-        if self._takes_hashes:
+        if self.takes_hashes:
             try:
                 return self.rpc.call(method, [*params, _block_param(block)])
             except NodeRefusedError as error:
-                if error.code in _MISSING_METHOD_CODES:
+                # Nodes refuse proofs of a hash in many words, and whoever has the number tries it.
+                is_tried = number is not None and error.code not in _MISSING_METHOD_CODES
+                is_about_hash = error.code in _BAD_PARAMETER_CODES
+                if not is_tried and not is_about_hash:
                     raise
-                refusal = error
-                if number is None:
-                    known = self.fetch_block(block)
-                    if known is None:
-                        raise refusal from None
-                    number = known.number
-        elif number is None:
+        if number is None:
             number = self._known(self.fetch_block(block), f"block 0x{block.hex()}").number
+            self.takes_hashes = False  # where that block is not known, too: it does no harm
         self._check_number(number, block)
         answer = self.rpc.call(method, [*params, hex(number)])
         self._check_number(number, block)
-        self._takes_hashes = False
         return answer
 
     def _fetch_paid_tip(self) -> int:
@@ -375,17 +470,17 @@ class Node:
             answer = self.rpc.call(
                 "eth_feeHistory", [hex(_TIP_BLOCKS), "latest", [_TIP_PERCENTILE]]
             )
-        except NodeRefusedError as error:
-            if error.code not in _MISSING_METHOD_CODES:
-                raise
-            return 0
+        except NodeRefusedError:
+            return 0  # EthereumJS refuses it on a chain of few blocks
         rewards = answer.get("reward") if isinstance(answer, dict) else None
         if not isinstance(rewards, list):
-            raise NodeFaultError(f"{what} holds no rewards")
+            raise NodeFaultError(f"the node {self.name}'s eth_feeHistory holds no rewards")
         tips: list[int] = []
         for each in rewards:
             if not isinstance(each, list) or len(each) != 1:
-                raise NodeFaultError(f"{what} does not hold one reward for each block")
+                raise NodeFaultError(
+                    f"the node {self.name}'s eth_feeHistory does not hold one reward for each block"
+                )
             tips.append(_decode_quantity(each[0], what))
         paid = sorted(tip for tip in tips if tip)  # a block without transactions says 0
         return paid[len(paid) // 2] if paid else 0

@@ -18,13 +18,16 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.header import MAX_HEADER_BYTES, encode_header
-from anchor.mpt import MAX_NODE_BYTES, MAX_NODES
+from anchor.mpt import MAX_NODE_BYTES, MAX_NODES, verify_trie_proof
 from anchor.registry.keccak import hash_keccak256
-from anchor.types import Hash32
+from anchor.rlp import decode_rlp, parse_integer
+from anchor.types import Address, Hash32
 
 Checked = TypeVar("Checked")
 
 _DATA = re.compile(r"0x([0-9a-f]{2})+")
+# Four items: two integers and two hashes; rollups and sidechains add a few of their own.
+MAX_ACCOUNT_BYTES = 256
 
 
 def encode_block_header(
@@ -99,6 +102,26 @@ def check_proof(
         raise NodeFaultError(
             f"the node {name}'s state proof does not hold: {error.message}"
         ) from error
+
+
+def decode_account_nonce(answer: object, *, state_root: Hash32, address: Address, name: str) -> int:
+    """Return the nonce that an account's proof proves, as the node called ``name`` gives it.
+
+    Raises:
+        NodeFaultError: the proof does not lead from the state's root to the account.
+    """
+    what = f"the node {name}'s account proof"
+    nodes = _decode_nodes(answer.get("accountProof") if isinstance(answer, dict) else None, what)
+    try:
+        account = verify_trie_proof(root=state_root, key=hash_keccak256(address), nodes=nodes)
+        if account is None:
+            return 0
+        items = decode_rlp(account, what="the account", max_bytes=MAX_ACCOUNT_BYTES)
+        if not isinstance(items, tuple) or not items:
+            raise MalformedError("the account is no list")
+        return parse_integer(items[0], what="the account's nonce", max_bits=64)
+    except (MalformedError, MismatchError) as error:
+        raise NodeFaultError(f"{what} does not hold: {error.message}") from error
 
 
 def _decode_nodes(value: object, what: str) -> tuple[bytes, ...]:

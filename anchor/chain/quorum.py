@@ -27,8 +27,8 @@ from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
 
-# How far behind the newest block seen a node may be: a few blocks are on their way, more are stale.
-_MAX_LAG = 4
+MAX_LAG = 4
+"""Blocks that a node may be behind the newest one seen: some are on their way, more are stale."""
 
 # Refusals of what a node has already, or has seen included.
 _HARMLESS = (Refusal.KNOWN, Refusal.NONCE_USED)
@@ -61,6 +61,7 @@ class NodeGroup(Node):
         self._final: dict[FinalityRule, Block] = {}
         self._agreed: tuple[Node, ...] = ()
         self._proving = self._nodes[0]
+        self._vetted: set[Node] = set()
 
     def choose(self) -> None:
         """Read from the first node that can be used, until this is called again.
@@ -73,6 +74,7 @@ class NodeGroup(Node):
             CannotCheckError: none can be used: down, syncing, or behind what this process has seen.
         """
         problems: list[CannotCheckError] = []
+        self._vetted.clear()
         for node in self._nodes:
             try:
                 self._check_first_pins(node)
@@ -80,7 +82,7 @@ class NodeGroup(Node):
             except CannotCheckError as error:
                 problems.append(error)
                 if len(self._nodes) > 1:
-                    self._leave_out(node, error)
+                    self._leave_out_for(node, error)
                 continue
             self._newest = max(self._newest, newest)
             self._take_in(node)
@@ -133,6 +135,33 @@ class NodeGroup(Node):
                 answer.message for answer in answers if isinstance(answer, CannotCheckError)
             ]
             raise self._too_few(len(found), problems)
+        return found
+
+    def ask_each(self, read: Callable[[Node], Found]) -> list[Found]:
+        """Return what ``read`` finds at each node of the pinned chain that answers.
+
+        Raises:
+            QuorumError: too few do; a single node's own error where it is the only one.
+        """
+        if len(self._nodes) == 1:
+            return [read(self)]
+
+        def ask(node: Node) -> Found:
+            if node not in self._vetted:
+                self._check_pins(node)
+                self._vetted.add(node)
+            return read(node)
+
+        found, problems = [], []
+        for node, answer in self._ask(self._nodes, ask):
+            if isinstance(answer, CannotCheckError):
+                problems.append(answer)
+                if not isinstance(answer, NodeRefusedError):
+                    self._leave_out_for(node, answer)
+            else:
+                found.append(answer)
+        if len(found) < self.needed:
+            raise _too_few_answers(len(found), self.needed, problems)
         return found
 
     def confirm(self, read: Callable[[Node], Found]) -> Found:
@@ -200,7 +229,7 @@ class NodeGroup(Node):
                     if classify_refusal(answer.reason) not in _HARMLESS:
                         self._report(f"{node.name} does not take it: {answer.reason}")
                 elif isinstance(answer, CannotCheckError):
-                    self._leave_out(node, answer)
+                    self._leave_out_for(node, answer)
 
     def _agree(self, rule: FinalityRule) -> tuple[Block, tuple[Node, ...]]:
         if len(self._nodes) == 1:
@@ -210,7 +239,7 @@ class NodeGroup(Node):
         for node, answer in self._ask(self._nodes, lambda node: self._fetch_final(node, rule)):
             if isinstance(answer, CannotCheckError):
                 problems.append(answer.message)
-                self._leave_out(node, answer)
+                self._leave_out_for(node, answer)
             else:
                 finals[node] = answer
                 self._take_in(node)
@@ -261,7 +290,7 @@ class NodeGroup(Node):
             raise NodeFaultError(f"the node {node.name} has no latest block")
         number = latest.number
         # A first node on another chain is let through to the comparison that stops everything.
-        if number < self._newest - _MAX_LAG and self._is_pinned(node):
+        if number < self._newest - MAX_LAG and self._is_pinned(node):
             raise CannotCheckError(
                 f"the node {node.name} is at block {number}, and block {self._newest} was seen "
                 "already",
@@ -316,11 +345,12 @@ class NodeGroup(Node):
             hint="nothing becomes final until enough of them answer; see to those that are named",
         )
 
-    def _leave_out(self, node: Node, error: CannotCheckError) -> None:
+    def _leave_out_for(self, node: Node, error: CannotCheckError) -> None:
+        if node not in self._told or error.retry_after is None:
+            self._leave_out(node, error.message)  # else it is left alone for what was told
+
+    def _leave_out(self, node: Node, reason: str) -> None:
         """Tell why a node is not used, once for each reason."""
-        reason = error.message
-        if node in self._told and error.retry_after is not None:
-            return  # it is left alone for what was told
         if self._told.get(node) != reason:
             self._told[node] = reason
             self._report(f"left out: {reason}")
@@ -328,6 +358,18 @@ class NodeGroup(Node):
     def _take_in(self, node: Node) -> None:
         if self._told.pop(node, None) is not None:
             self._report(f"{node.name} can be used again")
+
+
+def _too_few_answers(count: int, needed: int, problems: Sequence[CannotCheckError]) -> AnchorError:
+    """Return what to raise: what they agree on in refusing, or that too few answer."""
+    refused = [error for error in problems if isinstance(error, NodeRefusedError)]
+    if len(refused) >= needed:
+        return refused[0]
+    return QuorumError(
+        f"{count} nodes answer, and {needed} have to: "
+        f"{_join([error.message for error in problems])}",
+        hint="nothing was sent; see to those that are named",
+    )
 
 
 _SPLIT_HINT = "one side is wrong or on a fork: nothing becomes final until they agree"

@@ -63,6 +63,14 @@ _TEXTS: tuple[tuple[str, Refusal], ...] = (
     ("exceeds block gas limit", Refusal.GAS_TOO_HIGH),  # geth core/txpool/errors.go, besu, reth
     ("gas limit too high", Refusal.GAS_TOO_HIGH),  # geth core/error.go, of EIP-7825's cap
     ("exceeds transaction gas cap", Refusal.GAS_TOO_HIGH),  # hardhat (edr_provider/src/error.rs)
+    ("intrinsic gas too high", Refusal.GAS_TOO_HIGH),  # anvil (eth/error.rs)
+    ("exceeds the block gas limit", Refusal.GAS_TOO_HIGH),  # revm (context/interface result.rs)
+    ("is greater than the cap", Refusal.GAS_TOO_HIGH),  # revm, likewise, of EIP-7825's cap
+    ("exceeds max transaction gas limit", Refusal.GAS_TOO_HIGH),  # reth transaction-pool error.rs
+    ("gas limit reached", Refusal.GAS_TOO_HIGH),  # geth core/error.go, nethermind AcceptTxResult
+    ("gas limit cap exceeded", Refusal.GAS_TOO_HIGH),  # besu RpcErrorType, of EIP-7825's cap
+    ("gas limit is too high", Refusal.GAS_TOO_HIGH),  # erigon txpoolcfg.go
+    ("gaslimitexceeded", Refusal.GAS_TOO_HIGH),  # nethermind AcceptTxResult, before
     ("nonce too high", Refusal.NOT_YET),  # geth core/error.go, besu, hardhat, nethermind
     ("nonce too far in future", Refusal.NOT_YET),  # nethermind TxPoolErrorMessages
     ("nonce is too distant from current", Refusal.NOT_YET),  # besu RpcErrorType

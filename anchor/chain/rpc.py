@@ -124,7 +124,7 @@ class Rpc:
         self._provider = _Provider(url, session=self._session, exception_retry_configuration=None)
         self._monotonic = monotonic
         self._quiet_until = -math.inf
-        self._quiet_because = ""
+        self._has_timed_out = False
         self._next_rest = _FIRST_REST
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
@@ -137,10 +137,14 @@ class Rpc:
             NodeFaultError: anything that is not a JSON-RPC response.
         """
         rest = self._quiet_until - self._monotonic()
+        if rest > 0 and self._has_timed_out:
+            raise NodeUnreachableError(
+                f"the node {self.name} is left alone for a while, as the last request timed out",
+                retry_after=rest,
+            )
         if rest > 0:
             raise NodeUnreachableError(
-                f"the node {self.name} is left alone for a while, {self._quiet_because}",
-                retry_after=rest,
+                f"the node {self.name} is left alone for a while, as it asked", retry_after=rest
             )
         try:
             response = self._provider.make_request(RPCEndpoint(method), list(params))
@@ -173,11 +177,12 @@ class Rpc:
             return None  # it costs nothing to ask again
         rest = self._next_rest
         self._next_rest = min(2 * rest, _LONGEST_REST)
-        self._leave_alone(rest, "as the last request timed out")
+        self._leave_alone(rest, has_timed_out=True)
         return rest
 
-    def _leave_alone(self, seconds: float, because: str) -> None:
-        self._quiet_until, self._quiet_because = self._monotonic() + seconds, because
+    def _leave_alone(self, seconds: float, *, has_timed_out: bool) -> None:
+        self._quiet_until = self._monotonic() + seconds
+        self._has_timed_out = has_timed_out
 
     def _http_error(self, method: str, response: requests.Response | None) -> NodeUnreachableError:
         status = "unknown" if response is None else response.status_code
@@ -185,7 +190,7 @@ class Rpc:
         asked = read_retry_after(response)
         if not asked:
             return NodeUnreachableError(message)
-        self._leave_alone(asked, "as it asked")
+        self._leave_alone(asked, has_timed_out=False)
         return NodeUnreachableError(
             message, hint=f"it asks to be left alone for {asked:.0f} seconds", retry_after=asked
         )

@@ -39,7 +39,7 @@ def decode_transaction(raw: bytes) -> SignedTransaction:
     Raises:
         MalformedError: it is none, or none of the two kinds.
     """
-    if raw[:1] == bytes([_DYNAMIC_FEE]):
+    if is_dynamic(raw):
         chain, nonce, tip, fee, _, to, value, data, accesses, *_ = _fields(raw[1:], 12)
         if accesses:
             raise MalformedError("the transaction has an access list")
@@ -60,6 +60,31 @@ def decode_transaction(raw: bytes) -> SignedTransaction:
         max_fee=_number(fee),
         priority_fee=_number(tip),
     )
+
+
+def read_gas_limit(raw: bytes) -> int:
+    """Return the most gas that a raw transaction may take; its signature is not looked at.
+
+    Raises:
+        MalformedError: it is none, or none of the two kinds.
+    """
+    if is_dynamic(raw):
+        return _number(_fields(raw[1:], 12)[4])
+    return _number(_fields(raw, 9)[2])
+
+
+def read_call_data(raw: bytes) -> bytes:
+    """Return what a raw transaction hands to its receiver; its signature is not looked at.
+
+    Raises:
+        MalformedError: as ``read_gas_limit``.
+    """
+    return _fields(raw[1:], 12)[7] if is_dynamic(raw) else _fields(raw, 9)[5]
+
+
+def is_dynamic(raw: bytes) -> bool:
+    """Say whether a raw transaction offers a fee and a tip (EIP-1559), not one gas price."""
+    return raw[:1] == bytes([_DYNAMIC_FEE])
 
 
 def _recover_sender(raw: bytes) -> Address:

@@ -2,7 +2,12 @@
 
 The order of effects is the crash design: reserve the nonce, sign, store the signed bytes, send.
 Each is durable before the next.  There is no separate recovery: ``resume`` runs the ordinary loop
-on whatever slot is open.  What to do next is decided by ``anchor.chain.attempts``.
+on whatever slot is open.  What to do next is decided by ``anchor.chain.attempts``, by what enough
+nodes say (``anchor.chain.agreement``, ``anchor.chain.inclusions``): one that lies delays, no more.
+
+A nonce is signed for when it is the next one after those of the journal.  A later one would never
+be mined if the node that names it lies, and park the log: it counts only once the account has used
+all before it in a final block.
 """
 
 from __future__ import annotations
@@ -11,6 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from anchor.chain.agreement import (
+    agree_on_balance,
+    agree_on_block,
+    agree_on_final_nonce,
+    agree_on_nonce,
+    fetch_fees,
+)
 from anchor.chain.attempts import (
     REPLACE_AFTER,
     Action,
@@ -22,10 +34,14 @@ from anchor.chain.attempts import (
     Slot,
     decide,
 )
-from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy, price_replacement
+from anchor.chain.calls import FUNDS_HINT, Intent, estimate_gas, lacks_funds
+from anchor.chain.costs import bound_cost, bound_gas, fetch_l1_fee
+from anchor.chain.fees import Fees, price_replacement
+from anchor.chain.inclusions import User, fetch_inclusions, find_user, look_at
 from anchor.chain.node import Node
 from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.chain.signer import Signer, UnsignedTransaction
+from anchor.chain.transactions import read_gas_limit
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
@@ -37,18 +53,27 @@ from anchor.errors import (
     NotFinalError,
     SignerError,
 )
-from anchor.registry.codec import describe_revert
 from anchor.registry.keccak import format_address, hash_keccak256
 from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId
+from anchor.verify import Block
+
+__all__ = [
+    "BUDGET_DAYS",
+    "Clock",
+    "Intent",
+    "Limits",
+    "TransactionManager",
+    "TxJournal",
+]
 
 # Seconds between two looks at the chain: quick at first, for devnets, then once every few blocks.
 _FIRST_POLL = 0.1
 _LONGEST_POLL = 4.0
 # Seconds after which unseen bytes are offered again.
 _RESEND = 40.0
-# The JSON-RPC error code of a call that reverts (geth internal/ethapi/errors.go, and others).
-_REVERTED = 3
+# How many settled transactions are looked at again in one go, for what they took.
+_MOST_CONFIRMED = 50
 
 
 BUDGET_DAYS = 30
@@ -74,19 +99,33 @@ class TxJournal(Protocol):
         """Return what is stored for a nonce, open or settled; None where nothing is."""
 
     def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
-        """Return the highest nonce that a transaction was signed for; None before the first."""
+        """Return the highest nonce that a transaction was signed for, and that was not given up.
+
+        None before the first.
+        """
 
     def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
         """Store a signed transaction; only then may it be sent."""
 
-    def settle_slot(self, slot: Slot, outcome: str, cost: Cost | None = None) -> None:
+    def settle_slot(
+        self, slot: Slot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
+    ) -> None:
         """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``.
 
-        ``cost`` is what that took, of the first two.
+        ``cost`` is what that took, as seen; it counts as that only once it is ``confirmed``.
         """
 
-    def sum_costs(self, chain_id: ChainId, since: int) -> int:
-        """Return the wei that settled transactions took in blocks after ``since``, of any key."""
+    def confirm_cost(self, slot: Slot, cost: Cost) -> None:
+        """Store what a settled nonce took, as a final block shows it."""
+
+    def load_unconfirmed(self, chain_id: ChainId, until: int) -> list[Slot]:
+        """Return the settled nonces included up to ``until`` whose costs are not confirmed yet."""
+
+    def sum_costs(self, chain_id: ChainId, since: int, *, but: Slot | None = None) -> int:
+        """Return the wei that transactions took in blocks after ``since``, of any key.
+
+        What is not confirmed counts for the most it may take, but not that of ``but``.
+        """
 
 
 class Clock(Protocol):
@@ -98,28 +137,32 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """One call to bring on chain; ``head_size`` is the head it anchors, None for a deployment.
-
-    ``to`` None creates a contract from ``data``.
-    """
-
-    to: Address | None
-    data: bytes
-    head_size: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final.
 
     ``budget`` is the most that all transactions of ``BUDGET_DAYS`` may take together, in wei.
+    ``legacy`` offers one gas price (EIP-155) also where blocks have a base fee.
     """
 
     fee_cap: int
     wait_seconds: float
     finality: FinalityRule
     budget: int | None = None
+    legacy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """What a transaction is signed with; ``l1_fee`` is the parent chain's share, at most."""
+
+    gas: int
+    fees: Fees
+    l1_fee: int | None
+
+    @property
+    def most(self) -> int:
+        """Return the wei that it may take at most."""
+        return self.gas * self.fees.max_fee + (self.l1_fee or 0)
 
 
 class TransactionManager:
@@ -175,25 +218,29 @@ class TransactionManager:
             NotFinalError: not included within the limit, or included and reverted in a block that
                 is not final; a later run goes on with the same nonce.
         """
+        if self._limits.budget is not None:
+            self.confirm_costs()
         sender = self._signer.address
-        gas = self._estimate(intent)
-        fees = fetch_fees(self._node, self._limits.fee_cap)
-        self._check_balance(gas * fees.max_fee)
-        nonce = self._fetch_next_nonce(sender)
+        offer = self._price(intent)
+        self._check_balance(offer.most)
+        nonce = self._choose_nonce(sender)
         known = self._journal.find_slot(self._chain_id, sender, nonce)
         if known is None or not known.attempts:
-            self._check_budget(gas * fees.max_fee)
+            self._check_budget(offer.most)
             self._tell_unexplained(sender, nonce)
         slot = self._open_slot()
         if slot is not None and not slot.attempts and slot.nonce != nonce:
-            self._journal.settle_slot(slot, "unused")  # nothing was ever signed for it
+            self._settle_unused(slot)
             slot = None
         if slot is None:
             slot = self._journal.reserve_slot(self._chain_id, sender, nonce)
         # A crash here leaves a reserved nonce without attempts: the next run signs for it.
         if not slot.attempts:
-            slot = self._sign(slot, intent, gas, fees)
+            slot = self._sign(slot, intent, offer)
             self.new_nonces += 1
+        elif known is not None and known.given_up:
+            # Its old bytes may wait in some pool, and would be refused by the registry: outbid.
+            slot = self._replace(slot, intent)[0] or slot
         # A crash here leaves stored bytes that were never sent: the next run sends them.
         inclusion = self._drive(slot, intent)
         if not inclusion.succeeded:
@@ -203,79 +250,158 @@ class TransactionManager:
             )
         return inclusion
 
+    def confirm_costs(self) -> None:
+        """Store what settled transactions took, once enough nodes show it in a final block.
+
+        Until then, and where the nodes cannot say, they count for the most they may take.
+        """
+        try:
+            final = self._node.fetch_final_block(self._limits.finality)
+            for slot in self._journal.load_unconfirmed(self._chain_id, final.timestamp)[
+                :_MOST_CONFIRMED
+            ]:
+                for inclusion in fetch_inclusions(self._node, slot).values():
+                    if inclusion.block_number <= final.number and inclusion.cost is not None:
+                        self._journal.confirm_cost(slot, inclusion.cost)
+        except CannotCheckError:
+            return
+
     def _open_slot(self) -> Slot | None:
         slot = self._journal.open_slot(self._chain_id)
         if slot is None or slot.sender == self._signer.address:
             return slot
         if not slot.attempts:
-            self._journal.settle_slot(slot, "unused")
+            self._settle_unused(slot)
             return None
         raise SignerError(
             f"a transaction of {format_address(slot.sender)} is not settled yet",
             hint="run with that key until it is; then the key can be changed",
         )
 
-    def _fetch_next_nonce(self, sender: Address) -> int:
-        # One wrong answer here would sign a transaction that never becomes valid: ask twice, the
-        # second time about one block.
-        nonce = self._node.fetch_nonce(sender, "latest")
-        latest = self._node.fetch_block("latest")
-        if latest is None or self._node.fetch_nonce(sender, latest.hash) != nonce:
-            raise NodeFaultError(
-                f"the node {self._node.name} gives two answers to what the next nonce is"
-            )
+    def _settle_unused(self, slot: Slot) -> None:
+        self._journal.settle_slot(slot, "unused", confirmed=True)  # nothing was ever signed for it
+
+    def _choose_nonce(self, sender: Address) -> int:
+        """Return the nonce to sign for, which is none that the account may never come to.
+
+        Raises:
+            NotFinalError: others have used the key, and not finally within the time to wait.
+            CannotCheckError: the nodes do not agree, or one alone contradicts itself.
+        """
+        last = self._journal.last_nonce(self._chain_id, sender)
+        following = 0 if last is None else last + 1
+        nonce = self._fetch_nonce(sender)
+        while following < nonce and self._settle_given_up(sender, following):
+            following += 1
+        if nonce <= following:
+            return nonce
+        deadline = self._clock.monotonic() + self._limits.wait_seconds
+        is_told = False
+        while agree_on_final_nonce(self._node, sender, self._limits.finality) < nonce:
+            if not is_told:
+                self._report(
+                    f"waiting until all before nonce {nonce} of {format_address(sender)} are final"
+                )
+                is_told = True
+            if self._clock.monotonic() >= deadline:
+                raise NotFinalError(
+                    f"{_count(nonce - following)} of {format_address(sender)}, from nonce "
+                    f"{following} on, are none of this project's and not final yet",
+                    hint="run again once they are, and give the log a key of its own",
+                )
+            self._clock.sleep(_LONGEST_POLL)
+        return nonce
+
+    def _settle_given_up(self, sender: Address, nonce: int) -> bool:
+        """Settle a nonce that was given up and that our old bytes have used all the same."""
+        slot = self._journal.find_slot(self._chain_id, sender, nonce)
+        if slot is None or not slot.given_up:
+            return False
+        for inclusion in fetch_inclusions(self._node, slot).values():
+            outcome = "included" if inclusion.succeeded else "reverted"
+            self._journal.settle_slot(slot, outcome, inclusion.cost)
+            return True
+        return False
+
+    def _fetch_nonce(self, sender: Address) -> int:
+        nonce = agree_on_nonce(self._node, sender)
+        if self._node.needed == 1:
+            # One wrong answer would sign for a nonce that is used, or wait for nothing: ask twice,
+            # the second time about one block.
+            block = agree_on_block(self._node)
+            if self._node.fetch_nonce(sender, block.hash) != nonce:
+                raise NodeFaultError(
+                    f"the node {self._node.name} gives two answers to what the next nonce is"
+                )
         return nonce
 
     def _tell_unexplained(self, sender: Address, nonce: int) -> None:
         last = self._journal.last_nonce(self._chain_id, sender)
         if last is not None and nonce > last + 1:
             self._report(
-                f"{nonce - last - 1} transactions of {format_address(sender)} since nonce {last} "
+                f"{_count(nonce - last - 1)} of {format_address(sender)} since nonce {last} "
                 "are none of this project's: give the log a key of its own"
             )
 
-    def _sign(self, slot: Slot, intent: Intent, gas: int, fees: Fees) -> Slot:
+    def _price(self, intent: Intent) -> _Offer:
+        """Return what ``intent`` takes and what to offer for it now, within the fee cap."""
+        block = agree_on_block(self._node)
+        sender = self._signer.address
+        return _Offer(
+            gas=estimate_gas(self._node, sender, intent, block),
+            fees=fetch_fees(self._node, self._limits.fee_cap, legacy=self._limits.legacy),
+            l1_fee=fetch_l1_fee(self._node, self._chain_id, sender=sender, data=intent.data),
+        )
+
+    def _sign(self, slot: Slot, intent: Intent, offer: _Offer) -> Slot:
         raw = self._signer.sign_transaction(
             UnsignedTransaction(
                 chain_id=self._chain_id,
                 nonce=slot.nonce,
                 to=intent.to,
                 data=intent.data,
-                gas=gas,
-                fees=fees,
+                gas=offer.gas,
+                fees=offer.fees,
             )
         )
         attempt = Attempt(
             tx_hash=hash_keccak256(raw),
             raw=raw,
             head_size=intent.head_size,
-            max_fee=fees.max_fee,
-            priority_fee=fees.priority_fee,
+            max_fee=offer.fees.max_fee,
+            priority_fee=offer.fees.priority_fee,
+            l1_fee=offer.l1_fee,
         )
         self._journal.save_attempt(slot, attempt)
         return replace(slot, attempts=(*slot.attempts, attempt))
 
-    def _replace(self, slot: Slot, intent: Intent) -> tuple[Slot | None, bool]:
+    def _replace(
+        self, slot: Slot, intent: Intent, *, below: int | None = None
+    ) -> tuple[Slot | None, bool]:
         """Sign ``intent`` for the slot's nonce, with a higher fee; None where that cannot be.
 
-        Returns also whether the fee is why: the operator can do something about that.
+        Returns also whether the fee is why: the operator can do something about that.  ``below``:
+        it must take less than so many wei altogether, because more could not be paid.
         """
         try:
-            gas = self._estimate(intent)
+            offer = self._price(intent)
             fees = price_replacement(
                 before=Fees(
                     max_fee=max(attempt.max_fee for attempt in slot.attempts),
                     priority_fee=max(attempt.priority_fee for attempt in slot.attempts),
                     legacy=False,
                 ),
-                market=fetch_fees(self._node, self._limits.fee_cap),
+                market=offer.fees,
                 cap=self._limits.fee_cap,
             )
             if fees is None:
                 self._report("its fee cannot be raised: chain.max_fee_gwei is reached")
                 return None, True
-            self._check_balance(gas * fees.max_fee)
-            self._check_budget(gas * fees.max_fee)
+            offer = replace(offer, fees=fees)
+            if below is not None and offer.most >= below:
+                return None, True
+            self._check_balance(offer.most)
+            self._check_budget(offer.most, but=slot)
         except FundsError as error:
             self._report(f"its fee cannot be raised: {error.message}")
             return None, True
@@ -284,7 +410,7 @@ class TransactionManager:
             self._report(f"it is not replaced: {error.message}")
             return None, False
         self._report(f"no block took it: replacing it, now for up to {fees.max_fee} wei a gas")
-        return self._sign(slot, intent, gas, fees), False
+        return self._sign(slot, intent, offer), False
 
     def _drive(self, slot: Slot, intent: Intent) -> Inclusion:
         deadline = self._clock.monotonic() + self._limits.wait_seconds
@@ -297,14 +423,15 @@ class TransactionManager:
             waited = REPLACE_AFTER if refused else self._clock.monotonic() - since
             seen = self._observe(slot)
             decision = decide(slot, seen, waited)
-            inclusion = self._conclude(slot, decision)
+            inclusion = self._conclude(slot, seen, decision)
             if inclusion is not None:
                 return inclusion
             if decision.action is Action.REPLACE:
-                replaced, is_stuck = self._replace(slot, intent)
+                below = bound_cost(slot.attempts) if refused and _lacks_funds(refused) else None
+                replaced, is_stuck = self._replace(slot, intent, below=below)
                 # A crash here leaves stored bytes that were never sent: the next run sends them.
                 if replaced is None and refused is not None:
-                    raise _fee_refused(refused)
+                    raise self._refused(refused)
                 slot = replaced or slot
                 next_send = since = self._clock.monotonic()
             next_up = slot
@@ -317,7 +444,7 @@ class TransactionManager:
             if decision.action is not Action.WAIT and self._clock.monotonic() >= next_send:
                 answer = self._send_bytes(next_up.attempts[-1])
                 refused = answer if next_up is slot else None
-                if refused is not None and _is_gas_too_high(refused):
+                if refused is not None and self._is_gas_too_high(refused, next_up.attempts[-1]):
                     if has_new_gas:
                         raise refused
                     has_new_gas = True  # by a replacement, for which the gas is estimated again
@@ -327,14 +454,10 @@ class TransactionManager:
             self._clock.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_POLL)
 
-    def _conclude(self, slot: Slot, decision: Decision) -> Inclusion | None:
+    def _conclude(self, slot: Slot, seen: Observation, decision: Decision) -> Inclusion | None:
         """Settle the slot where that can be, and return the inclusion; None to go on."""
         if decision.action is Action.FOREIGN:
-            self._journal.settle_slot(slot, "foreign")
-            raise ChainGuardError(
-                f"another program used nonce {slot.nonce} of {format_address(slot.sender)}",
-                hint="give this log a key of its own, then run again",
-            )
+            self._conclude_used(slot, seen)
         inclusion = decision.inclusion
         if inclusion is None:
             return None
@@ -347,9 +470,42 @@ class TransactionManager:
                 "that is not final",
                 hint="run again once it is: only then can a new one be sent",
             )
-        self._journal.settle_slot(slot, "reverted", inclusion.cost)
+        self._journal.settle_slot(slot, "reverted", inclusion.cost, confirmed=True)
         self._report("the transaction reverted, finally")
         return inclusion
+
+    def _conclude_used(self, slot: Slot, seen: Observation) -> None:
+        """Settle a nonce that is used finally, and of which no receipt of ours is shown.
+
+        Raises:
+            ChainGuardError: another program used it.
+            CannotCheckError: it may have been one of ours.  Where the chain shows that, the nonce
+                stays open until a node gives the receipt; where the nodes cannot tell it is settled
+                all the same, for it can be used no more, and counts for the most it may have taken.
+        """
+        name = f"nonce {slot.nonce} of {format_address(slot.sender)}"
+        newest = f"0x{slot.attempts[-1].tx_hash.hex()}" if slot.attempts else "none"
+        final = self._node.fetch_final_block(self._limits.finality)
+        user = User.OURS if seen.is_disputed else find_user(self._node, slot, final)
+        if user is User.OURS:
+            raise CannotCheckError(
+                f"{name} is used, finally, by one of our transactions (the newest is {newest}), "
+                "and too few nodes give its receipt",
+                hint="run again, or ask another node: the receipt says whether it succeeded",
+            )
+        if user is User.ANOTHER:
+            self._journal.settle_slot(slot, "foreign", confirmed=True)
+            raise ChainGuardError(
+                f"another program used {name}",
+                hint="give this log a key of its own, then run again",
+            )
+        self._journal.settle_slot(slot, "foreign", _most(slot, final), confirmed=True)
+        raise CannotCheckError(
+            f"{name} is used, finally, and the nodes show neither a receipt of our transaction "
+            f"(the newest is {newest}) nor another one",
+            hint="it counts for the most it may have taken; run again, which goes by what is in "
+            "the registry",
+        )
 
     def _overdue(self, slot: Slot, action: Action, *, is_stuck: bool) -> AnchorError:
         seconds = f"{self._limits.wait_seconds:g} seconds"
@@ -358,7 +514,8 @@ class TransactionManager:
             return ChainGuardError(
                 f"nonce {slot.nonce} of {format_address(slot.sender)} is signed, but the chain "
                 "waits for an earlier one",
-                hint="send something with each missing nonce of that key, then run again",
+                hint="send something with each missing nonce of that key, then run again; or, if "
+                f"that is never to be, `anchor transactions give-up {slot.nonce}`",
             )
         if is_stuck:
             return FundsError(
@@ -371,38 +528,18 @@ class TransactionManager:
         )
 
     def _observe(self, slot: Slot) -> Observation:
-        # Before the receipts: whatever has used the nonce by now, a receipt of ours shows then.
-        latest_nonce = self._node.fetch_nonce(slot.sender, "latest")
+        sight = look_at(self._node, slot)
         missing = final_nonce = None
-        if latest_nonce < slot.nonce:
-            missing = self._journal.find_slot(self._chain_id, slot.sender, latest_nonce)
-        elif latest_nonce > slot.nonce:
+        if sight.nonce < slot.nonce:
+            missing = self._journal.find_slot(self._chain_id, slot.sender, sight.nonce)
+        elif sight.nonce > slot.nonce and not sight.inclusions:
             final_nonce = self._fetch_final_nonce(slot.sender)
-        inclusions = {}
-        for attempt in slot.attempts:
-            receipt = self._node.fetch_receipt(attempt.tx_hash)
-            if receipt is None:
-                continue
-            block = self._node.fetch_block(receipt.block_number)
-            if block is None or block.hash != receipt.block_hash:
-                continue  # a receipt from a block that is not on the node's own chain
-            inclusions[attempt.tx_hash] = Inclusion(
-                tx_hash=receipt.tx_hash,
-                block_hash=receipt.block_hash,
-                block_number=receipt.block_number,
-                succeeded=receipt.succeeded,
-                cost=Cost(
-                    gas_used=receipt.gas_used,
-                    # Nobody pays more than was offered, whatever the node says.
-                    gas_price=min(receipt.gas_price or attempt.max_fee, attempt.max_fee),
-                    timestamp=block.timestamp,
-                ),
-            )
         return Observation(
-            latest_nonce=latest_nonce,
+            latest_nonce=sight.nonce,
             final_nonce=final_nonce,
-            inclusions=inclusions,
+            inclusions=sight.inclusions,
             missing=missing,
+            is_disputed=sight.is_disputed,
         )
 
     def _is_final(self, inclusion: Inclusion) -> bool:
@@ -420,8 +557,7 @@ class TransactionManager:
 
     def _fetch_final_nonce(self, sender: Address) -> int | None:
         try:
-            final = self._node.fetch_final_block(self._limits.finality)
-            return self._node.confirm(lambda node: node.fetch_nonce(sender, final.hash))
+            return agree_on_final_nonce(self._node, sender, self._limits.finality)
         except NodeUnreachableError:
             raise
         except CannotCheckError:
@@ -437,76 +573,43 @@ class TransactionManager:
             self._report("the node did not answer; looking whether it took the transaction")
         except NodeRefusedError as error:
             refusal = classify_refusal(error.reason)
-            if refusal is Refusal.FUNDS:
-                raise FundsError(self._funds_message(), hint=_FUNDS_HINT) from error
-            if refusal in (Refusal.FEE_TOO_LOW, Refusal.GAS_TOO_HIGH):
+            if refusal in (Refusal.FEE_TOO_LOW, Refusal.GAS_TOO_HIGH, Refusal.FUNDS):
                 return error
             if refusal is Refusal.OTHER:
+                if self._is_gas_too_high(error, attempt):
+                    return error
                 raise
         return None
 
-    def _estimate(self, intent: Intent) -> int:
-        """Return the gas limit for ``intent``, tried out with it."""
-        try:
-            gas = gas_limit(self._ask_estimate(intent))
-        except NodeRefusedError as error:
-            raise self._would_fail(error) from error
-        try:
-            # An estimate is the node's word alone, and one that is too low costs all of it.
-            self._try_out(intent, gas)
-        except NodeRefusedError as error:
-            if error.data:  # the chain has moved on since the estimate
-                raise self._would_fail(error) from error
-            raise NodeFaultError(
-                f"the node {self._node.name} says that {gas} gas will do, and then that it will "
-                f"not: {error.reason}",
-                hint="nothing was sent; run again, or ask another node",
-            ) from error
-        return gas
-
-    def _ask_estimate(self, intent: Intent) -> int:
-        sender = self._signer.address
-        try:
-            return self._node.estimate_gas(sender=sender, to=intent.to, data=intent.data)
-        except NodeRefusedError as error:
-            if error.data or classify_refusal(error.reason) is Refusal.FUNDS:
-                raise
-            self._try_out(intent)  # says why, where the call itself fails
-            raise NodeFaultError(
-                f"the node {self._node.name} does not estimate a call that works: {error.reason}",
-                hint="nothing was sent; run again, or ask another node",
-            ) from error
-
-    def _try_out(self, intent: Intent, gas: int | None = None) -> None:
-        self._node.call(sender=self._signer.address, to=intent.to, data=intent.data, gas=gas)
-
-    def _would_fail(self, error: NodeRefusedError) -> AnchorError:
+    def _is_gas_too_high(self, error: NodeRefusedError, attempt: Attempt) -> bool:
+        """Say whether a refusal is for the gas limit, by its words or because no block takes it."""
         refusal = classify_refusal(error.reason)
-        if refusal is Refusal.FUNDS:
-            return FundsError(self._funds_message(), hint=_FUNDS_HINT)
-        if not (error.data or error.code == _REVERTED or refusal is Refusal.REVERTED):
-            return error  # the node could not run the call: nothing of the registry's doing
-        return ChainGuardError(
-            f"the registry would refuse this call: {_revert_reason(error)}",
-            hint="nothing was sent; look at the log and the registry with `anchor status`",
+        if refusal is not Refusal.OTHER:
+            return refusal is Refusal.GAS_TOO_HIGH
+        return read_gas_limit(attempt.raw) > bound_gas(agree_on_block(self._node))
+
+    def _refused(self, error: NodeRefusedError) -> AnchorError:
+        """Return what to raise for bytes that are refused and cannot be replaced."""
+        if _lacks_funds(error):
+            return FundsError(lacks_funds(self._signer.address), hint=FUNDS_HINT)
+        return FundsError(
+            f"the node takes no transaction at this fee now: {error.reason}",
+            hint="run again later; the same transaction is offered again",
         )
 
     def _check_balance(self, cost: int) -> None:
-        if self._node.fetch_balance(self._signer.address) < cost:
+        sender = self._signer.address
+        if agree_on_balance(self._node, sender) < cost:
             raise FundsError(
-                f"{self._funds_message()}: up to {cost / _ETHER:.6f} ether needed",
-                hint=_FUNDS_HINT,
+                f"{lacks_funds(sender)}: up to {cost / _ETHER:.6f} ether needed", hint=FUNDS_HINT
             )
 
-    def _check_budget(self, cost: int) -> None:
+    def _check_budget(self, cost: int, *, but: Slot | None = None) -> None:
         budget = self._limits.budget
         if budget is None:
             return
-        latest = self._node.fetch_block("latest")
-        if latest is None:
-            raise NodeFaultError(f"the node {self._node.name} has no latest block")
-        since = latest.timestamp - BUDGET_DAYS * 86_400
-        spent = self._journal.sum_costs(self._chain_id, since)
+        since = agree_on_block(self._node).timestamp - BUDGET_DAYS * 86_400
+        spent = self._journal.sum_costs(self._chain_id, since, but=but)
         if spent + cost > budget:
             raise FundsError(
                 f"the budget of {budget / _ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
@@ -516,39 +619,23 @@ class TransactionManager:
                 "when earlier transactions are older than that",
             )
 
-    def _funds_message(self) -> str:
-        return f"{format_address(self._signer.address)} cannot pay for the transaction"
+
+def _lacks_funds(error: NodeRefusedError) -> bool:
+    return classify_refusal(error.reason) is Refusal.FUNDS
 
 
-def fetch_fees(node: Node, cap: int) -> Fees:
-    """Return what to offer for a gas now, at most ``cap``.
-
-    Raises:
-        FundsError: the cap is below the market.
-    """
-    base_fee = node.fetch_base_fee()
-    if base_fee is None:
-        return price_legacy(gas_price=node.fetch_gas_price(), cap=cap)
-    return price_dynamic(base_fee=base_fee, suggested_tip=node.fetch_priority_fee(), cap=cap)
-
-
-def _is_gas_too_high(error: NodeRefusedError) -> bool:
-    return classify_refusal(error.reason) is Refusal.GAS_TOO_HIGH
-
-
-def _fee_refused(error: NodeRefusedError) -> FundsError:
-    return FundsError(
-        f"the node takes no transaction at this fee now: {error.reason}",
-        hint="run again later; the same transaction is offered again",
+def _most(slot: Slot, final: Block) -> Cost | None:
+    """Return the most that one of the slot's attempts may have taken, by the final block."""
+    dearest = max(slot.attempts, key=lambda each: bound_cost([each]), default=None)
+    if dearest is None:
+        return None
+    return Cost(
+        gas_used=read_gas_limit(dearest.raw),
+        gas_price=dearest.max_fee,
+        timestamp=final.timestamp,
+        l1_fee=dearest.l1_fee or 0,
     )
 
 
-_FUNDS_HINT = "send ether to that address; what is recorded and sealed stays, run again then"
-
-
-def _revert_reason(error: NodeRefusedError) -> str:
-    try:
-        data = bytes.fromhex((error.data or "").removeprefix("0x"))
-    except ValueError:
-        data = b""
-    return describe_revert(data) if data else error.reason
+def _count(transactions: int) -> str:
+    return "1 transaction" if transactions == 1 else f"{transactions} transactions"

@@ -32,6 +32,7 @@ from anchor.cli import (
     stamp,
     status,
     succeed,
+    transactions,
     trust,
     upgrade,
     verifier,
@@ -74,6 +75,7 @@ for _module in (
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)
 app.add_typer(key.app, name=key.NAME)
+app.add_typer(transactions.app, name=transactions.NAME)
 
 
 def _print_version(is_asked: bool) -> None:

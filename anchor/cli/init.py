@@ -13,7 +13,7 @@ from anchor.cli.session import note_project, open_node
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
-    from anchor.config import SignerConfig
+    from anchor.config import Config, SignerConfig
     from anchor.types import Address
 
 NAME = "init"
@@ -73,6 +73,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Create a project: configuration, store and trust policy for one log."""
+    from anchor.chain.fees import format_gwei
     from anchor.config import SignerConfig
     from anchor.pipeline.project import create_project
     from anchor.pipeline.setup import plan_dev_project, plan_project, write_dev_key
@@ -138,6 +139,7 @@ def command(
     output.line(f"project    {folder}")
     output.line(f"chain      {config.chain_id}, genesis 0x{config.genesis.hex()}")
     output.line(f"registry   {format_address(config.registry)}")
+    output.line(f"fees       {_describe_allowance(config)}")
     output.line(
         f"log        number {log_number(config.log)} of {format_address(log_owner(config.log))}"
     )
@@ -150,8 +152,20 @@ def command(
             "genesis": "0x" + config.genesis.hex(),
             "registry": format_address(config.registry),
             "log": "0x" + config.log.hex(),
+            "max_fee_gwei": format_gwei(config.fee_cap),
+            "budget_wei": None if config.budget is None else str(config.budget),
         }
     )
+
+
+def _describe_allowance(config: Config) -> str:
+    from anchor.chain.fees import format_gwei
+    from anchor.pipeline.wording import spell_wei
+
+    text = f"up to {format_gwei(config.fee_cap)} gwei a gas"
+    if config.budget is None:
+        return f"{text}, without a budget"
+    return f"{text}, and {spell_wei(config.budget)} in 30 days: change them in anchor.toml"
 
 
 def _owner(owner: str | None, signer: SignerConfig) -> Address:

@@ -20,6 +20,12 @@ def command(
         int, typer.Option(min=0, max=65_535, help="The port; 0 takes a free one.")
     ] = 8080,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 2,
+    drain: Annotated[
+        int,
+        typer.Option(
+            min=0, max=3_600, metavar="SECONDS", help="Time for requests under way after SIGTERM."
+        ),
+    ] = 20,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Log no requests to standard error.")
     ] = False,
@@ -42,4 +48,4 @@ def command(
     output.line(f"serving {file.parent} at {url} with {workers} processes; stop it with Ctrl-C")
     output.result({"url": url, "workers": workers})
     sys.stdout.flush()
-    serve(file, Settings(access_log=not quiet), listener, workers)
+    serve(file, Settings(access_log=not quiet, drain_seconds=drain), listener, workers)

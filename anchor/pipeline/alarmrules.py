@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from anchor.chain.attempts import REPLACE_AFTER
-from anchor.chain.fees import gas_limit
+from anchor.chain.fees import format_gwei, gas_limit
 from anchor.chain.txmgr import BUDGET_DAYS
 from anchor.config import Config
 from anchor.pipeline.daemon import LATE
@@ -137,12 +137,12 @@ def _find_unproven(now: Situation) -> str | None:
 
 
 def _find_fee_cap(now: Situation) -> str | None:
-    cap = now.config.max_fee_gwei * _GWEI
+    cap = now.config.fee_cap
     transaction = now.overview.transaction
     if now.facts is not None and (now.facts.base_fee or 0) > cap:
         return (
             f"a gas costs {(now.facts.base_fee or 0) / _GWEI:,.1f} gwei now, more than the "
-            f"{now.config.max_fee_gwei:,} that may be paid"
+            f"{format_gwei(now.config.fee_cap)} that may be paid"
         )
     if transaction is None or transaction.signed_at is None or transaction.max_fee is None:
         return None
@@ -159,7 +159,7 @@ def _find_low_funds(now: Situation) -> str | None:
     if now.facts is None or now.facts.balance is None:
         return None
     balance = now.facts.balance
-    each = gas_limit(ANCHOR_GAS) * now.config.max_fee_gwei * _GWEI
+    each = gas_limit(ANCHOR_GAS) * now.config.fee_cap
     if balance < FEW * each:
         return f"{balance / _ETHER:.6f} ether are left: {balance // each} anchors at the fee cap"
     days = now.overview.spending.days_left(balance)
@@ -173,7 +173,7 @@ def _find_low_budget(now: Situation) -> str | None:
     if spending.budget is None:
         return None
     left = max(spending.budget - spending.budget_spent, 0)
-    each = gas_limit(ANCHOR_GAS) * now.config.max_fee_gwei * _GWEI
+    each = gas_limit(ANCHOR_GAS) * now.config.fee_cap
     if left >= FEW * each:
         return None
     return (

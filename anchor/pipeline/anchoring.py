@@ -44,7 +44,6 @@ from anchor.store.journal import StoredJournal
 from anchor.types import MAX_LOG_SIZE, Address, Anchor, Hash32, Head, log_owner
 from anchor.verify import Block
 
-_GWEI = 10**9
 # How many nonces one call may sign for: more means that somebody interferes, or the node lies.
 _MOST_NEW = 3
 # What an account's code starts with that lets a contract act for it (EIP-7702).
@@ -256,10 +255,11 @@ def make_manager(
         journal=StoredJournal(project.database, utc_now),
         clock=clock,
         limits=Limits(
-            fee_cap=config.max_fee_gwei * _GWEI,
+            fee_cap=config.fee_cap,
             wait_seconds=config.wait_seconds,
             finality=config.finality,
             budget=config.budget,
+            legacy=config.legacy_fees,
         ),
         report=report,
     )
@@ -302,7 +302,11 @@ def anchor_newest(
                 continue
         inclusion = manager.send(_make_intent(project, state.head_on_chain, state.newest))
         if inclusion in found:
-            break  # and still the registry does not show it
+            raise NodeFaultError(
+                f"the node {node.name} shows that transaction 0x{inclusion.tx_hash.hex()} was "
+                "included, and does not show the head that it anchors",
+                hint="nothing counts as anchored; run again, or ask another node",
+            )
         found.add(inclusion)
     raise ChainGuardError("the registry's head does not follow our transactions; run again later")
 

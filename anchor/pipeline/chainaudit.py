@@ -22,7 +22,7 @@ from anchor.pipeline.project import Project
 from anchor.pipeline.registrystate import RegistryHead, fetch_anchor, fetch_head
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
 from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
-from anchor.store.journal import SlotRow, load_slot_rows
+from anchor.store.journal import GIVEN_UP, SlotRow, load_slot_rows
 from anchor.types import Anchor, Hash32, Head
 from anchor.verify import Block
 
@@ -220,7 +220,9 @@ def _audit_nonces(node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
     foreign = 0
     breaches: list[str] = []
     for sender, rows in groupby(slots, key=lambda row: row.sender):
-        ours = {row.nonce: row for row in rows}
+        ours = {row.nonce: row for row in rows if row.outcome != GIVEN_UP}
+        if not ours:
+            continue
         judged = [
             _judge_nonces(format_address(sender), ours, used)
             for used in node.ask_all(partial(Node.fetch_nonce, address=sender, block="latest"))

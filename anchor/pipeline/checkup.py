@@ -11,10 +11,13 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
-from anchor.chain.fees import gas_limit
-from anchor.chain.quorum import NodeGroup
+from anchor.chain.agreement import fetch_fees
+from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
+from anchor.chain.fees import format_gwei, gas_limit
+from anchor.chain.node import Node
+from anchor.chain.quorum import MAX_LAG, NodeGroup
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
-from anchor.chain.txmgr import fetch_fees
+from anchor.chain.txmgr import BUDGET_DAYS
 from anchor.config import load_config
 from anchor.errors import (
     CannotCheckError,
@@ -36,14 +39,15 @@ from anchor.pipeline.deployment import has_create2_proxy, read_record
 from anchor.pipeline.diagnosis import Check, Note, Patient
 from anchor.pipeline.funds import ANCHOR_GAS, describe_shortage
 from anchor.pipeline.incidents import check_no_incident
+from anchor.pipeline.offers import describe_offers
 from anchor.pipeline.project import open_project, trust_entry
+from anchor.pipeline.transactioncheck import describe_transactions
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
 from anchor.store.database import MIGRATION_HEAD
 from anchor.trust import MAX_POLICY_BYTES, parse_policy
 from anchor.verify import Block
 
-_GWEI = 10**9
 # Seconds; a node this far behind, or a clock this far off, is worth a word.
 _CLOCK_TOLERANCE = 120
 
@@ -163,19 +167,47 @@ def _look_at_quorum(patient: Patient) -> str | Note:
     if not config.witnesses:
         return f"{patient.node.name} alone says what is final: chain.witnesses names no other"
     told: list[str] = []
-    group = NodeGroup(
+    group = _group(patient, told)
+    final = group.fetch_final_block(config.finality)
+    told += _find_lagging(group)
+    text = (
+        f"{config.quorum} of {1 + len(config.witnesses)} nodes have to agree, and do so on final "
+    )
+    text += f"block {final.number}"
+    return Note(text, "; ".join(told)) if told else text
+
+
+def _group(patient: Patient, told: list[str]) -> NodeGroup:
+    """Return the project's nodes as one; what it reports goes into ``told``."""
+    config = patient.config
+    return NodeGroup(
         [patient.node, *map(patient.open_node, config.witnesses)],
         needed=config.quorum,
         chain_id=config.chain_id,
         genesis=config.genesis,
         report=told.append,
     )
-    final = group.fetch_final_block(config.finality)
-    text = (
-        f"{config.quorum} of {1 + len(config.witnesses)} nodes have to agree, and do so on final "
-    )
-    text += f"block {final.number}"
-    return Note(text, "; ".join(told)) if told else text
+
+
+def _find_lagging(group: NodeGroup) -> list[str]:
+    """Say of each node that is far behind the others' newest block how far."""
+    newest = dict(group.ask_each(_read_newest))
+    highest = max(newest.values())
+    return [
+        f"{name} is at block {number}, {highest - number} behind"
+        for name, number in newest.items()
+        if highest - number > MAX_LAG
+    ]
+
+
+def _read_newest(node: Node) -> tuple[str, int]:
+    block = node.fetch_block("latest")
+    return node.name, 0 if block is None else block.number
+
+
+def _look_at_methods(patient: Patient) -> str | Note:
+    text, lacking = describe_offers(patient.config, patient.node)
+    return Note(text, lacking) if lacking else text
 
 
 def _look_at_clock(patient: Patient) -> str | Note:
@@ -279,7 +311,7 @@ def _look_at_funds(patient: Patient) -> str | Note:
     config = patient.config
     if patient.key is None:
         raise CannotCheckError("the balance: the key's file does not state its address")
-    fees = fetch_fees(patient.node, config.max_fee_gwei * _GWEI)
+    fees = fetch_fees(patient.node, config.fee_cap, legacy=config.legacy_fees)
     balance = patient.node.fetch_balance(patient.key)
     cost = gas_limit(ANCHOR_GAS) * fees.max_fee
     if balance < cost:
@@ -292,6 +324,24 @@ def _look_at_funds(patient: Patient) -> str | Note:
     text = f"{balance / 10**18:.6f} ether: {times} anchors at today's price"
     shortage = describe_shortage(patient.project, patient.node, patient.key)
     return Note(text, shortage) if shortage else text
+
+
+def _look_at_transactions(patient: Patient) -> str | Note:
+    text, note = describe_transactions(patient.project, _group(patient, []))
+    return Note(text, note) if note else text
+
+
+def _look_at_budget(patient: Patient) -> str | Note:
+    config = patient.config
+    cap = f"up to {format_gwei(config.fee_cap)} gwei a gas"
+    if config.budget is not None:
+        return f"{cap}, {config.budget / 10**18:g} ether in {BUDGET_DAYS} days"
+    if config.chain_id == DEVNET_CHAIN_ID:
+        return f"{cap}, without a budget: this is a development chain"
+    return Note(
+        f"{cap}, without a budget",
+        'set chain.budget_ether = "0.5", or what anchoring may take in 30 days',
+    )
 
 
 def _latest(patient: Patient) -> Block:
@@ -314,10 +364,13 @@ CHECKS = (
     Check("quorum", ("chain",), _look_at_quorum),
     Check("clock", ("node",), _look_at_clock),
     Check("registry", ("chain",), _look_at_registry),
+    Check("methods", ("registry",), _look_at_methods),
     Check("address", ("configuration",), _look_at_address),
     Check("proxy", ("chain",), _look_at_proxy),
     Check("record", ("chain",), _look_at_record),
     Check("authority", ("signer", "registry"), _look_at_authority),
     Check("log", ("store", "registry"), _look_at_log),
+    Check("transactions", ("store", "chain"), _look_at_transactions),
+    Check("budget", ("configuration",), _look_at_budget),
     Check("funds", ("store", "signer", "chain"), _look_at_funds),
 )

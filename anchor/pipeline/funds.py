@@ -13,7 +13,6 @@ from anchor.registry.keccak import format_address
 from anchor.store.journal import StoredJournal
 from anchor.types import Address
 
-_GWEI = 10**9
 _ETHER = 10**18
 ANCHOR_GAS = 100_000
 """A following anchor of a log of a thousand million leaves, by an operator, takes 90,000."""
@@ -36,7 +35,7 @@ def find_key(config: Config) -> Address | None:
 def describe_shortage(project: Project, node: Node, key: Address) -> str | None:
     """Say what will not last for ten more anchors at the fee cap; None where all does."""
     config = project.config
-    each = gas_limit(ANCHOR_GAS) * config.max_fee_gwei * _GWEI
+    each = gas_limit(ANCHOR_GAS) * config.fee_cap
     balance = node.fetch_balance(key)
     if balance < FEW * each:
         return (

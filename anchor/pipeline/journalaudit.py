@@ -13,6 +13,7 @@ from anchor.registry.artifact import CREATE2_PROXY
 from anchor.registry.codec import decode_anchor_call, decode_succeed_call
 from anchor.registry.keccak import format_address, hash_keccak256
 from anchor.store.journal import (
+    GIVEN_UP,
     AttemptRow,
     load_attempt_rows,
     load_slot_rows,
@@ -33,9 +34,9 @@ def audit_slots(project: Project) -> Iterator[str]:
             yield f"{name} is reserved on chain {row.chain_id}, which is not this project's"
         if row.outcome == "unused" and row.attempts:
             yield f"{name} is noted as unused, but a transaction was signed for it"
-        if row.outcome in ("included", "reverted", "foreign") and not row.attempts:
+        if row.outcome in ("included", "reverted", "foreign", GIVEN_UP) and not row.attempts:
             yield f"{name} is noted as {row.outcome}, but no transaction was signed for it"
-        if row.outcome not in (None, "included", "reverted", "foreign", "unused"):
+        if row.outcome not in (None, "included", "reverted", "foreign", "unused", GIVEN_UP):
             yield f"{name} ended as {row.outcome!r}, which is no way for a nonce to end"
 
 

@@ -269,7 +269,7 @@ def _insert_journal(
 ) -> None:
     """Take over what other stores know of our transactions; the chain says how each ended."""
     slots: dict[SlotKey, SlotRow] = {}
-    costs: dict[SlotKey, Mapping[str, int | None]] = {}
+    costs: dict[SlotKey, Mapping[str, int | str | None]] = {}
     attempts: dict[Hash32, AttemptRow] = {}
     for store in remains.stores:
         slots = _load_slots(store) | slots
@@ -296,7 +296,7 @@ def _insert_journal(
 
 def _settle(
     config: Config, node: Node, slot: SlotRow, mine: list[AttemptRow], final: Hash32
-) -> tuple[str | None, Mapping[str, int | None]]:
+) -> tuple[str | None, Mapping[str, int | str | None]]:
     """Return how an open nonce ended, and what it took; None while it can still be used."""
     if node.fetch_nonce(slot.sender, final) <= slot.nonce:
         return None, {}

@@ -22,6 +22,7 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.filenames import CONFIG, TRUST_POLICY
+from anchor.pipeline.allowances import HIGHEST_FEE_CAP, Allowance, size_allowance
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
 from anchor.store.places import SqliteFile, StorePlace
@@ -43,12 +44,14 @@ def plan_project(
     store: StorePlace | None = None,
     witnesses: Mapping[str, Node] = MappingProxyType({}),
     quorum: int | None = None,
+    allowance: Allowance | None = None,
 ) -> Config:
     """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
 
     ``registry`` None is the standard address, deployed or not; any other must be there already.
     ``store`` None is a SQLite file in the folder.
     ``witnesses`` are further nodes by their URLs; ``quorum`` None is more than half of all.
+    ``allowance`` None is sized by what a gas costs now.
 
     Raises:
         ChainGuardError: the code at ``registry`` is not our registry's, or a witness is on another
@@ -64,11 +67,15 @@ def plan_project(
         raise NodeFaultError(f"the node {node.name} has no genesis block")
     for witness in witnesses.values():
         start = witness.fetch_block(0)
-        if witness.fetch_chain_id() != chain_id or start is None or start.hash != genesis.hash:
+        if start is None:
+            raise NodeFaultError(f"the node {witness.name} has no genesis block")
+        if witness.fetch_chain_id() != chain_id or start.hash != genesis.hash:
             raise ChainGuardError(
                 f"the witness {witness.name} is on another chain than {node.name}",
                 hint="name nodes of one chain; nothing was created",
             )
+    if allowance is None:
+        allowance = size_allowance([node, *witnesses.values()], needed)
     return Config(
         folder=folder,
         file=folder / CONFIG,
@@ -89,8 +96,9 @@ def plan_project(
         wait=wait,
         wait_seconds=600,
         time_slack=find_chain(chain_id).time_slack,
-        max_fee_gwei=100,
-        budget=None,
+        fee_cap=allowance.fee_cap,
+        legacy_fees=False,
+        budget=allowance.budget,
         log=make_log_id(owner, number),
         signer=signer,
     )
@@ -156,6 +164,7 @@ def plan_dev_project(
         wait="final",
         registry=registry,
         store=store,
+        allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),  # its ether is free
     )
 
 

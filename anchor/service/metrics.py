@@ -134,7 +134,7 @@ class Standing(Collector):
             ("anchor_signer_lasts_seconds", "How long the balance lasts at the rate of 7 days.",
              None if days is None else days * 86_400),
             ("anchor_fee_cap_wei", "The most that may be paid for a gas.",
-             self.config.max_fee_gwei * _GWEI),
+             self.config.fee_cap),
             ("anchor_transaction_seconds", "Age of the transaction on its way; 0: none is.",
              0.0 if since is None else self.overview.now - since),
         )  # fmt: skip

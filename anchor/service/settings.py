@@ -38,7 +38,7 @@ class Settings:
     retry_after: int = 5
     # Whether each request is logged.
     access_log: bool = True
-    # How long requests that are under way get after SIGTERM.
-    drain_seconds: int = 30
+    # How long requests that are under way get after SIGTERM; workers are killed 5 seconds later.
+    drain_seconds: int = 20
     # Signs the sessions of the pages: all workers of a service share it, and a restart ends them.
     session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

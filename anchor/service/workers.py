@@ -16,7 +16,6 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
 from anchor.config import load_config
 from anchor.errors import StorageError, StoreBusyError, UsageError
@@ -25,10 +24,13 @@ from anchor.service.app import create_app
 from anchor.service.connections import PatientProtocol
 from anchor.service.measured import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
+from anchor.service.supervisor import Supervisor
 
 _BACKLOG = 1_024
 # Seconds for a worker to say that it lives; one that died is noticed at once.
 _PATIENCE = 60
+# Seconds that a worker has to end once its time for draining is over.
+_MARGIN = 5
 # Seconds after which a thread has to let another one run.
 _SWITCH = 0.001
 # Seconds between two looks.
@@ -73,7 +75,8 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
     with tempfile.TemporaryDirectory(prefix="anchor-metrics-") as folder:
         # Before a worker starts: prometheus-client reads it when it is imported.
         os.environ[METRICS_FOLDER] = folder
-        Multiprocess(configuration, [listener]).run()
+        stop_seconds = settings.drain_seconds + _MARGIN
+        Supervisor(configuration, [listener], stop_seconds=stop_seconds).run()
 
 
 def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:

@@ -261,7 +261,9 @@ def sum_costs_since(connection: Connection, chain_id: ChainId, since: int) -> Co
         select(
             func.count().label("number"),
             # As floating point: the product may not fit into 64 bits.
-            func.sum(cast(slots.c.gas_used, Float) * slots.c.gas_price).label("wei"),
+            func.sum(
+                cast(slots.c.gas_used, Float) * slots.c.gas_price + func.coalesce(slots.c.l1_fee, 0)
+            ).label("wei"),
             func.min(slots.c.included_at).label("first"),
         ).where(slots.c.chain_id == chain_id, slots.c.included_at > since)
     ).one()

@@ -9,14 +9,29 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from anchor.chain.attempts import Attempt, Cost, Slot
+from anchor.chain.costs import bound_cost
 from anchor.errors import ChainGuardError
 from anchor.registry.keccak import hash_keccak256
 from anchor.store.database import Database
 from anchor.store.schema import anchors, attempts, heads, slots
 from anchor.types import Address, ChainId, Hash32, Head
+
+GIVEN_UP = "given-up"
+"""The outcome of a nonce whose transaction is valid still, and is not sent any more."""
 
 
 class StoredJournal:
@@ -44,7 +59,7 @@ class StoredJournal:
             opened = connection.execute(
                 update(slots)
                 .where(_is_slot(slots, chain_id, sender, nonce))
-                .values(outcome=None, gas_used=None, gas_price=None, included_at=None)
+                .values(outcome=None, **_cost_values(None), confirmed_at=None)
             )
             if opened.rowcount == 0:
                 connection.execute(
@@ -63,11 +78,19 @@ class StoredJournal:
             return None if stored is None else _load_slot(connection, chain_id, sender, nonce)
 
     def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
-        """Return the highest nonce that a transaction was signed for; None before the first."""
+        """Return the highest nonce that a transaction was signed for, and that was not given up.
+
+        None before the first.
+        """
+        same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
         with self._database.read() as connection:
             last: int | None = connection.execute(
-                select(func.max(attempts.c.nonce)).where(
-                    (attempts.c.chain_id == chain_id) & (attempts.c.sender == sender)
+                select(func.max(attempts.c.nonce))
+                .join(slots, and_(*same))
+                .where(
+                    attempts.c.chain_id == chain_id,
+                    attempts.c.sender == sender,
+                    or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
                 )
             ).scalar_one()
         return last
@@ -85,34 +108,100 @@ class StoredJournal:
                     raw=attempt.raw,
                     max_fee=attempt.max_fee,
                     priority_fee=attempt.priority_fee,
+                    l1_fee=attempt.l1_fee,
                     signed_at=self._now(),
                 )
             )
 
-    def settle_slot(self, slot: Slot, outcome: str, cost: Cost | None = None) -> None:
-        """Store how a nonce ended, and what it took."""
+    def settle_slot(
+        self, slot: Slot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
+    ) -> None:
+        """Store how a nonce ended, what it took, and whether that can change no more."""
         with self._database.sequence() as connection:
             connection.execute(
                 update(slots)
                 .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
                 .values(
                     outcome=outcome,
-                    gas_used=cost and cost.gas_used,
-                    gas_price=cost and cost.gas_price,
-                    included_at=cost and cost.timestamp,
+                    **_cost_values(cost),
+                    confirmed_at=self._now() if confirmed else None,
                 )
             )
 
-    def sum_costs(self, chain_id: ChainId, since: int) -> int:
-        """Return the wei that settled transactions took in blocks after ``since``."""
+    def confirm_cost(self, slot: Slot, cost: Cost) -> None:
+        """Store what a settled nonce took, as a final block shows it."""
+        with self._database.sequence() as connection:
+            connection.execute(
+                update(slots)
+                .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
+                .values(**_cost_values(cost), confirmed_at=self._now())
+            )
+
+    def load_unconfirmed(self, chain_id: ChainId, until: int) -> list[Slot]:
+        """Return the settled nonces included up to ``until`` whose costs are not confirmed yet."""
+        query = select(slots).where(
+            _counts_at_most(chain_id), slots.c.outcome.is_not(None), slots.c.included_at <= until
+        )
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(slots.c.gas_used, slots.c.gas_price).where(
-                    (slots.c.chain_id == chain_id) & (slots.c.included_at > since)
+            return [_parse_slot(connection, row) for row in connection.execute(query).all()]
+
+    def sum_costs(self, chain_id: ChainId, since: int, *, but: Slot | None = None) -> int:
+        """Return the wei that transactions took in blocks after ``since``, of any key.
+
+        What is not confirmed counts for the most it may take, but not that of ``but``.
+        """
+        with self._database.read() as connection:
+            confirmed = connection.execute(
+                select(slots.c.gas_used, slots.c.gas_price, slots.c.l1_fee).where(
+                    slots.c.chain_id == chain_id,
+                    slots.c.included_at > since,
+                    slots.c.confirmed_at.is_not(None),
                 )
             )
             # Multiplied here: the product may not fit into 64 bits.
-            return sum(row.gas_used * row.gas_price for row in rows)
+            wei = 0
+            for row in confirmed:
+                wei += row.gas_used * row.gas_price + (row.l1_fee or 0)
+            others = connection.execute(
+                select(slots).where(
+                    _counts_at_most(chain_id),
+                    or_(slots.c.included_at.is_(None), slots.c.included_at > since),
+                )
+            )
+            for row in others.all():
+                if but is None or (row.sender, row.nonce) != (but.sender, but.nonce):
+                    wei += bound_cost(_parse_slot(connection, row).attempts)
+        return wei
+
+    def list_slots(self, chain_id: ChainId) -> list[tuple[Slot, str | None]]:
+        """Return each nonce that is open or given up, with its outcome."""
+        query = select(slots).where(
+            slots.c.chain_id == chain_id,
+            or_(slots.c.outcome.is_(None), slots.c.outcome == GIVEN_UP),
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(slots.c.sender, slots.c.nonce)).all()
+            return [(_parse_slot(connection, row), row.outcome) for row in rows]
+
+    def find_signed(self, slot: Slot, since: int) -> int | None:
+        """Return the lowest nonce from ``since`` on, below the slot's, that bytes are kept for.
+
+        Those that were given up are passed over.
+        """
+        same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
+        with self._database.read() as connection:
+            found: int | None = connection.execute(
+                select(func.min(attempts.c.nonce))
+                .join(slots, and_(*same))
+                .where(
+                    attempts.c.chain_id == slot.chain_id,
+                    attempts.c.sender == slot.sender,
+                    attempts.c.nonce >= since,
+                    attempts.c.nonce < slot.nonce,
+                    or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
+                )
+            ).scalar_one()
+        return found
 
     def load_deployments(self, chain_id: ChainId) -> list[Slot]:
         """Return every nonce for which a deployment was signed, oldest first."""
@@ -132,7 +221,34 @@ def _is_slot(table: Table, chain_id: ChainId, sender: Address, nonce: int) -> Co
     return (table.c.chain_id == chain_id) & (table.c.sender == sender) & (table.c.nonce == nonce)
 
 
+def _counts_at_most(chain_id: ChainId) -> ColumnElement[bool]:
+    """Choose the nonces of which some attempt may be, or is, included, without a confirmed cost."""
+    return and_(
+        slots.c.chain_id == chain_id,
+        slots.c.confirmed_at.is_(None),
+        or_(slots.c.outcome.is_(None), slots.c.outcome.in_(("included", "reverted"))),
+    )
+
+
+def _cost_values(cost: Cost | None) -> dict[str, int | None]:
+    if cost is None:
+        return dict.fromkeys(("gas_used", "gas_price", "l1_fee", "included_at"))
+    return {
+        "gas_used": cost.gas_used,
+        "gas_price": cost.gas_price,
+        "l1_fee": cost.l1_fee,
+        "included_at": cost.timestamp,
+    }
+
+
+def _parse_slot(connection: Connection, row: Any) -> Slot:
+    return _load_slot(connection, ChainId(row.chain_id), Address(row.sender), row.nonce)
+
+
 def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
+    outcome = connection.execute(
+        select(slots.c.outcome).where(_is_slot(slots, chain_id, sender, nonce))
+    ).scalar_one_or_none()
     rows = connection.execute(
         select(attempts)
         .where(_is_slot(attempts, chain_id, sender, nonce))
@@ -143,6 +259,7 @@ def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce
         sender=sender,
         nonce=nonce,
         attempts=tuple(map(_parse_attempt, rows)),
+        given_up=outcome == GIVEN_UP,
     )
 
 
@@ -158,6 +275,7 @@ def _parse_attempt(row: Row[Any]) -> Attempt:
         head_size=row.head_size,
         max_fee=row.max_fee,
         priority_fee=row.priority_fee,
+        l1_fee=row.l1_fee,
     )
 
 
@@ -196,6 +314,7 @@ class AttemptRow:
     max_fee: int
     priority_fee: int
     signed_at: str
+    l1_fee: int | None = None
 
 
 def load_slot_rows(connection: Connection) -> list[SlotRow]:
@@ -251,6 +370,7 @@ def load_attempt_rows(connection: Connection) -> Iterator[AttemptRow]:
             max_fee=row.max_fee,
             priority_fee=row.priority_fee,
             signed_at=row.signed_at,
+            l1_fee=row.l1_fee,
         )
 
 

@@ -156,14 +156,24 @@ slots = Table(
     Column("sender", Bytes, primary_key=True),
     Column("nonce", Int64, primary_key=True, autoincrement=False),
     Column("reserved_at", Text, nullable=False),
-    # NULL while open; then how it ended: 'included', 'reverted', 'foreign' or 'unused'.
+    # NULL while open; then how it ended: 'included', 'reverted', 'foreign', 'unused' or 'given-up'.
     Column("outcome", Text),
-    # What it took, where one of ours was included: gas, wei for each, and the block's time.
+    # What it took, where one of ours was included: gas, wei for each, and the block's time; and
+    # what a rollup charged for the data on its parent chain, in wei.
     Column("gas_used", Int64),
     Column("gas_price", Int64),
     Column("included_at", Int64),
+    Column("l1_fee", Int64),
+    # When a final block showed that; until then it counts for the most it may take.
+    Column("confirmed_at", Text),
     # What the last days cost.
     Index("ix_slots_included_at", "chain_id", "included_at"),
+    Index(
+        "ix_slots_unconfirmed",
+        "chain_id",
+        sqlite_where=text("confirmed_at IS NULL"),
+        postgresql_where=text("confirmed_at IS NULL"),
+    ),
     Index(
         "uq_slots_open",
         "chain_id",
@@ -186,6 +196,8 @@ attempts = Table(
     Column("raw", Bytes, nullable=False),
     Column("max_fee", Int64, nullable=False),
     Column("priority_fee", Int64, nullable=False),
+    # The most that a rollup was expected to charge for its data, in wei; NULL on other chains.
+    Column("l1_fee", Int64),
     Column("signed_at", Text, nullable=False),
     ForeignKeyConstraint(
         ["chain_id", "sender", "nonce"], ["slots.chain_id", "slots.sender", "slots.nonce"]

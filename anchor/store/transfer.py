@@ -96,19 +96,23 @@ def load_sealing_times(connection: Connection) -> dict[int, str]:
     }
 
 
-def load_costs(connection: Connection) -> dict[SlotKey, Mapping[str, int | None]]:
+def load_costs(connection: Connection) -> dict[SlotKey, Mapping[str, int | str | None]]:
     """Return what each nonce's transaction took, as it is stored."""
     return {
         (row.chain_id, row.sender, row.nonce): {
             "gas_used": row.gas_used,
             "gas_price": row.gas_price,
             "included_at": row.included_at,
+            "l1_fee": row.l1_fee,
+            "confirmed_at": row.confirmed_at,
         }
         for row in connection.execute(select(slots))
     }
 
 
-def insert_slot_row(connection: Connection, row: SlotRow, cost: Mapping[str, int | None]) -> None:
+def insert_slot_row(
+    connection: Connection, row: SlotRow, cost: Mapping[str, int | str | None]
+) -> None:
     """Insert a nonce as another store noted it, and what it took."""
     connection.execute(
         insert(slots).values(
@@ -134,6 +138,7 @@ def insert_attempt_row(connection: Connection, row: AttemptRow) -> None:
             raw=row.raw,
             max_fee=row.max_fee,
             priority_fee=row.priority_fee,
+            l1_fee=row.l1_fee,
             signed_at=row.signed_at,
         )
     )

@@ -140,7 +140,7 @@ def test_the_number_is_of_the_content_unless_the_issuer_names_one(issued: Issued
         (2, False, False, ("quorum", "observed")),
         (1, True, False, ("rpc", "observed")),
         (2, True, False, ("proof", "observed")),
-        (2, True, True, ("proof", "asserted")),
+        (2, True, True, ("asserted", "asserted")),
     ],
 )
 def test_the_assurance_is_the_reports_and_its_weakness_is_an_assumption(

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from support.bent_nodes import Refused, bent_node
 from support.command import run_anchor, snapshot
 from support.nodes import ask, nonce, other_chain, send, serve, stop_the_clock
 from support.projects import Site
@@ -270,7 +271,7 @@ def test_a_node_that_is_gone_leaves_what_can_be_known_without_it(
     findings = examine(site)
     assert code(findings) == 20
     assert findings["node"].verdict is Verdict.CANNOT_TELL
-    local = {"kernel", "configuration", "store", "lock", "policy", "signer", "address"}
+    local = {"kernel", "configuration", "store", "lock", "policy", "signer", "address", "budget"}
     assert passing(findings) == local
     ran = site.run("doctor").expect(20, "cannot tell  node")
     assert "something is to be done (exit code 20)" in ran.out
@@ -417,6 +418,29 @@ def test_a_record_that_was_changed_or_reorganised_away_is_found(own: Site) -> No
     path.unlink()
     finding = examine(own)["record"]
     assert (finding.verdict, finding.text) == (Verdict.PASS, "none yet")
+
+
+def test_what_a_node_does_not_offer_is_said_and_is_no_failure(site: Site) -> None:
+    finding = examine(site)["methods"]
+    assert (finding.text, finding.hint) == ("blocks by their hash, tips, state proofs", None)
+
+    def refuse(params: list[Any], right: Any) -> Any:
+        raise Refused(-32601, "Method not found")
+
+    def take_strings(params: list[Any], right: Any) -> Any:
+        if isinstance(params[-1], dict):
+            raise Refused(-32602, "invalid argument 1: argument must be a string")
+        return right
+
+    with bent_node(site.url) as node:
+        node.bend |= dict.fromkeys(("eth_maxPriorityFeePerGas", "eth_getProof"), refuse)
+        node.bend["eth_getCode"] = take_strings
+        site.edit(f'rpc = "{site.url}"', f'rpc = "{node.url}"')
+        finding = examine(site)["methods"]
+    assert finding.verdict is Verdict.PASS
+    assert finding.text.startswith("blocks by their number, whose hash is looked at")
+    assert "tips by what others paid" in finding.text
+    assert "receipts go without state proofs" in (finding.hint or "")
 
 
 def test_a_store_older_than_the_chain_and_a_closed_log_are_found(own: Site) -> None:

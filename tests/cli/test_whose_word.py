@@ -332,3 +332,45 @@ def test_ones_own_project_takes_one_word_each(module_anvil: Devnet, tmp_path: Pa
     victim.run("trust", "add", "odd", "other.toml").expect(0)
     victim.run("verify", "a.txt").refused(2, "contradict each other", "odd.toml")
     victim.run("verify", "a.txt", "--trust", "trust.toml").expect(0)
+
+
+def test_a_project_that_is_restored_is_its_users_again(
+    evil: Site, victim: Victim, tmp_path: Path
+) -> None:
+    _whole(evil, victim.folder)
+    (victim.folder / "anchor.db").unlink()
+    below = victim.folder / "below"
+    below.mkdir()
+    # From below it is a project that was found, and from its own folder the one that is meant.
+    victim.run("restore", "../published", cwd=below).refused(12, "made or allowed")
+    victim.run("status").refused(12)
+    victim.run("restore", "published").expect(0)
+    victim.run("status").expect(0)
+    victim.run("restore", "--replace", "../published", cwd=below).expect(0)
+
+
+def test_a_successor_is_its_makers(module_anvil: Devnet, tmp_path: Path) -> None:
+    own = Victim(folder=tmp_path / "project", own=tmp_path / "own", url=module_anvil.url)
+    site = make_site(own.folder, module_anvil, number=21)
+    own.run("trust", "allow").expect(0)
+    site.write("a.txt", b"a")
+    own.run("stamp", "a.txt").expect(0)
+    own.run("succeed", "--into", "../next").expect(0)
+    own.run("status", cwd=tmp_path / "next").expect(0)
+    listed = own.run("trust", "list", "--json").expect(0).document["projects"]
+    assert [Path(project["config"]).parent.name for project in listed] == ["next", "project"]
+
+
+def test_no_env_file_is_read(module_anvil: Devnet, tmp_path: Path) -> None:
+    own = Victim(folder=tmp_path / "project", own=tmp_path / "own", url=module_anvil.url)
+    site = make_site(own.folder, module_anvil, number=31)
+    own.run("trust", "allow").expect(0)
+    for folder in (own.folder, tmp_path):
+        (folder / ".env").write_text("ANCHOR_CHAIN__RPC=http://127.0.0.1:1\nANCHOR_STORE=x.db\n")
+    site.write("a.txt", b"a")
+    own.run("stamp", "a.txt").expect(0)
+    own.run("verify", "a.txt").expect(0, module_anvil.url)
+    below = tmp_path / "project" / "below"
+    below.mkdir()
+    shutil.copy(own.folder / ".env", below / ".env")
+    own.run("status", cwd=below).expect(0)

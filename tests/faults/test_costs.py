@@ -176,10 +176,11 @@ ORACLES: list[tuple[dict[str, Bend], int]] = [
     ({"eth_maxPriorityFeePerGas": result("0x0")}, 0),
     ({"eth_maxPriorityFeePerGas": result(hex(2**255))}, 0),
     ({"eth_maxPriorityFeePerGas": result(None)}, 20),
-    ({"eth_getBlockByNumber": base_fee_of("0x0")}, 0),
-    ({"eth_getBlockByNumber": base_fee_of(hex(2**255))}, 30),
+    # Another base fee than the one that the block's hash was made of.
+    ({"eth_getBlockByNumber": base_fee_of("0x0")}, 20),
+    ({"eth_getBlockByNumber": base_fee_of(hex(2**255))}, 20),
     ({"eth_getBlockByNumber": base_fee_of("0xzz")}, 20),
-    ({"eth_getBlockByNumber": base_fee_of(None), "eth_gasPrice": result(hex(2**255))}, 30),
+    ({"eth_getBlockByNumber": base_fee_of(None), "eth_gasPrice": result(hex(99 * GWEI))}, 20),
     ({"eth_getBlockByNumber": base_fee_of(None), "eth_gasPrice": result(None)}, 20),
 ]
 

@@ -331,7 +331,7 @@ def test_a_node_of_another_chain_is_refused_at_every_run(
 @pytest.mark.fault(
     "E3",
     how="the only node answers every read as before the last anchor, in a later run",
-    then="exit code 32, nothing is sent or anchored twice: what is stored is found included",
+    then="exit code 20, nothing is sent or anchored twice: what is stored is found included",
 )
 def test_a_node_that_falls_back_to_an_earlier_state_doubles_nothing(faulty: Faulty) -> None:
     recording = Recording()
@@ -342,7 +342,7 @@ def test_a_node_that_falls_back_to_an_earlier_state_doubles_nothing(faulty: Faul
     for method in METHODS:
         if method not in (SEND, RECEIPT):
             faulty.proxy.always(method, recording.replays)
-    faulty.fails(ExitCode.CHAIN_GUARD, "does not follow our transactions; run again later")
+    faulty.fails(ExitCode.CANNOT_CHECK, "and does not show the head that it anchors")
     faulty.site.add("b", b"b")
     faulty.finishes()
     assert len(faulty.signed()) == len(set(faulty.proxy.sent())) == 2
@@ -475,7 +475,7 @@ def test_what_nobody_reads_of_a_receipt_does_no_harm(faulty: Faulty, injected: I
 @pytest.mark.fault(
     "E10",
     how="the only node invents a receipt of success for a transaction it never passed on",
-    then="exit code 32, nothing is called anchored; an honest node gets the same bytes",
+    then="exit code 20, nothing is called anchored; an honest node gets the same bytes",
 )
 def test_an_invented_receipt_delays_and_nothing_more(faulty: Faulty) -> None:
     def invents(call: Call) -> bytes:
@@ -485,13 +485,13 @@ def test_an_invented_receipt_delays_and_nothing_more(faulty: Faulty) -> None:
             "blockHash": block["hash"],
             "blockNumber": block["number"],
             "status": "0x1",
-            "gasUsed": "0x1",
+            "gasUsed": hex(60_000),
         }
         return call.answer(result=receipt)
 
     faulty.proxy.always(SEND, loses_request)
     faulty.proxy.always(RECEIPT, invents)
-    faulty.fails(ExitCode.CHAIN_GUARD, "does not follow our transactions")
+    faulty.fails(ExitCode.CANNOT_CHECK, "and does not show the head that it anchors")
     assert nonce(faulty.node.url) == faulty.first_nonce
     faulty.finishes()
     assert len(faulty.signed()) == 1

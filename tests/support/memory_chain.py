@@ -22,6 +22,7 @@ from anchor.chain.devnet.accounts import (
     DEVNET_CHAIN_ID,
 )
 from anchor.errors import NodeRefusedError
+from anchor.header import encode_header
 from anchor.registry.artifact import CREATE2_PROXY, runtime_code
 from anchor.registry.keccak import hash_keccak256
 from anchor.types import Address, ChainId, Hash32
@@ -56,6 +57,7 @@ class MemoryBlock:
     base_fee: int
     included: tuple[Included, ...]
     state: State
+    header: dict[str, str]
 
     @property
     def gas_used(self) -> int:
@@ -93,16 +95,7 @@ class MemoryChain:
         state.codes[CREATE2_PROXY] = CREATE2_PROXY_CODE
         if self.deployed:
             state.codes[REGISTRY] = runtime_code(self.chain_id)
-        self.blocks.append(
-            MemoryBlock(
-                number=0,
-                hash=self._block_hash(0, GENESIS_TIME, []),
-                timestamp=GENESIS_TIME,
-                base_fee=GWEI,
-                included=(),
-                state=state,
-            )
-        )
+        self.blocks.append(self._make_block(0, GENESIS_TIME, GWEI, (), state))
 
     # What tests do to it.
 
@@ -219,14 +212,7 @@ class MemoryChain:
             if state.balances.get(transaction.sender, 0) < cost:
                 continue
             included.append(self._apply(state, transaction, number, timestamp, base_fee))
-        block = MemoryBlock(
-            number=number,
-            hash=self._block_hash(number, timestamp, included),
-            timestamp=timestamp,
-            base_fee=base_fee,
-            included=tuple(included),
-            state=state,
-        )
+        block = self._make_block(number, timestamp, base_fee, tuple(included), state)
         self.blocks.append(block)
         for item in included:
             self._receipts[_hex(item.transaction.hash)] = _show_receipt(block, item)
@@ -283,30 +269,64 @@ class MemoryChain:
             return base_fee + max(base_fee * (used - target) // target // 8, 1)
         return base_fee - base_fee * (target - used) // target // 8
 
-    def _block_hash(self, number: int, timestamp: int, included: Sequence[Included]) -> Hash32:
-        parent = self.blocks[number - 1].hash if number else b""
-        hashes = [item.transaction.hash.hex() for item in included]
-        return hash_keccak256(
-            repr((self.chain_id, number, timestamp, parent.hex(), self._forks, hashes)).encode()
+    def _make_block(
+        self,
+        number: int,
+        timestamp: int,
+        base_fee: int,
+        included: tuple[Included, ...],
+        state: State,
+    ) -> MemoryBlock:
+        parent = self.blocks[number - 1].hash if number else bytes(32)
+        hashes = "".join(item.transaction.hash.hex() for item in included)
+        # What it does not compute it makes up; the hash is that of the header all the same.
+        header = {
+            "parentHash": _hex(parent),
+            "sha3Uncles": _hex(bytes(32)),
+            "miner": _hex(bytes(20)),
+            "stateRoot": _hex(hash_keccak256(repr((self.chain_id, self._forks)).encode())),
+            "transactionsRoot": _hex(hash_keccak256(hashes.encode())),
+            "receiptsRoot": _hex(bytes(32)),
+            "logsBloom": _hex(bytes(256)),
+            "difficulty": "0x0",
+            "number": hex(number),
+            "gasLimit": hex(_GAS_LIMIT),
+            "gasUsed": hex(sum(item.gas_used for item in included)),
+            "timestamp": hex(timestamp),
+            "extraData": "0x",
+            "mixHash": _hex(bytes(32)),
+            "nonce": _hex(bytes(8)),
+            "baseFeePerGas": hex(base_fee),
+        }
+        return MemoryBlock(
+            number=number,
+            hash=hash_keccak256(encode_header(header)),
+            timestamp=timestamp,
+            base_fee=base_fee,
+            included=included,
+            state=state,
+            header=header,
         )
 
     # What it answers.
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
-        """Answer one request as a node does."""
+        """Answer one request as a node does; it serves no proofs."""
+        if method not in _ANSWERS:
+            raise _refusal(f"the method {method} does not exist", code=-32601)
         return getattr(self, _ANSWERS[method])(*params)
 
     def _answer_chain_id(self) -> str:
         return hex(self.chain_id)
 
-    def _answer_block_by_number(self, block: str, full: bool) -> dict[str, str] | None:
+    def _answer_block_by_number(self, block: str, full: bool) -> dict[str, Any] | None:
         assert not full
         if block == "finalized" and not self.has_finality:
             raise _refusal("unknown block", code=-39001)
         found = self._find_block(block)
         return None if found is None else _show_block(found)
 
-    def _answer_block_by_hash(self, block: str, full: bool) -> dict[str, str] | None:
+    def _answer_block_by_hash(self, block: str, full: bool) -> dict[str, Any] | None:
         assert not full
         return next((_show_block(each) for each in self.blocks if _hex(each.hash) == block), None)
 
@@ -432,13 +452,9 @@ _ANSWERS = {
 }
 
 
-def _show_block(block: MemoryBlock) -> dict[str, str]:
-    return {
-        "number": hex(block.number),
-        "hash": _hex(block.hash),
-        "timestamp": hex(block.timestamp),
-        "baseFeePerGas": hex(block.base_fee),
-    }
+def _show_block(block: MemoryBlock) -> dict[str, Any]:
+    hashes = [_hex(item.transaction.hash) for item in block.included]
+    return block.header | {"hash": _hex(block.hash), "transactions": hashes}
 
 
 def _show_receipt(block: MemoryBlock, item: Included) -> dict[str, str]:

@@ -20,6 +20,7 @@ from anchor.config import Config, SignerConfig, WaitFor
 from anchor.digest import digest_bytes
 from anchor.log import open_tree
 from anchor.pipeline.acceptance import Submission, accept
+from anchor.pipeline.allowances import HIGHEST_FEE_CAP, Allowance
 from anchor.pipeline.daemon import Daemon, Pace
 from anchor.pipeline.happened import Happened
 from anchor.pipeline.project import Project, create_project, open_project, utc_now
@@ -65,6 +66,7 @@ def make_template(folder: Path) -> Config:
         number=7,
         finality="finalized",
         wait="included",
+        allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),
     )
     folder.mkdir(parents=True)
     create_project(config).database.close()

@@ -86,7 +86,7 @@ NODE_TEXTS: list[NodeText] = [
         ),
         ("transaction underpriced", Refusal.FEE_TOO_LOW),
         ("replacement transaction underpriced", Refusal.FEE_TOO_LOW),
-        ("gas limit reached", Refusal.OTHER),
+        ("gas limit reached", Refusal.GAS_TOO_HIGH),
         ("pending transaction type conflict", Refusal.OTHER),
         ("delegation nonce gap", Refusal.OTHER),
         ("delegation authority has pending transaction", Refusal.OTHER),
@@ -103,7 +103,7 @@ NODE_TEXTS: list[NodeText] = [
         ("FeeTooLow, MaxFeePerGas too low. MaxFeePerGas: 1, BaseFee: 2", Refusal.FEE_TOO_LOW),
         ("FeeTooLowToCompete", Refusal.FEE_TOO_LOW),
         ("ReplacementNotAllowed", Refusal.FEE_TOO_LOW),
-        ("GasLimitExceeded", Refusal.OTHER),
+        ("GasLimitExceeded", Refusal.GAS_TOO_HIGH),
         ("PendingTxsOfConflictingType", Refusal.OTHER),
         ("NotCurrentNonceForDelegation", Refusal.OTHER),
         ("InvalidMaxPriorityFeePerGas: Cannot be higher than maxFeePerGas.", Refusal.OTHER),
@@ -123,7 +123,7 @@ NODE_TEXTS: list[NodeText] = [
         ("blob gas price below current blob base fee", Refusal.OTHER),
         ("Transaction fee cap exceeded", Refusal.OTHER),
         ("Transaction gas limit exceeds block gas limit", Refusal.GAS_TOO_HIGH),
-        ("Transaction gas limit cap exceeded", Refusal.OTHER),
+        ("Transaction gas limit cap exceeded", Refusal.GAS_TOO_HIGH),
         ("Intrinsic gas exceeds gas limit", Refusal.OTHER),
         ("Max priority fee per gas exceeds max fee per gas", Refusal.OTHER),
         ("Initial sync is still in progress", Refusal.OTHER),
@@ -145,7 +145,7 @@ NODE_TEXTS: list[NodeText] = [
         ("INTERNAL_ERROR: baseFee sub-pool is full", Refusal.NOT_YET),
         ("INTERNAL_ERROR: queued sub-pool is full", Refusal.NOT_YET),
         ("INVALID: IntrinsicGas", Refusal.OTHER),
-        ("INVALID: gas limit is too high", Refusal.OTHER),
+        ("INVALID: gas limit is too high", Refusal.GAS_TOO_HIGH),
         ("INVALID: spammer", Refusal.OTHER),
         ("can't replace blob-txn with a non-blob-txn", Refusal.OTHER),
         ("EIP-7702 transaction with authority already reserved", Refusal.OTHER),
@@ -168,7 +168,7 @@ NODE_TEXTS: list[NodeText] = [
         ("tx fee (9 wei) exceeds the configured cap (8 wei)", Refusal.OTHER),
         ("max priority fee per gas higher than max fee per gas", Refusal.OTHER),
         ("exceeds block gas limit", Refusal.GAS_TOO_HIGH),
-        ("exceeds max transaction gas limit", Refusal.OTHER),
+        ("exceeds max transaction gas limit", Refusal.GAS_TOO_HIGH),
         ("intrinsic gas too low", Refusal.OTHER),
         ("gas limit too high", Refusal.GAS_TOO_HIGH),
         ("address already reserved", Refusal.OTHER),
@@ -187,7 +187,16 @@ NODE_TEXTS: list[NodeText] = [
         ("replacement transaction underpriced", Refusal.FEE_TOO_LOW),
         ("max priority fee per gas higher than max fee per gas", Refusal.OTHER),
         ("intrinsic gas too low", Refusal.OTHER),
-        ("intrinsic gas too high -- CallerGasLimitMoreThanBlock", Refusal.OTHER),
+        ("intrinsic gas too high -- CallerGasLimitMoreThanBlock", Refusal.GAS_TOO_HIGH),
+        (
+            "intrinsic gas too high -- tx.gas_limit > env.block.gas_limit",
+            Refusal.GAS_TOO_HIGH,
+        ),
+        ("caller gas limit exceeds the block gas limit", Refusal.GAS_TOO_HIGH),
+        (
+            "transaction gas limit (29000000) is greater than the cap (16777216)",
+            Refusal.GAS_TOO_HIGH,
+        ),
         ("Unknown transaction type not supported", Refusal.OTHER),
         ("Failed to decode transaction", Refusal.OTHER),
         ("execution reverted: nonce too low", Refusal.REVERTED),
@@ -263,6 +272,17 @@ NODE_TEXTS: list[NodeText] = [
                 "'insufficient funds'"
             ),
             Refusal.REVERTED,
+        ),
+    ),
+    *_of(
+        "ethereumjs",
+        "packages/client/src/service/txpool.ts",
+        (
+            (
+                "Tx gaslimit of 30000001 exceeds block gas limit of 30000000 (exceeds last block "
+                "gas limit)"
+            ),
+            Refusal.GAS_TOO_HIGH,
         ),
     ),
     *_of(

@@ -39,9 +39,9 @@ def _post(url: str, body: bytes) -> bytes:
         return bytes(response.read())
 
 
-def nonce(url: str, address: str = DEV) -> int:
+def nonce(url: str, address: str = DEV, block: str = "latest") -> int:
     """Return how many transactions ``address`` has sent."""
-    return int(ask(url, "eth_getTransactionCount", address, "latest"), 16)
+    return int(ask(url, "eth_getTransactionCount", address, block), 16)
 
 
 def wait_until(question: Callable[[], Any], seconds: float = 15.0) -> Any:

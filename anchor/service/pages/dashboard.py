@@ -91,7 +91,7 @@ def describe_dashboard(
     charts = (
         chart_throughput(throughput),
         chart_latency(overview.anchors, overview.now),
-        chart_price(overview.anchors, overview.now, config.max_fee_gwei * _GWEI),
+        chart_price(overview.anchors, overview.now, config.fee_cap),
         chart_gas(overview.anchors, overview.now),
     )
     return {
@@ -102,7 +102,7 @@ def describe_dashboard(
         "chain": outside.chain,
         "published": outside.published,
         "days_left": None if balance is None else overview.spending.days_left(balance),
-        "cap": config.max_fee_gwei * _GWEI,
+        "cap": config.fee_cap,
         "typical_final": median(final) if final else None,
         "typical_included": median(included) if included else None,
         "spending_days": SPENDING_DAYS,

@@ -111,10 +111,19 @@ def _create_transactions() -> None:
         sa.Column("gas_used", _INT64),
         sa.Column("gas_price", _INT64),
         sa.Column("included_at", _INT64),
+        sa.Column("l1_fee", _INT64),
+        sa.Column("confirmed_at", sa.Text()),
         sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_slots"),
         sqlite_strict=True,
     )
     op.create_index("ix_slots_included_at", "slots", ["chain_id", "included_at"])
+    op.create_index(
+        "ix_slots_unconfirmed",
+        "slots",
+        ["chain_id"],
+        sqlite_where=sa.text("confirmed_at IS NULL"),
+        postgresql_where=sa.text("confirmed_at IS NULL"),
+    )
     op.create_index(
         "uq_slots_open",
         "slots",
@@ -133,6 +142,7 @@ def _create_transactions() -> None:
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.Column("max_fee", _INT64, nullable=False),
         sa.Column("priority_fee", _INT64, nullable=False),
+        sa.Column("l1_fee", _INT64),
         sa.Column("signed_at", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("tx_hash", name="pk_attempts"),
         sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_attempts_head_size_heads"),

@@ -1,0 +1,197 @@
+"""A stored transaction that the chain never comes to: seen, proven, given up, and outbid later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from support.bent_nodes import bent_node
+from support.nodes import DEV, ask, nonce, stop_the_clock, wait_until
+from support.projects import Site
+
+from anchor.chain.devnet import DEV_ADDRESS, Devnet
+from anchor.chain.txmgr import TransactionManager
+from anchor.errors import ChainGuardError
+from anchor.registry.keccak import format_address
+from anchor.types import Address
+
+Make = Callable[..., Site]
+MISSING = "the chain waits for an earlier one"
+
+
+@pytest.fixture
+def own(make: Make, own_anvil: Devnet) -> Iterator[Site]:
+    """A project with a piece of evidence, all of whose transactions are final."""
+    site = make(own_anvil)
+    stop_the_clock(site.url)
+    site.edit("wait_seconds = 600", "wait_seconds = 20")
+    site.add("a", b"a")
+    make_final(site)
+    yield site
+
+
+def make_final(site: Site) -> None:
+    ask(site.url, "anvil_mine", "0x4")
+
+
+def park(site: Site, ahead: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Sign and store what an earlier release signed when a node named too high a nonce."""
+    wrong = nonce(site.url) + ahead
+
+    def choose(_: TransactionManager, sender: Address) -> int:
+        return wrong
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TransactionManager, "_choose_nonce", choose)
+        with pytest.raises(ChainGuardError, match=MISSING):
+            site.round()
+    return wrong
+
+
+def outcomes(site: Site) -> list[tuple[Any, ...]]:
+    return site.rows("SELECT nonce, outcome FROM slots WHERE outcome = 'given-up'")
+
+
+@pytest.mark.fault(
+    "B1",
+    how="a transaction is stored for a nonce 50, or 2^40, above the chain's",
+    then="run 32 and doctor 32 name it; given up with the final block as proof, the log goes on",
+)
+@pytest.mark.parametrize("ahead", [50, 2**40])
+def test_what_the_chain_never_comes_to_is_given_up(
+    own: Site, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = nonce(own.url)
+    wrong = park(own, ahead, monkeypatch)
+    ran = own.run("run", "--once").refused(32, MISSING)
+    assert f"`anchor transactions give-up {wrong}`" in ran.err
+    doctor = own.run("doctor").expect(32, f"nonce {wrong}", f"the chain waits for nonce {right}")
+    assert f"give-up {wrong}" in doctor.out
+    assert f"nonce {wrong}" in own.run("transactions", "list").expect(0, ": open").out
+    document = own.run("transactions", "give-up", str(wrong), "--json").expect(0).document
+    assert document["final_nonce"] == right
+    assert outcomes(own) == [(wrong, "given-up")]
+    own.run("run", "--once", "--wait", "included").expect(0)
+    assert own.anchors_on_chain() == [(1, 1)]
+    assert nonce(own.url) == right + 1
+    own.run("doctor").expect(0, f"given up: nonce {wrong}")
+    own.run("audit").expect(0)
+    listed = own.run("transactions", "list", "--json").expect(0).document
+    assert [item["state"] for item in listed["transactions"]] == ["given-up"]
+
+
+@pytest.mark.fault(
+    "B1",
+    how="the log comes to the nonce that was given up, whose bytes no pool holds",
+    then="they are outbid at that nonce, with a newer head; one anchor for each head",
+)
+def test_the_nonce_that_was_given_up_is_outbid_when_it_comes(
+    own: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = park(own, 1, monkeypatch)
+    ask(own.url, "anvil_dropAllTransactions")
+    own.run("transactions", "give-up", str(wrong)).expect(0)
+    own.round()
+    own.add("b", b"b")
+    own.round()
+    assert own.anchors_on_chain() == [(1, 1), (2, 2)]
+    fees = own.rows(f"SELECT max_fee, head_size FROM attempts WHERE nonce = {wrong} ORDER BY 1")
+    assert [size for _, size in fees] == [1, 2]
+    assert 8 * fees[1][0] >= 9 * fees[0][0]
+    own.add("c", b"c")
+    own.round()
+    assert own.anchors_on_chain() == [(1, 1), (2, 2), (3, 3)]
+    make_final(own)
+    own.run("audit").expect(0)
+
+
+@pytest.mark.fault(
+    "B1",
+    how="a pool holds the bytes that were given up, and includes them once the gap is filled",
+    then="the registry refuses the old head; the log goes on without a hand",
+)
+def test_bytes_that_were_given_up_and_come_back_anchor_nothing(
+    own: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = park(own, 1, monkeypatch)
+    (raw,) = own.rows(f"SELECT raw FROM attempts WHERE nonce = {wrong}")[0]
+    own.run("transactions", "give-up", str(wrong)).expect(0)
+    ask(own.url, "anvil_dropAllTransactions")
+    own.round()
+    hash_ = ask(own.url, "eth_sendRawTransaction", "0x" + raw.hex())
+    receipt = wait_until(lambda: ask(own.url, "eth_getTransactionReceipt", hash_))
+    assert receipt["status"] == "0x0"
+    for name in ("b", "c"):
+        own.add(name, name.encode())
+        own.round()
+    assert own.anchors_on_chain() == [(1, 1), (2, 2), (3, 3)]
+    assert own.rows(f"SELECT outcome FROM slots WHERE nonce = {wrong}") == [("reverted",)]
+    make_final(own)
+    own.run("audit").expect(0)
+
+
+def test_what_can_still_be_mined_is_not_given_up(own: Site) -> None:
+    own.run("transactions", "give-up", "5").refused(2, "no transaction with nonce 5 is on its way")
+    ask(own.url, "evm_setAutomine", False)
+    own.run("run", "--once", "--wait", "included").refused(21)
+    number = nonce(own.url)
+    own.run("transactions", "give-up", str(number)).refused(32, "the chain has come to it")
+    make_final(own)
+    own.run("transactions", "give-up", str(number)).refused(32, "is used in the final block")
+    ask(own.url, "evm_setAutomine", True)
+    own.run("run", "--once", "--wait", "included").expect(0)
+    assert outcomes(own) == []
+
+
+def test_a_gap_that_somebody_may_fill_is_no_proof(
+    own: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = nonce(own.url)
+    wrong = park(own, 2, monkeypatch)
+    ask(own.url, "evm_setAutomine", False)
+    filling = {"from": DEV, "to": DEV, "gas": "0x5208"}
+    ask(own.url, "eth_sendTransaction", filling | {"nonce": hex(right)})
+    refused = own.run("transactions", "give-up", str(wrong)).refused(32, "a node holds")
+    assert f"transactions of {format_address(DEV_ADDRESS)} up to nonce {right}" in refused.err
+    ask(own.url, "anvil_dropAllTransactions")
+    # One node that has seen more is enough to refuse, whatever the others say.
+    with bent_node(own.url) as ahead, bent_node(own.url) as third:
+        ahead.bend["eth_getTransactionCount"] = lambda params, right: (
+            hex(wrong) if params[1] == "latest" else right
+        )
+        others = json.dumps([ahead.url, third.url])
+        own.edit(f'rpc = "{own.url}"', f'rpc = "{own.url}"\nwitnesses = {others}')
+        own.run("transactions", "give-up", str(wrong)).refused(32, "the chain has come to it")
+        ahead.bend.clear()
+        own.run("transactions", "give-up", str(wrong)).expect(0)
+
+
+def test_what_does_something_else_than_anchor_is_not_given_up(
+    own: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = nonce(own.url) + 3
+    with monkeypatch.context() as patch:
+        patch.setattr(TransactionManager, "_choose_nonce", lambda *_: wrong)
+        with own.open() as project:
+            patch.setattr("support.projects.SystemClock", _Hurried)
+            assert project is not None
+        with pytest.raises(ChainGuardError, match=MISSING):
+            own.authorise(Address(b"\x22" * 20), 7)
+    refused = own.run("transactions", "give-up", str(wrong)).refused(32, "else than anchor")
+    assert "fill the gap" in refused.err
+    assert outcomes(own) == []
+
+
+class _Hurried:
+    """A clock on which every wait is over at once."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
