@@ -29,6 +29,7 @@ from anchor.header import Header, parse_header
 from anchor.registry.keccak import format_address
 from anchor.stateproof import StateProof, check_account, check_anchor, check_submitter
 from anchor.types import Address, Anchor, Assurance, Hash32
+from anchor.verdict import Findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,29 +182,56 @@ def check_proven_submitter(
 ) -> tuple[Submitter, str]:
     """Step 9: return who anchored, proven, if it is accepted and the owner stands by the anchor.
 
-    The proof may be old: where nodes are at hand they are asked whether the owner still does.
+    The proof may be old: where nodes are at hand they are asked whether the owner still does. Of
+    several findings the gravest counts: a key that is not proven must not hide an abandonment.
     """
-    check_operator(target, stored)
-    key = check_submitter(
-        proof,
-        storage_root,
-        registry=target.registry,
-        log=target.log,
-        operator_id=stored.operator_id,
+    findings = Findings()
+    findings.make(lambda: check_operator(target, stored))
+    key = findings.make(
+        lambda: check_submitter(
+            proof,
+            storage_root,
+            registry=target.registry,
+            log=target.log,
+            operator_id=stored.operator_id,
+        )
     )
-    standing = check_proven_standing(proof, target, stored, storage_root, proven.header.number)
-    note = None
-    if connect is not None:
-        newer, note = ask_standing(target, stored, connect)
-        standing = newer or standing
-    submitter = Submitter(key=key, standing=standing, note=note)
+    asked = connect and findings.make(lambda: ask_standing(target, stored, connect))
+    newer, note = asked or (None, None)
+    standing = findings.make(
+        lambda: _prove_standing(proof, target, stored, proven, storage_root, newer)
+    )
+    findings.settle()
+    assert key is not None, "what was not found was raised"
+    submitter = Submitter(key=key, standing=newer or standing, note=note)
     return submitter, submitter.describe(stored.operator_id)
+
+
+def _prove_standing(
+    proof: StateProof,
+    target: Target,
+    stored: Anchor,
+    proven: ProvenBlock,
+    storage_root: Hash32,
+    newer: str | None,
+) -> str | None:
+    """Return what the proof says of the log's owner; what it leaves open, nodes may have said."""
+    try:
+        return check_proven_standing(proof, target, stored, storage_root, proven.header.number)
+    except CannotCheckError:
+        if newer is None:
+            raise
+        return newer
 
 
 def check_read_submitter(
     view: ChainView, target: Target, stored: Anchor, final: Block
 ) -> tuple[Submitter, str]:
     """Step 9: return who anchored, as nodes say, on the same conditions."""
-    key, _ = check_submitter_key(view, target, stored, final)
-    submitter = Submitter(key=key, standing=read_standing(view, target, stored, final))
+    findings = Findings()
+    found = findings.make(lambda: check_submitter_key(view, target, stored, final))
+    standing = findings.make(lambda: read_standing(view, target, stored, final))
+    findings.settle()
+    assert found is not None, "what was not found was raised"
+    submitter = Submitter(key=found[0], standing=standing)
     return submitter, submitter.describe(stored.operator_id)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import TypeVar
 
 from anchor.chains import HEADLINES, ChainKind, best_kind, find_chain
 from anchor.errors import AnchorError, ExitCode, MalformedError
@@ -58,6 +59,35 @@ NOT_PROVEN = (
 def gravest_code(codes: Sequence[ExitCode]) -> ExitCode:
     """Return the code that a run over several pieces of evidence ends with."""
     return max(codes, key=_rank, default=ExitCode.DONE)
+
+
+def gravest_error(errors: Sequence[AnchorError]) -> AnchorError | None:
+    """Return the gravest finding, the earliest of its kind; None where there is none."""
+    return max(errors, key=lambda error: _rank(error.exit_code), default=None)
+
+
+_Value = TypeVar("_Value")
+
+
+class Findings:
+    """Makes all the checks of one step, so that what one finds does not hide what another would."""
+
+    def __init__(self) -> None:
+        self._errors: list[AnchorError] = []
+
+    def make(self, check: Callable[[], _Value]) -> _Value | None:
+        """Make a check; keep its error, and go on."""
+        try:
+            return check()
+        except AnchorError as error:
+            self._errors.append(error)
+            return None
+
+    def settle(self) -> None:
+        """Raise the gravest error of all that were kept."""
+        error = gravest_error(self._errors)
+        if error is not None:
+            raise error
 
 
 def _rank(code: ExitCode) -> int:
@@ -134,8 +164,7 @@ class Report:
     @property
     def error(self) -> AnchorError | None:
         """Return the gravest finding, the earliest of its kind; None when all passed."""
-        errors = [step.error for step in self.steps if step.error is not None]
-        return max(errors, key=lambda error: _rank(error.exit_code), default=None)
+        return gravest_error([step.error for step in self.steps if step.error is not None])
 
     @property
     def leading(self) -> ProvenAnchor | None:

@@ -13,9 +13,10 @@ import pytest
 from anchor.errors import AbandonedError, CannotCheckError, ExitCode
 from anchor.header import parse_header
 from anchor.receipt import Receipt, encode_receipt, parse_receipt
+from anchor.registry.slots import operator_key_slot
 from anchor.stateproof import SuccessorProof, Takeover
 from anchor.verdict import Report, gravest_code
-from tests.support.world import INDEX, SIZE, MemoryChain, World, expect, honest, judged
+from tests.support.world import INDEX, REGISTRY, SIZE, MemoryChain, World, expect, honest, judged
 
 UNKNOWN = "whether the log's owner has abandoned this anchor since"
 
@@ -266,3 +267,47 @@ def test_an_abandoned_anchor_leaves_the_other_claims_as_they_are() -> None:
     assert report.proven == ()
     assert honest(world).anchors[0].head.size == SIZE
     assert not isinstance(report.error, CannotCheckError)
+
+
+# All of step 9 is made
+
+
+def without_operator(receipt: Receipt) -> Receipt:
+    """Leave out the proof of the key, so that step 9 cannot tell whose it was."""
+    state = receipt.anchors[0].state
+    assert state is not None
+    anchor = dataclasses.replace(
+        receipt.anchors[0], state=dataclasses.replace(state, operator_proof=())
+    )
+    return dataclasses.replace(receipt, anchors=(anchor,))
+
+
+def test_a_key_that_is_not_proven_hides_no_abandonment() -> None:
+    world = close(World(), 4)
+    expect(offline(world, without_operator(proven(world, takeover=4))), 13, [9], "PPPPF")
+    covered = close(World(), 9)
+    expect(offline(covered, without_operator(proven(covered, takeover=9))), 20, [9], "PPPP?")
+    # Nor one that nodes know of.
+    world = close(World(), 4, block=39)
+    expect(judged(world, without_operator(proven(world, at=38))), 13, [9], "PPPPF")
+
+
+def test_a_key_that_a_node_does_not_show_hides_no_abandonment() -> None:
+    world = close(World(), 4)
+    world.main.storage[REGISTRY, operator_key_slot(world.log, 1)] = []
+    expect(judged(world), 13, [9], "PPPPF")
+
+
+@pytest.mark.parametrize(("taken", "told", "code"), [(4, True, 13), (9, True, 0), (4, False, 20)])
+def test_what_a_proof_leaves_open_nodes_can_tell(taken: int, told: bool, code: int) -> None:
+    """The receipt shows that the log was closed, and not from where it goes on."""
+    world = close(World(), taken, told=told)
+    receipt = proven(world)
+    expect(offline(world, receipt), 20, [9], "PPPP?")
+    verdicts = {0: "PPPPP", 13: "PPPPF", 20: "PPPP?"}
+    expect(judged(world, receipt), code, [9] if code else [], verdicts[code])
+
+
+def test_what_a_proof_says_wrongly_no_node_makes_right() -> None:
+    world = World()
+    expect(judged(world, takeover_without_successor(world)), 2, [9], "PPPPF")

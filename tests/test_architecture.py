@@ -128,7 +128,11 @@ THIRD_PARTIES = {
     "jinja2": ("anchor.service.pages.rendering", "anchor.certificate.html"),
     "markupsafe": ("anchor.service.pages",),
     "prometheus_client": ("anchor.service.metrics", "anchor.service.measured"),
-    "uvicorn": ("anchor.service.workers", "anchor.service.connections"),
+    "uvicorn": (
+        "anchor.service.workers",
+        "anchor.service.supervisor",
+        "anchor.service.connections",
+    ),
     "typer": ("anchor.cli",),
     "rich": ("anchor.cli",),
 }

@@ -33,6 +33,7 @@ from support.bent_receipts import (
     world,
 )
 from support.tries import keccak256
+from support.two_faults import tower
 from support.two_verifiers import (
     judge_alone,
     judge_by_package,
@@ -612,9 +613,9 @@ def test_both_take_headers_of_known_forks_and_those_with_more_items(items: int, 
 
 @pytest.mark.parametrize(
     ("item", "code"),
-    [("c0", 0), ("c3c20180", 0), ("c1" * 6 + "c0", 0), ("c1" * 7 + "c0", 0), ("c1" * 8 + "c0", 2),
-     ("c1" * 6 + "c101", 0), ("c1" * 7 + "c101", 2), ("8100", 2), ("b80101", 2),
-     ("a0" + "11" * 32, 0)],
+    [("c0", 0), ("c3c20180", 0), ("a0" + "11" * 32, 0), ("8100", 2), ("b80101", 2), ("c201", 2),
+     *[(rlp.encode(tower(levels)).hex(), 0 if levels < 8 else 2) for levels in (6, 7, 8, 9, 40)],
+     *[(rlp.encode(tower(levels, b"x")).hex(), 0 if levels < 7 else 2) for levels in (6, 7)]],
 )  # fmt: skip
 def test_what_a_later_fork_adds_to_a_header_has_to_be_rlp(item: str, code: int) -> None:
     honest = honest_receipts()[0]

@@ -98,13 +98,12 @@ class UnreadFileDocument(_Document):
 class PolicyDocument(_Document):
     """A trust policy that the run rests on, the SHA-256 of its bytes and where it came from.
 
-    The verifier page's are ``chosen``, or ``dropped`` and then confirmed; what was typed in there is
-    no document and has no ``sha256``.
+    ``dropped``: on the verifier page, and the person said that it is theirs.
     """
 
     file: str
-    sha256: Hex32 | None
-    source: Literal["option", "environment", "user", "project", "chosen", "dropped"]
+    sha256: Hex32
+    source: Literal["option", "environment", "user", "project", "dropped"]
 
 
 class UnusedProjectDocument(_Document):

@@ -374,10 +374,17 @@ class Receipt:
 
 
 def read_receipt(data: bytes) -> Receipt:
-    """Step 1: read the receipt; first its form, then its version, then its members."""
+    """Step 1: read the receipt; first its form, then its version, then its members.
+
+    Of several faults the first in this order is the one that is said, and the record's come last.
+    """
     if len(data) > MAX_RECEIPT:
         raise malformed(f"the receipt has more than {MAX_RECEIPT} bytes")
-    document = read_json(data, "the receipt")
+    return read_document(read_json(data, "the receipt"))
+
+
+def read_document(document: Any) -> Receipt:
+    """Step 1: read the receipt's version and members."""
     check_version(document, "format", "anchor-receipt/1", "the receipt")
     has_anchors = bool(document.get("anchors"))
     required = ("format", "record", "log", "index", "anchors")

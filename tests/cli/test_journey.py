@@ -153,7 +153,10 @@ def test_quiet_prints_one_line_for_each_file(journey: Journey) -> None:
     whose = f"(SHA-256 {sha256}, of your own project)"
     assert policy == f"Trust policy: {journey.project / 'trust.toml'} {whose}"
     for file, line in zip(files, lines, strict=True):
-        assert re.fullmatch(rf"{MARK}  {re.escape(str(file))}: existed no later than .* UTC", line)
+        assert re.fullmatch(
+            rf"{MARK}  {re.escape(str(file))}: existed no later than .* UTC \(leaf [0-9]+ of .*\)",
+            line,
+        )
 
 
 def test_one_changed_byte_is_a_mismatch_even_without_a_receipt_file(journey: Journey) -> None:

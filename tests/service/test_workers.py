@@ -143,6 +143,20 @@ def test_workers_end_with_their_supervisor(make: MakeSite, embedded: Devnet):
         assert not any(is_running(child) for child in children)
 
 
+def test_a_service_told_to_stop_while_a_worker_does_not_answer_ends_by_its_deadline(
+    make: MakeSite, embedded: Devnet
+):
+    site = make(embedded)
+    with serve(site.folder, "--drain", "1", workers=2) as served:
+        wait_for_workers(served, 2)
+        os.kill(workers_of(served)[0], signal.SIGSTOP)
+        time.sleep(1.5)  # the supervisor has asked it for a sign of life
+        started = time.monotonic()
+        served.running.process.send_signal(signal.SIGTERM)
+        assert served.running.process.wait(60) == 0
+        assert time.monotonic() - started < 20
+
+
 def is_running(pid: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable, Iterable, Iterator
+from json.encoder import encode_basestring_ascii
 from random import Random
 from typing import Any, NamedTuple
 
@@ -149,7 +150,6 @@ def honest_receipts() -> tuple[Honest, ...]:
         honest("nothing pinned, accepted", 0, side, policy=None, accepted=True),
         honest("a development chain that nothing names", 20, main, policy=None, accepted=True),
         honest("another chain named", 12, main, **nothing | {"chain_ids": (SIDE,)}),
-        honest("another chain named than pinned", 12, main, chain_ids=(SIDE,)),
         honest("another registry pinned", 12, main, policy=elsewhere),
         honest("another log pinned", 12, main, policy=other_log),
         honest("a promise in another log than is pinned", 12, policy=other_log),
@@ -157,6 +157,7 @@ def honest_receipts() -> tuple[Honest, ...]:
         honest("closed, and covered", 0, main, bend=with_successor(9)),
         honest("closed, and covered by more", 0, main, bend=with_successor(13)),
         honest("abandoned", 13, main, bend=with_successor(4)),
+        honest("abandoned, and whose key is not shown", 13, main, bend=unproven_key),
         honest("abandoned, nothing pinned", 13, main, bend=with_successor(4), **nothing),
         honest("the owner's, closed and covered", 0, owners, leaf=2, bend=with_successor(4)),
         honest("closed, from where is not shown", 20, main, bend=with_successor(4, shown=False)),
@@ -264,6 +265,12 @@ def header_hashes(document: dict[str, Any]) -> frozenset[bytes]:
     return frozenset(keccak256(bytes.fromhex(state["header"][2:])) for state in states)
 
 
+def unproven_key(document: dict[str, Any]) -> None:
+    """Abandon the first anchor, and leave out who sent it."""
+    with_successor(4)(document)
+    del document["anchors"][0]["state"]["operator_proof"]
+
+
 def lengthen_header(items: int) -> Callable[[dict[str, Any]], None]:
     """Return what gives the first anchor's header more items, as a later fork would."""
 
@@ -301,6 +308,8 @@ def write(value: Any) -> str:
         return "{" + ",".join(f"{json.dumps(n)}:{write(v)}" for n, v in value) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(write, value)) + "]"
+    if type(value) is str:
+        return encode_basestring_ascii(value)
     return str(value) if isinstance(value, Raw) else json.dumps(value)
 
 

@@ -27,7 +27,7 @@ async function judge({ receipt, evidence, policy, block_hashes, chain_ids, accep
 const ASKED = {
   async judge(given) {
     const { report, nodes } = await judge(given);
-    return anchor.describeReport(report, "file", null, nodes);
+    return anchor.describeReport(report, "file", [], nodes);
   },
   // What each of many ends with, and nothing else: for campaigns.
   async codes({ cases }) {
@@ -38,8 +38,7 @@ const ASKED = {
     return codes;
   },
   chain: ({ id }) => anchor.findChain(id),
-  kind: ({ kind }) => [anchor.sentenceOf(kind), anchor.headlineOf(kind)],
-  statements: ({ receipt }) => anchor.parseRecord(JSON.parse(receipt).record).statements,
+  kind: ({ kind }) => anchor.sentenceOf(kind),
   distinct: ({ urls }) => anchor.areDistinct(urls),
   policy: ({ text }) => anchor.parsePolicy(Uint8Array.from(Buffer.from(text, "base64"))).length,
   proof({ root, key, proof }) {

@@ -29,6 +29,13 @@ class Refused(NamedTuple):
     message: str
 
 
+def as_on_the_page(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the package's document as the page says it: chains are named in a field there."""
+    text = json.dumps(document).replace("policy or --chain-id names it", "policy or you name it")
+    said: dict[str, Any] = json.loads(text)
+    return said
+
+
 def unpack(page: bytes) -> tuple[str, str, str]:
     """Return the style, the markup and the script that are packed in the page."""
     packed = re.search(rb'id="packed">([^<]+)<', page)
@@ -53,31 +60,13 @@ class PageScript:
         assert "bug" not in answer, answer["bug"]
         return answer["answer"] if "answer" in answer else Refused(**answer)
 
-    def judge(
-        self,
-        receipt: bytes,
-        given: Given,
-        *,
-        chain_ids: Collection[int] = (),
-        accept_unpinned: bool = False,
-    ) -> dict[str, Any]:
+    def judge(self, receipt: bytes, given: Given) -> dict[str, Any]:
         """Return the report, as ``anchor verify --json`` prints it, of leaf ``given.leaf``."""
-        case = _describe(receipt, given, chain_ids=chain_ids, accept_unpinned=accept_unpinned)
-        return self.ask("judge", **case)
+        return self.ask("judge", **_describe(receipt, given))
 
-    def exit_codes(
-        self,
-        cases: Sequence[tuple[bytes, Given]],
-        *,
-        chain_ids: Collection[int] = (),
-        accept_unpinned: bool = False,
-    ) -> list[int]:
+    def exit_codes(self, cases: Sequence[tuple[bytes, Given]]) -> list[int]:
         """Return the exit code of each receipt with what is given beside it, in one question."""
-        described = [
-            _describe(receipt, given, chain_ids=chain_ids, accept_unpinned=accept_unpinned)
-            for receipt, given in cases
-        ]
-        codes: list[int] = self.ask("codes", cases=described)
+        codes: list[int] = self.ask("codes", cases=[_describe(*case) for case in cases])
         return codes
 
     def judge_evidence(
@@ -106,17 +95,15 @@ class PageScript:
         )
 
 
-def _describe(
-    receipt: bytes, given: Given, *, chain_ids: Collection[int], accept_unpinned: bool
-) -> dict[str, Any]:
+def _describe(receipt: bytes, given: Given) -> dict[str, Any]:
     policy = given.policy and encode_policy(given.policy.entries).decode("utf-8")
     return {
         "receipt": base64.b64encode(receipt).decode("ascii"),
         "evidence": _spell(world().evidence(given.leaf)),
         "policy": policy,
         "block_hashes": sorted("0x" + named.hex() for named in given.block_hashes),
-        "chain_ids": list(chain_ids),
-        "accept_unpinned": accept_unpinned,
+        "chain_ids": list(given.chain_ids),
+        "accept_unpinned": given.accept_unpinned,
         "rpc": None,
         "quorum": None,
     }

@@ -14,8 +14,6 @@ from anchor.trust import TrustPolicy
 from anchor.types import Hash32, make_log_id
 from anchor.verify import judge
 
-NOWHERE = 4_000_000_000_000
-
 
 class Tally(NamedTuple):
     """What came of a part of a campaign."""
@@ -34,13 +32,15 @@ def make_pins(given: Given) -> standalone.Pins:
             chain_ids=given.chain_ids,
             accept_unpinned=given.accept_unpinned,
         )
-    # It has no option for a list of logs, nor for a policy with several chains' code.
+    # It has no option for a list of logs, nor for a policy with several chains' code; of chains
+    # that are named, those count that the policy has.
     entry, *others = given.policy.entries
-    chains = [entry.chain_id for entry in given.policy.entries]
-    if given.chain_ids:
-        # Chains that are named narrow what the policy names; of none that is left, say so by one
-        # that no receipt here is anchored on.
-        chains = [chain for chain in chains if chain in given.chain_ids] or [NOWHERE]
+    chains = [
+        entry.chain_id
+        for entry in given.policy.entries
+        if not given.chain_ids or entry.chain_id in given.chain_ids
+    ]
+    assert chains, "that no chain is left cannot be said with its options"
     return standalone.Pins(
         block_hashes=named,
         chain_ids=chains,

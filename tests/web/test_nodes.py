@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -21,14 +22,17 @@ from support.desk import Desk, compare, open_desk
 from support.nodes import ask, other_chain, send, serve, stop_the_clock
 from support.page_script import PageScript, run_page_script
 from support.projects import Site, make_site
+from support.world import MAIN, SIDE
 
 import anchor.web
 from anchor.chain.devnet import Devnet
 from anchor.cli.files import digest_file
 from anchor.cli.nodes import Nodes
+from anchor.errors import ExitCode, MalformedError
 from anchor.filenames import RECEIPT_SUFFIX
 from anchor.header import parse_header
 from anchor.receipt import parse_receipt
+from anchor.registry.slots import successor_slot
 from anchor.trust import parse_policy
 from anchor.verdict import Report
 from anchor.verify import judge
@@ -51,6 +55,15 @@ def anchored(module_anvil: Devnet, tmp_path_factory: pytest.TempPathFactory) -> 
     stop_the_clock(site.url)  # what is final stays so while two look at it
     assert site.run("prove", "a.txt").code == 0
     return site
+
+
+# What is given where no policy is: both chains are named, and the receipt's word is taken.
+ACCEPTED: Any = {"chain_ids": (MAIN, SIDE), "accept_unpinned": True}
+
+
+def take_the_receipts_word(desk: Desk) -> None:
+    desk.fill(chains=f"{MAIN}, {SIDE}")
+    desk.tab.check("#unpinned")
 
 
 @dataclass
@@ -171,7 +184,11 @@ def test_two_nodes_of_those_named_have_to_agree(
 def test_those_named_are_asked_and_shown_and_nobody_else(court: Court) -> None:
     assert court.verify(2) == (0, court.case.agreed)
     assert [bool(node.calls) for node in court.case.nodes] == [True, True, False]
-    assert bool(court.case.nodes[0].asked("eth_getStorageAt")) == (court.case.agreed == "quorum")
+    # With a state proof a node is asked for nothing of it but whether the log was closed since.
+    slots = {params[1] for params in court.case.nodes[0].asked("eth_getStorageAt")}
+    closed = f"0x{successor_slot(parse_receipt(court.case.receipt.read_bytes()).log).hex()}"
+    assert (slots == {closed}) == (court.case.agreed == "proof")
+    assert closed in slots
     assert all(url in court.shown for url in court.case.urls(2))
     assert court.desk.said == []
 
@@ -202,6 +219,7 @@ def test_the_policys_own_nodes_are_asked_where_no_others_are_named(court: Court)
 
 def test_a_node_that_lets_no_page_read_it_leaves_it_open(court: Court, anchored: Site) -> None:
     court.desk.give(file=court.case.file, receipt=court.case.receipt)
+    take_the_receipts_word(court.desk)
     court.desk.fill(nodes=anchored.url)
     assert court.desk.verify()["exit_code"] == 20
     assert "not open to pages" in court.shown
@@ -278,7 +296,7 @@ def test_nodes_too_few_of_which_have_reached_the_anchor_leave_it_open(
 
 
 def test_of_the_policys_own_nodes_two_have_to_agree_unless_it_asks_for_more(
-    verify: Verify, case: Case
+    script: PageScript, verify: Verify, case: Case
 ) -> None:
     def name(nodes: list[str], quorum: str) -> None:
         case.policy.write_text(re.sub("rpc = .*\nquorum = .*", f"rpc = {nodes}{quorum}", text))
@@ -288,7 +306,10 @@ def test_of_the_policys_own_nodes_two_have_to_agree_unless_it_asks_for_more(
     assert verify(nodes=0) == (0, case.agreed)
     # One server under two names would agree with itself.
     name([case.nodes[0].url, case.nodes[0].url + "/"], "")
-    assert verify(nodes=0) == (20, None)
+    policy = base64.b64encode(case.policy.read_bytes()).decode()
+    assert script.ask("policy", text=policy).code == ExitCode.USAGE
+    with pytest.raises(MalformedError, match="names one node twice"):
+        parse_policy(case.policy.read_bytes())
     # What the policy asks for is not less because of what is filled in.
     name([], "\nquorum = 3")
     assert verify(nodes=3, quorum=1) == (0, case.agreed)
@@ -467,6 +488,7 @@ def test_a_block_named_by_hand_is_asserted_and_asks_nobody(court: Court, anchore
     court.desk.fill(hashes="0x" + parse_header(state.header).hash.hex())
     if court.case.agreed == "proof":
         court.desk.give(file=court.case.file, receipt=court.case.receipt)
+        take_the_receipts_word(court.desk)
         page = court.desk.verify()
         assert page["exit_code"] == 0
         assert page["files"][0]["anchors"][0]["finality"] == "asserted"
@@ -494,13 +516,13 @@ def test_each_chain_of_a_receipt_is_asked_at_its_own_nodes(script: PageScript) -
         for urls in ([main, side], [side], [main]):
             asked.clear()
             page = script.judge_evidence(
-                receipt, evidence, policy=None, block_hashes=[], rpc=urls, quorum=1
+                receipt, evidence, policy=None, block_hashes=[], rpc=urls, quorum=1, **ACCEPTED
             )
             details = [step["detail"] for step in page["files"][0]["steps"] if step["number"] == 5]
             by_page = set(asked)
             asked.clear()
             connect = Nodes(urls, 1, lambda _: ((), 1), lambda _: None).connect
-            compare(page, judge(receipt, evidence, policy=None, connect=connect))
+            compare(page, judge(receipt, evidence, policy=None, connect=connect, **ACCEPTED))
             assert set(asked) == by_page
             assert sum("none is of chain" in detail for detail in details) == 2 - len(urls)
 
@@ -522,11 +544,11 @@ def test_who_cannot_be_asked_leaves_it_open_though_the_rest_is_only_not_final(
 
     with serve(respond) as url:
         page = script.judge_evidence(
-            receipt, evidence, policy=None, block_hashes=[], rpc=[url], quorum=1
+            receipt, evidence, policy=None, block_hashes=[], rpc=[url], quorum=1, **ACCEPTED
         )
         fifth = [step["detail"] for step in page["files"][0]["steps"] if step["number"] == 5]
         connect = Nodes([url], 1, lambda _: ((), 1), lambda _: None).connect
-        compare(page, judge(receipt, evidence, policy=None, connect=connect))
+        compare(page, judge(receipt, evidence, policy=None, connect=connect, **ACCEPTED))
     assert "newest that is final" in fifth[0]
     assert "none is of chain 10" in fifth[1]
     assert page["exit_code"] == 20
@@ -596,7 +618,12 @@ def test_what_is_no_answer_leaves_it_open(script: PageScript, anchored: Site, na
 
     with serve(respond) as url:
         page = script.judge_evidence(
-            receipt, digest_file(file), policy=None, block_hashes=[], rpc=[f"{url}/a-secret-key"]
+            receipt,
+            digest_file(file),
+            policy=None,
+            block_hashes=[],
+            rpc=[f"{url}/a-secret-key"],
+            **ACCEPTED,
         )
     assert (page["exit_code"], page["nodes"]) == (20, [url])
     told = page["files"][0]["steps"][-1]["detail"]
@@ -625,7 +652,7 @@ def test_whatever_of_a_url_may_be_a_key_is_hidden_in_what_its_node_says(
     receipt = file.with_name(file.name + RECEIPT_SUFFIX).read_bytes()
     with serve(answer(f'{{"id": ID, "error": {{"code": 1, "message": "{quoted}"}}}}')) as url:
         page = script.judge_evidence(
-            receipt, digest_file(file), policy=None, block_hashes=[], rpc=[url + place]
+            receipt, digest_file(file), policy=None, block_hashes=[], rpc=[url + place], **ACCEPTED
         )
     assert page["exit_code"] == 20
     assert shown in page["files"][0]["steps"][-1]["detail"]
@@ -640,6 +667,7 @@ def test_what_is_no_answer_leaves_it_open_in_the_browser(
     desk.open(PAGE)
     file = anchored.folder / "a.txt"
     desk.give(file=file, receipt=file.with_name(file.name + RECEIPT_SUFFIX))
+    take_the_receipts_word(desk)
     with serve(BAD[name]) as url:
         desk.fill(nodes=f"{url}/a-secret-key")
         assert desk.verify()["exit_code"] == 20
@@ -666,6 +694,7 @@ def test_a_node_that_never_ends_its_answer_is_given_up(browser: Browser, anchore
     desk.open(PAGE)
     file = anchored.folder / "a.txt"
     desk.give(file=file, receipt=file.with_name(file.name + RECEIPT_SUFFIX))
+    take_the_receipts_word(desk)
     with serve(hang) as url:
         desk.fill(nodes=url)
         assert desk.verify()["exit_code"] == 20

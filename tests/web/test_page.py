@@ -21,13 +21,12 @@ from support.tries import keccak256
 from support.world import SIDE
 
 import anchor.web
-from anchor.chains import HEADLINES, KIND_SENTENCES
+from anchor.cli.documents import VerificationDocument
 from anchor.digest import digest_bytes
-from anchor.phrases import to_chinese
 from anchor.trust import encode_policy, parse_policy
 from anchor.types import ChainId, Hash32
 from anchor.verify import judge
-from anchor.words import ENGLISH
+from anchor.words import CHINESE, ENGLISH
 
 FOLDER = Path(anchor.web.__file__).parent
 PAGE = (FOLDER / "verify.html").as_uri()
@@ -106,7 +105,10 @@ def test_a_file_is_verified_by_a_block_hash_of_ones_own(
     compare(page, by_package(files, BLOCK))
     assert page["exit_code"] == 0
     assert page["files"][0]["file"] == NAME
-    assert desk.tab.inner_text(".word") == "VERIFIED (exit code 0)"
+    assert desk.tab.inner_text(".word") == (
+        "VERIFIED on a development chain (proves nothing about real time), "
+        "by a block that only you vouch for (exit code 0)"
+    )
     assert "existed no later than 2026-09-21 14:17:32 UTC" in desk.tab.inner_text(".verdict")
     assert ENGLISH.by_asserted_proof.format(block=40) in desk.tab.inner_text(".verdict")
     assert "the log's owner 0xa11ce" in desk.tab.inner_text("#report").lower()
@@ -130,7 +132,7 @@ def test_a_policy_pins_and_may_hold_the_block_hash(
     compare(page, by_package(files, policy=policy.read_bytes()))
     digest = hashlib.sha256(policy.read_bytes()).hexdigest()
     assert page["exit_code"] == 0
-    assert page["policies"] == [{"file": "mine.toml", "sha256": digest, "source": "chosen"}]
+    assert page["policies"] == [{"file": "mine.toml", "sha256": digest, "source": "option"}]
     assert f"Trust policy: mine.toml\nSHA-256 {digest}" in desk.tab.inner_text("#report")
 
 
@@ -180,6 +182,9 @@ def test_the_log_of_another_owner_is_not_trusted(desk: Desk, given: Given) -> No
     desk.fill(owner="0x" + world().log[12:].hex())
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["unpinned"]) == (0, [])
+    (policy,) = page["policies"]
+    assert policy["file"].startswith("chain 31337, log 0 of owner 0xa11ce")
+    VerificationDocument.model_validate(page)
     desk.fill(chain="10")
     assert desk.verify()["exit_code"] == 12
 
@@ -292,6 +297,7 @@ def test_a_dropped_policy_that_the_person_calls_theirs_counts_and_is_named(
     page = desk.verify()
     digest = hashlib.sha256(forgers_policy()).hexdigest()
     assert page["policies"] == [{"file": "trust.toml", "sha256": digest, "source": "dropped"}]
+    VerificationDocument.model_validate(page)  # the command's document, with the same schema
     assert page["exit_code"] == 0
     shown = desk.tab.inner_text("#report")
     assert "dropped on this page; you said that it is yours" in shown
@@ -369,12 +375,11 @@ def test_a_development_chain_is_never_plain_green_and_named_in_the_commands_word
     desk.give(**given(), policy=policy)
     assert desk.verify()["exit_code"] == 0
     desk.tab.get_by_role("button", name=language).click()
-    headline, sentence = HEADLINES["development"], KIND_SENTENCES["development"]
-    shown = desk.tab.inner_text(".verdict")
-    say = (str, to_chinese)[at]
-    assert say(headline).lower() in desk.tab.inner_text("#headline").lower()
-    assert say(f"chain 31337 is {sentence}") in shown
-    assert say(sentence) != sentence or not at
+    words = (ENGLISH, CHINESE)[at]
+    assert words.verified["development"].lower() in desk.tab.inner_text(".word").lower()
+    kind = words.kinds["development"]
+    headline = words.chain_is.format(chain=31337, kind=kind)
+    assert desk.tab.inner_text("#headline") == headline
     assert desk.tab.locator(".verdict.pass, .times .pass").count() == 0
 
 
@@ -389,6 +394,7 @@ def test_on_a_listed_main_chain_with_everything_pinned_it_is_green(
     desk.give(**given(anchors=[side]), policy=policy)
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["anchors"][0]["assurance"]) == (0, "proof")
+    assert desk.tab.inner_text(".word") == "VERIFIED (exit code 0)"
     assert desk.tab.inner_text("#headline") == "Unchanged since it was recorded"
     assert desk.tab.locator(".verdict.pass").count() == 1
     # With the block typed beside the receipt it is only as good as that.
@@ -398,6 +404,7 @@ def test_on_a_listed_main_chain_with_everything_pinned_it_is_green(
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["anchors"][0]["assurance"]) == (0, "asserted")
     assert "if the block that you named is final" in desk.tab.inner_text("#headline")
+    assert desk.tab.locator(".verdict.pass").count() == 0
 
 
 def test_without_a_policy_nothing_passes_unless_that_is_accepted(desk: Desk, given: Given) -> None:

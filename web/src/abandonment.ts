@@ -40,7 +40,7 @@ export async function askStanding(
     if (!isRefusal(error) || error.code === ABANDONED) {
       throw error;
     }
-    return [null, `no node could say ${UNKNOWN}: ${error.message}`];
+    return [null, `no node could say whether the log's owner has abandoned this anchor since: ${error.message}`];
   }
 }
 

@@ -105,7 +105,7 @@ export function checkPaths(receipt: Receipt, record: Record): Found<true> {
       );
     }
   }
-  const sizes = [...new Set(places.map(([, { size }]) => size))].join(" and ");
+  const sizes = [...new Set(places.map(([, { size }]) => size))].join(", ");
   const named = compareLog(record, receipt.log);
   return [true, `leaf ${receipt.index} of a log of ${sizes} leaves, ${leaf}${named}`];
 }

@@ -1,41 +1,44 @@
 /** The report as the document that `anchor verify --json` prints (docs/schemas/verification.json). */
 
-import { formatAddress } from "./bytes.ts";
+import { formatAddress, type Hex } from "./bytes.ts";
 import { formatTime } from "./checks.ts";
 import release from "./release.json" with { type: "json" };
-import { exitCode, type Report, verdictOf } from "./verdict.ts";
+import { findChain } from "./release.ts";
+import { exitCode, headlineOf, type Report, verdictOf } from "./verdict.ts";
 
-/** What a policy was read from; the page takes one that was chosen, or dropped and then confirmed. */
-export interface PolicyFile {
+/** A policy that counted; `dropped`: on the page, and the person said that it is theirs. */
+export interface PolicySource {
   readonly file: string;
-  /** Null where it was typed in, and is no document. */
-  readonly sha256: string | null;
-  readonly source: "chosen" | "dropped";
+  readonly sha256: Hex;
+  readonly source: "option" | "dropped";
 }
 
 /** Describe one file's report; `policies` and `nodes` name what it rests on. */
 export function describeReport(
-  report: Report, file: string, policies: readonly PolicyFile[], nodes: readonly string[],
+  report: Report, file: string, policies: readonly PolicySource[], nodes: readonly string[],
 ) {
   const titles: { readonly [number: string]: string } = release.en.steps;
   const code = exitCode(report);
   return {
     exit_code: code,
     policies,
-    unused_project: null, // a page sees no folder
+    unused_project: null,
     nodes,
     files: [{
       file,
       exit_code: code,
+      headline: code ? "not verified" : headlineOf(report, release.en),
       steps: report.steps.map(({ number, detail, error }) => ({
         number, title: titles[number]!, verdict: verdictOf(error), detail,
       })),
       claims: report.claims,
       anchors: report.proven.map((proven) => ({
         chain_id: proven.chainId,
+        chain: describeChain(proven.chainId),
         registry: formatAddress(proven.registry),
         log: `0x${proven.log}`,
         root: proven.root,
+        index: proven.index,
         size: proven.anchor.size,
         sequence: proven.anchor.sequence,
         block_number: proven.anchor.blockNumber,
@@ -44,11 +47,19 @@ export function describeReport(
         final_block_number: Number(proven.finalBlockNumber),
         final_block_hash: `0x${proven.finalBlockHash}`,
         existed_no_later_than: formatTime(proven.existedBy).replace(" ", "T") + "Z",
+        seconds_since_recorded: proven.secondsSinceRecorded,
         assurance: proven.assurance,
         finality: proven.isAsserted ? "asserted" : "observed",
       })),
       unpinned: report.unpinned,
-      not_proven: release.en.not_proven,
+      statements: report.record?.statements ?? [],
+      notes: report.notes,
+      not_proven: [...release.en.not_proven, ...report.notProven],
     }],
   };
+}
+
+function describeChain(chainId: number) {
+  const chain = findChain(chainId);
+  return { name: chain?.name ?? `chain ${chainId}`, kind: chain?.kind ?? "unlisted", tested: chain?.tested ?? false };
 }

@@ -15,7 +15,7 @@ import { startPage } from "./page/app.ts";
 import { toChinese } from "./page/chinese.ts";
 import { connectTo } from "./quorum.ts";
 import { parseRecord } from "./record.ts";
-import { expectedCodeHash, findChain, headlineOf, REGISTRY, sentenceOf } from "./release.ts";
+import { expectedCodeHash, findChain, REGISTRY, sentenceOf } from "./release.ts";
 import { areDistinct } from "./rpc.ts";
 import { Sm3 } from "./sm3.ts";
 import { checkAccount, checkAnchor, checkSubmitter } from "./stateproof.ts";
@@ -26,7 +26,7 @@ import { judge } from "./verify.ts";
 Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, areDistinct, checkAccount, checkAnchor, checkSubmitter, connectTo, describeReport, encodeCanonical,
-    exitCode, expectedCodeHash, findChain, headlineOf, judge, parseHeader, parsePolicy, parseRecord, parseStrict, sentenceOf,
+    exitCode, expectedCodeHash, findChain, judge, parseHeader, parsePolicy, parseRecord, parseStrict, sentenceOf,
     toChinese, verifyInclusion, verifyTrieProof,
   },
 });

@@ -10,8 +10,8 @@ import { ASSURANCES } from "./trust.ts";
 
 const MORE_ASSURANCE: { readonly [name: string]: string } = {
   quorum: "name more nodes, and how many of them have to agree",
-  asserted: "it takes a receipt with a state proof, and a block hash of yours or several nodes",
-  proof: "it takes a receipt with a state proof, and several nodes or a block hash in the policy",
+  asserted: "it takes a receipt with a state proof, and a block hash or several nodes",
+  proof: "it takes a receipt with a state proof, and several nodes or a hash in the policy",
 };
 
 /** Return what the view's answers amount to. */

@@ -5,11 +5,12 @@ import { askStanding, checkProvenStanding, readStanding } from "./abandonment.ts
 import {
   type Block, type ChainView, checkOperator, type Connect, describeSubmitter, type Found, type Target,
 } from "./checks.ts";
-import { cannotCheck, notAnchored, notFinal } from "./errors.ts";
+import { CANNOT_CHECK, cannotCheck, isRefusal, notAnchored, notFinal } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
 import { checkChain, fetchSubmitter } from "./nodechecks.ts";
 import type { Anchor } from "./slots.ts";
 import { checkAccount, checkAnchor, checkSubmitter, type StateProof } from "./stateproof.ts";
+import { Findings } from "./verdict.ts";
 
 /** A block whose hash somebody answers for; `isAsserted`: the verifier, not nodes. */
 export interface ProvenBlock {
@@ -68,10 +69,12 @@ export async function checkBlock(
 }
 
 function describeUnknownItems({ unknownItems }: Header): string {
-  const items = unknownItems === 1 ? "1 header item is" : `${unknownItems} header items are`;
-  return unknownItems
-    ? `; ${items} of a fork that this release does not know; the block's hash covers them`
-    : "";
+  if (unknownItems === 0) {
+    return "";
+  }
+  return unknownItems === 1
+    ? "; 1 header item is of a fork that this release does not know; the block's hash covers them"
+    : `; ${unknownItems} header items are of a fork that this release does not know; the block's hash covers them`;
 }
 
 /** Step 6: prove the registry's account and its code; return its storage root. */
@@ -116,19 +119,37 @@ export async function checkProvenSubmitter(
   proof: StateProof, target: Target, stored: Anchor, proven: ProvenBlock, storageRoot: Hex,
   connect: Connect | null,
 ): Promise<Found<Submitter>> {
-  checkOperator(target, stored);
   const { registry, log } = target;
-  const key = checkSubmitter(proof, storageRoot, registry, log, stored.operatorId);
-  const standing = checkProvenStanding(proof, target, stored, storageRoot, proven.header.number);
+  // Of several findings the gravest counts: a key that is not proven must not hide an abandonment.
+  const findings = new Findings();
+  await findings.make(() => checkOperator(target, stored));
+  const key = await findings.make(
+    () => checkSubmitter(proof, storageRoot, registry, log, stored.operatorId),
+  );
   // The proof may be old: where nodes are at hand they are asked whether the owner still stands by it.
-  const [newer, note] = connect ? await askStanding(target, stored, connect) : [null, null];
-  return describe(stored, { key, standing: newer ?? standing, note });
+  const asked = connect && await findings.make(() => askStanding(target, stored, connect));
+  const [newer, note] = asked ?? [null, null];
+  const standing = await findings.make(() => {
+    try {
+      return checkProvenStanding(proof, target, stored, storageRoot, proven.header.number);
+    } catch (error) {
+      if (newer === null || !isRefusal(error, CANNOT_CHECK)) {
+        throw error;
+      }
+      return newer; // what the proof leaves open, nodes said
+    }
+  });
+  findings.settle();
+  return describe(stored, { key: key!, standing: newer ?? standing, note });
 }
 
 /** Step 9: the same, as nodes say. */
 export async function checkReadSubmitter(
   view: ChainView, target: Target, stored: Anchor, final: Block,
 ): Promise<Found<Submitter>> {
-  const key = await fetchSubmitter(view, target, stored, final);
-  return describe(stored, { key, standing: await readStanding(view, target, stored, final), note: null });
+  const findings = new Findings();
+  const key = await findings.make(() => fetchSubmitter(view, target, stored, final));
+  const standing = await findings.make(() => readStanding(view, target, stored, final));
+  findings.settle();
+  return describe(stored, { key: key!, standing, note: null });
 }

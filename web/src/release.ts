@@ -17,6 +17,8 @@ export interface Chain {
   readonly genesis: Hex | null;
   readonly slack: number | null;
   readonly sequenced: boolean;
+  /** This release was run against the chain itself. */
+  readonly tested: boolean;
   /** The hash of the registry's code there, which the chain's id is a part of. */
   readonly code: Hex;
 }
@@ -25,8 +27,7 @@ export interface Chain {
 export const REGISTRY: Hex = release.registry;
 
 const CHAINS = release.chains as { readonly [chainId: string]: Chain };
-const SENTENCES: { readonly [kind: string]: string } = release.kinds;
-const HEADLINES: { readonly [kind: string]: string } = release.headlines;
+const SENTENCES: { readonly [kind: string]: string } = release.en.kinds;
 
 /** Return what this release knows of a chain; null of one that it does not list. */
 export const findChain = (chainId: number): Chain | null => CHAINS[chainId] ?? null;
@@ -42,9 +43,6 @@ export const bestKind = (chainIds: readonly number[]): ChainKind =>
 
 /** Return what is said of every chain of that kind; null of those that need no word. */
 export const sentenceOf = (kind: ChainKind): string | null => SENTENCES[kind] ?? null;
-
-/** Return the shortest true words for a verification that passed on a chain of that kind. */
-export const headlineOf = (kind: ChainKind): string => HEADLINES[kind]!;
 
 /** Return the hash of the registry's code on a chain. */
 export function expectedCodeHash(chainId: number): Hex {

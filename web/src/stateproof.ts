@@ -107,7 +107,7 @@ export function checkSuccessor(
   const successor = checkWord("successor", storageRoot, successorSlot(log), proof);
   if (/^0+$/.test(successor)) {
     if (takeover) {
-      throw malformed("the receipt proves where a successor begins, and the log has none");
+      throw malformed("the receipt proves what a successor took over, and the log has none");
     }
     return null;
   }

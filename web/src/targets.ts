@@ -125,7 +125,7 @@ function unpinnedTarget(
   }
   if (chain.kind !== "main" && !chainIds.includes(chainId)) {
     throw cannotCheck(
-      `${describeKind("", chainId)}, and counts only where a trust policy or --chain-id names it`,
+      `${describeKind("", chainId)}, and counts only where a trust policy or you name it`,
       `where it is the chain that you mean: name ${chainId} among the chains that count`,
     );
   }
@@ -159,16 +159,21 @@ export function describeKind(before: string, chainId: number): string {
 export function describeUnpinned({ log, anchors }: Receipt, chainIds: readonly number[]): string[] {
   const claimed = [...new Set(anchors.map(({ chainId }) => chainId))].filter((id) => !chainIds.includes(id));
   return [`the log's owner ${formatAddress(ownerOf(log))}`, ...claimed.map((chainId) => {
-    const chain = findChain(chainId);
-    return `chain ${chainId}${chain ? `, ${chain.name}` : ""}`;
+    const isNamed = ["main", "test"].includes(kindOf(chainId));
+    return isNamed ? `chain ${chainId}, ${findChain(chainId)!.name}` : `chain ${chainId}`;
   })];
 }
+
+const NO_POLICY = "no trust policy: ";
+
+/** Tell whether a step ended open for no more than the lack of a policy. */
+export const isDoubt = (error: Refusal): boolean => error.message.startsWith(NO_POLICY);
 
 /** Return what step 4 ends with where no policy is given, and its lack is not accepted. */
 export function doubtUnpinned(unpinned: readonly string[]): Refusal {
   const claims = unpinned.length === 1 ? "is the receipt's own claim" : "are the receipt's own claims";
   return cannotCheck(
-    `no trust policy: ${unpinned.join(" and ")} ${claims}`,
+    `${NO_POLICY}${unpinned.join(", ")} ${claims}`,
     "give your trust policy, or tick that you accept what no policy pins",
   );
 }

@@ -2,11 +2,13 @@
 
 import type { Hex } from "./bytes.ts";
 import {
-  ABANDONED, CANNOT_CHECK, DONE, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED, type Refusal,
-  UNKNOWN_VERSION,
+  ABANDONED, CANNOT_CHECK, DONE, isRefusal, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED,
+  type Refusal, UNKNOWN_VERSION,
 } from "./errors.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Record } from "./record.ts";
+import { bestKind, type ChainKind, kindOf } from "./release.ts";
+import release from "./release.json" with { type: "json" };
 import type { Anchor } from "./slots.ts";
 
 export type Verdict = "pass" | "fail" | "cannot tell" | "not present";
@@ -32,6 +34,8 @@ export interface ProvenAnchor {
   readonly registry: Hex;
   readonly log: Hex;
   readonly root: Hex;
+  /** The record's leaf in the log. */
+  readonly index: number;
   readonly anchor: Anchor;
   readonly submitter: Hex;
   readonly finalBlockNumber: number | bigint;
@@ -62,9 +66,37 @@ const GRAVEST_FIRST = [
   MISMATCH, NOT_TRUSTED, NOT_ANCHORED, ABANDONED, MALFORMED, UNKNOWN_VERSION, CANNOT_CHECK, NOT_FINAL,
 ];
 
-/** Return the gravest finding, the earliest of its kind; null when all passed. */
-export function gravestError(steps: readonly Step[]): Refusal | null {
-  const errors = steps.flatMap((step) => step.error ?? []);
+/** Return the gravest finding of steps, the earliest of its kind; null when all passed. */
+export const gravestError = (steps: readonly Step[]): Refusal | null =>
+  gravestOf(steps.flatMap((step) => step.error ?? []));
+
+/** Makes all the checks of one step, so that what one finds does not hide what another would. */
+export class Findings {
+  private readonly errors: Refusal[] = [];
+
+  /** Make a check; keep its refusal, and go on. */
+  async make<Value>(check: () => Value | Promise<Value>): Promise<Value | null> {
+    try {
+      return await check();
+    } catch (error) {
+      if (!isRefusal(error)) {
+        throw error;
+      }
+      this.errors.push(error);
+      return null;
+    }
+  }
+
+  /** Throw the gravest of all that were kept. */
+  settle(): void {
+    const error = gravestOf(this.errors);
+    if (error) {
+      throw error;
+    }
+  }
+}
+
+function gravestOf(errors: readonly Refusal[]): Refusal | null {
   for (const code of GRAVEST_FIRST) {
     const found = errors.find((error) => error.code === code);
     if (found) {
@@ -75,6 +107,30 @@ export function gravestError(steps: readonly Step[]): Refusal | null {
 }
 
 export const exitCode = (report: Report): number => gravestError(report.steps)?.code ?? DONE;
+
+/** Return the kind of chain that the proof rests on; null where nothing was proven. */
+export const kindOfReport = ({ proven }: Report): ChainKind | null =>
+  proven.length > 0 ? bestKind(proven.map(({ chainId }) => chainId)) : null;
+
+/** Return the anchor that proves most: by its chain, and then by its time. */
+export function leadingAnchor(report: Report): ProvenAnchor | null {
+  const kind = kindOfReport(report);
+  const worth = [...report.proven].sort((one, other) => one.existedBy - other.existedBy);
+  return worth.find(({ chainId }) => kindOf(chainId) === kind) ?? null;
+}
+
+/** Return the shortest true words for the whole: never those of a better proof. */
+export function headlineOf(report: Report, words: typeof release.en | typeof release.zh): string {
+  const leading = leadingAnchor(report);
+  const kind = kindOfReport(report);
+  if (gravestError(report.steps) || leading === null || kind === null) {
+    return words.not_verified;
+  }
+  const headline = words.verified[kind];
+  return leading.assurance === "asserted"
+    ? words.verified_by_you.replace("{headline}", headline)
+    : headline;
+}
 
 /** Sort an outcome: passed, certainly wrong, or unknown. */
 export function verdictOf(error: Refusal | null): Verdict {

@@ -47,6 +47,7 @@ export async function judge(receipt: Uint8Array, evidence: Digests, trust: Trust
     return run.report(null, null, []);
   }
   const [document, record] = parsed;
+  run.index = document.index;
   await run.step(2, () => checkFile(evidence, record));
   const isLogged = await run.step(3, () => checkPaths(document, record));
   const unpinned = trust.policy ? [] : describeUnpinned(document, trust.chainIds);
@@ -151,6 +152,7 @@ async function conclude(
       registry: target.registry,
       log: target.log,
       root: target.head.root,
+      index: run.index,
       anchor: stored,
       submitter: submitter.key,
       finalBlockNumber: final.number,
@@ -168,6 +170,7 @@ class Run {
   readonly proven: ProvenAnchor[] = [];
   readonly notes: string[] = [];
   readonly notProven = new Set<string>();
+  index = 0;
 
   /**
    * Run one check; keep its refusal instead of throwing, so that other steps still run.  `doubt` is

@@ -11,7 +11,7 @@ import { MAX_POLICY_BYTES, parsePolicy } from "../trust.ts";
 import { judge } from "../verify.ts";
 import { download, find, make, show } from "./elements.ts";
 import {
-  describePolicy, FieldProblem, inField, type Kind, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
+  FieldProblem, inField, type Kind, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
   readPasted, readPins, sortFile, typed,
 } from "./given.ts";
 import { askWhose } from "./question.ts";
@@ -211,10 +211,11 @@ class Page {
         throw new Error(this.say("onepolicy"));
       }
       if (pins) {
-        return { entries: pins, name: this.say("typedpins"), sha256: null, wasDropped: false };
+        return pins;
       }
       return policy && {
-        entries: parsePolicy(policy.data), name: policy.name, sha256: sha256(policy.data), wasDropped: policy.wasDropped,
+        entries: parsePolicy(policy.data), file: policy.name, sha256: sha256(policy.data),
+        source: policy.wasDropped ? "dropped" : "option",
       };
     });
   }
@@ -320,6 +321,7 @@ class Page {
   }
 
   private save({ report, file, policy, nodes }: Outcome): void {
-    download("verification.json", describeReport(report, file, policy ? [describePolicy(policy)] : [], nodes));
+    const policies = policy ? [{ file: policy.file, sha256: policy.sha256, source: policy.source }] : [];
+    download("verification.json", describeReport(report, file, policies, nodes));
   }
 }

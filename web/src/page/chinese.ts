@@ -16,6 +16,7 @@ const OWN = [
   ["connection refused or cut, or not open to pages", "连接被拒绝或中断，或不对网页开放"],
   ["this page does not know the registry's code on chain {n}", "本页不知道登记合约在链 {n} 上的代码"],
   ["give a trust policy, which names it; `anchor verify` computes it", "请提供载明该代码的信任策略；`anchor verify` 可自行计算"],
+  ["chain {n} is {kind}, and counts only where a trust policy or you name it", "链 {n} 是{kind}，仅在信任策略或您指明时方予计入"],
   ["where it is the chain that you mean: name {n} among the chains that count", "若确为您所指的链：请在“计入的链”中填写 {n}"],
   ["give your trust policy, or tick that you accept what no policy pins", "请提供您的信任策略，或勾选接受未经策略固定的内容"],
   ["name several nodes to ask; or put the hash into the policy's block_hashes", "请填写多个要询问的节点；或将该哈希写入策略的 block_hashes"],

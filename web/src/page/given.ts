@@ -1,7 +1,7 @@
 /** What was given: which dropped file is what, and what was typed into the fields. */
 
-import { encodeUtf8, type Hex, parseAddress, parseHex } from "../bytes.ts";
-import type { PolicyFile } from "../document.ts";
+import { encodeUtf8, formatAddress, type Hex, parseAddress, parseHex, sha256 } from "../bytes.ts";
+import type { PolicySource } from "../document.ts";
 import { malformed } from "../errors.ts";
 import { MAX_RECEIPT_BYTES } from "../receipt.ts";
 import type { Digests } from "../record.ts";
@@ -14,19 +14,9 @@ import type { Say } from "./report.ts";
 export type Kind = "file" | "receipt" | "policy";
 
 /** What counts as the verifier's policy, and where it came from. */
-export interface Policy {
+export interface Policy extends PolicySource {
   readonly entries: readonly TrustEntry[];
-  /** As shown: a file's name, or how it was typed in. */
-  readonly name: string;
-  /** Null where it is no document. */
-  readonly sha256: Hex | null;
-  /** It was dropped on the page, and the person said that it is theirs. */
-  readonly wasDropped: boolean;
 }
-
-/** Return a policy as the report's document names it. */
-export const describePolicy = ({ name, sha256, wasDropped }: Policy): PolicyFile =>
-  ({ file: name, sha256, source: wasDropped ? "dropped" : "chosen" });
 
 /** A field that is not filled in as it has to be; `id` names it. */
 export class FieldProblem extends Error {
@@ -121,8 +111,8 @@ export function readNodes(say: Say): { rpc: string[]; quorum: number | null } {
   });
 }
 
-/** Return what was typed instead of a policy; null for nothing. */
-export function readPins(say: Say): TrustEntry[] | null {
+/** Return what was typed instead of a policy file; null for nothing. */
+export function readPins(say: Say): Policy | null {
   return inField("policy", () => {
     if (!["chain", "owner", "log", "registry"].some(typed)) {
       return null;
@@ -131,14 +121,17 @@ export function readPins(say: Say): TrustEntry[] | null {
       throw malformed(say("noowner"));
     }
     const chainId = readNumber("chain", say, say("chain"));
-    const registry = typed("registry");
-    return [{
+    const registry = typed("registry") ? parseAddress(typed("registry"), say("registry")) : REGISTRY;
+    const owner = parseAddress(typed("owner"), say("owner"));
+    const log = typed("log") ? readNumber("log", say, say("log")) : 0;
+    const file = `chain ${chainId}, log ${log} of owner ${formatAddress(owner)}, registry ${formatAddress(registry)}`;
+    const entry: TrustEntry = {
       chainId,
       genesis: null,
-      registry: registry ? parseAddress(registry, say("registry")) : REGISTRY,
+      registry,
       codeHash: expectedCodeHash(chainId),
-      owner: parseAddress(typed("owner"), say("owner")),
-      logs: [typed("log") ? readNumber("log", say, say("log")) : 0],
+      owner,
+      logs: [log],
       operators: null,
       timeSlack: null,
       recordedAtTolerance: DEFAULT_TOLERANCE,
@@ -147,7 +140,8 @@ export function readPins(say: Say): TrustEntry[] | null {
       quorum: 1,
       assurance: "rpc",
       blockHashes: [],
-    }];
+    };
+    return { entries: [entry], file, sha256: sha256(encodeUtf8(file)), source: "option" };
   });
 }
 

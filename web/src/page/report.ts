@@ -4,8 +4,11 @@ import { formatAddress, type Hex } from "../bytes.ts";
 import { formatTime } from "../checks.ts";
 import { CANNOT_CHECK, MISMATCH } from "../errors.ts";
 import { parseHeader } from "../header.ts";
-import { bestKind, headlineOf, kindOf, sentenceOf } from "../release.ts";
-import { exitCode, gravestError, type ProvenAnchor, type Report, type Verdict, verdictOf } from "../verdict.ts";
+import { kindOf } from "../release.ts";
+import { isDoubt } from "../targets.ts";
+import {
+  exitCode, gravestError, headlineOf, kindOfReport, leadingAnchor, type ProvenAnchor, type Report, type Verdict, verdictOf,
+} from "../verdict.ts";
 import { toChinese } from "./chinese.ts";
 import { type Child, make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";
@@ -65,24 +68,16 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   const code = exitCode(report);
   const isFile = code === MISMATCH && report.steps.some((step) => step.number === 2 && step.error === error);
   const verdict = verdictOf(error);
-  const kind = bestKind(report.proven.map(({ chainId }) => chainId));
-  const passed = error || kind === "main" ? null : inLanguage(headlineOf(kind), language);
-  const isAsserted = report.proven.every(({ assurance }) => assurance === "asserted");
+  const leading = leadingAnchor(report);
+  const isAsserted = leading?.assurance === "asserted";
   const basis = report.unpinned.length > 0 ? "r0unpinned" : isAsserted ? "r0asserted" : "r0";
-  const isOpen = code === CANNOT_CHECK && report.unpinned.length > 0 && error === firstAt(report, 4);
-  const found = isFile ? "r10file" : isOpen ? "r20unpinned" : (`r${code}` as Key);
-  const headline = say(error === null ? basis : found);
-  const lines: Child[] = [];
-  if (error === null) {
-    lines.push(...sayKinds(report, language), ...report.proven.map((proven) => make("p", {},
-      insert(words.existed_by, { time: formatTime(proven.existedBy) }), language === "en" ? " " : "",
-      ...spell(describeAnchored(proven, language), "en"))));
-  } else {
-    lines.push(
-      make("p", { class: "reason" }, code >= CANNOT_CHECK ? `${say("neither")} ` : "",
-        make("span", {}, ...spell(error.message, language))),
-    );
-  }
+  const found = isFile ? "r10file" : error && isDoubt(error) ? "r20unpinned" : (`r${code}` as Key);
+  const worth = error || !leading ? null : sayKind(leading.chainId, words);
+  const headline = worth ?? say(error === null ? basis : found);
+  const lines = error
+    ? [make("p", { class: "reason" }, code >= CANNOT_CHECK ? `${say("neither")} ` : "",
+        make("span", {}, ...spell(error.message, language)))]
+    : describePass(report, worth ? words.unchanged_since : words.existed_by, language);
   const isPlain = isPlainPass(report);
   const tone = verdict === "fail" ? "fail" : isPlain ? "pass" : "unknown";
   return make(
@@ -90,32 +85,39 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
     make("span", { class: "mark", "aria-hidden": "true" }, isPlain || verdict !== "pass" ? MARKS[verdict] : "!"),
     make(
       "div", {},
-      make("p", { class: "word" }, error ? words.not_verified : words.verified,
-        insert(words.exit_code, { code })),
-      make("h2", { id: "headline", tabindex: "-1" }, passed ?? headline),
+      make("p", { class: "word" }, headlineOf(report, words).replace("verified", "VERIFIED"), insert(words.exit_code, { code })),
+      make("h2", { id: "headline", tabindex: "-1" }, headline),
       make("p", { class: "about" }, show(outcome.file, 120)),
       ...lines,
     ),
   );
 }
 
-const firstAt = (report: Report, number: number) =>
-  report.steps.find((step) => step.number === number && step.error)?.error;
+/** Say of each anchor what it proves, and of all what nothing pins. */
+function describePass(report: Report, existed: string, language: Language): HTMLElement[] {
+  const words = reportWords(language);
+  const space = language === "en" ? " " : "";
+  const lines = report.proven.map((proven) => make("p", {},
+    insert(existed, { time: formatTime(proven.existedBy) }), space,
+    ...spell(describeAnchored(proven, language), "en"), space,
+    make("span", { class: "small" }, insert(words.place, { index: proven.index, size: proven.anchor.size }))));
+  if (report.unpinned.length > 0) {
+    const items = report.unpinned.map((item) => inLanguage(item, language)).join(space ? "; " : "；");
+    lines.push(make("p", { class: "reason" }, ...spell(`${words.no_policy} ${items}`, "en")));
+  }
+  return lines;
+}
 
-/** Tell whether it passed on a chain whose times count, with everything pinned. */
+/** Tell whether it passed on a chain whose times count, with everything pinned by somebody else. */
 const isPlainPass = (report: Report): boolean =>
   gravestError(report.steps) === null && report.unpinned.length === 0 &&
-  bestKind(report.proven.map(({ chainId }) => chainId)) === "main";
+  kindOfReport(report) === "main" && leadingAnchor(report)?.assurance !== "asserted";
 
-/** Say of each chain that is no main one what it is worth. */
-function sayKinds(report: Report, language: Language): Child[] {
-  const chainIds = new Set(report.proven.map(({ chainId }) => chainId));
-  return [...chainIds].flatMap((chainId) => {
-    const sentence = sentenceOf(kindOf(chainId));
-    return sentence
-      ? [make("p", { class: "reason" }, inLanguage(`chain ${chainId} is ${sentence}`, language))]
-      : [];
-  });
+/** Say of a chain that is no main one what it is worth. */
+function sayKind(chainId: number, words: ReturnType<typeof reportWords>): string | null {
+  const kinds: { readonly [kind: string]: string } = words.kinds;
+  const kind = kinds[kindOf(chainId)];
+  return kind ? insert(words.chain_is, { chain: chainId, kind }) : null;
 }
 
 function describeAnchored(proven: ProvenAnchor, language: Language): string {
@@ -124,7 +126,7 @@ function describeAnchored(proven: ProvenAnchor, language: Language): string {
     rpc: words.by_one_node,
     quorum: words.by_nodes,
     asserted: words.by_asserted_proof,
-    proof: words.by_proof,
+    proof: proven.isAsserted ? words.by_policy_proof : words.by_proof,
   }[proven.assurance]!;
   return insert(words.anchored, {
     submitter: formatAddress(proven.submitter),
@@ -184,17 +186,19 @@ function showBasis({ report, policy, nodes, notes }: Outcome, say: Say, language
   const words = reportWords(language);
   const lines = policy === null
     ? [words.no_policy, ...report.unpinned.map((item) => `– ${inLanguage(item, language)}`)]
-    : [say("policyfrom", { name: policy.name })];
-  if (policy?.sha256) {
-    lines.push(`SHA-256 ${policy.sha256}`);
-  }
-  if (policy?.wasDropped) {
+    : [say("policyfrom", { name: policy.file }), `SHA-256 ${policy.sha256}`];
+  if (policy?.source === "dropped") {
     lines.push(say("dropped"));
   }
   if (nodes.length > 0) {
     lines.push(insert(words.asked, { names: nodes.join(", ") }));
   }
-  lines.push(...[...report.notes, ...notes].map((note) => inLanguage(note, language)));
+  if (report.record && report.record.statements.length > 0) {
+    lines.push(insert(words.statements, { names: report.record.statements.join(", ") }));
+  }
+  for (const note of [...report.notes, ...notes]) {
+    lines.push(insert(words.note, { text: inLanguage(note, language) }));
+  }
   return make("ul", { class: "plain" }, ...lines.map((line) => make("li", {}, show(line))));
 }
 
@@ -205,9 +209,6 @@ function showValues(report: Report, say: Say): HTMLElement {
   const plain: [string, string][] = record
     ? [[say("name"), show(record.name)], [say("recorded"), record.recordedAt]]
     : [];
-  if (record && record.statements.length > 0) {
-    plain.push([say("statements"), show(record.statements.join(", "))]);
-  }
   if (record && record.digests.size !== null) {
     plain.push([say("size"), String(record.digests.size)]);
   }

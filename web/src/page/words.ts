@@ -20,8 +20,8 @@ const WORDS = {
     "请使用您自行取得的发布版本中的本页，或将本页另存为文件并比对其 SHA-256：",
   ],
   genuinewith: [
-    "with what `anchor verifier --sha256` prints on a machine of yours, or with the release's published list. Saved by a browser's menu it may be altered: use “Save link as…”, or curl.",
-    "与您自己的计算机上 `anchor verifier --sha256` 的输出或发布版本公布的清单比对。以浏览器菜单另存可能改动文件：请用“链接另存为”或 curl。",
+    "with what `anchor verifier --sha256` prints on a machine of yours. “Save page as…” of a browser may alter the file: use “Save link as…”, or curl.",
+    "与您自己的计算机上 `anchor verifier --sha256` 的输出比对。浏览器的“网页另存为”可能改动文件：请用“链接另存为”或 curl。",
   ],
   given: ["What you were given", "您收到的材料"],
   file: ["File", "文件"],
@@ -56,7 +56,7 @@ const WORDS = {
     "A trust policy decides whose log counts. Whoever gave you the evidence may have written this one to suit it. Use it only if you wrote it, or had it from a source of your own.",
     "信任策略决定以谁的日志为准。该策略可能由向您提供证据的一方为其证据量身拟定。仅在该策略由您制定或取自您自己的来源时使用。",
   ],
-  questionpins: ["It pins:", "其固定的内容："],
+  questionpins: ["It pins:", "该策略所指定的内容："],
   pin: ["{chain}: log {logs} of owner {owner}, registry {registry}", "{chain}：所有者 {owner} 的日志 {logs}，登记合约 {registry}"],
   pinblocks: ["block hashes that it calls final: {n}", "视为已终局的区块哈希：{n} 个"],
   pinnodes: ["nodes: {names}", "节点：{names}"],
@@ -145,8 +145,6 @@ const WORDS = {
   proofblock: ["block of the proof", "证明所用区块"],
   submitter: ["submitter", "提交者"],
   policyfrom: ["Trust policy: {name}", "信任策略：{name}"],
-  typedpins: ["typed in by you", "由您填写"],
-  statements: ["the operator's own statements, which nothing here checks", "运营方自己的陈述，本页不作核验"],
   save: ["Save as JSON", "另存为 JSON"],
   print: ["Print", "打印"],
 } as const;
