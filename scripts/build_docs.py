@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
-    "prove", "upgrade", "verify", "verifier", "certify", "trust pin", "explain", "export-log",
+    "prove", "upgrade", "verify", "verifier", "certify", "trust pin", "trust add",
+    "trust list", "trust show", "trust remove", "trust allow", "trust disallow", "explain",
+    "export-log",
     "audit", "restore", "succeed", "key new", "key show", "operator add", "operator list",
     "operator remove", "transactions list", "transactions give-up",
     "serve", "api-key create", "api-key list", "api-key revoke", "demo",

@@ -8,25 +8,28 @@ registry's events name.  Since when a key might anchor is in events only, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 from anchor.chain.node import BlockId, Node
-from anchor.chain.transactions import decode_transaction
+from anchor.chain.transactions import read_call_data
 from anchor.config import Config
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
-    NodeFaultError,
     NodeUnreachableError,
     UnknownVersionError,
     UsageError,
 )
 from anchor.pipeline.deployment import read_record
+from anchor.pipeline.operatorevents import (
+    MAX_ID,
+    OperatorChange,
+    fetch_changes,
+    fetch_named_ids,
+)
 from anchor.pipeline.project import Project, trust_entry, utc_now
 from anchor.registry.codec import decode_set_operator_call
-from anchor.registry.keccak import hash_keccak256
 from anchor.registry.slots import decode_key, operator_id_slot, operator_key_slot, predecessor_slot
 from anchor.store.journal import StoredJournal
 from anchor.trust import TrustedOperator, encode_policy
@@ -36,19 +39,8 @@ from anchor.verify import Block
 FIRST_IDS = 16
 """Ids up to this one are looked at whatever the hints say."""
 
-_SET_TOPIC = hash_keccak256(b"OperatorSet(bytes32,address,uint72)")
-_MAX_ID = 2**72 - 1
 # More hints than this are not the log's: each costs a look at every node.
 _MOST_HINTS = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorChange:
-    """An ``OperatorSet`` event: from that block on ``key`` has ``id``, or none where it is 0."""
-
-    block_number: int
-    key: Address
-    id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +81,9 @@ def load_operators(project: Project, node: Node) -> OperatorList:
     config = project.config
     final = _find_final(config, node)
     from_block = _find_start(config)
-    changes = None if final is None else _fetch_changes(config, config.log, node, from_block, final)
+    changes = None if final is None else fetch_changes(config, config.log, node, from_block, final)
     named = {change.id for change in changes or ()} | _named_by_journal(project)
-    named |= _newest_ids(config, config.log, node, from_block)
+    named |= fetch_named_ids(config, config.log, node, from_block)
     candidates = {*range(1, FIRST_IDS + 1), *sorted(named)[-_MOST_HINTS:]} - {0}
     operators = [_look_at(config, node, number, final, changes) for number in sorted(candidates)]
     return OperatorList(
@@ -128,10 +120,12 @@ def choose_id(project: Project, node: Node, key: Address) -> int:
     log = LogId(node.fetch_storage(config.registry, predecessor_slot(config.log), "latest"))
     # One step back is enough: the log before chose its ids by the same rule.
     if any(log):
-        used |= _newest_ids(config, log, node, _find_start(config))
-        used |= {n for n in range(1, FIRST_IDS + 1) if _has_key(config, log, node, n)}
+        hints = fetch_named_ids(config, log, node, _find_start(config))
+        for number in {*range(1, FIRST_IDS + 1), *sorted(hints)[-_MOST_HINTS:]}:
+            if node.confirm(partial(_has_key, config, log, number)):
+                used.add(number)
     free = max(used, default=0) + 1
-    if free > _MAX_ID:
+    if free > MAX_ID:
         raise UsageError("no id above those in use is left", hint="name a free one with --id")
     return free
 
@@ -239,69 +233,12 @@ def _named_by_journal(project: Project) -> set[int]:
     ids = set()
     for slot in StoredJournal(project.database, utc_now).load_deployments(config.chain_id):
         for attempt in slot.attempts:
-            call = decode_set_operator_call(decode_transaction(attempt.raw).data)
+            call = decode_set_operator_call(read_call_data(attempt.raw))
             if call is not None and call[0] == config.log:
                 ids.add(call[2])
     return ids
 
 
-def _fetch_changes(
-    config: Config, log: LogId, node: Node, from_block: int, final: Block
-) -> tuple[OperatorChange, ...] | None:
-    """Return the changes up to the final block that enough nodes agree on; None where none are."""
-    try:
-        return node.confirm(lambda one: _read_changes(config, log, one, from_block, final.number))
-    except NodeUnreachableError:
-        raise
-    except CannotCheckError:
-        return None
-
-
-def _newest_ids(config: Config, log: LogId, node: Node, from_block: int) -> set[int]:
-    """Return the ids that events up to the newest block name, by the node that is read: a hint."""
-    with suppress(CannotCheckError):
-        changes = _read_changes(config, log, node, from_block, None)
-        return {change.id for change in changes}
-    return set()
-
-
-def _read_changes(
-    config: Config, log: LogId, node: Node, from_block: int, until: int | None
-) -> tuple[OperatorChange, ...]:
-    asked = {
-        "address": "0x" + config.registry.hex(),
-        "topics": ["0x" + _SET_TOPIC.hex(), "0x" + log.hex()],
-        "fromBlock": hex(min(from_block, until if until is not None else from_block)),
-        "toBlock": "latest" if until is None else hex(until),
-    }
-    entries = node.rpc.call("eth_getLogs", [asked])
-    if not isinstance(entries, list):
-        raise NodeFaultError(f"the node {node.name} returned no list of events")
-    changes = (_parse_change(entry, log, node) for entry in entries)
-    return tuple(
-        change for _, change in sorted(changes, key=lambda pair: (pair[1].block_number, pair[0]))
-    )
-
-
-def _parse_change(entry: Any, log: LogId, node: Node) -> tuple[int, OperatorChange]:
-    """Return an event with its place in the block."""
-    try:
-        topic, of, key = (bytes.fromhex(word[2:]) for word in entry["topics"])
-        change = OperatorChange(
-            block_number=int(entry["blockNumber"], 16),
-            key=Address(key[12:]),
-            id=int(entry["data"], 16),
-        )
-        place = int(entry["logIndex"], 16)
-    except (KeyError, TypeError, ValueError) as error:
-        raise NodeFaultError(f"the node {node.name} returned an event that is none") from error
-    if (topic, of, len(key)) != (_SET_TOPIC, log, 32) or not 0 <= change.id <= _MAX_ID:
-        raise NodeFaultError(f"the node {node.name} returned an event that is none of this log's")
-    if not 0 <= change.block_number < 2**48:
-        raise NodeFaultError(f"the node {node.name} returned an event of an impossible block")
-    return place, change
-
-
-def _has_key(config: Config, log: LogId, node: Node, operator_id: int) -> bool:
+def _has_key(config: Config, log: LogId, operator_id: int, node: Node) -> bool:
     slot = operator_key_slot(log, operator_id)
     return any(node.fetch_storage(config.registry, slot, "latest"))

@@ -10,6 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
+SIGNER, SERVICE, GROUP = 10_001, 10_002, 10_010
+"""Two users and their group, which need no names on this machine."""
+
 _HOLD = """
 import sys
 from pathlib import Path
@@ -47,6 +50,21 @@ def confined() -> list[str]:
     setpriv = shutil.which("setpriv")
     assert setpriv is not None, "setpriv was not found (on Debian: apt install util-linux)"
     return [setpriv, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+
+
+def as_user(user: int) -> list[str]:
+    """Return what runs a command as a user of ``GROUP``; nothing where we are not root.
+
+    It may read everything, as the machine's Python may be where only root can look; it may write
+    only what is the user's or the group's.
+    """
+    if os.geteuid() != 0:
+        return []
+    return [
+        *confined()[:1], f"--reuid={user}", f"--regid={GROUP}", "--clear-groups", "--no-new-privs",
+        "--bounding-set=-all,+dac_read_search", "--inh-caps=-all,+dac_read_search",
+        "--ambient-caps=-all,+dac_read_search",
+    ]  # fmt: skip
 
 
 def python(script: str, *arguments: str) -> list[str]:
