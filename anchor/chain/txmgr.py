@@ -53,6 +53,7 @@ from anchor.errors import (
     NodeRefusedError,
     NodeUnreachableError,
     NotFinalError,
+    QuorumError,
     SignerError,
 )
 from anchor.registry.keccak import format_address, hash_keccak256
@@ -328,7 +329,7 @@ class TransactionManager:
             return nonce
         deadline = self._clock.monotonic() + self._limits.wait_seconds
         is_told = False
-        while agree_on_final_nonce(self._node, sender, self._limits.finality) < nonce:
+        while not self._is_reached(sender, nonce, is_first=last is None):
             if not is_told:
                 self._report(
                     f"waiting until all before nonce {nonce} of {format_address(sender)} are final"
@@ -342,6 +343,20 @@ class TransactionManager:
                 )
             self._clock.sleep(_LONGEST_POLL)
         return nonce
+
+    def _is_reached(self, sender: Address, nonce: int, *, is_first: bool) -> bool:
+        """Say whether the account has used all before ``nonce`` in a final block.
+
+        Where nothing is said to be final, and the journal is empty, what it has used by now counts.
+        """
+        try:
+            return agree_on_final_nonce(self._node, sender, self._limits.finality) >= nonce
+        except (NodeFaultError, NodeRefusedError, NodeUnreachableError, QuorumError):
+            raise
+        except CannotCheckError:
+            if is_first:
+                return True
+            raise
 
     def _settle_given_up(self, sender: Address, nonce: int) -> bool:
         """Settle a nonce that was given up and that our old bytes have used all the same."""
