@@ -293,17 +293,16 @@ def anchor_newest(
         if state.head_on_chain == state.newest:
             block: BlockId = inclusion.block_hash if inclusion else "latest"
             return _record_anchor(project, node, state.newest, block, inclusion)
-        intent = _make_intent(project, state.head_on_chain, state.newest)
         try:
             if manager is None:
                 signer = open_signer()
                 check_authority(project.config, node, signer.address)
                 manager = make_manager(project, node, signer, clock, report)
-                resumed = manager.resume(intent)
+                resumed = manager.resume(_make_intent(project, state.head_on_chain, state.newest))
                 if resumed is not None:
                     inclusion = resumed if resumed.succeeded else None
                     continue
-            inclusion = manager.send(intent)
+            inclusion = manager.send(_make_intent(project, state.head_on_chain, state.newest))
         except ForeignUseError as error:
             if not project.config.signer.shared:
                 raise
