@@ -20,6 +20,7 @@ ROOT = HERE.parents[1]
 SCRIPTS = sorted(path for path in HERE.glob("*_*.py") if path.name != Path(__file__).name)
 
 
+@pytest.mark.timeout(660)
 @pytest.mark.parametrize("script", SCRIPTS, ids=[script.stem for script in SCRIPTS])
 def test_a_finding_does_not_reproduce(script: Path, tmp_path: Path) -> None:
     variables = {name: text for name, text in os.environ.items() if not name.startswith("ANCHOR_")}
@@ -29,6 +30,6 @@ def test_a_finding_does_not_reproduce(script: Path, tmp_path: Path) -> None:
         env=variables | {"PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)])},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
