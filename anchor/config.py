@@ -46,11 +46,16 @@ WaitFor = Literal["included", "final"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerConfig:
-    """Where the key is; ``password_file`` None asks on the terminal."""
+    """Where the key is; ``password_file`` None asks on the terminal.
+
+    ``shared``: other programs send with this key, too, so that a nonce which one of them used,
+    finally, is told and no reason to stop.
+    """
 
     keystore: Path | None
     ape_account: str | None
     password_file: Path | None
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +180,8 @@ def encode_config(config: Config) -> str:
             "",
             "[signer]",
             *signer,
+            "# Other programs send with this key, too: what they do is told and stops nothing.",
+            "shared = true" if config.signer.shared else "# shared = true",
             "",
             "# Where `anchor run` publishes the log: a folder, or an object store's URL.",
             "# [publish]",
@@ -289,6 +296,7 @@ class _SignerSection(_Section):
     keystore: str | None = None
     ape_account: str | None = None
     password_file: str | None = None
+    shared: bool = False
 
 
 class _PublishSection(_Section):
@@ -381,6 +389,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
             keystore=None if signer.keystore is None else folder / signer.keystore,
             ape_account=signer.ape_account,
             password_file=None if signer.password_file is None else folder / signer.password_file,
+            shared=signer.shared,
         ),
         publish=_place(document.publish.target, folder),
     )

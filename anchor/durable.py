@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -49,6 +50,34 @@ def write_files(
     rest = iter(files)
     while batch := list(islice(rest, _OPEN_AT_ONCE)):
         _write_batch(batch, durable=durable, mode=mode)
+
+
+def private_mode(folder: Path) -> int:
+    """Return the mode of files that hold what is private: 0600, or 0660 in a shared folder.
+
+    A folder with the set-group-ID bit that its group may write is shared by that group, as where
+    the service and the signer are two users.
+    """
+    try:
+        mode = folder.stat().st_mode
+    except OSError:
+        return 0o600
+    is_shared = mode & stat.S_ISGID and mode & stat.S_IWGRP
+    return 0o660 if is_shared else 0o600
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a file that holds what is private, with ``private_mode`` whatever the umask is.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    mode = private_mode(path.parent)
+    descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
+    status = os.fstat(descriptor)
+    if flags & os.O_CREAT and status.st_uid == os.geteuid() and mode & ~status.st_mode:
+        os.fchmod(descriptor, mode)
+    return descriptor
 
 
 def is_temporary(name: str) -> bool:

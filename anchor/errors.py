@@ -21,6 +21,7 @@ The tree::
         ├── FundsError           30  funds or fee cap
         ├── SignerError          31  key, password or authorisation
         ├── ChainGuardError      32  wrong chain, foreign code, lock held, restored backup
+        │   ├── ForeignUseError  32  another program used a nonce of our key, finally
         │   ├── LeaseHeldError   32  another process seals and sends for this log
         │   └── StoreBusyError   32  another process is in the way; nothing was changed
         └── StorageError         33  the disk is full or fails, or the store's server is away
@@ -184,6 +185,10 @@ class ChainGuardError(OperatorActionError):
 
 class IncidentError(ChainGuardError):
     """A final anchor was contradicted; nothing goes on before that is cleared up."""
+
+
+class ForeignUseError(ChainGuardError):
+    """Another program used a nonce that we had signed for; it is final, and stored as such."""
 
 
 class LeaseHeldError(ChainGuardError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anchor import merkle
+from anchor.chains import KIND_SENTENCES, find_chain
 from anchor.receipt import Receipt, ReceiptAnchor
 from anchor.record import parse_record
 from anchor.registry.keccak import format_address
@@ -95,8 +96,10 @@ def _explain_anchor(explanation: Explanation, receipt: Receipt, anchor: ReceiptA
         )
     )
     owner = format_address(log_owner(receipt.log))
+    kind = find_chain(anchor.chain_id).kind
     explanation.lines += [
         "",
+        *([] if kind == "main" else [f"Chain {anchor.chain_id} is {KIND_SENTENCES[kind]}."]),
         f"Registry {format_address(anchor.registry)} on chain {anchor.chain_id} keeps this root",
         f"for log {log_number(receipt.log)} of {owner} in storage slot",
         "  keccak256(root ‖ keccak256(log ‖ uint256(0)))",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from anchor.durable import DISK_ERRORS
+from anchor.durable import DISK_ERRORS, open_private
 from anchor.errors import AnchorError, ConfigError, StorageError
 
 
@@ -42,7 +42,7 @@ def open_lock(path: Path) -> int:
         StorageError: the disk is full, or fails.
     """
     try:
-        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        return open_private(path, os.O_CREAT | os.O_RDWR)
     except OSError as error:
         raise describe_lock_failure(path, error) from error
 

@@ -21,8 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "command-line.md"
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
-    "prove", "upgrade", "verify", "verifier", "certify", "trust pin", "explain", "export-log",
-    "audit", "restore", "succeed", "serve", "key create", "key list", "key revoke", "demo",
+    "prove", "upgrade", "verify", "verifier", "certify", "trust pin", "trust add",
+    "trust list", "trust show", "trust remove", "trust allow", "trust disallow", "explain",
+    "export-log",
+    "audit", "restore", "succeed", "key new", "key show", "operator add", "operator list",
+    "operator remove", "transactions list", "transactions give-up",
+    "serve", "api-key create", "api-key list", "api-key revoke", "demo",
 )  # fmt: skip
 
 SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {

@@ -71,7 +71,7 @@ def healthy(grown: MemorySite, project: Project) -> Overview:
     overview = read_overview(project, grown.chain.time)
     # The chain in memory gives no state proofs.
     assert overview.unproven is not None
-    assert "without its header" in overview.unproven.trouble
+    assert "eth_getProof does not exist" in overview.unproven.trouble
     return replace(overview, is_running=True, tiles=overview.final_size, unproven=None)
 
 

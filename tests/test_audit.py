@@ -37,8 +37,10 @@ from anchor.pipeline.project import utc_now
 from anchor.pipeline.registrystate import RegistryHead
 from anchor.registry.codec import (
     decode_anchor_call,
+    decode_set_operator_call,
     decode_succeed_call,
     encode_anchor_call,
+    encode_set_operator_call,
     encode_succeed_call,
 )
 from anchor.registry.keccak import hash_keccak256
@@ -560,9 +562,12 @@ def test_calldata_is_decoded_only_in_the_one_spelling_we_write() -> None:
     assert decode_anchor_call(call) == (log, head)
     succeed = encode_succeed_call(log, head.root, new)
     assert decode_succeed_call(succeed) == (log, head.root, new)
+    authorise = encode_set_operator_call(log, DEV_ADDRESS, 9)
+    assert decode_set_operator_call(authorise) == (log, DEV_ADDRESS, 9)
     decoders: list[tuple[Callable[[bytes], object], bytes]] = [
         (decode_anchor_call, call),
         (decode_succeed_call, succeed),
+        (decode_set_operator_call, authorise),
     ]
     for decode, data in decoders:
         for other in (b"", data[:4], data[:-1], data + b"\0", bytes(4) + data[4:]):

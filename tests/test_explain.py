@@ -148,3 +148,11 @@ def test_a_path_of_the_wrong_length_cannot_be_explained() -> None:
     receipt = dataclasses.replace(receipt, promise=dataclasses.replace(receipt.promise, path=()))
     with pytest.raises(MismatchError):
         explain_receipt(receipt)
+
+
+def test_a_chain_that_proves_nothing_is_named_as_such() -> None:
+    lines = explain_receipt(parse_receipt(GOLDEN.read_bytes())).lines
+    named = [line for line in lines if line.startswith("Chain ")]
+    assert named == [
+        "Chain 31337 is a development chain: whoever runs it chooses its blocks and their times."
+    ]

@@ -201,6 +201,42 @@ def test_operators_and_neighbours_are_told(site: Site, place: Path) -> None:
     assert "anchors 2 to 3, up to 4 leaves, are abandoned" in detail
 
 
+def test_a_policy_may_say_that_the_owner_keeps_no_other_log(site: Site, place: Path) -> None:
+    grow(site, 1)
+    settle(site)
+    publish(site, place)
+    entry = replace(entry_of(site), exclusive_logs=True)
+    with site.open() as project:
+        log = project.config.log
+    everywhere = site.number + 65
+    with reading(site.url) as node:
+        before = [
+            number
+            for number in range(everywhere)
+            if any(
+                node.fetch_storage(
+                    entry.registry, head_slot(make_log_id(log_owner(log), number)), "latest"
+                )
+            )
+        ]
+        pinned = replace(entry, logs=tuple(before))
+        told, _ = check_all(place, reader_of(node), pinned)
+        detail, verdict = told[12]
+        assert verdict is Verdict.PASS
+        assert detail.startswith(f"none of the owner's logs 0 to {everywhere - 1} has anchors but")
+        assert check_all(place, reader_of(node), entry_of(site))[0][12][1] is Verdict.NOT_PRESENT
+        another = make_log_id(log_owner(log), site.number + 64)
+        put_word(site, entry, head_slot(another), hash_leaf(b"another"))
+        settle(site)
+        error = refusal(check_with, place, reader_of(node), pinned)
+        assert error.exit_code == ExitCode.NOT_TRUSTED
+        assert f"log {site.number + 64} of " in error.message
+        put_word(site, entry, head_slot(another), bytes(32))
+        far = replace(pinned, logs=(*before, 10**6))
+        error = refusal(check_with, place, reader_of(node), far)
+        assert error.exit_code == ExitCode.CANNOT_CHECK
+
+
 def test_another_log_than_expected_is_not_trusted(site: Site, place: Path) -> None:
     grow(site, 1)
     settle(site)

@@ -79,7 +79,8 @@ ELSEWHERE = {
     "build_record", "encode_record", "encode_header", "_encode_member", "verify_consistency",
     "make_log_id", "__init__", "hash_tree", "send_raw_transaction", "fetch_receipt", "fetch_nonce",
     "fetch_gas_price", "estimate_gas", "fetch_state_proof", "fetch_header", "fetch_base_fee",
-    "choose", "_decode_receipt", "_check_lengths", "encode_canonical", "check_state_proof",
+    "choose", "_decode_receipt", "fetch_transaction_hashes", "_check_lengths",
+    "encode_canonical",
 }  # fmt: skip
 SOURCES = (
     "checks", "targets", "abandonment", "proofchecks", "stateproof", "mpt", "rlp",

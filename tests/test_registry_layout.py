@@ -339,7 +339,7 @@ def test_every_custom_error_is_described_with_its_operands(item: dict[str, Any])
     types = [operand["type"] for operand in item["inputs"]]
     shown = {
         "bytes32": "0x" + "ab" * 32,
-        "address": "0x" + "cd" * 20,
+        "address": format_address(Address(b"\xcd" * 20)),
         "uint256": "7",
         "uint72": "9",
     }

@@ -79,6 +79,8 @@ EVENTS: dict[str, set[str]] = {  # with what each may be the reason for
     "ether": set(),
     "another key": {"key"},
     "older attempt": {"pool"},
+    "receipts withheld": {"receipts"},
+    "receipts shown": set(),
 }
 # What may follow a round at once, while what it did can still be taken back.
 AFTER = ("", "", "reorg", "shallow reorg", "older attempt", "foreign", "rival", "mine")
@@ -201,8 +203,17 @@ class PipelineMachine(RuleBasedStateMachine):
             self.incidents += 1
             return
         causes = {
-            ExitCode.CANNOT_CHECK: {"trouble", "reorg", "blocks", "finality"},
-            ExitCode.NOT_FINAL: {"trouble", "reorg", "blocks", "fees", "pool", "finality"},
+            ExitCode.CANNOT_CHECK: {"trouble", "reorg", "blocks", "finality", "receipts"},
+            ExitCode.NOT_FINAL: {
+                "trouble",
+                "reorg",
+                "blocks",
+                "fees",
+                "pool",
+                "finality",
+                "foreign",
+                "receipts",
+            },
             ExitCode.FUNDS: {"fees", "funds", "pool"},
             ExitCode.SIGNER: {"key"},
             ExitCode.CHAIN_GUARD: {"foreign", "rival", "reorg"},
@@ -210,7 +221,7 @@ class PipelineMachine(RuleBasedStateMachine):
         assert causes & self.disturbed, error
 
     def calm_down(self) -> None:
-        for event in ("finality goes on", "blocks go on", "ether"):
+        for event in ("finality goes on", "blocks go on", "ether", "receipts shown"):
             self.happen(event)
 
     def happen(self, event: str) -> None:
@@ -234,6 +245,8 @@ class PipelineMachine(RuleBasedStateMachine):
             "ether": lambda: self.set_balances(10**22),
             "another key": self.change_the_key,
             "older attempt": self.include_an_older_attempt,
+            "receipts withheld": lambda: self.set_chain(withholds_receipts=True),
+            "receipts shown": lambda: self.set_chain(withholds_receipts=False),
         }[event]()
 
     def set_chain(self, **members: Any) -> None:
@@ -510,6 +523,7 @@ FAULTS: dict[Any, str] = {
     "shallow reorg": "D1",
     "finality stalls": "D6",
     "another key": "K1",
+    "receipts withheld": "E10",
     "finality broken": "D5",
 }
 
@@ -613,6 +627,11 @@ HISTORIES = (
     pytest.mark.fault(
         "D6",
         how="finality stalls, in random histories",
+        then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "E10",
+        how="the only node withholds receipts for a while, in random histories",
         then="every leaf is anchored once and becomes final",
     ),
     pytest.mark.fault(

@@ -8,15 +8,15 @@ which holds none of our attempts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from anchor.chain.agreement import reached_by_enough, said_by_enough
+from anchor.chain.agreement import Value, reached_by_enough, said_by_enough
 from anchor.chain.attempts import Inclusion, Slot
 from anchor.chain.costs import parse_cost
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError
+from anchor.errors import NodeRefusedError, QuorumError
 from anchor.types import Hash32
 from anchor.verify import Block
 
@@ -101,24 +101,38 @@ def _fetch_inclusions(node: Node, slot: Slot) -> dict[Hash32, Inclusion]:
 
 
 def find_user(node: Node, slot: Slot, final: Block) -> User:
-    """Return who used the slot's nonce, which is used in the final block."""
+    """Return who used the slot's nonce, which is used in the final block.
+
+    Raises:
+        CannotCheckError: too few nodes answer, or they disagree.
+    """
     try:
         number = _find_block_of_use(node, slot, final)
         if number is None:
             return User.UNKNOWN
-        hashes = node.confirm(lambda one: one.fetch_transaction_hashes(number))
-    except CannotCheckError:  # the state of old blocks is not kept by every node
+        hashes = _ask_alike(node, lambda one: one.fetch_transaction_hashes(number))
+    except NodeRefusedError:  # the state of old blocks is not kept by every node
         return User.UNKNOWN
     ours = {attempt.tx_hash for attempt in slot.attempts}
     return User.ANOTHER if ours.isdisjoint(hashes) else User.OURS
+
+
+def _ask_alike(node: Node, read: Callable[[Node], Value]) -> Value:
+    """Return what enough nodes say alike of a block that is final."""
+    agreed = said_by_enough(node.ask_each(read), node.needed)
+    if agreed is None:
+        raise QuorumError(
+            "the nodes disagree about what is in blocks that are final",
+            hint="one side is wrong or on a fork: see to the nodes, and run again",
+        )
+    return agreed
 
 
 def _find_block_of_use(node: Node, slot: Slot, final: Block) -> int | None:
     """Return the number of the block in which the account's nonce passed the slot's."""
 
     def is_used_in(number: int) -> bool:
-        nonce = node.confirm(lambda one: one.fetch_nonce(slot.sender, number))
-        return nonce > slot.nonce
+        return _ask_alike(node, lambda one: one.fetch_nonce(slot.sender, number)) > slot.nonce
 
     if not is_used_in(final.number):
         return None

@@ -13,6 +13,7 @@ all before it in a final block.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -46,11 +47,13 @@ from anchor.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
+    ForeignUseError,
     FundsError,
     NodeFaultError,
     NodeRefusedError,
     NodeUnreachableError,
     NotFinalError,
+    QuorumError,
     SignerError,
 )
 from anchor.registry.keccak import format_address, hash_keccak256
@@ -214,7 +217,8 @@ class TransactionManager:
 
         Raises:
             FundsError: the sender cannot pay, or the fee cap is too low.
-            ChainGuardError: the call reverts, or another program uses this key.
+            ChainGuardError: the call reverts.
+            ForeignUseError: another program used the nonce, finally; the next call takes another.
             NotFinalError: not included within the limit, or included and reverted in a block that
                 is not final; a later run goes on with the same nonce.
         """
@@ -250,6 +254,35 @@ class TransactionManager:
             )
         return inclusion
 
+    def settle_former(self) -> Slot | None:
+        """Settle the open nonce of another key, which needs nothing of that key.
+
+        Returns it where its end is not final, so that it stays open.
+
+        Raises:
+            CannotCheckError: the nodes do not tell what became of it.
+        """
+        slot = self._journal.open_slot(self._chain_id)
+        if slot is None or slot.sender == self._signer.address:
+            return None
+        if not slot.attempts:
+            self._settle_unused(slot)
+            return None
+        seen = self._observe(slot)
+        decision = decide(slot, seen, 0.0)
+        inclusion = decision.inclusion
+        if inclusion is not None and self._is_final(inclusion):
+            outcome = "included" if inclusion.succeeded else "reverted"
+            self._journal.settle_slot(slot, outcome, inclusion.cost, confirmed=True)
+        elif decision.action is Action.FOREIGN:
+            outcome = "foreign"
+            with suppress(ForeignUseError):
+                self._conclude_used(slot, seen)
+        else:
+            return slot
+        self._report(f"nonce {slot.nonce} of {format_address(slot.sender)} ended as {outcome}")
+        return None
+
     def confirm_costs(self) -> None:
         """Store what settled transactions took, once enough nodes show it in a final block.
 
@@ -270,8 +303,7 @@ class TransactionManager:
         slot = self._journal.open_slot(self._chain_id)
         if slot is None or slot.sender == self._signer.address:
             return slot
-        if not slot.attempts:
-            self._settle_unused(slot)
+        if self.settle_former() is None:
             return None
         raise SignerError(
             f"a transaction of {format_address(slot.sender)} is not settled yet",
@@ -297,7 +329,7 @@ class TransactionManager:
             return nonce
         deadline = self._clock.monotonic() + self._limits.wait_seconds
         is_told = False
-        while agree_on_final_nonce(self._node, sender, self._limits.finality) < nonce:
+        while not self._is_reached(sender, nonce, is_first=last is None):
             if not is_told:
                 self._report(
                     f"waiting until all before nonce {nonce} of {format_address(sender)} are final"
@@ -311,6 +343,20 @@ class TransactionManager:
                 )
             self._clock.sleep(_LONGEST_POLL)
         return nonce
+
+    def _is_reached(self, sender: Address, nonce: int, *, is_first: bool) -> bool:
+        """Say whether the account has used all before ``nonce`` in a final block.
+
+        Where nothing is said to be final, and the journal is empty, what it has used by now counts.
+        """
+        try:
+            return agree_on_final_nonce(self._node, sender, self._limits.finality) >= nonce
+        except (NodeFaultError, NodeRefusedError, NodeUnreachableError, QuorumError):
+            raise
+        except CannotCheckError:
+            if is_first:
+                return True
+            raise
 
     def _settle_given_up(self, sender: Address, nonce: int) -> bool:
         """Settle a nonce that was given up and that our old bytes have used all the same."""
@@ -478,7 +524,7 @@ class TransactionManager:
         """Settle a nonce that is used finally, and of which no receipt of ours is shown.
 
         Raises:
-            ChainGuardError: another program used it.
+            ForeignUseError: another program used it.
             CannotCheckError: it may have been one of ours.  Where the chain shows that, the nonce
                 stays open until a node gives the receipt; where the nodes cannot tell it is settled
                 all the same, for it can be used no more, and counts for the most it may have taken.
@@ -495,9 +541,10 @@ class TransactionManager:
             )
         if user is User.ANOTHER:
             self._journal.settle_slot(slot, "foreign", confirmed=True)
-            raise ChainGuardError(
+            raise ForeignUseError(
                 f"another program used {name}",
-                hint="give this log a key of its own, then run again",
+                hint="give this log a key of its own, then run again; or, where the key is meant "
+                "to be used elsewhere, too, set signer.shared",
             )
         self._journal.settle_slot(slot, "foreign", _most(slot, final), confirmed=True)
         raise CannotCheckError(

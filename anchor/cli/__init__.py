@@ -12,6 +12,7 @@ import typer
 
 from anchor.cli import (
     add,
+    apikey,
     audit,
     certify,
     demo,
@@ -23,6 +24,7 @@ from anchor.cli import (
     init,
     key,
     log,
+    operator,
     prove,
     restore,
     run,
@@ -74,7 +76,9 @@ for _module in (
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)
+app.add_typer(operator.app, name=operator.NAME)
 app.add_typer(key.app, name=key.NAME)
+app.add_typer(apikey.app, name=apikey.NAME)
 app.add_typer(transactions.app, name=transactions.NAME)
 
 

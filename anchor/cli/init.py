@@ -90,6 +90,15 @@ def command(
     if devnet:
         if witness or quorum:
             raise UsageError("--witness and --quorum are for real chains: a devnet is one node")
+        _check_devnet_options(
+            {
+                "--keystore": keystore,
+                "--ape-account": ape_account,
+                "--password-file": password_file,
+                "--owner": owner,
+                "--finality": None if finality == "finalized" else finality,
+            }
+        )
         url = rpc or DEVNET_URL
         config = plan_dev_project(
             folder, open_node(url), url=url, number=number, registry=place, store=store_place
@@ -158,6 +167,17 @@ def command(
     )
 
 
+def _check_devnet_options(given: dict[str, object]) -> None:
+    """Refuse what a devnet's project would not use: its key and finality are given."""
+    unused = [name for name, value in given.items() if value is not None]
+    if unused:
+        raise UsageError(
+            f"{' and '.join(unused)} would have no effect with --devnet, which uses the devnet's "
+            "own key and finality",
+            hint="for a key of your own leave --devnet out and name the node with --rpc",
+        )
+
+
 def _describe_allowance(config: Config) -> str:
     from anchor.chain.fees import format_gwei
     from anchor.pipeline.wording import spell_wei
@@ -169,17 +189,26 @@ def _describe_allowance(config: Config) -> str:
 
 
 def _owner(owner: str | None, signer: SignerConfig) -> Address:
-    from anchor.chain.signer.keystore import find_ape_keyfile, keystore_address
+    """Return who owns the log; the signer's files must be usable, whoever that is."""
+    from anchor.chain.signer.keystore import (
+        find_ape_keyfile,
+        find_keystore_address,
+        keystore_address,
+        read_password_file,
+    )
     from anchor.registry.keccak import parse_address
 
     if (signer.keystore is None) == (signer.ape_account is None):
         raise UsageError(
             "either --keystore or --ape-account must name the key that sends",
-            hint="`ape accounts generate NAME` makes one; geth's and eth-account's files work, too",
+            hint="`anchor key new FILE` makes one; geth's, eth-account's and ape's files work, too",
         )
-    if owner is not None:
-        return parse_address(owner, what="--owner")
+    address = None if owner is None else parse_address(owner, what="--owner")
+    path = signer.keystore
     if signer.ape_account is not None:
-        return keystore_address(find_ape_keyfile(signer.ape_account))
-    assert signer.keystore is not None
-    return keystore_address(signer.keystore)
+        path = find_ape_keyfile(signer.ape_account)
+    assert path is not None
+    find_keystore_address(path)
+    if signer.password_file is not None:
+        read_password_file(signer.password_file)
+    return address or keystore_address(path)

@@ -1,136 +1,83 @@
-"""``anchor key``: the keys with which the service is used."""
+"""``anchor key``: keystore files, with which transactions are signed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Optional
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
 
 import typer
 
-from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.options import JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import project_session
-
-if TYPE_CHECKING:
-    from anchor.store.apikeys import ApiKey
+from anchor.errors import SignerError
 
 NAME = "key"
 
 app = typer.Typer(
-    help="Keep the keys with which `anchor serve` is used.",
+    help="Make a keystore for a key that anchors, or show whose it is.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
+_FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The keystore file.")]
 
-@app.command("create")
-def create(
-    tenant: Annotated[
-        str, typer.Argument(help="Whose key: lower-case letters, digits and hyphens.")
-    ],
-    scope: Annotated[
-        Optional[list[str]],  # noqa: UP045
+
+@app.command("new")
+def new(
+    file: _FileArgument,
+    password_file: Annotated[
+        Optional[Path],  # noqa: UP045
         typer.Option(
-            metavar="submit|read|admin",
-            help="What it is for; repeat it for several. By default submit and read.",
+            help="File whose first line is the password, readable by you alone; without it, it is "
+            "asked for twice."
         ),
     ] = None,
-    days: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(min=1, max=3_650, help="How long it can be used; by default for ever."),
-    ] = None,
-    per_day: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="New evidence that the tenant, with all its keys, may submit."),
-    ] = None,
-    per_minute: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="The same in a minute."),
-    ] = None,
-    config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a key and print it: nothing shows it a second time.
+    """Make a key, encrypt it into FILE and print its address.
 
-    A limit that is given replaces both limits the tenant has.
+    FILE must not exist yet; only you can read it. Who has FILE and password has the key: keep a
+    copy of both, in two places.
     """
-    from datetime import UTC, datetime, timedelta
-
-    from anchor.record import format_time
-    from anchor.store.apikeys import Limits, create_key
+    from anchor.chain.signer.keystore import create_keystore
+    from anchor.registry.keccak import format_address
 
     output = Output(as_json=as_json)
-    now = datetime.now(UTC)
-    expires_at = None if days is None else format_time(now + timedelta(days=days))
-    limits = None
-    if per_day is not None or per_minute is not None:
-        limits = Limits(per_day=per_day, per_minute=per_minute)
-    with project_session(config_path) as project, project.database.write() as connection:
-        token = create_key(
-            connection,
-            tenant,
-            scope or ("submit", "read"),
-            now=format_time(now),
-            expires_at=expires_at,
-            limits=limits,
+    file = file.absolute()
+    address = format_address(create_keystore(file, _choose_password(file, password_file)))
+    output.line(address)
+    output.note(f"the key is in {file}; without its password nobody can open it, including you")
+    output.result({"address": address, "keystore": str(file)})
+
+
+@app.command("show")
+def show(file: _FileArgument, as_json: JsonOption = False) -> None:
+    """Print the address that a keystore states; no password is needed."""
+    from anchor.chain.signer.keystore import keystore_address
+    from anchor.registry.keccak import format_address
+
+    output = Output(as_json=as_json)
+    address = format_address(keystore_address(file))
+    output.line(address)
+    output.result({"address": address, "keystore": str(file.absolute())})
+
+
+def _choose_password(file: Path, password_file: Path | None) -> str:
+    from anchor.chain.signer.keystore import check_absent, read_password_file
+
+    # Before anything is asked.
+    check_absent(file)
+    if password_file is not None:
+        return read_password_file(password_file)
+    if not sys.stdin.isatty():
+        raise SignerError(
+            "a password for the new key cannot be asked for: there is no terminal",
+            hint="name a file that holds one with --password-file, readable by you alone",
         )
-    output.note("keep it now: only its hash is stored")
-    output.line(token)
-    output.result({"key": token, "id": token.split("_")[1], "tenant": tenant})
+    import getpass
 
-
-@app.command("list")
-def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the keys, without what they are."""
-    from anchor.pipeline.project import utc_now
-    from anchor.store.apikeys import load_keys
-
-    output = Output(as_json=as_json)
-    with project_session(config_path) as project, project.database.read() as connection:
-        keys = load_keys(connection)
-    now = utc_now()
-    for key in keys:
-        output.line(f"{key.id}  {key.tenant:<20}  {','.join(key.scopes):<18}  {_state(key, now)}")
-    if not keys:
-        output.line("there are none: `anchor key create TENANT` makes one")
-    output.result(
-        {
-            "keys": [
-                {
-                    "id": key.id,
-                    "tenant": key.tenant,
-                    "scopes": list(key.scopes),
-                    "created_at": key.created_at,
-                    "expires_at": key.expires_at,
-                    "revoked_at": key.revoked_at,
-                    "per_day": key.limits.per_day,
-                    "per_minute": key.limits.per_minute,
-                }
-                for key in keys
-            ]
-        }
-    )
-
-
-@app.command("revoke")
-def revoke(
-    id: Annotated[str, typer.Argument(metavar="ID", help="As `anchor key list` shows it.")],
-    config_path: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Let a key be used no more; running services know within two seconds."""
-    from anchor.pipeline.project import utc_now
-    from anchor.store.apikeys import revoke_key
-
-    output = Output(as_json=as_json)
-    with project_session(config_path) as project, project.database.write() as connection:
-        revoke_key(connection, id, utc_now())
-    output.line(f"revoked {id}")
-    output.result({"revoked": id})
-
-
-def _state(key: ApiKey, now: str) -> str:
-    if key.revoked_at is not None:
-        return f"revoked {key.revoked_at}"
-    if key.expires_at is None:
-        return "usable"
-    return f"{'usable until' if now < key.expires_at else 'expired'} {key.expires_at}"
+    password = getpass.getpass(f"New password for {file}: ")
+    if getpass.getpass("The same again: ") != password:
+        raise SignerError("the two passwords differ", hint="run the same again")
+    return password

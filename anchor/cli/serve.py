@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -26,6 +26,27 @@ def command(
             min=0, max=3_600, metavar="SECONDS", help="Time for requests under way after SIGTERM."
         ),
     ] = 20,
+    per_peer: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Connections from one address to one process."),
+    ] = 128,
+    proxy: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="ADDRESS",
+            help="A web server in front, or its network, whose X-Forwarded-For and "
+            "X-Forwarded-Proto count; repeat it for several.",
+        ),
+    ] = None,
+    anonymous_rate: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Requests without a key from one address to one process in a second; 0: any "
+            "number.",
+        ),
+    ] = 100,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Log no requests to standard error.")
     ] = False,
@@ -36,10 +57,13 @@ def command(
 
     It never seals or sends: `anchor run` does, beside it.
     """
+    from anchor.service.peers import parse_proxies
     from anchor.service.settings import Settings
     from anchor.service.workers import listen, serve
 
     output = Output(as_json=as_json)
+    proxies = tuple(proxy or ())
+    parse_proxies(proxies)
     with project_session(config_path) as project:
         # Opened once here, so that what is wrong with it is told at once.
         file = project.config.file
@@ -48,4 +72,11 @@ def command(
     output.line(f"serving {file.parent} at {url} with {workers} processes; stop it with Ctrl-C")
     output.result({"url": url, "workers": workers})
     sys.stdout.flush()
-    serve(file, Settings(access_log=not quiet, drain_seconds=drain), listener, workers)
+    settings = Settings(
+        access_log=not quiet,
+        drain_seconds=drain,
+        max_per_peer=per_peer,
+        proxies=proxies,
+        anonymous_rate=anonymous_rate,
+    )
+    serve(file, settings, listener, workers)

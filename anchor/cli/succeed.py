@@ -9,6 +9,7 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
+from anchor.cli.ownercall import show_call
 from anchor.cli.session import (
     SystemClock,
     note_project,
@@ -19,7 +20,7 @@ from anchor.cli.session import (
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
-    from anchor.config import Config, SignerConfig
+    from anchor.config import SignerConfig
 
 NAME = "succeed"
 
@@ -95,7 +96,10 @@ def command(
         check_chain(config, node)
         check_registry(config, node)
         if is_call_only:
-            _show_call(output, config, prepare_call(project, node, config, root))
+            call = prepare_call(project, node, config, root)
+            if call is None:
+                output.line("the log is closed already: run this again without --show-call")
+            show_call(output, config, call)
             return
         done = succeed(
             project,
@@ -126,26 +130,6 @@ def command(
             "waiting": done.waiting,
             "receipts": done.receipts,
             "folder": str(config.folder),
-        }
-    )
-
-
-def _show_call(output: Output, config: Config, call: bytes | None) -> None:
-    from anchor.registry.keccak import format_address
-    from anchor.types import log_owner
-
-    if call is None:
-        output.line("the log is closed already: run this again without --show-call")
-    else:
-        output.line(f"from  {format_address(log_owner(config.log))}")
-        output.line(f"to    {format_address(config.registry)} on chain {config.chain_id}")
-        output.line(f"data  0x{call.hex()}")
-    output.result(
-        {
-            "from": format_address(log_owner(config.log)),
-            "to": format_address(config.registry),
-            "chain_id": config.chain_id,
-            "data": None if call is None else "0x" + call.hex(),
         }
     )
 

@@ -66,7 +66,8 @@ def pin(
         typer.Option(
             min=0,
             max=86_400,
-            help="Seconds that a block's time may be off; by default the chain's rule.",
+            help="Seconds that a block's time may be off; by default what this release knows of "
+            "the chain. On one that it does not list, nothing is known.",
         ),
     ] = None,
     assurance: Annotated[
@@ -134,6 +135,9 @@ def pin(
             "At this address the storage could have been filled before the code came there:"
         )
         output.note("check the transaction that deployed it.")
+    if entry.time_slack is None:
+        output.note("How far this chain's times may be off is not known, so no time is proven:")
+        output.note("name --time-slack, once you found out.")
     if not are_plain:
         output.note("A URL may hold a key, so none is in the file: name the nodes with --rpc.")
     output.result(
@@ -158,4 +162,4 @@ def _parse_assurance(text: str | None) -> Assurance | None:
             return cast("Assurance", level)
     if text is None:
         return None
-    raise UsageError(f"--assurance takes rpc, quorum or proof, not {text[:80]!r}")
+    raise UsageError(f"--assurance takes rpc, quorum, asserted or proof, not {text[:80]!r}")

@@ -15,6 +15,7 @@ from anchor.config import Config
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
+    ForeignUseError,
     NodeFaultError,
     NodeUnreachableError,
     QuorumError,
@@ -292,15 +293,23 @@ def anchor_newest(
         if state.head_on_chain == state.newest:
             block: BlockId = inclusion.block_hash if inclusion else "latest"
             return _record_anchor(project, node, state.newest, block, inclusion)
-        if manager is None:
-            signer = open_signer()
-            check_authority(project.config, node, signer.address)
-            manager = make_manager(project, node, signer, clock, report)
-            resumed = manager.resume(_make_intent(project, state.head_on_chain, state.newest))
-            if resumed is not None:
-                inclusion = resumed if resumed.succeeded else None
-                continue
-        inclusion = manager.send(_make_intent(project, state.head_on_chain, state.newest))
+        intent = _make_intent(project, state.head_on_chain, state.newest)
+        try:
+            if manager is None:
+                signer = open_signer()
+                check_authority(project.config, node, signer.address)
+                manager = make_manager(project, node, signer, clock, report)
+                resumed = manager.resume(intent)
+                if resumed is not None:
+                    inclusion = resumed if resumed.succeeded else None
+                    continue
+            inclusion = manager.send(intent)
+        except ForeignUseError as error:
+            if not project.config.signer.shared:
+                raise
+            # What the registry holds now decides what comes next: a head of others stops it.
+            report(f"warning: {error.message}; going on, because signer.shared is set")
+            continue
         if inclusion in found:
             raise NodeFaultError(
                 f"the node {node.name} shows that transaction 0x{inclusion.tx_hash.hex()} was "
@@ -424,7 +433,8 @@ def check_authority(config: Config, node: Node, key: Address) -> int:
     if not any(word):
         raise SignerError(
             f"{format_address(key)} is neither this log's owner nor its operator",
-            hint="use the owner's key, or let the owner call setOperator for this one",
+            hint="use the owner's key, or let the owner run `anchor operator add "
+            f"{format_address(key)}`",
         )
     return int.from_bytes(word, "big")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from anchor.checkpoint import log_origin
 from anchor.config import Config
-from anchor.durable import write_file
+from anchor.durable import private_mode, write_file
 from anchor.errors import AnchorError, ConfigError
 from anchor.notes import NoteKey, encode_private_key, generate_key, parse_private_key
 
@@ -20,9 +20,10 @@ def origin_of(config: Config) -> str:
 
 
 def create_log_key(config: Config) -> None:
-    """Make the key, readable by its owner alone."""
+    """Make the key, readable by its owner alone, and by the group of a shared folder."""
     key = generate_key(origin_of(config))
-    write_file(config.log_key, encode_private_key(key).encode("ascii"), mode=0o600)
+    mode = private_mode(config.log_key.parent)
+    write_file(config.log_key, encode_private_key(key).encode("ascii"), mode=mode)
 
 
 def load_log_key(config: Config) -> NoteKey:

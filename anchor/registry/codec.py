@@ -9,8 +9,9 @@ from typing import Any
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
+from anchor.errors import MalformedError
 from anchor.registry.artifact import CREATE2_SALT, load_artifact
-from anchor.registry.keccak import hash_keccak256
+from anchor.registry.keccak import format_address, hash_keccak256, parse_address
 from anchor.types import Address, Hash32, Head, LogId
 
 
@@ -47,6 +48,33 @@ def decode_succeed_call(data: bytes) -> tuple[LogId, Hash32, LogId] | None:
     return LogId(old), Hash32(from_root), LogId(new)
 
 
+def decode_set_operator_call(data: bytes) -> tuple[LogId, Address, int] | None:
+    """Return log, key and id of ``setOperator``; None for any other calldata."""
+    arguments = _decode_call("setOperator", data)
+    if arguments is None:
+        return None
+    log, key, operator_id = arguments
+    return LogId(log), Address(bytes.fromhex(key[2:])), operator_id
+
+
+def describe_call(data: bytes) -> str:
+    """Spell a call of the registry as its source would: function, and arguments by their names.
+
+    It is read from the calldata, so that it says what is sent.
+    """
+    for entry in load_artifact().abi:
+        if entry["type"] != "function":
+            continue
+        arguments = _decode_call(entry["name"], data)
+        if arguments is not None:
+            shown = ", ".join(
+                f"{argument['name']}={_show(value)}"
+                for argument, value in zip(entry["inputs"], arguments, strict=True)
+            )
+            return f"{entry['name']}({shown})"
+    raise MalformedError("the calldata is no call of the registry")
+
+
 def encode_deployment() -> bytes:
     """Return the calldata that makes the CREATE2 proxy deploy the registry: salt ‖ init code."""
     return CREATE2_SALT + load_artifact().init_code
@@ -69,7 +97,11 @@ def describe_revert(data: bytes) -> str:
 
 
 def _show(value: object) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, str):  # eth-abi spells addresses so, in lower case
+        return format_address(parse_address(value, what="an address"))
+    return str(value)
 
 
 def _encode_call(function: str, arguments: list[Any]) -> bytes:

@@ -13,16 +13,21 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from anchor.pipeline.project import utc_now
+from anchor.service.audittrail import claimed_id, note_event
+from anchor.service.clients import client_of
 from anchor.service.parameters import check_parameters
 from anchor.service.problems import Problem
 from anchor.service.service import Service, service_of
+from anchor.service.throttle import Buckets, Throttle, too_many
 from anchor.store.apikeys import ApiKey, find_key
 
 # A key has 84 characters; whatever is much longer is none.
 _MAX_TOKEN = 200
 
 _SCHEME = HTTPBearer(
-    auto_error=False, scheme_name="apiKey", description="A key as `anchor key create` prints it."
+    auto_error=False,
+    scheme_name="apiKey",
+    description="A key as `anchor api-key create` prints it.",
 )
 
 
@@ -37,17 +42,20 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
     if token is None:
         raise _unauthorised("this needs an API key: Authorization: Bearer KEY")
     if len(token) > _MAX_TOKEN:
-        raise _unauthorised("that is no API key of this service")
+        raise _refuse(request, "")
     hashed = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
     key = service.keys.find(hashed, time.monotonic())
     if key is None:
+        seconds = _refused_of(request).wait(client_of(request.scope))
+        if seconds:
+            raise too_many(seconds)
         key = await service.read(lambda: _look_up(service, token))
         if key is None:
-            raise _unauthorised("that is no API key of this service, or it was revoked or expired")
+            raise _refuse(request, token)
         service.keys.keep(hashed, key, time.monotonic())
-    if key.expires_at is not None and key.expires_at <= utc_now():
-        raise _unauthorised("that is no API key of this service, or it was revoked or expired")
-    request.scope["anchor.tenant"] = key.tenant  # for the access log
+    if not key.stands_at(utc_now()):
+        raise _refuse(request, token)
+    request.scope["anchor.tenant"], request.scope["anchor.key"] = key.tenant, key.id  # for the log
     return key
 
 
@@ -70,6 +78,18 @@ def _read_basic(request: Request) -> str | None:
     except (binascii.Error, ValueError):
         return None
     return decoded.partition(":")[2]
+
+
+def _refused_of(request: Request) -> Buckets:
+    throttle: Throttle = request.scope["state"]["throttle"]
+    return throttle.refused
+
+
+def _refuse(request: Request, token: str) -> Problem:
+    """Return the answer to a credential that is of no use, noted and counted."""
+    _refused_of(request).take(client_of(request.scope))
+    note_event(request.scope, "key-refused", claimed=claimed_id(token))
+    return _unauthorised("that is no API key of this service, or it was revoked or expired")
 
 
 def _unauthorised(detail: str) -> Problem:

@@ -1,4 +1,6 @@
-"""A line for each request: when, what, how it was answered, for whom, how long it took.
+"""A line for each request: when, how it was answered, what, for whom, how long it took.
+
+For whom: the client's address, the tenant and the id of the key, ``-`` where there is none.
 
 Neither headers nor queries are in it, so that no key and no parameter is.
 """
@@ -9,6 +11,7 @@ import json
 import logging
 import time
 
+from anchor.service.clients import client_of
 from anchor.service.protection import Application, Message, Receive, Send
 
 _LOG = logging.getLogger("anchor.service.requests")
@@ -39,10 +42,12 @@ class AccessLog:
             await self._app(scope, receive, send_noting)
         finally:
             _LOG.info(
-                "%s %s %s %s %.1f ms",
+                "%s %s %s %s %s %s %.1f ms",
                 status,
                 scope["method"],
                 json.dumps(scope["path"][:_MAX_PATH]),  # which may hold any character
+                client_of(scope),
                 scope.get("anchor.tenant", "-"),
+                scope.get("anchor.key", "-"),
                 1_000 * (time.monotonic() - started),
             )

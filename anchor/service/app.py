@@ -25,10 +25,12 @@ from anchor.service import (
 from anchor.service.accesslog import AccessLog
 from anchor.service.measured import Measured
 from anchor.service.openapi import build_openapi
+from anchor.service.peers import Peers
 from anchor.service.problems import answer_problems
 from anchor.service.protection import Protection
 from anchor.service.service import Service
 from anchor.service.settings import Settings
+from anchor.service.throttle import Throttle, Throttled
 
 _ROUTERS = (
     submitting.router,
@@ -59,12 +61,18 @@ def create_app(project: Project, settings: Settings | None = None) -> FastAPI:
         ConfigError: the log's key is missing or damaged.
     """
     service = Service(project, settings or Settings())
+    state = {
+        "stopping": service.stopping,
+        "settings": service.settings,
+        "peers": Peers(service.settings.proxies),
+        "throttle": Throttle(service.settings),
+    }
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await service.start()
         try:
-            yield {"stopping": service.stopping, "settings": service.settings}
+            yield state
         finally:
             await service.close()
 
@@ -86,6 +94,7 @@ def make_app() -> FastAPI:
         redirect_slashes=False,
     )
     answer_problems(app)
+    app.add_middleware(Throttled)
     app.add_middleware(Protection)
     app.add_middleware(AccessLog)
     app.add_middleware(Measured)

@@ -88,5 +88,5 @@ async def submit_bulk(
         now=utc_now(),
         log=service.project.config.log,
     )
-    service.check_slots("bulk submissions", key.tenant, service.settings.max_bulks)
-    return BulkAnswer(service, key, origin)
+    slot = service.take_slot("bulk submissions", key.tenant, service.settings.max_bulks)
+    return BulkAnswer(service, key, origin, slot)

@@ -17,7 +17,8 @@ from anchor.service.intake import Job
 from anchor.service.lines import Entry, Line, LineSplitter, read_lines
 from anchor.service.problems import Problem, explain
 from anchor.service.protection import Message, Receive, Send
-from anchor.service.service import Service
+from anchor.service.service import Service, Slot
+from anchor.service.standing import Hold
 from anchor.service.submissions import Origin
 from anchor.service.submitting import over_quota
 from anchor.store.admission import Outcome, Taken
@@ -43,12 +44,13 @@ class BulkAnswer(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, service: Service, key: ApiKey, origin: Origin) -> None:
+    def __init__(self, service: Service, key: ApiKey, origin: Origin, slot: Slot) -> None:
         super().__init__(status_code=200)
         del self.headers["content-length"]
         self._service = service
         self._settings = service.settings
-        self._key = key
+        self._held = Hold(key)
+        self._slot = slot
         self._origin = origin
         self._splitter = LineSplitter(service.settings.max_line)
         self._entries: deque[Entry] = deque()
@@ -59,8 +61,8 @@ class BulkAnswer(Response):
     async def __call__(self, _scope: Message, receive: Receive, send: Send) -> None:
         """Answer; the client may go at any time."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(start)
-        with self._service.slot("bulk submissions", self._key.tenant):
+        with self._slot, self._service.standing.hold(self._held.key) as self._held:
+            await send(start)
             sending = asyncio.create_task(self._outbox.drain(send))
             try:
                 await self._work(receive)
@@ -93,7 +95,7 @@ class BulkAnswer(Response):
 
     async def _read_body(self, receive: Receive) -> None:
         size = 0
-        body = _Body(receive, self._service.stopping)
+        body = _Body(receive, self._service.stopping, self._held)
         loop = asyncio.get_running_loop()
         end = loop.time() + self._settings.bulk_seconds
         try:
@@ -127,6 +129,7 @@ class BulkAnswer(Response):
         count = min(len(self._entries), self._service.intake.chunk)
         entries = [self._entries.popleft() for _ in range(count)]
         await self._wait_for_writing()
+        self._held.check()
         self._service.check_backlog()
         self._writing = asyncio.create_task(self._write(entries))
 
@@ -139,7 +142,8 @@ class BulkAnswer(Response):
         items = [item for _, item in entries if isinstance(item, NewEvidence)]
         outcomes: list[Outcome] = []
         if items:
-            job = Job(self._key.tenant, self._key.limits, items, is_bulk=True)
+            key = self._held.key
+            job = Job(key.tenant, key.limits, items, is_bulk=True)
             outcomes = await self._service.intake.take(job)
         rest = iter(outcomes)
         answers = [
@@ -153,7 +157,7 @@ class BulkAnswer(Response):
 
     def _describe(self, number: int, item: NewEvidence, outcome: Outcome) -> bytes:
         if not isinstance(outcome, Taken):
-            return self._refuse(number, over_quota(self._key))
+            return self._refuse(number, over_quota(self._held.key))
         if outcome.is_new:
             self._counts["new"] += 1
             return b'{"line":%d,"id":"%b","state":"accepted","known":false}\n' % (
@@ -176,9 +180,11 @@ class _Gone(Exception):
 class _Body:
     """A request's body, whose next piece can be waited for again and again."""
 
-    def __init__(self, receive: Receive, stopping: asyncio.Event) -> None:
+    def __init__(self, receive: Receive, stopping: asyncio.Event, held: Hold) -> None:
         self._receive = receive
         self._stopping = asyncio.ensure_future(stopping.wait())
+        self._held = held
+        self._ending = asyncio.ensure_future(held.ended.wait())
         self._next: asyncio.Future[Message] | None = None
         self.is_complete = False
 
@@ -187,14 +193,15 @@ class _Body:
 
         Raises:
             _Gone: the client is.
-            Problem: the service is to stop.
+            Problem: The service is to stop (503), or the key was revoked or has expired (401).
         """
         if self._next is None:
             self._next = asyncio.ensure_future(self._receive())
-        waited: set[asyncio.Future[Any]] = {self._next, self._stopping}
+        waited: set[asyncio.Future[Any]] = {self._next, self._stopping, self._ending}
         await asyncio.wait(waited, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
         if self._stopping.done():
             raise Problem(503, "the service is stopping; send the lines without an answer again")
+        self._held.check()
         if not self._next.done():
             return None
         message, self._next = self._next.result(), None
@@ -206,6 +213,7 @@ class _Body:
     def close(self) -> None:
         """Wait for nothing any more."""
         self._stopping.cancel()
+        self._ending.cancel()
         if self._next is not None:
             self._next.cancel()
 

@@ -163,7 +163,6 @@ class Ready(_Document):
     """The service can take evidence in."""
 
     status: Literal["ready"]
-    waiting: Annotated[int, Field(ge=0, description="Evidence that waits for its seal.")]
 
 
 class Alive(_Document):
@@ -198,7 +197,8 @@ _DETAILS = {
     413: "It is too long.",
     415: "It is of another media type, or compressed.",
     422: "A member or parameter is not as it has to be; `errors` names it.",
-    429: "The tenant's quota is used up, or it does too much at once; `Retry-After` says when.",
+    429: "The tenant's quota is used up, it does too much at once, or too much comes from this "
+    "address; `Retry-After` says when.",
     500: "A bug.",
     503: "The service cannot do it now; `Retry-After` says when to try again.",
 }
@@ -206,7 +206,7 @@ _DETAILS = {
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what a route says of its errors in the OpenAPI page."""
-    everywhere = {400, 405, 415, 500, 503}
+    everywhere = {400, 405, 415, 429, 500, 503}
     return {
         status: {"model": ProblemDocument, "description": _DETAILS[status]}
         for status in sorted({*statuses, *everywhere})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
@@ -19,12 +19,13 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", summary="Whether evidence can be taken in")
-async def readyz(service: Annotated[Service, Depends(service_of)]) -> dict[str, Any]:
-    """Read the store."""
+async def readyz(service: Annotated[Service, Depends(service_of)]) -> dict[str, str]:
+    """Read the store; how much waits in it is for administrators (`/metrics`)."""
 
-    def look() -> int:
+    def look() -> None:
         service.project.database.check_room(0)
         with service.project.database.read() as connection:
-            return estimate_waiting(connection)
+            estimate_waiting(connection)
 
-    return {"status": "ready", "waiting": await service.read(look)}
+    await service.read(look)
+    return {"status": "ready"}

@@ -31,7 +31,12 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         )
         schemas = page.setdefault("components", {}).setdefault("schemas", {})
         for model in (DigestSubmission, RecordSubmission):
-            schemas[model.__name__] = model.model_json_schema()
+            schemas[model.__name__] = _without_null(model.model_json_schema())
+        # At least one of the two digests; the model alone does not say so.
+        schemas[DigestSubmission.__name__]["anyOf"] = [
+            {"required": ["sha256"]},
+            {"required": ["sm3"]},
+        ]
         # FastAPI describes its own form of errors, which ours take the place of.
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
@@ -42,7 +47,21 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's schema, in which members may be left out and are never null."""
+    members = {}
+    for name, member in schema["properties"].items():
+        kinds = [kind for kind in member.get("anyOf", [member]) if kind != {"type": "null"}]
+        rest = {key: value for key, value in member.items() if key not in ("anyOf", "default")}
+        members[name] = kinds[0] | rest if len(kinds) == 1 else member
+    return schema | {"properties": members}
+
+
 def _mend_errors(operation: dict[str, Any]) -> None:
+    # FastAPI says this of every route with parameters; those that refuse none do not say it.
+    found = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+    if found.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
+        del operation["responses"]["422"]
     for status, response in operation["responses"].items():
         content = response.get("content", {})
         if int(status) >= 400 and "application/json" in content:

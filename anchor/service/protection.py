@@ -25,7 +25,9 @@ _DEFAULTS = (
     (b"x-frame-options", b"DENY"),
 )
 # Named twice, two readers could understand two things.
-_ONCE = frozenset({b"authorization", b"content-type", b"content-length", b"idempotency-key"})
+_ONCE = frozenset(
+    {b"authorization", b"content-type", b"content-length", b"host", b"idempotency-key", b"origin"}
+)
 
 
 class Disconnected(Exception):
@@ -77,6 +79,8 @@ def _find_problem(scope: Message) -> Problem | None:
     for name in sorted(_ONCE):
         if names.count(name) > 1:
             return Problem(400, f"the header {name.decode()} is there twice", headers=_CLOSE)
+    if b"host" not in names and scope["http_version"] == "1.1":  # RFC 9112 section 3.2
+        return Problem(400, "the header host is missing", headers=_CLOSE)
     if b"content-encoding" in names:
         return Problem(415, "a body is taken as it is, not compressed", headers=_CLOSE)
     return None

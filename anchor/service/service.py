@@ -8,9 +8,8 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeVar
 
 from fastapi import Request
@@ -21,13 +20,16 @@ from anchor.pipeline.logkey import load_log_key
 from anchor.pipeline.nodes import open_chain
 from anchor.pipeline.outside import Outside
 from anchor.pipeline.project import Project, utc_now
+from anchor.service.endedsessions import EndedSessions
 from anchor.service.intake import Intake
 from anchor.service.keycache import KeyCache
 from anchor.service.lane import Lane
 from anchor.service.problems import Problem
 from anchor.service.proving import Proofs
 from anchor.service.settings import Settings
+from anchor.service.standing import Hold, Standing
 from anchor.service.watching import Watch
+from anchor.store.apikeys import ApiKey, find_keys_by_id
 
 _LOG = logging.getLogger("anchor.service")
 
@@ -37,6 +39,32 @@ T = TypeVar("T")
 _READERS = 4
 
 
+class Slot:
+    """One of the things that a tenant does at once, counted until it is released."""
+
+    def __init__(self, busy: Counter[str], name: str) -> None:
+        self._busy = busy
+        self._name: str | None = name
+        busy[name] += 1
+
+    def release(self) -> None:
+        """Count it no more; releasing it twice changes nothing."""
+        name, self._name = self._name, None
+        if name is None:
+            return
+        self._busy[name] -= 1
+        if not self._busy[name]:
+            del self._busy[name]
+
+    def __enter__(self) -> Slot:
+        """Return the slot."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release it."""
+        self.release()
+
+
 class Service:
     """One worker's view of the project."""
 
@@ -44,6 +72,7 @@ class Service:
         self.project = project
         self.settings = settings
         self.keys = KeyCache()
+        self.standing = Standing(self._load_keys, utc_now)
         self.intake = Intake(project.database, utc_now, self.give_up)
         self.watch = Watch(project, settings.max_backlog)
         self.proofs = Proofs(
@@ -52,6 +81,7 @@ class Service:
             open_node=lambda: open_chain(project.config, _LOG.warning),
         )
         self.outside = Outside(project, open_chain(project.config, _LOG.warning), time.time)
+        self.ended_sessions = EndedSessions(settings.ended_sessions)
         self.exploring = Lane("explore")
         self._public = LiveLog(project, load_log_key(project.config))
         # The published log's tree remembers tiles, and is nothing for several threads.
@@ -83,30 +113,24 @@ class Service:
 
         return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
 
-    def check_slots(self, kind: str, tenant: str, most: int) -> None:
-        """See that a tenant does less than ``most`` of something at once in this worker.
+    def take_slot(self, kind: str, tenant: str, most: int) -> Slot:
+        """Count one more of what a tenant does at once in this worker, until it is released.
 
         Raises:
-            Problem: it does as much already (429).
+            Problem: The tenant does ``most`` of it already (429).
         """
-        if self._busy[f"{kind} of {tenant}"] >= most:
+        name = f"{kind} of {tenant}"
+        if self._busy[name] >= most:
             raise Problem(
                 429,
                 f"this key's tenant has {most} {kind} under way here",
                 headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
             )
+        return Slot(self._busy, name)
 
-    @contextmanager
-    def slot(self, kind: str, tenant: str) -> Iterator[None]:
-        """Stand around what ``check_slots`` counts."""
-        name = f"{kind} of {tenant}"
-        self._busy[name] += 1
-        try:
-            yield
-        finally:
-            self._busy[name] -= 1
-            if not self._busy[name]:
-                del self._busy[name]
+    def _load_keys(self, ids: Iterable[str]) -> dict[str, ApiKey]:
+        with self.project.database.read() as connection:
+            return find_keys_by_id(connection, ids)
 
     def check_backlog(self) -> None:
         """See that evidence can be taken in.
@@ -121,16 +145,22 @@ class Service:
                 headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
             )
 
-    async def wait_for_change(self, changed: asyncio.Event, seconds: float) -> bool:
-        """Wait for a change of the watch's, or the worker's end; say whether either came."""
+    async def wait_for_change(self, changed: asyncio.Event, seconds: float, held: Hold) -> bool:
+        """Wait for a change of the watch's, or the worker's end; return whether either came.
+
+        Raises:
+            Problem: The key was revoked or has expired (401).
+        """
         stopping = asyncio.ensure_future(self.stopping.wait())
+        ending = asyncio.ensure_future(held.ended.wait())
         watching = asyncio.ensure_future(self.watch.wait(changed, seconds))
         try:
-            await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, ending, watching}, return_when=asyncio.FIRST_COMPLETED)
+            held.check()
             return stopping.done() or watching.result()
         finally:
-            stopping.cancel()
-            watching.cancel()
+            for future in (stopping, ending, watching):
+                future.cancel()
 
     def give_up(self) -> None:
         """Let this process end as SIGTERM does; its supervisor starts another."""
@@ -140,9 +170,11 @@ class Service:
         """Write what was given, and release what is open, the project's store as well."""
         self.stopping.set()
         await self.watch.stop()
+        await self.standing.stop()
         await asyncio.to_thread(self.intake.stop)
         await asyncio.to_thread(self.proofs.close)
         self.exploring.close()
+        self.ended_sessions.close()
         self._publisher.shutdown()
         self._readers.shutdown()
         self.project.database.close()

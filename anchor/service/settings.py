@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +31,21 @@ class Settings:
     max_stream: float = 3_600.0
     # Connections to one worker at a time, and the bulk submissions and waits of one tenant there.
     max_connections: int = 512
+    # Connections to one worker from one address (an IPv6 /64), unless it is a named proxy's.
+    max_per_peer: int = 128
+    # Addresses and networks of the web servers in front, whose X-Forwarded-* headers count.
+    proxies: tuple[str, ...] = ()
     max_bulks: int = 4
     max_waits: int = 64
     # Evidence that waits for its seal, above which no more is taken in.
     max_backlog: int = 5_000_000
+    # Requests without a key, and keys that were refused, from one address (an IPv6 /64) in each
+    # second, after so many at once; 0 is no limit. An audit of a published log asks for some
+    # hundred files a second.
+    anonymous_rate: float = 100.0
+    anonymous_burst: int = 1_000
+    refused_rate: float = 20.0
+    refused_burst: int = 500
     # What a client is told to wait where the service is too busy.
     retry_after: int = 5
     # Whether each request is logged.
@@ -42,3 +54,5 @@ class Settings:
     drain_seconds: int = 20
     # Signs the sessions of the pages: all workers of a service share it, and a restart ends them.
     session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    # Where all workers of a service note the sessions that were signed out; None: each its own.
+    ended_sessions: Path | None = None

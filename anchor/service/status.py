@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
@@ -13,7 +14,8 @@ from anchor.pipeline.reach import Stage
 from anchor.service.access import Reader
 from anchor.service.documents import AnchorDocument, State, Status, name_state, problems
 from anchor.service.problems import Problem
-from anchor.service.service import Service, service_of
+from anchor.service.protection import Message, Receive, Send
+from anchor.service.service import Service, Slot, service_of
 from anchor.service.submissions import DIGEST_PATTERN, tenant_of
 from anchor.store.apikeys import ApiKey
 from anchor.store.evidence import StoredEvidence, find_by_identity
@@ -56,7 +58,7 @@ async def status(
     responses={
         200: {
             "description": "An event `state` for each change, the first at once; it ends when the "
-            "evidence is anchored.",
+            "evidence is anchored, or with an event `problem`: the key was revoked or has expired.",
             "content": {
                 "text/event-stream": {
                     "schema": {"type": "string"},
@@ -74,25 +76,43 @@ async def events(
 ) -> Response:
     """Send each change of state; the data of an event is what `GET /v1/evidence/{id}` answers."""
     first = await load_status(service, key, id)
-    service.check_slots("waits", key.tenant, service.settings.max_waits)
-    stream = _stream(service, key, first)
-    headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    slot = service.take_slot("waits", key.tenant, service.settings.max_waits)
+    return _EventStream(_stream(service, key, first), slot)
+
+
+class _EventStream(StreamingResponse):
+    """Server-sent events, which hold a slot of the tenant's from the route to their end."""
+
+    def __init__(self, stream: AsyncIterator[str], slot: Slot) -> None:
+        headers = {"X-Accel-Buffering": "no"}
+        super().__init__(stream, media_type="text/event-stream", headers=headers)
+        self._slot = slot
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._slot.release()
 
 
 async def _stream(service: Service, key: ApiKey, found: Status) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     end = loop.time() + service.settings.max_stream
-    with service.slot("waits", key.tenant):
+    with service.standing.hold(key) as held:
         yield _event(found)
-        while found.state != "anchored" and loop.time() < end and not service.stopping.is_set():
-            changed = service.watch.next_change()
-            now = await load_status(service, key, found.id)
-            if now != found:
-                found = now
-                yield _event(found)
-            elif not await service.wait_for_change(changed, _HEARTBEAT):
-                yield ": still there\n\n"
+        try:
+            while found.state != "anchored" and loop.time() < end and not service.stopping.is_set():
+                changed = service.watch.next_change()
+                held.check()
+                now = await load_status(service, key, found.id)
+                if now != found:
+                    found = now
+                    yield _event(found)
+                elif not await service.wait_for_change(changed, _HEARTBEAT, held):
+                    yield ": still there\n\n"
+        except Problem as problem:
+            yield f"event: problem\ndata: {json.dumps(problem.members())}\n\n"
 
 
 def _event(found: Status) -> str:
@@ -105,22 +125,23 @@ async def wait_for(
     """Return where a tenant's evidence stands, once that is enough or the time is up.
 
     Raises:
-        Problem: there is no such evidence of this tenant (404), or it waits for too much (429).
+        Problem: There is no such evidence of this tenant (404), it waits for too much (429), or its
+            key is revoked or expires meanwhile (401).
     """
     found = await load_status(service, key, id)
     if seconds <= 0 or is_enough(found):
         return found
-    service.check_slots("waits", key.tenant, service.settings.max_waits)
     loop = asyncio.get_running_loop()
     end = loop.time() + min(seconds, service.settings.max_wait)
-    with service.slot("waits", key.tenant):
+    slot = service.take_slot("waits", key.tenant, service.settings.max_waits)
+    with slot, service.standing.hold(key) as held:
         while True:
             changed = service.watch.next_change()
             found = await load_status(service, key, id)
             rest = end - loop.time()
             if is_enough(found) or rest <= 0 or service.stopping.is_set():
                 return found
-            await service.wait_for_change(changed, rest)
+            await service.wait_for_change(changed, rest, held)
 
 
 async def load_status(service: Service, key: ApiKey, id: str) -> Status:

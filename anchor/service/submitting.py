@@ -102,7 +102,10 @@ async def submit(
         now=utc_now(),
         log=service.project.config.log,
     )
-    data = await read_body(request, service.settings)
+    with service.standing.hold(key) as held:
+        data = await read_body(request, service.settings)
+        held.check()
+    key = held.key
     item = read_submission(data, origin, max_bytes=service.settings.max_body)
     job = Job(key.tenant, key.limits, [item], origin.key_hash)
     outcome = (await service.intake.take(job))[0]

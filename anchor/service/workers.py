@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from anchor.config import load_config
 from anchor.errors import StorageError, StoreBusyError, UsageError
 from anchor.pipeline.project import Project, open_project
 from anchor.service.app import create_app
-from anchor.service.connections import PatientProtocol
+from anchor.service.connections import SPARE, PatientProtocol
 from anchor.service.measured import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
 from anchor.service.supervisor import Supervisor
@@ -31,6 +33,8 @@ _BACKLOG = 1_024
 _PATIENCE = 60
 # Seconds that a worker has to end once its time for draining is over.
 _MARGIN = 5
+# Files that a worker has open beside its connections: the store, tiles, the log, libraries.
+_FILES = 512
 # Seconds after which a thread has to let another one run.
 _SWITCH = 0.001
 # Seconds between two looks.
@@ -55,6 +59,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(config: Path, settings: Settings, listener: socket.socket, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
+    shared = tempfile.TemporaryDirectory(prefix="anchor-serve-")
+    metrics, sessions = Path(shared.name) / "metrics", Path(shared.name) / "sessions"
+    metrics.mkdir()
+    sessions.mkdir()
+    settings = replace(settings, ended_sessions=sessions)
     configuration = uvicorn.Config(
         partial(_make_app, config, settings, os.getpid()),
         factory=True,
@@ -66,17 +75,25 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=settings.drain_seconds,
         # On a busy machine a worker takes long to load; after the five seconds that are the default
         # it would be killed and begin again, for ever.
         timeout_worker_healthcheck=_PATIENCE,
     )
-    with tempfile.TemporaryDirectory(prefix="anchor-metrics-") as folder:
+    _allow_files(SPARE * settings.max_connections + _FILES)
+    with shared:
         # Before a worker starts: prometheus-client reads it when it is imported.
-        os.environ[METRICS_FOLDER] = folder
+        os.environ[METRICS_FOLDER] = str(metrics)
         stop_seconds = settings.drain_seconds + _MARGIN
         Supervisor(configuration, [listener], stop_seconds=stop_seconds).run()
+
+
+def _allow_files(count: int) -> None:
+    """Let this process and its workers open ``count`` files, or as many as the system lets them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
@@ -84,6 +101,7 @@ def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
     )
+    logging.getLogger("anchor.audit").setLevel(logging.INFO)
     if settings.access_log:
         logging.getLogger("anchor.service.requests").setLevel(logging.INFO)
     # The event loop answers while the writer's thread works: it must get its turn soon.

@@ -46,6 +46,10 @@ class ApiKey:
     revoked_at: str | None
     limits: Limits
 
+    def stands_at(self, now: str) -> bool:
+        """Return whether the key can be used: neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -136,6 +140,12 @@ def find_key_by_id(connection: Connection, id: str) -> ApiKey | None:
     return None if row is None else _parse_key(row)
 
 
+def find_keys_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, ApiKey]:
+    """Return the keys with these ids, expired and revoked ones too, by their ids."""
+    rows = connection.execute(_SELECT.where(api_keys.c.id.in_(sorted(ids))))
+    return {row.id: _parse_key(row) for row in rows}
+
+
 def load_keys(connection: Connection) -> list[ApiKey]:
     """Return every key, oldest first."""
     rows = connection.execute(_SELECT.order_by(api_keys.c.created_at, api_keys.c.id))
@@ -150,7 +160,7 @@ def revoke_key(connection: Connection, id: str, now: str) -> None:
     """
     row = connection.execute(select(api_keys.c.id).where(api_keys.c.id == id)).one_or_none()
     if row is None:
-        raise UsageError(f"there is no key {id[:80]!r}", hint="`anchor key list` shows them")
+        raise UsageError(f"there is no key {id[:80]!r}", hint="`anchor api-key list` shows them")
     connection.execute(
         update(api_keys)
         .where((api_keys.c.id == id) & api_keys.c.revoked_at.is_(None))

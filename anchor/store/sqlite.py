@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from anchor.durable import open_private
 from anchor.errors import (
     AnchorError,
     ChainGuardError,
@@ -77,8 +78,8 @@ class SqliteBackend:
             ConfigError: something is there already.
         """
         try:
-            # O_EXCL: two `init` at once must not both succeed.  0600: records hold salts.
-            descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+            # O_EXCL: two `init` at once must not both succeed.  Private: records hold salts.
+            descriptor = open_private(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
             self._file = _identify(os.fstat(descriptor))
             os.close(descriptor)
         except FileExistsError as error:

@@ -432,7 +432,7 @@ def test_a_key_that_cannot_be_used_loses_nothing_and_the_right_one_goes_on(site:
         password.chmod(0o600)
         site.edit('"devnet-key.json"', '"stranger.json"')
         stranger = site.run("run", "--once")
-        stranger.refused(31, "is neither this log's owner nor its operator", "setOperator")
+        stranger.refused(31, "is neither this log's owner nor its operator", "anchor operator add")
         site.edit('"stranger.json"', '"missing.json"')
         site.run("run", "--once").refused(31, "missing.json cannot be read")
         site.edit('"missing.json"', '"anchor.toml"')

@@ -254,7 +254,7 @@ def test_a_key_that_may_not_anchor_or_cannot_pay_is_found(own: Site) -> None:
     keystore = own.folder / "stranger.json"
     write_keystore(keystore, STRANGER, "pw", iterations=1)
     own.edit('keystore = "devnet-key.json"', 'keystore = "stranger.json"')
-    expect(own, "authority", 31, "neither this log's owner nor its operator", "setOperator")
+    expect(own, "authority", 31, "neither this log's owner nor its operator", "anchor operator add")
     expect(own, "funds", 30, "has 0.000000 ether", "send ether", whole=31)
     ask(own.url, "anvil_setBalance", Account.from_key(STRANGER).address, hex(10**18))
     assert examine(own)["funds"].verdict is Verdict.PASS

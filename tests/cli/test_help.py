@@ -14,8 +14,16 @@ from support.command import environment, run_anchor
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
     "prove", "upgrade", "verify", "verifier", "certify", "trust", "explain", "export-log", "audit",
-    "restore", "succeed", "serve", "key", "demo",
+    "restore", "succeed", "operator", "key", "transactions", "serve", "api-key", "demo",
 )  # fmt: skip
+
+GROUPS = {
+    "trust": ("pin",),
+    "key": ("new", "show"),
+    "operator": ("add", "list", "remove"),
+    "transactions": ("list", "give-up"),
+    "api-key": ("create", "list", "revoke"),
+}
 
 
 def loaded_by(*arguments: str, cwd: Path) -> set[str]:
@@ -79,10 +87,11 @@ def test_every_command_is_listed_and_has_help_with_its_options(tmp_path: Path) -
         assert f"\n  {name} " in listing
         ran.expect(0, f"anchor {name}", "--help")
         assert ran.err == ""
-        if name not in ("devnet", "demo", "trust", "key"):
+        if name not in ("devnet", "demo", *GROUPS):
             assert "--json" in ran.out, name
-    for group, command in (("trust", "pin"), ("key", "create"), ("key", "list"), ("key", "revoke")):
-        assert "--json" in run_anchor(group, command, "--help", cwd=tmp_path).expect(0).out
+    for group, commands in GROUPS.items():
+        for command in commands:
+            assert "--json" in run_anchor(group, command, "--help", cwd=tmp_path).expect(0).out
 
 
 def test_the_listing_names_no_command_that_these_tests_do_not_know(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_a_bomb_of_a_file_is_refused_wherever_it_is_read(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, embedded: Devnet) -> Site:
-    return make_site(tmp_path_factory.mktemp("lists") / "project", embedded, number=9_200)
+    return make_site(tmp_path_factory.mktemp("lists") / "project", embedded, number=9_270)
 
 
 @pytest.mark.timeout(120)
@@ -132,7 +132,14 @@ def test_a_file_of_any_name_is_verified(court: tuple[Path, str], tmp_path: Path,
         data = (folder / f"file{suffix}").read_bytes()
         if len(name) + len(suffix) <= 255:
             (tmp_path / (name + suffix)).write_bytes(data)
-    words = ["verify", "--offline", "--block-hash", block_hash]
+    words = [
+        "verify",
+        "--offline",
+        "--block-hash",
+        block_hash,
+        "--trust",
+        str(folder / "trust.toml"),
+    ]
     if len(name) > 240:
         words += ["--receipt", str(folder / "file.anchor.json")]
     ended = run_bounded(*ANCHOR, *words, "--", name, cwd=tmp_path)

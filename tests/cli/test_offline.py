@@ -58,6 +58,10 @@ def stamped(module_anvil: Devnet, tmp_path_factory: pytest.TempPathFactory) -> P
     return away
 
 
+# Whoever has no policy names the chain, and takes the receipt's word for the log.
+UNPINNED = ("--chain-id", "31337", "--accept-unpinned")
+
+
 @pytest.fixture
 def verify(stamped: Path, tmp_path: Path) -> Verify:
     for path in stamped.iterdir():
@@ -81,29 +85,36 @@ def hash_in(folder: Path) -> str:
 def test_a_block_hash_is_all_that_is_needed(verify: Verify, tmp_path: Path) -> None:
     ran = verify("--trust", "trust.toml", "--block-hash", hash_in(tmp_path))
     assert (ran.returncode, ran.stderr) == (0, ""), ran
-    assert "asserted by you: assurance proof" in ran.stdout
-    unpinned = verify("--block-hash", hash_in(tmp_path), "--json")
+    assert "a block that only you vouch for: assurance asserted" in ran.stdout
+    assert ran.stdout.rstrip().endswith(
+        "VERIFIED on a development chain (proves nothing about real time), by a block that only "
+        "you vouch for (exit code 0)"
+    )
+    unpinned = verify("--block-hash", hash_in(tmp_path), *UNPINNED, "--json")
     assert unpinned.returncode == 0, unpinned
     (file,) = json.loads(unpinned.stdout)["files"]
     (anchor,) = file["anchors"]
-    assert (anchor["assurance"], anchor["finality"]) == ("proof", "asserted")
+    assert (anchor["assurance"], anchor["finality"]) == ("asserted", "asserted")
+    assert anchor["chain"]["kind"] == "development"
     assert file["unpinned"]
+    assert verify("--block-hash", hash_in(tmp_path), *UNPINNED[:2]).returncode == 20
+    assert verify("--block-hash", hash_in(tmp_path), UNPINNED[2]).returncode == 20
 
 
 def test_the_report_is_there_in_chinese(verify: Verify, tmp_path: Path) -> None:
-    ran = verify("--block-hash", hash_in(tmp_path), "--lang", "zh")
+    ran = verify("--block-hash", hash_in(tmp_path), *UNPINNED, "--lang", "zh")
     assert ran.returncode == 0, ran
     for words in (
         "通过",
         "C3 通过",
         "链上登记真实存在且已终局",
-        "系由您认定",
+        "仅由您担保",
         "不证明的事项：",
         "验证通过",
     ):
         assert words in ran.stdout, words
     (tmp_path / "deed.txt").write_bytes(b"altered")
-    altered = verify("--lang", "zh")
+    altered = verify(*UNPINNED, "--lang", "zh")
     assert altered.returncode == 10
     shown = ("未通过验证", "不通过", "无法判断", "未提供", "退出码 10")
     assert [words for words in shown if words not in altered.stdout] == []
@@ -163,7 +174,7 @@ def test_a_receipt_without_a_state_proof_is_not_enough(verify: Verify, tmp_path:
     document = json.loads(receipt.read_text())
     del document["anchors"][0]["state"]
     receipt.write_text(json.dumps(document))
-    ran = verify("--block-hash", named)
+    ran = verify("--block-hash", named, *UNPINNED)
     assert ran.returncode == 20
     assert "holds no proof of the chain's state" in ran.stdout
 
@@ -186,6 +197,8 @@ def test_a_project_that_came_with_the_evidence_names_no_node_to_a_policy_of_ones
     ran.expect(20, "no node of chain 31337 is known")
     named = ("--trust", policy, "--config", "anchor.toml")
     run_anchor("verify", "deed.txt", *named, cwd=received).expect(0, "Asked: http://127.0.0.1")
-    # By itself it is taken, and named: whoever made the folder wrote it.
-    taken = run_anchor("verify", "deed.txt", cwd=received)
-    taken.expect(0, f"{received / 'trust.toml'} (of the project around; yours with --trust)")
+    # By itself it is named, and not used: whoever made the folder wrote it.
+    left = run_anchor("verify", "deed.txt", cwd=received)
+    assert left.code == 20, left
+    assert str(received) in left.out + left.err
+    assert "Asked:" not in left.out

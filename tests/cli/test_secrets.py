@@ -127,6 +127,42 @@ def test_a_projects_whole_life_reveals_no_secret(tmp_path: Path, anvil: Devnet) 
     assert "rpc = []" in (project / "trust.toml").read_text("utf-8")
 
 
+@pytest.mark.fault(
+    "J8",
+    how="a key is made, its keystore opened for the owner's calls, wrongly and rightly",
+    then="neither key nor password is printed, or written but in the keystore, encrypted",
+)
+def test_the_owners_key_is_not_revealed(site: Site, tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    password = secrets / "password"
+    password.touch(0o600)
+    password.write_text(PASSWORD + "\n")
+    made = site.run("key", "new", secrets / "new.json", "--password-file", password)
+    write_keystore(secrets / "owner.json", KEY, PASSWORD, iterations=1_000)
+    other = made.expect(0).out.strip()
+    owner = ("--owner-keystore", secrets / "owner.json", "--owner-password-file", password)
+    ran = [
+        made,
+        site.run("key", "show", secrets / "new.json").expect(0),
+        site.run("operator", "add", other, *owner).refused(31, "does not own this log"),
+        site.run("operator", "add", other, "--json").expect(0),
+        site.run("operator", "add", other, "--show-call", *owner).expect(0),
+    ]
+    password.write_text(PASSWORD + "x\n")
+    # The keystore states the owner's address, so that it is opened.
+    text = (secrets / "owner.json").read_text("utf-8")
+    address = Account.from_key(KEY).address[2:]
+    assert address.lower() in text.lower()
+    owned = "f39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+    (secrets / "owner.json").write_text(text.lower().replace(address.lower(), owned), "utf-8")
+    second = "0x" + "77" * 20
+    ran.append(site.run("operator", "add", second, *owner).refused(31, "does not open with"))
+    check_silence("\n".join(each.out + each.err for each in ran))
+    check_files(site.folder, but=())
+    check_files(secrets, but=("password",))
+
+
 def test_a_wrong_password_is_not_quoted(site: Site) -> None:
     site.add("a.txt", b"a")
     (site.folder / "devnet-password").write_text(PASSWORD)

@@ -151,8 +151,11 @@ def test_after_a_lost_right_edge_the_successor_goes_on_from_an_earlier_anchor(
     assert (shown["size"], shown["waiting"]) == (3, 1)
     new = successor(site)
     check_goes_on(new, "f")
-    for name in "abcd":  # also the abandoned one: its anchor stays in the registry
+    for name in "abc":
         site.run("verify", name, "--trust", new.folder / "trust.toml").expect(0)
+    # The abandoned one's anchor stays in the registry, and its owner does not stand by it.
+    left = site.run("verify", "d", "--trust", new.folder / "trust.toml")
+    left.expect(13, "the log's owner abandoned this anchor")
 
 
 def test_an_anchor_that_was_not_noted_is_in_the_old_logs_receipts(site: Site) -> None:

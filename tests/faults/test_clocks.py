@@ -83,7 +83,7 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
     assert readers - devnet == {
         "cli/certify.py",
         "cli/doctor.py",
-        "cli/key.py",
+        "cli/apikey.py",
         "cli/log.py",
         "pipeline/project.py",
         "service/metrics.py",

@@ -253,3 +253,33 @@ def test_a_wrong_gas_estimate_sends_nothing(own: Site) -> None:
     ask(own.url, "anvil_mine", "0x1")
     own.round()
     assert own.anchors_on_chain() == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "wei"),
+    [
+        ("100", 100 * GWEI),
+        ("0.05", GWEI // 20),
+        ('"0.05"', GWEI // 20),
+        ('"0.000000001"', 1),
+        ("1000000", 10**6 * GWEI),
+        ('"12.345678901"', 12_345_678_901),
+    ],
+)
+def test_a_fee_cap_takes_fractions_of_a_gwei_and_writes_them_back(
+    site: Site, text: str, wei: int
+) -> None:
+    site.edit("max_fee_gwei = 100", f"max_fee_gwei = {text}")
+    config = load_config(site.folder / "anchor.toml")
+    assert config.fee_cap == wei
+    (site.folder / "anchor.toml").write_text(encode_config(config), "utf-8")
+    assert load_config(site.folder / "anchor.toml").fee_cap == wei
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-1", '"0.0000000001"', '"1e3"', "true", '""', "1000001", "[1]", '"0x1"', "nan"]
+)
+def test_a_fee_cap_is_written_as_plain_gwei(site: Site, text: str) -> None:
+    site.edit("max_fee_gwei = 100", f"max_fee_gwei = {text}")
+    with pytest.raises(ConfigError, match="max_fee_gwei"):
+        load_config(site.folder / "anchor.toml")

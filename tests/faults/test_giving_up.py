@@ -195,3 +195,67 @@ class _Hurried:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+
+
+# What `anchor doctor` sees besides
+
+
+def test_doctor_sees_a_transaction_that_no_block_takes(
+    own: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(own.url, "evm_setAutomine", False)
+    own.run("run", "--once", "--wait", "included").refused(21)
+    number = nonce(own.url)
+    own.run("doctor").expect(0, f"nonce {number}", "is on its way, signed 1 times")
+    ask(own.url, "anvil_dropAllTransactions")
+    ask(own.url, "anvil_setBlockGasLimit", hex(75_000))
+    ask(own.url, "evm_mine")
+    own.run("doctor").expect(0, "no block takes its gas limit of")
+    ask(own.url, "anvil_setBalance", DEV, "0x1")
+    ask(own.url, "anvil_setBlockGasLimit", hex(30_000_000))
+    ask(own.url, "evm_mine")
+    own.run("doctor").expect(30, "the transaction on its way may take")
+    ask(own.url, "anvil_setBalance", DEV, hex(10**22))
+    ask(own.url, "evm_setAutomine", True)
+    own.run("run", "--once", "--wait", "included").expect(0)
+    own.run("doctor").expect(0, "none is on its way")
+
+
+@pytest.mark.fault(
+    "C5",
+    how="the block's gas limit falls below that of a stored transaction, in anvil's own words",
+    then="it is signed anew with what a block takes, at the same nonce; one anchor",
+)
+def test_a_stored_transaction_with_too_much_gas_is_signed_anew(own: Site) -> None:
+    ask(own.url, "evm_setAutomine", False)
+    own.run("run", "--once", "--wait", "included").refused(21)
+    ask(own.url, "anvil_dropAllTransactions")
+    ask(own.url, "anvil_setBlockGasLimit", hex(75_000))
+    ask(own.url, "evm_mine")
+    ask(own.url, "evm_setAutomine", True)
+    own.round()
+    assert own.anchors_on_chain() == [(1, 1)]
+    ((nonces, attempts),) = own.rows(
+        "SELECT count(DISTINCT nonce), count(*) FROM attempts WHERE head_size IS NOT NULL"
+    )
+    assert (nonces, attempts) == (1, 2)
+
+
+def test_doctor_names_a_node_that_lags_behind(own: Site) -> None:
+    ask(own.url, "anvil_mine", "0x9")
+    old = ask(own.url, "eth_getBlockByNumber", "0x2", False)
+    with bent_node(own.url) as lagging, bent_node(own.url) as third:
+        lagging.bend["eth_getBlockByNumber"] = lambda params, right: (
+            old if params[0] == "latest" else right
+        )
+        others = json.dumps([lagging.url, third.url])
+        own.edit(f'rpc = "{own.url}"', f'rpc = "{own.url}"\nwitnesses = {others}')
+        ran = own.run("doctor")
+    assert f"{lagging.url} is at block 2, " in ran.out
+    assert f"{third.url} is at" not in ran.out
+
+
+def test_doctor_says_that_there_is_no_budget(own: Site) -> None:
+    own.run("doctor").expect(0, "without a budget: this is a development chain")
+    own.edit('# budget_ether = "0.5"', 'budget_ether = "0.5"')
+    own.run("doctor").expect(0, "up to 100 gwei a gas, 0.5 ether in 30 days")

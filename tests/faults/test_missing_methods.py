@@ -95,9 +95,8 @@ def test_a_tip_that_is_refused_for_another_reason_is_not_made_up(
 
 def facts(node: Node, site: Site, block: Hash32) -> tuple[Any, ...]:
     config = load_config(site.folder / "anchor.toml")
-    proof = node.fetch_state_proof(
-        config.registry, head_slot(config.log), block, code_hash=config.code_hash
-    )
+    slots = (head_slot(config.log),)
+    proof = node.fetch_state_proof(config.registry, slots, block, lambda found: found)
     return (
         node.fetch_code_hash(config.registry, block),
         node.fetch_storage(config.registry, head_slot(config.log), block),

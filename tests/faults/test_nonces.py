@@ -78,6 +78,11 @@ def mine_many(faulty: Faulty) -> None:
         faulty.mine()
 
 
+def share(faulty: Faulty) -> None:
+    """Say in the configuration that other programs send with the key, too."""
+    faulty.site.edit("# shared = true", "shared = true")
+
+
 # Dropped
 
 
@@ -327,6 +332,47 @@ def test_a_nonce_used_by_another_program_between_signing_and_sending(on_anvil: F
     on_anvil.run(FastClock({5.0: on_anvil.mine}))
     on_anvil.check(foreign=1)
     assert len(on_anvil.signed()) == 2
+
+
+@pytest.mark.fault(
+    "B10",
+    how="as above, with a key that the configuration says is shared",
+    then="once that is final a warning, and the next nonce; the run goes on",
+)
+def test_a_shared_keys_foreign_nonce_is_told_and_stops_nothing(on_anvil: Faulty) -> None:
+    share(on_anvil)
+
+    def comes_second(call: Call) -> bytes:
+        send_from_outside(call.node, **fees(5))
+        on_anvil.mine()
+        return call.forward()
+
+    on_anvil.proxy.on(SEND, comes_second)
+    on_anvil.run(
+        FastClock({30.0: lambda: mine_many(on_anvil), 60.0: on_anvil.mine, 90.0: on_anvil.mine})
+    )
+    warning = f"warning: another program used nonce {on_anvil.first_nonce} "
+    assert any(warning in text for text in on_anvil.reports)
+    on_anvil.check(foreign=1)
+    assert len(on_anvil.signed()) == 2
+
+
+@pytest.mark.fault(
+    "B10",
+    how="a shared key's nonce was used by a transaction that never becomes final",
+    then="exit code 21: no second nonce is taken as long as the first may come back",
+)
+def test_a_shared_keys_foreign_nonce_that_is_not_final_is_waited_for(on_anvil: Faulty) -> None:
+    share(on_anvil)
+
+    def comes_second(call: Call) -> bytes:
+        send_from_outside(call.node, **fees(5))
+        on_anvil.mine()
+        return call.forward()
+
+    on_anvil.proxy.on(SEND, comes_second)
+    on_anvil.fails(ExitCode.NOT_FINAL, "not included within")
+    assert len(on_anvil.signed()) == 1
 
 
 @pytest.mark.fault(

@@ -121,11 +121,11 @@ def test_a_revoked_key_is_refused_within_two_seconds(desk: Desk):
     key = make_key(desk.site.folder, "leaver")
     get = desk.served.http.get
     assert get("/v1/usage", headers=bearer(key)).status_code == 200
-    desk.site.run("key", "revoke", key.split("_")[1]).expect(0)
+    desk.site.run("api-key", "revoke", key.split("_")[1]).expect(0)
     time.sleep(2)
     for _ in range(10):  # both workers
         assert get("/v1/usage", headers=bearer(key)).status_code == 401
-    assert "revoked" in desk.site.run("key", "list").expect(0).out
+    assert "revoked" in desk.site.run("api-key", "list").expect(0).out
 
 
 def test_a_keys_name_without_its_secret_is_no_key(desk: Desk):
@@ -149,14 +149,14 @@ def test_a_browser_brings_its_key_as_a_password_to_read_and_for_nothing_else(des
 
 
 def test_a_key_is_neither_shown_again_nor_stored_nor_logged(desk: Desk):
-    ran = desk.site.run("key", "create", "canary", "--scope", "submit", "--json").expect(0)
+    ran = desk.site.run("api-key", "create", "canary", "--scope", "submit", "--json").expect(0)
     key, secret = ran.document["key"], ran.document["key"].split("_")[2]
     post = desk.served.http.post
     assert post("/v1/evidence", json={"sha256": digest(14)}, headers=bearer(key)).is_success
     post("/v1/evidence", json={"sha256": digest(14)}, headers=bearer(key + "0"))
     post(f"/v1/evidence?key={key}", json={"sha256": 1}, headers=bearer(key))
     post("/v1/bulk", content=b"{", headers=bearer(key) | NDJSON)
-    listed = desk.site.run("key", "list", "--json").expect(0)
+    listed = desk.site.run("api-key", "list", "--json").expect(0)
     assert secret not in listed.out + listed.err
     for file in desk.site.folder.rglob("*"):
         if file.is_file():
@@ -176,7 +176,7 @@ def test_a_key_is_neither_shown_again_nor_stored_nor_logged(desk: Desk):
     ],
 )
 def test_keys_that_cannot_be_are_refused(desk: Desk, arguments: list[str], text: str):
-    desk.site.run("key", *arguments).refused(2, text)
+    desk.site.run("api-key", *arguments).refused(2, text)
 
 
 def ask_raw(desk: Desk, data: bytes) -> bytes:

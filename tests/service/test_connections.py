@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import select
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from support.fixtures import MakeSite
 from support.projects import Site
+from support.raw_http import ask, head, serving
 from support.service import digest, lines, make_key
 
 from anchor.chain.devnet import Devnet
-from anchor.config import load_config
-from anchor.pipeline.project import open_project
-from anchor.service.app import create_app
-from anchor.service.connections import PatientProtocol
 from anchor.service.settings import Settings
 
 IMPATIENT = Settings(
@@ -29,58 +23,15 @@ IMPATIENT = Settings(
 )  # fmt: skip
 
 
-@contextmanager
-def serving(site: Site, settings: Settings) -> Iterator[tuple[str, int]]:
-    """Run the application in a thread of this process, with other limits than one can wait for."""
-    app = create_app(open_project(load_config(site.folder / "anchor.toml")), settings)
-    config = uvicorn.Config(
-        app, port=0, http=PatientProtocol, ws="none", log_config=None, proxy_headers=False
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield listener.getsockname()[:2]
-        finally:
-            server.should_exit = True
-            thread.join(30)
-
-
 @pytest.fixture
 def place(make: MakeSite, embedded: Devnet) -> Iterator[tuple[Site, tuple[str, int], str]]:
     site = make(embedded)
     key = make_key(site.folder)
-    with serving(site, IMPATIENT) as address:
+    with serving(site.folder, IMPATIENT) as address:
         yield site, address, key
 
 
 Place = tuple[Site, tuple[str, int], str]
-
-
-def ask(address: tuple[str, int], *parts: bytes, pause: float = 0.0) -> tuple[bytes, float]:
-    """Send parts with pauses between; return what comes until the server closes, and when."""
-    started = time.monotonic()
-    with socket.create_connection(address, timeout=20) as connection:
-        for part in parts:
-            connection.sendall(part)
-            time.sleep(pause)
-        found = b""
-        try:
-            while part := connection.recv(65_536):
-                found += part
-        except ConnectionResetError:
-            pass
-    return found, time.monotonic() - started
-
-
-def head(key: str, path: str, media_type: str, *more: str) -> bytes:
-    rows = [
-        f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {key}",
-        f"Content-Type: {media_type}", *more,
-    ]  # fmt: skip
-    return "\r\n".join([*rows, "", ""]).encode()
 
 
 def bulk(key: str, *more: str) -> bytes:

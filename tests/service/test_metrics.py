@@ -197,7 +197,7 @@ def test_requests_of_all_workers_are_counted_together_and_those_of_dead_ones_sta
     own_anvil, make
 ) -> None:
     site: Site = make(own_anvil)
-    token = site.run("key", "create", "ops", "--scope", "admin").expect(0).out.strip()
+    token = site.run("api-key", "create", "ops", "--scope", "admin").expect(0).out.strip()
     with serve(site.folder, workers=2) as served:
         workers = set()
         for _ in range(60):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -15,6 +16,7 @@ from support.projects import make_site
 from support.service import Served, bearer, make_key, serve
 
 from anchor.chain.devnet import open_devnet
+from anchor.service.app import make_app
 
 CONFIG = {"suppress_health_check": list(HealthCheck), "deadline": None, "derandomize": True}
 
@@ -71,3 +73,30 @@ def test_every_answer_is_as_the_document_says_at_length(case: Case, served: tupl
 def test_the_document_that_is_published_is_the_one_that_is_served(served: tuple[Served, str]):
     page = Path(__file__).parents[2] / "docs" / "openapi.json"
     assert served[0].http.get("/openapi.json").json() == json.loads(page.read_text("utf-8"))
+
+
+def find_refs(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for value in part.values():
+            yield from find_refs(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from find_refs(value)
+
+
+def test_the_document_refers_to_nothing_that_it_lacks():
+    page = make_app().openapi()
+    refs = set(find_refs(page))
+    assert refs
+    for ref in refs:
+        assert ref.removeprefix("#/components/schemas/") in page["components"]["schemas"], ref
+
+
+def test_no_member_of_a_submission_is_said_to_be_null():
+    schemas = make_app().openapi()["components"]["schemas"]
+    for name in ("DigestSubmission", "RecordSubmission"):
+        assert '"null"' not in json.dumps(schemas[name])
+        assert "default" not in json.dumps(schemas[name])
+    assert schemas["DigestSubmission"]["anyOf"] == [{"required": ["sha256"]}, {"required": ["sm3"]}]

@@ -24,6 +24,7 @@ from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.project import utc_now
 from anchor.pipeline.watching import Sighting
 from anchor.service import lane
+from anchor.service.endedsessions import EndedSessions
 from anchor.service.pages import sessions
 from anchor.service.pages.rendering import POLICY, mark_code, mark_units
 from anchor.service.settings import Settings
@@ -127,10 +128,11 @@ def test_signing_in_begins_a_session_that_no_script_and_no_other_site_can_use(
     cookie = cookie_of(answer)
     for part in ("HttpOnly", "SameSite=strict", "Path=/", "Secure", f"Max-Age={12 * 3600}"):
         assert part in cookie
+    assert cookie.startswith("__Host-anchor_session=") and "Domain" not in cookie
     assert served.admin not in cookie
     assert served.admin.rpartition("_")[2] not in cookie
     value = cookie.partition("=")[2].partition(";")[0]
-    page = served.http.get("/", headers={"Cookie": f"anchor_session={value}"})
+    page = served.http.get("/", headers={"Cookie": f"__Host-anchor_session={value}"})
     assert page.status_code == 200
     assert "Sign out" in page.text
     served.http.cookies.clear()
@@ -138,7 +140,8 @@ def test_signing_in_begins_a_session_that_no_script_and_no_other_site_can_use(
 
 def test_without_tls_the_session_goes_over_it_all_the_same(served: PageService) -> None:
     """On this machine there is none; where there is, the browser says so in Origin."""
-    assert "Secure" not in cookie_of(sign_in(served, served.admin, Origin=f"http://{host(served)}"))
+    cookie = cookie_of(sign_in(served, served.admin, Origin=f"http://{host(served)}"))
+    assert "Secure" not in cookie and cookie.startswith("anchor_session=")
     served.http.cookies.clear()
 
 
@@ -206,7 +209,7 @@ def test_a_session_ends_when_the_key_expires(site: MemorySite) -> None:
                 connection, "ops", ["admin"], now=utc_now(), expires_at="2026-01-01T00:00:00.000Z"
             )
         cookie = sessions.make_session(
-            served.service.settings.session_secret, soon.split("_")[1], time.time()
+            served.service.settings.session_secret, soon.split("_")[1], b"i" * 16, time.time()
         )
         headers = {"Cookie": f"anchor_session={cookie}"}
         assert served.http.get("/", headers=headers, follow_redirects=False).status_code == 303
@@ -216,23 +219,70 @@ def test_signing_out_ends_the_session(site: MemorySite) -> None:
     with serve_pages(site) as served:
         sign_in(served, served.admin)
         assert served.http.get("/").status_code == 200
+        kept = {"Cookie": "; ".join(f"{name}={text}" for name, text in served.http.cookies.items())}
         served.http.post("/logout", follow_redirects=False)
         assert served.ask("/").status_code == 303
+        # Whoever kept the cookie has no session either.
+        served.http.cookies.clear()
+        assert served.http.get("/", headers=kept, follow_redirects=False).status_code == 303
+        # Another session of the same key goes on.
+        sign_in(served, served.admin)
+        assert served.http.get("/").status_code == 200
+
+
+def test_ended_sessions_are_forgotten_when_their_cookies_have_expired(tmp_path: Path) -> None:
+    ended = EndedSessions(tmp_path)
+    ended.end("a" * 32, 1_000, now=900.0)
+    ended.end("b" * 32, 2_000, now=950.0)
+    assert ended.has("a" * 32, 1_000) and EndedSessions(tmp_path).has("b" * 32, 2_000)
+    ended.end("c" * 32, 3_000, now=1_000.0)
+    assert not ended.has("a" * 32, 1_000) and ended.has("b" * 32, 2_000)
 
 
 def test_a_session_cannot_be_made_up_or_made_longer() -> None:
-    secret, other = b"s" * 32, b"o" * 32
-    cookie = sessions.make_session(secret, "a" * 12, 1_000.0)
-    assert sessions.read_session(secret, cookie, 1_000.0 + sessions.SECONDS - 1) == "a" * 12
+    secret, other, id = b"s" * 32, b"o" * 32, b"i" * 16
+    cookie = sessions.make_session(secret, "a" * 12, id, 1_000.0)
+    session = sessions.read_session(secret, cookie, 1_000.0 + sessions.SECONDS - 1)
+    assert session == sessions.Session(
+        key_id="a" * 12, id=id.hex(), expires=1_000 + sessions.SECONDS
+    )
     assert sessions.read_session(secret, cookie, 1_000.0 + sessions.SECONDS) is None
     assert sessions.read_session(other, cookie, 1_001.0) is None
-    key, expires, signature = cookie.split(".")
+    key, name, expires, signature = cookie.split(".")
     for forged in (
-        f"{'b' * 12}.{expires}.{signature}", f"{key}.{int(expires) + 1}.{signature}",
-        f"{key}.{expires}.{'0' * 64}", f"{key}.{expires}", f"{key}.{expires}.", "",
-        f"{key}.{expires}.{signature}\n", f"{key}.٣.{signature}", cookie.upper(),
+        f"{'b' * 12}.{name}.{expires}.{signature}", f"{key}.{name}.{int(expires) + 1}.{signature}",
+        f"{key}.{'0' * 32}.{expires}.{signature}", f"{key}.{expires}.{signature}",
+        f"{key}.{name}.{expires}.{'0' * 64}", f"{key}.{name}.{expires}.", "",
+        f"{key}.{name}.{expires}.{signature}\n", f"{key}.{name}.٣.{signature}", cookie.upper(),
     ):  # fmt: skip
         assert sessions.read_session(secret, forged, 1_001.0) is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["ftp://{host}", "//{host}", "{host}", "http://{host}/", "http://{host}/login", "http:{host}"],
+)
+def test_a_form_is_from_a_page_of_the_web_or_refused(served: PageService, origin: str) -> None:
+    answer = sign_in(served, served.admin, Origin=origin.format(host=host(served)))
+    assert answer.status_code == 403
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_behind_a_named_web_server_the_scheme_is_its_word(site: MemorySite) -> None:
+    with serve_pages(site, settings=Settings(proxies=("127.0.0.0/8",))) as served:
+        over_tls = {"X-Forwarded-Proto": "https"}
+        plain = f"http://{host(served)}"
+        assert sign_in(served, served.admin, Origin=plain, **over_tls).status_code == 403
+        # Secure also where the browser says no origin.
+        cookie = cookie_of(sign_in(served, served.admin, **over_tls))
+        assert cookie.startswith("__Host-anchor_session=") and "Secure" in cookie
+        # The plain name is not taken over TLS: another host of the domain could have set it.
+        value = cookie.partition("=")[2].partition(";")[0]
+        served.http.cookies.clear()
+        for name, status in (("anchor_session", 303), ("__Host-anchor_session", 200)):
+            headers = {"Cookie": f"{name}={value}", **over_tls}
+            answer = served.http.get("/", headers=headers, follow_redirects=False)
+            assert answer.status_code == status
 
 
 def test_two_workers_of_a_service_know_each_others_sessions_and_another_start_does_not(

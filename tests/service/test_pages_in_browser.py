@@ -204,7 +204,9 @@ def test_the_verifier_page_verifies_under_the_headers_of_the_service(
     desk = open_desk(browser)
     desk.open(f"{served.http.base_url}/verify.html")
     desk.give(file=file, receipt=receipt)
-    desk.fill(hashes="\n".join(f"0x{named.hex()}" for named in honest.given.block_hashes))
+    named = "\n".join(f"0x{named.hex()}" for named in honest.given.block_hashes)
+    desk.fill(hashes=named, chains="31337")
+    desk.tab.check("#unpinned")
     assert desk.verify()["exit_code"] == 0
     assert desk.network == []
     assert desk.said == []

@@ -14,7 +14,7 @@ def test_it_serves_and_ends_with_zero_when_told_to_stop(site: Site):
     with serve(site.folder, workers=2) as served:
         assert served.http.get("/healthz").json() == {"status": "alive"}
         ready = served.http.get("/readyz")
-        assert ready.json() == {"status": "ready", "waiting": 0}
+        assert ready.json() == {"status": "ready"}
         assert "default-src 'none'" in ready.headers["Content-Security-Policy"]
         assert ready.headers["X-Content-Type-Options"] == "nosniff"
         assert ready.headers["Cache-Control"] == "no-store"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -181,3 +182,17 @@ def test_a_store_that_another_process_locks_is_busy_and_then_not(make: MakeSite,
             holder.wait()
         then = served.http.post("/v1/evidence", json={"sha256": digest(1)}, headers=bearer(key))
         assert then.status_code == 201
+
+
+def test_a_worker_may_open_as_many_files_as_it_lets_be_connected(make: MakeSite, embedded: Devnet):
+    site = make(embedded)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, before[1]))  # as a service begins
+    try:
+        with serve(site.folder, workers=1) as served:
+            wait_for_workers(served, 1)
+            limits = Path(f"/proc/{workers_of(served)[0]}/limits").read_text().splitlines()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    (row,) = [line.split() for line in limits if line.startswith("Max open files")]
+    assert int(row[3]) >= min(4 * 512 + 512, before[1])

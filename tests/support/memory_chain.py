@@ -82,6 +82,7 @@ class MemoryChain:
     tip: int = GWEI
     stalled: bool = False
     has_finality: bool = True
+    withholds_receipts: bool = False
     final_number: int = 0
     time: float = GENESIS_TIME
     blocks: list[MemoryBlock] = field(default_factory=list)
@@ -363,7 +364,7 @@ class MemoryChain:
         return _hex(transaction.hash)
 
     def _answer_transaction_receipt(self, tx_hash: str) -> dict[str, str] | None:
-        return self._receipts.get(tx_hash)
+        return None if self.withholds_receipts else self._receipts.get(tx_hash)
 
     def _check(self, transaction: Transaction) -> None:
         """Refuse, in that node's words, what its pool does not take."""

@@ -377,6 +377,17 @@ def test_an_anchor_larger_than_what_the_successor_took_over_is_abandoned(
     assert [verdicts[claim] for claim in ("C1", "C2", "C3", "C4")] == ["pass"] * 4
 
 
+def test_a_key_that_is_not_proven_hides_no_abandonment(bench: Bench, here: World) -> None:
+    succeed(here, 4)
+    receipt, block = with_successor(here, 4)
+    anchor = receipt.anchors[0]
+    assert anchor.state is not None
+    bare = dataclasses.replace(anchor, state=dataclasses.replace(anchor.state, operator_proof=()))
+    nobody = here.policy(dataclasses.replace(here.entry(), operators=()))
+    assert bench.code(here.receipt(6, bare), policy=here.policy(), named=[block]) == 13
+    assert bench.code(here.receipt(6, bare), policy=nobody, named=[block]) == 12
+
+
 def test_a_closed_log_without_the_takeover_is_open_and_one_without_a_log_malformed(
     bench: Bench, here: World
 ) -> None:

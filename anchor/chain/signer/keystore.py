@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 
 from anchor.canonical import parse_strict
 from anchor.chain.signer import UnsignedTransaction
-from anchor.errors import MalformedError, SignerError
+from anchor.chain.signer.memory import protect_memory
+from anchor.errors import MalformedError, SignerError, StorageError, UsageError
 from anchor.registry.keccak import format_address, parse_address
 from anchor.types import Address
 
@@ -93,6 +95,7 @@ def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner
     from eth_account import Account
 
     members = _read_keystore(path)
+    protect_memory()
     password = ask_password()
     try:
         account = Account.from_key(Account.decrypt(members, password))
@@ -105,14 +108,79 @@ def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner
     return KeystoreSigner(account)
 
 
+def check_absent(path: Path) -> None:
+    """Check that nothing is where a new keystore is to be.
+
+    Raises:
+        UsageError: something is.
+    """
+    if os.path.lexists(path):
+        raise _exists(path)
+
+
+def create_keystore(path: Path, password: str) -> Address:
+    """Make a new key and encrypt it into ``path``; return its address.
+
+    The file is durable and was opened again with the password when this returns: an address that
+    is printed, and may be sent ether, has a key behind it.
+
+    Raises:
+        UsageError: the file exists, or cannot be written.
+        SignerError: the password is empty, or what was written does not open.
+        StorageError: the disk is full, or fails.
+    """
+    from eth_account import Account
+
+    if not password:
+        raise SignerError("the password is empty", hint="choose one; nothing was written")
+    protect_memory()
+    private_key = secrets.token_bytes(32)
+    # eth-account's default: scrypt with n = 2^18.
+    _write_new(path, Account.encrypt(private_key, password))
+    # A crash before this leaves a keystore whose address nobody was told.
+    return open_keystore(path, lambda: password).address
+
+
 def write_keystore(path: Path, private_key: bytes, password: str, *, iterations: int) -> None:
     """Encrypt a key into a new keystore file that only this user can read."""
     from eth_account import Account
 
-    members = Account.encrypt(private_key, password, kdf="pbkdf2", iterations=iterations)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        json.dump(members, file)
+    _write_new(path, Account.encrypt(private_key, password, kdf="pbkdf2", iterations=iterations))
+
+
+def _write_new(path: Path, members: dict[str, Any]) -> None:
+    """Write a keystore where nothing is, readable by this user alone, and make it durable."""
+    # O_EXCL: a key is never written over, and never through a link that somebody put there.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(members, file)
+            file.flush()
+            os.fsync(file.fileno())
+        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="see to the disk, then run the same again; no key was made",
+        ) from error
+
+
+def _exists(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} exists already",
+        hint="name a file that does not exist yet: a key is never written over",
+    )
 
 
 def find_ape_keyfile(alias: str) -> Path:

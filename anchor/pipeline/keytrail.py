@@ -1,0 +1,49 @@
+"""What the commands do to API keys, a line of JSON for each event in ``audit.jsonl``.
+
+The line is on disk before the change is: a change that cannot be noted is not made. A line whose
+change then failed says more than was done, never less.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+
+from anchor.config import Config
+from anchor.durable import open_private
+from anchor.errors import StorageError
+
+NAME = "audit.jsonl"
+
+
+def note_key_event(config: Config, event: str, *, now: str, **members: object) -> None:
+    """Append an event with the time and the user's name; never a key itself.
+
+    Raises:
+        StorageError: The line cannot be written.
+    """
+    user = {"user": _find_user(), "login": os.environ.get("SUDO_USER")}
+    document = {"at": now, "event": event, **user, **members}
+    line = json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n"
+    path = config.folder / NAME
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    try:
+        descriptor = open_private(path, flags)
+        try:
+            os.write(descriptor, line.encode("ascii"))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="nothing was changed; give the user of this command the right to write it",
+        ) from error
+
+
+def _find_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())

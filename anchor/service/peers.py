@@ -1,0 +1,88 @@
+"""The addresses that a worker is connected to, and which of them are web servers in front of it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from anchor.errors import UsageError
+
+_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+# The part of an IPv6 address that a provider gives to one customer.
+_SITE_PREFIX = 64
+
+
+def parse_proxies(texts: Iterable[str]) -> tuple[_Network, ...]:
+    """Return the networks that proxies were named by: addresses or address/prefix.
+
+    Raises:
+        UsageError: One of them is neither.
+    """
+    networks = []
+    for text in texts:
+        try:
+            networks.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            raise UsageError(
+                f"{text[:80]!r} is no address or network of a proxy",
+                hint="give an IP address (127.0.0.1) or a network (10.0.0.0/8)",
+            ) from error
+    return tuple(networks)
+
+
+def group_address(address: str) -> str:
+    """Return what an address is counted under: itself, or the /64 network of an IPv6 address."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, _SITE_PREFIX), strict=False))
+
+
+class Peers:
+    """Counts the open connections of each address, except those of the named proxies."""
+
+    def __init__(self, proxies: Iterable[str]) -> None:
+        """Prepare.
+
+        Raises:
+            UsageError: A proxy is no address or network.
+        """
+        self._proxies = parse_proxies(proxies)
+        self._open: Counter[str] = Counter()
+        self._has_warned = False
+
+    def is_first_warning(self) -> bool:
+        """Return whether nobody was warned of an unnamed proxy yet; the next answer is no."""
+        has_warned, self._has_warned = self._has_warned, True
+        return not has_warned
+
+    def is_proxy(self, address: str) -> bool:
+        """Return whether a connection from this address is a named web server's."""
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
+
+    def arrive(self, address: str) -> int:
+        """Count one more connection; return how many the address has, 0 for a named proxy."""
+        if self.is_proxy(address):
+            return 0
+        group = group_address(address)
+        self._open[group] += 1
+        return self._open[group]
+
+    def leave(self, address: str) -> None:
+        """Count one connection less."""
+        group = group_address(address)
+        if self._open[group] > 1:
+            self._open[group] -= 1
+        else:
+            del self._open[group]
