@@ -325,6 +325,19 @@ def test_a_policy_dropped_alone_is_asked_about_as_well_and_each_of_two(desk: Des
     assert "one.toml" not in desk.tab.inner_text("#form")
 
 
+def test_what_is_dropped_while_a_question_is_open_waits_for_its_answer(desk: Desk) -> None:
+    desk.drop(**{"one.toml": forgers_policy()})
+    desk.tab.get_by_text("Whose policy is one.toml?").wait_for()
+    desk.drop(**{"two.toml": forgers_policy(), "b.txt": FILE})
+    desk.tab.wait_for_timeout(300)
+    assert desk.tab.get_by_text("Whose policy is one.toml?").is_visible()
+    desk.tab.get_by_role("button", name="It is mine").click()
+    desk.tab.get_by_text("Whose policy is two.toml?").wait_for()
+    desk.tab.get_by_role("button", name="Leave it out").click()
+    assert "one.toml, " in desk.tab.inner_text("#policy-chosen")
+    assert "b.txt, 17 bytes" in desk.tab.inner_text("#file-chosen")
+
+
 def test_a_dropped_policy_that_cannot_be_read_can_only_be_left_out_or_be_evidence(
     dropped: Dropped,
 ) -> None:

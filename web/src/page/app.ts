@@ -55,7 +55,9 @@ class Page {
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {
       event.preventDefault();
-      this.reading = this.takeAll([...(event.dataTransfer?.files ?? [])]);
+      const files = [...(event.dataTransfer?.files ?? [])];
+      // One after the other: a question about the files before has to be answered first.
+      this.reading = this.reading.catch(() => {}).then(() => this.takeAll(files));
     });
     prepareFields();
     openOnPaper();
