@@ -271,7 +271,7 @@ def test_costs_incidents_and_idempotency_keys_are_kept(site: Site) -> None:
         "SELECT key, identity FROM keys JOIN evidence ON id = evidence_id ORDER BY key",
     ]
     before = [site.rows(query) for query in queries]
-    assert before[0][-1][-1] and before[1] and len(before[2]) == 2
+    assert before[0][-1][-3] and before[1] and len(before[2]) == 2
     site.run("restore", "--replace").expect(0)
     assert [site.rows(query) for query in queries] == before
     with site.open() as project:
