@@ -14,7 +14,7 @@ from support.command import environment, run_anchor
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
     "prove", "upgrade", "verify", "verifier", "certify", "trust", "explain", "export-log", "audit",
-    "restore", "succeed", "serve", "key", "demo",
+    "restore", "succeed", "transactions", "serve", "key", "demo",
 )  # fmt: skip
 
 
@@ -79,9 +79,16 @@ def test_every_command_is_listed_and_has_help_with_its_options(tmp_path: Path) -
         assert f"\n  {name} " in listing
         ran.expect(0, f"anchor {name}", "--help")
         assert ran.err == ""
-        if name not in ("devnet", "demo", "trust", "key"):
+        if name not in ("devnet", "demo", "trust", "transactions", "key"):
             assert "--json" in ran.out, name
-    for group, command in (("trust", "pin"), ("key", "create"), ("key", "list"), ("key", "revoke")):
+    for group, command in (
+        ("trust", "pin"),
+        ("key", "create"),
+        ("key", "list"),
+        ("key", "revoke"),
+        ("transactions", "list"),
+        ("transactions", "give-up"),
+    ):
         assert "--json" in run_anchor(group, command, "--help", cwd=tmp_path).expect(0).out
 
 
