@@ -18,7 +18,7 @@ COMMANDS = (
 )  # fmt: skip
 
 GROUPS = {
-    "trust": ("pin",),
+    "trust": ("pin", "add", "list", "show", "remove", "allow", "disallow"),
     "key": ("new", "show"),
     "operator": ("add", "list", "remove"),
     "transactions": ("list", "give-up"),
