@@ -345,7 +345,7 @@ def test_a_nonce_that_nobody_used_below_one_that_is_signed_is_named(site: Site) 
         "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) "
         f"SELECT chain_id, sender, {used + 1}, '', NULL FROM slots LIMIT 1",
         f"INSERT INTO attempts SELECT zeroblob(32), chain_id, sender, {used + 1}, NULL, "
-        f"x'{raw[0]}', 1, 1, NULL, '' FROM slots WHERE nonce = {used + 1}",
+        f"x'{raw[0]}', 1, 1, '', NULL FROM slots WHERE nonce = {used + 1}",
     )
     (breach,) = compared(site).breaches
     assert breach.startswith(f"nonce {used} of 0xf39F")
@@ -363,7 +363,7 @@ def test_a_gap_of_nonces_is_one_breach_however_wide_it_is(site: Site) -> None:
         "INSERT INTO slots (chain_id, sender, nonce, reserved_at, outcome) "
         f"SELECT chain_id, sender, {last}, '', NULL FROM slots LIMIT 1",
         f"INSERT INTO attempts SELECT zeroblob(32), chain_id, sender, {last}, NULL, "
-        f"x'{raw[0]}', 1, 1, NULL, '' FROM slots WHERE nonce = {last}",
+        f"x'{raw[0]}', 1, 1, '', NULL FROM slots WHERE nonce = {last}",
     )
     audit = compared(site)
     (breach,) = audit.breaches

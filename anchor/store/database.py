@@ -27,7 +27,7 @@ from anchor.errors import (
 from anchor.store.places import SqliteFile, StorePlace
 from anchor.store.schema import lease
 
-MIGRATION_HEAD = "0001"
+MIGRATION_HEAD = "0002"
 """The schema version this release reads and writes."""
 
 T = TypeVar("T")

@@ -196,9 +196,9 @@ attempts = Table(
     Column("raw", Bytes, nullable=False),
     Column("max_fee", Int64, nullable=False),
     Column("priority_fee", Int64, nullable=False),
+    Column("signed_at", Text, nullable=False),
     # The most that a rollup was expected to charge for its data, in wei; NULL on other chains.
     Column("l1_fee", Int64),
-    Column("signed_at", Text, nullable=False),
     ForeignKeyConstraint(
         ["chain_id", "sender", "nonce"], ["slots.chain_id", "slots.sender", "slots.nonce"]
     ),
@@ -253,11 +253,11 @@ incidents = Table(
     Column("now_sequence", Int64),
     Column("now_block_number", Int64),
     Column("now_timestamp", Int64),
-    # The final block in which that was seen.
-    Column("seen_block", Int64),
-    # Both are NULL while it is open.  The operator accepts it; or a later final block, of this
-    # number, showed the anchor where it was.
+    # NULL while it is open, and where it was withdrawn: when the operator accepted it.
     Column("accepted_at", Text),
+    # The final block in which what the chain says was seen.
+    Column("seen_block", Int64),
+    # NULL while it is open: when a later final block, of that number, showed the anchor again.
     Column("withdrawn_at", Text),
     Column("withdrawn_block", Int64),
     Index(

@@ -111,19 +111,10 @@ def _create_transactions() -> None:
         sa.Column("gas_used", _INT64),
         sa.Column("gas_price", _INT64),
         sa.Column("included_at", _INT64),
-        sa.Column("l1_fee", _INT64),
-        sa.Column("confirmed_at", sa.Text()),
         sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_slots"),
         sqlite_strict=True,
     )
     op.create_index("ix_slots_included_at", "slots", ["chain_id", "included_at"])
-    op.create_index(
-        "ix_slots_unconfirmed",
-        "slots",
-        ["chain_id"],
-        sqlite_where=sa.text("confirmed_at IS NULL"),
-        postgresql_where=sa.text("confirmed_at IS NULL"),
-    )
     op.create_index(
         "uq_slots_open",
         "slots",
@@ -142,7 +133,6 @@ def _create_transactions() -> None:
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.Column("max_fee", _INT64, nullable=False),
         sa.Column("priority_fee", _INT64, nullable=False),
-        sa.Column("l1_fee", _INT64),
         sa.Column("signed_at", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("tx_hash", name="pk_attempts"),
         sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_attempts_head_size_heads"),
@@ -164,7 +154,6 @@ def _create_transactions() -> None:
         sa.Column("tx_hash", sa.LargeBinary()),
         sa.Column("block_hash", sa.LargeBinary()),
         sa.Column("final_at", sa.Text()),
-        sa.Column("proof_trouble", sa.Text()),
         sa.CheckConstraint("final IN (0, 1)", name=op.f("ck_anchors_flag")),
         sa.PrimaryKeyConstraint("chain_id", "head_size", name="pk_anchors"),
         sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_anchors_head_size_heads"),
@@ -176,13 +165,6 @@ def _create_transactions() -> None:
         ["chain_id"],
         sqlite_where=sa.text("final = 0"),
         postgresql_where=sa.text("final = 0"),
-    )
-    op.create_index(
-        "ix_anchors_unproven",
-        "anchors",
-        ["chain_id"],
-        sqlite_where=sa.text("proof_trouble IS NOT NULL"),
-        postgresql_where=sa.text("proof_trouble IS NOT NULL"),
     )
     op.create_table(
         "incidents",
@@ -198,10 +180,7 @@ def _create_transactions() -> None:
         sa.Column("now_sequence", _INT64),
         sa.Column("now_block_number", _INT64),
         sa.Column("now_timestamp", _INT64),
-        sa.Column("seen_block", _INT64),
         sa.Column("accepted_at", sa.Text()),
-        sa.Column("withdrawn_at", sa.Text()),
-        sa.Column("withdrawn_block", _INT64),
         sa.PrimaryKeyConstraint("id", name="pk_incidents"),
         sa.ForeignKeyConstraint(["head_size"], ["heads.size"], name="fk_incidents_head_size_heads"),
         sqlite_strict=True,
@@ -211,8 +190,8 @@ def _create_transactions() -> None:
         "incidents",
         ["chain_id", "head_size"],
         unique=True,
-        sqlite_where=sa.text("accepted_at IS NULL AND withdrawn_at IS NULL"),
-        postgresql_where=sa.text("accepted_at IS NULL AND withdrawn_at IS NULL"),
+        sqlite_where=sa.text("accepted_at IS NULL"),
+        postgresql_where=sa.text("accepted_at IS NULL"),
     )
 
 
