@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Colour, Output
 from anchor.cli.session import open_node
+from anchor.errors import ConfigError
 
 NAME = "doctor"
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check configuration, store, key, node, chain and registry; change and send nothing."""
-    from anchor.allowlist import find_config
     from anchor.pipeline.checkup import CHECKS
     from anchor.pipeline.diagnosis import Patient, diagnose, gravest_exit_code
     from anchor.verdict import Verdict
@@ -28,7 +29,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     }
     findings = diagnose(
         Patient(
-            config_path=find_config(config_path),
+            config_path=_find_config(config_path),
             open_node=open_node,
             now=time.time(),
         ),
@@ -61,3 +62,16 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     )
     if code:
         raise typer.Exit(code)
+
+
+def _find_config(option: Path | None) -> Path:
+    """Return the project's configuration, one that cannot be read as well: that is a finding."""
+    from anchor.allowlist import discover_config, find_config, find_note
+
+    try:
+        return find_config(option)
+    except ConfigError:
+        found = discover_config()
+        if found is None or find_note(found) is None:
+            raise
+        return found
