@@ -71,7 +71,9 @@ def parse_cost(
             f"that takes {least_gas:,} to {limit:,}"
         )
     lowest, highest = _price_range(attempt, block)
-    price = highest if receipt.gas_price is None else receipt.gas_price
+    price = receipt.gas_price
+    if price is None or price == attempt.priority_fee:
+        price = highest  # the node leaves it out, or says the tip alone, as EthereumJS does
     if not lowest <= price <= highest:
         raise NodeFaultError(
             f"the node {name} returned a receipt of {price} wei a gas for a transaction that pays "
