@@ -58,7 +58,7 @@ from anchor.store.places import SqliteFile, StorePlace
 from anchor.store.schema import evidence, heads, metadata, positions, waiting
 from anchor.store.sources import load_files
 from anchor.tree import Tree
-from anchor.types import Address, ChainId, Hash32, Head
+from anchor.types import Address, ChainId, Hash32, Head, LogId
 
 
 def accept(store: Database, *numbers: int) -> int:
@@ -393,7 +393,8 @@ def test_files_come_in_pages_each_with_all_its_versions(store: Database) -> None
 
 
 def test_one_content_under_two_names_is_two_pieces_of_evidence(store: Database) -> None:
-    project = cast(Project, SimpleNamespace(database=store))
+    config = SimpleNamespace(log=LogId(bytes(32)))
+    project = cast(Project, SimpleNamespace(database=store, config=config))
     digests = Digests(sha256=bytes(32), sm3=None, size=None)
     named = [Submission(source=name, name=name, digests=digests) for name in ("a", "b", "a")]
     assert pipeline.accept(project, named) == Acceptance(new=2, known=1)
@@ -557,7 +558,10 @@ from anchor.pipeline.acceptance import Submission, accept_once
 from anchor.store.database import open_database
 from anchor.store.places import parse_place
 
-project = SimpleNamespace(database=open_database(parse_place(sys.argv[1], Path("/"))))
+project = SimpleNamespace(
+    database=open_database(parse_place(sys.argv[1], Path("/"))),
+    config=SimpleNamespace(log=bytes(32)),
+)
 key = sys.argv[2] or None
 digests = Digests(sha256=bytes(32), sm3=None, size=0)
 submission = Submission(source="here", name="evidence", digests=digests)

@@ -27,6 +27,7 @@ from anchor.store.database import Database, create_database, is_taken, open_data
 from anchor.store.evidence import NewEvidence, count_evidence, load_all, load_waiting
 from anchor.store.intake import insert_evidence
 from anchor.store.places import PostgresDatabase
+from anchor.types import LogId
 
 
 @pytest.fixture
@@ -40,7 +41,8 @@ def submission(number: int) -> Submission:
 
 
 def project_of(database: Database) -> Project:
-    return cast(Project, SimpleNamespace(database=database))
+    config = SimpleNamespace(log=LogId(bytes(32)))
+    return cast(Project, SimpleNamespace(database=database, config=config))
 
 
 def count_of(place: PostgresDatabase) -> tuple[int, int]:
