@@ -55,20 +55,13 @@ def _local(project: Project) -> dict[str, Any]:
 
 
 def _on_chain(project: Project, output: Output) -> dict[str, Any]:
-    from anchor.pipeline.anchoring import (
-        check_chain,
-        check_registry,
-        read_chain_state,
-        refresh_anchors,
-    )
+    from anchor.pipeline.anchoring import check_standing, refresh_anchors
     from anchor.pipeline.funds import describe_shortage, find_key
     from anchor.pipeline.states import review_proofs
     from anchor.store.heads import load_reversible_anchors, newest_final_anchor
 
     node = open_chain(project.config, output.note)
-    check_chain(project.config, node)
-    check_registry(project.config, node)
-    state = read_chain_state(project, node)
+    state = check_standing(project, node)
     refresh_anchors(project, node)
     unproven = review_proofs(project, node)
     key = find_key(project.config)

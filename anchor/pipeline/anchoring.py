@@ -179,8 +179,8 @@ def read_chain_state(project: Project, node: Node) -> ChainState:
     return ChainState(head_on_chain=on_chain, newest=sealed.head if sealed else None)
 
 
-def check_standing(project: Project, node: Node) -> None:
-    """Check chain, registry and head before the log grows or a promise is given.
+def check_standing(project: Project, node: Node) -> ChainState:
+    """Check chain, registry and head before the log grows or a promise is given; return the heads.
 
     Raises:
         ChainGuardError: another chain, no registry, a store older than the chain, or a final anchor
@@ -189,7 +189,7 @@ def check_standing(project: Project, node: Node) -> None:
     _check_chain_and_incidents(project, node)
     check_registry(project.config, node)
     _check_final_anchors(project, node)
-    read_chain_state(project, node)
+    return read_chain_state(project, node)
 
 
 def _check_chain_and_incidents(project: Project, node: Node) -> None:

@@ -250,7 +250,7 @@ def test_violated_finality_stops_everything_until_the_operator_accepts_it(
     # contradicts nothing.
     ask(site.url, "evm_increaseTime", 3600)
     ask(site.url, "anvil_mine", "0x1")
-    there = "is not in the registry now" if is_gone else f"is now in block {block + 1}"
+    there = "was not in the registry" if is_gone else f"was in block {block + 1}"
     for command in (("run", "--once"), ("seal",), ("prove", "--all"), ("run", "--once")):
         ran = site.run(*command)
         ran.refused(32, "finality was violated", f"final in block {block}", there)
