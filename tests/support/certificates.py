@@ -180,5 +180,6 @@ def read_code(svg: str, folder: Path) -> str:
         source.encode(), root=str(folder), sys_inputs={"svg": svg}, format="png"
     )
     assert isinstance(compiled, bytes)
-    (found,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(compiled)))
+    picture = Image.open(io.BytesIO(compiled))
+    (found,) = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
     return found.text
