@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from anchor.chains import KIND_SENTENCES
 from anchor.cli.files import digest_file, read_receipt
 from anchor.cli.output import Colour, Output
 from anchor.cli.session import SystemClock, open_node, open_signer
@@ -51,7 +52,8 @@ def command(
             output.line("   (its blocks never become final; the latest one counts as final here)")
         project = _create(output, work / "project", chain)
         receipts = _anchor(output, project, chain, _sources(folder, checkout))
-        output.line(f"6. verified from the receipts alone, against {chain.url}:")
+        output.line(f"6. verified from the receipts alone, against {chain.url}")
+        output.line(f"   ({KIND_SENTENCES['development']}):")
         verifier = _Verifier(project, chain.url)
         refused = 0
         for file, receipt in receipts:
@@ -178,7 +180,7 @@ def _show(output: Output, name: str, report: Report) -> None:
         output.line(
             f"{name}  existed no later than {time:%Y-%m-%d %H:%M:%S} UTC",
             mark="   verified  ",
-            colour=Colour.GREEN,
+            colour=Colour.YELLOW,
         )
     else:
         output.line(
