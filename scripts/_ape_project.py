@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from anchor.allowlist import check_allowed
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.node import Node
 from anchor.chain.signer import UnsignedTransaction
+from anchor.chains import find_chain
 from anchor.cli.output import Output
 from anchor.cli.session import SystemClock, note_project
 from anchor.config import Config, SignerConfig, load_config
@@ -198,7 +199,7 @@ def hold_project(network: Network, folder: Path | None, account: AccountAPI) -> 
 
 
 def _plan(network: Network, folder: Path, account: AccountAPI) -> Config:
-    return plan_project(
+    config = plan_project(
         folder,
         network.node,
         # Without the path, where providers keep their API keys: the scripts ask ape for the URL.
@@ -211,6 +212,9 @@ def _plan(network: Network, folder: Path, account: AccountAPI) -> Config:
         finality=0 if network.is_dev else "finalized",
         wait="final" if network.is_dev else "included",
     )
+    if network.is_dev and config.time_slack is None:  # whoever runs it dates its blocks
+        config = replace(config, time_slack=find_chain(DEVNET_CHAIN_ID).time_slack)
+    return config
 
 
 def deploy_registry(

@@ -107,7 +107,7 @@ def journey(run: Run, work: Path, network: str, *, chain: int, pins: tuple[str, 
     assert [anchor["chain_id"] for anchor in receipt["anchors"]] == [chain]
 
     verified = run("verify_receipt", "evidence/a.txt", *on)
-    assert verified.code == 0, verified.err
+    assert verified.code == 0, verified.out
     assert " (exit code 0)" in verified.out
     expect(run("verify_receipt", *altered(file), *on), 10, "2. fail")
     for member in pins:
