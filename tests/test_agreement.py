@@ -31,11 +31,14 @@ from anchor.chain.quorum import NodeGroup
 from anchor.chain.signer import UnsignedTransaction
 from anchor.errors import (
     CannotCheckError,
+    ChainGuardError,
     NodeFaultError,
     NodeRefusedError,
     QuorumError,
+    SignerError,
 )
 from anchor.pipeline.allowances import HIGHEST_FEE_CAP, size_allowance
+from anchor.pipeline.anchoring import check_authority, check_sender
 from anchor.pipeline.authorising import plan_removal
 from anchor.registry.keccak import hash_keccak256
 from anchor.registry.slots import operator_id_slot, operator_key_slot
@@ -390,3 +393,24 @@ def test_one_node_does_not_decide_whose_key_is_removed() -> None:
     with pytest.raises(QuorumError, match="disagree about id 2"):
         plan_removal(project, group(liar, honest[0], needed=2), key=None, id=2)
     assert plan_removal(project, Node(honest[0]), key=None, id=2).key == stolen
+
+
+def test_one_node_does_not_end_the_work_by_what_it_says_of_the_key() -> None:
+    """The daemon ends with 31 and 32 for good, so that a person has to start it again."""
+    chain = make_chain()
+    config: Any = SimpleNamespace(registry=REGISTRY, log=LogId(bytes(12) + OWNER))
+    key = Address(b"\x0a" * 20)
+    has_code = {"eth_getCode": lambda params, _: "0xef0100" + "0b" * 20}
+    has_none = {"eth_getCode": lambda params, _: "0x"}
+    right, wrong = shows(key, 2), shows(b"\x0b" * 20, 2)
+    nodes = [View(chain, bend=wrong | has_code)]
+    nodes += [View(chain, bend=right | has_none) for _ in range(2)]
+    with pytest.raises(QuorumError, match="the code of the account"):
+        check_sender(group(*nodes, needed=2), key)
+    with pytest.raises(QuorumError, match="the authority of"):
+        check_authority(config, group(*nodes, needed=2), key)
+    nodes[1].bend = nodes[0].bend
+    with pytest.raises(ChainGuardError, match="EIP-7702"):
+        check_sender(group(*nodes, needed=2), key)
+    with pytest.raises(SignerError, match="neither"):
+        check_authority(config, group(*nodes, needed=2), key)
