@@ -40,6 +40,7 @@ from anchor.errors import (
 from anchor.pipeline.allowances import HIGHEST_FEE_CAP, size_allowance
 from anchor.pipeline.anchoring import check_authority, check_sender
 from anchor.pipeline.authorising import plan_removal
+from anchor.pipeline.succession import find_successor
 from anchor.registry.keccak import hash_keccak256
 from anchor.registry.slots import operator_id_slot, operator_key_slot
 from anchor.types import Address, ChainId, Hash32, LogId
@@ -414,3 +415,17 @@ def test_one_node_does_not_end_the_work_by_what_it_says_of_the_key() -> None:
         check_sender(group(*nodes, needed=2), key)
     with pytest.raises(SignerError, match="neither"):
         check_authority(config, group(*nodes, needed=2), key)
+
+
+def test_one_node_does_not_say_that_a_log_is_closed() -> None:
+    """`succeed` would end with 0 after a theft, and nothing be sent."""
+    chain = make_chain()
+    config: Any = SimpleNamespace(registry=REGISTRY, log=LogId(bytes(12) + OWNER))
+    says = {"eth_getStorageAt": lambda params, _: "0x" + "00" * 11 + "01" + OWNER.hex()}
+    denies = {"eth_getStorageAt": lambda params, _: "0x" + "00" * 32}
+    nodes = [View(chain, bend=says), View(chain, bend=denies), View(chain, bend=denies)]
+    with pytest.raises(QuorumError, match="successor"):
+        find_successor(config, group(*nodes, needed=2))
+    nodes[1].bend = says
+    assert find_successor(config, group(*nodes, needed=2)) == LogId(bytes(11) + b"\x01" + OWNER)
+    assert not any(find_successor(config, Node(nodes[2])))

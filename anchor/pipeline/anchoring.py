@@ -98,13 +98,13 @@ def is_deployed(config: Config, node: Node) -> bool:
     if found == config.code_hash:
         return True
     read = partial(Node.fetch_code_hash, address=config.registry, block="latest")
-    _check_shared(node, read, found, f"the code at {format_address(config.registry)}")
+    check_shared(node, read, found, f"the code at {format_address(config.registry)}")
     if found == EMPTY_CODE_HASH:
         return False
     raise _foreign_code(config, found)
 
 
-def _check_shared(node: Node, read: Callable[[Node], object], found: object, what: str) -> None:
+def check_shared(node: Node, read: Callable[[Node], object], found: object, what: str) -> None:
     """Check that enough nodes say what one said, before something is concluded from it.
 
     Raises:
@@ -157,7 +157,7 @@ def read_chain_state(project: Project, node: Node) -> ChainState:
         final = newest_final_anchor(connection, config.chain_id)
     if any(word) and on_chain is None:
         read = partial(Node.fetch_storage, address=config.registry, slot=slot, block="latest")
-        _check_shared(node, read, word, "the log's head in the registry")
+        check_shared(node, read, word, "the log's head in the registry")
     elif final is not None and (on_chain is None or on_chain.size < final.head.size):
         size = 0 if on_chain is None else on_chain.size
         raise NodeFaultError(
@@ -413,7 +413,7 @@ def check_sender(node: Node, key: Address) -> None:
     if not code:
         return
     read = partial(Node.fetch_code, address=key, block="latest")
-    _check_shared(node, read, code, f"the code of the account {format_address(key)}")
+    check_shared(node, read, code, f"the code of the account {format_address(key)}")
     what = "code"
     if code.startswith(_DELEGATION):
         what = f"a delegation to {format_address(Address(code[len(_DELEGATION) :]))} (EIP-7702)"
@@ -436,7 +436,7 @@ def check_authority(config: Config, node: Node, key: Address) -> int:
     word = node.fetch_storage(config.registry, slot, "latest")
     if not any(word):
         read = partial(Node.fetch_storage, address=config.registry, slot=slot, block="latest")
-        _check_shared(node, read, word, f"the authority of {format_address(key)}")
+        check_shared(node, read, word, f"the authority of {format_address(key)}")
         raise SignerError(
             f"{format_address(key)} is neither this log's owner nor its operator",
             hint="use the owner's key, or let the owner run `anchor operator add "
@@ -473,7 +473,7 @@ def _record_anchor(
         raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
     if anchor.size != head.size:
         read = partial(fetch_anchor, config, root=head.root, block=block)
-        _check_shared(node, read, anchor, f"the anchor of root {head.root.hex()}")
+        check_shared(node, read, anchor, f"the anchor of root {head.root.hex()}")
         raise ChainGuardError(f"the registry holds root {head.root.hex()} under another size")
     now = reversible_anchor(
         head,
