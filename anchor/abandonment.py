@@ -9,6 +9,7 @@ at which root that is.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from anchor.checks import Block, ChainView, Connect, Target, check_chain
 from anchor.errors import AbandonedError, AnchorError, CannotCheckError
@@ -20,6 +21,17 @@ from anchor.types import Anchor, Hash32, LogId, log_number, log_owner
 
 UNKNOWN = "whether the log's owner has abandoned this anchor since"
 """What is not proven where neither the receipt nor a node says which log goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What nodes say of an anchor that its owner stands by; ``is_closed``: though the log goes on.
+
+    No log is ever opened again, so that ``is_closed`` holds from its block on.
+    """
+
+    said: str
+    is_closed: bool
 
 
 def check_proven_standing(
@@ -39,7 +51,9 @@ def check_proven_standing(
     return _judge(stored, *found)
 
 
-def ask_standing(target: Target, stored: Anchor, connect: Connect) -> tuple[str | None, str | None]:
+def ask_standing(
+    target: Target, stored: Anchor, connect: Connect
+) -> tuple[Standing | None, str | None]:
     """Return what nodes say of the log's owner, and a note on why they say nothing.
 
     A state proof was enough for the rest, so that what is wrong with the nodes is no finding.
@@ -58,7 +72,7 @@ def ask_standing(target: Target, stored: Anchor, connect: Connect) -> tuple[str 
         return None, f"no node could say {UNKNOWN}: {error.message}"
 
 
-def read_standing(view: ChainView, target: Target, stored: Anchor, final: Block) -> str:
+def read_standing(view: ChainView, target: Target, stored: Anchor, final: Block) -> Standing:
     """Return what the registry says of the log's owner in the final block.
 
     Raises:
@@ -67,13 +81,13 @@ def read_standing(view: ChainView, target: Target, stored: Anchor, final: Block)
     """
     word = view.fetch_storage(target.registry, successor_slot(target.log), final)
     if not any(word):
-        return f"not abandoned as of block {final.number}"
+        return Standing(said=f"not abandoned as of block {final.number}", is_closed=False)
     successor = LogId(word)
     for root in _list_hints(view, target, stored, final):
         slot = anchor_slot(successor, root)
         first = decode_anchor(view.fetch_storage(target.registry, slot, final))
         if first is not None and first.sequence == 1:
-            return _judge(stored, successor, first.size)
+            return Standing(said=_judge(stored, successor, first.size), is_closed=True)
         if root == target.head.root:
             last = view.fetch_storage(target.registry, last_head_slot(target.log), final)
             if last == root:  # the newest of the closed log, and not what its successor took over

@@ -2,7 +2,8 @@
 
 A folder that came with evidence may hold an ``anchor.toml`` that names the sender's own policy,
 nodes and store.  As git's ``safe.directory`` and direnv do, the user's configuration folder notes
-which projects are the user's: by the real path, and by the log and the registry it is about.
+which projects are the user's: by the real path, and by the log and the registry it is about.  Its
+trust policy is noted by its digest: evidence that is unpacked in a project may overwrite the file.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import hashlib
 import json
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from anchor.errors import ConfigError, MalformedError, NotTrustedError
-from anchor.filenames import CONFIG
+from anchor.filenames import CONFIG, TRUST_POLICY
 from anchor.ownership import read_own_file
 from anchor.registry.keccak import format_address, parse_address
 from anchor.types import Address, ChainId, LogId, log_number, log_owner, make_log_id, parse_hex
@@ -43,11 +44,13 @@ class Pins:
 class Note:
     """A project that counts, by the real path of its configuration.
 
-    It has several ``pins`` only while it is being moved to another registry.
+    It has several ``pins`` only while it is being moved to another registry.  ``policy_sha256`` is
+    that of its trust policy, None where it had none.
     """
 
     config: Path
     pins: tuple[Pins, ...]
+    policy_sha256: str | None
 
 
 def read_pins(config: Path, *, in_shared_folder: bool = False) -> Pins:
@@ -57,11 +60,7 @@ def read_pins(config: Path, *, in_shared_folder: bool = False) -> Pins:
         NotTrustedError: the file or its folder is another user's, or others may write there.
         ConfigError: it is missing, no TOML, or names no log or registry.
     """
-    data = read_own_file(config, MAX_CONFIG_BYTES, in_shared_folder=in_shared_folder)
-    try:
-        members = tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{config} cannot be read: {error}") from error
+    members = _read_members(config, in_shared_folder)
     owner = _member(config, members, "log", "owner", str)
     number = _member(config, {"log": {"number": 0} | members["log"]}, "log", "number", int)
     if not 0 <= number < 2**96:
@@ -73,6 +72,35 @@ def read_pins(config: Path, *, in_shared_folder: bool = False) -> Pins:
         ),
         log=make_log_id(parse_address(owner, what="log.owner"), number),
     )
+
+
+def find_policy_path(config: Path, *, in_shared_folder: bool = False) -> Path:
+    """Return where the trust policy is that a project's configuration names.
+
+    Only that one member is read: a verifier has no need for what reads the others.
+
+    Raises as ``read_pins`` does.
+    """
+    named = _read_members(config, in_shared_folder).get("trust", TRUST_POLICY)
+    if not isinstance(named, str):
+        raise ConfigError(f"{config}, member trust: not a string")
+    return config.resolve().parent / named
+
+
+def _read_members(config: Path, in_shared_folder: bool) -> dict[str, Any]:
+    data = read_own_file(config, MAX_CONFIG_BYTES, in_shared_folder=in_shared_folder)
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{config} cannot be read: {error}") from error
+
+
+def _digest_policy(config: Path) -> str | None:
+    path = find_policy_path(config)
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:  # whose it is, is checked whenever it is to count
+        return hashlib.sha256(file.read(MAX_CONFIG_BYTES + 1)).hexdigest()
 
 
 def _member(
@@ -91,7 +119,8 @@ def allow_project(config: Path) -> Note:
     Raises:
         AnchorError: it is not the user's to allow, or the note cannot be written.
     """
-    note = Note(config=config.resolve(), pins=(read_pins(config),))
+    pins = (read_pins(config),)
+    note = Note(config=config.resolve(), pins=pins, policy_sha256=_digest_policy(config))
     _save(note)
     return note
 
@@ -106,7 +135,7 @@ def allow_registry(config: Path, registry: Address) -> None:
         moved = [
             Pins(chain_id=pins.chain_id, registry=registry, log=pins.log) for pins in note.pins
         ]
-        _save(Note(config=note.config, pins=tuple(dict.fromkeys((*note.pins, *moved)))))
+        _save(replace(note, pins=tuple(dict.fromkeys((*note.pins, *moved)))))
 
 
 def disallow_project(config: Path) -> bool:
@@ -137,7 +166,7 @@ def check_allowed(config: Path) -> None:
         ConfigError: the configuration cannot be read.
     """
     note = find_note(config)
-    hint = f"if it is yours: `anchor trust allow {config.parent}`; or name it: --config {config}"
+    hint = _hint(config)
     if note is None:
         raise NotTrustedError(
             f"the project {config} is not one that you made or allowed", hint=hint
@@ -147,6 +176,24 @@ def check_allowed(config: Path) -> None:
             f"the project {config} names another log or registry than when you allowed it",
             hint=hint,
         )
+
+
+def check_policy_allowed(config: Path, sha256: str) -> None:
+    """Check that an allowed project's trust policy is the one that it had then.
+
+    Raises:
+        NotTrustedError: it is not.
+    """
+    note = find_note(config)
+    if note is None or note.policy_sha256 != sha256:
+        raise NotTrustedError(
+            f"the trust policy of the project {config} is another than when you allowed it",
+            hint=f"look at what it says; {_hint(config)}",
+        )
+
+
+def _hint(config: Path) -> str:
+    return f"if it is yours: `anchor trust allow {config.parent}`; or name it: --config {config}"
 
 
 def named_config(option: Path | None) -> Path | None:
@@ -204,6 +251,7 @@ def _save(note: Note) -> None:
     document = {
         "format": FORMAT,
         "config": str(note.config),
+        "policy_sha256": note.policy_sha256,
         "pins": [
             {
                 "chain_id": pins.chain_id,
@@ -225,6 +273,7 @@ def _read(path: Path) -> Note:
         return Note(
             config=Path(document["config"]),
             pins=tuple(_read_pins(pins) for pins in document["pins"]),
+            policy_sha256=document.get("policy_sha256"),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise MalformedError(

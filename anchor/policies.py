@@ -10,15 +10,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from anchor.allowlist import MAX_CONFIG_BYTES, check_allowed, discover_config, named_config
+from anchor.allowlist import (
+    check_allowed,
+    check_policy_allowed,
+    discover_config,
+    find_policy_path,
+    named_config,
+)
 from anchor.errors import ConfigError, MalformedError, NotTrustedError, UnknownVersionError
-from anchor.filenames import TRUST_POLICY
 from anchor.ownership import read_own_file
 from anchor.registry.keccak import format_address
 from anchor.trust import MAX_POLICY_BYTES, TrustEntry, TrustPolicy, parse_policy
@@ -94,7 +98,13 @@ def choose_policy(*, trust: Path | None, config: Path | None) -> Choice:
     files = list_policies()
     if own is not None:
         source: PolicySource = "project" if named_config(None) is None else "environment"
-        files.append(_load_project_policy(own, source))
+        file = _load_project_policy(own, source)
+        try:
+            if source == "project":
+                check_policy_allowed(own, file.sha256)
+        except NotTrustedError as error:
+            return _choice(files, None, Unused(config=own, reason=error))
+        files.append(file)
     return _choice(files, own, unused)
 
 
@@ -231,19 +241,9 @@ def _find_own_project() -> tuple[Path | None, Unused | None]:
 
 
 def _load_project_policy(config: Path, source: PolicySource) -> PolicyFile:
-    """Return the trust policy that a project's configuration names.
-
-    Only that one member is read: a verifier has no need for what reads the others.
-    """
+    """Return the trust policy that a project's configuration names."""
     is_named = source != "project"
-    data = read_own_file(config, MAX_CONFIG_BYTES, in_shared_folder=is_named)
-    try:
-        named = tomllib.loads(data.decode("utf-8")).get("trust", TRUST_POLICY)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{config} cannot be read: {error}") from error
-    if not isinstance(named, str):
-        raise ConfigError(f"{config}, member trust: not a string")
-    path = config.resolve().parent / named
+    path = find_policy_path(config, in_shared_folder=is_named)
     return load_policy(path, source, in_shared_folder=is_named)
 
 

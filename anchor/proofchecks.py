@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from anchor.abandonment import ask_standing, check_proven_standing, read_standing
+from anchor.abandonment import Standing, ask_standing, check_proven_standing, read_standing
 from anchor.checks import (
     Block,
     ChainView,
@@ -203,7 +203,7 @@ def check_proven_submitter(
     )
     findings.settle()
     assert key is not None, "what was not found was raised"
-    submitter = Submitter(key=key, standing=newer or standing, note=note)
+    submitter = Submitter(key=key, standing=newer.said if newer else standing, note=note)
     return submitter, submitter.describe(stored.operator_id)
 
 
@@ -213,15 +213,18 @@ def _prove_standing(
     stored: Anchor,
     proven: ProvenBlock,
     storage_root: Hash32,
-    newer: str | None,
+    newer: Standing | None,
 ) -> str | None:
-    """Return what the proof says of the log's owner; what it leaves open, nodes may have said."""
+    """Return what the proof says of the log's owner; what it leaves open, nodes may have said.
+
+    It leaves open from where a closed log goes on: nodes that know of none are behind, or lie.
+    """
     try:
         return check_proven_standing(proof, target, stored, storage_root, proven.header.number)
     except CannotCheckError:
-        if newer is None:
+        if newer is None or not newer.is_closed:
             raise
-        return newer
+        return newer.said
 
 
 def check_read_submitter(
@@ -233,5 +236,6 @@ def check_read_submitter(
     standing = findings.make(lambda: read_standing(view, target, stored, final))
     findings.settle()
     assert found is not None, "what was not found was raised"
-    submitter = Submitter(key=found[0], standing=standing)
+    assert standing is not None, "what was not found was raised"
+    submitter = Submitter(key=found[0], standing=standing.said)
     return submitter, submitter.describe(stored.operator_id)

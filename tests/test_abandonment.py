@@ -13,7 +13,7 @@ import pytest
 from anchor.errors import AbandonedError, CannotCheckError, ExitCode
 from anchor.header import parse_header
 from anchor.receipt import Receipt, encode_receipt, parse_receipt
-from anchor.registry.slots import operator_key_slot
+from anchor.registry.slots import operator_key_slot, successor_slot
 from anchor.stateproof import SuccessorProof, Takeover
 from anchor.verdict import Report, gravest_code
 from tests.support.world import INDEX, REGISTRY, SIZE, MemoryChain, World, expect, honest, judged
@@ -311,3 +311,18 @@ def test_what_a_proof_leaves_open_nodes_can_tell(taken: int, told: bool, code: i
 def test_what_a_proof_says_wrongly_no_node_makes_right() -> None:
     world = World()
     expect(judged(world, takeover_without_successor(world)), 2, [9], "PPPPF")
+
+
+def test_what_a_proof_shows_no_node_that_is_behind_or_lies_takes_back() -> None:
+    """No log is opened again: a node that knows of no closing is behind, or lies."""
+    world = close(World(), 4, block=38)
+    receipt = proven(world)
+    state = receipt.anchors[0].state
+    assert state is not None
+    named = {parse_header(state.header).hash}
+    world.main.final = 36
+    expect(judged(world, receipt, block_hashes=named), 20, [9], "PPPP?")
+    world.main.final = 40
+    del world.main.storage[REGISTRY, successor_slot(world.log)]
+    expect(judged(world, receipt, block_hashes=named), 20, [9], "PPPP?")
+    expect(judged(world, receipt), 20, [9], "PPPP?")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,10 +29,21 @@ from anchor.chain.fees import Fees
 from anchor.chain.node import Node, PricedBlock, TransactionReceipt
 from anchor.chain.quorum import NodeGroup
 from anchor.chain.signer import UnsignedTransaction
-from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError, QuorumError
+from anchor.errors import (
+    CannotCheckError,
+    ChainGuardError,
+    NodeFaultError,
+    NodeRefusedError,
+    QuorumError,
+    SignerError,
+)
 from anchor.pipeline.allowances import HIGHEST_FEE_CAP, size_allowance
+from anchor.pipeline.anchoring import check_authority, check_sender
+from anchor.pipeline.authorising import plan_removal
+from anchor.pipeline.succession import find_successor
 from anchor.registry.keccak import hash_keccak256
-from anchor.types import ChainId, Hash32
+from anchor.registry.slots import operator_id_slot, operator_key_slot
+from anchor.types import Address, ChainId, Hash32, LogId
 
 FIGURES = st.lists(st.integers(0, 10**20), min_size=1, max_size=7)
 HASH = Hash32(b"\x11" * 32)
@@ -349,3 +361,71 @@ def test_one_of_three_nodes_does_not_size_the_cap_and_silence_gives_the_highest(
     strange = Node(View(chain, bend={"eth_getBlockByNumber": changed(baseFeePerGas="0x1")}))
     assert size_allowance([strange, Node(chain), Node(chain)], 2) == price
     assert size_allowance([liar, strange], 1).fee_cap == HIGHEST_FEE_CAP
+
+
+# Whose key a call is about
+
+
+def shows(key: bytes, number: int) -> dict[str, Callable[[Sequence[Any], Any], Any]]:
+    """Show ``key`` behind the id of ``number``, and that id for the key, and for no other."""
+    log = LogId(bytes(12) + OWNER)
+    words = {
+        operator_key_slot(log, number): key.rjust(32, b"\x00"),
+        operator_id_slot(log, Address(key)): number.to_bytes(32, "big"),
+    }
+    return {
+        "eth_getStorageAt": lambda params, _: (
+            "0x" + words.get(Hash32(bytes.fromhex(params[1][2:])), bytes(32)).hex()
+        )
+    }
+
+
+def test_one_node_does_not_decide_whose_key_is_removed() -> None:
+    """After a theft the wrong key would be taken away, and the stolen one would stay."""
+    chain = make_chain()
+    stolen, good = b"\x0a" * 20, b"\x0b" * 20
+    project: Any = SimpleNamespace(
+        config=SimpleNamespace(registry=REGISTRY, log=LogId(bytes(12) + OWNER))
+    )
+    liar = View(chain, bend=shows(good, 2))
+    honest = [View(chain, bend=shows(stolen, 2)) for _ in range(2)]
+    nodes = group(liar, *honest, needed=2)
+    assert plan_removal(project, nodes, key=None, id=2).key == stolen
+    with pytest.raises(QuorumError, match="disagree about id 2"):
+        plan_removal(project, group(liar, honest[0], needed=2), key=None, id=2)
+    assert plan_removal(project, Node(honest[0]), key=None, id=2).key == stolen
+
+
+def test_one_node_does_not_end_the_work_by_what_it_says_of_the_key() -> None:
+    """The daemon ends with 31 and 32 for good, so that a person has to start it again."""
+    chain = make_chain()
+    config: Any = SimpleNamespace(registry=REGISTRY, log=LogId(bytes(12) + OWNER))
+    key = Address(b"\x0a" * 20)
+    has_code = {"eth_getCode": lambda params, _: "0xef0100" + "0b" * 20}
+    has_none = {"eth_getCode": lambda params, _: "0x"}
+    right, wrong = shows(key, 2), shows(b"\x0b" * 20, 2)
+    nodes = [View(chain, bend=wrong | has_code)]
+    nodes += [View(chain, bend=right | has_none) for _ in range(2)]
+    with pytest.raises(QuorumError, match="the code of the account"):
+        check_sender(group(*nodes, needed=2), key)
+    with pytest.raises(QuorumError, match="the authority of"):
+        check_authority(config, group(*nodes, needed=2), key)
+    nodes[1].bend = nodes[0].bend
+    with pytest.raises(ChainGuardError, match="EIP-7702"):
+        check_sender(group(*nodes, needed=2), key)
+    with pytest.raises(SignerError, match="neither"):
+        check_authority(config, group(*nodes, needed=2), key)
+
+
+def test_one_node_does_not_say_that_a_log_is_closed() -> None:
+    """`succeed` would end with 0 after a theft, and nothing be sent."""
+    chain = make_chain()
+    config: Any = SimpleNamespace(registry=REGISTRY, log=LogId(bytes(12) + OWNER))
+    says = {"eth_getStorageAt": lambda params, _: "0x" + "00" * 11 + "01" + OWNER.hex()}
+    denies = {"eth_getStorageAt": lambda params, _: "0x" + "00" * 32}
+    nodes = [View(chain, bend=says), View(chain, bend=denies), View(chain, bend=denies)]
+    with pytest.raises(QuorumError, match="successor"):
+        find_successor(config, group(*nodes, needed=2))
+    nodes[1].bend = says
+    assert find_successor(config, group(*nodes, needed=2)) == LogId(bytes(11) + b"\x01" + OWNER)
+    assert not any(find_successor(config, Node(nodes[2])))

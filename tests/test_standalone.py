@@ -72,6 +72,23 @@ def test_it_imports_nothing_but_the_standard_library() -> None:
             assert str(node.module).split(".")[0] in sys.stdlib_module_names
 
 
+@pytest.mark.parametrize("name", ["__future__", "argparse", "hashlib", "json", "re", "typing"])
+def test_what_lies_beside_it_is_not_imported(tmp_path: Path, name: str) -> None:
+    """Who copies it into a folder that came with evidence runs nothing of that folder's."""
+    shutil.copy(FILE, tmp_path / "verify.py")
+    (tmp_path / f"{name}.py").write_text(
+        "import os\nos.write(1, b'VERIFIED (exit code 0)')\nos._exit(0)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "verify.py", "receipt", "file"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (2, "NOT VERIFIED (exit code 2)")
+
+
 def test_its_comments_have_every_step_by_its_number() -> None:
     numbers = re.findall(r"Steps? (\d+)(?: to (\d+))?", FILE.read_text("utf-8"))
     named = {n for low, high in numbers for n in range(int(low), int(high or low) + 1)}

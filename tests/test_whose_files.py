@@ -206,6 +206,25 @@ def test_a_project_is_the_one_at_its_real_path(tmp_path: Path) -> None:
     refused(lambda: check_allowed(config), NotTrustedError)
 
 
+@pytest.mark.parametrize("name", ["trust.toml", "other.toml"])
+def test_a_policy_that_was_unpacked_over_the_projects_own_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    config = write_project(tmp_path / "project")
+    allow_project(config)
+    monkeypatch.chdir(tmp_path / "project")
+    assert [file.source for file in choose_policy(trust=None, config=None).files] == ["project"]
+    config.write_text(config.read_text().replace("trust.toml", name))
+    (tmp_path / "project" / name).write_bytes(encode_policy([another(logs=(7,))]))
+    choice = choose_policy(trust=None, config=None)
+    assert (choice.policy, choice.files, choice.config) == (None, (), None)
+    assert choice.unused is not None
+    assert "another than when you allowed it" in choice.unused.reason.message
+    assert choose_policy(trust=None, config=config).policy is not None
+    allow_project(config)
+    assert choose_policy(trust=None, config=None).policy is not None
+
+
 def test_what_others_may_write_cannot_be_allowed(tmp_path: Path) -> None:
     config = write_project(tmp_path / "project")
     config.chmod(0o666)

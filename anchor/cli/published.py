@@ -35,6 +35,7 @@ def audit_published(
     """
     from functools import partial
 
+    from anchor.chains import HEADLINES, find_chain
     from anchor.checkpoint import open_checkpoint, parse_origin
     from anchor.cli.evidence import Bench
     from anchor.cli.nodes import Nodes
@@ -100,7 +101,9 @@ def audit_published(
         for finding in checked.findings:
             output.line(f"  {finding.hint}")
         head = checked.checkpoint.head
+        chain = find_chain(chain_id)
         members |= {
+            "chain": {"name": chain.name, "kind": chain.kind, "tested": chain.tested},
             "origin": checked.checkpoint.origin,
             "size": head.size,
             "root": head.root.hex(),
@@ -110,7 +113,10 @@ def audit_published(
     if code:
         output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
     else:
-        output.line("VERIFIED: the published log is the anchored one", colour=Colour.GREEN)
+        # Never the words, or the colour, of a better proof.
+        said = HEADLINES[chain.kind].replace("verified", "VERIFIED", 1)
+        colour = Colour.GREEN if chain.kind == "main" else Colour.YELLOW
+        output.line(f"{said}: the published log is the anchored one", colour=colour)
     output.result({"exit_code": int(code), "nodes": nodes.asked, **members})
     if code:
         raise typer.Exit(code)

@@ -98,13 +98,13 @@ def is_deployed(config: Config, node: Node) -> bool:
     if found == config.code_hash:
         return True
     read = partial(Node.fetch_code_hash, address=config.registry, block="latest")
-    _check_shared(node, read, found, f"the code at {format_address(config.registry)}")
+    check_shared(node, read, found, f"the code at {format_address(config.registry)}")
     if found == EMPTY_CODE_HASH:
         return False
     raise _foreign_code(config, found)
 
 
-def _check_shared(node: Node, read: Callable[[Node], bytes], found: bytes, what: str) -> None:
+def check_shared(node: Node, read: Callable[[Node], object], found: object, what: str) -> None:
     """Check that enough nodes say what one said, before something is concluded from it.
 
     Raises:
@@ -157,7 +157,7 @@ def read_chain_state(project: Project, node: Node) -> ChainState:
         final = newest_final_anchor(connection, config.chain_id)
     if any(word) and on_chain is None:
         read = partial(Node.fetch_storage, address=config.registry, slot=slot, block="latest")
-        _check_shared(node, read, word, "the log's head in the registry")
+        check_shared(node, read, word, "the log's head in the registry")
     elif final is not None and (on_chain is None or on_chain.size < final.head.size):
         size = 0 if on_chain is None else on_chain.size
         raise NodeFaultError(
@@ -407,10 +407,13 @@ def check_sender(node: Node, key: Address) -> None:
 
     Raises:
         ChainGuardError: the account has code, or delegates to some (EIP-7702).
+        QuorumError: one node says so, and too few others.
     """
     code = node.fetch_code(key, "latest")
     if not code:
         return
+    read = partial(Node.fetch_code, address=key, block="latest")
+    check_shared(node, read, code, f"the code of the account {format_address(key)}")
     what = "code"
     if code.startswith(_DELEGATION):
         what = f"a delegation to {format_address(Address(code[len(_DELEGATION) :]))} (EIP-7702)"
@@ -425,11 +428,15 @@ def check_authority(config: Config, node: Node, key: Address) -> int:
 
     Raises:
         SignerError: it is neither the owner nor an operator.
+        QuorumError: one node says so, and too few others.
     """
     if key == log_owner(config.log):
         return 0
-    word = node.fetch_storage(config.registry, operator_id_slot(config.log, key), "latest")
+    slot = operator_id_slot(config.log, key)
+    word = node.fetch_storage(config.registry, slot, "latest")
     if not any(word):
+        read = partial(Node.fetch_storage, address=config.registry, slot=slot, block="latest")
+        check_shared(node, read, word, f"the authority of {format_address(key)}")
         raise SignerError(
             f"{format_address(key)} is neither this log's owner nor its operator",
             hint="use the owner's key, or let the owner run `anchor operator add "
@@ -465,6 +472,8 @@ def _record_anchor(
     if anchor is None:
         raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
     if anchor.size != head.size:
+        read = partial(fetch_anchor, config, root=head.root, block=block)
+        check_shared(node, read, anchor, f"the anchor of root {head.root.hex()}")
         raise ChainGuardError(f"the registry holds root {head.root.hex()} under another size")
     now = reversible_anchor(
         head,

@@ -19,9 +19,10 @@ from anchor.pipeline.anchoring import make_manager
 from anchor.pipeline.funds import find_key
 from anchor.pipeline.operators import (
     OperatorList,
+    agree_on_operator_id,
+    agree_on_operator_key,
     choose_id,
     fetch_operator_id,
-    fetch_operator_key,
 )
 from anchor.pipeline.project import Project, utc_now
 from anchor.registry.codec import encode_set_operator_call
@@ -78,9 +79,9 @@ def plan_addition(project: Project, node: Node, key: Address, operator_id: int |
     if not any(key):
         raise UsageError("the zero address is no key", hint="name the address of a key")
     if operator_id is None:
-        current = fetch_operator_id(config, node, key, "latest")
+        current = agree_on_operator_id(config, node, key)
         operator_id = current or choose_id(project, node, key)
-    holder = fetch_operator_key(config, node, operator_id)
+    holder = agree_on_operator_key(config, node, operator_id)
     if holder not in (None, key):
         assert holder is not None
         raise UsageError(
@@ -105,19 +106,19 @@ def plan_removal(project: Project, node: Node, *, key: Address | None, id: int) 
             hint="`anchor succeed` closes the log; another owner needs a log of its own",
         )
     if key is None:
-        key = fetch_operator_key(config, node, id)
+        key = agree_on_operator_key(config, node, id)
         if key is None:
             raise UsageError(
                 f"the id {id} names no key in this log", hint="`anchor operator list` shows them"
             )
-        current = fetch_operator_id(config, node, key, "latest")
+        current = agree_on_operator_id(config, node, key)
         if current not in (0, id):
             raise UsageError(
                 f"{format_address(key)} anchors under the id {current} now, not {id}",
                 hint=f"to remove it, name the key or the id {current}",
             )
     else:
-        id = fetch_operator_id(config, node, key, "latest")
+        id = agree_on_operator_id(config, node, key)
     return KeyChange(key=key, id=0, operator_id=id)
 
 

@@ -7,10 +7,11 @@ registry's events name.  Since when a key might anchor is in events only, too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from anchor.chain.agreement import Value, said_by_enough
 from anchor.chain.node import BlockId, Node
 from anchor.chain.transactions import read_call_data
 from anchor.config import Config
@@ -18,6 +19,7 @@ from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     NodeUnreachableError,
+    QuorumError,
     UnknownVersionError,
     UsageError,
 )
@@ -30,6 +32,7 @@ from anchor.pipeline.operatorevents import (
 )
 from anchor.pipeline.project import Project, trust_entry, utc_now
 from anchor.registry.codec import decode_set_operator_call
+from anchor.registry.keccak import format_address
 from anchor.registry.slots import decode_key, operator_id_slot, operator_key_slot, predecessor_slot
 from anchor.store.journal import StoredJournal
 from anchor.trust import TrustedOperator, encode_policy
@@ -104,6 +107,38 @@ def fetch_operator_id(config: Config, node: Node, key: Address, block: BlockId) 
     """Return the id under which ``key`` may anchor in ``block``; 0 for none."""
     slot = operator_id_slot(config.log, key)
     return int.from_bytes(node.fetch_storage(config.registry, slot, block), "big")
+
+
+def agree_on_operator_key(config: Config, node: Node, operator_id: int) -> Address | None:
+    """Return the key that an id names now, as enough nodes say alike.
+
+    Raises:
+        QuorumError: too few do: one alone does not decide whose key a call is about.
+    """
+    return _agree(
+        node, lambda one: fetch_operator_key(config, one, operator_id), f"id {operator_id}"
+    )
+
+
+def agree_on_operator_id(config: Config, node: Node, key: Address) -> int:
+    """Return the id under which ``key`` may anchor now, as enough nodes say alike; 0 for none.
+
+    Raises:
+        QuorumError: too few do.
+    """
+    what = f"the key {format_address(key)}"
+    return _agree(node, lambda one: fetch_operator_id(config, one, key, "latest"), what)
+
+
+def _agree(node: Node, read: Callable[[Node], Value], what: str) -> Value:
+    # In tuples, so that "none" is something that nodes may agree on.
+    agreed = said_by_enough(node.ask_each(lambda one: (read(one),)), node.needed)
+    if agreed is None:
+        raise QuorumError(
+            f"the nodes disagree about {what} in the registry",
+            hint="one lags behind or is wrong: run again, and see to the nodes",
+        )
+    return agreed[0]
 
 
 def choose_id(project: Project, node: Node, key: Address) -> int:

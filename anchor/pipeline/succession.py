@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from anchor.chain.node import Node
@@ -28,6 +29,7 @@ from anchor.errors import (
 )
 from anchor.filenames import CONFIG, TRUST_POLICY
 from anchor.pipeline.anchoring import (
+    check_shared,
     make_manager,
     refresh_anchors,
     wait_until_final,
@@ -181,9 +183,23 @@ def prepare_call(
     return encode_succeed_call(project.config.log, head.root, config.log)
 
 
+def find_successor(config: Config, node: Node) -> LogId:
+    """Return the log that goes on from the project's; 0 while none does.
+
+    Raises:
+        QuorumError: one node says that the log is closed, and too few others.
+    """
+    slot = successor_slot(config.log)
+    word = node.fetch_storage(config.registry, slot, "latest")
+    if any(word):
+        read = partial(Node.fetch_storage, address=config.registry, slot=slot, block="latest")
+        check_shared(node, read, word, "the log's successor")
+    return LogId(word)
+
+
 def _check_logs(old: Config, node: Node, new: Config) -> bool:
     """Say whether ``old`` is closed already, with ``new`` as its successor."""
-    successor = LogId(node.fetch_storage(old.registry, successor_slot(old.log), "latest"))
+    successor = find_successor(old, node)
     if successor == new.log:
         return True
     if any(successor):
@@ -277,7 +293,7 @@ def _send(
     report(f"closing the log at {head.size:,} leaves; this cannot be undone")
     inclusion = manager.resume(intent)
     for _ in range(_MAX_ROUNDS):
-        if LogId(node.fetch_storage(old.registry, successor_slot(old.log), "latest")) == config.log:
+        if find_successor(old, node) == config.log:
             return
         if inclusion is not None:
             report("a reorganisation took it back; sending it again")

@@ -285,6 +285,8 @@ def test_keys_rotate_while_the_log_goes_on(site: Site, tmp_path: Path) -> None:
     only_first = tmp_path / "first.toml"
     only_first.write_text(policy.read_text() + "\n[[trust.operators]]\nid = 0\n")
     policy.write_text(policy.read_text() + operators)
+    site.run("verify", "a", "b").expect(20, "another than when you allowed it")
+    site.run("trust", "allow").expect(0)
     site.run("verify", "a", "b").expect(0)
     site.run("verify", "b", "--trust", only_first).expect(12, "operator 7 is not accepted")
     site.run("audit").expect(0)

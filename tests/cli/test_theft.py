@@ -116,9 +116,8 @@ def operator_lines(log: SplitLog) -> str:
 )
 def test_after_a_theft_the_page_leads_to_a_log_that_goes_on(log: SplitLog) -> None:
     last_good = log.site.rows("SELECT block_number FROM anchors")[0][0]
-    thief = replace(log.site, folder=log.site.folder.parent / "thief")
-    shutil.copytree(log.site.folder, thief.folder)
-    thief.run("trust", "allow").expect(0)
+    folder = shutil.copytree(log.site.folder, log.site.folder.parent / "thief")
+    thief = replace(log.site, folder=folder)
     thief.write("forged", b"never collected by anybody")
     thief.run("stamp", "forged", "--wait", "final").expect(0)
     log.site.add("b", b"b")
@@ -178,9 +177,8 @@ def test_after_a_theft_without_an_anchor_the_same_log_goes_on(log: SplitLog) -> 
 def test_a_shared_key_stops_behind_a_foreign_head_all_the_same(log: SplitLog) -> None:
     """What a key may be used for elsewhere is no anchor in this log."""
     log.site.edit("# shared = true", "shared = true")
-    thief = replace(log.site, folder=log.site.folder.parent / "thief")
-    shutil.copytree(log.site.folder, thief.folder)
-    thief.run("trust", "allow").expect(0)
+    folder = shutil.copytree(log.site.folder, log.site.folder.parent / "thief")
+    thief = replace(log.site, folder=folder)
     log.site.add("b", b"b")
     crash = crashing("after", "anchor.store.journal", "StoredJournal", "save_attempt", "1")
     log.run("run", "--once", command=crash, killed=True)

@@ -160,7 +160,11 @@ def test_an_audit_takes_no_policy_and_no_nodes_from_the_folder(evil: Site, victi
     assert document["policies"] == []
     assert document["unused_project"] is not None
     assert len(document["unpinned"]) == 1
-    victim.run("audit", "published", *named, "--accept-unpinned").expect(0)
+    victim.run("audit", "published", *named, "--accept-unpinned").expect(
+        0, "VERIFIED on a development chain (proves nothing about real time): the published log"
+    )
+    accepted = victim.run("audit", "published", *named, "--accept-unpinned", "--json").expect(0)
+    assert accepted.document["chain"]["kind"] == "development"
     victim.run("audit", "published", *named[:2], "--chain-id", "1").expect(12, "is on chain 31337")
 
 

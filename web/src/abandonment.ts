@@ -13,6 +13,15 @@ import { checkSuccessor, type StateProof } from "./stateproof.ts";
 /** What is not proven where neither the receipt nor a node says which log goes on. */
 export const UNKNOWN = "whether the log's owner has abandoned this anchor since";
 
+/**
+ * What nodes say of an anchor that its owner stands by; `isClosed`: though the log goes on.  No log is
+ * ever opened again, so that `isClosed` holds from its block on.
+ */
+export interface Standing {
+  readonly said: string;
+  readonly isClosed: boolean;
+}
+
 /** Return what the state proof of block `number` says of the log's owner; null: nothing. */
 export function checkProvenStanding(
   proof: StateProof, { registry, log }: Target, stored: Anchor, storageRoot: Hex, number: bigint,
@@ -30,7 +39,7 @@ export function checkProvenStanding(
  */
 export async function askStanding(
   target: Target, stored: Anchor, connect: Connect,
-): Promise<[string | null, string | null]> {
+): Promise<[Standing | null, string | null]> {
   try {
     const view = await connect(target);
     await checkChain(view, target, "proof");
@@ -47,16 +56,18 @@ export async function askStanding(
 /** Return what the registry says of the log's owner in the final block. */
 export async function readStanding(
   view: ChainView, target: Target, stored: Anchor, final: Block,
-): Promise<string> {
+): Promise<Standing> {
   const { registry, log, head, anchor } = target;
   const read = (slot: Hex) => view.fetchStorage(registry, slot, final);
   const successor = await read(successorSlot(log));
   if (/^0+$/.test(successor)) {
-    return `not abandoned as of block ${final.number}`;
+    return { said: `not abandoned as of block ${final.number}`, isClosed: false };
   }
   const judgeBy = async (root: Hex) => {
     const first = decodeAnchor(await read(anchorSlot(successor, root)));
-    return first?.sequence === 1 ? judge(stored, successor, first.size) : null;
+    return first?.sequence === 1
+      ? { said: judge(stored, successor, first.size), isClosed: true }
+      : null;
   };
   const said = await judgeBy(head.root);
   if (said !== null) {

@@ -133,14 +133,15 @@ export async function checkProvenSubmitter(
     try {
       return checkProvenStanding(proof, target, stored, storageRoot, proven.header.number);
     } catch (error) {
-      if (newer === null || !isRefusal(error, CANNOT_CHECK)) {
+      // It leaves open from where a closed log goes on: nodes that know of none are behind, or lie.
+      if (!newer?.isClosed || !isRefusal(error, CANNOT_CHECK)) {
         throw error;
       }
-      return newer; // what the proof leaves open, nodes said
+      return newer.said;
     }
   });
   findings.settle();
-  return describe(stored, { key: key!, standing: newer ?? standing, note });
+  return describe(stored, { key: key!, standing: newer?.said ?? standing, note });
 }
 
 /** Step 9: the same, as nodes say. */
@@ -151,5 +152,5 @@ export async function checkReadSubmitter(
   const key = await findings.make(() => fetchSubmitter(view, target, stored, final));
   const standing = await findings.make(() => readStanding(view, target, stored, final));
   findings.settle();
-  return describe(stored, { key: key!, standing, note: null });
+  return describe(stored, { key: key!, standing: standing!.said, note: null });
 }
