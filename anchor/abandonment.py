@@ -9,6 +9,7 @@ at which root that is.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from anchor.checks import Block, ChainView, Connect, Target, check_chain
@@ -21,6 +22,10 @@ from anchor.types import Anchor, Hash32, LogId, log_number, log_owner
 
 UNKNOWN = "whether the log's owner has abandoned this anchor since"
 """What is not proven where neither the receipt nor a node says which log goes on."""
+
+
+class ClosedLogError(CannotCheckError):
+    """The log was closed by its owner, and from where its successor goes on is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +61,19 @@ def ask_standing(
 ) -> tuple[Standing | None, str | None]:
     """Return what nodes say of the log's owner, and a note on why they say nothing.
 
-    A state proof was enough for the rest, so that what is wrong with the nodes is no finding.
+    A state proof was enough for the rest, so that what is wrong with the nodes is no finding; that
+    the log was closed since is one.
 
     Raises:
-        AbandonedError: the owner abandoned the anchor.
+        AbandonedError: The owner abandoned the anchor.
+        ClosedLogError: The log was closed, and whether that abandons the anchor is not known.
     """
     try:
         view = connect(target)
         check_chain(view, target, "proof")
         final = view.fetch_final_block(target.finality)
         return read_standing(view, target, stored, final), None
-    except AbandonedError:
+    except (AbandonedError, ClosedLogError):
         raise
     except AnchorError as error:
         return None, f"no node could say {UNKNOWN}: {error.message}"
@@ -76,23 +83,25 @@ def read_standing(view: ChainView, target: Target, stored: Anchor, final: Block)
     """Return what the registry says of the log's owner in the final block.
 
     Raises:
-        AbandonedError: the owner abandoned the anchor.
-        CannotCheckError: the log was closed, and from where it goes on is not known.
+        AbandonedError: The owner abandoned the anchor.
+        ClosedLogError: The log was closed, and from where it goes on is not known.
+        CannotCheckError: The nodes do not say whether the log was closed.
     """
     word = view.fetch_storage(target.registry, successor_slot(target.log), final)
     if not any(word):
         return Standing(said=f"not abandoned as of block {final.number}", is_closed=False)
     successor = LogId(word)
-    for root in _list_hints(view, target, stored, final):
-        slot = anchor_slot(successor, root)
-        first = decode_anchor(view.fetch_storage(target.registry, slot, final))
-        if first is not None and first.sequence == 1:
-            return Standing(said=_judge(stored, successor, first.size), is_closed=True)
-        if root == target.head.root:
-            last = view.fetch_storage(target.registry, last_head_slot(target.log), final)
-            if last == root:  # the newest of the closed log, and not what its successor took over
-                raise _abandoned(successor, "an earlier head")
-    raise CannotCheckError(
+    with suppress(CannotCheckError):  # the log is closed, whatever else the nodes fail to say
+        for root in _list_hints(view, target, stored, final):
+            slot = anchor_slot(successor, root)
+            first = decode_anchor(view.fetch_storage(target.registry, slot, final))
+            if first is not None and first.sequence == 1:
+                return Standing(said=_judge(stored, successor, first.size), is_closed=True)
+            if root == target.head.root:
+                last = view.fetch_storage(target.registry, last_head_slot(target.log), final)
+                if last == root:  # the newest of the closed log, and not what was taken over
+                    raise _abandoned(successor, "an earlier head")
+    raise ClosedLogError(
         "the log was closed by its owner, and nothing shows from where its successor goes on",
         hint="`anchor audit` of the published log finds out",
     )
@@ -104,6 +113,8 @@ def _list_hints(view: ChainView, target: Target, stored: Anchor, final: Block) -
     proven = _takeover_of(target.anchor)
     if proven is not None:
         yield proven
+    # The log as a whole, as a successor in good order goes on from it.
+    yield view.fetch_storage(target.registry, last_head_slot(target.log), final)
     yield from view.fetch_takeovers(target.registry, target.log, stored.block_number, final)
 
 

@@ -177,8 +177,8 @@ def close(world: World, taken: int, *, told: bool = True, block: int = 35) -> Wo
 def test_nodes_are_asked_at_the_same_final_block(taken: int, code: int, told: bool) -> None:
     world = close(World(), taken, told=told)
     report = judged(world)
-    if taken != 9 and not told:
-        # Neither the newest head nor what was taken over, and no event: an audit finds out.
+    if taken == 4 and not told:
+        # The successor begins neither here nor at the log's end, and no event: an audit finds out.
         expect(report, 20, [9], "PPPP?")
         assert report.error is not None
         assert "anchor audit" in (report.error.hint or "")
@@ -223,12 +223,11 @@ def test_nodes_know_of_a_closing_after_the_proof() -> None:
     world = close(World(), 4, block=39)
     report = judged(world, proven(world, at=38))
     expect(report, 13, [9], "PPPPF")
-    # What they cannot tell takes nothing from what the receipt proves.
+    # That the log is closed is known; that it abandons the anchor is not.
     world = close(World(), 4, block=39, told=False)
     report = judged(world, proven(world, at=38))
-    expect(report, 0, [], "PPPPP")
-    assert report.steps[8].detail.endswith("; not abandoned as of block 38")
-    assert report.notes[0].startswith(f"no node could say {UNKNOWN}: the log was closed")
+    expect(report, 20, [9], "PPPP?")
+    assert report.steps[8].detail.startswith("the log was closed by its owner")
 
 
 @pytest.mark.parametrize("fails_at", range(6))

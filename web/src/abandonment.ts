@@ -5,13 +5,15 @@
 
 import { formatAddress, type Hex } from "./bytes.ts";
 import { type Block, type ChainView, type Connect, numberOf, ownerOf, type Target } from "./checks.ts";
-import { ABANDONED, abandoned, cannotCheck, isRefusal } from "./errors.ts";
+import { ABANDONED, abandoned, CANNOT_CHECK, cannotCheck, isRefusal } from "./errors.ts";
 import { checkChain } from "./nodechecks.ts";
 import { type Anchor, anchorSlot, decodeAnchor, lastHeadSlot, successorSlot } from "./slots.ts";
 import { checkSuccessor, type StateProof } from "./stateproof.ts";
 
 /** What is not proven where neither the receipt nor a node says which log goes on. */
 export const UNKNOWN = "whether the log's owner has abandoned this anchor since";
+
+const CLOSED = "the log was closed by its owner, and nothing shows from where its successor goes on";
 
 /**
  * What nodes say of an anchor that its owner stands by; `isClosed`: though the log goes on.  No log is
@@ -35,7 +37,8 @@ export function checkProvenStanding(
 
 /**
  * Return what nodes say of the log's owner, and a note on why they say nothing.  A state proof was
- * enough for the rest, so that what is wrong with the nodes is no finding.
+ * enough for the rest, so that what is wrong with the nodes is no finding; that the log was closed
+ * since is one.
  */
 export async function askStanding(
   target: Target, stored: Anchor, connect: Connect,
@@ -46,7 +49,7 @@ export async function askStanding(
     const final = await view.fetchFinalBlock(target.finality);
     return [await readStanding(view, target, stored, final), null];
   } catch (error) {
-    if (!isRefusal(error) || error.code === ABANDONED) {
+    if (!isRefusal(error) || error.code === ABANDONED || error.message === CLOSED) {
       throw error;
     }
     return [null, `no node could say whether the log's owner has abandoned this anchor since: ${error.message}`];
@@ -69,29 +72,39 @@ export async function readStanding(
       ? { said: judge(stored, successor, first.size), isClosed: true }
       : null;
   };
-  const said = await judgeBy(head.root);
-  if (said !== null) {
-    return said;
-  }
-  // The newest of the closed log, and not what its successor took over.
-  if ((await read(lastHeadSlot(log))) === head.root) {
-    throw left(successor, "an earlier head");
-  }
-  const proven = anchor?.state?.successor?.takeover?.root;
-  const shown = proven ? await judgeBy(proven) : null;
-  if (shown !== null) {
-    return shown;
-  }
-  for (const root of await view.fetchTakeovers(registry, log, stored.blockNumber, final)) {
-    const found = await judgeBy(root);
-    if (found !== null) {
-      return found;
+  try {
+    const said = await judgeBy(head.root);
+    if (said !== null) {
+      return said;
+    }
+    const last = await read(lastHeadSlot(log));
+    // The newest of the closed log, and not what its successor took over.
+    if (last === head.root) {
+      throw left(successor, "an earlier head");
+    }
+    const proven = anchor?.state?.successor?.takeover?.root;
+    const shown = proven ? await judgeBy(proven) : null;
+    if (shown !== null) {
+      return shown;
+    }
+    // The log as a whole, as a successor in good order goes on from it.
+    const whole = await judgeBy(last);
+    if (whole !== null) {
+      return whole;
+    }
+    for (const root of await view.fetchTakeovers(registry, log, stored.blockNumber, final)) {
+      const found = await judgeBy(root);
+      if (found !== null) {
+        return found;
+      }
+    }
+  } catch (error) {
+    // The log is closed, whatever else the nodes fail to say.
+    if (!isRefusal(error) || error.code !== CANNOT_CHECK) {
+      throw error;
     }
   }
-  throw cannotCheck(
-    "the log was closed by its owner, and nothing shows from where its successor goes on",
-    "`anchor audit` of the published log finds out",
-  );
+  throw cannotCheck(CLOSED, "`anchor audit` of the published log finds out");
 }
 
 function judge(stored: Anchor, successor: Hex, size: number): string {
