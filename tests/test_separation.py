@@ -63,7 +63,8 @@ def make_shared(folder: Path, node: Devnet) -> Site:
     finally:
         os.umask(before)
     if os.geteuid() == 0:
-        for path in (folder, *folder.rglob("*")):
+        os.chown(folder, 0, GROUP)
+        for path in folder.rglob("*"):
             os.chown(path, SIGNER, GROUP)
     for name in ("anchor.toml", "trust.toml"):
         (folder / name).chmod(0o640)
@@ -76,7 +77,11 @@ def make_shared(folder: Path, node: Devnet) -> Site:
 @contextmanager
 def running(user: int, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run ``anchor`` in a project as a user, with the umask that the units set."""
-    variables = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder)}
+    variables = os.environ | {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(folder),
+        "ANCHOR_CONFIG": str(folder / "anchor.toml"),  # named, as the units name it
+    }
     command = [*as_user(user), *ANCHOR, *arguments]
     with (folder.parent / f"{user}.err").open("a") as errors:
         process = subprocess.Popen(
