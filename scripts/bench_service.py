@@ -174,7 +174,7 @@ def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run `anchor` beside us, and end it as systemd does."""
     with (folder / f"{arguments[0]}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "anchor", *arguments],
+            [sys.executable, "-m", "anchor", *arguments, "--config", "anchor.toml"],
             cwd=folder, stdout=subprocess.PIPE if arguments[0] == "serve" else log, stderr=log,
         )  # fmt: skip
         try:

@@ -176,7 +176,9 @@ def test_a_path_that_nobody_serves_is_no_name_of_its_own(served: PageService) ->
     methods = {sample.labels["method"] for sample in families["anchor_http_requests"].samples}
     assert not any("nothing" in route for route in routes)
     assert methods <= {"GET", "POST", "other"}
-    assert value(families, "anchor_http_requests_total", route="none", status="404") >= 5
+    assert (
+        value(families, "anchor_http_requests_total", method="GET", route="none", status="404") >= 5
+    )
 
 
 # Several workers.
