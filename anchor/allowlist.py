@@ -58,7 +58,7 @@ def read_pins(config: Path, *, in_shared_folder: bool = False) -> Pins:
 
     Raises:
         NotTrustedError: the file or its folder is another user's, or others may write there.
-        ConfigError: it is missing, no TOML, or names no log or registry.
+        ConfigError: The file is missing, is not TOML, or names no log or registry.
     """
     members = _read_members(config, in_shared_folder)
     owner = _member(config, members, "log", "owner", str)
@@ -117,7 +117,7 @@ def allow_project(config: Path) -> Note:
     """Note that a project is the user's, as it is now.
 
     Raises:
-        AnchorError: it is not the user's to allow, or the note cannot be written.
+        AnchorError: Others may write the project's files, or the note cannot be written.
     """
     pins = (read_pins(config),)
     note = Note(config=config.resolve(), pins=pins, policy_sha256=_digest_policy(config))
@@ -126,7 +126,7 @@ def allow_project(config: Path) -> Note:
 
 
 def allow_registry(config: Path, registry: Address) -> None:
-    """Let a noted project name another registry as well, which it is about to be moved to.
+    """Note a second registry of a project that is about to be moved to it.
 
     ``allow_project`` ends this.  A project without a note was named by its user, and gets none.
     """
@@ -182,7 +182,7 @@ def check_policy_allowed(config: Path, sha256: str) -> None:
     """Check that an allowed project's trust policy is the one that it had then.
 
     Raises:
-        NotTrustedError: it is not.
+        NotTrustedError: The policy was changed since the project was allowed.
     """
     note = find_note(config)
     if note is None or note.policy_sha256 != sha256:

@@ -252,7 +252,7 @@ class Node:
         return tuple(self._hash(each, "block's transaction") for each in hashes)
 
     def _is_header_proven(self, members: dict[str, Any], block: Block) -> bool:
-        """Say whether what is said of a block is what its hash is made of; False: cannot tell."""
+        """Return whether a block's members encode to its hash; False where that cannot be told."""
         try:
             encoded = encode_header(members)
         except (MalformedError, UnknownVersionError):

@@ -37,7 +37,7 @@ def decode_transaction(raw: bytes) -> SignedTransaction:
     """Read a raw transaction and recover who signed it.
 
     Raises:
-        MalformedError: it is none, or none of the two kinds.
+        MalformedError: The bytes are no legacy and no EIP-1559 transaction.
     """
     if is_dynamic(raw):
         chain, nonce, tip, fee, _, to, value, data, accesses, *_ = _fields(raw[1:], 12)
@@ -66,7 +66,7 @@ def read_gas_limit(raw: bytes) -> int:
     """Return the most gas that a raw transaction may take; its signature is not looked at.
 
     Raises:
-        MalformedError: it is none, or none of the two kinds.
+        MalformedError: The bytes are no legacy and no EIP-1559 transaction.
     """
     if is_dynamic(raw):
         return _number(_fields(raw[1:], 12)[4])
@@ -83,7 +83,7 @@ def read_call_data(raw: bytes) -> bytes:
 
 
 def is_dynamic(raw: bytes) -> bool:
-    """Say whether a raw transaction offers a fee and a tip (EIP-1559), not one gas price."""
+    """Return whether a raw transaction is of EIP-1559, with a fee and a tip."""
     return raw[:1] == bytes([_DYNAMIC_FEE])
 
 

@@ -218,7 +218,7 @@ class TransactionManager:
         Raises:
             FundsError: the sender cannot pay, or the fee cap is too low.
             ChainGuardError: the call reverts.
-            ForeignUseError: another program used the nonce, finally; the next call takes another.
+            ForeignUseError: Another program's transaction has the nonce in a final block.
             NotFinalError: not included within the limit, or included and reverted in a block that
                 is not final; a later run goes on with the same nonce.
         """
@@ -345,7 +345,7 @@ class TransactionManager:
         return nonce
 
     def _is_reached(self, sender: Address, nonce: int, *, is_first: bool) -> bool:
-        """Say whether the account has used all before ``nonce`` in a final block.
+        """Return whether the account has used every nonce below ``nonce`` in a final block.
 
         Where nothing is said to be final, and the journal is empty, what it has used by now counts.
         """
@@ -524,8 +524,8 @@ class TransactionManager:
         """Settle a nonce that is used finally, and of which no receipt of ours is shown.
 
         Raises:
-            ForeignUseError: another program used it.
-            CannotCheckError: it may have been one of ours.  Where the chain shows that, the nonce
+            ForeignUseError: Another program used the nonce.
+            CannotCheckError: One of ours may have used it.  Where the chain shows that, the nonce
                 stays open until a node gives the receipt; where the nodes cannot tell it is settled
                 all the same, for it can be used no more, and counts for the most it may have taken.
         """
@@ -629,7 +629,7 @@ class TransactionManager:
         return None
 
     def _is_gas_too_high(self, error: NodeRefusedError, attempt: Attempt) -> bool:
-        """Say whether a refusal is for the gas limit, by its words or because no block takes it."""
+        """Return whether a refusal is for the gas limit, by its text or by the block's limit."""
         refusal = classify_refusal(error.reason)
         if refusal is not Refusal.OTHER:
             return refusal is Refusal.GAS_TOO_HIGH
