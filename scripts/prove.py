@@ -1,7 +1,12 @@
 """Prove the contract's properties with Halmos: tests/contracts/symbolic says which.
 
-    python scripts/prove.py            what continuous integration runs
-    python scripts/prove.py --deep     with larger bounds
+    python scripts/prove.py                     prove everything, and record what was proven
+    python scripts/prove.py --deep              with larger bounds
+    python scripts/prove.py --unless-recorded   what continuous integration runs: nothing is proven
+                                                again that is recorded for these very files
+
+The proofs depend on nothing but the files that `hash_inputs` reads; proven.json holds the SHA-256
+of those for which they last ran to their end.
 
 Runs in .venv-analysis, which has Halmos, with forge and the compiler from scripts/foundry.sh.
 
@@ -36,6 +41,18 @@ from anchor.registry.keccak import hash_keccak256
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTIFACT = ROOT / "anchor" / "registry" / "data" / "AnchorRegistry.json"
+
+# Everything that a proof depends on: the contract, the properties, the tools and their settings.
+INPUTS = (
+    "contracts/**/*.sol",
+    "tests/contracts/symbolic/*.sol",
+    "anchor/registry/data/*.json",
+    "foundry.toml",
+    "package-lock.json",
+    "requirements/analysis.txt",
+    "scripts/prove.py",
+)
+RECORD = ROOT / "tests" / "contracts" / "symbolic" / "proven.json"
 
 HALMOS = "0.3.3"
 _PATCHED = "--patched-halmos"  # runs Halmos in this process' child
@@ -148,9 +165,14 @@ DEEP = (
 def main() -> int:
     if sys.argv[1:2] == [_PATCHED]:
         return run_patched_halmos(sys.argv[2:])
-    if sys.argv[1:] not in ([], ["--deep"]):
+    if sys.argv[1:] not in ([], ["--deep"], ["--unless-recorded"]):
         print(__doc__, file=sys.stderr)
         return 2
+    inputs = hash_inputs()
+    record = read_json(RECORD) if RECORD.is_file() else {}
+    if sys.argv[1:] == ["--unless-recorded"] and record.get("inputs") == inputs:
+        print(f"recorded as proven: {record['proved']} properties of inputs {inputs}")
+        return 0
     runs = DEEP if sys.argv[1:] == ["--deep"] else QUICK
     started = time.monotonic()
     failed = proved = 0
@@ -166,7 +188,21 @@ def main() -> int:
         print(f"prove: {error}", file=sys.stderr)
         return 1
     print(f"{proved} proved, {failed} failed, {time.monotonic() - started:.0f} s")
-    return 1 if failed or not proved else 0
+    if failed or not proved:
+        return 1
+    if runs is QUICK:
+        record = {"inputs": inputs, "halmos": HALMOS, "proved": proved}
+        RECORD.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    return 0
+
+
+def hash_inputs() -> str:
+    """Return the SHA-256 of the names and bytes of every file that the proofs depend on."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in INPUTS for path in ROOT.glob(pattern)}):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{content}  {path.relative_to(ROOT).as_posix()}\n".encode())
+    return digest.hexdigest()
 
 
 def describe(run: Run, verdict: Verdict) -> str:
