@@ -8,6 +8,7 @@ from anchor.types import ChainId
 
 CONFIG = "anchor.toml"
 TRUST_POLICY = "trust.toml"
+ERASURES = "erasures"
 RECEIPT_SUFFIX = ".anchor.json"
 
 

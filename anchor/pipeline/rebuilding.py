@@ -22,10 +22,12 @@ from anchor.pipeline.gathering import source_of
 from anchor.pipeline.leafsources import FoundReceipts, LeafSource
 from anchor.pipeline.project import utc_now
 from anchor.pipeline.registrystate import fetch_anchor
+from anchor.pipeline.upholding import uphold
 from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.record import format_time, parse_record
 from anchor.store.building import Writable
 from anchor.store.database import Database
+from anchor.store.erasures import ERASED
 from anchor.store.evidence import known_identities, make_identity, place_waiting
 from anchor.store.heads import (
     AnchoredHead,
@@ -114,6 +116,7 @@ def fill_store(
     # What was accepted and has no place in the log waits, so that nothing acknowledged is lost.
     waiting, unreadable = _insert_unplaced(database, loose.values())
     _insert_keys(database, remains.stores)
+    uphold(database, remains.stores, [config.erasures])
     return source.size - lost, lost, waiting, unreadable
 
 
@@ -363,7 +366,7 @@ def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[i
             for row in batch:
                 if row.identity in known:
                     continue
-                if row.record is None:
+                if row.record is None and row.source != ERASED:
                     unreadable += 1
                     continue
                 # Accepted again after the store went back, it is one piece of evidence still.

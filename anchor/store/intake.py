@@ -127,7 +127,8 @@ def insert_once(
             )
     if insert_evidence(connection, [item]) == 0:
         stored = find_by_identity(connection, item.identity)
-        assert stored is not None
+        if stored is None:
+            raise StoreBusyError("the same evidence was erased just now", hint="run again")
         return stored, False
     if key is not None:
         _insert_key(connection, key, item.identity)

@@ -1,0 +1,284 @@
+"""Erasing evidence: everything but its leaf and its place goes, and a statement of it is evidence.
+
+One transaction takes the rows' content and takes in the statement: both are there or neither is.
+What follows can be done again any number of times, until nothing is left on disk: the statement's
+file, receipts, the side file, and the database's own files.  A crash in between leaves the rest to
+the next ``anchor erase`` or ``anchor run``.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from anchor.config import Config
+from anchor.durable import is_temporary, private_mode, sync_folder, write_file
+from anchor.erasure import (
+    MAX_PIECES,
+    ErasedPiece,
+    Statement,
+    build_record,
+    find_statement,
+)
+from anchor.errors import AnchorError, StorageError, UsageError
+from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
+from anchor.merkle import hash_leaf
+from anchor.pipeline.acceptance import prepare_record
+from anchor.pipeline.gathering import source_of
+from anchor.pipeline.keytrail import note_key_event
+from anchor.pipeline.pieces import Wanted, describe_pieces, find_pieces
+from anchor.pipeline.project import Project, utc_now
+from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
+from anchor.record import SALT_BYTES, parse_record
+from anchor.store.erasures import (
+    ERASED,
+    Piece,
+    erase_rows,
+    find_by_leaves,
+    finish_erasures,
+    load_erasures,
+    load_records,
+    load_unfinished,
+    lock_holds,
+)
+from anchor.store.evidence import NewEvidence
+from anchor.store.holds import find_held
+from anchor.store.intake import insert_evidence
+from anchor.store.places import SqliteFile
+from anchor.types import Hash32
+
+# A shorter name is part of many words.
+_TELLING = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Why evidence is erased: one of ``anchor.erasure.BASES``, and the operator's words."""
+
+    basis: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What was done about erasures of which something was left on disk.
+
+    ``remains`` are sentences: what this program cannot see to.
+    """
+
+    leaves: int
+    statements: Sequence[Path]
+    receipts: int
+    remains: Sequence[str]
+
+
+def find_user() -> str:
+    """Return the name of the user that runs this."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
+
+
+def erase(
+    project: Project,
+    wanted: Wanted,
+    order: Order,
+    *,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> list[Piece]:
+    """Erase what is meant from the rows, and take in the statement of it; return what it was.
+
+    What was erased before is left out.  ``finish`` has to follow.
+
+    Raises:
+        UsageError: A piece is held, is itself the statement of an erasure, or is not there; or the
+            reason says what is to be erased.
+        StoreBusyError: Another process was in the way.
+    """
+
+    def work(connection: Connection) -> list[Piece]:
+        lock_holds(connection)
+        found = find_pieces(connection, wanted)
+        check_erasable(connection, found)
+        pieces = [piece for piece in found if piece.source != ERASED]
+        if not pieces:
+            return []
+        _check_reason(connection, pieces, order.reason)
+        now = utc_now()
+        note_key_event(
+            project.config, "evidence-erased", now=now, pieces=len(pieces), basis=order.basis
+        )
+        statements = _make_statements(project.config, pieces, order, now, random_bytes)
+        # A crash here: receipts are gone which can be written again, nothing else.
+        _remove_receipts(_find_sidecars(pieces), {piece.leaf for piece in pieces}, None)
+        leaves = [item.leaf for item, part in statements for _ in part]
+        erase_rows(connection, pieces, leaves, now)
+        insert_evidence(connection, [item for item, _ in statements])
+        return pieces
+
+    return project.database.write_again(work)
+
+
+def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
+    """Check that nothing stands in the way of erasing ``pieces``.
+
+    Raises:
+        UsageError: One is held, or is the statement of an erasure.
+    """
+    held = find_held(connection, pieces)
+    if held is not None:
+        piece, hold = held
+        scope = f"the tenant {hold.tenant}" if hold.tenant else f"the leaf {piece.leaf.hex()}"
+        raise UsageError(
+            f"nothing was erased: {scope} is under the legal hold {hold.name!r} since "
+            f"{hold.placed_at}",
+            hint=f"`anchor hold remove {hold.name!r}` ends it, once what it protects is over",
+        )
+    statements = {item.statement for item in load_erasures(connection)}
+    for piece in pieces:
+        if piece.leaf in statements:
+            raise UsageError(
+                f"nothing was erased: the leaf {piece.leaf.hex()} is the statement of an erasure, "
+                "which names nobody's evidence",
+                hint="leave it out",
+            )
+
+
+def finish(project: Project) -> Finished | None:
+    """Take what was erased off the disk; return what was done, or None where nothing is left.
+
+    Raises:
+        StoreBusyError: Other processes use the store without end; it can be done again.
+        StorageError: The disk is full or fails; it can be done again.
+    """
+    config, database = project.config, project.database
+    with database.read() as connection:
+        found = load_unfinished(connection)
+        if not found:
+            return None
+        said = {item.statement for item in found if item.statement is not None}
+        records = list(load_records(connection, find_by_leaves(connection, said)))
+    leaves = {item.leaf for item in found}
+    files = _write_statements(config, [record for _, record in records if record is not None])
+    receipts = _remove_receipts(_walk_receipts(config.receipts), leaves, config.receipts)
+    remains = [*database.purge(), *_list_old_stores(config)]
+    with database.write() as connection:
+        finish_erasures(connection, leaves, utc_now())
+    return Finished(leaves=len(leaves), statements=files, receipts=receipts, remains=remains)
+
+
+def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) -> None:
+    told = reason.casefold()
+    for item in describe_pieces(connection, pieces):
+        name = item.name or ""
+        if len(name) >= _TELLING and name.casefold() in told:
+            raise UsageError(
+                "the reason names evidence that is to be erased, and would stay in the log",
+                hint="say it without names, for example by the number of the request",
+            )
+
+
+def _make_statements(
+    config: Config,
+    pieces: Sequence[Piece],
+    order: Order,
+    now: str,
+    random_bytes: Callable[[int], bytes],
+) -> list[tuple[NewEvidence, Sequence[Piece]]]:
+    """Return the statements' own evidence, each with the pieces that it names."""
+    made: list[tuple[NewEvidence, Sequence[Piece]]] = []
+    mark = "".join(character for character in now if character.isalnum())
+    rest = iter(pieces)
+    while part := list(islice(rest, MAX_PIECES)):
+        statement = Statement(
+            log=config.log,
+            erased_at=now,
+            basis=order.basis,
+            by=order.by,
+            reason=order.reason,
+            pieces=[ErasedPiece(leaf=piece.leaf, index=piece.leaf_index) for piece in part],
+        )
+        name = f"erasure-{mark}-{part[0].leaf.hex()[:16]}.json"
+        salt = random_bytes(SALT_BYTES)
+        record = build_record(statement, name=name, salt=salt, algorithms=config.digests)
+        source = source_of(config.erasures / name)
+        made.append((prepare_record(record, source, b"", now), part))
+    return made
+
+
+def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
+    """Write each statement into its file, from which ``anchor prove`` makes its receipt."""
+    files = []
+    for record in records:
+        statement = find_statement(record)
+        if statement is not None:
+            path = config.erasures / parse_record(record).name
+            if not path.exists():
+                write_file(path, statement.encode(), mode=private_mode(config.folder))
+            files.append(path)
+    return files
+
+
+def _find_sidecars(pieces: Sequence[Piece]) -> Iterator[Path]:
+    """Yield where receipts lie beside the files that evidence came from."""
+    for piece in pieces:
+        if piece.source.startswith("/"):
+            yield sidecar_path(Path(piece.source))
+
+
+def _walk_receipts(folder: Path) -> Iterator[Path]:
+    """Yield the receipts below ``folder``, with those that a crash left half written."""
+    for path in folder.rglob("*"):
+        if path.name.endswith(RECEIPT_SUFFIX) or is_temporary(path.name):
+            yield path
+
+
+def _remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Path | None) -> int:
+    """Remove the receipts of ``leaves``; return how many.
+
+    Folders ``below`` that nothing is left in go too: they are named as the evidence was.
+    """
+    removed = [path for path in paths if _find_leaf(path) in leaves]
+    try:
+        for path in removed:
+            path.unlink(missing_ok=True)
+            folder = path.parent
+            while below in folder.parents and not any(folder.iterdir()):
+                folder.rmdir()
+                folder = folder.parent
+            sync_folder(folder)
+    except OSError as error:
+        raise StorageError(
+            f"a receipt of what is erased cannot be removed: {error.filename}: {error.strerror}",
+            hint="see to the file, then run the same again",
+        ) from error
+    return len(removed)
+
+
+def _find_leaf(path: Path) -> Hash32 | None:
+    """Return the leaf of the receipt in a file; None where it is none."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return hash_leaf(parse_receipt(file.read(MAX_RECEIPT_BYTES + 1)).record)
+    except (AnchorError, OSError):
+        return None
+
+
+def _list_old_stores(config: Config) -> list[str]:
+    """Return what to do about stores that ``anchor restore`` moved aside."""
+    if not isinstance(config.store, SqliteFile):
+        return []
+    path = config.store.path
+    moved = sorted(path.parent.glob(f"{path.name}.before-restore-*Z"))
+    return [f"{old} is an earlier store and may hold what was erased: remove it" for old in moved]
