@@ -20,6 +20,7 @@ LAYERS = (
     ("anchor.digest", 1),
     ("anchor.checksums", 1),
     ("anchor.record", 1),
+    ("anchor.erasure", 1),
     ("anchor.merkle", 1),
     ("anchor.notes", 1),
     ("anchor.checkpoint", 1),

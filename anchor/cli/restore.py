@@ -11,7 +11,7 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import note_project, open_chain
+from anchor.cli.session import finish_erasures, note_project, open_chain, project_session
 from anchor.errors import AnchorError, CannotCheckError, ChainGuardError
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def command(
         remains = Remains(leaves=leaves, stores=list(stores.values()), receipts=found, sizes=sizes)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     note_project(output, file)
+    with project_session(file) as project:  # once the new store is nobody's any more
+        finish_erasures(output, project)
     output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
     output.line(f"leaves from {restored.source}; {restored.anchors:,} anchors from the registry")
     output.line(

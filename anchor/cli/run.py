@@ -14,6 +14,7 @@ from anchor.cli.output import Output
 from anchor.cli.session import (
     SystemClock,
     choose_wait,
+    finish_erasures,
     open_chain,
     open_signer,
     project_session,
@@ -95,7 +96,7 @@ def command(
     if standby and once:
         raise UsageError("--standby goes with `run`; `run --once` is refused beside another run")
     with project_session(config_path) as project:
-        _finish_erasures(project)
+        finish_erasures(Output(as_json=False), project)
         if once:
             output = Output(as_json=as_json)
             with project.database.hold_lease():
@@ -106,24 +107,6 @@ def command(
             pace = Pace(seconds=every or 60.0, leaves=leaves or 10_000, size=size)
             place = publish or project.config.publish
             _run_on(as_json, project, pace, place, standby=standby)
-
-
-def _finish_erasures(project: Project) -> None:
-    """Finish what an interrupted `anchor erase` left; anchoring does not wait for it."""
-    from anchor.errors import StorageError, StoreBusyError
-    from anchor.pipeline.erasing import finish
-
-    output = Output(as_json=False)
-    try:
-        done = finish(project)
-    except (StorageError, StoreBusyError) as error:
-        output.note(f"an erasure is not finished: {error.message}", mark="warning: ")
-        output.note("  run `anchor erase` without anything named once that is mended")
-        return
-    if done is not None:
-        output.note(f"finished the erasure of {done.leaves:,} pieces that was interrupted")
-    for text in () if done is None else done.remains:
-        output.note(text, mark="left to you: ")
 
 
 def _accept_incidents(output: Output, project: Project) -> None:

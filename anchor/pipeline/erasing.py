@@ -120,8 +120,8 @@ def erase(
         statements = _make_statements(project.config, pieces, order, now, random_bytes)
         # A crash here: receipts are gone which can be written again, nothing else.
         _remove_receipts(_find_sidecars(pieces), {piece.leaf for piece in pieces}, None)
-        leaves = [item.leaf for item, part in statements for _ in part]
-        erase_rows(connection, pieces, leaves, now)
+        said = [(item.leaf, now) for item, part in statements for _ in part]
+        erase_rows(connection, pieces, said)
         insert_evidence(connection, [item for item, _ in statements])
         return pieces
 

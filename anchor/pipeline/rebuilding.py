@@ -116,7 +116,7 @@ def fill_store(
     # What was accepted and has no place in the log waits, so that nothing acknowledged is lost.
     waiting, unreadable = _insert_unplaced(database, loose.values())
     _insert_keys(database, remains.stores)
-    uphold(database, remains.stores, [config.erasures])
+    lost += uphold(database, remains.stores, [config.erasures])
     return source.size - lost, lost, waiting, unreadable
 
 

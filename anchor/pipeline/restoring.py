@@ -28,7 +28,6 @@ from anchor.errors import (
     QuorumError,
 )
 from anchor.pipeline.auditing import rebuild_tiles
-from anchor.pipeline.erasing import finish
 from anchor.pipeline.funds import find_key
 from anchor.pipeline.leafsources import LeafSource, walk_edges
 from anchor.pipeline.project import Project, make_store, open_project
@@ -115,7 +114,6 @@ def restore_project(
     project = open_project(config)
     try:
         rebuild_tiles(project)
-        finish(project)
     finally:
         project.database.close()
     largest = edges[source.size]

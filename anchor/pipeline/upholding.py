@@ -24,6 +24,7 @@ from anchor.store.erasures import (
     find_by_leaves,
     insert_erasures,
     load_erasures,
+    load_records,
     load_statement_records,
 )
 from anchor.store.holds import insert_holds, load_holds
@@ -31,10 +32,11 @@ from anchor.types import Hash32
 
 
 def uphold(database: Writable, stores: Sequence[Database], folders: Sequence[Path]) -> int:
-    """Erase from a new store what was erased before, and take over all holds; return how much.
+    """Erase from a new store what was erased before, and take over all holds.
 
-    ``folders`` may hold statements.  A hold that was ended after one of ``stores`` was saved is
-    there again: what is held too long can be let go, what is erased cannot be brought back.
+    Returns how many leaves of the log had a record until then.  ``folders`` may hold statements.
+    A hold that was ended after one of ``stores`` was saved is there again: what is held too long
+    can be let go, what is erased cannot be brought back.
     """
     found: list[Erasure] = []
     for store in stores:
@@ -49,11 +51,14 @@ def uphold(database: Writable, stores: Sequence[Database], folders: Sequence[Pat
         by_leaf = {item.leaf: item for item in reversed(found)}
         back = find_by_leaves(connection, by_leaf.keys())
         back = [piece for piece in back if piece.source != ERASED]
-        for piece in back:
-            known = by_leaf[piece.leaf]
-            erase_rows(connection, [piece], [known.statement], known.erased_at)
+        lost = sum(
+            record is not None and piece.leaf_index is not None
+            for piece, record in load_records(connection, back)
+        )
+        said = [by_leaf[piece.leaf] for piece in back]
+        erase_rows(connection, back, [(item.statement, item.erased_at) for item in said])
         insert_erasures(connection, found)
-    return len(back)
+    return lost
 
 
 def _find_in_log(connection: Connection) -> Iterator[Erasure]:

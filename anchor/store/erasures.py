@@ -106,14 +106,11 @@ def load_records(
 
 
 def erase_rows(
-    connection: Connection,
-    pieces: Sequence[Piece],
-    statements: Sequence[Hash32 | None],
-    erased_at: str,
+    connection: Connection, pieces: Sequence[Piece], said: Sequence[tuple[Hash32 | None, str]]
 ) -> None:
     """Take everything but leaf and place from the rows of ``pieces``, and note that it was.
 
-    ``statements`` are the leaves of the records that say so, one for each piece.
+    For each piece ``said`` has the leaf of the record that says so, if that is known, and the time.
     """
     if not pieces:
         return
@@ -136,7 +133,7 @@ def erase_rows(
                 statement=statement,
                 erased_at=erased_at,
             )
-            for piece, statement in zip(pieces, statements, strict=True)
+            for piece, (statement, erased_at) in zip(pieces, said, strict=True)
         ],
     )
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.crashes import crashing
+from support.disasters import back_up, put_back
 from support.needles import needles, search
 from support.projects import Site, make_site
 from support.service import bearer, digest, make_key, serve
@@ -238,6 +241,138 @@ def test_what_is_held_is_not_erased(erasing: Erasing) -> None:
     events = [json.loads(line) for line in (site.folder / "audit.jsonl").read_text().splitlines()]
     named = [event["event"] for event in events]
     assert named == ["hold-added", "hold-added", "hold-removed", "evidence-erased"]
+
+
+# Crashes
+
+INSIDE = [
+    ("after", "anchor.pipeline.erasing", "-", "_remove_receipts", "1"),
+    ("after", "anchor.pipeline.erasing", "-", "erase_rows", "1"),
+    ("after", "anchor.pipeline.erasing", "-", "insert_evidence", "1"),
+]
+BEHIND = [
+    ("after", "anchor.pipeline.erasing", "-", "erase", "1"),
+    ("after", "anchor.pipeline.erasing", "-", "_write_statements", "1"),
+    ("after", "anchor.pipeline.erasing", "-", "_remove_receipts", "2"),
+    ("after", "anchor.store.database", "Database", "purge", "1"),
+    ("before", "anchor.pipeline.erasing", "-", "finish_erasures", "1"),
+]
+
+
+@pytest.fixture
+def file_store(tmp_path: Path, embedded: Devnet) -> Erasing:
+    folder = tmp_path / "project"
+    return Erasing(make_site(folder, embedded, number=next(_numbers)), [folder])
+
+
+@pytest.mark.fault(
+    "A16",
+    how="`anchor erase` is killed in its transaction",
+    then="nothing is erased, and no erasure is on record; the same again erases it",
+)
+@pytest.mark.parametrize("crash", INSIDE, ids=lambda crash: crash[3])
+def test_a_crash_before_the_commit_of_an_erasure_erases_nothing(
+    file_store: Erasing, crash: tuple[str, ...]
+) -> None:
+    site = file_store.site
+    piece = site.add(NAME, b"content")
+    wanted = file_store.needles_of(NAME, str(piece))
+    site.run("erase", piece, *WHY, command=crashing(*crash), killed=True)
+    file_store.row_of(NAME)
+    assert site.rows("SELECT count(*) FROM erasures") == [(0,)]
+    assert site.rows("SELECT count(*) FROM evidence") == [(1,)]
+    site.run("erase", piece, *WHY).expect(0, "erased 1 pieces")
+    piece.unlink()
+    assert file_store.found(wanted) == []
+
+
+@pytest.mark.fault(
+    "A16",
+    how="`anchor erase` is killed at each step behind its commit",
+    then="the next `anchor erase` or `anchor run` takes the rest off the disk; one statement of it",
+)
+@pytest.mark.parametrize("again", ["erase", "run"])
+@pytest.mark.parametrize("crash", BEHIND, ids=lambda crash: crash[3])
+def test_a_crash_behind_the_commit_of_an_erasure_is_made_good(
+    file_store: Erasing, crash: tuple[str, ...], again: str
+) -> None:
+    site = file_store.site
+    piece = site.add(NAME, b"content")
+    site.anchor()
+    site.run("prove", "--all").expect(0)
+    wanted = file_store.needles_of(NAME, str(piece))
+    piece.unlink()
+    site.run("erase", piece, *WHY, command=crashing(*crash), killed=True)
+    if again == "erase":
+        site.run("erase").expect(0, "erased 1 pieces")
+    else:
+        site.run("run", "--once").expect(0, "finished the erasure of 1 pieces")
+    assert file_store.found(wanted) == []
+    assert len(list((site.folder / "erasures").glob("*.json"))) == 1
+    assert site.rows("SELECT count(*) FROM evidence") == [(2,)]
+    assert site.rows("SELECT count(*) FROM erasures WHERE finished_at IS NULL") == [(0,)]
+
+
+# Restoring
+
+
+def test_a_backup_from_before_brings_nothing_erased_back(
+    file_store: Erasing, tmp_path: Path
+) -> None:
+    site = file_store.site
+    piece = site.add(NAME, b"content")
+    site.add("kept.txt", b"kept")
+    site.run("hold", "add", "case", "kept.txt", "--reason", "x").expect(0)
+    site.anchor()
+    site.run("prove", "--all").expect(0)
+    wanted = file_store.needles_of(NAME, str(piece))
+    leaf = file_store.row_of(NAME)[2]
+    backup = back_up(site, tmp_path / "backup.db")
+    receipts = shutil.copytree(site.folder / "receipts", tmp_path / "kept receipts")
+    piece.unlink()
+    site.run("erase", piece, *WHY).expect(0)
+    site.run("run", "--once").expect(0)
+    site.run("prove", "--all").expect(0)
+    put_back(site, backup)
+    restored = site.run("restore", "--replace", "--receipts", receipts).expect(0)
+    assert "1 as hashes only" in restored.out
+    for moved in site.folder.glob("anchor.db.before-restore-*"):
+        moved.unlink()
+    assert file_store.found(wanted) == []
+    assert site.rows("SELECT leaf, source FROM evidence WHERE source = '(erased)'") == [
+        (leaf, "(erased)")
+    ]
+    site.run("erase", "--tenant", "nobody", *WHY).refused(2, "no evidence")
+    site.run("erase", site.folder / "kept.txt", *WHY).refused(2, "under the legal hold 'case'")
+    site.run("audit").expect(0, "nothing is amiss")
+    # Without the folder, the statement's record tells it, which its receipt brought back.
+    put_back(site, backup)
+    shutil.rmtree(site.folder / "erasures")
+    site.run("restore", "--replace", "--receipts", site.folder / "receipts").expect(0)
+    for moved in site.folder.glob("anchor.db.before-restore-*"):
+        moved.unlink()
+    assert file_store.found(wanted) == []
+    assert len(list((site.folder / "erasures").glob("*.json"))) == 1
+
+
+def test_what_was_erased_while_it_waited_keeps_waiting_after_a_restore(
+    file_store: Erasing, tmp_path: Path
+) -> None:
+    site = file_store.site
+    site.add("first.txt", b"first")
+    site.anchor()
+    piece = site.add(NAME, b"waiting")
+    wanted = file_store.needles_of(NAME, str(piece))
+    leaf = file_store.row_of(NAME)[2]
+    piece.unlink()
+    site.run("erase", piece, *WHY).expect(0)
+    site.run("restore", "--replace").expect(0, "2 pieces of evidence wait")
+    for moved in site.folder.glob("anchor.db.before-restore-*"):
+        moved.unlink()
+    assert file_store.found(wanted) == []
+    site.run("run", "--once").expect(0, "sealed 2 leaves")
+    site.run("log", leaf.hex()).expect(0)
+    site.run("audit").expect(0, "nothing is amiss")
 
 
 def site_leaf(site: Site) -> str:
