@@ -14,9 +14,9 @@ from anchor.cli.session import project_session
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
-    from anchor.pipeline.erasing import Finished
     from anchor.pipeline.pieces import Wanted
     from anchor.pipeline.project import Project
+    from anchor.pipeline.scrubbing import Finished
     from anchor.store.erasures import Piece
 
 NAME = "erase"
@@ -60,7 +60,8 @@ def command(
     is finished. docs/erasure.md says what is out of this command's reach.
     """
     from anchor.erasure import check_words
-    from anchor.pipeline.erasing import Order, erase, find_user, finish
+    from anchor.pipeline.erasing import Order, erase, find_user
+    from anchor.pipeline.scrubbing import finish
 
     output = Output(as_json=as_json)
     wanted = read_wanted(what or [], digest or [], leaf or [], tenant)

@@ -53,7 +53,7 @@ def project_session(config_path: Path | None, *, moved: bool = False) -> Iterato
 def finish_erasures(output: Output, project: Project) -> None:
     """Finish what an interrupted `anchor erase` left; nothing else waits for it."""
     from anchor.errors import StorageError, StoreBusyError
-    from anchor.pipeline.erasing import finish
+    from anchor.pipeline.scrubbing import finish
 
     try:
         done = finish(project)

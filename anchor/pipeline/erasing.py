@@ -11,7 +11,7 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,40 +19,31 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from anchor.config import Config
-from anchor.durable import is_temporary, private_mode, sync_folder, write_file
 from anchor.erasure import (
     MAX_PIECES,
     ErasedPiece,
     Statement,
     build_record,
-    find_statement,
 )
-from anchor.errors import AnchorError, StorageError, UsageError
-from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
-from anchor.merkle import hash_leaf
+from anchor.errors import UsageError
+from anchor.filenames import sidecar_path
 from anchor.pipeline.acceptance import prepare_record
 from anchor.pipeline.gathering import source_of
 from anchor.pipeline.keytrail import note_key_event
 from anchor.pipeline.pieces import Wanted, describe_pieces, find_pieces
 from anchor.pipeline.project import Project, utc_now
-from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
-from anchor.record import SALT_BYTES, parse_record
+from anchor.pipeline.scrubbing import remove_receipts
+from anchor.record import SALT_BYTES
 from anchor.store.erasures import (
     ERASED,
     Piece,
     erase_rows,
-    find_by_leaves,
-    finish_erasures,
     load_erasures,
-    load_records,
-    load_unfinished,
     lock_holds,
 )
 from anchor.store.evidence import NewEvidence
 from anchor.store.holds import find_held
 from anchor.store.intake import insert_evidence
-from anchor.store.places import SqliteFile
-from anchor.types import Hash32
 
 # A shorter name is part of many words.
 _TELLING = 4
@@ -65,19 +56,6 @@ class Order:
     basis: str
     by: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """What was done about erasures of which something was left on disk.
-
-    ``remains`` are sentences: what this program cannot see to.
-    """
-
-    leaves: int
-    statements: Sequence[Path]
-    receipts: int
-    remains: Sequence[str]
 
 
 def find_user() -> str:
@@ -119,7 +97,7 @@ def erase(
         )
         statements = _make_statements(project.config, pieces, order, now, random_bytes)
         # A crash here: receipts are gone which can be written again, nothing else.
-        _remove_receipts(_find_sidecars(pieces), {piece.leaf for piece in pieces}, None)
+        remove_receipts(_find_sidecars(pieces), {piece.leaf for piece in pieces}, None)
         said = [(item.leaf, now) for item, part in statements for _ in part]
         erase_rows(connection, pieces, said)
         insert_evidence(connection, [item for item, _ in statements])
@@ -151,29 +129,6 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
                 "which names nobody's evidence",
                 hint="leave it out",
             )
-
-
-def finish(project: Project) -> Finished | None:
-    """Take what was erased off the disk; return what was done, or None where nothing is left.
-
-    Raises:
-        StoreBusyError: Other processes use the store without end; it can be done again.
-        StorageError: The disk is full or fails; it can be done again.
-    """
-    config, database = project.config, project.database
-    with database.read() as connection:
-        found = load_unfinished(connection)
-        if not found:
-            return None
-        said = {item.statement for item in found if item.statement is not None}
-        records = list(load_records(connection, find_by_leaves(connection, said)))
-    leaves = {item.leaf for item in found}
-    files = _write_statements(config, [record for _, record in records if record is not None])
-    receipts = _remove_receipts(_walk_receipts(config.receipts), leaves, config.receipts)
-    remains = [*database.purge(), *_list_old_stores(config)]
-    with database.write() as connection:
-        finish_erasures(connection, leaves, utc_now())
-    return Finished(leaves=len(leaves), statements=files, receipts=receipts, remains=remains)
 
 
 def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) -> None:
@@ -215,70 +170,8 @@ def _make_statements(
     return made
 
 
-def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
-    """Write each statement into its file, from which ``anchor prove`` makes its receipt."""
-    files = []
-    for record in records:
-        statement = find_statement(record)
-        if statement is not None:
-            path = config.erasures / parse_record(record).name
-            if not path.exists():
-                write_file(path, statement.encode(), mode=private_mode(config.folder))
-            files.append(path)
-    return files
-
-
 def _find_sidecars(pieces: Sequence[Piece]) -> Iterator[Path]:
     """Yield where receipts lie beside the files that evidence came from."""
     for piece in pieces:
         if piece.source.startswith("/"):
             yield sidecar_path(Path(piece.source))
-
-
-def _walk_receipts(folder: Path) -> Iterator[Path]:
-    """Yield the receipts below ``folder``, with those that a crash left half written."""
-    for path in folder.rglob("*"):
-        if path.name.endswith(RECEIPT_SUFFIX) or is_temporary(path.name):
-            yield path
-
-
-def _remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Path | None) -> int:
-    """Remove the receipts of ``leaves``; return how many.
-
-    Folders ``below`` that nothing is left in go too: they are named as the evidence was.
-    """
-    removed = [path for path in paths if _find_leaf(path) in leaves]
-    try:
-        for path in removed:
-            path.unlink(missing_ok=True)
-            folder = path.parent
-            while below in folder.parents and not any(folder.iterdir()):
-                folder.rmdir()
-                folder = folder.parent
-            sync_folder(folder)
-    except OSError as error:
-        raise StorageError(
-            f"a receipt of what is erased cannot be removed: {error.filename}: {error.strerror}",
-            hint="see to the file, then run the same again",
-        ) from error
-    return len(removed)
-
-
-def _find_leaf(path: Path) -> Hash32 | None:
-    """Return the leaf of the receipt in a file; None where it is none."""
-    try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return hash_leaf(parse_receipt(file.read(MAX_RECEIPT_BYTES + 1)).record)
-    except (AnchorError, OSError):
-        return None
-
-
-def _list_old_stores(config: Config) -> list[str]:
-    """Return what to do about stores that ``anchor restore`` moved aside."""
-    if not isinstance(config.store, SqliteFile):
-        return []
-    path = config.store.path
-    moved = sorted(path.parent.glob(f"{path.name}.before-restore-*Z"))
-    return [f"{old} is an earlier store and may hold what was erased: remove it" for old in moved]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     true,
     update,
 )
@@ -60,9 +62,19 @@ def lock_holds(connection: Connection) -> None:
     connection.execute(select(project.c.id).with_for_update())
 
 
+def stop_intake(connection: Connection) -> None:
+    """Let nobody take in evidence before this transaction ends, nor be about to commit some."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE evidence IN SHARE MODE"))
+
+
 def find_by_ids(connection: Connection, identities: Collection[bytes]) -> list[Piece]:
     """Return the evidence with these identities."""
-    return list(_load(connection, evidence.c.identity.in_(identities)))
+    rest = iter(identities)
+    found: list[Piece] = []
+    while part := list(islice(rest, _FEW)):
+        found += _load(connection, evidence.c.identity.in_(part))
+    return found
 
 
 def find_by_digests(connection: Connection, digests: Digests) -> list[Piece]:

@@ -20,6 +20,7 @@ from anchor.chain.devnet import Devnet
 from anchor.erasure import find_statement
 from anchor.filenames import RECEIPT_SUFFIX
 from anchor.receipt import parse_receipt
+from anchor.store.acknowledged import SideFile
 
 _numbers = itertools.count(9_000)
 NAME = "Aussage Müller-Lüdenscheidt.pdf"
@@ -216,6 +217,28 @@ def test_only_the_operator_states_erasures(erasing: Erasing) -> None:
     assert "which is the operator's" in answer.text
 
 
+def test_a_try_that_was_never_committed_leaves_nothing_either(erasing: Erasing) -> None:
+    site = erasing.site
+    piece = site.write(NAME, b"content")
+    # Its entry is in the side file with another leaf, and no row was ever committed.
+    crash = ("after", "anchor.store.acknowledged", "SideFile", "append", "1")
+    site.run("add", piece, command=crashing(*crash), killed=True)
+    site.run("add", piece).expect(0, "added 1 new")
+    assert len(list(SideFile(site.folder / "acknowledged.log").read_entries())) == 2
+    wanted = erasing.needles_of(NAME, str(piece))
+    site.run("erase", piece, *WHY).expect(0, "erased 1 pieces")
+    # Submitted again it is new evidence, whose entry a later erasure leaves alone.
+    site.run("add", piece).expect(0, "added 1 new")
+    again = erasing.row_of(NAME)[2]
+    site.run("erase", site.add("b.txt", b"b"), *WHY).expect(0)
+    entries = list(SideFile(site.folder / "acknowledged.log").read_entries())
+    assert again in [entry.leaf for entry in entries]
+    site.run("erase", piece, *WHY).expect(0, "erased 1 pieces")
+    piece.unlink()
+    assert erasing.found(wanted) == []
+    assert len(list(SideFile(site.folder / "acknowledged.log").read_entries())) == 3
+
+
 # Legal holds
 
 
@@ -246,16 +269,17 @@ def test_what_is_held_is_not_erased(erasing: Erasing) -> None:
 # Crashes
 
 INSIDE = [
-    ("after", "anchor.pipeline.erasing", "-", "_remove_receipts", "1"),
+    ("after", "anchor.pipeline.erasing", "-", "remove_receipts", "1"),
     ("after", "anchor.pipeline.erasing", "-", "erase_rows", "1"),
     ("after", "anchor.pipeline.erasing", "-", "insert_evidence", "1"),
 ]
 BEHIND = [
     ("after", "anchor.pipeline.erasing", "-", "erase", "1"),
-    ("after", "anchor.pipeline.erasing", "-", "_write_statements", "1"),
-    ("after", "anchor.pipeline.erasing", "-", "_remove_receipts", "2"),
+    ("after", "anchor.pipeline.scrubbing", "-", "_write_statements", "1"),
+    ("after", "anchor.pipeline.scrubbing", "-", "remove_receipts", "1"),
+    ("after", "anchor.pipeline.scrubbing", "-", "_clear_side_file", "1"),
     ("after", "anchor.store.database", "Database", "purge", "1"),
-    ("before", "anchor.pipeline.erasing", "-", "finish_erasures", "1"),
+    ("before", "anchor.pipeline.scrubbing", "-", "finish_erasures", "1"),
 ]
 
 
