@@ -60,7 +60,8 @@ def command(
     is finished. docs/erasure.md says what is out of this command's reach.
     """
     from anchor.erasure import check_words
-    from anchor.pipeline.erasing import Order, erase, find_user
+    from anchor.pipeline.erasing import Order, erase
+    from anchor.pipeline.keytrail import find_user
     from anchor.pipeline.scrubbing import finish
 
     output = Output(as_json=as_json)

@@ -47,8 +47,7 @@ def add(
     from dataclasses import replace
 
     from anchor.erasure import check_words
-    from anchor.pipeline.erasing import find_user
-    from anchor.pipeline.keytrail import note_key_event
+    from anchor.pipeline.keytrail import find_user, note_key_event
     from anchor.pipeline.pieces import find_pieces
     from anchor.pipeline.project import utc_now
     from anchor.store.erasures import ERASED, lock_holds

@@ -8,8 +8,6 @@ the next ``anchor erase`` or ``anchor run``.
 
 from __future__ import annotations
 
-import getpass
-import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,14 +54,6 @@ class Order:
     basis: str
     by: str
     reason: str
-
-
-def find_user() -> str:
-    """Return the name of the user that runs this."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return str(os.getuid())
 
 
 def erase(
