@@ -113,10 +113,13 @@ THIRD_PARTIES = {
     "rlp": ("anchor.chain.devnet",),
     "sqlalchemy": (
         "anchor.store",
+        "anchor.pipeline.erasing",
         "anchor.pipeline.overview",
+        "anchor.pipeline.pieces",
         "anchor.pipeline.progress",
         "anchor.pipeline.project",
         "anchor.pipeline.receipts",
+        "anchor.pipeline.upholding",
     ),
     "alembic": ("anchor.store",),
     "psycopg": ("anchor.store.postgresql", "anchor.store.copying"),
