@@ -50,6 +50,7 @@ def add(
     from anchor.pipeline.keytrail import find_user, note_key_event
     from anchor.pipeline.pieces import find_pieces
     from anchor.pipeline.project import utc_now
+    from anchor.store.apikeys import load_keys
     from anchor.store.erasures import ERASED, lock_holds
     from anchor.store.holds import Hold, insert_holds
 
@@ -62,6 +63,9 @@ def add(
     hold = Hold(name=name, leaf=None, tenant=tenant, reason=reason, placed_by=by, placed_at=now)
     with project_session(config_path) as project, project.database.write() as connection:
         lock_holds(connection)
+        # A hold on a mistyped name would protect nothing, and nobody would notice.
+        if tenant is not None and tenant not in {key.tenant for key in load_keys(connection)}:
+            raise UsageError(f"the service has no tenant {tenant!r}: nothing was held")
         pieces = find_pieces(connection, replace(wanted, tenant=None))
         if any(piece.source == ERASED for piece in pieces):
             raise UsageError("nothing was held: some of it was erased already")

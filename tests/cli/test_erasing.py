@@ -250,6 +250,7 @@ def test_what_is_held_is_not_erased(erasing: Erasing) -> None:
     site.run("erase", piece, *WHY).refused(2, "is under the legal hold 'case 7 O 12/26'")
     site.run("erase", piece, "--dry-run").refused(2, "is under the legal hold")
     site.run("hold", "add", "audit", "--tenant", "acme", "--reason", "retention").expect(0)
+    site.run("hold", "add", "audit", "--tenant", "amce", "--reason", "x").refused(2, "no tenant")
     with serve(site.folder) as served:
         body = {"sha256": digest(1)}
         id = served.http.post("/v1/evidence", json=body, headers=bearer(key)).json()["id"]
