@@ -19,8 +19,10 @@ from anchor.cli import (
     deploy,
     devnet,
     doctor,
+    erase,
     explain,
     export_log,
+    hold,
     init,
     key,
     log,
@@ -72,13 +74,15 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
-    verify, verifier, certify, explain, export_log, audit, restore, succeed, serve, demo,
+    verify, verifier, certify, explain, export_log, audit, restore, succeed, erase, serve,
+    demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)
 app.add_typer(operator.app, name=operator.NAME)
 app.add_typer(key.app, name=key.NAME)
 app.add_typer(apikey.app, name=apikey.NAME)
+app.add_typer(hold.app, name=hold.NAME)
 app.add_typer(transactions.app, name=transactions.NAME)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
-from anchor.cli.session import note_project, open_chain
+from anchor.cli.session import finish_erasures, note_project, open_chain, project_session
 from anchor.errors import ChainGuardError, UsageError
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ def command(
         remains = gather_remains(stack, config, node, wanted, left, output.note)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     note_project(output, file)
+    with project_session(file) as project:  # once the new store is nobody's any more
+        finish_erasures(output, project)
     _show(output, restored)
     then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
     output.line(f"Next: {then}.")

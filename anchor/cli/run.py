@@ -14,6 +14,7 @@ from anchor.cli.output import Output
 from anchor.cli.session import (
     SystemClock,
     choose_wait,
+    finish_erasures,
     open_chain,
     open_signer,
     project_session,
@@ -95,6 +96,7 @@ def command(
     if standby and once:
         raise UsageError("--standby goes with `run`; `run --once` is refused beside another run")
     with project_session(config_path) as project:
+        finish_erasures(Output(as_json=False), project)
         if once:
             output = Output(as_json=as_json)
             with project.database.hold_lease():

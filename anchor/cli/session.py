@@ -50,6 +50,23 @@ def project_session(config_path: Path | None, *, moved: bool = False) -> Iterato
         project.database.close()
 
 
+def finish_erasures(output: Output, project: Project) -> None:
+    """Finish what an interrupted `anchor erase` left; nothing else waits for it."""
+    from anchor.errors import StorageError, StoreBusyError
+    from anchor.pipeline.scrubbing import finish
+
+    try:
+        done = finish(project)
+    except (StorageError, StoreBusyError) as error:
+        output.note(f"an erasure is not finished: {error.message}", mark="warning: ")
+        output.note("  run `anchor erase` without anything named once that is mended")
+        return
+    if done is not None:
+        output.note(f"finished the erasure of {done.leaves:,} pieces")
+        for text in done.remains:
+            output.note(text, mark="left to you: ")
+
+
 def note_project(output: Output, config: Path, *, again: bool = False) -> None:
     """Note that a project is the user's, so that commands in its folder take it.
 

@@ -13,6 +13,7 @@ from anchor.errors import AnchorError, ChainGuardError
 from anchor.pipeline.project import Project, make_store, trust_entry
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.receipts import ReceiptFolder
+from anchor.pipeline.upholding import uphold
 from anchor.store.building import Writable
 from anchor.store.evidence import known_identities, load_all, place_waiting
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
@@ -59,6 +60,7 @@ def take_new(project: Project, database: Writable, head: Head) -> int:
                 known = known_identities(connection, [row.identity for row in batch])
                 insert_rows(connection, [row for row in batch if row.identity not in known])
             count += len(batch)
+    uphold(database, [project.database], [project.config.erasures])
     return count
 
 

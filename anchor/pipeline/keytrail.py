@@ -23,7 +23,7 @@ def note_key_event(config: Config, event: str, *, now: str, **members: object) -
     Raises:
         StorageError: The line cannot be written.
     """
-    user = {"user": _find_user(), "login": os.environ.get("SUDO_USER")}
+    user = {"user": find_user(), "login": os.environ.get("SUDO_USER")}
     document = {"at": now, "event": event, **user, **members}
     line = json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n"
     path = config.folder / NAME
@@ -42,7 +42,8 @@ def note_key_event(config: Config, event: str, *, now: str, **members: object) -
         ) from error
 
 
-def _find_user() -> str:
+def find_user() -> str:
+    """Return the name of the user that runs this."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

@@ -22,11 +22,13 @@ from anchor.pipeline.gathering import source_of
 from anchor.pipeline.leafsources import FoundReceipts, LeafSource
 from anchor.pipeline.project import utc_now
 from anchor.pipeline.registrystate import fetch_anchor
+from anchor.pipeline.upholding import uphold
 from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.record import format_time, parse_record
 from anchor.store.acknowledged import SideFile
 from anchor.store.building import Writable
 from anchor.store.database import Database
+from anchor.store.erasures import ERASED
 from anchor.store.evidence import known_identities, make_identity, place_waiting
 from anchor.store.fence import Fence
 from anchor.store.frames import Entry
@@ -145,12 +147,15 @@ def fill_store(
     _note_owners(remains, loose.values())
     waiting, unreadable = _insert_unplaced(database, loose.values())
     _insert_keys(database, remains)
+    # Before erased pieces lose what names them here: they are not lost, they were erased.
+    missing = tuple(_find_lost(database, remains.owners))
+    lost += uphold(database, remains.stores, [config.erasures])
     return Filled(
         records=source.size - lost,
         hashes_only=lost,
         waiting=waiting,
         unreadable=unreadable,
-        lost=tuple(_find_lost(database, remains.owners)),
+        lost=missing,
     )
 
 
@@ -448,7 +453,7 @@ def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[i
             for row in batch:
                 if row.identity in known:
                     continue
-                if row.record is None:
+                if row.record is None and row.source != ERASED:
                     unreadable += 1
                     continue
                 # Accepted again after the store went back, it is one piece of evidence still.

@@ -18,6 +18,7 @@ from anchor.service.protection import Message, Receive, Send
 from anchor.service.service import Service, Slot, service_of
 from anchor.service.submissions import DIGEST_PATTERN
 from anchor.store.apikeys import ApiKey
+from anchor.store.erasures import is_erased
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.heads import AnchoredHead, find_covering_anchor
 from anchor.store.sources import tenant_of
@@ -36,7 +37,7 @@ WaitSeconds = Annotated[
 @router.get(
     "/v1/evidence/{id}",
     summary="How far a piece of evidence has come",
-    responses=problems(401, 403, 404, 422, 429),
+    responses=problems(401, 403, 404, 410, 422, 429),
 )
 async def status(
     id: IdInPath,
@@ -69,7 +70,7 @@ async def status(
                 }
             },
         },
-        **problems(401, 403, 404, 422, 429),
+        **problems(401, 403, 404, 410, 422, 429),
     },
 )
 async def events(
@@ -126,8 +127,8 @@ async def wait_for(
     """Return where a tenant's evidence stands, once that is enough or the time is up.
 
     Raises:
-        Problem: There is no such evidence of this tenant (404), it waits for too much (429), or its
-            key is revoked or expires meanwhile (401).
+        Problem: There is no such evidence of this tenant (404), it was erased (410), it waits for
+            too much (429), or its key is revoked or expires meanwhile (401).
     """
     found = await load_status(service, key, id)
     if seconds <= 0 or is_enough(found):
@@ -149,7 +150,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> Status:
     """Return where a tenant's evidence stands.
 
     Raises:
-        Problem: there is none of this tenant (404).
+        Problem: there is none of this tenant (404), or it was erased (410).
     """
     stored, anchored = await service.read(lambda: _load(service, key, id))
     return Status(
@@ -165,10 +166,12 @@ def find_evidence(service: Service, key: ApiKey, id: str) -> StoredEvidence:
     """Return a tenant's evidence.
 
     Raises:
-        Problem: there is none of this tenant (404).
+        Problem: there is none of this tenant (404), or it was erased (410).
     """
     with service.project.database.read() as connection:
         stored = find_by_identity(connection, bytes.fromhex(id))
+        if stored is None and is_erased(connection, key.tenant, bytes.fromhex(id)):
+            raise Problem(410, "this evidence was erased; its leaf keeps its place in the log")
     if stored is None or tenant_of(stored.source) != key.tenant:
         # The same words, so that nobody learns what others submit.
         raise Problem(404, "there is no such evidence of this key's tenant")

@@ -11,6 +11,7 @@ from typing import Final
 
 from anchor.canonical import MAX_INTEGER, JsonValue, parse_strict
 from anchor.digest import Digests
+from anchor.erasure import MEMBER
 from anchor.errors import AnchorError, MalformedError
 from anchor.pipeline.acceptance import Submission, prepare_evidence, prepare_record
 from anchor.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
@@ -126,6 +127,9 @@ def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
         raise _refuse([FieldError("/record", error.message)]) from error
     if record.log is not None and log_owner(record.log) != log_owner(origin.log):
         raise _refuse([FieldError("/record", "names a log of another owner than this service's")])
+    if MEMBER in record.statements:
+        # `anchor restore` erases what such records name.
+        raise _refuse([FieldError("/record", f"has a member {MEMBER!r}, which is the operator's")])
     if "\0" in record.name:
         raise _refuse([FieldError("/record", "its name holds a NUL character")])
     return prepare_record(record, origin.source(record.name), origin.unique, origin.now)

@@ -106,6 +106,12 @@ class SideFile:
                 fails; the file is as it was.
             StoreBusyError: Another process holds the file and does not end.
         """
+        return self.remove_where(lambda entry: entry.leaf in leaves, on_damage)
+
+    def remove_where(
+        self, is_unwanted: Callable[[Entry], bool], on_damage: OnDamage | None = None
+    ) -> int:
+        """Rewrite the file without the entries that ``is_unwanted`` picks, as `remove` does."""
         if not self.path.exists():
             return 0
         temporary = self.path.with_name(f".anchor-{secrets.token_hex(8)}.tmp")
@@ -114,7 +120,7 @@ class SideFile:
         def keep(entries: Iterable[Entry]) -> Iterator[Entry]:
             nonlocal removed
             for entry in entries:
-                if entry.leaf in leaves:
+                if is_unwanted(entry):
                     removed += 1
                 else:
                     yield entry

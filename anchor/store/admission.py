@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection
 
-from anchor.errors import UsageError
+from anchor.errors import StoreBusyError, UsageError
 from anchor.store.apikeys import Limits, count_usage, measure_allowance
 from anchor.store.evidence import NewEvidence, find_places
 from anchor.store.intake import insert_once, insert_reporting
@@ -81,6 +81,8 @@ def _describe(
         return [_NEW] * len(items)
     known = [item.identity for item, new in zip(items, is_new, strict=True) if not new]
     places = find_places(connection, known)
+    if len(places) < len(set(known)):
+        raise StoreBusyError("the same evidence was erased just now", hint="run again")
     return [
         _NEW if new else Taken(is_new=False, leaf_index=places[item.identity])
         for item, new in zip(items, is_new, strict=True)

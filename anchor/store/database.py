@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -28,7 +28,7 @@ from anchor.store.acknowledged import SideFile, begin_noting
 from anchor.store.places import SqliteFile, StorePlace
 from anchor.store.schema import lease
 
-MIGRATION_HEAD = "0002"
+MIGRATION_HEAD = "0003"
 """The schema version this release reads and writes."""
 
 T = TypeVar("T")
@@ -93,6 +93,9 @@ class Backend(Protocol):
 
     def check_room(self, size: int) -> None:
         """Raise StorageError where ``size`` bytes would fill the disk that transactions need."""
+
+    def purge(self, engine: Engine) -> Sequence[str]:
+        """Rewrite what is on disk without what was changed or deleted; return what was not."""
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the lock of the one process that seals and sends; LeaseHeldError if it is held."""
@@ -213,6 +216,18 @@ class Database:
     def is_leased(self) -> bool:
         """Say whether some process holds the lease now."""
         return self._backend.is_locked()
+
+    def purge(self) -> Sequence[str]:
+        """Rewrite the database, so that none of its files holds what was changed or deleted.
+
+        Returns what is out of this program's reach, each as a sentence.
+
+        Raises:
+            StoreBusyError: Other processes read or write and do not end; run it again.
+            StorageError: The disk is full or failing; run it again.
+        """
+        with self.translated():
+            return self._backend.purge(self._writer)
 
     def close(self) -> None:
         """Release the connections."""

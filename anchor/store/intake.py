@@ -162,7 +162,8 @@ def insert_once(
             )
     if insert_evidence(connection, [item], key=key) == 0:
         stored = find_by_identity(connection, item.identity)
-        assert stored is not None
+        if stored is None:
+            raise StoreBusyError("the same evidence was erased just now", hint="run again")
         return stored, False
     if key is not None:
         _insert_key(connection, key, item.identity)

@@ -6,7 +6,7 @@ or one that only follows another, is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from anchor.errors import (
     StoreBusyError,
 )
 from anchor.store.places import REPLACED, PostgresDatabase
+from anchor.store.purging import rewrite_log, rewrite_tables
 from anchor.store.schema import metadata
 
 # Seconds until a connection attempt, or a wait for another transaction's lock, is given up.
@@ -170,6 +171,12 @@ class PostgresBackend:
 
     def check_room(self, size: int) -> None:
         """Leave the server's disk to whoever runs it."""
+
+    def purge(self, engine: Engine) -> Sequence[str]:
+        """Rewrite the tables and, where this user may, the server's write-ahead log."""
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            rewrite_tables(connection)
+            return rewrite_log(connection)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

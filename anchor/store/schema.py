@@ -17,6 +17,8 @@ What each table keeps durable:
 - ``tenants``: who may use the service, and how much of it.
 - ``api_keys``: the hashes of the keys that they use it with.
 - ``usage``: how much evidence the service took in for each tenant, by day.
+- ``erasures``: the leaves whose evidence was erased, and whether all of it is off the disk.
+- ``holds``: what must not be erased, and why.
 """
 
 from __future__ import annotations
@@ -305,5 +307,42 @@ usage = Table(
     # The last minute in which something was, and how much.
     Column("minute", Text, nullable=False),
     Column("in_minute", Int64, nullable=False),
+    sqlite_strict=True,
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", Int64, primary_key=True),
+    Column("leaf", Bytes, nullable=False),
+    # A hash of the tenant and the id that the service gave; NULL where the id is not known.
+    Column("id_hash", Bytes),
+    # The leaf of the record that states the erasure; NULL where that record is lost.
+    Column("statement", Bytes),
+    Column("erased_at", Text, nullable=False),
+    # NULL until receipts, side file and the database's free space hold nothing of it any more.
+    Column("finished_at", Text),
+    Index("ix_erasures_id_hash", "id_hash"),
+    Index(
+        "ix_erasures_unfinished",
+        "id",
+        sqlite_where=text("finished_at IS NULL"),
+        postgresql_where=text("finished_at IS NULL"),
+    ),
+    sqlite_strict=True,
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Int64, primary_key=True),
+    Column("name", Text, nullable=False),
+    # One piece of evidence, or everything of a tenant.
+    Column("leaf", Bytes),
+    Column("tenant", Text),
+    Column("reason", Text, nullable=False),
+    Column("placed_by", Text, nullable=False),
+    Column("placed_at", Text, nullable=False),
+    CheckConstraint("(leaf IS NULL) <> (tenant IS NULL)", name="one_scope"),
     sqlite_strict=True,
 )

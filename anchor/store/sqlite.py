@@ -19,7 +19,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -182,6 +182,25 @@ class SqliteBackend:
                 f"{_RESERVE >> 20} are kept for anchoring what was accepted",
                 hint="free some space, then add the rest; what was added before stays",
             )
+
+    def purge(self, engine: Engine) -> Sequence[str]:
+        """Rewrite the file and empty the write-ahead log; others wait for their turn meanwhile.
+
+        Raises:
+            StoreBusyError: A process goes on reading what was there before.
+        """
+        with self.turn(), closing(engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            # Overwriting what is freed is not enough: pages that were split keep parts of rows.
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            row = cursor.fetchone()
+        if row is None or row[0]:
+            raise StoreBusyError(
+                f"another process goes on reading {self._path} as it was before",
+                hint="wait for it, or stop it, then run again",
+            )
+        return ()
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -66,6 +66,8 @@ FAULTS = (
           "the process ends with an exit code; it never goes on accepting only"),
     Fault("A15", "a fault in the middle of looking at several anchors",
           "none is passed over: what was not looked at is looked at the next time"),
+    Fault("A16", "end in the middle of an erasure",
+          "it is not begun, or it is finished by the next start; never half on record"),
     # B
     Fault("B1", "an earlier nonce than ours is missing on chain",
           "the gap is recognised; a later nonce is never taken for a way around it"),
@@ -212,8 +214,7 @@ FAULTS = (
     Fault("F17", "the database asks to repeat a transaction",
           "the whole of it is repeated, a bounded number of times"),
     Fault("F18", "a migration loses rows",
-          "roots and counts are the same before and after",
-          "there is one schema, of which nothing is released: the first migration brings the test"),
+          "roots and counts are the same before and after"),
     Fault("F19", "the clock jumps",
           "durations go by a clock that does not; nothing depends on the wall clock"),
     Fault("F20", "block times stand still or leap",

@@ -1,0 +1,86 @@
+"""Erasures and legal holds in a store that is made anew: nothing erased comes back.
+
+What was erased is known from the stores that are left, from the statements in the project's
+folder, and from the statements' records in the log itself.  Only leaves are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from anchor.erasure import Statement, find_statement, read_statement
+from anchor.errors import AnchorError
+from anchor.merkle import hash_leaf
+from anchor.record import MAX_RECORD_BYTES
+from anchor.store.building import Writable
+from anchor.store.database import Database
+from anchor.store.erasures import (
+    ERASED,
+    Erasure,
+    erase_rows,
+    find_by_leaves,
+    insert_erasures,
+    load_erasures,
+    load_records,
+    load_statement_records,
+)
+from anchor.store.holds import insert_holds, load_holds
+from anchor.types import Hash32
+
+
+def uphold(database: Writable, stores: Sequence[Database], folders: Sequence[Path]) -> int:
+    """Erase from a new store what was erased before, and take over all holds.
+
+    Returns how many leaves of the log had a record until then.  ``folders`` may hold statements.
+    A hold that was ended after one of ``stores`` was saved is there again: what is held too long
+    can be let go, what is erased cannot be brought back.
+    """
+    found: list[Erasure] = []
+    for store in stores:
+        with store.read() as source:
+            found += load_erasures(source)
+            holds = load_holds(source)
+        with database.write() as connection:
+            insert_holds(connection, holds)
+    with database.write() as connection:
+        found += _find_in_log(connection)
+        found += _read_folders(folders)
+        by_leaf = {item.leaf: item for item in reversed(found)}
+        back = find_by_leaves(connection, by_leaf.keys())
+        back = [piece for piece in back if piece.source != ERASED]
+        lost = sum(
+            record is not None and piece.leaf_index is not None
+            for piece, record in load_records(connection, back)
+        )
+        said = [by_leaf[piece.leaf] for piece in back]
+        erase_rows(connection, back, [(item.statement, item.erased_at) for item in said])
+        insert_erasures(connection, found)
+    return lost
+
+
+def _find_in_log(connection: Connection) -> Iterator[Erasure]:
+    for leaf, record in load_statement_records(connection):
+        statement = find_statement(record)
+        if statement is not None and hash_leaf(record) == leaf:
+            yield from _list_erasures(statement, leaf)
+
+
+def _read_folders(folders: Sequence[Path]) -> Iterator[Erasure]:
+    for folder in folders:
+        for path in sorted(folder.glob("*.json")):
+            try:
+                with path.open("rb") as file:
+                    statement = read_statement(file.read(MAX_RECORD_BYTES + 1))
+            except (AnchorError, OSError):
+                continue
+            yield from _list_erasures(statement, None)
+
+
+def _list_erasures(statement: Statement, said_by: Hash32 | None) -> Iterator[Erasure]:
+    for piece in statement.pieces:
+        yield Erasure(
+            leaf=piece.leaf, id_hash=None, statement=said_by, erased_at=statement.erased_at
+        )

@@ -1,0 +1,276 @@
+"""Evidence that is erased: a row keeps its leaf and its place, and nothing else of what it was."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    true,
+    update,
+)
+
+from anchor.digest import Digests
+from anchor.store.evidence import find_by_digest
+from anchor.store.schema import erasures, evidence, keys, positions, project
+from anchor.store.sources import tenant_of
+from anchor.types import Hash32
+
+ERASED = "(erased)"
+"""The source of what was erased: no path, and no tenant's."""
+
+# More are looked for in one pass through the table: leaves have no index.
+_FEW = 500
+_MEMBER = b'"erasure":{'
+
+
+class Piece(NamedTuple):
+    """One piece of evidence, without its record; ``leaf_index`` is None until it is sealed."""
+
+    id: int
+    identity: bytes
+    source: str
+    leaf: Hash32
+    leaf_index: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """One erased leaf; ``statement`` is the leaf of the record that says so."""
+
+    leaf: Hash32
+    id_hash: bytes | None
+    statement: Hash32 | None
+    erased_at: str
+
+
+def lock_holds(connection: Connection) -> None:
+    """Let no other transaction erase, or place a hold, before this one ends."""
+    connection.execute(select(project.c.id).with_for_update())
+
+
+def stop_intake(connection: Connection) -> None:
+    """Let nobody take in evidence before this transaction ends, nor be about to commit some."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE evidence IN SHARE MODE"))
+
+
+def find_by_ids(connection: Connection, identities: Collection[bytes]) -> list[Piece]:
+    """Return the evidence with these identities."""
+    rest = iter(identities)
+    found: list[Piece] = []
+    while part := list(islice(rest, _FEW)):
+        found += _load(connection, evidence.c.identity.in_(part))
+    return found
+
+
+def find_by_digests(connection: Connection, digests: Digests) -> list[Piece]:
+    """Return all evidence, whoever's it is, with one of these digests."""
+    return _find_rows(connection, [row.id for row in find_by_digest(connection, digests)])
+
+
+def find_by_source(connection: Connection, source: str) -> list[Piece]:
+    """Return the evidence that came from this very place."""
+    return list(_load(connection, evidence.c.source == source))
+
+
+def find_by_tenant(connection: Connection, tenant: str) -> list[Piece]:
+    """Return all evidence of a tenant."""
+    label = f"tenant:{tenant}/"
+    begins = func.substr(evidence.c.source, 1, len(label)) == label
+    return list(_load(connection, begins))
+
+
+def find_by_leaves(connection: Connection, leaves: Collection[bytes]) -> list[Piece]:
+    """Return the evidence with these leaves; of one leaf there is more where records are equal."""
+    if len(leaves) <= _FEW:
+        return list(_load(connection, evidence.c.leaf.in_(leaves)))
+    return [piece for piece in _load(connection, true()) if piece.leaf in leaves]
+
+
+def load_records(
+    connection: Connection, pieces: Sequence[Piece]
+) -> Iterator[tuple[Piece, bytes | None]]:
+    """Yield each piece with its record."""
+    for start in range(0, len(pieces), _FEW):
+        part = pieces[start : start + _FEW]
+        rows = connection.execute(
+            select(evidence.c.id, evidence.c.record).where(
+                evidence.c.id.in_([piece.id for piece in part])
+            )
+        )
+        records: dict[int, bytes | None] = {row.id: row.record for row in rows}
+        for piece in part:
+            yield piece, records.get(piece.id)
+
+
+def erase_rows(
+    connection: Connection, pieces: Sequence[Piece], said: Sequence[tuple[Hash32 | None, str]]
+) -> None:
+    """Take everything but leaf and place from the rows of ``pieces``, and note that it was.
+
+    For each piece ``said`` has the leaf of the record that says so, if that is known, and the time.
+    """
+    if not pieces:
+        return
+    blank = update(evidence).where(evidence.c.id == bindparam("piece"))
+    blank = blank.values(
+        identity=bindparam("blank"), source=ERASED, sha256=None, sm3=None, record=None
+    )
+    connection.execute(
+        blank, [{"piece": piece.id, "blank": _blank_identity(piece)} for piece in pieces]
+    )
+    # In one pass: nothing finds a key by its evidence.
+    blanked = select(evidence.c.id).where(evidence.c.source == ERASED)
+    connection.execute(delete(keys).where(keys.c.evidence_id.in_(blanked)))
+    _insert(
+        connection,
+        [
+            Erasure(
+                leaf=piece.leaf,
+                id_hash=hash_id(tenant_of(piece.source), piece.identity),
+                statement=statement,
+                erased_at=erased_at,
+            )
+            for piece, (statement, erased_at) in zip(pieces, said, strict=True)
+        ],
+    )
+
+
+def insert_erasures(connection: Connection, found: Sequence[Erasure]) -> None:
+    """Take over erasures that another store, or a statement, knows of; known ones are left out."""
+    known = {(item.leaf, item.id_hash) for item in load_erasures(connection)}
+    leaves = {leaf for leaf, _ in known}
+    new: dict[tuple[Hash32, bytes | None], Erasure] = {}
+    for item in found:
+        key = (item.leaf, item.id_hash)
+        is_said = item.id_hash is None and item.leaf in leaves
+        if key not in known and not is_said:
+            new.setdefault(key, item)
+            leaves.add(item.leaf)
+    _insert(connection, list(new.values()))
+
+
+def load_erasures(connection: Connection) -> list[Erasure]:
+    """Return every erasure, oldest first."""
+    return _load_erasures(connection, true())
+
+
+def load_unfinished(connection: Connection) -> list[Erasure]:
+    """Return the erasures of which something may be left on disk."""
+    return _load_erasures(connection, erasures.c.finished_at.is_(None))
+
+
+def finish_erasures(connection: Connection, leaves: Collection[Hash32], now: str) -> None:
+    """Note of these leaves that nothing of them is left on disk."""
+    finish = update(erasures).where(
+        erasures.c.leaf == bindparam("erased"), erasures.c.finished_at.is_(None)
+    )
+    if leaves:
+        connection.execute(finish.values(finished_at=now), [{"erased": leaf} for leaf in leaves])
+
+
+def is_erased(connection: Connection, tenant: str | None, identity: bytes) -> bool:
+    """Return whether a tenant's evidence with this id was erased."""
+    hashed = hash_id(tenant, identity)
+    return bool(
+        connection.execute(select(exists().where(erasures.c.id_hash == hashed))).scalar_one()
+    )
+
+
+def hash_id(tenant: str | None, identity: bytes) -> bytes:
+    """Return what is kept of an erased id, so that its tenant is told that it was erased."""
+    return hashlib.sha256(b"anchor erased id\0" + f"{tenant or ''}\0".encode() + identity).digest()
+
+
+def load_statement_records(connection: Connection) -> Iterator[tuple[Hash32, bytes]]:
+    """Yield leaf and record of what may be an operator's erasure statement.
+
+    A tenant's record is none, whatever it says.
+    """
+    encoded = evidence.c.record
+    member: BindParameter[bytes] = bindparam("member", _MEMBER)
+    if connection.dialect.name == "postgresql":
+        place = func.position(member.op("IN")(encoded))
+    else:
+        place = func.instr(encoded, member)
+    rows = connection.execute(
+        select(evidence.c.leaf, evidence.c.record, evidence.c.source)
+        .where(encoded.is_not(None), place > 0)
+        .execution_options(yield_per=1_000)
+    )
+    for row in rows:
+        if tenant_of(row.source) is None:
+            yield Hash32(row.leaf), row.record
+
+
+def _insert(connection: Connection, found: Sequence[Erasure]) -> None:
+    if found:
+        connection.execute(
+            insert(erasures),
+            [
+                {
+                    "leaf": item.leaf,
+                    "id_hash": item.id_hash,
+                    "statement": item.statement,
+                    "erased_at": item.erased_at,
+                }
+                for item in found
+            ],
+        )
+
+
+def _load_erasures(connection: Connection, condition: ColumnElement[bool]) -> list[Erasure]:
+    rows = connection.execute(select(erasures).where(condition).order_by(erasures.c.id))
+    return [
+        Erasure(
+            leaf=Hash32(row.leaf),
+            id_hash=row.id_hash,
+            statement=None if row.statement is None else Hash32(row.statement),
+            erased_at=row.erased_at,
+        )
+        for row in rows
+    ]
+
+
+def _find_rows(connection: Connection, ids: Sequence[int]) -> list[Piece]:
+    found: list[Piece] = []
+    for start in range(0, len(ids), _FEW):
+        found += _load(connection, evidence.c.id.in_(ids[start : start + _FEW]))
+    return found
+
+
+def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterator[Piece]:
+    rows = connection.execute(
+        select(
+            evidence.c.id,
+            evidence.c.identity,
+            evidence.c.source,
+            evidence.c.leaf,
+            positions.c.leaf_index,
+        )
+        .select_from(evidence.outerjoin(positions, positions.c.evidence_id == evidence.c.id))
+        .where(condition)
+        .order_by(evidence.c.id)
+        .execution_options(yield_per=10_000)
+    )
+    for row in rows:
+        yield Piece(row.id, row.identity, row.source, Hash32(row.leaf), row.leaf_index)
+
+
+def _blank_identity(piece: Piece) -> bytes:
+    """Return an identity that says nothing: rows with equal records have equal leaves."""
+    return hashlib.sha256(b"erased" + piece.id.to_bytes(8, "big") + piece.leaf).digest()

@@ -1,0 +1,87 @@
+"""Rewriting what a PostgreSQL server keeps on disk, so that nothing of erased rows is left there.
+
+An UPDATE leaves the old row in the table's files until VACUUM FULL writes them anew, and in the
+write-ahead log until its segments are written over.  A CHECKPOINT renames old segments for later
+use with all that is in them; switching to each of these fills it with zeros.  The log belongs to
+the whole server: only a superuser, or a user with the rights named below, can see to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+_CONTENT = {
+    "identity": "bytea",
+    "source": "text",
+    "sha256": "bytea",
+    "sm3": "bytea",
+    "record": "bytea",
+}
+# Nothing is sampled of these columns; a store of an earlier schema may hold samples still.
+_HAS_SAMPLES = text(
+    "SELECT EXISTS (SELECT FROM pg_stats WHERE schemaname = current_schema() "
+    "AND tablename = 'evidence' AND attname = ANY(:columns))"
+)
+# Of the same type: no row is rewritten, and what was sampled of the column is dropped.
+_DROP_SAMPLES = text(
+    "ALTER TABLE evidence "
+    + ", ".join(f"ALTER COLUMN {name} TYPE {type}" for name, type in _CONTENT.items())
+)
+_MAY_REWRITE_CATALOGUE = text(
+    "SELECT rolsuper OR pg_has_role(current_user, (SELECT datdba FROM pg_database "
+    "WHERE datname = current_database()), 'USAGE') FROM pg_roles WHERE rolname = current_user"
+)
+_MAY_REWRITE_LOG = text(
+    "SELECT has_function_privilege('pg_switch_wal()', 'EXECUTE') "
+    "AND has_function_privilege('pg_ls_waldir()', 'EXECUTE') "
+    "AND (rolsuper OR to_regrole('pg_checkpoint') IS NOT NULL "
+    "AND pg_has_role(current_user, to_regrole('pg_checkpoint')::oid, 'USAGE')) "
+    "FROM pg_roles WHERE rolname = current_user"
+)
+_CURRENT = text("SELECT pg_walfile_name(pg_current_wal_lsn())")
+_SEGMENTS = text("SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' ORDER BY name")
+# Without a change in between, nothing is switched.
+_EMIT = text("SELECT pg_logical_emit_message(false, 'anchor', '')")
+_SWITCH = text("SELECT pg_switch_wal()")
+
+_NOT_ALLOWED = (
+    "the PostgreSQL server's write-ahead log (pg_wal) holds the erased rows until its segments are "
+    "written over, which the store's user may not bring about"
+)
+_KEPT = (
+    "the PostgreSQL server still keeps segments of its write-ahead log (pg_wal) from before the "
+    "erasure, for a replica or an archive that is behind"
+)
+
+
+def rewrite_tables(connection: Connection) -> None:
+    """Write the tables that hold evidence anew, and drop what was sampled of their values."""
+    sampled = connection.execute(_HAS_SAMPLES, {"columns": list(_CONTENT)}).scalar_one()
+    if sampled:
+        connection.execute(_DROP_SAMPLES)
+        if connection.execute(_MAY_REWRITE_CATALOGUE).scalar_one():
+            connection.execute(text("VACUUM (FULL) pg_catalog.pg_statistic"))
+    connection.execute(text("VACUUM (FULL, ANALYZE) evidence"))
+    connection.execute(text("VACUUM (FULL, ANALYZE) keys"))
+
+
+def rewrite_log(connection: Connection) -> Sequence[str]:
+    """Write every segment of the server's write-ahead log anew; return what was not, and why."""
+    if not connection.execute(_MAY_REWRITE_LOG).scalar_one():
+        return (_NOT_ALLOWED,)
+    first = connection.execute(_CURRENT).scalar_one()
+    last: str | None = None
+    # Each turn takes one segment: those that there are, and those that this makes.
+    for _ in range(2 * len(connection.execute(_SEGMENTS).all()) + 16):
+        connection.execute(_EMIT)
+        connection.execute(_SWITCH)
+        connection.execute(text("CHECKPOINT"))
+        names = list(connection.execute(_SEGMENTS).scalars())
+        if last is None and names[0] > first:
+            # What was written before has another name by now, of those up to the last one.
+            last = names[-1]
+        if last is not None and connection.execute(_CURRENT).scalar_one() > last:
+            return ()
+    return (_KEPT,)
