@@ -9,6 +9,7 @@ from anchor.types import ChainId
 CONFIG = "anchor.toml"
 TRUST_POLICY = "trust.toml"
 RECEIPT_SUFFIX = ".anchor.json"
+SIDE_FILE = "acknowledged.log"
 
 
 def deployment_record_path(folder: Path, chain_id: ChainId) -> Path:
