@@ -28,7 +28,7 @@ from anchor.chain.fees import GWEI, format_gwei
 from anchor.chain.noderules import find_fault, majority
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
-from anchor.filenames import TRUST_POLICY, deployment_record_path
+from anchor.filenames import SIDE_FILE, TRUST_POLICY, deployment_record_path
 from anchor.ownership import read_own_file
 from anchor.registry.keccak import format_address, parse_address
 from anchor.store.places import SqliteFile, StorePlace, holds_password, parse_place
@@ -92,6 +92,11 @@ class Config:
     log: LogId
     signer: SignerConfig
     publish: str | None = None
+
+    @property
+    def side_file(self) -> Path:
+        """Return where it is noted whose each acknowledged piece of evidence is."""
+        return self.tiles.with_name(SIDE_FILE)
 
     @property
     def deployment_record(self) -> Path:

@@ -8,6 +8,7 @@ from anchor.types import ChainId
 
 CONFIG = "anchor.toml"
 TRUST_POLICY = "trust.toml"
+SIDE_FILE = "acknowledged.log"
 RECEIPT_SUFFIX = ".anchor.json"
 SIDE_FILE = "acknowledged.log"
 

@@ -24,6 +24,7 @@ from anchor.pipeline.funds import find_key
 from anchor.pipeline.logkey import load_log_key
 from anchor.pipeline.project import utc_now
 from anchor.registry.keccak import format_address
+from anchor.store.frames import Damage, walk_frames
 from anchor.store.heads import newest_head
 from anchor.store.snapshot import open_copy
 from anchor.tilestore import TileFolder
@@ -92,7 +93,7 @@ def _unusable(why: str) -> MismatchError:
 
 def _copy_files(config: Config, folder: Path) -> None:
     for source, name in (
-        (config.tiles.parent / SIDE_FILE, SIDE_FILE),
+        (config.side_file, SIDE_FILE),
         (config.file, CONFIG),
         (config.trust, TRUST_POLICY),
     ):
@@ -103,6 +104,19 @@ def _copy_files(config: Config, folder: Path) -> None:
                 raise
         except OSError as error:
             raise disk_failure(source, error) from error
+    _cut_tail(folder / SIDE_FILE)
+
+
+def _cut_tail(path: Path) -> None:
+    """Leave out an entry that was being written while the side file was copied."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        torn = (part for part in walk_frames(file, size) if isinstance(part, Damage))
+        for part in torn:
+            if part.is_tail:
+                file.truncate(part.start)
 
 
 def _write_keys(config: Config, folder: Path, report: Callable[[str], None]) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from anchor.backupfiles import find_changes, read_manifest
 from anchor.backupmanifest import MANIFEST, STORE, TILES, Manifest
-from anchor.errors import ChainGuardError, ConfigError
+from anchor.errors import ChainGuardError, ConfigError, UnknownVersionError
+from anchor.filenames import SIDE_FILE
 from anchor.pipeline.auditing import audit_log, limit_breaches
 from anchor.pipeline.project import is_pinned
+from anchor.store.acknowledged import SideFile
 from anchor.store.database import Database
 from anchor.store.evidence import count_waiting
 from anchor.store.heads import newest_head
@@ -62,9 +64,21 @@ def check_contents(folder: Path, manifest: Manifest) -> CheckedBackup:
             breaches.append(f"{STORE}: {error.message}")
     elif STORE not in manifest.files:
         breaches.append(f"{STORE} is missing")
+    breaches += _find_damage(folder / SIDE_FILE)
     return CheckedBackup(
         folder=folder, manifest=manifest, waiting=waiting, breaches=limit_breaches(breaches)
     )
+
+
+def _find_damage(path: Path) -> list[str]:
+    """Read the side file, where there is one; an entry that cannot be read is one sentence."""
+    found: list[str] = []
+    try:
+        for _ in SideFile(path).read_entries(found.append):
+            pass
+    except UnknownVersionError as error:
+        found.append(error.message)
+    return found
 
 
 def _find_breaches(folder: Path, manifest: Manifest, database: Database) -> Iterator[str]:

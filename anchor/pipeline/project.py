@@ -21,6 +21,7 @@ from anchor.durable import write_file
 from anchor.errors import ChainGuardError, ConfigError
 from anchor.pipeline.logkey import create_log_key
 from anchor.record import format_time
+from anchor.store.acknowledged import SideFile
 from anchor.store.building import Writable, build_database
 from anchor.store.database import Database, create_filled, open_database
 from anchor.store.heads import newest_head
@@ -65,7 +66,8 @@ def create_project(config: Config) -> Project:
             raise ConfigError(
                 f"{path} exists already", hint="choose an empty folder, or use the project in it"
             )
-    database, _ = create_filled(config.store, partial(_pin, config))
+    side_file = SideFile(config.side_file)
+    database, _ = create_filled(config.store, partial(_pin, config), side_file)
     create_log_key(config)
     write_file(config.trust, encode_policy([trust_entry(config)]))
     write_file(config.file, encode_config(config).encode("utf-8"))
@@ -112,7 +114,7 @@ def open_project(config: Config) -> Project:
         ConfigError: the store is missing, or was not finished.
         ChainGuardError: the configuration names another log, chain or registry than was pinned.
     """
-    database = open_database(config.store)
+    database = open_database(config.store, SideFile(config.side_file))
     with database.read() as connection:
         pins = connection.execute(select(project)).one_or_none()
     if pins is None:

@@ -16,10 +16,11 @@ from anchor.service.documents import AnchorDocument, State, Status, name_state, 
 from anchor.service.problems import Problem
 from anchor.service.protection import Message, Receive, Send
 from anchor.service.service import Service, Slot, service_of
-from anchor.service.submissions import DIGEST_PATTERN, tenant_of
+from anchor.service.submissions import DIGEST_PATTERN
 from anchor.store.apikeys import ApiKey
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.heads import AnchoredHead, find_covering_anchor
+from anchor.store.sources import tenant_of
 
 router = APIRouter(tags=["evidence"])
 

@@ -58,12 +58,6 @@ class Origin:
         return f"tenant:{self.tenant}/{name}"
 
 
-def tenant_of(source: str) -> str | None:
-    """Return whose evidence has this source; None where the service did not take it in."""
-    label, slash, _ = source.partition("/")
-    return label.removeprefix("tenant:") if slash and label.startswith("tenant:") else None
-
-
 def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEvidence:
     """Return the row of one submission.
 

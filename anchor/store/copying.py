@@ -14,7 +14,9 @@ from psycopg import errors as driver_errors
 from sqlalchemy import Connection, text
 
 from anchor.errors import StoreBusyError
+from anchor.store.acknowledged import describe_entry
 from anchor.store.evidence import Batch, NewEvidence
+from anchor.store.frames import Entry
 
 # Of a list, how many are looked up before it is tried whether all of it is new.
 _SAMPLE = 100
@@ -44,8 +46,8 @@ _COPY_EVIDENCE = f"COPY evidence ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT BINA
 _COPY_WAITING = "COPY waiting (evidence_id) FROM STDIN (FORMAT BINARY)"
 
 
-def copy_new(connection: Connection, items: Batch) -> Batch:
-    """Insert those whose identity is new, in this order, and let them wait; return them.
+def copy_new(connection: Connection, items: Batch) -> list[Entry]:
+    """Insert those whose identity is new, in this order, and let them wait; return their entries.
 
     Raises:
         StoreBusyError: other processes take in the same evidence, one piece after the other.
@@ -55,8 +57,9 @@ def copy_new(connection: Connection, items: Batch) -> Batch:
     sample = [items[place].identity for place in range(0, len(items), step)]
     picked = _pick_new(connection, items) if _find_known(connection, sample) else items
     for _ in range(_ATTEMPTS):
-        if _copy(connection, picked):
-            return picked
+        entries = _copy(connection, picked)
+        if entries is not None:
+            return entries
         picked = _pick_new(connection, items)
     raise StoreBusyError("other processes take in the same evidence", hint="run again")
 
@@ -83,8 +86,9 @@ def _driver_of(connection: Connection) -> DriverConnection[Any]:
     return driver
 
 
-def _copy(connection: Connection, items: Batch) -> bool:
-    """Insert ``items``; changes nothing and returns False where one is there, or in them twice."""
+def _copy(connection: Connection, items: Batch) -> list[Entry] | None:
+    """Insert ``items``; change nothing and return None where one is there, or in them twice."""
+    entries: list[Entry] = []
     with _driver_of(connection).cursor(binary=True) as cursor:
         cursor.execute(_RESERVE_IDS, (len(items),))
         row = cursor.fetchone()
@@ -95,6 +99,8 @@ def _copy(connection: Connection, items: Batch) -> bool:
                     copy.set_types(list(_COLUMNS.values()))
                     for id, item in zip(ids, items, strict=True):
                         copy.write_row((id, *item))
+                        # Noted here: asked for again, the item would be another leaf.
+                        entries.append(describe_entry(item))
                 with cursor.copy(_COPY_WAITING) as copy:
                     copy.set_types(["int8"])
                     for id in ids:
@@ -102,5 +108,5 @@ def _copy(connection: Connection, items: Batch) -> bool:
         except driver_errors.UniqueViolation as error:
             if error.diag.constraint_name != _UNIQUE:
                 raise
-            return False
-    return True
+            return None
+    return entries

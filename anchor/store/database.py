@@ -24,6 +24,7 @@ from anchor.errors import (
     StoreBusyError,
     UnknownVersionError,
 )
+from anchor.store.acknowledged import SideFile, begin_noting
 from anchor.store.migrating import is_outdated, migrate, read_schema_version
 from anchor.store.places import SqliteFile, StorePlace
 from anchor.store.schema import lease
@@ -109,12 +110,13 @@ class Database:
     paused or cut off while another took over can never again change the log or sign.
     """
 
-    def __init__(self, backend: Backend, engine: Engine) -> None:
+    def __init__(self, backend: Backend, engine: Engine, side_file: SideFile | None = None) -> None:
         self._backend = backend
         self._writer = engine
         self._reader = engine.execution_options(**backend.reading)
         self._sequencer = engine.execution_options(**backend.sequencing)
         self._epoch: int | None = None
+        self._side_file = side_file
 
     @property
     def has_one_writer(self) -> bool:
@@ -125,7 +127,12 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Run one transaction; on return from the block it is committed and synced to disk."""
         with self.translated(), self._backend.turn(), self._writer.begin() as connection:
+            side_file = self._side_file
+            noted = begin_noting(connection, is_kept=side_file is not None)
             yield connection
+            # Synced before the commit: no row is there whose owner only the store knows.
+            if side_file is not None:
+                side_file.append(noted)
 
     def write_again(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction, again where others disturbed it; it has no other effect.
@@ -262,7 +269,9 @@ def create_database(place: StorePlace) -> Database:
     return create_filled(place, lambda _: None)[0]
 
 
-def create_filled(place: StorePlace, fill: Callable[[Connection], T]) -> tuple[Database, T]:
+def create_filled(
+    place: StorePlace, fill: Callable[[Connection], T], side_file: SideFile | None = None
+) -> tuple[Database, T]:
     """Create a new store at ``place``, and let ``fill`` work in the transaction that does it.
 
     Raises:
@@ -270,7 +279,7 @@ def create_filled(place: StorePlace, fill: Callable[[Connection], T]) -> tuple[D
     """
     backend = _choose_backend(place)
     engine = backend.create()
-    database = Database(backend, engine)
+    database = Database(backend, engine, side_file)
     try:
         with database.translated():
             backend.prepare(engine)
@@ -287,8 +296,10 @@ def create_filled(place: StorePlace, fill: Callable[[Connection], T]) -> tuple[D
     return database, filled
 
 
-def open_database(place: StorePlace) -> Database:
+def open_database(place: StorePlace, side_file: SideFile | None = None) -> Database:
     """Open the store at ``place``, which must exist and have this release's schema.
+
+    What is taken in through it is noted in ``side_file``.
 
     Raises:
         ConfigError: it is not there, or is no store.
@@ -297,7 +308,7 @@ def open_database(place: StorePlace) -> Database:
     """
     backend = _choose_backend(place)
     engine = backend.open()
-    database = Database(backend, engine)
+    database = Database(backend, engine, side_file)
     try:
         with database.read() as connection:
             version = read_schema_version(connection)

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Connection, insert, text
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import IntegrityError
 
 from anchor.errors import StoreBusyError, UsageError
+from anchor.store.acknowledged import describe_entry, noted_entries
 from anchor.store.evidence import Batch, NewEvidence, StoredEvidence, find_by_identity, find_by_key
+from anchor.store.frames import Entry
 from anchor.store.schema import evidence, waiting
 
 # Below this, PostgreSQL takes longer to set up a COPY than to insert the rows.
 _WORTH_A_COPY = 1_000
 
 
-def insert_evidence(connection: Connection, items: Batch) -> int:
-    """Insert those whose identity is new, in this order, and let them wait; return how many."""
+def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None = None) -> int:
+    """Insert those whose identity is new, in this order, and let them wait; return how many.
+
+    ``key`` is the hash of an idempotency key, which goes with a single piece.
+    """
     if not len(items):
         return 0
     if connection.dialect.name == "postgresql":
-        return len(_insert_into_postgresql(connection, items))
-    return _insert_into_sqlite(connection, items)
+        new = _insert_into_postgresql(connection, items)
+    else:
+        new = _insert_into_sqlite(connection, list(items))
+    _note(connection, new, key)
+    return len(new)
 
 
 def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> list[bool]:
@@ -33,16 +43,25 @@ def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> li
     if not items:
         return []
     if connection.dialect.name == "postgresql":
-        rest = set(_insert_into_postgresql(connection, items))
+        new = _insert_into_postgresql(connection, items)
     else:
-        rest = _insert_chunks(connection, items)
-    if len(rest) == len(items):
+        new = _insert_chunks(connection, items)
+    _note(connection, new)
+    if len(new) == len(items):
         return [True] * len(items)
+    rest = {item.identity for item in new}
     is_new = []
     for item in items:
         is_new.append(item.identity in rest)
         rest.discard(item.identity)
     return is_new
+
+
+def _note(connection: Connection, new: Sequence[Entry], key: bytes | None = None) -> None:
+    """Let the side file have the entries of what was inserted, before it is committed."""
+    noted = noted_entries(connection)
+    if noted is not None:
+        noted += new if key is None else [entry._replace(key=key) for entry in new]
 
 
 _INSERT_NEW = (
@@ -57,30 +76,45 @@ _FIND_NEW = "SELECT identity FROM evidence WHERE id > ?"
 _ROWS_AT_ONCE = 100
 
 
-def _insert_into_sqlite(connection: Connection, items: Batch) -> int:
+def _insert_into_sqlite(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
+    """Insert, and return the entries of those that were new."""
     # The driver's: SQLAlchemy takes longer for a statement than SQLite does.
     cursor = connection.connection.cursor()
     cursor.execute(_LAST_ID)
     last = cursor.fetchone()
-    cursor.executemany(_INSERT_NEW, list(items))
-    # The transaction has the only writer, so that these are the rows above and no others.
-    cursor.execute(_LET_WAIT, last)
-    return cursor.rowcount
+    cursor.executemany(_INSERT_NEW, items)
+    return _let_wait(cursor, last, items)
 
 
-def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> set[bytes]:
-    """Insert, and return the identities of those that were new."""
+def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
+    """Insert, and return the entries of those that were new."""
     cursor = connection.connection.cursor()
     cursor.execute(_LAST_ID)
     last = cursor.fetchone()
     for start in range(0, len(items), _ROWS_AT_ONCE):
         chunk = items[start : start + _ROWS_AT_ONCE]
         cursor.execute(_insert_rows(len(chunk)), [value for item in chunk for value in item])
+    return _let_wait(cursor, last, items)
+
+
+def _let_wait(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> list[Entry]:
+    """Let the rows that came after row ``last`` wait; return their entries."""
+    # The transaction has the only writer, so that these are the rows above and no others.
     cursor.execute(_LET_WAIT, last)
     if cursor.rowcount == len(items):
-        return {item.identity for item in items}
+        return [describe_entry(item) for item in items]
     cursor.execute(_FIND_NEW, last)
-    return {identity for (identity,) in cursor.fetchall()}
+    return _pick(items, {identity for (identity,) in cursor.fetchall()})
+
+
+def _pick(items: Iterable[NewEvidence], identities: set[bytes]) -> list[Entry]:
+    """Return the entry of the first item with each of these identities."""
+    picked = []
+    for item in items:
+        if item.identity in identities:
+            identities.remove(item.identity)
+            picked.append(describe_entry(item))
+    return picked
 
 
 @lru_cache(maxsize=_ROWS_AT_ONCE)
@@ -90,21 +124,22 @@ def _insert_rows(count: int) -> str:
     return before + ", ".join([row] * count) + after
 
 
-def _insert_into_postgresql(connection: Connection, items: Batch) -> list[bytes]:
-    """Insert, and return the identities of those that were new."""
+def _insert_into_postgresql(connection: Connection, items: Batch) -> list[Entry]:
+    """Insert, and return the entries of those that were new."""
     from sqlalchemy.dialects.postgresql import insert as insert_or_not
 
     from anchor.store.copying import copy_new
 
     if len(items) >= _WORTH_A_COPY:
-        return [item.identity for item in copy_new(connection, items)]
+        return copy_new(connection, items)
+    items = list(items)  # each is made once
     unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
     fresh = unless_known.returning(evidence.c.id, evidence.c.identity)
     found = connection.execute(fresh, [item._asdict() for item in items]).all()
     if found:
         ids = sorted(row.id for row in found)
         connection.execute(insert(waiting), [{"evidence_id": id} for id in ids])
-    return [row.identity for row in found]
+    return _pick(items, {row.identity for row in found})
 
 
 def insert_once(
@@ -125,7 +160,7 @@ def insert_once(
                 "other evidence was submitted with this idempotency key",
                 hint="give each submission a key of its own, and repeat it only as it was",
             )
-    if insert_evidence(connection, [item]) == 0:
+    if insert_evidence(connection, [item], key=key) == 0:
         stored = find_by_identity(connection, item.identity)
         assert stored is not None
         return stored, False

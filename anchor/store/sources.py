@@ -1,4 +1,4 @@
-"""Files that evidence was accepted from, by name."""
+"""Where evidence came from: whose it is, and the files that it was accepted from, by name."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ _IS_FILE = func.substr(
     evidence.c.source, literal_column("1"), literal_column("1")
 ) == literal_column("'/'")
 _HAS_DIGEST = or_(evidence.c.sha256.is_not(None), evidence.c.sm3.is_not(None))
+
+
+def tenant_of(source: str) -> str | None:
+    """Return whose evidence has this source; None where the service did not take it in."""
+    label, slash, _ = source.partition("/")
+    return label.removeprefix("tenant:") if slash and label.startswith("tenant:") else None
 
 
 def load_files(connection: Connection, after: str, count: int) -> list[tuple[str, list[Digests]]]:

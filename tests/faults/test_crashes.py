@@ -18,8 +18,10 @@ from support.projects import Site, reading
 from anchor.chain.devnet import Devnet
 from anchor.durable import is_temporary
 from anchor.errors import NodeUnreachableError
+from anchor.filenames import SIDE_FILE
 from anchor.pipeline.anchoring import refresh_anchors
 from anchor.receipt import parse_receipt
+from anchor.store.acknowledged import SideFile
 
 MakeSite = Callable[..., Site]
 
@@ -47,6 +49,23 @@ def test_a_crash_before_the_commit_of_evidence_stores_nothing(log: Site) -> None
 
 
 @pytest.mark.fault(
+    "A1",
+    how="`anchor add` is killed after the side file has its entry, before the commit",
+    then="no row is stored; the same again stores one, whose entry is the newest of its id",
+)
+def test_a_crash_between_entry_and_commit_stores_nothing(log: Site) -> None:
+    piece = log.write("second", b"second")
+    crash = ("after", "anchor.store.acknowledged", "SideFile", "append", "1")
+    log.run("add", piece, command=crashing(*crash), killed=True)
+    assert str(piece) not in sources(log)
+    log.run("add", piece).expect(0, "added 1 new, 0 already there")
+    (row,) = log.rows(f"SELECT leaf, identity FROM evidence WHERE source = '{piece}'")
+    entries = list(SideFile(log.folder / SIDE_FILE).read_entries())
+    assert [entry.identity for entry in entries[-2:]] == [row[1], row[1]]
+    assert entries[-2].leaf != entries[-1].leaf == row[0]
+
+
+@pytest.mark.fault(
     "A2",
     how="`anchor add` is killed after the commit, before it says so",
     then="the evidence is there; the same again finds it, and stores no second one",
@@ -58,6 +77,8 @@ def test_a_crash_between_commit_and_answer_is_no_second_evidence(log: Site) -> N
     assert sources(log).count(str(piece)) == 1
     log.run("add", piece).expect(0, "added 0 new, 1 already there")
     assert sources(log).count(str(piece)) == 1
+    (row,) = log.rows(f"SELECT leaf FROM evidence WHERE source = '{piece}'")
+    assert list(SideFile(log.folder / SIDE_FILE).read_entries())[-1].leaf == row[0]
 
 
 # Sealing

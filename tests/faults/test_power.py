@@ -14,10 +14,12 @@ from support.projects import Site, make_site
 
 from anchor.chain.devnet import Devnet
 from anchor.digest import digest_bytes
+from anchor.filenames import SIDE_FILE
 from anchor.log import seal
 from anchor.pipeline.acceptance import Submission, accept
 from anchor.pipeline.auditing import audit_project
 from anchor.pipeline.project import Project, utc_now
+from anchor.store.acknowledged import SideFile
 
 ACKNOWLEDGEMENTS = 1_000
 RUNS = 40
@@ -51,7 +53,8 @@ class Machine:
 
     def cut(self, loss: Loss, folder: Path) -> Site:
         """Write the project as it is after a power cut at this moment."""
-        shutil.copytree(self.template, folder, ignore=shutil.ignore_patterns("anchor.db*"))
+        files = shutil.ignore_patterns("anchor.db*", SIDE_FILE)
+        shutil.copytree(self.template, folder, ignore=files)
         image = self.disk.image(folder / "disk", loss, self.chance)
         for file in image.iterdir():
             file.rename(folder / file.name)
@@ -138,6 +141,7 @@ def test_of_a_thousand_acknowledgements_none_is_lost_with_the_power(
             )
         acknowledged = {f"stdin:{number}" for number in range(running.acknowledged)}
         lost += len(acknowledged - sources(site))
+        check_entries(site)
         total += running.acknowledged
         check_whole(site)
     injected(RUNS)
@@ -156,6 +160,13 @@ def test_the_power_cuts_do_lose_what_is_not_synced(
     assert len(sources(site)) < 25
 
 
+def check_entries(site: Site) -> None:
+    """See that each row that the power cut left has an entry in the side file that it left."""
+    entries = {entry.leaf: entry for entry in SideFile(site.folder / SIDE_FILE).read_entries()}
+    for leaf, identity in site.rows("SELECT leaf, identity FROM evidence"):
+        assert entries[leaf].identity == identity
+
+
 def check_whole(site: Site) -> None:
     """Audit what the power cut left, and see that work goes on from it."""
     with site.lead() as project:
@@ -163,3 +174,4 @@ def check_whole(site: Site) -> None:
         accept(project, [submission(10**6)])
         seal(project.database, utc_now())
         assert audit_project(project).breaches == ()
+    check_entries(site)

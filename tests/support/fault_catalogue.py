@@ -219,6 +219,8 @@ FAULTS = (
           "nothing depends on how they relate to ours"),
     Fault("F21", "the store is deleted",
           "rebuilt from what else is kept, or said to be lost; never a new, empty log"),
+    Fault("F22", "the side file of acknowledgements is torn, damaged or written by several",
+          "a torn end is cut off, damage is told, and what is whole is read"),
     # G
     Fault("G1", "two processes on one store",
           "the second is refused"),

@@ -9,6 +9,7 @@ run on it: apsw takes the place of the ``sqlite3`` module as SQLAlchemy's driver
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -135,8 +136,12 @@ class Disk(apsw.VFS):
             file.is_deleted = True
         self.did()
 
+    def watch(self, path: Path) -> _File:
+        """Return a file; one that was there before we came lies safely on the disk."""
+        self._begin(path)
+        return self._files[path]
+
     def _begin(self, path: Path) -> None:
-        """Begin to watch a file: one that was there before we came lies safely on the disk."""
         known = self._files.get(path)
         if known is not None and not known.is_deleted:
             return
@@ -204,7 +209,40 @@ def store_on(
     )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("anchor.store.sqlite.create_engine", partial(create_engine, module=driver))
+        patched.setattr("anchor.store.acknowledged.os", _SideFileCalls(disk))
         yield
+
+
+class _SideFileCalls:
+    """The system calls of the side file, each done and told to a ``Disk``."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def pwrite(self, descriptor: int, data: Any, offset: int) -> int:
+        file = self._file_of(descriptor)
+        written = os.pwrite(descriptor, data, offset)
+        file.pending.append((offset, bytes(data[:written])))
+        self._disk.did()
+        return written
+
+    def ftruncate(self, descriptor: int, size: int) -> None:
+        file = self._file_of(descriptor)
+        os.ftruncate(descriptor, size)
+        file.pending.append((size, None))
+        self._disk.did()
+
+    def fdatasync(self, descriptor: int) -> None:
+        file = self._file_of(descriptor)
+        os.fdatasync(descriptor)
+        file.sync()
+        self._disk.did()
+
+    def _file_of(self, descriptor: int) -> _File:
+        return self._disk.watch(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
 
 
 _ERRORS = (

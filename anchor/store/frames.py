@@ -1,0 +1,161 @@
+"""The binary form of the side file: frames of entries, each with a checksum.
+
+A file is the line ``MAGIC`` and frames after it.  A frame is a mark of four bytes, the length of
+its body and the body's CRC-32 (32 bits each, big-endian), the body, and the length again, so that
+the last frame is found from the file's end.  A body is one byte that says whether its entries have
+idempotency keys, the length of the tenant's name (16 bits), the name, and the entries: leaf and
+identity, 32 bytes each, and the hash of the key where there are keys.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import BinaryIO, NamedTuple
+
+from anchor.errors import UnknownVersionError
+from anchor.types import Hash32
+
+MAGIC = b"anchor-acknowledged/1\n"
+MARK = b"\xa5ack"
+
+_HEAD = struct.Struct(">4sII")
+_TAIL = struct.Struct(">I")
+_BODY = struct.Struct(">BH")
+_HASH = 32
+# So many that a damaged byte costs little, and that checksums and lengths cost nothing.
+_ENTRIES_IN_A_FRAME = 500
+# A length beyond it is damage: entries, and the longest name that 16 bits can state.
+_MAX_BODY = _BODY.size + 0xFFFF + 3 * _HASH * _ENTRIES_IN_A_FRAME
+_CHUNK = 1 << 20
+
+
+class Entry(NamedTuple):
+    """One acknowledged piece of evidence.
+
+    ``tenant`` is empty where the service did not take it in.  ``key`` is the hash of its
+    idempotency key, where it has one.
+    """
+
+    leaf: Hash32
+    identity: bytes
+    tenant: str
+    key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes from ``start`` up to ``end`` that are no frame."""
+
+    start: int
+    end: int
+    is_tail: bool
+    """Whether nothing whole follows, as after an append that did not end."""
+
+
+def encode_entries(entries: Iterable[Entry]) -> bytes:
+    """Return entries as frames."""
+    frames: list[bytes] = []
+    for (tenant, has_key), group in groupby(entries, key=_kind):
+        name = tenant.encode("utf-8", "surrogateescape")
+        start = _BODY.pack(has_key, len(name)) + name
+        while part := list(islice(group, _ENTRIES_IN_A_FRAME)):
+            if has_key:
+                fields = [f for e in part for f in (e.leaf, e.identity, e.key or b"")]
+            else:
+                fields = [f for leaf, identity, _, _ in part for f in (leaf, identity)]
+            body = start + b"".join(fields)
+            length = len(body)
+            frames += _HEAD.pack(MARK, length, zlib.crc32(body)), body, _TAIL.pack(length)
+    return b"".join(frames)
+
+
+def _kind(entry: Entry) -> tuple[str, bool]:
+    return entry.tenant, entry.key is not None
+
+
+def walk_frames(file: BinaryIO, size: int) -> Iterator[bytes | Damage]:
+    """Yield the body of each whole frame of a file's first ``size`` bytes, and what is none."""
+    at = 0
+    file.seek(0)
+    if file.read(len(MAGIC)) == MAGIC:
+        at = len(MAGIC)
+    while at < size:
+        body = _read_frame(file, at, size)
+        if body is None:
+            following = _find_frame(file, at + 1, size)
+            end = size if following is None else following
+            yield Damage(at, end, is_tail=following is None)
+            at = end
+            continue
+        yield body
+        at += _HEAD.size + len(body) + _TAIL.size
+
+
+def parse_entries(body: bytes) -> Iterator[Entry]:
+    """Yield the entries of a frame.
+
+    Raises:
+        UnknownVersionError: They are of a kind that this release does not know.
+    """
+    has_key, length = _BODY.unpack_from(body)
+    start = _BODY.size + length
+    width = _HASH * (3 if has_key else 2)
+    if has_key > 1 or (len(body) - start) % width:
+        raise UnknownVersionError("the side file was written by a newer release")
+    tenant = body[_BODY.size : start].decode("utf-8", "surrogateescape")
+    for at in range(start, len(body), width):
+        fields = [body[at + place : at + place + _HASH] for place in range(0, width, _HASH)]
+        yield Entry(Hash32(fields[0]), fields[1], tenant, fields[2] if has_key else None)
+
+
+def ends_whole(file: BinaryIO, size: int) -> bool:
+    """Return whether a file of ``size`` bytes ends with a whole frame, or before the first."""
+    file.seek(0)
+    if file.read(len(MAGIC)) != MAGIC:
+        return False
+    if size == len(MAGIC):
+        return True
+    file.seek(max(0, size - _TAIL.size))
+    tail = file.read(_TAIL.size)
+    if len(tail) < _TAIL.size:
+        return False
+    start = size - _TAIL.size - _TAIL.unpack(tail)[0] - _HEAD.size
+    return start >= len(MAGIC) and _read_frame(file, start, size) is not None
+
+
+def _read_frame(file: BinaryIO, at: int, size: int) -> bytes | None:
+    """Return the body of the frame at ``at``; None where there is no whole one."""
+    file.seek(at)
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    mark, length, checksum = _HEAD.unpack(head)
+    if mark != MARK or not _BODY.size <= length <= _MAX_BODY:
+        return None
+    if at + _HEAD.size + length + _TAIL.size > size:
+        return None
+    body = file.read(length)
+    if len(body) < length or file.read(_TAIL.size) != _TAIL.pack(length):
+        return None
+    return body if zlib.crc32(body) == checksum else None
+
+
+def _find_frame(file: BinaryIO, start: int, size: int) -> int | None:
+    """Return where the next whole frame begins; None where none does."""
+    while start < size:
+        file.seek(start)
+        chunk = file.read(_CHUNK)
+        if not chunk:
+            return None
+        found = chunk.find(MARK)
+        while found >= 0:
+            if _read_frame(file, start + found, size) is not None:
+                return start + found
+            found = chunk.find(MARK, found + 1)
+        # The next mark may begin in this chunk's last bytes.
+        start += len(chunk) if len(chunk) < _CHUNK else len(chunk) - len(MARK) + 1
+    return None
