@@ -155,6 +155,11 @@ def _hold(partial: Path) -> int:
     except OSError as error:
         raise place_failure(partial.parent, error) from error
     try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise UsageError(
+                f"{partial} is another user's",
+                hint="make backups in a folder in which only you may write",
+            )
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Another process may have moved it into its place in between.
         if os.fstat(descriptor).st_ino != partial.stat().st_ino:

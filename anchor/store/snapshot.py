@@ -82,19 +82,31 @@ def open_copy(path: Path) -> Iterator[Database]:
         ConfigError: The file is no store.
         UnknownVersionError: A newer release made it.
     """
-    with open_file(path, immutable=True) as database:
-        with database.read() as connection:
-            version = read_schema_version(connection)
-        if version is None or not is_outdated(version, MIGRATION_HEAD):
-            check_schema(SqliteFile(path), version)
+    if not is_older_copy(path):
+        with open_file(path, immutable=True) as database:
             yield database
-            return
+        return
     with tempfile.TemporaryDirectory(prefix="anchor-store-") as folder:
         upgraded = Path(folder, path.name)
         shutil.copyfile(path, upgraded)
         upgrade_copy(upgraded)
         with open_file(upgraded, immutable=True) as database:
             yield database
+
+
+def is_older_copy(path: Path) -> bool:
+    """Return whether a copy has an older schema, so that ``upgrade_copy`` comes before its use.
+
+    Raises:
+        ConfigError: The file is no store.
+        UnknownVersionError: A newer release made it.
+    """
+    with open_file(path, immutable=True) as database, database.read() as connection:
+        version = read_schema_version(connection)
+    if version is not None and is_outdated(version, MIGRATION_HEAD):
+        return True
+    check_schema(SqliteFile(path), version)
+    return False
 
 
 def upgrade_copy(path: Path, revision: str = "head") -> None:

@@ -339,3 +339,37 @@ def test_a_backup_is_found_only_by_its_manifest(tmp_path: Path) -> None:
         find_backup(tmp_path)
     with pytest.raises(ConfigError, match="is no backup"):
         read_manifest(tmp_path)
+
+
+def test_a_folder_that_another_user_prepared_is_not_filled(site: Site, tmp_path: Path) -> None:
+    """In a folder where everybody may write, the name of an unfinished backup can be guessed."""
+    if os.geteuid() != 0:
+        pytest.fail("only root can prepare a folder as another user")
+    prepared = tmp_path / ".backup.partial"
+    prepared.mkdir()
+    os.chown(prepared, 65_534, 65_534)
+    site.run("backup", tmp_path / "backup").refused(2, "is another user's")
+
+
+def test_the_side_file_is_copied_to_its_last_whole_entry(site: Site, tmp_path: Path) -> None:
+    side_file = site.folder / "acknowledged.log"
+    whole = side_file.read_bytes()
+    with side_file.open("ab") as file:
+        file.write(whole[-20:-5])  # an append that a crash ended
+    site.run("backup", tmp_path / "torn").expect(0)
+    assert (tmp_path / "torn/acknowledged.log").read_bytes() == whole
+    side_file.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:] + whole[22:])
+    site.run("backup", tmp_path / "bad").refused(10, "no backup was made", "acknowledged.log")
+    side_file.unlink()
+    site.run("backup", tmp_path / "none").expect(0)
+
+
+def test_what_cannot_be_told_of_the_keys_is_told_and_the_backup_is_made(
+    site: Site, tmp_path: Path
+) -> None:
+    (site.folder / "log-key.pem").unlink()
+    site.edit('keystore = "devnet-key.json"', 'keystore = "missing.json"')
+    ran = site.run("backup", tmp_path / "backup").expect(0, "the log's key", "operator's address")
+    assert "log-key.pub" not in str(read_manifest(tmp_path / "backup").files)
+    assert json.loads((tmp_path / "backup/keys/operator.json").read_text()) == {"address": None}
+    assert ran.err.count("error:") == 0
