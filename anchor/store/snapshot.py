@@ -81,6 +81,7 @@ def open_copy(path: Path) -> Iterator[Database]:
     Raises:
         ConfigError: The file is no store.
         UnknownVersionError: A newer release made it.
+        StorageError: The disk is full or failing.
     """
     if not is_older_copy(path):
         with open_file(path, immutable=True) as database:
@@ -88,7 +89,13 @@ def open_copy(path: Path) -> Iterator[Database]:
         return
     with tempfile.TemporaryDirectory(prefix="anchor-store-") as folder:
         upgraded = Path(folder, path.name)
-        shutil.copyfile(path, upgraded)
+        try:
+            shutil.copyfile(path, upgraded)
+        except OSError as error:
+            raise StorageError(
+                f"the store {path} cannot be copied into {folder}: {error.strerror}",
+                hint="see that there is room for it, or let TMPDIR name another folder",
+            ) from error
         upgrade_copy(upgraded)
         with open_file(upgraded, immutable=True) as database:
             yield database
