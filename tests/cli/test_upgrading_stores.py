@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,16 @@ import psycopg
 import pytest
 from alembic.ddl.impl import DefaultImpl
 from sqlalchemy import create_engine, inspect, make_url
+from support import fixtures
 from support.crashes import crashing
-from support.oldstores import VERSIONS, load_dump, make_old_site
+from support.disasters import anchor_final, check_log_goes_on, lose_store
+from support.oldstores import VERSIONS, downgrade, load_dump, make_old_site
 from support.projects import Site, ask_store, make_site
 from support.stores import Postgres, damage
 
-from anchor.backupfiles import read_manifest
+from anchor.backupfiles import read_manifest, settle, write_manifest
 from anchor.backupfolder import list_generations
+from anchor.backupmanifest import Manifest
 from anchor.chain.devnet import Devnet
 from anchor.config import load_config
 from anchor.pipeline.auditing import audit_project
@@ -28,6 +33,10 @@ from anchor.store.evidence import count_waiting
 from anchor.store.places import SqliteFile, StorePlace
 from anchor.store.schema import metadata
 from anchor.store.snapshot import upgrade_copy
+
+_numbers = itertools.count(8_000)
+
+anvil = fixtures.module_anvil
 
 OLD = [version for version in VERSIONS if version != MIGRATION_HEAD]
 
@@ -239,3 +248,51 @@ def test_the_backup_goes_where_it_is_told_to(site: Site, tmp_path: Path) -> None
     site.run("status").refused(22)
     site.run("upgrade-store", "--backup", tmp_path / "b").expect(0, str(tmp_path / "b"))
     assert check_backup(tmp_path / "b").breaches == ()
+
+
+EACH = pytest.mark.parametrize(
+    "version",
+    [pytest.param(it, marks=() if it == OLD[0] else pytest.mark.slow) for it in OLD],
+)
+
+
+@EACH
+def test_a_log_goes_on_after_its_store_was_upgraded(live: Site, version: str) -> None:
+    """On its chain, with a transaction of the older release in the journal."""
+    downgrade(live.folder / "anchor.db", version)
+    live.run("run", "--once").refused(22, "anchor upgrade-store")
+    live.run("upgrade-store").expect(0)
+    live.run("prove", "a").expect(0)
+    live.run("verify", "a").expect(0)
+    check_log_goes_on(live, "c")
+
+
+@EACH
+def test_a_backup_that_an_older_release_made_is_restored(
+    live: Site, tmp_path: Path, version: str
+) -> None:
+    place = tmp_path / "backup"
+    live.run("backup", place).expect(0)
+    downgrade(place / "store.db", version)
+    (place / "backup.json").unlink()
+    manifest = replace(read_manifest_of(live, tmp_path), schema=version, files=settle(place))
+    write_manifest(place, manifest)
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    lose_store(live)
+    shown = live.run("restore", "--backup", place, "--json").expect(0).document
+    assert (shown["records"], shown["hashes_only"], shown["lost"]) == (2, 0, [])
+    assert before == {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    check_log_goes_on(live, "c")
+
+
+def read_manifest_of(site: Site, folder: Path) -> Manifest:
+    site.run("backup", folder / "another").expect(0)
+    return read_manifest(folder / "another")
+
+
+@pytest.fixture
+def live(tmp_path: Path, anvil: Devnet) -> Site:
+    """A project whose chain is there."""
+    site = make_site(tmp_path / "live", anvil, number=next(_numbers))
+    anchor_final(site, "a", "b")
+    return site

@@ -80,6 +80,8 @@ class Drill:
                 "listed": len(lost),
             }
         )
+        # A restored store has no API keys, so that none that was revoked comes back.
+        self.api_keys = {tenant: make_key(self.site.folder, tenant) for tenant in TENANTS}
         with self.running() as served:
             self.check_served(served, kept, lost)
             self.wait_until_final(served)

@@ -15,6 +15,7 @@ from anchor.pipeline.logkey import create_log_key
 from anchor.registry.keccak import format_address
 from anchor.store.migrating import migrate
 from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.snapshot import upgrade_copy
 from anchor.types import Address
 
 _DUMPS = Path(__file__).resolve().parents[1] / "vectors" / "stores"
@@ -46,6 +47,28 @@ def load_dump(path: Path, version: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript((_DUMPS / f"schema-{version}.sql").read_text("ascii"))
         connection.execute("PRAGMA journal_mode=WAL")
+
+
+def downgrade(path: Path, version: str) -> None:
+    """Make a store's file one of an older schema, with what of its rows that one can hold."""
+    old = path.with_name(path.name + ".old")
+    sqlite3.connect(old).close()
+    upgrade_copy(old, version)
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.execute("ATTACH ? AS newer", (str(path),))
+        names = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")
+        for (name,) in names.fetchall():
+            if name != "alembic_version":
+                info = connection.execute(f'PRAGMA main.table_info("{name}")')
+                columns = ", ".join(f'"{row[1]}"' for row in info)
+                connection.execute(
+                    f'INSERT INTO main."{name}" ({columns}) SELECT {columns} FROM newer."{name}"'
+                )
+        connection.execute("DETACH newer")
+        connection.execute("PRAGMA journal_mode=WAL")
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    old.replace(path)
 
 
 def fill_postgres(place: PostgresDatabase, version: str, rows: sqlite3.Connection) -> None:
