@@ -25,6 +25,8 @@ from anchor.pipeline.auditing import audit_project
 from anchor.tilestore import TileFolder
 
 TENANTS = ("acme", "bank")
+# Pieces acknowledged before the backup, and after it, at most.
+MOST = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,11 @@ class Drill:
     def round(self, backup: Path) -> None:
         """Back up at a random instant, lose the store at another one, and restore."""
         with self.running() as served, self.load(served):
-            time.sleep(self.chance.uniform(0.2, 3.0))
+            self.wait_for_more(self.chance.randrange(1, MOST))
+            time.sleep(self.chance.uniform(0.0, 1.0))
             self.site.run("backup", backup).expect(0)
-            time.sleep(self.chance.uniform(0.0, 4.0))
+            self.wait_for_more(self.chance.randrange(MOST))
+            time.sleep(self.chance.uniform(0.0, 1.0))
             served.running.process.kill()
         sealed = self.sealed()
         kept = {identity: place for place, identity in enumerate(sealed)}
@@ -87,6 +91,11 @@ class Drill:
             self.wait_until_final(served)
         self.site.run("run", "--once", "--wait", "final").expect(0)
         self.check_once()
+
+    def wait_for_more(self, count: int) -> None:
+        """Wait until so many further pieces are acknowledged."""
+        wanted = len(self.ledger) + count
+        wait_until(lambda: len(self.ledger) >= wanted, seconds=120)
 
     def sealed(self) -> list[str]:
         """Return the ids of the leaves that tiles or the registry have, before the store goes."""
@@ -169,7 +178,8 @@ class Drill:
                     try:
                         self.submit(Served(served.url, client, served.running), tenant)
                     except httpx.TransportError:
-                        return  # it was killed: not acknowledged
+                        # It was killed, or is slow: nothing was acknowledged.
+                        stopping.wait(0.2)
                     except AssertionError as error:
                         failures.append(error)
                         return
