@@ -69,6 +69,7 @@ class Drill:
             self.wait_for_more(self.chance.randrange(MOST))
             time.sleep(self.chance.uniform(0.0, 1.0))
             served.running.process.kill()
+            served.running.process.wait()
         sealed = self.sealed()
         kept = {identity: place for place, identity in enumerate(sealed)}
         self.lose_store()
