@@ -11,6 +11,7 @@ TRUST_POLICY = "trust.toml"
 ERASURES = "erasures"
 SIDE_FILE = "acknowledged.log"
 RECEIPT_SUFFIX = ".anchor.json"
+SIDE_FILE = "acknowledged.log"
 
 
 def deployment_record_path(folder: Path, chain_id: ChainId) -> Path:

@@ -24,8 +24,8 @@ COMMANDS = (
     "prove", "upgrade", "verify", "verifier", "certify", "trust pin", "trust add",
     "trust list", "trust show", "trust remove", "trust allow", "trust disallow", "explain",
     "export-log",
-    "audit", "restore", "succeed", "erase", "hold add", "hold list", "hold remove",
-    "key new", "key show", "operator add", "operator list",
+    "audit", "backup", "restore", "upgrade-store", "succeed", "erase", "hold add", "hold list",
+    "hold remove", "key new", "key show", "operator add", "operator list",
     "operator remove", "transactions list", "transactions give-up",
     "serve", "api-key create", "api-key list", "api-key revoke", "demo",
 )  # fmt: skip

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
-UNITS = ("anchor-run.service", "anchor-serve.service")
+SERVICES = ("anchor-run.service", "anchor-serve.service")
+UNITS = (*SERVICES, "anchor-backup.service")
 # In tenths: `systemd-analyze security` counts exposure from 0 to 10, and 1.5 is "OK".
 THRESHOLD = "15"
 
@@ -55,6 +56,13 @@ def test_systemd_understands_every_line_of_a_unit(name: str, units: Path):
     assert name not in done.stderr, done.stderr
 
 
+def test_systemd_understands_the_timer_and_finds_its_service(units: Path):
+    shutil.copy(DEPLOY / "anchor-backup.timer", units)
+    done = analyze("verify", "--man=no", units / "anchor-backup.timer")
+    assert done.returncode == 0, done.stderr
+    assert "anchor-backup" not in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_is_exposed_as_little_as_it_can_be(name: str, units: Path):
     done = analyze("security", "--offline=true", f"--threshold={THRESHOLD}", units / name)
@@ -62,7 +70,7 @@ def test_a_unit_is_exposed_as_little_as_it_can_be(name: str, units: Path):
 
 
 def test_the_service_and_the_signer_are_two_users_of_one_group():
-    run, serve = (settings(name) for name in UNITS)
+    run, serve = (settings(name) for name in SERVICES)
     assert run["User"] != serve["User"]
     assert run["Group"] == serve["Group"]
 

@@ -14,6 +14,7 @@ from anchor.cli import (
     add,
     apikey,
     audit,
+    backup,
     certify,
     demo,
     deploy,
@@ -39,6 +40,7 @@ from anchor.cli import (
     transactions,
     trust,
     upgrade,
+    upgrade_store,
     verifier,
     verify,
 )
@@ -74,8 +76,8 @@ app = typer.Typer(
 
 for _module in (
     init, devnet, deploy, source, doctor, add, seal, run, stamp, status, log, prove, upgrade,
-    verify, verifier, certify, explain, export_log, audit, restore, succeed, erase, serve,
-    demo,
+    verify, verifier, certify, explain, export_log, audit, backup, restore, upgrade_store,
+    succeed, erase, serve, demo,
 ):  # fmt: skip
     app.command(name=_module.NAME)(_module.command)
 app.add_typer(trust.app, name=trust.NAME)

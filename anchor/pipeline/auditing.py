@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Protocol
 
 from anchor.errors import AnchorError, ChainGuardError, ConfigError
 from anchor.log import check_leaves, read_leaves, write_tiles
 from anchor.merkle import hash_leaf
 from anchor.pipeline.journalaudit import audit_attempts, audit_hints, audit_slots
 from anchor.pipeline.project import Project
+from anchor.store.database import Database
 from anchor.store.evidence import (
     count_lost_waiting,
     count_misplaced,
@@ -32,6 +34,16 @@ from anchor.types import Head
 MAX_BREACHES = 100
 
 
+class Readable(Protocol):
+    """A log's store and its tiles: a project's own, or copies of them."""
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def tiles(self) -> TileFolder: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """What was read, and each thing that is not as it must be, in one sentence."""
@@ -47,19 +59,35 @@ def audit_project(project: Project) -> Audit:
     Raises:
         ConfigError: the heads cannot even be listed.
     """
-    with project.database.read() as connection:
-        heads = load_heads(connection)
-    size = heads[-1].size if heads else 0
-    checks = (
-        _audit_file(project),
-        _audit_records(project, size),
-        _audit_places(project),
-        _audit_heads(project, heads),
-        _audit_tiles(project, size),
+    return _audit(
+        project,
         audit_slots(project),
         audit_attempts(project),
         audit_hints(project),
         _audit_incidents(project),
+    )
+
+
+def audit_log(log: Readable) -> Audit:
+    """Recompute leaves, roots and tiles alone; of the journal and of incidents nothing is said.
+
+    Raises:
+        ConfigError: The heads cannot even be listed.
+    """
+    return _audit(log)
+
+
+def _audit(log: Readable, *others: Iterator[str]) -> Audit:
+    with log.database.read() as connection:
+        heads = load_heads(connection)
+    size = heads[-1].size if heads else 0
+    checks = (
+        _audit_file(log),
+        _audit_records(log, size),
+        _audit_places(log),
+        _audit_heads(log, heads),
+        _audit_tiles(log, size),
+        *others,
     )
     breaches = limit_breaches(chain.from_iterable(map(_survive, checks)))
     return Audit(leaves=size, heads=len(heads), breaches=breaches)
@@ -96,16 +124,16 @@ def rebuild_tiles(project: Project) -> int:
     return write_tiles(project.database, project.tiles)
 
 
-def _audit_file(project: Project) -> Iterator[str]:
+def _audit_file(log: Readable) -> Iterator[str]:
     """Ask the database itself."""
-    with project.database.read() as connection:
+    with log.database.read() as connection:
         yield from find_damage(connection)
 
 
-def _audit_records(project: Project, size: int) -> Iterator[str]:
+def _audit_records(log: Readable, size: int) -> Iterator[str]:
     """Hash every record that was not erased; it must be its leaf, and leaves must have no gap."""
     expected = 0
-    with project.database.read() as connection:
+    with log.database.read() as connection:
         for index, leaf, record in load_sealed_records(connection):
             if index != expected:
                 yield f"leaf {expected} is missing: the next one there is leaf {index}"
@@ -122,9 +150,9 @@ def _audit_records(project: Project, size: int) -> Iterator[str]:
                 yield f"a record that waits for its place no longer hashes to leaf {leaf.hex()}"
 
 
-def _audit_places(project: Project) -> Iterator[str]:
+def _audit_places(log: Readable) -> Iterator[str]:
     """See that every piece of evidence waits, or has one place."""
-    with project.database.read() as connection:
+    with log.database.read() as connection:
         neither, both = count_misplaced(connection)
         lost = count_lost_waiting(connection)
     if neither:
@@ -148,25 +176,25 @@ def _audit_incidents(project: Project) -> Iterator[str]:
         )
 
 
-def _audit_heads(project: Project, heads: list[Head]) -> Iterator[str]:
+def _audit_heads(log: Readable, heads: list[Head]) -> Iterator[str]:
     """Recompute every head's root and right edge from the leaves."""
     edge = RightEdge()
     for head in heads:
         size = head.size
         try:
-            for leaves in read_leaves(project.database, edge.size, size):
+            for leaves in read_leaves(log.database, edge.size, size):
                 edge.extend(leaves)
         except ChainGuardError as error:
             yield f"the head of size {size} cannot be recomputed: {error.message}"
             return
         if edge.root() != head.root:
             yield f"the leaves do not lead to the root of the head of size {size}"
-        yield from _audit_edge(project, edge)
+        yield from _audit_edge(log, edge)
 
 
-def _audit_edge(project: Project, edge: RightEdge) -> Iterator[str]:
+def _audit_edge(log: Readable, edge: RightEdge) -> Iterator[str]:
     try:
-        with project.database.read() as connection:
+        with log.database.read() as connection:
             sealed = find_edge(connection, edge.size)
     except ChainGuardError as error:
         yield error.message
@@ -175,9 +203,9 @@ def _audit_edge(project: Project, edge: RightEdge) -> Iterator[str]:
         yield f"the right edge stored with the head of size {edge.size} is not the leaves'"
 
 
-def _audit_tiles(project: Project, size: int) -> Iterator[str]:
+def _audit_tiles(log: Readable, size: int) -> Iterator[str]:
     """Make every tile again and compare; report what lies between them, too."""
-    folder = project.tiles
+    folder = log.tiles
     try:
         there = folder.size
     except AnchorError as error:
@@ -194,7 +222,7 @@ def _audit_tiles(project: Project, size: int) -> Iterator[str]:
             found.setdefault((tile.level, tile.number), []).append(tile.width)
     needed = {(tile.level, tile.number): tile for tile in tiles_of(there)}
     try:
-        for tile, expected in _remake_tiles(project, size):
+        for tile, expected in _remake_tiles(log, size):
             place = (tile.level, tile.number)
             # After a crash there may be tiles of more leaves than are noted, and narrower ones.
             widths = [width for width in found.get(place, ()) if width <= tile.width]
@@ -212,9 +240,9 @@ def _audit_tiles(project: Project, size: int) -> Iterator[str]:
             yield f"{Tile(level, number, width).path} has hashes of leaves that the log lacks"
 
 
-def _remake_tiles(project: Project, size: int) -> Iterator[tuple[Tile, bytes]]:
+def _remake_tiles(log: Readable, size: int) -> Iterator[tuple[Tile, bytes]]:
     builder = TileBuilder()
-    for leaves in read_leaves(project.database, 0, size):
+    for leaves in read_leaves(log.database, 0, size):
         yield from builder.add(leaves)
     yield from builder.unfinished()
 

@@ -28,7 +28,7 @@ from anchor.store.heads import newest_head
 from anchor.store.schema import project
 from anchor.tilestore import TileFolder
 from anchor.trust import TrustEntry, encode_policy
-from anchor.types import Address, log_number, log_owner
+from anchor.types import Address, ChainId, LogId, log_number, log_owner
 from anchor.urls import is_plain_url
 
 T = TypeVar("T")
@@ -146,6 +146,14 @@ _MOVED_HINT = (
     "undo the change, or run `anchor deploy --plain` again where it was interrupted: another "
     "registry needs a project of its own"
 )
+
+
+def is_pinned(connection: Connection, chain_id: ChainId, registry: Address, log: LogId) -> bool:
+    """Return whether a store is of this log in this registry."""
+    pins = connection.execute(
+        select(project.c.chain_id, project.c.registry, project.c.log)
+    ).one_or_none()
+    return pins is not None and tuple(pins) == (chain_id, registry, log)
 
 
 def load_pinned_registry(database: Database) -> Address | None:

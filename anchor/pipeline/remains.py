@@ -22,7 +22,7 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.filenames import RECEIPT_SUFFIX
-from anchor.pipeline.backupsource import BackupFolder, check_backup_folder, is_backup_folder
+from anchor.pipeline.backupsource import BackupFolder, check_backup_folder
 from anchor.pipeline.leafsources import (
     LeafSource,
     find_receipts,
@@ -41,6 +41,7 @@ from anchor.store.integrity import find_damage
 from anchor.store.owners import Owners
 from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace, discard, parse_place
 from anchor.store.salvage import salvage_store
+from anchor.store.snapshot import is_older_copy, upgrade_copy
 from anchor.tilestore import TileFolder
 
 Report = Callable[[str], None]
@@ -96,11 +97,6 @@ def gather_remains(
 def _find_backup_folder(config: Config, backup: str | None) -> BackupFolder | None:
     if backup is None or not Path(backup).is_dir():
         return None
-    if not is_backup_folder(Path(backup)):
-        raise UsageError(
-            f"{backup} is a folder, and no backup: it has no backup.json",
-            hint="name a folder that `anchor backup` made, a SQLite file, or a URL",
-        )
     return check_backup_folder(Path(backup), config)
 
 
@@ -191,10 +187,15 @@ def _open_store(stack: ExitStack, config: Config) -> Database:
 
 
 def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
-    """Copy a store that has to stay as it is: SQLite may write to whatever it opens."""
+    """Copy a store that has to stay as it is: SQLite may write to whatever it opens.
+
+    One of an older schema is upgraded in the copy.
+    """
     copied = _make_place(stack, config)
     shutil.copyfile(store, copied.path)
     copied.path.chmod(0o600)
+    if is_older_copy(copied.path):
+        upgrade_copy(copied.path)
     return copied
 
 

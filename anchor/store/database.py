@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, select, update
@@ -25,6 +25,7 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.store.acknowledged import SideFile, begin_noting
+from anchor.store.migrating import is_outdated, migrate, read_schema_version
 from anchor.store.places import SqliteFile, StorePlace
 from anchor.store.schema import lease
 
@@ -291,22 +292,15 @@ def create_filled(
     Raises:
         ConfigError: something is there already.
     """
-    from alembic import command
-    from alembic.config import Config
-
     backend = _choose_backend(place)
     engine = backend.create()
-    config = Config()
-    config.set_main_option("script_location", "anchor.store:migrations")
-    config.set_main_option("path_separator", "os")
     database = Database(backend, engine, side_file)
     try:
         with database.translated():
             backend.prepare(engine)
         with database.write() as connection:
             backend.claim(connection)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            migrate(connection)
             epoch = secrets.randbits(_EPOCH_BITS)
             connection.execute(lease.insert().values(id=1, epoch=epoch, holder="nobody"))
             filled = fill(connection)
@@ -332,23 +326,48 @@ def open_database(place: StorePlace, side_file: SideFile | None = None) -> Datab
     database = Database(backend, engine, side_file)
     try:
         with database.read() as connection:
-            version = _schema_version(connection)
-        if version is None:
-            raise ConfigError(
-                f"the store {place} is empty",
-                hint="`anchor restore` rebuilds one that was lost; only `anchor init` creates one, "
-                "in a new folder",
-            )
-        if version != MIGRATION_HEAD:
-            raise UnknownVersionError(
-                f"the store {place} has schema {version}; this release works with {MIGRATION_HEAD}"
-            )
+            version = read_schema_version(connection)
+        check_schema(place, version)
         with database.translated():
             backend.prepare(engine)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def load_schema_version(place: StorePlace) -> str | None:
+    """Return the schema version of the store at ``place``; None where it is empty.
+
+    Raises:
+        ConfigError: It is not there.
+        StorageError: It does not answer.
+    """
+    backend = _choose_backend(place)
+    with closing(Database(backend, backend.open())) as database, database.read() as connection:
+        return read_schema_version(connection)
+
+
+def check_schema(place: StorePlace, version: str | None) -> None:
+    """Check that a store has this release's schema.
+
+    Raises:
+        ConfigError: It is empty.
+        UnknownVersionError: It has another one.
+    """
+    if version is None:
+        raise ConfigError(
+            f"the store {place} is empty",
+            hint="`anchor restore` rebuilds one that was lost; only `anchor init` creates one, in "
+            "a new folder",
+        )
+    if version != MIGRATION_HEAD:
+        raise UnknownVersionError(
+            f"the store {place} has schema {version}; this release works with {MIGRATION_HEAD}",
+            hint="`anchor upgrade-store` makes a backup and brings it up to date"
+            if is_outdated(version, MIGRATION_HEAD)
+            else "a newer release made it: use that one, or a newer one still",
+        )
 
 
 def _choose_backend(place: StorePlace) -> Backend:
@@ -359,16 +378,6 @@ def _choose_backend(place: StorePlace) -> Backend:
     from anchor.store.postgresql import PostgresBackend
 
     return PostgresBackend(place)
-
-
-def _schema_version(connection: Connection) -> str | None:
-    from sqlalchemy import column, inspect, table
-
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(
-        select(column("version_num")).select_from(table("alembic_version"))
-    ).scalar_one_or_none()
 
 
 def _describe_process() -> str:

@@ -253,4 +253,8 @@ def _configure_connection(connection: DriverConnection[Any], _record: object) ->
         if cursor.fetchone() in (("off",), ("local",)):
             cursor.execute("SET synchronous_commit = on")
         cursor.execute(f"SET lock_timeout = '{_PATIENCE}s'")
+        # By which `anchor upgrade-store` knows who works with the store of which schema.
+        cursor.execute(
+            "SELECT set_config('application_name', 'anchor ' || current_schema(), false)"
+        )
     connection.commit()

@@ -1,0 +1,134 @@
+"""Making a backup of a project while everything goes on: all that ``anchor restore`` needs.
+
+The store is copied first, in one state; the tiles are made from that copy, so that both are of one
+head; the list of what was acknowledged is copied last, so that it names everything in the store.
+No private key is in a backup.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from anchor.backupfiles import disk_failure, settle, write_manifest
+from anchor.backupfolder import fill_folder
+from anchor.backupmanifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest
+from anchor.config import Config
+from anchor.errors import ChainGuardError, ConfigError, MismatchError
+from anchor.filenames import CONFIG, SIDE_FILE, TRUST_POLICY
+from anchor.log import write_tiles
+from anchor.pipeline.backupcheck import CheckedBackup, check_contents
+from anchor.pipeline.funds import find_key
+from anchor.pipeline.logkey import load_log_key
+from anchor.pipeline.project import utc_now
+from anchor.registry.keccak import format_address
+from anchor.store.frames import Damage, walk_frames
+from anchor.store.heads import newest_head
+from anchor.store.snapshot import open_copy
+from anchor.tilestore import TileFolder
+from anchor.types import Head
+
+
+def make_backup(
+    config: Config,
+    copy: Callable[[Path], str],
+    place: Path,
+    report: Callable[[str], None],
+    *,
+    partial: Path | None = None,
+) -> CheckedBackup:
+    """Make a backup at ``place``, where nothing may be, and check it before it is one.
+
+    ``copy`` copies the store into a new file and returns its schema version.
+
+    Raises:
+        UsageError: There is something at ``place``, or nothing can be made there.
+        MismatchError: What was copied is damaged, so that no backup was made.
+        LeaseHeldError: Another process makes one there.
+        StorageError: The disk is full or failing, or the store's server is away.
+    """
+    made_at = utc_now()
+    with fill_folder(place, partial) as folder:
+        schema = copy(folder / STORE)
+        # A crash from here on leaves an unfinished folder, which the next backup empties.
+        head = _write_tiles(folder)
+        _copy_files(config, folder)
+        _write_keys(config, folder, report)
+        manifest = Manifest(
+            made_at=made_at,
+            chain_id=config.chain_id,
+            registry=config.registry,
+            log=config.log,
+            head=head,
+            schema=schema,
+            files=settle(folder),
+        )
+        checked = check_contents(folder, manifest)
+        if checked.breaches:
+            raise _unusable("; ".join(checked.breaches[:3]))
+        write_manifest(folder, manifest)
+    return CheckedBackup(folder=place, manifest=manifest, waiting=checked.waiting, breaches=())
+
+
+def _write_tiles(folder: Path) -> Head | None:
+    try:
+        with open_copy(folder / STORE) as database:
+            write_tiles(database, TileFolder(folder / TILES))
+            with database.read() as connection:
+                newest = newest_head(connection)
+    except (ConfigError, ChainGuardError) as error:
+        raise _unusable(error.message) from error
+    return newest.head if newest else None
+
+
+def _unusable(why: str) -> MismatchError:
+    return MismatchError(
+        f"no backup was made: {why}",
+        hint="what was copied is not as it must be: `anchor audit` says more, and `anchor restore` "
+        "mends a store that was damaged",
+    )
+
+
+def _copy_files(config: Config, folder: Path) -> None:
+    for source, name in (
+        (config.side_file, SIDE_FILE),
+        (config.file, CONFIG),
+        (config.trust, TRUST_POLICY),
+    ):
+        try:
+            shutil.copyfile(source, folder / name)
+        except FileNotFoundError:
+            if source == config.file:
+                raise
+        except OSError as error:
+            raise disk_failure(source, error) from error
+    _cut_tail(folder / SIDE_FILE)
+
+
+def _cut_tail(path: Path) -> None:
+    """Leave out an entry that was being written while the side file was copied."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        torn = (part for part in walk_frames(file, size) if isinstance(part, Damage))
+        for part in torn:
+            if part.is_tail:
+                file.truncate(part.start)
+
+
+def _write_keys(config: Config, folder: Path, report: Callable[[str], None]) -> None:
+    """Write what is public of the keys; of one that cannot be read, nothing."""
+    (folder / LOG_KEY).parent.mkdir()
+    try:
+        verifier = load_log_key(config).verifier().encode()
+        (folder / LOG_KEY).write_text(verifier + "\n", "ascii")
+    except ConfigError as error:
+        report(f"the log key's public half is not in the backup: {error.message}")
+    key = find_key(config)
+    if key is None:
+        report("the operator's address is not in the backup: its keystore does not state it")
+    members = {"address": None if key is None else format_address(key)}
+    (folder / OPERATOR).write_text(json.dumps(members) + "\n", "ascii")

@@ -1,0 +1,31 @@
+"""The store's migrations, run on a connection that is in a transaction already."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, column, inspect, select, table
+
+_VERSION = table("alembic_version", column("version_num"))
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Run the migrations up to ``revision``; they count when the transaction is committed."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "anchor.store:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def read_schema_version(connection: Connection) -> str | None:
+    """Return the schema version of a store; None where there is no store."""
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    return connection.execute(select(_VERSION.c.version_num)).scalar_one_or_none()
+
+
+def is_outdated(version: str, head: str) -> bool:
+    """Return whether migrations lead from the schema ``version`` to ``head``."""
+    return version.isdecimal() and len(version) == len(head) and version < head

@@ -1,0 +1,194 @@
+"""Copies of a store: one state of it in a SQLite file, made while others go on writing.
+
+The copy of a SQLite store is made by SQLite's online backup, page by page; that of a store in
+PostgreSQL row by row, all of them from one snapshot.  Both are one file, without a log beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, column, create_engine, event, insert, inspect, select
+from sqlalchemy import table as name_table
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from anchor.durable import open_private
+from anchor.errors import ConfigError, StorageError
+from anchor.store.database import MIGRATION_HEAD, Database, check_schema
+from anchor.store.migrating import is_outdated, migrate, read_schema_version
+from anchor.store.places import SqliteFile
+from anchor.store.sqlite import SqliteBackend
+
+_BATCH = 1_000
+
+
+def copy_store(database: Database, target: Path) -> str:
+    """Copy one state of the store into the new file ``target``; return its schema version.
+
+    Nothing waits for it, and what is written meanwhile is not in it.  It is not durable yet.
+
+    Raises:
+        ConfigError: The store is empty.
+        StorageError: The disk is full or failing, or the store's server is away.
+        FileExistsError: There is such a file.
+    """
+    with database.read() as connection:
+        return copy_snapshot(connection, target)
+
+
+def copy_snapshot(connection: Connection, target: Path) -> str:
+    """Copy what a transaction sees, as ``copy_store`` does."""
+    version = read_schema_version(connection)
+    if version is None:
+        raise ConfigError("the store is empty", hint="`anchor restore` rebuilds a lost one")
+    os.close(open_private(target, os.O_CREAT | os.O_EXCL | os.O_RDWR))
+    try:
+        if connection.dialect.name == "sqlite":
+            _copy_pages(connection, target)
+        else:
+            _copy_rows(connection, target, version)
+    except (sqlite3.Error, DBAPIError) as error:
+        reason = getattr(error, "orig", error)
+        if not isinstance(reason, sqlite3.Error):
+            raise  # the server's
+        raise StorageError(
+            f"the store cannot be copied into {target}: {reason}",
+            hint="look after the disk (`df`, `dmesg`), then run the same again",
+        ) from error
+    log = target.with_name(target.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        raise StorageError(
+            f"the copy {target} could not be finished: SQLite left a write-ahead log beside it",
+            hint="look after the disk (`df`, `dmesg`), then run the same again",
+        )
+    return version
+
+
+@contextmanager
+def open_copy(path: Path) -> Iterator[Database]:
+    """Open a copy to read it, brought up to this release's schema where it is of an older one.
+
+    ``path`` and its folder are not written to; an upgrade is made in a temporary copy.
+
+    Raises:
+        ConfigError: The file is no store.
+        UnknownVersionError: A newer release made it.
+        StorageError: The disk is full or failing.
+    """
+    if not is_older_copy(path):
+        with open_file(path, immutable=True) as database:
+            yield database
+        return
+    with tempfile.TemporaryDirectory(prefix="anchor-store-") as folder:
+        upgraded = Path(folder, path.name)
+        try:
+            shutil.copyfile(path, upgraded)
+        except OSError as error:
+            raise StorageError(
+                f"the store {path} cannot be copied into {folder}: {error.strerror}",
+                hint="see that there is room for it, or let TMPDIR name another folder",
+            ) from error
+        upgrade_copy(upgraded)
+        with open_file(upgraded, immutable=True) as database:
+            yield database
+
+
+def is_older_copy(path: Path) -> bool:
+    """Return whether a copy has an older schema, so that ``upgrade_copy`` comes before its use.
+
+    Raises:
+        ConfigError: The file is no store.
+        UnknownVersionError: A newer release made it.
+    """
+    with open_file(path, immutable=True) as database, database.read() as connection:
+        version = read_schema_version(connection)
+    if version is not None and is_outdated(version, MIGRATION_HEAD):
+        return True
+    check_schema(SqliteFile(path), version)
+    return False
+
+
+def upgrade_copy(path: Path, revision: str = "head") -> None:
+    """Migrate a SQLite file that nobody else has open.
+
+    Raises:
+        StorageError: The disk is full or failing.
+    """
+    engine = make_engine(path, "rw")
+    database = Database(SqliteBackend(path), engine)
+    with closing(database), database.translated(), engine.begin() as connection:
+        migrate(connection, revision)
+
+
+@contextmanager
+def open_file(path: Path, *, immutable: bool = False) -> Iterator[Database]:
+    """Open a store's file to read it, whatever its schema version.
+
+    ``immutable`` says that nobody writes to it: then SQLite makes no file beside it, and needs no
+    permission to.
+    """
+    database = Database(
+        SqliteBackend(path), make_engine(path, "ro&immutable=1" if immutable else "rw")
+    )
+    with closing(database):
+        yield database
+
+
+def make_engine(path: Path, mode: str, *, begin: str = "BEGIN") -> Engine:
+    """Return an engine for a store's file, with SQLite's URI parameter ``mode``.
+
+    It enforces no foreign keys: a migration may make a table anew.
+    """
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    # The driver's own transactions would commit before each change of a table.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin) and None)
+    return engine
+
+
+def _copy_pages(connection: Connection, target: Path) -> None:
+    source = connection.connection.driver_connection
+    assert isinstance(source, sqlite3.Connection)
+    with closing(sqlite3.connect(target)) as copy:
+        # The caller waits for the disk, once and for the whole file.
+        copy.execute("PRAGMA synchronous=OFF")
+        # In one step: between two, another process's commit would make it begin again.
+        source.backup(copy, pages=-1)
+        # As every store's file: whoever opens it to write changes none of its bytes by that.
+        copy.execute("PRAGMA journal_mode=WAL")
+
+
+def _copy_rows(connection: Connection, target: Path, version: str) -> None:
+    """Fill ``target`` with the rows of every table, whatever the schema version."""
+    engine = make_engine(target, "rw")
+    with engine.connect() as copy:
+        driver = copy.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute("PRAGMA synchronous=OFF")
+        driver.execute("PRAGMA journal_mode=WAL")
+        with copy.begin():
+            migrate(copy, version)
+            tables = inspect(copy)
+            for name in tables.get_table_names():
+                if name != "alembic_version":
+                    columns = [item["name"] for item in tables.get_columns(name)]
+                    _copy_table(connection, copy, name, columns)
+
+
+def _copy_table(source: Connection, target: Connection, name: str, columns: list[str]) -> None:
+    rows = name_table(name, *map(column, columns))
+    found = source.execute(select(rows).execution_options(yield_per=_BATCH))
+    for batch in found.mappings().partitions():
+        target.execute(insert(rows), [dict(row) for row in batch])

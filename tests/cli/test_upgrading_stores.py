@@ -1,0 +1,298 @@
+"""`anchor upgrade-store`: every schema that a release wrote is brought to this release's."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.ddl.impl import DefaultImpl
+from sqlalchemy import create_engine, inspect, make_url
+from support import fixtures
+from support.crashes import crashing
+from support.disasters import anchor_final, check_log_goes_on, lose_store
+from support.oldstores import VERSIONS, downgrade, load_dump, make_old_site
+from support.projects import Site, ask_store, make_site
+from support.stores import Postgres, damage
+
+from anchor.backupfiles import read_manifest, settle, write_manifest
+from anchor.backupfolder import list_generations
+from anchor.backupmanifest import Manifest
+from anchor.chain.devnet import Devnet
+from anchor.config import load_config
+from anchor.pipeline.auditing import audit_project
+from anchor.pipeline.backupcheck import check_backup
+from anchor.store.database import MIGRATION_HEAD, lock_place
+from anchor.store.evidence import count_waiting
+from anchor.store.places import SqliteFile, StorePlace
+from anchor.store.schema import metadata
+from anchor.store.snapshot import upgrade_copy
+
+_numbers = itertools.count(8_000)
+
+anvil = fixtures.module_anvil
+
+OLD = [version for version in VERSIONS if version != MIGRATION_HEAD]
+
+
+@pytest.fixture(params=OLD)
+def site(request: pytest.FixtureRequest, tmp_path: Path, place: StorePlace) -> Site:
+    return make_old_site(tmp_path / "project", place, request.param)
+
+
+def place_of(site: Site) -> StorePlace:
+    return load_config(site.folder / "anchor.toml").store
+
+
+def rows_of(place: StorePlace) -> dict[str, list[tuple[Any, ...]]]:
+    """Return every row of every table, without the columns that the newest schema adds."""
+    if isinstance(place, SqliteFile):
+        engine = create_engine(f"sqlite:///{place.path}")
+    else:
+        engine = create_engine(make_url(place.url).set(drivername="postgresql+psycopg"))
+    tables = inspect(engine)
+    found = {}
+    for name in tables.get_table_names():
+        columns = ", ".join(f'"{item["name"]}"' for item in tables.get_columns(name))
+        rows = ask_store(place, f'SELECT {columns} FROM "{name}"')
+        found[name] = sorted(rows, key=repr)
+    engine.dispose()
+    return found
+
+
+def first_columns(
+    rows: dict[str, list[tuple[Any, ...]]], like: dict[str, list[tuple[Any, ...]]]
+) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the same tables with as many columns as ``like`` has."""
+    return {
+        name: sorted((row[: len(like[name][0])] for row in rows[name]), key=repr) if like[name]
+        else rows[name]
+        for name in like
+    }  # fmt: skip
+
+
+def check_upgraded(site: Site, before: dict[str, list[tuple[Any, ...]]]) -> None:
+    after = rows_of(place_of(site))
+    assert after.pop("alembic_version") == [(MIGRATION_HEAD,)]
+    kept = {name: rows for name, rows in before.items() if name != "alembic_version"}
+    assert first_columns(after, kept) == kept
+    assert set(after) >= set(metadata.tables)
+    with site.open() as project:
+        audit = audit_project(project)
+        assert (audit.breaches, audit.leaves, audit.heads) == ((), 6, 3)
+        with project.database.read() as connection:
+            assert count_waiting(connection) == 1
+    # It takes evidence in as any other.
+    site.write("new", b"new")
+    site.run("add", "new").expect(0, "added 1 new")
+
+
+@pytest.mark.fault(
+    "F18",
+    how="stores that every older release wrote are upgraded",
+    then="every row is as it was, leaves lead to the same roots, and evidence is taken in",
+)
+def test_a_store_of_an_older_release_is_upgraded_with_all_its_rows(site: Site) -> None:
+    before = rows_of(place_of(site))
+    version = before["alembic_version"][0][0]
+    for words in (("status",), ("add", "anchor.toml"), ("run", "--once"), ("serve",),
+                  ("audit", "--offline"), ("backup", "b"), ("prove", "--all")):  # fmt: skip
+        site.run(*words).refused(22, f"has schema {version}", "anchor upgrade-store")
+    site.run("doctor").expect(2, f"has schema {version}", "anchor upgrade-store")
+    shown = site.run("upgrade-store", "--json").expect(0).document
+    assert (shown["before"], shown["after"]) == (version, MIGRATION_HEAD)
+    backup = Path(shown["backup"])
+    assert read_manifest(backup).schema == version
+    assert rows_of(SqliteFile(backup / "store.db")) == before
+    check_upgraded(site, before)
+    # Once more: there is nothing to do, and no backup of it.
+    site.run("upgrade-store").expect(0, f"has schema {MIGRATION_HEAD} already")
+    assert list_generations(site.folder / "before-upgrade") == [backup]
+    # The backup is of the older schema, and a check of it changes nothing.
+    for path in backup.glob("store.db-*"):
+        path.unlink()
+    assert check_backup(backup).breaches == ()
+    site.run("backup", "--check", backup).expect(0, f"schema {version}", "6 leaves; 1 pieces")
+
+
+def count_statements(path: Path, version: str) -> int:
+    """Return how many statements bring a store of this schema to the newest."""
+    load_dump(path, version)
+    with pytest.MonkeyPatch.context() as patched:
+        counted: list[object] = []
+        execute = DefaultImpl._exec
+
+        def count(*arguments: Any, **named: Any) -> Any:
+            counted.append(arguments)
+            return execute(*arguments, **named)
+
+        patched.setattr(DefaultImpl, "_exec", count)
+        upgrade_copy(path)
+    return len(counted)
+
+
+# How far the upgrade of the store itself comes, in parts of its statements; or what it ends after.
+MOMENTS = [
+    pytest.param(("after", "anchor.store.upgrading", "-", "lock_place"), marks=pytest.mark.slow),
+    ("after", "anchor.pipeline.storeupgrade", "-", "make_backup"),
+    pytest.param(0.0, marks=pytest.mark.slow),
+    0.5,
+    pytest.param(1.0, marks=pytest.mark.slow),
+    ("after", "anchor.store.upgrading", "-", "migrate"),
+    ("before", "anchor.pipeline.storeupgrade", "-", "open_project"),
+]
+
+
+@pytest.mark.fault(
+    "A12",
+    how="the upgrade of a store is killed before, amid and after its statements",
+    then="the store has the old schema or the new one, with every row; again finishes",
+)
+@pytest.mark.parametrize(
+    "moment", MOMENTS, ids=lambda it: str(it) if isinstance(it, float) else it[3]
+)
+def test_a_kill_while_a_store_is_upgraded_leaves_the_old_one_or_the_new_one(
+    site: Site, tmp_path: Path, moment: tuple[str, ...] | float
+) -> None:
+    before = rows_of(place_of(site))
+    version = before["alembic_version"][0][0]
+    if isinstance(moment, float):
+        # Two copies of it are upgraded before: where the tiles are made, and where it is checked.
+        each = count_statements(tmp_path / "counted.db", version)
+        count = 2 * each + max(1, round(moment * each))
+        crash = ("after", "alembic.ddl.impl", "DefaultImpl", "_exec", str(count))
+    else:
+        crash = (*moment, "1")
+    site.run("upgrade-store", command=crashing(*crash), killed=True)
+    if crash[3] == "open_project":
+        site.run("upgrade-store").expect(0, "already")
+    else:
+        site.run("status").refused(22, f"has schema {version}")
+        assert rows_of(place_of(site)) == before
+        site.run("upgrade-store").expect(0, f"schema {MIGRATION_HEAD} now, and had {version}")
+    check_upgraded(site, before)
+
+
+def test_a_store_that_others_have_open_is_not_upgraded(site: Site) -> None:
+    """As an older release's service has, which takes no lock."""
+    before = rows_of(place_of(site))
+    place = place_of(site)
+    with having_open(place):
+        site.run("upgrade-store").refused(32, "other processes have the store", "anchor serve")
+    assert rows_of(place) == before
+    assert not (site.folder / "before-upgrade").exists()
+    with lock_place(place):
+        site.run("upgrade-store").refused(32, "another process is sealing or anchoring")
+    site.run("upgrade-store").expect(0)
+
+
+@contextmanager
+def having_open(place: StorePlace) -> Iterator[None]:
+    """Have a connection that is idle, as one in a pool."""
+    if isinstance(place, SqliteFile):
+        with closing(sqlite3.connect(place.path)) as connection:
+            connection.execute("SELECT count(*) FROM evidence").fetchone()
+            yield
+    else:
+        with psycopg.connect(place.url, autocommit=True) as connection:
+            connection.execute("SELECT count(*) FROM evidence")
+            yield
+
+
+def test_other_logs_in_the_same_database_do_not_hinder(
+    tmp_path: Path, postgres: Postgres, embedded: Devnet
+) -> None:
+    site = make_old_site(tmp_path / "project", postgres.create(), OLD[-1])
+    other = make_site(tmp_path / "other", embedded, number=1, store=postgres.create())
+    with other.open() as project, project.database.read() as connection:
+        assert count_waiting(connection) == 0
+        site.run("upgrade-store").expect(0)
+
+
+def test_a_newer_releases_store_is_left_alone(site: Site) -> None:
+    place = place_of(site)
+    damage(place, "UPDATE alembic_version SET version_num = '9999'")
+    before = rows_of(place)
+    for words in (("upgrade-store",), ("status",)):
+        site.run(*words).refused(22, "has schema 9999", "a newer release made it")
+    assert rows_of(place) == before
+
+
+def test_a_damaged_store_is_not_upgraded(site: Site) -> None:
+    place = place_of(site)
+    zeros = "zeroblob(32)" if isinstance(place, SqliteFile) else "decode(repeat('00', 32), 'hex')"
+    damage(place, f"UPDATE evidence SET leaf = {zeros} WHERE id = 1")
+    before = rows_of(place)
+    site.run("upgrade-store").refused(10, "no backup was made")
+    assert rows_of(place) == before
+
+
+def test_a_store_that_is_missing_or_empty_is_told(tmp_path: Path, site: Site) -> None:
+    place = place_of(site)
+    if isinstance(place, SqliteFile):
+        place.path.unlink()
+        site.run("upgrade-store").refused(2, "is missing")
+    else:
+        damage(place, "DROP TABLE alembic_version")
+        site.run("upgrade-store").refused(2, "is empty")
+
+
+def test_the_backup_goes_where_it_is_told_to(site: Site, tmp_path: Path) -> None:
+    site.run("upgrade-store", "--backup", tmp_path / "missing/b").refused(2, "No such file")
+    site.run("status").refused(22)
+    site.run("upgrade-store", "--backup", tmp_path / "b").expect(0, str(tmp_path / "b"))
+    assert check_backup(tmp_path / "b").breaches == ()
+
+
+EACH = pytest.mark.parametrize(
+    "version",
+    [pytest.param(it, marks=() if it == OLD[0] else pytest.mark.slow) for it in OLD],
+)
+
+
+@EACH
+def test_a_log_goes_on_after_its_store_was_upgraded(live: Site, version: str) -> None:
+    """On its chain, with a transaction of the older release in the journal."""
+    downgrade(live.folder / "anchor.db", version)
+    live.run("run", "--once").refused(22, "anchor upgrade-store")
+    live.run("upgrade-store").expect(0)
+    live.run("prove", "a").expect(0)
+    live.run("verify", "a").expect(0)
+    check_log_goes_on(live, "c")
+
+
+@EACH
+def test_a_backup_that_an_older_release_made_is_restored(
+    live: Site, tmp_path: Path, version: str
+) -> None:
+    place = tmp_path / "backup"
+    live.run("backup", place).expect(0)
+    downgrade(place / "store.db", version)
+    (place / "backup.json").unlink()
+    manifest = replace(read_manifest_of(live, tmp_path), schema=version, files=settle(place))
+    write_manifest(place, manifest)
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    lose_store(live)
+    shown = live.run("restore", "--backup", place, "--json").expect(0).document
+    assert (shown["records"], shown["hashes_only"], shown["lost"]) == (2, 0, [])
+    assert before == {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    check_log_goes_on(live, "c")
+
+
+def read_manifest_of(site: Site, folder: Path) -> Manifest:
+    site.run("backup", folder / "another").expect(0)
+    return read_manifest(folder / "another")
+
+
+@pytest.fixture
+def live(tmp_path: Path, anvil: Devnet) -> Site:
+    """A project whose chain is there."""
+    site = make_site(tmp_path / "live", anvil, number=next(_numbers))
+    anchor_final(site, "a", "b")
+    return site

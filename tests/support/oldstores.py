@@ -1,0 +1,117 @@
+"""Projects whose store is of an older schema, with the rows that the release of it wrote."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, make_url
+from support.projects import Site
+
+from anchor.config import load_config
+from anchor.pipeline.logkey import create_log_key
+from anchor.registry.keccak import format_address
+from anchor.store.migrating import migrate
+from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.snapshot import upgrade_copy
+from anchor.types import Address
+
+_DUMPS = Path(__file__).resolve().parents[1] / "vectors" / "stores"
+VERSIONS = sorted(path.stem.removeprefix("schema-") for path in _DUMPS.glob("schema-*.sql"))
+# The node that was asked is gone.
+_NOWHERE = "http://127.0.0.1:1"
+
+
+def make_old_site(folder: Path, place: StorePlace, version: str) -> Site:
+    """Make a project with the store of that schema; its chain is gone."""
+    folder.mkdir(parents=True)
+    source = folder / "dump.db"
+    load_dump(source, version)
+    with closing(sqlite3.connect(source)) as rows:
+        (pins,) = rows.execute("SELECT log, chain_id, genesis, registry, code_hash FROM project")
+        if isinstance(place, PostgresDatabase):
+            fill_postgres(place, version, rows)
+    if isinstance(place, SqliteFile):
+        source.rename(place.path)
+    else:
+        source.unlink()
+    (folder / "anchor.toml").write_text(_encode(place, pins), "ascii")
+    create_log_key(load_config(folder / "anchor.toml"))
+    return Site(folder=folder, url=_NOWHERE, number=int.from_bytes(pins[0][:12], "big"))
+
+
+def load_dump(path: Path, version: str) -> None:
+    """Make the SQLite file that was dumped."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((_DUMPS / f"schema-{version}.sql").read_text("ascii"))
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def downgrade(path: Path, version: str) -> None:
+    """Make a store's file one of an older schema, with what of its rows that one can hold."""
+    old = path.with_name(path.name + ".old")
+    sqlite3.connect(old).close()
+    upgrade_copy(old, version)
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.execute("ATTACH ? AS newer", (str(path),))
+        names = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")
+        for (name,) in names.fetchall():
+            if name != "alembic_version":
+                info = connection.execute(f'PRAGMA main.table_info("{name}")')
+                columns = ", ".join(f'"{row[1]}"' for row in info)
+                connection.execute(
+                    f'INSERT INTO main."{name}" ({columns}) SELECT {columns} FROM newer."{name}"'
+                )
+        connection.execute("DETACH newer")
+        connection.execute("PRAGMA journal_mode=WAL")
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    old.replace(path)
+
+
+def fill_postgres(place: PostgresDatabase, version: str, rows: sqlite3.Connection) -> None:
+    """Make the tables by the migrations of then, and insert the rows."""
+    engine = create_engine(make_url(place.url).set(drivername="postgresql+psycopg"))
+    names = [name for (name,) in rows.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+    with engine.begin() as connection:
+        migrate(connection, version)
+        connection.exec_driver_sql("SET session_replication_role = replica")
+        for name in names:
+            if name == "alembic_version":
+                continue
+            found = rows.execute(f'SELECT * FROM "{name}"')
+            columns = ", ".join(f'"{item[0]}"' for item in found.description)
+            marks = ", ".join("%s" for _ in found.description)
+            for row in found:
+                connection.exec_driver_sql(
+                    f'INSERT INTO "{name}" ({columns}) VALUES ({marks})', tuple(row)
+                )
+        for table in ("evidence", "incidents"):
+            connection.exec_driver_sql(
+                f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))"
+            )
+    engine.dispose()
+
+
+def _encode(place: StorePlace, pins: tuple[Any, ...]) -> str:
+    log, chain_id, genesis, registry, code_hash = pins
+    return "\n".join(
+        [
+            'format = "anchor-config/1"',
+            f'store = "{place}"',
+            "[chain]",
+            f'rpc = "{_NOWHERE}"',
+            f"chain_id = {chain_id}",
+            f'genesis = "0x{genesis.hex()}"',
+            f'registry = "{format_address(Address(registry))}"',
+            f'code_hash = "0x{code_hash.hex()}"',
+            "[log]",
+            f'owner = "{format_address(Address(log[12:]))}"',
+            f"number = {int.from_bytes(log[:12], 'big')}",
+            "[signer]",
+            'keystore = "key.json"',
+            "",
+        ]
+    )
