@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,11 @@ from support.operators import Operator
 from support.projects import make_site
 
 from anchor.chain.devnet import Devnet
+from anchor.config import load_config
 from anchor.errors import ChainGuardError
 from anchor.pipeline import daemon
+from anchor.pipeline.chainwatch import PERIOD
+from anchor.pipeline.nodes import open_chain
 from anchor.pipeline.stopping import StoppableClock, Stopped
 from anchor.store import sqlite
 from anchor.store.sqlite import SqliteBackend
@@ -60,13 +65,22 @@ def test_a_daemon_without_evidence_seals_and_sends_nothing(operator: Operator) -
     assert nonce(operator.site.url) == before
 
 
-def test_an_idle_daemon_asks_the_node_nothing(operator: Operator, devnet: Devnet) -> None:
+def test_an_idle_daemon_looks_at_its_anchor_once_a_minute_by_few_requests(
+    operator: Operator, devnet: Devnet
+) -> None:
+    """As docs/operating.md says: eight requests of one node for each look."""
     operator.add("a")()
     asked: list[int] = []
     with open_proxy(devnet) as (proxy, url):
-        operator.clock.at = {10.0: lambda: asked.append(len(proxy.calls))}
-        operator.run(until=500, url=url)
-        assert asked == [len(proxy.calls)]
+        operator.clock.at = {
+            60.0 * minute: lambda: asked.append(len(proxy.calls)) for minute in range(1, 9)
+        }
+        config = load_config(operator.site.folder / "anchor.toml")
+        chain = open_chain(replace(config, rpc=url), lambda _: None)
+        operator.run(until=500, chain=chain)
+    each = [after - before for before, after in pairwise(asked)]
+    assert min(each) >= 8, "a minute without a look"
+    assert sum(each) <= 8 * (420 / PERIOD + 1)
     assert operator.sizes() == [1]
 
 
@@ -145,7 +159,8 @@ def test_retries_never_wait_longer_than_the_longest(operator: Operator, devnet: 
     with open_proxy(devnet) as (proxy, url):
         proxy.on("eth_chainId", *[loses_request] * 100)
         operator.run(until=2_000, url=url)
-    waits = [item.text.rpartition("again in ")[2] for item in operator.happened]
+    failures = [item for item in operator.happened if item.event == "failed"]
+    waits = [item.text.rpartition("again in ")[2] for item in failures]
     assert waits[:8] == [f"{number} seconds" for number in (5, 10, 20, 40, 80, 160, 300, 300)]
 
 
@@ -158,7 +173,7 @@ def test_a_success_starts_the_waiting_anew(operator: Operator, devnet: Devnet) -
             proxy.on("eth_chainId", loses_request)
             operator.add("b")()
 
-        operator.clock.at = {100.0: lose_one}
+        operator.clock.at = {80.0: lose_one}  # between two looks at the chain
         operator.run(until=200, url=url)
     assert operator.events() == ["failed", "failed", "anchored", "failed", "anchored"]
     failures = [item for item in operator.happened if item.event == "failed"]

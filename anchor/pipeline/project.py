@@ -51,6 +51,17 @@ def utc_now() -> str:
     return format_time(datetime.now(UTC))
 
 
+def unix_now() -> float:
+    """Return the operator's clock in Unix seconds."""
+    return datetime.now(UTC).timestamp()
+
+
+def load_created_at(connection: Connection) -> str:
+    """Return when this store was made: another store in its place has another time."""
+    created_at: str = connection.execute(select(project.c.created_at)).scalar_one()
+    return created_at
+
+
 def create_project(config: Config) -> Project:
     """Create the project's store, log key, trust policy and configuration, in that order.
 
