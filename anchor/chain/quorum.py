@@ -124,6 +124,11 @@ class NodeGroup(Node):
         self._final[rule], self._agreed = agreed, by
         return agreed
 
+    def forget_final(self) -> None:
+        """Forget which blocks were final, and by whose word."""
+        self._final.clear()
+        self._agreed = ()
+
     def ask_all(self, read: Callable[[Node], Found]) -> list[Found]:
         """Return what ``read`` finds at each node that answers.
 

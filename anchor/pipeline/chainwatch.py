@@ -11,11 +11,20 @@ from dataclasses import dataclass, replace
 
 from anchor.chain.agreement import reached_by_enough
 from anchor.chain.node import BlockId, Node
-from anchor.errors import AnchorError, CannotCheckError, ChainGuardError, NodeFaultError
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    ChainGuardError,
+    ContradictedError,
+    FinalityViolatedError,
+    IncidentError,
+    NodeFaultError,
+)
 from anchor.pipeline.anchoring import check_chain_and_incidents, read_chain_state
 from anchor.pipeline.clockcheck import (
     ChainTime,
     ClockFault,
+    find_fault,
     has_jumped,
     is_in_step,
     judge_clock,
@@ -89,6 +98,27 @@ def look_at_chain(project: Project, node: Node) -> tuple[Block, Block | None]:
     return newest, final
 
 
+def judge_clock_at(
+    project: Project, node: Node, now: float, newest: Block, final: Block | None
+) -> ClockFault | None:
+    """Judge the clock by one look, and by what daemon or service saw last.
+
+    Raises:
+        CannotCheckError: One node makes it look wrong, and too few others answer.
+    """
+    seen = ChainTime(
+        seen_at=round(now),
+        number=newest.number,
+        newest=newest.timestamp,
+        final=None if final is None else final.timestamp,
+        in_step=False,
+        is_certain=node.needed > 1,
+    )
+    if judge_clock(now, seen, None) is not None and node.needed > 1:
+        seen = _ask_others(node, seen, final)
+    return find_fault(project, now, seen) or find_fault(project, now)
+
+
 class ChainWatch:
     """Looks when it is time, and remembers since when nothing could be told."""
 
@@ -108,8 +138,8 @@ class ChainWatch:
         """Whether it is time for the next look."""
         return self._clocks.steady() >= self._due
 
-    def look(self, node: Node) -> None:
-        """Look now; the next look is due ``PERIOD`` later, whatever comes of this one.
+    def look(self, node: Node) -> bool:
+        """Look now; return whether the nodes told.  The next look is due ``PERIOD`` later.
 
         Raises:
             ChainGuardError: As ``look_at_chain``; that the nodes do not tell is only remembered.
@@ -119,15 +149,18 @@ class ChainWatch:
         try:
             newest, final = look_at_chain(self._project, node)
             self._note_time(node, newest, final)
-        except ChainGuardError:
+        except (IncidentError, ContradictedError, FinalityViolatedError):
             self._unknown_since = self._trouble = None
             raise
-        except CannotCheckError as error:
+        except (CannotCheckError, ChainGuardError) as error:
             self._trouble = error.message
             if self._unknown_since is None:
                 self._unknown_since = began
-        else:
-            self._unknown_since = self._trouble = None
+            if isinstance(error, ChainGuardError):
+                raise
+            return False
+        self._unknown_since = self._trouble = None
+        return True
 
     def judge(self, anchored: int | None) -> ClockFault | None:
         """Judge the clock by what was seen last, and the newest final anchor's time."""

@@ -108,7 +108,7 @@ def has_jumped(right: tuple[float, float] | None, now: float, steady: float) -> 
 def explain_fault(fault: ClockFault) -> ClockError:
     """Return the error of whoever would make a record by such a clock."""
     return ClockError(
-        f"{fault}: nothing was taken in, because its records would state a wrong time",
+        f"{fault}: nothing is taken in, because its record would state a wrong time",
         hint="set the clock right (NTP); if the chain's time is the one that is wrong, as on a "
         "development chain, wait until the two agree",
     )

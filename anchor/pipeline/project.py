@@ -56,12 +56,6 @@ def unix_now() -> float:
     return datetime.now(UTC).timestamp()
 
 
-def load_created_at(connection: Connection) -> str:
-    """Return when this store was made: another store in its place has another time."""
-    created_at: str = connection.execute(select(project.c.created_at)).scalar_one()
-    return created_at
-
-
 def create_project(config: Config) -> Project:
     """Create the project's store, log key, trust policy and configuration, in that order.
 
