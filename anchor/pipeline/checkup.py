@@ -221,7 +221,7 @@ def _look_at_clock(patient: Patient) -> str | Note:
     if fault is not None and fault.is_certain:
         raise explain_fault(fault)
     if fault is not None:
-        return Note(str(fault), "one node says so: set the clock right, or see to the node")
+        return Note(text, f"{fault}: one node says so; set the clock right, or see to the node")
     if abs(apart) <= _CLOCK_TOLERANCE:
         return text
     return Note(text, "a chain at rest, a node that lags, or this machine's clock: see which")

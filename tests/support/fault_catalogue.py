@@ -215,9 +215,9 @@ FAULTS = (
           "roots and counts are the same before and after",
           "there is one schema, of which nothing is released: the first migration brings the test"),
     Fault("F19", "the clock jumps",
-          "durations go by a clock that does not; nothing depends on the wall clock"),
+          "durations go by a clock that does not; no record states a time that is certainly wrong"),
     Fault("F20", "block times stand still or leap",
-          "nothing depends on how they relate to ours"),
+          "anchoring goes on all the same; a clock that is behind them makes no record"),
     Fault("F21", "the store is deleted",
           "rebuilt from what else is kept, or said to be lost; never a new, empty log"),
     # G
