@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,15 +12,16 @@ import pytest
 from support import fixtures
 from support.chaos import loses_request, open_proxy
 from support.clocks import FastClock
-from support.nodes import nonce, other_chain
+from support.nodes import ask, nonce, other_chain, stop_the_clock
 from support.operators import Operator
 from support.projects import make_site
 
-from anchor.chain.devnet import Devnet
+from anchor.chain.devnet import Devnet, open_devnet
 from anchor.config import load_config
-from anchor.errors import ChainGuardError
+from anchor.errors import ChainGuardError, ContradictedError
 from anchor.pipeline import daemon
 from anchor.pipeline.chainwatch import PERIOD
+from anchor.pipeline.clockcheck import load_chain_time
 from anchor.pipeline.nodes import open_chain
 from anchor.pipeline.stopping import StoppableClock, Stopped
 from anchor.store import sqlite
@@ -29,6 +31,7 @@ _numbers = itertools.count(1)
 
 
 devnet = fixtures.devnet
+anvil_path = fixtures.anvil_path
 
 
 @pytest.fixture
@@ -82,6 +85,68 @@ def test_an_idle_daemon_looks_at_its_anchor_once_a_minute_by_few_requests(
     assert min(each) >= 8, "a minute without a look"
     assert sum(each) <= 8 * (420 / PERIOD + 1)
     assert operator.sizes() == [1]
+
+
+@pytest.mark.fault(
+    "G2",
+    how="a copy of an idle daemon's project anchors what the daemon's store does not hold",
+    then="it ends within a minute, with 32, though nothing waits",
+)
+def test_an_idle_daemon_ends_when_its_log_goes_on_elsewhere(
+    operator: Operator, tmp_path: Path
+) -> None:
+    operator.add("a")()
+    operator.run(until=5)
+    other = replace(operator.site, folder=shutil.copytree(operator.site.folder, tmp_path / "copy"))
+
+    def anchor_elsewhere() -> None:
+        other.add("b", b"b")
+        other.round()
+
+    operator.clock = FastClock({20.0: anchor_elsewhere})
+    with pytest.raises(ContradictedError, match="is not in this store"):
+        operator.run(until=1_000)
+    assert operator.clock.now <= 20 + 60
+    assert operator.site.rows("SELECT count(*) FROM heads") == [(1,)]
+
+
+def test_a_node_that_is_away_from_an_idle_daemon_is_told_once_it_lasts(
+    operator: Operator, devnet: Devnet
+) -> None:
+    operator.add("a")()
+    operator.run(until=5)
+    operator.happened.clear()
+    operator.clock = FastClock()
+    with open_proxy(devnet) as (proxy, url):
+
+        def leave() -> None:
+            proxy.on("eth_chainId", *[loses_request] * 1_000)
+
+        operator.clock.at = {20.0: leave}
+        operator.run(until=1_000, url=url)
+    assert operator.events() == ["warning"]
+    assert "cannot be told for 5 minutes" in operator.happened[0].text
+
+
+def test_a_clock_behind_the_chain_is_told_by_an_idle_daemon(
+    tmp_path: Path, anvil_path: Path
+) -> None:
+    with open_devnet(anvil=anvil_path) as node:
+        operator = Operator(make_site(tmp_path / "project", node, number=1))
+        stop_the_clock(node.url)
+        operator.add("a")()
+
+        def leap() -> None:
+            ask(node.url, "evm_increaseTime", 86_400)
+            ask(node.url, "anvil_mine", "0x4")
+
+        operator.clock.at = {20.0: leap}
+        operator.run(until=200)
+        (warning,) = [item for item in operator.happened if item.event == "warning"]
+        assert warning.figures["alarm"] == "clock-off"
+        assert "one node's word" in warning.text
+        assert load_chain_time(load_config(operator.site.folder / "anchor.toml")) is not None
+        operator.add("b")()  # which stops nothing
 
 
 def test_an_anchor_that_was_there_before_is_not_told_again(operator: Operator) -> None:
