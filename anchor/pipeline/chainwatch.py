@@ -1,7 +1,8 @@
 """Looking at the newest final anchor on chain at least once a minute, though nothing waits.
 
-Daemon and service do, each with nodes of its own.  What the chain contradicts is stored as an
-incident, or raised; a node that is away tells nothing, and stops nothing.
+The daemon does, and each worker of the service for which no other process did.  What the chain
+contradicts is stored as an incident, or raised; a node that is away tells nothing, and stops
+nothing.
 """
 
 from __future__ import annotations
@@ -131,6 +132,7 @@ class ChainWatch:
         self._trouble: str | None = None
         self._seen: ChainTime | None = load_chain_time(project.config)
         self._seen_steady: float | None = None
+        self._saved: ChainTime | None = None
         self._right: tuple[float, float] | None = None
 
     @property
@@ -161,6 +163,23 @@ class ChainWatch:
             return False
         self._unknown_since = self._trouble = None
         return True
+
+    def adopt(self, period: float) -> float | None:
+        """Take over another process's look, which found all well; return how long it is good for.
+
+        None where there is none within ``period`` seconds, or the last look here found trouble.
+        """
+        seen, now = load_chain_time(self._project.config), self._clocks.wall()
+        if seen is None or seen == self._saved or self._trouble is not None:
+            return None
+        age = now - seen.seen_at
+        if not 0 <= age < period:
+            return None
+        steady = self._clocks.steady()
+        self._seen, self._seen_steady = seen, steady - age
+        if judge_clock(now, seen, None, elapsed=age) is None:
+            self._right = now, steady
+        return period - age
 
     def judge(self, anchored: int | None) -> ClockFault | None:
         """Judge the clock by what was seen last, and the newest final anchor's time."""
@@ -199,7 +218,7 @@ class ChainWatch:
             seen = _ask_others(node, seen, final)
         else:
             seen = replace(seen, is_certain=has_jumped(self._right, now, steady))
-        self._seen, self._seen_steady = seen, steady
+        self._seen, self._seen_steady, self._saved = seen, steady, seen
         try:
             save_chain_time(self._project.config, seen)
         except AnchorError:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from random import SystemRandom
 
 from anchor.chain.node import Node
 from anchor.errors import AnchorError, ContradictedError, FinalityViolatedError, IncidentError
@@ -13,6 +14,9 @@ from anchor.pipeline.chainwatch import PERIOD, ChainWatch, Clocks, Watched
 from anchor.pipeline.clockcheck import ClockFault
 from anchor.pipeline.project import Project, unix_now
 
+# A part of what PERIOD leaves of the minute, in seconds.
+_SPREAD = 5.0
+_random = SystemRandom().random
 _LOG = logging.getLogger("anchor.service")
 
 
@@ -23,7 +27,7 @@ def read_steady_clock() -> float:
 
 
 class Lookout:
-    """Looks at the chain again and again; what contradicts the log is kept until it does not.
+    """Looks at the chain, unless another process just did; keeps what contradicts the log.
 
     A final anchor that is not where it was is an incident in the store, where every worker sees
     it; a log that is closed, or has an unknown head, each worker finds by itself.
@@ -72,11 +76,18 @@ class Lookout:
 
     def _run(self) -> None:
         node = self._open_node()
+        is_woken = False
         while not self._is_stopping:
             self._wake.clear()
-            self._look(node)
+            rest = None
+            if self._contradiction is None and not is_woken:
+                rest = self._watch.adopt(PERIOD)
+            if rest is None:
+                self._look(node)
+                rest = PERIOD
             if not self._is_stopping:
-                self._wake.wait(PERIOD)
+                # Spread, so that of several workers one looks and the others find that it did.
+                is_woken = self._wake.wait(rest + _SPREAD * _random())
 
     def _look(self, node: Node) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -88,6 +89,7 @@ def site(make: Callable[..., Site], own_anvil: Devnet) -> Site:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookout, "PERIOD", 0.5)
+    monkeypatch.setattr(lookout, "_SPREAD", 0.0)
     monkeypatch.setattr(chainwatch, "LASTING", 1.0)
 
 
@@ -130,6 +132,21 @@ def test_a_log_that_was_closed_stops_the_service(site: Site, tmp_path: Path) -> 
         assert asked.codes() == STOPPED
         wait_until(lambda: "log-closed" in asked.alarms(), 30)
         site.run("status").refused(32, "was closed")
+
+
+def test_of_several_processes_one_looks(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookout, "PERIOD", 4.0)
+    monkeypatch.setattr(lookout, "_SPREAD", 1.0)
+    with bent_node(site.url) as node:
+        site.edit(f'rpc = "{site.url}"', f'rpc = "{node.url}"')
+        with serving(site) as first, serving(site) as second:
+            time.sleep(5.0)  # each has looked once
+            node.calls.clear()
+            time.sleep(15.0)
+            looks = len(node.asked("eth_chainId"))
+            assert 3 <= looks <= 5, "15 seconds by 4, once for both"
+            for asked in (first, second):
+                assert asked.service.lookout.tell(None).trouble is None
 
 
 def hide_anchors(site: Site, node: BentNode) -> None:
