@@ -21,6 +21,10 @@ The tree::
         ├── FundsError           30  funds or fee cap
         ├── SignerError          31  key, password or authorisation
         ├── ChainGuardError      32  wrong chain, foreign code, lock held, restored backup
+        │   ├── IncidentError    32  a final anchor was contradicted, and is stored so
+        │   ├── ContradictedError 32 the registry holds what cannot follow the store's log
+        │   ├── FinalityViolatedError 32 a block that was final is not on the chain any more
+        │   ├── ClockError       32  this machine's clock is far from the chain's
         │   ├── ForeignUseError  32  another program used a nonce of our key, finally
         │   ├── LeaseHeldError   32  another process seals and sends for this log
         │   └── StoreBusyError   32  another process is in the way; nothing was changed
@@ -185,6 +189,22 @@ class ChainGuardError(OperatorActionError):
 
 class IncidentError(ChainGuardError):
     """A final anchor was contradicted; nothing goes on before that is cleared up."""
+
+
+class ContradictedError(ChainGuardError):
+    """The log is closed on chain, or its head there is unknown: the store's log cannot go on."""
+
+
+class FinalityViolatedError(ChainGuardError):
+    """A block that this process saw as final was replaced; ``block_hash`` is the final one now."""
+
+    def __init__(self, message: str, *, hint: str | None = None, block_hash: bytes) -> None:
+        super().__init__(message, hint=hint)
+        self.block_hash = block_hash
+
+
+class ClockError(ChainGuardError):
+    """This machine's clock is far from the chain's, and records would state a wrong time."""
 
 
 class ForeignUseError(ChainGuardError):

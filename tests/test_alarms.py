@@ -18,6 +18,8 @@ from anchor.log import seal
 from anchor.pipeline import alarmrules, watching
 from anchor.pipeline.alarmrules import RULES, Severity
 from anchor.pipeline.alarms import raise_alarms
+from anchor.pipeline.chainwatch import LASTING, Watched
+from anchor.pipeline.clockcheck import ClockFault
 from anchor.pipeline.daemon import LATE
 from anchor.pipeline.outside import (
     ChainFacts,
@@ -194,8 +196,26 @@ def test_every_rule_is_tried_here_and_has_a_name_of_its_own() -> None:
     names = [rule.name for rule in RULES]
     assert len(set(names)) == len(names)
     assert {*names} == {name for name, _ in TROUBLES} | {
-        "chain-unknown", "not-publishing", "published-unknown",
+        "chain-unknown", "chain-unwatched", "clock-off", "not-publishing", "published-unknown",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("watched", "names"),
+    [
+        (Watched(), []),
+        (Watched(unknown_for=LASTING - 1, trouble="the node is down"), []),
+        (Watched(unknown_for=LASTING, trouble="the node is down"), ["chain-unwatched"]),
+        (Watched(clock=ClockFault(now=1e9, seconds=-400.0, is_certain=True)), ["clock-off"]),
+        (Watched(clock=ClockFault(now=1e9, seconds=400.0, is_certain=False)), ["clock-off"]),
+    ],
+)
+def test_what_watching_the_chain_finds_is_an_alarm(
+    watched: Watched, names: list[str], project: Project, healthy: Overview
+) -> None:
+    seen = Sighting(what=FACTS, seen_at=healthy.now)
+    view = replace(of_chain(seen), watched=watched)
+    assert [alarm.name for alarm in raise_alarms(project.config, healthy, view)] == names
 
 
 def test_the_worst_comes_first(project: Project, healthy: Overview) -> None:

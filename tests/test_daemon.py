@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from support import fixtures
 from support.chaos import loses_request, open_proxy
 from support.clocks import FastClock
-from support.nodes import nonce, other_chain
+from support.nodes import ask, nonce, other_chain, stop_the_clock
 from support.operators import Operator
 from support.projects import make_site
 
-from anchor.chain.devnet import Devnet
-from anchor.errors import ChainGuardError
+from anchor.chain.devnet import Devnet, open_devnet
+from anchor.config import load_config
+from anchor.errors import ChainGuardError, ContradictedError
 from anchor.pipeline import daemon
+from anchor.pipeline.chainwatch import PERIOD
+from anchor.pipeline.clockcheck import load_chain_time
+from anchor.pipeline.nodes import open_chain
 from anchor.pipeline.stopping import StoppableClock, Stopped
 from anchor.store import sqlite
 from anchor.store.sqlite import SqliteBackend
@@ -24,6 +31,7 @@ _numbers = itertools.count(1)
 
 
 devnet = fixtures.devnet
+anvil_path = fixtures.anvil_path
 
 
 @pytest.fixture
@@ -60,14 +68,85 @@ def test_a_daemon_without_evidence_seals_and_sends_nothing(operator: Operator) -
     assert nonce(operator.site.url) == before
 
 
-def test_an_idle_daemon_asks_the_node_nothing(operator: Operator, devnet: Devnet) -> None:
+def test_an_idle_daemon_looks_at_its_anchor_once_a_minute_by_few_requests(
+    operator: Operator, devnet: Devnet
+) -> None:
+    """As docs/operating.md says: eight requests of one node for each look."""
     operator.add("a")()
     asked: list[int] = []
     with open_proxy(devnet) as (proxy, url):
-        operator.clock.at = {10.0: lambda: asked.append(len(proxy.calls))}
-        operator.run(until=500, url=url)
-        assert asked == [len(proxy.calls)]
+        operator.clock.at = {
+            60.0 * minute: lambda: asked.append(len(proxy.calls)) for minute in range(1, 9)
+        }
+        config = load_config(operator.site.folder / "anchor.toml")
+        chain = open_chain(replace(config, rpc=url), lambda _: None)
+        operator.run(until=500, chain=chain)
+    each = [after - before for before, after in pairwise(asked)]
+    assert min(each) >= 8, "a minute without a look"
+    assert sum(each) <= 8 * (420 / PERIOD + 1)
     assert operator.sizes() == [1]
+
+
+@pytest.mark.fault(
+    "G2",
+    how="a copy of an idle daemon's project anchors what the daemon's store does not hold",
+    then="it ends within a minute, with 32, though nothing waits",
+)
+def test_an_idle_daemon_ends_when_its_log_goes_on_elsewhere(
+    operator: Operator, tmp_path: Path
+) -> None:
+    operator.add("a")()
+    operator.run(until=5)
+    other = replace(operator.site, folder=shutil.copytree(operator.site.folder, tmp_path / "copy"))
+
+    def anchor_elsewhere() -> None:
+        other.add("b", b"b")
+        other.round()
+
+    operator.clock = FastClock({20.0: anchor_elsewhere})
+    with pytest.raises(ContradictedError, match="is not in this store"):
+        operator.run(until=1_000)
+    assert operator.clock.now <= 20 + 60
+    assert operator.site.rows("SELECT count(*) FROM heads") == [(1,)]
+
+
+def test_a_node_that_is_away_from_an_idle_daemon_is_told_once_it_lasts(
+    operator: Operator, devnet: Devnet
+) -> None:
+    operator.add("a")()
+    operator.run(until=5)
+    operator.happened.clear()
+    operator.clock = FastClock()
+    with open_proxy(devnet) as (proxy, url):
+
+        def leave() -> None:
+            proxy.on("eth_chainId", *[loses_request] * 1_000)
+
+        operator.clock.at = {20.0: leave}
+        operator.run(until=1_000, url=url)
+    assert operator.events() == ["warning"]
+    assert "cannot be told for 5 minutes" in operator.happened[0].text
+
+
+def test_a_clock_behind_the_chain_is_told_by_an_idle_daemon(
+    tmp_path: Path, anvil_path: Path
+) -> None:
+    with open_devnet(anvil=anvil_path) as node:
+        operator = Operator(make_site(tmp_path / "project", node, number=1))
+        stop_the_clock(node.url)
+        operator.add("a")()
+
+        def leap() -> None:
+            ask(node.url, "evm_increaseTime", 86_400)
+            ask(node.url, "anvil_mine", "0x4")
+
+        operator.clock.at = {20.0: leap}
+        operator.run(until=200)
+        (warning,) = [item for item in operator.happened if item.event == "warning"]
+        assert warning.figures["alarm"] == "clock-off"
+        assert "one node's word" in warning.text
+        assert load_chain_time(load_config(operator.site.folder / "anchor.toml")) is not None
+        operator.add("b")()  # which stops nothing
 
 
 def test_an_anchor_that_was_there_before_is_not_told_again(operator: Operator) -> None:
@@ -145,7 +224,8 @@ def test_retries_never_wait_longer_than_the_longest(operator: Operator, devnet: 
     with open_proxy(devnet) as (proxy, url):
         proxy.on("eth_chainId", *[loses_request] * 100)
         operator.run(until=2_000, url=url)
-    waits = [item.text.rpartition("again in ")[2] for item in operator.happened]
+    failures = [item for item in operator.happened if item.event == "failed"]
+    waits = [item.text.rpartition("again in ")[2] for item in failures]
     assert waits[:8] == [f"{number} seconds" for number in (5, 10, 20, 40, 80, 160, 300, 300)]
 
 
@@ -158,7 +238,7 @@ def test_a_success_starts_the_waiting_anew(operator: Operator, devnet: Devnet) -
             proxy.on("eth_chainId", loses_request)
             operator.add("b")()
 
-        operator.clock.at = {100.0: lose_one}
+        operator.clock.at = {80.0: lose_one}  # between two looks at the chain
         operator.run(until=200, url=url)
     assert operator.events() == ["failed", "failed", "anchored", "failed", "anchored"]
     failures = [item for item in operator.happened if item.event == "failed"]

@@ -125,6 +125,9 @@ class Node:
     def choose(self) -> None:
         """Choose whom to read for what is decided next; one node alone has no choice."""
 
+    def forget_final(self) -> None:
+        """Forget which block was final: whoever goes on after it was replaced begins anew."""
+
     def confirm(self, read: Callable[[Node], Found]) -> Found:
         """Return what ``read`` finds; where several nodes have to agree, ask them all."""
         return read(self)

@@ -17,7 +17,7 @@ from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
-    ChainGuardError,
+    FinalityViolatedError,
     NodeFaultError,
     NodeRefusedError,
     QuorumError,
@@ -105,7 +105,7 @@ class NodeGroup(Node):
 
         Raises:
             QuorumError: too few can be asked, or two say different blocks of one number are final.
-            ChainGuardError: a block that was final is not on the chain any more.
+            FinalityViolatedError: a block that was final is not on the chain any more.
         """
         agreed, by = self._agree(rule)
         before = self._final.get(rule)
@@ -114,13 +114,20 @@ class NodeGroup(Node):
         if before is not None:
             now = agreed if agreed.number == before.number else by[0].fetch_block(before.number)
             if now is not None and now.hash != before.hash:
-                raise ChainGuardError(
+                self._agreed = by
+                raise FinalityViolatedError(
                     f"finality was violated: block {before.number} was final as "
                     f"0x{before.hash.hex()}, and is 0x{now.hash.hex()} now",
                     hint="look at the chain and its nodes: chain.finality may be too low",
+                    block_hash=agreed.hash,
                 )
         self._final[rule], self._agreed = agreed, by
         return agreed
+
+    def forget_final(self) -> None:
+        """Forget which blocks were final, and by whose word."""
+        self._final.clear()
+        self._agreed = ()
 
     def ask_all(self, read: Callable[[Node], Found]) -> list[Found]:
         """Return what ``read`` finds at each node that answers.

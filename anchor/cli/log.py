@@ -112,9 +112,17 @@ def _show_log(output: Output, project: Project, *, once: bool) -> None:
     from rich.console import Console
     from rich.live import Live
 
+    from anchor.pipeline.chainwatch import Watched
+    from anchor.pipeline.clockcheck import find_fault
     from anchor.pipeline.outside import Outside
+    from anchor.pipeline.project import unix_now
 
-    outside = Outside(project, open_chain(project.config, lambda _: None), time.time)
+    outside = Outside(
+        project,
+        open_chain(project.config, lambda _: None),
+        time.time,
+        lambda: Watched(clock=find_fault(project, unix_now())),
+    )
     outside.wait(_PATIENCE)
     if output.as_json:
         output.result(_take_picture(project, outside)[1])

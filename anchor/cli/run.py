@@ -161,7 +161,7 @@ def _run_on(
 ) -> None:
     from anchor.pipeline.daemon import Daemon
     from anchor.pipeline.happened import Happened
-    from anchor.pipeline.project import utc_now
+    from anchor.pipeline.project import unix_now, utc_now
     from anchor.pipeline.publisher import Publisher
     from anchor.pipeline.stopping import StoppableClock, Stopped
     from anchor.published import open_target
@@ -198,8 +198,9 @@ def _run_on(
             if target is not None:
                 publisher = Publisher(project, target, clock, tell=tell, jitter=jitter)
             daemon = Daemon(
-                project, node, signer, clock, pace, tell=tell, jitter=jitter, publisher=publisher
-            )
+                project, node, signer, clock, pace,
+                tell=tell, jitter=jitter, wall=unix_now, publisher=publisher,
+            )  # fmt: skip
             daemon.run()
     except Stopped:
         tell(Happened(event="stopped", text="it was still waiting"))

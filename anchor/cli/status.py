@@ -78,13 +78,20 @@ def _local(project: Project) -> dict[str, Any]:
 
 def _on_chain(project: Project, output: Output) -> dict[str, Any]:
     from anchor.pipeline.anchoring import check_standing, refresh_anchors
+    from anchor.pipeline.chainwatch import judge_clock_at, look_at_chain
     from anchor.pipeline.funds import describe_shortage, find_key
+    from anchor.pipeline.project import unix_now
     from anchor.pipeline.states import review_proofs
     from anchor.store.heads import load_reversible_anchors, newest_final_anchor
 
     node = open_chain(project.config, output.note)
     state = check_standing(project, node)
     refresh_anchors(project, node)
+    # The newest block is read from one node; what is final, from as many as have to agree.
+    newest, final_block = look_at_chain(project, node)
+    fault = judge_clock_at(project, node, unix_now(), newest, final_block)
+    if fault is not None:
+        output.note(str(fault), mark="warning: ")
     unproven = review_proofs(project, node)
     key = find_key(project.config)
     shortage = None if key is None else describe_shortage(project, node, key)
@@ -101,6 +108,7 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
     return {
         "on chain": f"{on_chain.size} leaves" if on_chain else "nothing yet",
         "final": f"{final.head.size} leaves, anchor {final.sequence}" if final else "none",
+        "clock": "as the chain's" if fault is None else str(fault),
         "reversible": len(reversible),
         "unproven": unproven_text,
         "to anchor": (state.newest.size if state.newest else 0)

@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from anchor.digest import Digests
 from anchor.errors import UsageError
 from anchor.merkle import hash_leaf
+from anchor.pipeline.clockcheck import check_clock
 from anchor.pipeline.project import Project, utc_now
 from anchor.record import SALT_BYTES, Record, encode_record
 from anchor.store.evidence import Batch, NewEvidence, make_identity
@@ -68,7 +69,11 @@ def accept(
 
     The same file with the same digests is the same evidence and accepted once, unless ``again``.
     A long list takes several transactions; after a crash between them, the same call does the rest.
+
+    Raises:
+        ClockError: this machine's clock is certainly far from the chain's.
     """
+    check_clock(project)
     database = project.database
     new = 0
     for start in range(0, len(submissions), _BATCH):
@@ -119,7 +124,9 @@ def accept_once(
 
     Raises:
         UsageError: other evidence was submitted with this key.
+        ClockError: this machine's clock is certainly far from the chain's.
     """
+    check_clock(project)
     unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
     salt = random_bytes(SALT_BYTES)
     item = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)

@@ -93,6 +93,23 @@ def _find_closed(now: Situation) -> str | None:
     return "this log was closed: a successor goes on" if is_closed else None
 
 
+def _find_unwatched(now: Situation) -> str | None:
+    watched = now.outside.watched
+    if watched is None or not watched.is_lasting:
+        return None
+    return (
+        "whether the newest final anchor is where it was cannot be told for "
+        f"{watched.unknown_for / 60:,.0f} minutes: {watched.trouble}"
+    )
+
+
+def _find_clock_fault(now: Situation) -> str | None:
+    fault = None if now.outside.watched is None else now.outside.watched.clock
+    if fault is None:
+        return None
+    return f"{fault}; " + ("no record is made" if fault.is_certain else "one node says so")
+
+
 def _find_no_daemon(now: Situation) -> str | None:
     running = now.overview.is_running
     return None if running else "no process seals and anchors: what is accepted waits"
@@ -242,6 +259,20 @@ RULES = (
         severity=Severity.CRITICAL,
         find=_find_closed,
         hint="go on in its successor's project",
+    ),
+    Rule(
+        name="clock-off",
+        severity=Severity.CRITICAL,
+        find=_find_clock_fault,
+        hint="set this machine's clock right (NTP); where it is right, see to the node, or to a "
+        "development chain's block times",
+    ),
+    Rule(
+        name="chain-unwatched",
+        severity=Severity.WARNING,
+        find=_find_unwatched,
+        hint="see to the nodes: until enough of them answer, nobody would notice that the chain "
+        "contradicts what was anchored",
     ),
     Rule(
         name="not-running",

@@ -15,6 +15,7 @@ from anchor.config import Config
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
+    ContradictedError,
     ForeignUseError,
     NodeFaultError,
     NodeUnreachableError,
@@ -22,13 +23,24 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.log import open_tree
-from anchor.pipeline.incidents import check_incidents, check_no_incident, is_behind, place_of
+from anchor.pipeline.contradiction import (
+    Contradiction,
+    HeadReading,
+    contradiction_of,
+    place_of,
+)
+from anchor.pipeline.incidents import (
+    check_incidents,
+    check_no_incident,
+    fetch_final,
+    note_contradictions,
+)
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.registrystate import fetch_anchor
 from anchor.pipeline.states import watch_proofs
 from anchor.registry.codec import encode_anchor_call
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
-from anchor.registry.slots import CLOSED_HEAD, head_slot, operator_id_slot
+from anchor.registry.slots import head_slot, operator_id_slot
 from anchor.store.heads import (
     AnchoredHead,
     find_anchored,
@@ -40,9 +52,8 @@ from anchor.store.heads import (
     reversible_anchor,
     save_anchor,
 )
-from anchor.store.incidents import open_incident
 from anchor.store.journal import StoredJournal
-from anchor.types import MAX_LOG_SIZE, Address, Anchor, Hash32, Head, log_owner
+from anchor.types import Address, Anchor, Hash32, Head, log_owner
 from anchor.verify import Block
 
 # How many nonces one call may sign for: more means that somebody interferes, or the node lies.
@@ -146,7 +157,7 @@ def read_chain_state(project: Project, node: Node) -> ChainState:
     """Return the head in the registry and the newest sealed one.
 
     Raises:
-        ChainGuardError: the log is closed, or its head on chain is none of ours.
+        ContradictedError: the log is closed, or its head on chain is none of ours.
     """
     config = project.config
     slot = head_slot(config.log)
@@ -155,28 +166,32 @@ def read_chain_state(project: Project, node: Node) -> ChainState:
         sealed = newest_head(connection)
         on_chain = find_head(connection, word) if any(word) else None
         final = newest_final_anchor(connection, config.chain_id)
-    if any(word) and on_chain is None:
+    contradiction = contradiction_of(HeadReading(word=word, head=on_chain))
+    if contradiction is not None:
         read = partial(Node.fetch_storage, address=config.registry, slot=slot, block="latest")
         check_shared(node, read, word, "the log's head in the registry")
-    elif final is not None and (on_chain is None or on_chain.size < final.head.size):
+        raise _contradicted(contradiction, word)
+    if final is not None and (on_chain is None or on_chain.size < final.head.size):
         size = 0 if on_chain is None else on_chain.size
         raise NodeFaultError(
             f"the node {node.name} shows a head of {size} leaves in the registry, and one of "
             f"{final.head.size} is final",
             hint="it lags behind, or its chain was rolled back: wait, or name another node",
         )
-    if word == CLOSED_HEAD:
-        raise ChainGuardError(
+    return ChainState(head_on_chain=on_chain, newest=sealed.head if sealed else None)
+
+
+def _contradicted(contradiction: Contradiction, word: Hash32) -> ContradictedError:
+    if contradiction is Contradiction.CLOSED:
+        return ContradictedError(
             "this log was closed with `succeed`", hint="go on in its successor's project"
         )
-    if any(word) and on_chain is None:
-        raise ChainGuardError(
-            f"the registry's head 0x{word.hex()} is not in this store: the store is older than the "
-            "chain, or another program anchors for this log",
-            hint="rebuild the store with `anchor restore`; sealing on would fork the log, so "
-            "nothing was sent",
-        )
-    return ChainState(head_on_chain=on_chain, newest=sealed.head if sealed else None)
+    return ContradictedError(
+        f"the registry's head 0x{word.hex()} is not in this store: the store is older than the "
+        "chain, or another program anchors for this log",
+        hint="rebuild the store with `anchor restore`; sealing on would fork the log, so "
+        "nothing was sent",
+    )
 
 
 def check_standing(project: Project, node: Node) -> ChainState:
@@ -186,13 +201,13 @@ def check_standing(project: Project, node: Node) -> ChainState:
         ChainGuardError: another chain, no registry, a store older than the chain, or a final anchor
             that the chain contradicts.
     """
-    _check_chain_and_incidents(project, node)
+    check_chain_and_incidents(project, node)
     check_registry(project.config, node)
     _check_final_anchors(project, node)
     return read_chain_state(project, node)
 
 
-def _check_chain_and_incidents(project: Project, node: Node) -> None:
+def check_chain_and_incidents(project: Project, node: Node) -> None:
     """Check the chain; an incident that the nodes do not clear up is graver than their silence."""
     try:
         check_chain(project.config, node)
@@ -203,40 +218,22 @@ def _check_chain_and_incidents(project: Project, node: Node) -> None:
 
 
 def _check_final_anchors(project: Project, node: Node) -> None:
-    """Compare the newest final anchor with the chain; where they differ, those before it, too."""
+    """Compare the newest final anchor with the newest block, and where they differ a final one."""
     config = project.config
-    contradicted: list[AnchoredHead] = []
-    below = MAX_LOG_SIZE + 1
-    while True:
-        with project.database.read() as connection:
-            anchored = newest_final_anchor(connection, config.chain_id, below=below)
-        if anchored is None or _is_inplace_of(config, node, anchored, "latest"):
-            break
-        contradicted.append(anchored)
-        below = anchored.head.size
-    if not contradicted:
+    with project.database.read() as connection:
+        anchored = newest_final_anchor(connection, config.chain_id)
+    if anchored is None:
         return
-    final = node.fetch_final_block(config.finality)
-    for anchored in contradicted:
-        read = partial(fetch_anchor, config, root=anchored.head.root, block=final.hash)
-        stored = node.confirm(read)
-        now = None if stored is None else place_of(stored)
-        if is_behind(final, anchored) or now == place_of(anchored):
-            raise CannotCheckError(
-                f"the node {node.name} does not show anchor {anchored.sequence}, which was final "
-                f"in block {anchored.block_number}; what is final now does not tell",
-                hint="it lags behind, or its chain was rolled back: wait, or name another node",
-            )
-        with project.database.write() as connection:
-            open_incident(
-                connection, config.chain_id, anchored, now, seen_block=final.number, at=utc_now()
-            )
+    stored = fetch_anchor(config, node, anchored.head.root, "latest")
+    if stored is not None and place_of(stored) == place_of(anchored):
+        return
+    note_contradictions(project, node, fetch_final(project, node))
     check_no_incident(project)
-
-
-def _is_inplace_of(config: Config, node: Node, anchored: AnchoredHead, block: BlockId) -> bool:
-    stored = fetch_anchor(config, node, anchored.head.root, block)
-    return stored is not None and place_of(stored) == place_of(anchored)
+    raise CannotCheckError(
+        f"the node {node.name} does not show anchor {anchored.sequence}, which was final "
+        f"in block {anchored.block_number}; what is final now does not tell",
+        hint="it lags behind, or its chain was rolled back: wait, or name another node",
+    )
 
 
 def make_manager(
@@ -332,13 +329,13 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
         QuorumError: too few nodes agree on what is final, so nothing new is.
     """
     config = project.config
-    _check_chain_and_incidents(project, node)
+    check_chain_and_incidents(project, node)
     with project.database.read() as connection:
         reversible = load_reversible_anchors(connection, config.chain_id)
     if not reversible:
         return []
     try:
-        final = node.fetch_final_block(config.finality)
+        final = fetch_final(project, node)
     except (NodeUnreachableError, QuorumError):
         raise
     except CannotCheckError:

@@ -17,7 +17,7 @@ from anchor.config import Config
 from anchor.errors import CannotCheckError, QuorumError
 from anchor.pipeline.anchoring import check_chain, check_registry
 from anchor.pipeline.auditing import limit_breaches
-from anchor.pipeline.incidents import is_behind
+from anchor.pipeline.contradiction import is_behind
 from anchor.pipeline.project import Project
 from anchor.pipeline.registrystate import RegistryHead, fetch_anchor, fetch_head
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address

@@ -35,6 +35,8 @@ from anchor.pipeline.anchoring import (
     check_sender,
     read_chain_state,
 )
+from anchor.pipeline.chainwatch import judge_clock_at
+from anchor.pipeline.clockcheck import ClockFault, explain_fault
 from anchor.pipeline.deployment import has_create2_proxy, read_record
 from anchor.pipeline.diagnosis import Check, Note, Patient
 from anchor.pipeline.funds import ANCHOR_GAS, describe_shortage
@@ -215,9 +217,25 @@ def _look_at_clock(patient: Patient) -> str | Note:
     apart = round(patient.now - latest.timestamp)
     when = datetime.fromtimestamp(latest.timestamp, UTC).isoformat().replace("+00:00", "Z")
     text = f"{abs(apart)} s {'after' if apart >= 0 else 'before'} the newest block's time, {when}"
+    fault = _find_clock_fault(patient, latest)
+    if fault is not None and fault.is_certain:
+        raise explain_fault(fault)
+    if fault is not None:
+        return Note(text, f"{fault}: one node says so; set the clock right, or see to the node")
     if abs(apart) <= _CLOCK_TOLERANCE:
         return text
     return Note(text, "a chain at rest, a node that lags, or this machine's clock: see which")
+
+
+def _find_clock_fault(patient: Patient, latest: Block) -> ClockFault | None:
+    if "store" not in patient.passed:
+        return None
+    group = _group(patient, [])
+    try:
+        final = group.fetch_final_block(patient.config.finality)
+    except CannotCheckError:  # another check tells
+        final = None
+    return judge_clock_at(patient.project, group, patient.now, latest, final)
 
 
 def _look_at_registry(patient: Patient) -> str:

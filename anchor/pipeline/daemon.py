@@ -23,14 +23,17 @@ from anchor.errors import (
 )
 from anchor.pipeline.anchoring import check_chain, refresh_anchors
 from anchor.pipeline.backoff import Backoff
+from anchor.pipeline.chainwatch import ChainWatch, Clocks
 from anchor.pipeline.funds import describe_shortage
 from anchor.pipeline.happened import (
     Happened,
+    describe_clock,
     describe_failure,
     describe_final,
     describe_late,
     describe_reorganised,
     describe_round,
+    describe_unwatched,
 )
 from anchor.pipeline.project import Project
 from anchor.pipeline.publisher import Publisher
@@ -43,6 +46,7 @@ from anchor.store.heads import (
     find_anchored,
     load_reversible_anchors,
     newest_anchored,
+    newest_final_anchor,
     newest_head,
 )
 
@@ -90,9 +94,13 @@ class Daemon:
         *,
         tell: Callable[[Happened], None],
         jitter: Callable[[], float],
+        wall: Callable[[], float],
         publisher: Publisher | None = None,
     ) -> None:
-        """Prepare; ``jitter`` draws numbers from 0 to 1, that spread the tries after failures."""
+        """Prepare; ``jitter`` draws numbers from 0 to 1, that spread the tries after failures.
+
+        ``wall`` is this machine's clock in Unix seconds, which is compared with the chain's.
+        """
         self._project = project
         self._node = node
         self._signer = signer
@@ -101,6 +109,9 @@ class Daemon:
         self._tell = tell
         self._backoff = Backoff(jitter)
         self._publisher = publisher
+        self._watch = ChainWatch(project, Clocks(wall=wall, steady=clock.monotonic))
+        # An incident is open: nothing is published meanwhile, and it is looked at with each try.
+        self._is_contradicted = False
         # When each standing trouble is to be told again, and since when an anchor is reversible.
         self._reminders: dict[str, float] = {}
         self._reversible_since: dict[int, float] = {}
@@ -120,6 +131,8 @@ class Daemon:
             while not self._clock.stopping.is_set():
                 now = self._clock.monotonic()
                 try:
+                    if self._watch.is_due or self._is_contradicted:
+                        self._watch_chain()
                     if self._is_due(now >= next_round, is_first=is_first):
                         has_sealed = self._work()
                         is_first = False
@@ -131,6 +144,7 @@ class Daemon:
                             next_round = now  # a reorganisation took something back
                     self._backoff.reset()
                 except _PASSING as error:
+                    self._is_contradicted = isinstance(error, IncidentError)
                     wait = self._backoff.next_wait(getattr(error, "retry_after", None))
                     self._tell(describe_failure(error, wait))
                     self._wait(wait)
@@ -142,6 +156,21 @@ class Daemon:
                 Happened(event="cut off", text="stopped while a transaction is on its way; the "
                          "next run goes on with it")
             )  # fmt: skip
+
+    def _watch_chain(self) -> None:
+        """Compare the newest final anchor with the chain, and the clock with block times.
+
+        Raises:
+            ChainGuardError: The chain contradicts the store.
+        """
+        self._watch.look(self._node)
+        self._is_contradicted = False
+        with self._project.database.read() as connection:
+            anchored = newest_final_anchor(connection, self._project.config.chain_id)
+        watched = self._watch.tell(None if anchored is None else anchored.timestamp)
+        self._remind_while("unwatched", describe_unwatched(watched) if watched.is_lasting else None)
+        fault = watched.clock
+        self._remind_while("clock", None if fault is None else describe_clock(fault))
 
     def _look_at_finality(self) -> None:
         """Say so where the chain's finality cannot be known as configured; anchoring goes on."""
@@ -198,10 +227,8 @@ class Daemon:
             shortage = describe_shortage(self._project, self._node, self._signer.address)
         except CannotCheckError:
             return
-        if shortage is None:
-            self._reminders.pop("funds", None)
-        else:
-            self._remind("funds", Happened(event="warning", text=shortage))
+        warning = None if shortage is None else Happened(event="warning", text=shortage)
+        self._remind_while("funds", warning)
 
     def _look_for_final(self) -> bool:
         """Look at what is reversible; return whether some is gone and has to be sent again."""
@@ -251,6 +278,13 @@ class Daemon:
             if age >= LATE:
                 self._remind(f"late {item.head.size}", describe_late(item, age))
 
+    def _remind_while(self, about: str, happened: Happened | None) -> None:
+        """Tell what goes on being so, or forget it once it is not so any more."""
+        if happened is None:
+            self._reminders.pop(about, None)
+        else:
+            self._remind(about, happened)
+
     def _remind(self, about: str, happened: Happened) -> None:
         """Tell what goes on being so now, and not again before ``_REMIND`` seconds."""
         now = self._clock.monotonic()
@@ -264,11 +298,25 @@ class Daemon:
         record_anchors(self._project, self._node)
 
     def _wait(self, seconds: float) -> None:
+        """Let time pass, and look at the chain when that is due: also after a failure."""
         end = self._clock.monotonic() + seconds
         while not self._clock.stopping.is_set():
-            if self._publisher is not None:
+            if self._publisher is not None and not self._is_contradicted:
                 self._publisher.look(self._note_missing_anchors)
             left = end - self._clock.monotonic()
             if left <= 0:
                 break
             self._clock.sleep(min(left, _POLL))
+            if self._watch.is_due and left > _POLL and self._has_turned():
+                break
+
+    def _has_turned(self) -> bool:
+        """Look at the chain between two tries; return whether an incident was opened or closed."""
+        before = self._is_contradicted
+        try:
+            self._watch_chain()
+        except IncidentError:
+            self._is_contradicted = True
+        except _PASSING:
+            pass  # the next try tells it
+        return self._is_contradicted != before

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from anchor.errors import AnchorError
+from anchor.pipeline.chainwatch import Watched
+from anchor.pipeline.clockcheck import ClockFault
 from anchor.pipeline.publishing import Publication
 from anchor.pipeline.round import Round
 from anchor.pipeline.wording import spell_leaves
@@ -62,6 +64,26 @@ def describe_late(anchored: AnchoredHead, age: float) -> Happened:
         text=f"anchor {anchored.sequence} in block {anchored.block_number} is not final after "
         f"{age / 60:.0f} minutes; it stays included, and nothing is sent again",
         figures={"sequence": anchored.sequence, "seconds": round(age)},
+    )
+
+
+def describe_unwatched(watched: Watched) -> Happened:
+    """Tell that the newest final anchor could not be compared with the chain for long."""
+    return Happened(
+        event="warning",
+        text="whether the newest final anchor is where it was cannot be told for "
+        f"{watched.unknown_for / 60:.0f} minutes: {watched.trouble}",
+        figures={"seconds": round(watched.unknown_for)},
+    )
+
+
+def describe_clock(fault: ClockFault) -> Happened:
+    """Tell that this machine's clock is far from the chain's."""
+    effect = "no record is made meanwhile" if fault.is_certain else "one node's word: set it right"
+    return Happened(
+        event="warning",
+        text=f"{fault}; {effect}",
+        figures={"alarm": "clock-off", "seconds": round(fault.seconds)},
     )
 
 

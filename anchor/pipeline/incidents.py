@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, IncidentError
+from anchor.errors import CannotCheckError, FinalityViolatedError, IncidentError
+from anchor.pipeline.contradiction import (
+    FinalReading,
+    contradiction_of,
+    is_behind,
+    is_in_place,
+    place_of,
+)
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.registrystate import fetch_anchor
-from anchor.store.heads import AnchoredHead
-from anchor.store.incidents import Incident, Place, load_open_incidents, withdraw_incident
-from anchor.types import Anchor
+from anchor.store.heads import AnchoredHead, newest_final_anchor
+from anchor.store.incidents import (
+    Incident,
+    load_open_incidents,
+    open_incident,
+    withdraw_incident,
+)
+from anchor.types import MAX_LOG_SIZE, Hash32
 from anchor.verify import Block
-
-
-def place_of(anchor: Anchor | AnchoredHead) -> Place:
-    """Return where an anchor is."""
-    return Place(
-        sequence=anchor.sequence, block_number=anchor.block_number, timestamp=anchor.timestamp
-    )
-
-
-def is_behind(final: Block, place: Place | AnchoredHead) -> bool:
-    """Say whether ``final`` is older than the block of an anchor, and so does not tell of it."""
-    # By the time first: the registry's numbers may be a parent chain's.
-    return (final.timestamp, final.number) < (place.timestamp, place.block_number)
 
 
 def check_no_incident(project: Project) -> None:
@@ -36,14 +36,22 @@ def check_no_incident(project: Project) -> None:
     """
     with project.database.read() as connection:
         found = load_open_incidents(connection, project.config.chain_id)
-    if found:
-        raise IncidentError(
-            f"finality was violated: {describe_incident(found[0])}",
-            hint="nothing is sealed, sent or issued meanwhile. Once a later final block shows the "
-            "anchor where it was, work goes on by itself. Else find out what happened to the "
-            "chain and its nodes; if the chain is right, raise chain.finality, go on with `anchor "
-            "run --once --accept-incidents`, and write the receipts anew that name the old block",
-        )
+    error = explain_incidents(found)
+    if error is not None:
+        raise error
+
+
+def explain_incidents(found: Sequence[Incident]) -> IncidentError | None:
+    """Return the error that open incidents, the largest head first, are; None where none is."""
+    if not found:
+        return None
+    return IncidentError(
+        f"finality was violated: {describe_incident(found[0])}",
+        hint="nothing is sealed, sent or issued meanwhile. Once a later final block shows the "
+        "anchor where it was, work goes on by itself. Else find out what happened to the "
+        "chain and its nodes; if the chain is right, raise chain.finality, go on with `anchor "
+        "run --once --accept-incidents`, and write the receipts anew that name the old block",
+    )
 
 
 def describe_incident(incident: Incident) -> str:
@@ -82,12 +90,72 @@ def review_incidents(project: Project, node: Node) -> None:
         found = load_open_incidents(connection, config.chain_id)
     if not found:
         return
-    final = node.fetch_final_block(config.finality)
+    final = fetch_final(project, node)
+    # The largest head first: the registry only grows, so that it has the smaller ones, too.
     for incident in found:
         if is_behind(final, incident.before) or final.number < (incident.seen_block or 0):
-            continue
+            return
         read = partial(fetch_anchor, config, root=incident.head.root, block=final.hash)
         stored = node.confirm(read)
-        if stored is not None and place_of(stored) == incident.before:
-            with project.database.write() as connection:
-                withdraw_incident(connection, config.chain_id, incident, final.number, utc_now())
+        if stored is None or place_of(stored) != incident.before:
+            return
+        with project.database.write() as connection:
+            withdraw_incident(connection, config.chain_id, incident, final.number, utc_now())
+
+
+def fetch_final(project: Project, node: Node) -> Block:
+    """Return the newest final block; where it replaced one, first note what that contradicts.
+
+    Raises:
+        CannotCheckError: The nodes do not say what is final.
+        FinalityViolatedError: A block that this process saw as final is not on the chain any more.
+    """
+    try:
+        return node.fetch_final_block(project.config.finality)
+    except FinalityViolatedError as error:
+        with suppress(CannotCheckError):
+            instead = node.fetch_block(Hash32(error.block_hash))
+            if instead is not None:
+                note_contradictions(project, node, instead)
+        raise
+
+
+def note_contradictions(project: Project, node: Node, final: Block) -> int:
+    """Compare the newest final anchor with final block ``final``, and those before a moved one.
+
+    What is contradicted is stored as an incident.  Returns how many are.
+
+    Raises:
+        CannotCheckError: The nodes disagree, or too few answer.
+    """
+    config = project.config
+    moved: list[FinalReading] = []
+    below = MAX_LOG_SIZE + 1
+    while True:
+        with project.database.read() as connection:
+            anchored = newest_final_anchor(connection, config.chain_id, below=below)
+        if anchored is None:
+            break
+        reading = _read_final(project, node, anchored, final)
+        if is_in_place(reading):
+            break
+        if contradiction_of(reading) is not None:
+            moved.append(reading)
+        below = anchored.head.size
+    if moved:
+        with project.database.write() as connection:
+            for reading in moved:
+                open_incident(
+                    connection,
+                    config.chain_id,
+                    reading.anchored,
+                    None if reading.stored is None else place_of(reading.stored),
+                    seen_block=final.number,
+                    at=utc_now(),
+                )
+    return len(moved)
+
+
+def _read_final(project: Project, node: Node, anchored: AnchoredHead, final: Block) -> FinalReading:
+    read = partial(fetch_anchor, project.config, root=anchored.head.root, block=final.hash)
+    return FinalReading(anchored=anchored, stored=node.confirm(read), final=final)

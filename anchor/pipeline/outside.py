@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from anchor.chain.node import Node
 from anchor.checkpoint import open_checkpoint
-from anchor.errors import CannotCheckError, NodeFaultError
+from anchor.errors import CannotCheckError, FinalityViolatedError, NodeFaultError
 from anchor.pipeline.anchoring import check_chain
+from anchor.pipeline.chainwatch import Watched
 from anchor.pipeline.funds import find_key
 from anchor.pipeline.project import Project
 from anchor.pipeline.watching import Sighting, Watch
@@ -41,18 +42,30 @@ class ChainFacts:
 class View:
     """What was last seen: of the chain, and of how many leaves the log is published.
 
-    ``published`` is None where the configuration names no place.
+    ``published`` is None where the configuration names no place, ``watched`` where nobody compares
+    the log with the chain.
     """
 
     chain: Sighting[ChainFacts]
     published: Sighting[int] | None
+    watched: Watched | None = None
 
 
 class Outside:
     """Watches both; looking never waits."""
 
-    def __init__(self, project: Project, node: Node, now: Callable[[], float]) -> None:
-        """Prepare to look; nothing is asked before, and ``node`` by one thread at a time."""
+    def __init__(
+        self,
+        project: Project,
+        node: Node,
+        now: Callable[[], float],
+        tell: Callable[[], Watched | None] = lambda: None,
+    ) -> None:
+        """Prepare to look; nothing is asked before, and ``node`` by one thread at a time.
+
+        ``tell`` says how watching stands, without waiting for anything.
+        """
+        self._tell = tell
         self._chain = Watch(lambda: fetch_chain_facts(project, node, find_sender(project)), now)
         target = project.config.publish
         self._published = (
@@ -62,12 +75,12 @@ class Outside:
     def look(self) -> View:
         """Return what was seen last, and look again where that is old."""
         published = None if self._published is None else self._published.look()
-        return View(chain=self._chain.look(), published=published)
+        return View(chain=self._chain.look(), published=published, watched=self._tell())
 
     def wait(self, seconds: float) -> View:
         """Return what ``look`` does, after waiting so long at most for each of both."""
         published = None if self._published is None else self._published.wait(seconds)
-        return View(chain=self._chain.wait(seconds), published=published)
+        return View(chain=self._chain.wait(seconds), published=published, watched=self._tell())
 
 
 def fetch_published_size(target: str) -> int:
@@ -100,6 +113,10 @@ def fetch_chain_facts(project: Project, node: Node, sender: Address | None) -> C
     try:
         final_block = node.fetch_final_block(config.finality).number
     except CannotCheckError:
+        final_block = None
+    except FinalityViolatedError:
+        # For whoever watches to judge; shown is what is so now.
+        node.forget_final()
         final_block = None
     return ChainFacts(
         block=latest.number,

@@ -52,6 +52,11 @@ def utc_now() -> str:
     return format_time(datetime.now(UTC))
 
 
+def unix_now() -> float:
+    """Return the operator's clock in Unix seconds."""
+    return datetime.now(UTC).timestamp()
+
+
 def create_project(config: Config) -> Project:
     """Create the project's store, log key, trust policy and configuration, in that order.
 

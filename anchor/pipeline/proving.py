@@ -9,6 +9,7 @@ from anchor.log import open_tree
 from anchor.pipeline.project import Project
 from anchor.pipeline.states import StateProofs
 from anchor.receipt import AnchorHints, Promise, Receipt, ReceiptAnchor
+from anchor.store.edition import load_edition
 from anchor.store.evidence import StoredEvidence
 from anchor.store.heads import AnchoredHead, load_anchors, load_heads
 from anchor.tiles import TileTree
@@ -30,6 +31,7 @@ class Prover:
         self._project = project
         self._states = states
         with project.database.read() as connection:
+            self.edition = load_edition(connection, project.config.chain_id)
             self._heads = load_heads(connection)
             self._anchors = [
                 anchored

@@ -80,7 +80,7 @@ async def submit_bulk(
     Read the answers while you send: the service reads on only while few of them wait for you.
     """
     check_media_type(request, MEDIA_TYPE, "application/jsonl")
-    service.check_backlog()
+    service.check_intake()
     check_length(request, service.settings.max_bulk)
     origin = Origin(
         tenant=key.tenant,

@@ -130,7 +130,7 @@ class BulkAnswer(Response):
         entries = [self._entries.popleft() for _ in range(count)]
         await self._wait_for_writing()
         self._held.check()
-        self._service.check_backlog()
+        self._service.check_intake()
         self._writing = asyncio.create_task(self._write(entries))
 
     async def _wait_for_writing(self) -> None:

@@ -34,6 +34,7 @@ async def heads(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Heads:
     """List sealed heads with their anchors; a head without one is covered by a later one's."""
+    service.check_chain()
     chain_id = service.project.config.chain_id
 
     def load() -> list[SealedHead]:

@@ -20,7 +20,10 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Whether evidence can be taken in")
 async def readyz(service: Annotated[Service, Depends(service_of)]) -> dict[str, str]:
-    """Read the store; how much waits in it is for administrators (`/metrics`)."""
+    """Read the store, and what was last seen of the chain.
+
+    How much waits is for administrators (`/metrics`).
+    """
 
     def look() -> None:
         service.project.database.check_room(0)
@@ -28,4 +31,6 @@ async def readyz(service: Annotated[Service, Depends(service_of)]) -> dict[str, 
             estimate_waiting(connection)
 
     await service.read(look)
+    service.check_chain()
+    service.check_clock()
     return {"status": "ready"}

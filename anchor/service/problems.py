@@ -18,6 +18,9 @@ from anchor.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
+    ClockError,
+    ContradictedError,
+    IncidentError,
     MalformedError,
     NotFinalError,
     StorageError,
@@ -109,6 +112,12 @@ def explain(error: AnchorError) -> Problem:
         detail = "the store is busy; nothing was taken in"
     elif isinstance(error, StorageError):
         detail = "the store cannot be written or read; what was not acknowledged may be missing"
+    elif isinstance(error, ClockError):
+        detail = (
+            "the service's clock is far from the chain's; nothing is taken in until it is right"
+        )
+    elif isinstance(error, (IncidentError, ContradictedError)):
+        detail = "the chain contradicts the log; nothing is taken in or handed out meanwhile"
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         detail = "the service needs its operator before it can answer this"
     else:

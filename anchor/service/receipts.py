@@ -13,7 +13,13 @@ from anchor.service.access import Reader
 from anchor.service.documents import Status, problems
 from anchor.service.problems import Problem
 from anchor.service.service import Service, service_of
-from anchor.service.status import IdInPath, WaitSeconds, find_evidence, wait_for
+from anchor.service.status import (
+    IdInPath,
+    WaitSeconds,
+    find_evidence,
+    load_status,
+    wait_for,
+)
 
 router = APIRouter(tags=["evidence"])
 
@@ -43,16 +49,22 @@ async def receipt(
     ] = "sealed",
 ) -> Response:
     """Return the receipt: as soon as it is sealed or, with `until=anchored`, anchored for good."""
+    service.check_chain()
     goal = Stage(until)
     found = await wait_for(
         service, key, id, wait, lambda status: Stage(status.state).rank >= goal.rank
     )
     if Stage(found.state).rank < goal.rank:
-        headers = {"Retry-After": str(service.settings.retry_after)}
-        return JSONResponse(found.model_dump(), status_code=202, headers=headers)
+        return _not_yet(service, found)
     stored = await service.read(lambda: find_evidence(service, key, id))
     if stored.record is None:
         raise Problem(410, "the record of this evidence was erased, and with it its proof")
-    is_anchored = found.state == "anchored"
-    proven = await service.proofs.prove(stored, is_anchored=is_anchored)
+    proven = await service.proofs.prove(stored)
+    if goal is Stage.ANCHORED and not proven.anchors:  # an incident was accepted meanwhile
+        return _not_yet(service, await load_status(service, key, id))
     return Response(encode_receipt(proven), media_type="application/json")
+
+
+def _not_yet(service: Service, found: Status) -> JSONResponse:
+    headers = {"Retry-After": str(service.settings.retry_after)}
+    return JSONResponse(found.model_dump(), status_code=202, headers=headers)

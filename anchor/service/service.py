@@ -10,11 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from fastapi import Request
 
-from anchor.pipeline.incidents import check_no_incident
+from anchor.pipeline.clockcheck import explain_fault
+from anchor.pipeline.incidents import check_no_incident, explain_incidents
 from anchor.pipeline.livelog import LiveLog
 from anchor.pipeline.logkey import load_log_key
 from anchor.pipeline.nodes import open_chain
@@ -24,6 +26,7 @@ from anchor.service.endedsessions import EndedSessions
 from anchor.service.intake import Intake
 from anchor.service.keycache import KeyCache
 from anchor.service.lane import Lane
+from anchor.service.lookout import Lookout
 from anchor.service.problems import Problem
 from anchor.service.proving import Proofs
 from anchor.service.settings import Settings
@@ -75,12 +78,13 @@ class Service:
         self.standing = Standing(self._load_keys, utc_now)
         self.intake = Intake(project.database, utc_now, self.give_up)
         self.watch = Watch(project, settings.max_backlog)
-        self.proofs = Proofs(
-            project,
-            reach=lambda: self.watch.reach,
-            open_node=lambda: open_chain(project.config, _LOG.warning),
+        # Each of these threads asks nodes of its own.
+        open_node = partial(open_chain, project.config, _LOG.warning)
+        self.lookout = Lookout(project, open_node)
+        self.proofs = Proofs(project, open_node, self.lookout.wake)
+        self.outside = Outside(
+            project, open_node(), time.time, lambda: self.lookout.tell(self.watch.anchored_at)
         )
-        self.outside = Outside(project, open_chain(project.config, _LOG.warning), time.time)
         self.ended_sessions = EndedSessions(settings.ended_sessions)
         self.exploring = Lane("explore")
         self._public = LiveLog(project, load_log_key(project.config))
@@ -95,6 +99,7 @@ class Service:
         """Begin to write and to watch."""
         self.intake.start()
         await self.watch.start()
+        self.lookout.start()
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run ``work``, which may block on the store, off the event loop."""
@@ -132,12 +137,37 @@ class Service:
         with self.project.database.read() as connection:
             return find_keys_by_id(connection, ids)
 
-    def check_backlog(self) -> None:
-        """See that evidence can be taken in.
+    def check_chain(self) -> None:
+        """Check that the chain does not contradict the log, as was seen within the last minute.
 
         Raises:
-            Problem: too much waits for its seal already (503).
+            IncidentError: A final anchor is not where it was.
+            ContradictedError: The log is closed, or its head there is unknown.
         """
+        incident = explain_incidents(self.watch.incidents)
+        if incident is not None:
+            raise incident
+        self.lookout.check()
+
+    def check_clock(self) -> None:
+        """Check that records can state the time, by what was last seen of the chain's.
+
+        Raises:
+            ClockError: This machine's clock is certainly far from it.
+        """
+        fault = self.lookout.judge_clock(self.watch.anchored_at)
+        if fault is not None and fault.is_certain:
+            raise explain_fault(fault)
+
+    def check_intake(self) -> None:
+        """Check that evidence can be taken in.
+
+        Raises:
+            Problem: Too much waits for its seal already (503).
+            ChainGuardError: The chain contradicts the log, or the clock is wrong.
+        """
+        self.check_chain()
+        self.check_clock()
         if self.watch.reach.waiting >= self.settings.max_backlog:
             raise Problem(
                 503,
@@ -169,6 +199,7 @@ class Service:
     async def close(self) -> None:
         """Write what was given, and release what is open, the project's store as well."""
         self.stopping.set()
+        self.lookout.stop()
         await self.watch.stop()
         await self.standing.stop()
         await asyncio.to_thread(self.intake.stop)

@@ -10,10 +10,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
+from anchor.errors import AnchorError
 from anchor.pipeline.reach import Stage
 from anchor.service.access import Reader
 from anchor.service.documents import AnchorDocument, State, Status, name_state, problems
-from anchor.service.problems import Problem
+from anchor.service.problems import Problem, explain
 from anchor.service.protection import Message, Receive, Send
 from anchor.service.service import Service, Slot, service_of
 from anchor.service.submissions import DIGEST_PATTERN
@@ -60,7 +61,8 @@ async def status(
     responses={
         200: {
             "description": "An event `state` for each change, the first at once; it ends when the "
-            "evidence is anchored, or with an event `problem`: the key was revoked or has expired.",
+            "evidence is anchored, or with an event `problem`: the key was revoked or has expired, "
+            "or the service cannot tell any more.",
             "content": {
                 "text/event-stream": {
                     "schema": {"type": "string"},
@@ -114,7 +116,13 @@ async def _stream(service: Service, key: ApiKey, found: Status) -> AsyncIterator
                 elif not await service.wait_for_change(changed, _HEARTBEAT, held):
                     yield ": still there\n\n"
         except Problem as problem:
-            yield f"event: problem\ndata: {json.dumps(problem.members())}\n\n"
+            yield _problem_event(problem)
+        except AnchorError as error:
+            yield _problem_event(explain(error))
+
+
+def _problem_event(problem: Problem) -> str:
+    return f"event: problem\ndata: {json.dumps(problem.members())}\n\n"
 
 
 def _event(found: Status) -> str:
@@ -150,9 +158,12 @@ async def load_status(service: Service, key: ApiKey, id: str) -> Status:
     """Return where a tenant's evidence stands.
 
     Raises:
-        Problem: there is none of this tenant (404), or it was erased (410).
+        Problem: There is none of this tenant (404), or it was erased (410).
+        ChainGuardError: It was anchored, and the chain contradicts the log.
     """
     stored, anchored = await service.read(lambda: _load(service, key, id))
+    if anchored is not None and anchored.final:
+        service.check_chain()
     return Status(
         id=id,
         state=name_state(_describe_stage(service, stored, anchored)),

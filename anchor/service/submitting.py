@@ -95,7 +95,7 @@ async def submit(
     under another key, and nothing else under this one.
     """
     check_media_type(request, "application/json")
-    service.check_backlog()
+    service.check_intake()
     origin = Origin(
         tenant=key.tenant,
         key=check_key(idempotency_key),

@@ -12,6 +12,8 @@ from anchor.errors import AnchorError
 from anchor.pipeline.project import Project
 from anchor.pipeline.reach import Reach, load_reach
 from anchor.store.evidence import count_waiting
+from anchor.store.heads import newest_final_anchor
+from anchor.store.incidents import Incident, load_open_incidents
 
 _LOG = logging.getLogger("anchor.service")
 # Seconds between two looks: while somebody waits, and otherwise.
@@ -30,6 +32,10 @@ class Watch:
         self._waiters = 0
         self._task: asyncio.Task[None] | None = None
         self.reach = Reach(waiting=0, sealed=0, submitted=0, included=0, anchored=0)
+        self.incidents: tuple[Incident, ...] = ()
+        """The open ones, the largest head first."""
+        self.anchored_at: int | None = None
+        """The time of the newest final anchor's block."""
 
     async def start(self) -> None:
         """Look once, then go on looking in the background."""
@@ -75,18 +81,21 @@ class Watch:
                 await asyncio.sleep(_POLL / 2)
                 pause = _POLL if self._waiters else _IDLE_POLL
 
-    def _load(self) -> Reach:
+    def _load(self) -> tuple[Reach, tuple[Incident, ...], int | None]:
         reach = load_reach(self._project)
-        if reach.waiting < self._most_waiting:
-            return reach
-        # So much that nothing more is to be taken in; then it has to be so.
+        chain_id = self._project.config.chain_id
         with self._project.database.read() as connection:
-            return replace(reach, waiting=count_waiting(connection))
+            if reach.waiting >= self._most_waiting:
+                # So much that nothing more is to be taken in; then it has to be so.
+                reach = replace(reach, waiting=count_waiting(connection))
+            final = newest_final_anchor(connection, chain_id)
+            incidents = tuple(load_open_incidents(connection, chain_id))
+        return reach, incidents, None if final is None else final.timestamp
 
     async def _look(self) -> None:
-        before = self.reach
-        self.reach = await asyncio.to_thread(self._load)
-        if self.reach != before:
+        before = self.reach, self.incidents
+        self.reach, self.incidents, self.anchored_at = await asyncio.to_thread(self._load)
+        if (self.reach, self.incidents) != before:
             # Whoever begins to wait now waits for the next change.
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()

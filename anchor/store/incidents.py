@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from anchor.store.heads import AnchoredHead, save_anchor
 from anchor.store.schema import anchors, heads, incidents
@@ -97,6 +106,15 @@ def load_open_incidents(connection: Connection, chain_id: ChainId) -> list[Incid
         )
         for row in rows
     ]
+
+
+def count_changes(connection: Connection, chain_id: ChainId) -> tuple[int, int]:
+    """Return how many incidents there are, and how many are closed: neither ever shrinks."""
+    closed = incidents.c.accepted_at.is_not(None) | incidents.c.withdrawn_at.is_not(None)
+    row = connection.execute(
+        select(func.count(), func.count(case((closed, 1)))).where(incidents.c.chain_id == chain_id)
+    ).one()
+    return row[0], row[1]
 
 
 def accept_incidents(connection: Connection, chain_id: ChainId, at: str) -> int:

@@ -34,7 +34,8 @@ class JumpingClock:
 @pytest.mark.fault(
     "F19",
     how="the machine's wall clock jumps an hour ahead or back at each look",
-    then="the daemon seals at the same moments as ever, in the same order; the audit is clean",
+    then="the daemon seals at the same moments as ever, in the same order, and warns; the audit is "
+    "clean",
 )
 def test_a_wall_clock_that_jumps_moves_nothing(
     make: MakeSite,
@@ -42,14 +43,18 @@ def test_a_wall_clock_that_jumps_moves_nothing(
     monkeypatch: pytest.MonkeyPatch,
     injected: Callable[[int], None],
 ) -> None:
+    def add(operator: Operator, name: str) -> Callable[[], None]:
+        def take_in() -> None:
+            with monkeypatch.context() as right:  # by a wrong clock nothing would be taken in
+                right.setattr("anchor.pipeline.project.datetime", datetime)
+                operator.add(name)()
+
+        return take_in
+
     def work(name: str) -> Operator:
         operator = Operator(make(embedded, name))
-        operator.clock.at = {
-            10.0: operator.add("a"),
-            20.0: operator.add("b"),
-            50.0: operator.add("c"),
-            200.0: operator.add("d"),
-        }
+        moments = {10.0: "a", 20.0: "b", 50.0: "c", 200.0: "d"}
+        operator.clock.at = {when: add(operator, piece) for when, piece in moments.items()}
         operator.run(until=300)
         return operator
 
@@ -61,7 +66,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(
     injected(JumpingClock.times)
     assert JumpingClock.times > 10
     assert jumping.sizes() == undisturbed.sizes() == [1, 3, 4]
-    assert jumping.events() == undisturbed.events()
+    assert [event for event in jumping.events() if event != "warning"] == undisturbed.events()
     order = "SELECT source FROM evidence JOIN positions ON evidence_id = id ORDER BY leaf_index"
     names = [Path(row[0]).name for row in jumping.site.rows(order)]
     assert names == ["a", "b", "c", "d"]
@@ -96,7 +101,8 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
 @pytest.mark.fault(
     "F20",
     how="the chain's clock jumps a year ahead of ours, then blocks have equal timestamps",
-    then="evidence is anchored before and after, proven and verified; `doctor` notes it",
+    then="evidence is anchored before and after, proven and verified; then nothing more is "
+    "taken in, with one sentence",
 )
 def test_a_chain_whose_clock_jumps_a_year_anchors_all_the_same(
     make: MakeSite, own_anvil: Devnet
@@ -118,5 +124,11 @@ def test_a_chain_whose_clock_jumps_a_year_anchors_all_the_same(
     assert times[1] - times[0] >= 365 * 24 * 3600
     assert times[1] == times[2] == times[3]
     site.run("verify", *pieces).expect(0)
-    site.run("doctor").expect(0, "a chain at rest, a node that lags, or this machine's clock")
     site.run("audit").expect(0)
+    # Anchors that are final are certain evidence: by their time, our clock is a year behind.
+    for arguments in (("add", site.write("e", b"e")), ("stamp", site.write("f", b"f"))):
+        site.run(*arguments).refused(32, "at least 364 d", "behind the chain's time")
+    assert site.rows("SELECT count(*) FROM evidence") == [(4,)]
+    site.run("doctor").expect(32, "behind the chain's time")
+    site.run("status").expect(0, "behind the chain's time")
+    site.run("run", "--once").expect(0)

@@ -152,6 +152,7 @@ class MemorySite:
                     Pace(seconds=30.0, leaves=4),
                     tell=happened.append,
                     jitter=lambda: 0.0,
+                    wall=clock.monotonic,
                 ).run()
         finally:
             project.database.close()

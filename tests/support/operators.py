@@ -12,6 +12,7 @@ from anchor.chain.node import Node
 from anchor.cli.session import open_signer
 from anchor.pipeline.daemon import Daemon, Pace
 from anchor.pipeline.happened import Happened
+from anchor.pipeline.project import unix_now
 from anchor.pipeline.publisher import Publisher
 from anchor.pipeline.stopping import StoppableClock
 from anchor.published import Target
@@ -53,7 +54,7 @@ class Operator:
                 publisher = Publisher(project, target, stoppable, tell=tell, jitter=jitter)
             Daemon(
                 project, chain or node, signer, stoppable, pace, tell=tell, jitter=jitter,
-                publisher=publisher,
+                wall=unix_now, publisher=publisher,
             ).run()  # fmt: skip
 
     def add(self, *names: str) -> Callable[[], object]:
