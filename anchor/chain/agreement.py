@@ -33,6 +33,14 @@ def reached_by_enough(figures: Iterable[int], needed: int) -> int:
     return sorted(figures, reverse=True)[needed - 1]
 
 
+def is_below_for_enough(figures: Iterable[int], limit: int, needed: int) -> bool:
+    """Return whether ``needed`` of these figures are below ``limit``.
+
+    With one node silent, one that lies is enough to pull down what enough have reached.
+    """
+    return sum(figure < limit for figure in figures) >= needed
+
+
 def asked_by_enough(prices: Sequence[int], needed: int) -> int:
     """Return the price that as many nodes may overstate as may lie, and never above the middle.
 

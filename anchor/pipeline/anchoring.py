@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from anchor import merkle
 from anchor.chain.attempts import Inclusion
 from anchor.chain.node import BlockId, Node
+from anchor.chain.settlement import Settlement
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock, Intent, Limits, TransactionManager
 from anchor.config import Config
@@ -291,6 +293,7 @@ def anchor_newest(
         if state.newest is None:
             return None
         if state.head_on_chain == state.newest:
+            follow_inclusions(project, node)
             block: BlockId = inclusion.block_hash if inclusion else "latest"
             return _record_anchor(project, node, state.newest, block, inclusion)
         try:
@@ -317,6 +320,19 @@ def anchor_newest(
             )
         found.add(inclusion)
     raise ChainGuardError("the registry's head does not follow our transactions; run again later")
+
+
+def follow_inclusions(project: Project, node: Node) -> None:
+    """Note in the journal which open or lost transaction is included by now, where nodes say so."""
+    settlement = Settlement(
+        node=node,
+        chain_id=project.config.chain_id,
+        journal=StoredJournal(project.database, utc_now),
+        finality=project.config.finality,
+        report=lambda _: None,
+    )
+    with suppress(CannotCheckError):  # then whoever sends next does
+        settlement.follow()
 
 
 def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
