@@ -138,9 +138,10 @@ def fetch_fees(node: Node, cap: int, *, legacy: bool = False) -> Fees:
             )
         prices = node.ask_each(lambda one: one.fetch_gas_price())
         return price_legacy(gas_price=asked_by_enough(prices, node.needed), cap=cap)
-    tips = node.ask_each(lambda one: one.fetch_priority_fee())
+    base_fee = block.base_fee
+    tips = node.ask_each(lambda one: one.fetch_priority_fee(base_fee))
     tip = asked_by_enough(tips, node.needed)
-    return price_dynamic(base_fee=block.base_fee, suggested_tip=tip, cap=cap)
+    return price_dynamic(base_fee=base_fee, suggested_tip=tip, cap=cap)
 
 
 def _fetch_proven_nonce(node: Node, address: Address, block: Block) -> int | None:

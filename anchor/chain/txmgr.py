@@ -157,7 +157,9 @@ class TransactionManager:
         clock: Clock,
         limits: Limits,
         report: Callable[[str], None],
+        find_own: Callable[[Address, range], set[int]] = lambda *_: set(),
     ) -> None:
+        """Prepare; ``find_own`` says which nonces that the journal lacks are this project's."""
         self._node = node
         self._chain_id = chain_id
         self._signer = signer
@@ -165,6 +167,7 @@ class TransactionManager:
         self._clock = clock
         self._limits = limits
         self._report = report
+        self._find_own = find_own
         self._settlement = Settlement(
             node=node,
             chain_id=chain_id,
@@ -337,8 +340,9 @@ class TransactionManager:
             if self._clock.monotonic() >= deadline:
                 raise NotFinalError(
                     f"{_count(nonce - following)} of {format_address(sender)}, from nonce "
-                    f"{following} on, are none of this project's and not final yet",
-                    hint="run again once they are, and give the log a key of its own",
+                    f"{following} on, are not in this project's journal, and not final yet",
+                    hint="run again once they are; if they are another program's, give the log a "
+                    "key of its own",
                 )
             self._clock.sleep(_LONGEST_POLL)
         return nonce
@@ -382,10 +386,18 @@ class TransactionManager:
 
     def _tell_unexplained(self, sender: Address, nonce: int) -> None:
         last = self._journal.last_nonce(self._chain_id, sender)
-        if last is not None and nonce > last + 1:
+        if last is None or nonce <= last + 1:
+            return
+        own = len(self._find_own(sender, range(last + 1, nonce)))
+        name = f"{format_address(sender)} since nonce {last}"
+        if own:
             self._report(
-                f"{_count(nonce - last - 1)} of {format_address(sender)} since nonce {last} "
-                "are none of this project's: give the log a key of its own"
+                f"{_count(own)} of {name} anchored this log and were lost with the journal"
+            )
+        if others := nonce - last - 1 - own:
+            self._report(
+                f"{_count(others)} of {name} are none of this project's: give the log a key of its "
+                "own"
             )
 
     def _price(self, intent: Intent) -> _Offer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from anchor import merkle
+from anchor.chain.agreement import said_by_enough
 from anchor.chain.attempts import Inclusion
 from anchor.chain.node import BlockId, Node
 from anchor.chain.settlement import Settlement
@@ -25,6 +26,7 @@ from anchor.errors import (
 )
 from anchor.log import open_tree
 from anchor.pipeline.incidents import check_incidents, check_no_incident, is_behind, place_of
+from anchor.pipeline.ownanchors import find_own_nonces
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.registrystate import fetch_anchor
 from anchor.pipeline.states import watch_proofs
@@ -44,7 +46,7 @@ from anchor.store.heads import (
 )
 from anchor.store.incidents import open_incident
 from anchor.store.journal import StoredJournal
-from anchor.types import MAX_LOG_SIZE, Address, Anchor, Hash32, Head, log_owner
+from anchor.types import MAX_LOG_SIZE, Address, Anchor, ChainId, Hash32, Head, log_owner
 from anchor.verify import Block
 
 # How many nonces one call may sign for: more means that somebody interferes, or the node lies.
@@ -67,17 +69,18 @@ def check_chain(config: Config, node: Node) -> None:
     """Choose the node to read for what follows, and compare its chain with the pins.
 
     Raises:
-        CannotCheckError: no node can be read.
+        CannotCheckError: no node can be read, or one is on another chain than enough others.
         ChainGuardError: another chain.
     """
     node.choose()
-    chain_id = node.fetch_chain_id()
+    chain_id, genesis = _fetch_pins(node)
+    if chain_id != config.chain_id or (genesis is not None and genesis.hash != config.genesis):
+        check_shared(node, _fetch_pins, (chain_id, genesis), "the chain")
     if chain_id != config.chain_id:
         raise ChainGuardError(
             f"the node {node.name} is on chain {chain_id}, this project on chain {config.chain_id}",
             hint="point chain.rpc at a node of the project's chain; nothing was sent",
         )
-    genesis = node.fetch_block(0)
     if genesis is None:
         raise NodeFaultError(
             f"the node {node.name} has no genesis block, which tells no chain from another",
@@ -90,17 +93,26 @@ def check_chain(config: Config, node: Node) -> None:
         )
 
 
+def _fetch_pins(node: Node) -> tuple[ChainId, Block | None]:
+    return node.fetch_chain_id(), node.fetch_block(0)
+
+
 def is_deployed(config: Config, node: Node) -> bool:
-    """Say whether our registry is where this project expects it; False where nothing is.
+    """Say whether our registry is where enough nodes say it is; False where nothing is.
 
     Raises:
         ChainGuardError: other code is there.
+        QuorumError: The nodes disagree about the code.
     """
-    found = node.fetch_code_hash(config.registry, "latest")
+    read = partial(Node.fetch_code_hash, address=config.registry, block="latest")
+    found = said_by_enough(node.ask_each(read), node.needed)
+    if found is None:
+        raise QuorumError(
+            f"the nodes disagree about the code at {format_address(config.registry)}",
+            hint="one side lags, is wrong or on a fork; nothing was sent",
+        )
     if found == config.code_hash:
         return True
-    read = partial(Node.fetch_code_hash, address=config.registry, block="latest")
-    check_shared(node, read, found, f"the code at {format_address(config.registry)}")
     if found == EMPTY_CODE_HASH:
         return False
     raise _foreign_code(config, found)
@@ -265,6 +277,7 @@ def make_manager(
             legacy=config.legacy_fees,
         ),
         report=report,
+        find_own=partial(find_own_nonces, project, node),
     )
 
 

@@ -27,6 +27,7 @@ from anchor.chain.costs import bound_cost
 from anchor.errors import ChainGuardError
 from anchor.registry.keccak import hash_keccak256
 from anchor.store.database import Database
+from anchor.store.heads import AnchoredHead, load_anchors
 from anchor.store.schema import anchors, attempts, heads, slots
 from anchor.types import Address, ChainId, Hash32, Head
 
@@ -390,6 +391,22 @@ def load_attempt_rows(connection: Connection) -> Iterator[AttemptRow]:
             signed_at=row.signed_at,
             l1_fee=row.l1_fee,
         )
+
+
+def load_unsigned_anchors(
+    connection: Connection, chain_id: ChainId, most: int
+) -> list[AnchoredHead]:
+    """Return the newest anchors whose transaction is not in the journal, at most so many."""
+    query = (
+        select(anchors.c.head_size)
+        .select_from(anchors.outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash))
+        .where(anchors.c.chain_id == chain_id, attempts.c.tx_hash.is_(None))
+        .order_by(anchors.c.head_size.desc())
+        .limit(most)
+    )
+    sizes = {row.head_size for row in connection.execute(query)}
+    found = [each for each in load_anchors(connection, chain_id) if each.head.size in sizes]
+    return sorted(found, key=lambda each: each.head.size, reverse=True)
 
 
 def load_unknown_hints(connection: Connection) -> list[tuple[int, Hash32]]:
