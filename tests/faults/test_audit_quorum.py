@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from support.nodes import ask, nonce
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
+from anchor.cli.session import open_chain
+from anchor.pipeline.chainaudit import audit_chain
 
 ZERO = "0x" + "00" * 32
 
@@ -64,9 +66,16 @@ def test_one_node_does_not_count_what_others_used(audited: Audited) -> None:
         )
     audited.nodes[0].bend["eth_getTransactionCount"] = lambda params, right: hex(used + 30)
     counts = []
-    for urls in ([0, 1, 2], [0]):
-        told = json.loads(audited.audit(*(audited.nodes[number] for number in urls)).out)
-        counts.append(told["chain"]["foreign_nonces"])
+    for nodes in (audited.nodes, audited.nodes[:1]):
+        with audited.site.lead() as project:
+            config = replace(
+                project.config,
+                rpc=nodes[0].url,
+                witnesses=tuple(node.url for node in nodes[1:]),
+                quorum=min(2, len(nodes)),
+            )
+            chain = open_chain(config, lambda _: None)
+            counts.append(audit_chain(project, chain).foreign_nonces)
     assert counts == [0, 5]
 
 

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from eth_account import Account
@@ -18,9 +17,10 @@ from support.bent_nodes import BentNode, anvil_with, bent_node
 from support.clocks import FastClock
 from support.nodes import ask, nonce, stop_the_clock
 from support.operators import Operator
-from support.projects import Site
+from support.projects import Site, reading
 
 from anchor.chain.devnet import PUBLIC_DEV_KEY, Devnet, open_devnet
+from anchor.chain.inclusions import fetch_inclusions
 from anchor.cli.session import open_chain
 from anchor.errors import ChainGuardError, ForeignUseError, NotFinalError
 from anchor.pipeline.project import utc_now
@@ -318,13 +318,16 @@ def test_an_invented_inclusion_keeps_no_used_nonce_open(site: Site, trio: list[B
     their = ask(site.url, "eth_sendRawTransaction", foreign(used))
     make_final(site)
 
-    def invent(params: list[Any], right: Any) -> Any:
-        receipt = ask(site.url, "eth_getTransactionReceipt", their)
-        return right or receipt | {
-            "transactionHash": params[0], "status": "0x1", "gasUsed": "0x15f90"
-        }  # fmt: skip
-
-    trio[1].bend["eth_getTransactionReceipt"] = invent
+    receipt = ask(site.url, "eth_getTransactionReceipt", their)
+    del receipt["effectiveGasPrice"]  # of which a receipt without it says nothing that cannot be
+    receipt |= {"status": "0x1", "gasUsed": "0x11170"}
+    trio[1].bend["eth_getTransactionReceipt"] = lambda params, right: (
+        right or receipt | {"transactionHash": params[0]}
+    )
+    with site.lead() as project, reading(trio[1].url) as liar:
+        slot = StoredJournal(project.database, utc_now).open_slot(project.config.chain_id)
+        assert slot is not None
+        assert fetch_inclusions(liar, slot), "it is a plausible lie"
     with pytest.raises(ForeignUseError, match=f"another program used nonce {used}"):
         group_round(site)
     group_round(site)
