@@ -26,6 +26,7 @@ from anchor.errors import ConfigError, MalformedError, NotTrustedError, UnknownV
 from anchor.ownership import read_own_file
 from anchor.registry.keccak import format_address
 from anchor.trust import MAX_POLICY_BYTES, TrustEntry, TrustPolicy, parse_policy
+from anchor.types import Address
 from anchor.userfolder import list_files, remove_file, save_file
 
 PolicySource = Literal["option", "environment", "user", "project"]
@@ -148,6 +149,19 @@ def add_policy(name: str, data: bytes) -> PolicyFile:
             )
     merge_policies([*(other for other in kept if other.name != name), added])
     return replace(added, path=save_file(_FOLDER, added.path.name, data))
+
+
+def find_owners_elsewhere(policy: PolicyFile) -> dict[Address, list[str]]:
+    """Return the owners of a kept policy that others name, too, with the names of those."""
+    owners: dict[Address, list[str]] = {}
+    for other in list_policies():
+        if other.name == policy.name:
+            continue
+        named = {entry.owner for entry in other.policy.entries}
+        for owner in dict.fromkeys(entry.owner for entry in policy.policy.entries):
+            if owner in named:
+                owners.setdefault(owner, []).append(other.name)
+    return owners
 
 
 def find_policy(name: str) -> PolicyFile:

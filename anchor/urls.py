@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import socket
 from collections.abc import Sequence
@@ -38,22 +39,33 @@ def are_distinct(urls: Sequence[str]) -> bool:
 
 
 def _normalise(url: str) -> tuple[str, int | None, str, str]:
+    """Return what is the same for all spellings of one node's URL: host, port, path and query.
+
+    At this machine's own addresses a port is one program, which mostly looks at neither path nor
+    query; elsewhere they may name another node behind one door.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:  # which quotes the URL; whoever opens it says what is wrong
         return url, None, "", ""
-    host = (parts.hostname or "").rstrip(".")
+    host = unquote(parts.hostname or "").lower().rstrip(".")
+    is_local = host == "localhost" or host.endswith(".localhost")  # RFC 6761
     with suppress(OSError):  # 127.1 is 127.0.0.1
         if re.fullmatch(r"[0-9a-fx.]+", host):
             host = socket.inet_ntoa(socket.inet_aton(host))
     with suppress(ValueError):  # an IPv6 address has many spellings
         address = ip_address(host)
-        host = str(getattr(address, "ipv4_mapped", None) or address)
+        address = getattr(address, "ipv4_mapped", None) or address
+        host = str(address)
+        # Who connects to 0.0.0.0 comes to this machine.
+        is_local = address.is_loopback or address.is_unspecified
     # At their usual ports a host's http and https are one server.
     port = None if port == {"http": 80, "https": 443}.get(parts.scheme) else port
-    path = unquote(parts.path).rstrip("/")
-    return "127.0.0.1" if host in ("localhost", "::1") else host, port, path, parts.query
+    if is_local:
+        return "localhost", port, "", ""
+    path = posixpath.normpath("/" + unquote(parts.path).strip("/")).rstrip("/")
+    return host, port, path, parts.query
 
 
 def is_plain_url(url: str) -> bool:

@@ -38,8 +38,9 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.pipeline.allowances import HIGHEST_FEE_CAP, size_allowance
-from anchor.pipeline.anchoring import check_authority, check_sender
+from anchor.pipeline.anchoring import check_authority, check_chain, check_sender, is_deployed
 from anchor.pipeline.authorising import plan_removal
+from anchor.pipeline.operators import _look_at
 from anchor.pipeline.succession import find_successor
 from anchor.registry.keccak import hash_keccak256
 from anchor.registry.slots import operator_id_slot, operator_key_slot
@@ -429,3 +430,73 @@ def test_one_node_does_not_say_that_a_log_is_closed() -> None:
     nodes[1].bend = says
     assert find_successor(config, group(*nodes, needed=2)) == LogId(bytes(11) + b"\x01" + OWNER)
     assert not any(find_successor(config, Node(nodes[2])))
+
+
+def test_one_node_does_not_say_that_all_is_on_another_chain() -> None:
+    """The daemon would end with 32 by what the node that is read says between two questions."""
+    chain = make_chain()
+    genesis = chain.blocks[0].hash
+    config: Any = SimpleNamespace(chain_id=chain.chain_id, genesis=genesis)
+    answers = iter([hex(chain.chain_id)])
+    flips = {"eth_chainId": lambda params, right: next(answers, "0x1")}
+    with pytest.raises(QuorumError, match="shows the chain otherwise"):
+        check_chain(config, group(View(chain, bend=flips), View(chain), View(chain), needed=2))
+    # One against one tells nothing, either; one that deviates from two is set aside.
+    liar = View(chain, name="the liar", bend={"eth_chainId": lambda params, right: "0x1"})
+    with pytest.raises(QuorumError, match="shows the chain otherwise"):
+        check_chain(config, group(liar, View(chain), needed=2))
+    nodes = group(liar, View(chain), View(chain), needed=2)
+    check_chain(config, nodes)
+    assert nodes.name == "a view"
+    for wrong in ([liar], [liar, liar], [liar, View(chain, bend=liar.bend), View(chain)]):
+        with pytest.raises(ChainGuardError, match="on chain 1"):
+            check_chain(config, group(*wrong, needed=min(2, len(wrong))))
+
+
+def test_one_node_does_not_say_that_the_registry_is_there() -> None:
+    chain = make_chain()
+    code = chain.head.state.codes[REGISTRY]
+    config: Any = SimpleNamespace(
+        registry=REGISTRY, code_hash=hash_keccak256(code), chain_id=chain.chain_id
+    )
+    is_there = {"eth_getCode": lambda params, _: "0x" + code.hex()}
+    is_none = {"eth_getCode": lambda params, _: "0x"}
+    nodes = [View(chain, bend=is_there)] + [View(chain, bend=is_none) for _ in range(2)]
+    assert not is_deployed(config, group(*nodes, needed=2))
+    assert is_deployed(config, group(*nodes[::-1], View(chain), View(chain), needed=3))
+    with pytest.raises(QuorumError, match="disagree about the code"):
+        is_deployed(config, group(*nodes[:2], needed=2))
+
+
+def test_one_node_does_not_list_an_operator() -> None:
+    chain = make_chain()
+    config: Any = SimpleNamespace(registry=REGISTRY, log=LogId(bytes(12) + OWNER))
+    liar = View(chain, bend=shows(b"\x0a" * 20, 2))
+    honest = [View(chain) for _ in range(2)]
+    assert _look_at(config, group(liar, *honest, needed=2), 2, None, None) is None
+    shown = _look_at(config, group(liar, View(chain, bend=liar.bend), needed=2), 2, None, None)
+    assert shown is not None
+    assert shown.is_active
+
+
+def test_the_tip_of_a_price_is_what_is_above_the_agreed_base_fee() -> None:
+    """A node without a method for tips could make up a header, and so a tip of all its price."""
+    chain = make_chain()
+    price = chain.head.base_fee + GWEI
+    asked = []
+
+    def refuse(params: Sequence[Any], right: Any) -> Any:
+        raise NodeRefusedError("no", code=-32601, reason="no such method", data=None)
+
+    def count(params: Sequence[Any], right: Any) -> Any:
+        asked.append(params)
+        return right if len(asked) == 1 else right | {"baseFeePerGas": "0x0"}
+
+    bend = {
+        "eth_maxPriorityFeePerGas": refuse,
+        "eth_feeHistory": refuse,
+        "eth_gasPrice": lambda params, right: hex(price),
+        "eth_getBlockByNumber": count,
+    }
+    fees = fetch_fees(Node(View(chain, bend=bend)), 100 * GWEI)
+    assert fees.priority_fee == GWEI

@@ -70,6 +70,8 @@ EVENTS: dict[str, set[str]] = {  # with what each may be the reason for
     "evict": {"pool"},
     "foreign": {"foreign"},
     "foreign in pool": {"foreign", "pool"},
+    "foreign instead": {"foreign", "reorg"},
+    "ours again": {"foreign", "reorg"},
     "rival": {"rival"},
     "finality stalls": {"finality"},
     "finality goes on": set(),
@@ -83,15 +85,18 @@ EVENTS: dict[str, set[str]] = {  # with what each may be the reason for
     "receipts shown": set(),
 }
 # What may follow a round at once, while what it did can still be taken back.
-AFTER = ("", "", "reorg", "shallow reorg", "older attempt", "foreign", "rival", "mine")
+AFTER = (
+    "", "", "reorg", "shallow reorg", "foreign instead", "ours again", "older attempt", "foreign",
+    "rival", "mine",
+)  # fmt: skip
 DROPPED: tuple[Dropped, ...] = ("lost", "pool", "first", "last", "backwards")
 # Where a run can be met, and how often it comes past in a round that sends.
 EFFECTS = {
-    "seal": 1, "reserve_slot": 1, "save_attempt": 3, "settle_slot": 1, "_record_anchor": 1,
-    "refresh_anchors": 2, "eth_sendRawTransaction": 3, "eth_getTransactionReceipt": 5,
-    "eth_getTransactionCount": 5, "eth_getStorageAt": 6, "eth_getBlockByNumber": 6, "eth_call": 2,
-    "eth_estimateGas": 2, "eth_getBalance": 2, "eth_maxPriorityFeePerGas": 2, "eth_getCode": 1,
-    "eth_chainId": 2,
+    "seal": 1, "reserve_slot": 1, "save_attempt": 3, "settle_slot": 1, "mark_lost": 1,
+    "_record_anchor": 1, "refresh_anchors": 2, "eth_sendRawTransaction": 3,
+    "eth_getTransactionReceipt": 5, "eth_getTransactionCount": 5, "eth_getStorageAt": 6,
+    "eth_getBlockByNumber": 6, "eth_call": 2, "eth_estimateGas": 2, "eth_getBalance": 2,
+    "eth_maxPriorityFeePerGas": 2, "eth_getCode": 1, "eth_chainId": 2,
 }  # fmt: skip
 PLACES = [(name, number) for name, times in EFFECTS.items() for number in range(times)]
 PLACES += [
@@ -120,7 +125,7 @@ class PipelineMachine(RuleBasedStateMachine):
         self.foreign: set[Hash32] = set()
         self.seen: dict[bytes, bytes] = {}
         self.disturbed: set[str] = set()
-        self.incidents = 0
+        self.incidents = self.happenings = 0
         self.violated = self.is_over = False
         self.dropped: Dropped = "lost"
 
@@ -160,6 +165,19 @@ class PipelineMachine(RuleBasedStateMachine):
         if after:
             self.happen(after)
 
+    @rule(comes_back=st.booleans(), waits=st.booleans())
+    def lose_the_last_nonce(self, comes_back: bool, waits: bool) -> None:
+        self.calm_down()
+        self.accept(1)
+        self.attempt(lambda effects: self.site.round(effects, "included"), [])
+        self.happen("foreign instead")
+        self.attempt(lambda effects: self.site.round(effects, "included"), [])
+        if comes_back:
+            self.happen("ours again")
+        if waits:
+            self.chain.pass_time(12 * 6)
+        self.attempt(lambda effects: self.site.round(effects, "included"), [])
+
     @rule(fresh=st.integers(0, 5), seconds=st.sampled_from([5, 40]), moments=MOMENTS)
     def run_the_daemon(self, fresh: int, seconds: int, moments: Moments) -> None:
         self.accept(fresh)
@@ -182,6 +200,7 @@ class PipelineMachine(RuleBasedStateMachine):
         }
         effects = Effects(plan)
         error: AnchorError | None = None
+        signed_for, before = self.load_signed(), self.happenings
         try:
             work(effects)
         except Crash:
@@ -192,6 +211,8 @@ class PipelineMachine(RuleBasedStateMachine):
             self.disturbed.add("trouble")
         for trouble, (what, number) in effects.happened:
             self.faults[trouble, what, min(number, 1)] += 1
+        if self.happenings == before and not self.violated:
+            self.nothing_was_signed_above_what_may_come_back(self.load_signed() - signed_for)
         if error is not None:
             self.explain(error)
         return error
@@ -227,6 +248,7 @@ class PipelineMachine(RuleBasedStateMachine):
     def happen(self, event: str) -> None:
         """Let something happen to the chain, or to the one who uses it."""
         self.faults[event] += 1
+        self.happenings += 1
         self.disturbed |= EVENTS[event]
         {
             "mine": self.chain.mine,
@@ -244,6 +266,8 @@ class PipelineMachine(RuleBasedStateMachine):
             "no ether": lambda: self.set_balances(10**14),
             "ether": lambda: self.set_balances(10**22),
             "another key": self.change_the_key,
+            "foreign instead": self.give_our_last_nonce_to_others,
+            "ours again": self.take_our_last_nonce_back,
             "older attempt": self.include_an_older_attempt,
             "receipts withheld": lambda: self.set_chain(withholds_receipts=True),
             "receipts shown": lambda: self.set_chain(withholds_receipts=False),
@@ -273,6 +297,32 @@ class PipelineMachine(RuleBasedStateMachine):
         if len(raws) > 1:
             self.faults["an older attempt is included"] += 1
             self.chain.include(raws[0])
+
+    def give_our_last_nonce_to_others(self) -> None:
+        """Let a reorganisation put another program's transaction in the place of our last one."""
+        self.reorganise(self.depth_of_our_last())
+        self.send_as_ourselves(included=True)
+
+    def take_our_last_nonce_back(self) -> None:
+        """Let a reorganisation undo what others sent last, and take what we signed for it."""
+        self.reorganise(self.depth_of_our_last())
+        nonce = self.chain.head.state.nonces.get(self.site.key, 0)
+        query = "SELECT raw, nonce, sender FROM attempts ORDER BY max_fee"
+        for raw, attempt_nonce, sender in self.rows(query):
+            if (sender, attempt_nonce) == (self.site.key, nonce):
+                self.faults["ours comes back"] += 1
+                self.chain.include(raw)
+                break
+
+    def depth_of_our_last(self) -> int:
+        """Return how many blocks there are from our key's newest transaction on."""
+        numbers = [
+            block.number
+            for block in self.chain.blocks
+            if any(each.transaction.sender == self.site.key for each in block.included)
+        ]
+        self.dropped = "lost"
+        return self.chain.head.number - max(numbers, default=self.chain.head.number) + 1
 
     def raise_the_base_fee(self) -> None:
         self.chain.set_next_base_fee(max(20 * self.chain.head.base_fee, 20 * GWEI))
@@ -306,6 +356,23 @@ class PipelineMachine(RuleBasedStateMachine):
 
     # What must always hold.
 
+    def load_signed(self) -> set[tuple[bytes, int]]:
+        """Return each nonce that something was signed for."""
+        return set(self.rows("SELECT DISTINCT sender, nonce FROM attempts"))
+
+    def nothing_was_signed_above_what_may_come_back(self, new: set[tuple[bytes, int]]) -> None:
+        """While we worked the chain did nothing but grow."""
+        query = "SELECT sender, nonce, outcome, confirmed_at FROM slots"
+        ended = {
+            (sender, nonce)
+            for sender, nonce, outcome, confirmed_at in self.rows(query)
+            if outcome in ("unused", "given-up") or confirmed_at is not None
+        }
+        for sender, nonce in new:
+            for other, before in self.load_signed() - ended:
+                if other == sender and before < nonce:
+                    assert self.is_ours(sender, before), f"{nonce} is signed, {before} may return"
+
     @invariant()
     def the_rules_hold(self) -> None:
         if not hasattr(self, "site"):
@@ -315,6 +382,7 @@ class PipelineMachine(RuleBasedStateMachine):
         self.at_most_one_nonce_is_open()
         self.no_nonce_is_given_up_before_its_end_is_final()
         self.what_is_settled_as_included_was_a_success()
+        self.what_is_settled_is_so_in_a_final_block()
         self.each_replacement_raises_both_fees_by_an_eighth_below_the_cap()
         self.no_head_is_anchored_twice()
         self.anchors_are_numbered_without_a_gap()
@@ -367,6 +435,27 @@ class PipelineMachine(RuleBasedStateMachine):
         settled = {row[0] for row in self.rows(query)}
         for each in (each for key in KEYS for each in self.chain.included(key)):
             assert each.succeeded or each.transaction.hash not in settled
+
+    def what_is_settled_is_so_in_a_final_block(self) -> None:
+        """What others used counts as theirs, and what it took from us is nothing."""
+        if self.violated:
+            return
+        final = {
+            (each.transaction.sender, each.transaction.nonce): each
+            for block in self.chain.blocks[: self.chain.final_number + 1]
+            for each in block.included
+        }
+        query = "SELECT sender, nonce, outcome, gas_used FROM slots WHERE confirmed_at IS NOT NULL"
+        for sender, nonce, outcome, gas_used in self.rows(query):
+            if outcome == "unused":
+                continue
+            each = final[sender, nonce]
+            if outcome == "foreign":
+                assert each.transaction.hash not in self.seen
+                assert gas_used is None
+            else:
+                assert each.transaction.hash in self.seen
+                assert each.succeeded is (outcome == "included")
 
     def each_replacement_raises_both_fees_by_an_eighth_below_the_cap(self) -> None:
         before: dict[tuple[bytes, int], tuple[int, int]] = {}
@@ -523,6 +612,7 @@ FAULTS: dict[Any, str] = {
     "shallow reorg": "D1",
     "finality stalls": "D6",
     "another key": "K1",
+    "ours comes back": "D12",
     "receipts withheld": "E10",
     "finality broken": "D5",
 }
@@ -623,6 +713,11 @@ HISTORIES = (
         "D1",
         how="reorganisations of every depth above the final block, in random histories",
         then="every leaf is anchored once and becomes final",
+    ),
+    pytest.mark.fault(
+        "D12",
+        how="our nonce goes to another program and comes back, in random histories",
+        then="nothing is signed meanwhile; every leaf is anchored once and becomes final",
     ),
     pytest.mark.fault(
         "D6",

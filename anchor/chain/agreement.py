@@ -33,6 +33,14 @@ def reached_by_enough(figures: Iterable[int], needed: int) -> int:
     return sorted(figures, reverse=True)[needed - 1]
 
 
+def is_below_for_enough(figures: Iterable[int], limit: int, needed: int) -> bool:
+    """Return whether ``needed`` of these figures are below ``limit``.
+
+    With one node silent, one that lies is enough to pull down what enough have reached.
+    """
+    return sum(figure < limit for figure in figures) >= needed
+
+
 def asked_by_enough(prices: Sequence[int], needed: int) -> int:
     """Return the price that as many nodes may overstate as may lie, and never above the middle.
 
@@ -130,9 +138,10 @@ def fetch_fees(node: Node, cap: int, *, legacy: bool = False) -> Fees:
             )
         prices = node.ask_each(lambda one: one.fetch_gas_price())
         return price_legacy(gas_price=asked_by_enough(prices, node.needed), cap=cap)
-    tips = node.ask_each(lambda one: one.fetch_priority_fee())
+    base_fee = block.base_fee
+    tips = node.ask_each(lambda one: one.fetch_priority_fee(base_fee))
     tip = asked_by_enough(tips, node.needed)
-    return price_dynamic(base_fee=block.base_fee, suggested_tip=tip, cap=cap)
+    return price_dynamic(base_fee=base_fee, suggested_tip=tip, cap=cap)
 
 
 def _fetch_proven_nonce(node: Node, address: Address, block: Block) -> int | None:

@@ -12,6 +12,9 @@ from enum import Enum
 
 from anchor.types import Address, ChainId, Hash32
 
+LOST = "lost"
+"""The outcome of a nonce whose included transaction a reorganisation undid; it may come back."""
+
 REPLACE_AFTER = 60.0
 """Seconds after which a transaction that no block took is worth a higher fee: five slots."""
 
@@ -44,6 +47,24 @@ class Slot:
     nonce: int
     attempts: tuple[Attempt, ...]
     given_up: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """A nonce of which a block took a transaction of ours, and which no final block has settled.
+
+    ``outcome`` is ``included``, ``reverted`` or, after a reorganisation undid that, ``lost``;
+    ``included_at`` is the block's time, None for a lost one.
+    """
+
+    slot: Slot
+    outcome: str
+    included_at: int | None
+
+    @property
+    def is_lost(self) -> bool:
+        """Return whether its transaction was not included when the chain was last looked at."""
+        return self.outcome == LOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +102,15 @@ class Observation:
 
     ``final_nonce`` is None where the chain has no final block yet, and where it does not matter.
     ``missing`` is what is stored for the nonce the chain waits for, where that is an earlier one
-    than the slot's.  ``inclusions`` are those that enough nodes show; ``is_disputed``: some node
-    shows another one.
+    than the slot's.  ``inclusions`` are those that enough nodes show.  ``is_gap_certain``: enough
+    nodes say that the chain waits for an earlier nonce.
     """
 
     latest_nonce: int
     final_nonce: int | None
     inclusions: Mapping[Hash32, Inclusion]
     missing: Slot | None = None
-    is_disputed: bool = False
+    is_gap_certain: bool = True
 
 
 class Action(Enum):
@@ -136,7 +157,9 @@ def decide(slot: Slot, observation: Observation, waited: float) -> Decision:
         # they did before, or revert: the registry takes no older head after a newer one.  Either
         # way they use the nonce.  If it was not, it may never come.
         missing = observation.missing
-        is_ours = missing is not None and bool(missing.attempts)
-        return Decision(action=Action.REPAIR if is_ours else Action.GAP)
+        if missing is not None and missing.attempts:
+            return Decision(action=Action.REPAIR)
+        # Where one node may be all that says so, our own bytes may be the next: offer them.
+        return Decision(action=Action.GAP if observation.is_gap_certain else Action.SEND)
     # Whichever of them a block takes, the others can never follow: they share the nonce.
     return Decision(action=Action.REPLACE if waited >= REPLACE_AFTER else Action.SEND)

@@ -19,6 +19,9 @@ from anchor.types import Address, ChainId
 MAX_TRANSACTION_GAS = 2**24
 """The most gas that one transaction may have on Ethereum (EIP-7825)."""
 
+BUDGET_DAYS = 30
+"""Days over which a budget counts: up to the latest block's time, by the blocks' own times."""
+
 OP_CHAINS = (ChainId(10), ChainId(8453))
 """Chains whose transactions also pay for their data on Ethereum (OP Mainnet, Base)."""
 

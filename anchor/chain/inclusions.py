@@ -12,7 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from anchor.chain.agreement import Value, reached_by_enough, said_by_enough
+from anchor.chain.agreement import (
+    Value,
+    is_below_for_enough,
+    reached_by_enough,
+    said_by_enough,
+)
 from anchor.chain.attempts import Inclusion, Slot
 from anchor.chain.costs import parse_cost
 from anchor.chain.node import Node
@@ -25,12 +30,12 @@ from anchor.verify import Block
 class Sight:
     """One look at the chain: the sender's next nonce, and what enough nodes show of our attempts.
 
-    ``is_disputed``: some node shows an inclusion that others do not.
+    ``is_behind``: enough nodes say that this nonce is below the slot's.
     """
 
     nonce: int
     inclusions: Mapping[Hash32, Inclusion]
-    is_disputed: bool
+    is_behind: bool
 
 
 class User(Enum):
@@ -54,12 +59,11 @@ def look_at(node: Node, slot: Slot) -> Sight:
         return nonce, _fetch_inclusions(one, slot)
 
     answers = node.ask_each(read)
-    shown = [found for _, found in answers]
-    inclusions = _agree(slot, shown, node.needed)
+    nonces = [nonce for nonce, _ in answers]
     return Sight(
-        nonce=reached_by_enough((nonce for nonce, _ in answers), node.needed),
-        inclusions=inclusions,
-        is_disputed=any(found.keys() - inclusions.keys() for found in shown),
+        nonce=reached_by_enough(nonces, node.needed),
+        inclusions=_agree(slot, [found for _, found in answers], node.needed),
+        is_behind=is_below_for_enough(nonces, slot.nonce, node.needed),
     )
 
 

@@ -93,6 +93,15 @@ class TransactionReceipt:
     l1_fee: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockCall:
+    """Who called with what in a block, and with which nonce."""
+
+    sender: Address
+    nonce: int
+    data: bytes
+
+
 class RpcTransport(Protocol):
     """A way to one node: ``anchor.chain.rpc.Rpc``, or an adapter to a chain in this process."""
 
@@ -254,6 +263,28 @@ class Node:
             raise NodeFaultError(f"the node {self.name} returned a block without transactions")
         return tuple(self._hash(each, "block's transaction") for each in hashes)
 
+    def fetch_calls(self, number: int, to: Address) -> tuple[BlockCall, ...]:
+        """Return the transactions of a block that go to ``to``, in the block's order."""
+        answer = self.rpc.call("eth_getBlockByNumber", [hex(number), True])
+        entries = answer.get("transactions") if isinstance(answer, dict) else None
+        if not isinstance(entries, list):
+            raise NodeFaultError(f"the node {self.name} has no block {number} with transactions")
+        receiver = _hex(to)
+        try:
+            return tuple(
+                BlockCall(
+                    sender=Address(_decode_data(entry["from"], "transaction's sender")),
+                    nonce=_decode_quantity(entry["nonce"], "transaction's nonce"),
+                    data=_decode_data(entry["input"], "transaction's data"),
+                )
+                for entry in entries
+                if str(entry["to"]).lower() == receiver
+            )
+        except (KeyError, TypeError) as error:
+            raise NodeFaultError(
+                f"the node {self.name} returned a malformed transaction in block {number}"
+            ) from error
+
     def _is_header_proven(self, members: dict[str, Any], block: Block) -> bool:
         """Return whether a block's members encode to its hash; False where that cannot be told."""
         try:
@@ -354,20 +385,18 @@ class Node:
             raise NodeFaultError(f"the node {self.name} counts {nonce} transactions")
         return nonce
 
-    def fetch_priority_fee(self) -> int:
+    def fetch_priority_fee(self, base_fee: int) -> int:
         """Return the node's suggested tip in wei a gas.
 
         Where it has no method for that, what the last blocks' transactions paid; where they say
-        nothing, the suggested price less the base fee.
+        nothing, the suggested price less ``base_fee``, which is the newest block's.
         """
         try:
             return self._quantity("eth_maxPriorityFeePerGas")
         except NodeRefusedError as error:
             if error.code not in _MISSING_METHOD_CODES:
                 raise
-        return self._fetch_paid_tip() or max(
-            self.fetch_gas_price() - (self.fetch_base_fee() or 0), 0
-        )
+        return self._fetch_paid_tip() or max(self.fetch_gas_price() - base_fee, 0)
 
     def fetch_gas_price(self) -> int:
         """Return the node's suggested gas price in wei (chains without EIP-1559)."""

@@ -82,6 +82,18 @@ def read_call_data(raw: bytes) -> bytes:
     return _fields(raw[1:], 12)[7] if is_dynamic(raw) else _fields(raw, 9)[5]
 
 
+def read_receiver(raw: bytes) -> Address | None:
+    """Return whom a raw transaction goes to, None for a creation; its signature is not looked at.
+
+    Raises:
+        MalformedError: as ``read_gas_limit``.
+    """
+    to = _fields(raw[1:], 12)[5] if is_dynamic(raw) else _fields(raw, 9)[3]
+    if len(to) not in (0, 20):
+        raise MalformedError("the transaction's receiver is no address")
+    return Address(to) if to else None
+
+
 def is_dynamic(raw: bytes) -> bool:
     """Return whether a raw transaction is of EIP-1559, with a fee and a tip."""
     return raw[:1] == bytes([_DYNAMIC_FEE])

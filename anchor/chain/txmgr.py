@@ -5,9 +5,10 @@ Each is durable before the next.  There is no separate recovery: ``resume`` runs
 on whatever slot is open.  What to do next is decided by ``anchor.chain.attempts``, by what enough
 nodes say (``anchor.chain.agreement``, ``anchor.chain.inclusions``): one that lies delays, no more.
 
-A nonce is signed for when it is the next one after those of the journal.  A later one would never
-be mined if the node that names it lies, and park the log: it counts only once the account has used
-all before it in a final block.
+A nonce is signed for when it is the next one after those of the journal, and nothing before it was
+lost in a reorganisation (``anchor.chain.settlement``).  A later one would never be mined if the
+node that names it lies, and park the log: it counts only once the account has used all before it in
+a final block.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from anchor.chain.attempts import (
     REPLACE_AFTER,
     Action,
     Attempt,
-    Cost,
     Decision,
     Inclusion,
     Observation,
@@ -36,11 +36,12 @@ from anchor.chain.attempts import (
     decide,
 )
 from anchor.chain.calls import FUNDS_HINT, Intent, estimate_gas, lacks_funds
-from anchor.chain.costs import bound_cost, bound_gas, fetch_l1_fee
+from anchor.chain.costs import BUDGET_DAYS, bound_cost, bound_gas, fetch_l1_fee
 from anchor.chain.fees import Fees, price_replacement
-from anchor.chain.inclusions import User, fetch_inclusions, find_user, look_at
+from anchor.chain.inclusions import fetch_inclusions, look_at
 from anchor.chain.node import Node
 from anchor.chain.refusals import Refusal, classify_refusal
+from anchor.chain.settlement import Settlement, SettlementJournal
 from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.chain.transactions import read_gas_limit
 from anchor.errors import (
@@ -59,7 +60,6 @@ from anchor.errors import (
 from anchor.registry.keccak import format_address, hash_keccak256
 from anchor.trust import FinalityRule
 from anchor.types import Address, ChainId
-from anchor.verify import Block
 
 __all__ = [
     "BUDGET_DAYS",
@@ -75,27 +75,17 @@ _FIRST_POLL = 0.1
 _LONGEST_POLL = 4.0
 # Seconds after which unseen bytes are offered again.
 _RESEND = 40.0
-# How many settled transactions are looked at again in one go, for what they took.
-_MOST_CONFIRMED = 50
-
-
-BUDGET_DAYS = 30
-"""Days over which a budget counts: up to the latest block's time, by the blocks' own times."""
-
 _ETHER = 10**18
 
 
-class TxJournal(Protocol):
+class TxJournal(SettlementJournal, Protocol):
     """Where nonces and signed bytes are kept.  Every method is durable when it returns."""
-
-    def open_slot(self, chain_id: ChainId) -> Slot | None:
-        """Return the nonce that is reserved and not settled; there is at most one, of any key."""
 
     def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
         """Reserve a nonce.
 
-        One that was settled before and is free again (a reorganisation) is opened again with its
-        attempts, so that the same bytes are sent.
+        One that is known and free again (a reorganisation) is opened again with its attempts, so
+        that the same bytes are sent.
         """
 
     def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot | None:
@@ -109,20 +99,6 @@ class TxJournal(Protocol):
 
     def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
         """Store a signed transaction; only then may it be sent."""
-
-    def settle_slot(
-        self, slot: Slot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
-    ) -> None:
-        """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``.
-
-        ``cost`` is what that took, as seen; it counts as that only once it is ``confirmed``.
-        """
-
-    def confirm_cost(self, slot: Slot, cost: Cost) -> None:
-        """Store what a settled nonce took, as a final block shows it."""
-
-    def load_unconfirmed(self, chain_id: ChainId, until: int) -> list[Slot]:
-        """Return the settled nonces included up to ``until`` whose costs are not confirmed yet."""
 
     def sum_costs(self, chain_id: ChainId, since: int, *, but: Slot | None = None) -> int:
         """Return the wei that transactions took in blocks after ``since``, of any key.
@@ -181,7 +157,9 @@ class TransactionManager:
         clock: Clock,
         limits: Limits,
         report: Callable[[str], None],
+        find_own: Callable[[Address, range], set[int]] = lambda *_: set(),
     ) -> None:
+        """Prepare; ``find_own`` says which nonces that the journal lacks are this project's."""
         self._node = node
         self._chain_id = chain_id
         self._signer = signer
@@ -189,12 +167,23 @@ class TransactionManager:
         self._clock = clock
         self._limits = limits
         self._report = report
+        self._find_own = find_own
+        self._settlement = Settlement(
+            node=node,
+            chain_id=chain_id,
+            journal=journal,
+            finality=limits.finality,
+            report=report,
+        )
+        self._lost: Slot | None = None
+        self._reviewed_at: float | None = None
         self.new_nonces = 0
         """For how many nonces it has signed a first transaction."""
 
     def resume(self, intent: Intent) -> Inclusion | None:
         """Drive the open slot of an earlier run to its end; None where there is nothing to resume.
 
+        A nonce that was included and that a reorganisation freed or gave to others is open again.
         If no block takes what that run signed, ``intent`` goes out in its place with a higher fee:
         it may well carry a newer head.  Which of them was included, the caller sees by the chain;
         one that reverted, finally, is returned like any other, and its nonce is settled.
@@ -203,8 +192,8 @@ class TransactionManager:
         Raises:
             As ``send``.
         """
-        slot = self._open_slot()
-        if slot is None or not slot.attempts:
+        slot = self._find_unfinished(max_age=0.0)
+        if slot is None:
             return None
         self._report("resuming the transaction of an earlier run")
         return self._drive(slot, intent)
@@ -213,7 +202,7 @@ class TransactionManager:
         """Bring ``intent`` on chain and wait until it is included.
 
         While no block takes it, it is replaced at the same nonce, each time with a higher fee, up
-        to the cap.
+        to the cap.  What an earlier run signed comes first, and is returned in its place.
 
         Raises:
             FundsError: the sender cannot pay, or the fee cap is too low.
@@ -222,8 +211,44 @@ class TransactionManager:
             NotFinalError: not included within the limit, or included and reverted in a block that
                 is not final; a later run goes on with the same nonce.
         """
-        if self._limits.budget is not None:
-            self.confirm_costs()
+        slot = self._find_unfinished(max_age=_LONGEST_POLL)
+        if slot is None:
+            slot = self._begin(intent)
+        # A crash here leaves stored bytes that were never sent: the next run sends them.
+        inclusion = self._drive(slot, intent)
+        if not inclusion.succeeded:
+            raise ChainGuardError(
+                f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, finally",
+                hint="run again: what is to be sent then is tried out first",
+            )
+        return inclusion
+
+    def _find_unfinished(self, *, max_age: float) -> Slot | None:
+        """Return the open slot that was signed for, else the earliest that was lost, opened again.
+
+        What was seen of the lost ones may be ``max_age`` seconds old.
+        """
+        lost = self._find_lost(max_age)
+        slot = self._open_slot()
+        if slot is not None and slot.attempts:
+            return slot
+        if lost is None:
+            return None
+        if slot is not None:
+            self._settle_unused(slot)
+        self._reviewed_at = None  # it is open now: look again before the next
+        return self._journal.reserve_slot(self._chain_id, lost.sender, lost.nonce)
+
+    def _find_lost(self, max_age: float) -> Slot | None:
+        """Settle what is final; return the earliest nonce whose inclusion was undone."""
+        now = self._clock.monotonic()
+        if self._reviewed_at is None or now - self._reviewed_at >= max_age:
+            self._lost = self._settlement.review(self._signer.address)
+            self._reviewed_at = now
+        return self._lost
+
+    def _begin(self, intent: Intent) -> Slot:
+        """Reserve the next nonce and sign ``intent`` for it."""
         sender = self._signer.address
         offer = self._price(intent)
         self._check_balance(offer.most)
@@ -245,14 +270,7 @@ class TransactionManager:
         elif known is not None and known.given_up:
             # Its old bytes may wait in some pool, and would be refused by the registry: outbid.
             slot = self._replace(slot, intent)[0] or slot
-        # A crash here leaves stored bytes that were never sent: the next run sends them.
-        inclusion = self._drive(slot, intent)
-        if not inclusion.succeeded:
-            raise ChainGuardError(
-                f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, finally",
-                hint="run again: what is to be sent then is tried out first",
-            )
-        return inclusion
+        return slot
 
     def settle_former(self) -> Slot | None:
         """Settle the open nonce of another key, which needs nothing of that key.
@@ -271,33 +289,17 @@ class TransactionManager:
         seen = self._observe(slot)
         decision = decide(slot, seen, 0.0)
         inclusion = decision.inclusion
-        if inclusion is not None and self._is_final(inclusion):
+        if inclusion is not None and self._settlement.is_final(inclusion):
             outcome = "included" if inclusion.succeeded else "reverted"
             self._journal.settle_slot(slot, outcome, inclusion.cost, confirmed=True)
         elif decision.action is Action.FOREIGN:
             outcome = "foreign"
             with suppress(ForeignUseError):
-                self._conclude_used(slot, seen)
+                self._settlement.conclude_used(slot)
         else:
             return slot
         self._report(f"nonce {slot.nonce} of {format_address(slot.sender)} ended as {outcome}")
         return None
-
-    def confirm_costs(self) -> None:
-        """Store what settled transactions took, once enough nodes show it in a final block.
-
-        Until then, and where the nodes cannot say, they count for the most they may take.
-        """
-        try:
-            final = self._node.fetch_final_block(self._limits.finality)
-            for slot in self._journal.load_unconfirmed(self._chain_id, final.timestamp)[
-                :_MOST_CONFIRMED
-            ]:
-                for inclusion in fetch_inclusions(self._node, slot).values():
-                    if inclusion.block_number <= final.number and inclusion.cost is not None:
-                        self._journal.confirm_cost(slot, inclusion.cost)
-        except CannotCheckError:
-            return
 
     def _open_slot(self) -> Slot | None:
         slot = self._journal.open_slot(self._chain_id)
@@ -338,8 +340,9 @@ class TransactionManager:
             if self._clock.monotonic() >= deadline:
                 raise NotFinalError(
                     f"{_count(nonce - following)} of {format_address(sender)}, from nonce "
-                    f"{following} on, are none of this project's and not final yet",
-                    hint="run again once they are, and give the log a key of its own",
+                    f"{following} on, are not in this project's journal, and not final yet",
+                    hint="run again once they are; if they are another program's, give the log a "
+                    "key of its own",
                 )
             self._clock.sleep(_LONGEST_POLL)
         return nonce
@@ -383,10 +386,18 @@ class TransactionManager:
 
     def _tell_unexplained(self, sender: Address, nonce: int) -> None:
         last = self._journal.last_nonce(self._chain_id, sender)
-        if last is not None and nonce > last + 1:
+        if last is None or nonce <= last + 1:
+            return
+        own = len(self._find_own(sender, range(last + 1, nonce)))
+        name = f"{format_address(sender)} since nonce {last}"
+        if own:
             self._report(
-                f"{_count(nonce - last - 1)} of {format_address(sender)} since nonce {last} "
-                "are none of this project's: give the log a key of its own"
+                f"{_count(own)} of {name} anchored this log and were lost with the journal"
+            )
+        if others := nonce - last - 1 - own:
+            self._report(
+                f"{_count(others)} of {name} are none of this project's: give the log a key of its "
+                "own"
             )
 
     def _price(self, intent: Intent) -> _Offer:
@@ -469,10 +480,10 @@ class TransactionManager:
             waited = REPLACE_AFTER if refused else self._clock.monotonic() - since
             seen = self._observe(slot)
             decision = decide(slot, seen, waited)
-            inclusion = self._conclude(slot, seen, decision)
+            inclusion = self._conclude(slot, decision)
             if inclusion is not None:
                 return inclusion
-            if decision.action is Action.REPLACE:
+            if decision.action is Action.REPLACE and not self._is_held_up(slot, decision.action):
                 below = bound_cost(slot.attempts) if refused and _lacks_funds(refused) else None
                 replaced, is_stuck = self._replace(slot, intent, below=below)
                 # A crash here leaves stored bytes that were never sent: the next run sends them.
@@ -487,7 +498,8 @@ class TransactionManager:
                 self._report(f"the chain waits for nonce {next_up.nonce} now")
                 offered = next_up.nonce
                 next_send = since = self._clock.monotonic()
-            if decision.action is not Action.WAIT and self._clock.monotonic() >= next_send:
+            may_send = decision.action is not Action.WAIT and self._clock.monotonic() >= next_send
+            if may_send and not self._is_held_up(slot, decision.action):
                 answer = self._send_bytes(next_up.attempts[-1])
                 refused = answer if next_up is slot else None
                 if refused is not None and self._is_gas_too_high(refused, next_up.attempts[-1]):
@@ -500,17 +512,28 @@ class TransactionManager:
             self._clock.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_POLL)
 
-    def _conclude(self, slot: Slot, seen: Observation, decision: Decision) -> Inclusion | None:
+    def _is_held_up(self, slot: Slot, action: Action) -> bool:
+        """Return whether an earlier nonce of ours was lost, and others have used it by now.
+
+        What is signed above it extends the head that was lost: it would revert, or make ours revert
+        should that come back.  Where the nonce is free, its own bytes go first.
+        """
+        if action is Action.REPAIR:
+            return False
+        lost = self._find_lost(_LONGEST_POLL)
+        return lost is not None and lost.nonce < slot.nonce
+
+    def _conclude(self, slot: Slot, decision: Decision) -> Inclusion | None:
         """Settle the slot where that can be, and return the inclusion; None to go on."""
         if decision.action is Action.FOREIGN:
-            self._conclude_used(slot, seen)
+            self._settlement.conclude_used(slot)
         inclusion = decision.inclusion
         if inclusion is None:
             return None
         if decision.action is Action.DONE:
             self._journal.settle_slot(slot, "included", inclusion.cost)
             return inclusion
-        if not self._is_final(inclusion):
+        if not self._settlement.is_final(inclusion):
             raise NotFinalError(
                 f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, in a block "
                 "that is not final",
@@ -519,40 +542,6 @@ class TransactionManager:
         self._journal.settle_slot(slot, "reverted", inclusion.cost, confirmed=True)
         self._report("the transaction reverted, finally")
         return inclusion
-
-    def _conclude_used(self, slot: Slot, seen: Observation) -> None:
-        """Settle a nonce that is used finally, and of which no receipt of ours is shown.
-
-        Raises:
-            ForeignUseError: Another program used the nonce.
-            CannotCheckError: One of ours may have used it.  Where the chain shows that, the nonce
-                stays open until a node gives the receipt; where the nodes cannot tell it is settled
-                all the same, for it can be used no more, and counts for the most it may have taken.
-        """
-        name = f"nonce {slot.nonce} of {format_address(slot.sender)}"
-        newest = f"0x{slot.attempts[-1].tx_hash.hex()}" if slot.attempts else "none"
-        final = self._node.fetch_final_block(self._limits.finality)
-        user = User.OURS if seen.is_disputed else find_user(self._node, slot, final)
-        if user is User.OURS:
-            raise CannotCheckError(
-                f"{name} is used, finally, by one of our transactions (the newest is {newest}), "
-                "and too few nodes give its receipt",
-                hint="run again, or ask another node: the receipt says whether it succeeded",
-            )
-        if user is User.ANOTHER:
-            self._journal.settle_slot(slot, "foreign", confirmed=True)
-            raise ForeignUseError(
-                f"another program used {name}",
-                hint="give this log a key of its own, then run again; or, where the key is meant "
-                "to be used elsewhere, too, set signer.shared",
-            )
-        self._journal.settle_slot(slot, "foreign", _most(slot, final), confirmed=True)
-        raise CannotCheckError(
-            f"{name} is used, finally, and the nodes show neither a receipt of our transaction "
-            f"(the newest is {newest}) nor another one",
-            hint="it counts for the most it may have taken; run again, which goes by what is in "
-            "the registry",
-        )
 
     def _overdue(self, slot: Slot, action: Action, *, is_stuck: bool) -> AnchorError:
         seconds = f"{self._limits.wait_seconds:g} seconds"
@@ -580,35 +569,14 @@ class TransactionManager:
         if sight.nonce < slot.nonce:
             missing = self._journal.find_slot(self._chain_id, slot.sender, sight.nonce)
         elif sight.nonce > slot.nonce and not sight.inclusions:
-            final_nonce = self._fetch_final_nonce(slot.sender)
+            final_nonce = self._settlement.fetch_final_nonce(slot.sender)
         return Observation(
             latest_nonce=sight.nonce,
             final_nonce=final_nonce,
             inclusions=sight.inclusions,
             missing=missing,
-            is_disputed=sight.is_disputed,
+            is_gap_certain=sight.is_behind,
         )
-
-    def _is_final(self, inclusion: Inclusion) -> bool:
-        """Say whether the very block of ``inclusion`` is final, by as many nodes as must agree."""
-        number = inclusion.block_number
-        try:
-            if self._node.fetch_final_block(self._limits.finality).number < number:
-                return False
-            block = self._node.confirm(lambda node: node.fetch_block(number))
-        except NodeUnreachableError:
-            raise
-        except CannotCheckError:
-            return False
-        return block is not None and block.hash == inclusion.block_hash
-
-    def _fetch_final_nonce(self, sender: Address) -> int | None:
-        try:
-            return agree_on_final_nonce(self._node, sender, self._limits.finality)
-        except NodeUnreachableError:
-            raise
-        except CannotCheckError:
-            return None
 
     def _send_bytes(self, attempt: Attempt) -> NodeRefusedError | None:
         """Send; return the node's refusal where another fee or gas limit would do."""
@@ -669,19 +637,6 @@ class TransactionManager:
 
 def _lacks_funds(error: NodeRefusedError) -> bool:
     return classify_refusal(error.reason) is Refusal.FUNDS
-
-
-def _most(slot: Slot, final: Block) -> Cost | None:
-    """Return the most that one of the slot's attempts may have taken, by the final block."""
-    dearest = max(slot.attempts, key=lambda each: bound_cost([each]), default=None)
-    if dearest is None:
-        return None
-    return Cost(
-        gas_used=read_gas_limit(dearest.raw),
-        gas_price=dearest.max_fee,
-        timestamp=final.timestamp,
-        l1_fee=dearest.l1_fee or 0,
-    )
 
 
 def _count(transactions: int) -> str:

@@ -32,13 +32,20 @@ def add(
     All that you keep count together. Check each value first: docs/trust-policy.md says how.
     """
     from anchor.cli.files import read_bounded
-    from anchor.policies import add_policy
+    from anchor.policies import add_policy, find_owners_elsewhere
+    from anchor.registry.keccak import format_address
     from anchor.trust import MAX_POLICY_BYTES
 
     output = Output(as_json=as_json)
     policy = add_policy(name, read_bounded(file, MAX_POLICY_BYTES + 1))
     _print_policy(output, policy)
-    output.result(_describe_policy(policy))
+    known = {format_address(owner): names for owner, names in find_owners_elsewhere(policy).items()}
+    for owner, names in known.items():
+        output.note(
+            f"you keep {' and '.join(names)} about the owner {owner}, too: all count together, so "
+            "that what one of them accepts is accepted"
+        )
+    output.result({**_describe_policy(policy), "owners_kept_elsewhere": known})
 
 
 def show(name: _Name, as_json: JsonOption = False) -> None:

@@ -21,7 +21,7 @@ app = typer.Typer(
 
 @app.command("list")
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the nonces that are open or given up, with the transactions signed for them."""
+    """List the nonces that are open, lost in a reorganisation or given up, and what was signed."""
     from anchor.pipeline.project import utc_now
     from anchor.registry.keccak import format_address
     from anchor.store.journal import StoredJournal

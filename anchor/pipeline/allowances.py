@@ -59,7 +59,7 @@ def _fetch_price(node: Node) -> int:
         raise NodeFaultError(f"the node {node.name} has no latest block")
     if block.base_fee is None:
         return price_legacy(gas_price=node.fetch_gas_price(), cap=_NO_CAP).max_fee
-    tip = node.fetch_priority_fee()
+    tip = node.fetch_priority_fee(block.base_fee)
     fees = price_dynamic(base_fee=block.base_fee, suggested_tip=tip, cap=_NO_CAP)
     return block.base_fee + fees.priority_fee
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from anchor import merkle
+from anchor.chain.agreement import said_by_enough
 from anchor.chain.attempts import Inclusion
 from anchor.chain.node import BlockId, Node
+from anchor.chain.settlement import Settlement
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock, Intent, Limits, TransactionManager
 from anchor.config import Config
@@ -35,6 +38,7 @@ from anchor.pipeline.incidents import (
     fetch_final,
     note_contradictions,
 )
+from anchor.pipeline.ownanchors import find_own_nonces
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.registrystate import fetch_anchor
 from anchor.pipeline.states import watch_proofs
@@ -53,7 +57,7 @@ from anchor.store.heads import (
     save_anchor,
 )
 from anchor.store.journal import StoredJournal
-from anchor.types import Address, Anchor, Hash32, Head, log_owner
+from anchor.types import Address, Anchor, ChainId, Hash32, Head, log_owner
 from anchor.verify import Block
 
 # How many nonces one call may sign for: more means that somebody interferes, or the node lies.
@@ -76,17 +80,18 @@ def check_chain(config: Config, node: Node) -> None:
     """Choose the node to read for what follows, and compare its chain with the pins.
 
     Raises:
-        CannotCheckError: no node can be read.
+        CannotCheckError: no node can be read, or one is on another chain than enough others.
         ChainGuardError: another chain.
     """
     node.choose()
-    chain_id = node.fetch_chain_id()
+    chain_id, genesis = _fetch_pins(node)
+    if chain_id != config.chain_id or (genesis is not None and genesis.hash != config.genesis):
+        check_shared(node, _fetch_pins, (chain_id, genesis), "the chain")
     if chain_id != config.chain_id:
         raise ChainGuardError(
             f"the node {node.name} is on chain {chain_id}, this project on chain {config.chain_id}",
             hint="point chain.rpc at a node of the project's chain; nothing was sent",
         )
-    genesis = node.fetch_block(0)
     if genesis is None:
         raise NodeFaultError(
             f"the node {node.name} has no genesis block, which tells no chain from another",
@@ -99,17 +104,26 @@ def check_chain(config: Config, node: Node) -> None:
         )
 
 
+def _fetch_pins(node: Node) -> tuple[ChainId, Block | None]:
+    return node.fetch_chain_id(), node.fetch_block(0)
+
+
 def is_deployed(config: Config, node: Node) -> bool:
-    """Say whether our registry is where this project expects it; False where nothing is.
+    """Say whether our registry is where enough nodes say it is; False where nothing is.
 
     Raises:
         ChainGuardError: other code is there.
+        QuorumError: The nodes disagree about the code.
     """
-    found = node.fetch_code_hash(config.registry, "latest")
+    read = partial(Node.fetch_code_hash, address=config.registry, block="latest")
+    found = said_by_enough(node.ask_each(read), node.needed)
+    if found is None:
+        raise QuorumError(
+            f"the nodes disagree about the code at {format_address(config.registry)}",
+            hint="one side lags, is wrong or on a fork; nothing was sent",
+        )
     if found == config.code_hash:
         return True
-    read = partial(Node.fetch_code_hash, address=config.registry, block="latest")
-    check_shared(node, read, found, f"the code at {format_address(config.registry)}")
     if found == EMPTY_CODE_HASH:
         return False
     raise _foreign_code(config, found)
@@ -260,6 +274,7 @@ def make_manager(
             legacy=config.legacy_fees,
         ),
         report=report,
+        find_own=partial(find_own_nonces, project, node),
     )
 
 
@@ -288,6 +303,7 @@ def anchor_newest(
         if state.newest is None:
             return None
         if state.head_on_chain == state.newest:
+            follow_inclusions(project, node)
             block: BlockId = inclusion.block_hash if inclusion else "latest"
             return _record_anchor(project, node, state.newest, block, inclusion)
         try:
@@ -314,6 +330,19 @@ def anchor_newest(
             )
         found.add(inclusion)
     raise ChainGuardError("the registry's head does not follow our transactions; run again later")
+
+
+def follow_inclusions(project: Project, node: Node) -> None:
+    """Note in the journal which open or lost transaction is included by now, where nodes say so."""
+    settlement = Settlement(
+        node=node,
+        chain_id=project.config.chain_id,
+        journal=StoredJournal(project.database, utc_now),
+        finality=project.config.finality,
+        report=lambda _: None,
+    )
+    with suppress(CannotCheckError):  # then whoever sends next does
+        settlement.follow()
 
 
 def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:

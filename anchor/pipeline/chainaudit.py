@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, pairwise
 
+from anchor.chain.agreement import reached_by_enough
 from anchor.chain.node import Node
 from anchor.config import Config
 from anchor.errors import CannotCheckError, QuorumError
 from anchor.pipeline.anchoring import check_chain, check_registry
 from anchor.pipeline.auditing import limit_breaches
 from anchor.pipeline.contradiction import is_behind
+from anchor.pipeline.ownanchors import find_own_nonces
 from anchor.pipeline.project import Project
 from anchor.pipeline.registrystate import RegistryHead, fetch_anchor, fetch_head
 from anchor.registry.keccak import EMPTY_CODE_HASH, format_address
@@ -68,7 +70,7 @@ def audit_chain(project: Project, node: Node) -> ChainAudit:
         head, there = node.confirm(read)
     roots = {item.root: anchor for item, anchor in there.values()}
     _check_not_behind(node, final, stored, roots)
-    foreign, nonces = _audit_nonces(node, slots)
+    foreign, nonces = _audit_nonces(project, node, slots)
     found = chain(
         _audit_sequence(head, there),
         _audit_stored(final, stored, roots),
@@ -215,19 +217,25 @@ def _check_shared(node: Node, count: int, what: str) -> None:
         )
 
 
-def _audit_nonces(node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
-    """Count the nonces between ours that were used elsewhere; one that was not is a breach."""
+def _audit_nonces(project: Project, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
+    """Count the nonces between ours that were used elsewhere; one that was not is a breach.
+
+    This log's own anchors whose journal was lost are none of them.
+    """
     foreign = 0
     breaches: list[str] = []
     for sender, rows in groupby(slots, key=lambda row: row.sender):
         ours = {row.nonce: row for row in rows if row.outcome != GIVEN_UP}
         if not ours:
             continue
+        own: set[int] = set()
+        if max(ours) - min(ours) >= len(ours):
+            own = find_own_nonces(project, node, sender, range(min(ours), max(ours))) - ours.keys()
         judged = [
-            _judge_nonces(format_address(sender), ours, used)
+            _judge_nonces(format_address(sender), ours, own, used)
             for used in node.ask_all(partial(Node.fetch_nonce, address=sender, block="latest"))
         ]
-        foreign += max(count for count, _ in judged)
+        foreign += reached_by_enough((count for count, _ in judged), node.needed)
         # Who has seen more knows better what was used; the others may lag by a block.
         accused = [found for _, found in judged if found]
         if accused:
@@ -236,9 +244,14 @@ def _audit_nonces(node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
     return foreign, breaches
 
 
-def _judge_nonces(name: str, ours: dict[int, SlotRow], used: int) -> tuple[int, list[str]]:
-    """Judge by how many nonces of a key are used, according to one node."""
-    foreign = 0
+def _judge_nonces(
+    name: str, ours: dict[int, SlotRow], own: set[int], used: int
+) -> tuple[int, list[str]]:
+    """Judge by how many nonces of a key are used, according to one node.
+
+    ``own`` are those between ours that anchored this log, and that the journal lacks.
+    """
+    foreign = -sum(number < used for number in own)
     breaches: list[str] = []
     for first, last in _gaps(sorted(ours)):
         foreign += max(0, min(used, last + 1) - first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from anchor.chain.attempts import LOST
 from anchor.chain.transactions import SignedTransaction, decode_transaction
 from anchor.config import Config
 from anchor.errors import MalformedError
@@ -20,6 +21,9 @@ from anchor.store.journal import (
     load_unknown_hints,
 )
 
+# How a nonce may end or stand, for which a transaction of ours was signed.
+_SIGNED = ("included", "reverted", LOST, GIVEN_UP)
+
 
 def audit_slots(project: Project) -> Iterator[str]:
     """See that at most one nonce is open, and that each ended as its attempts allow."""
@@ -34,9 +38,9 @@ def audit_slots(project: Project) -> Iterator[str]:
             yield f"{name} is reserved on chain {row.chain_id}, which is not this project's"
         if row.outcome == "unused" and row.attempts:
             yield f"{name} is noted as unused, but a transaction was signed for it"
-        if row.outcome in ("included", "reverted", "foreign", GIVEN_UP) and not row.attempts:
+        if row.outcome in (*_SIGNED, "foreign") and not row.attempts:
             yield f"{name} is noted as {row.outcome}, but no transaction was signed for it"
-        if row.outcome not in (None, "included", "reverted", "foreign", "unused", GIVEN_UP):
+        if row.outcome not in (None, *_SIGNED, "foreign", "unused"):
             yield f"{name} ended as {row.outcome!r}, which is no way for a nonce to end"
 
 

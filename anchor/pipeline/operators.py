@@ -141,6 +141,12 @@ def _agree(node: Node, read: Callable[[Node], Value], what: str) -> Value:
     return agreed[0]
 
 
+def _find_shared(node: Node, read: Callable[[Node], Value]) -> Value | None:
+    """Return what enough nodes say alike; None where they disagree."""
+    agreed = said_by_enough(node.ask_each(lambda one: (read(one),)), node.needed)
+    return None if agreed is None else agreed[0]
+
+
 def choose_id(project: Project, node: Node, key: Address) -> int:
     """Return the id that ``key`` had, or one above all that are known of this log and the last.
 
@@ -202,7 +208,8 @@ def _look_at(
     final: Block | None,
     changes: Sequence[OperatorChange] | None,
 ) -> Operator | None:
-    key = fetch_operator_key(config, node, operator_id)
+    # What one node alone shows of the newest block is no operator.
+    key = _find_shared(node, lambda one: fetch_operator_key(config, one, operator_id))
     final_key, is_final_active = None, None
     if final is not None:
         block = final.hash
@@ -221,7 +228,8 @@ def _look_at(
         block = final.hash
         final_id = node.confirm(lambda one: fetch_operator_id(config, one, known, block))
         is_final_active = final_id == operator_id
-    is_active = fetch_operator_id(config, node, key, "latest") == operator_id
+    now = _find_shared(node, lambda one: fetch_operator_id(config, one, known, "latest"))
+    is_active = now == operator_id
     return Operator(
         id=operator_id,
         key=key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,7 +11,7 @@ from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock
 from anchor.config import WaitFor
-from anchor.errors import QuorumError
+from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
 from anchor.log import seal
 from anchor.pipeline.anchoring import (
     anchor_newest,
@@ -58,7 +59,12 @@ def anchor_round(
     sealed = seal(project.database, utc_now())
     count = sealed[1] if sealed else 0
     # A crash here leaves a sealed head; the next round anchors it.
-    anchored = anchor_newest(project, node, open_signer, clock, report)
+    try:
+        anchored = anchor_newest(project, node, open_signer, clock, report)
+    except (ForeignUseError, NotFinalError):
+        with suppress(CannotCheckError):  # what was lost is not called included meanwhile
+            refresh_anchors(project, node)
+        raise
     if anchored is None:
         return Round(sealed=count, anchored=None, state=State.EMPTY, timed_out=False)
     final = anchored.final

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from anchor.chain.agreement import agree_on_balance, agree_on_block, agree_on_nonce
-from anchor.chain.attempts import Slot
+from collections.abc import Sequence
+
+from anchor.chain.agreement import (
+    agree_on_balance,
+    agree_on_block,
+    is_below_for_enough,
+    reached_by_enough,
+)
+from anchor.chain.attempts import LOST, Slot
 from anchor.chain.costs import bound_cost, bound_gas
 from anchor.chain.fees import format_gwei
 from anchor.chain.node import Node
 from anchor.chain.transactions import read_gas_limit
-from anchor.errors import ChainGuardError, FundsError
+from anchor.errors import CannotCheckError, ChainGuardError, FundsError
 from anchor.pipeline.project import Project, utc_now
 from anchor.registry.keccak import format_address
-from anchor.store.journal import StoredJournal
+from anchor.store.journal import GIVEN_UP, StoredJournal
 
 
 def describe_transactions(project: Project, node: Node) -> tuple[str, str]:
@@ -25,17 +32,22 @@ def describe_transactions(project: Project, node: Node) -> tuple[str, str]:
     chain_id = project.config.chain_id
     journal = StoredJournal(project.database, utc_now)
     slot = journal.open_slot(chain_id)
-    given_up = [each.nonce for each, outcome in journal.list_slots(chain_id) if outcome]
-    note = f"given up: nonce {', '.join(map(str, given_up))}" if given_up else ""
+    note = _describe_others(journal.list_slots(chain_id))
     if slot is None or not slot.attempts:
         return "none is on its way", note
-    used = agree_on_nonce(node, slot.sender)
+    nonces = node.ask_each(lambda one: one.fetch_nonce(slot.sender, "latest"))
+    used = reached_by_enough(nonces, node.needed)
     name = f"nonce {slot.nonce} of {format_address(slot.sender)}"
     if used > slot.nonce:
         return f"{name} is used; the next run settles it", note
     if used < slot.nonce:
         if journal.find_signed(slot, used) is not None:
             return f"{name} waits for earlier ones of ours, which the next run sends again", note
+        if not is_below_for_enough(nonces, slot.nonce, node.needed):
+            raise CannotCheckError(
+                f"the nodes disagree whether the chain has come to {name}",
+                hint="one lags behind or is wrong, and too few answer: see to the nodes",
+            )
         raise ChainGuardError(
             f"{name} is signed, but the chain waits for nonce {used}: nothing is anchored now",
             hint="send something with each missing nonce of that key; or, if that is never to be, "
@@ -43,6 +55,16 @@ def describe_transactions(project: Project, node: Node) -> tuple[str, str]:
         )
     refusal = _find_refusal(node, slot)
     return f"{name} is on its way, signed {len(slot.attempts)} times", refusal or note
+
+
+def _describe_others(slots: Sequence[tuple[Slot, str | None]]) -> str:
+    """Say which nonces were given up, and which a reorganisation took back."""
+    texts = []
+    for text, chosen in (("given up", GIVEN_UP), ("lost in a reorganisation", LOST)):
+        nonces = [str(slot.nonce) for slot, outcome in slots if outcome == chosen]
+        if nonces:
+            texts.append(f"{text}: nonce {', '.join(nonces)}")
+    return "; ".join(texts)
 
 
 def _find_refusal(node: Node, slot: Slot) -> str | None:

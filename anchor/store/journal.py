@@ -22,16 +22,21 @@ from sqlalchemy import (
     update,
 )
 
-from anchor.chain.attempts import Attempt, Cost, Slot
+from anchor.chain.attempts import LOST, Attempt, Cost, Slot, Unsettled
 from anchor.chain.costs import bound_cost
 from anchor.errors import ChainGuardError
 from anchor.registry.keccak import hash_keccak256
 from anchor.store.database import Database
+from anchor.store.heads import AnchoredHead, load_anchors
 from anchor.store.schema import anchors, attempts, heads, slots
 from anchor.types import Address, ChainId, Hash32, Head
 
 GIVEN_UP = "given-up"
 """The outcome of a nonce whose transaction is valid still, and is not sent any more."""
+
+
+# How many nonces are looked at again in one go: more than ever wait for finality.
+_MOST_UNSETTLED = 256
 
 
 class StoredJournal:
@@ -128,22 +133,36 @@ class StoredJournal:
                 )
             )
 
-    def confirm_cost(self, slot: Slot, cost: Cost) -> None:
-        """Store what a settled nonce took, as a final block shows it."""
+    def mark_lost(self, slot: Slot) -> None:
+        """Store that a nonce's transaction is not included any more, and cost nothing."""
         with self._database.sequence() as connection:
             connection.execute(
                 update(slots)
                 .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
-                .values(**_cost_values(cost), confirmed_at=self._now())
+                .values(outcome=LOST, **_cost_values(None), confirmed_at=None)
             )
 
-    def load_unconfirmed(self, chain_id: ChainId, until: int) -> list[Slot]:
-        """Return the settled nonces included up to ``until`` whose costs are not confirmed yet."""
-        query = select(slots).where(
-            _counts_at_most(chain_id), slots.c.outcome.is_not(None), slots.c.included_at <= until
+    def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
+        """Return the nonces included or lost, of any key, that no final block has settled.
+
+        The highest nonce of each key comes first; of very many, those that are lost and the newest.
+        """
+        query = (
+            select(slots)
+            .where(_counts_at_most(chain_id), slots.c.outcome.is_not(None))
+            .order_by(slots.c.outcome != LOST, slots.c.nonce.desc())
+            .limit(_MOST_UNSETTLED)
         )
         with self._database.read() as connection:
-            return [_parse_slot(connection, row) for row in connection.execute(query).all()]
+            found = [
+                Unsettled(
+                    slot=_parse_slot(connection, row),
+                    outcome=row.outcome,
+                    included_at=row.included_at,
+                )
+                for row in connection.execute(query).all()
+            ]
+        return sorted(found, key=lambda each: each.slot.nonce, reverse=True)
 
     def sum_costs(self, chain_id: ChainId, since: int, *, but: Slot | None = None) -> int:
         """Return the wei that transactions took in blocks after ``since``, of any key.
@@ -174,10 +193,10 @@ class StoredJournal:
         return wei
 
     def list_slots(self, chain_id: ChainId) -> list[tuple[Slot, str | None]]:
-        """Return each nonce that is open or given up, with its outcome."""
+        """Return each nonce that is open, lost or given up, with its outcome."""
         query = select(slots).where(
             slots.c.chain_id == chain_id,
-            or_(slots.c.outcome.is_(None), slots.c.outcome == GIVEN_UP),
+            or_(slots.c.outcome.is_(None), slots.c.outcome.in_((LOST, GIVEN_UP))),
         )
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(slots.c.sender, slots.c.nonce)).all()
@@ -226,7 +245,7 @@ def _counts_at_most(chain_id: ChainId) -> ColumnElement[bool]:
     return and_(
         slots.c.chain_id == chain_id,
         slots.c.confirmed_at.is_(None),
-        or_(slots.c.outcome.is_(None), slots.c.outcome.in_(("included", "reverted"))),
+        or_(slots.c.outcome.is_(None), slots.c.outcome.in_(("included", "reverted", LOST))),
     )
 
 
@@ -372,6 +391,22 @@ def load_attempt_rows(connection: Connection) -> Iterator[AttemptRow]:
             signed_at=row.signed_at,
             l1_fee=row.l1_fee,
         )
+
+
+def load_unsigned_anchors(
+    connection: Connection, chain_id: ChainId, most: int
+) -> list[AnchoredHead]:
+    """Return the newest anchors whose transaction is not in the journal, at most so many."""
+    query = (
+        select(anchors.c.head_size)
+        .select_from(anchors.outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash))
+        .where(anchors.c.chain_id == chain_id, attempts.c.tx_hash.is_(None))
+        .order_by(anchors.c.head_size.desc())
+        .limit(most)
+    )
+    sizes = {row.head_size for row in connection.execute(query)}
+    found = [each for each in load_anchors(connection, chain_id) if each.head.size in sizes]
+    return sorted(found, key=lambda each: each.head.size, reverse=True)
 
 
 def load_unknown_hints(connection: Connection) -> list[tuple[int, Hash32]]:

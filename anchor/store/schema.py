@@ -159,6 +159,7 @@ slots = Table(
     Column("nonce", Int64, primary_key=True, autoincrement=False),
     Column("reserved_at", Text, nullable=False),
     # NULL while open; then how it ended: 'included', 'reverted', 'foreign', 'unused' or 'given-up'.
+    # The first two count as final with `confirmed_at`; 'lost' was undone by a reorganisation.
     Column("outcome", Text),
     # What it took, where one of ours was included: gas, wei for each, and the block's time; and
     # what a rollup charged for the data on its parent chain, in wei.

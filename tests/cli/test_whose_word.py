@@ -320,7 +320,8 @@ def test_ones_own_project_takes_one_word_each(module_anvil: Devnet, tmp_path: Pa
     victim.run("trust", "add", "mine", "trust.toml").expect(0)
     other = (victim.folder / "trust.toml").read_text().replace("logs = [9]", "logs = [5]")
     (victim.folder / "other.toml").write_text(other)
-    victim.run("trust", "add", "other", "other.toml").expect(0)
+    told = victim.run("trust", "add", "other", "other.toml").expect(0)
+    assert "you keep mine about the owner 0x" in told.err
     victim.run("verify", "a.txt").expect(0, "of your own project")
     victim.run("verify", "a.txt", cwd=tmp_path).refused(2, "is missing")
     victim.run("verify", "project/a.txt", cwd=tmp_path).expect(0)

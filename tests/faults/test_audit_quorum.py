@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from support.bent_nodes import Bend, BentNode, bent_node
-from support.nodes import ask
+from support.nodes import ask, nonce
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
+from anchor.cli.session import open_chain
+from anchor.pipeline.chainaudit import audit_chain
 
 ZERO = "0x" + "00" * 32
 
@@ -50,6 +53,30 @@ def audited(make: Callable[..., Site], own_anvil: Devnet) -> Iterator[Audited]:
     assert "2 leaves, anchor 2" in site.run("status").out
     with ExitStack() as stack:
         yield Audited(site, [stack.enter_context(bent_node(site.url)) for _ in range(3)])
+
+
+def test_one_node_does_not_count_what_others_used(audited: Audited) -> None:
+    """A nonce that was reserved far ahead leaves a gap, of which one node says that it is used."""
+    used = nonce(audited.site.url)
+    with closing(sqlite3.connect(audited.site.folder / "anchor.db")) as store, store:
+        store.execute(
+            "INSERT INTO slots (chain_id, sender, nonce, reserved_at)"
+            " SELECT chain_id, sender, ?, reserved_at FROM slots LIMIT 1",
+            [used + 5],
+        )
+    audited.nodes[0].bend["eth_getTransactionCount"] = lambda params, right: hex(used + 30)
+    counts = []
+    for nodes in (audited.nodes, audited.nodes[:1]):
+        with audited.site.lead() as project:
+            config = replace(
+                project.config,
+                rpc=nodes[0].url,
+                witnesses=tuple(node.url for node in nodes[1:]),
+                quorum=min(2, len(nodes)),
+            )
+            chain = open_chain(config, lambda _: None)
+            counts.append(audit_chain(project, chain).foreign_nonces)
+    assert counts == [0, 5]
 
 
 def instead(result: Any) -> Bend:

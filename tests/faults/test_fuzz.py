@@ -53,7 +53,7 @@ QUESTIONS: dict[str, Callable[[Node], Any]] = {
     "eth_getStorageAt": lambda node: node.fetch_storage(ADDRESS, HASH, "latest"),
     "eth_getBalance": lambda node: node.fetch_balance(ADDRESS),
     "eth_getTransactionCount": lambda node: node.fetch_nonce(ADDRESS, HASH),
-    "eth_maxPriorityFeePerGas": lambda node: node.fetch_priority_fee(),
+    "eth_maxPriorityFeePerGas": lambda node: node.fetch_priority_fee(10**9),
     "eth_gasPrice": lambda node: node.fetch_gas_price(),
     "eth_call": lambda node: node.call(sender=ADDRESS, to=ADDRESS, data=b""),
     "eth_estimateGas": lambda node: node.estimate_gas(sender=ADDRESS, to=ADDRESS, data=b""),

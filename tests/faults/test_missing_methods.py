@@ -59,15 +59,15 @@ def test_a_tip_is_what_others_paid_where_the_node_suggests_none(
 ) -> None:
     bent.bend[TIP] = missing(code)
     bent.bend[HISTORY] = instead({"reward": [["0x0"], ["0x7"], ["0x3"], ["0x5"]]})
-    assert node.fetch_priority_fee() == 5
+    assert node.fetch_priority_fee(7 * GWEI) == 5
     bent.bend[PRICE] = instead(hex(100 * GWEI))
-    expected = 100 * GWEI - (node.fetch_base_fee() or 0)
+    expected = 93 * GWEI
     bent.bend[HISTORY] = instead({"reward": [["0x0"], ["0x0"]]})
-    assert node.fetch_priority_fee() == expected, "nobody sent anything"
+    assert node.fetch_priority_fee(7 * GWEI) == expected, "nobody sent anything"
     bent.bend[HISTORY] = missing(-32602)
-    assert node.fetch_priority_fee() == expected
+    assert node.fetch_priority_fee(7 * GWEI) == expected
     bent.bend[PRICE] = instead("0x1")
-    assert node.fetch_priority_fee() == 0, "never below nothing"
+    assert node.fetch_priority_fee(7 * GWEI) == 0, "never below nothing"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_malformed_history_is_the_nodes_fault(bent: BentNode, node: Node, answ
     bent.bend[TIP] = missing()
     bent.bend[HISTORY] = instead(answer)
     with pytest.raises(NodeFaultError, match="eth_feeHistory"):
-        node.fetch_priority_fee()
+        node.fetch_priority_fee(7 * GWEI)
 
 
 def test_a_tip_that_is_refused_for_another_reason_is_not_made_up(
@@ -86,7 +86,7 @@ def test_a_tip_that_is_refused_for_another_reason_is_not_made_up(
 ) -> None:
     bent.bend[TIP] = missing(-32000)
     with pytest.raises(NodeRefusedError):
-        node.fetch_priority_fee()
+        node.fetch_priority_fee(7 * GWEI)
     assert not bent.asked(HISTORY)
 
 

@@ -400,7 +400,7 @@ def test_a_nonce_that_may_come_back_is_waited_for(on_anvil: Faulty) -> None:
 @pytest.mark.fault(
     "B12",
     how="a reorganisation puts another program's transaction in the place of our included one",
-    then="one anchor at the next nonce; the registry would refuse the first one's return",
+    then="21 and nothing new until that is final, then 32; then one anchor at the next nonce",
 )
 def test_a_reorganisation_that_gives_our_nonce_to_another_program(on_anvil: Faulty) -> None:
     url = on_anvil.node.url
@@ -411,6 +411,13 @@ def test_a_reorganisation_that_gives_our_nonce_to_another_program(on_anvil: Faul
     assert on_anvil.on_chain() == []
     assert nonce(url) == on_anvil.first_nonce + 1
     on_anvil.proxy.calm()
+    on_anvil.fails(ExitCode.NOT_FINAL, "not included within")
+    assert len(on_anvil.signed()) == 1
+    on_anvil.fails(
+        ExitCode.CHAIN_GUARD,
+        f"another program used nonce {on_anvil.first_nonce}",
+        clock=FastClock({1.0: lambda: mine_many(on_anvil)}),
+    )
     on_anvil.run()
     on_anvil.check(foreign=1)
     assert len(on_anvil.signed()) == 2

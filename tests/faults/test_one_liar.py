@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pytest
@@ -88,6 +89,12 @@ def instead(result: Any) -> Bend:
     return lambda params, right: result
 
 
+def now_and_then(result: Any) -> Bend:
+    """Lie in every third answer."""
+    numbers = count(1)
+    return lambda params, right: right if next(numbers) % 3 else result
+
+
 def of_block(tag: str, result: Any) -> Bend:
     return lambda params, right: result if params[0] == tag else right
 
@@ -130,6 +137,7 @@ BLOCK, CODE, STORAGE = "eth_getBlockByNumber", "eth_getCode", "eth_getStorageAt"
 Lie = Callable[[Scene], dict[str, Bend]]
 LIES: dict[str, Lie] = {
     "chain id": lambda _: {"eth_chainId": instead("0x1")},
+    "chain id now and then": lambda _: {"eth_chainId": now_and_then("0x1")},
     "huge chain id": lambda _: {"eth_chainId": instead("0x" + "f" * 16)},
     "genesis hash": lambda _: {BLOCK: changed_at("0x0", hash=FALSE_HASH)},
     "null for block 0": lambda _: {BLOCK: of_block("0x0", None)},
@@ -164,7 +172,7 @@ LIES: dict[str, Lie] = {
 
 @pytest.mark.fault(
     "E10",
-    how="one of three nodes, the one that is read, lies in any of 28 ways about what is read",
+    how="one of three nodes, the one that is read, lies in any of 29 ways about what is read",
     then="`verify` ends with 0 or 20; a round ends as ever, or with 20, and sends nothing false; "
     "with an honest node the log goes on without a hand",
 )

@@ -511,7 +511,7 @@ def test_two_forks_of_one_genesis_are_a_split(tmp_path: Path, anvil_path: Path) 
         ask(one.url, "anvil_mine", "0x8")
         ask(other.url, "anvil_mine", "0x8")
         ran = site.run("run", "--once", "--wait", "final")
-        ran.refused(20, "the nodes disagree about the chain's newest blocks")
+        ran.refused(20, "the nodes disagree about the code at")
         assert site.rows("SELECT final FROM anchors") == []
         status = site.run("doctor").expect(20)
         assert "the nodes disagree about final block" in status.out

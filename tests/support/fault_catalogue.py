@@ -145,6 +145,8 @@ FAULTS = (
           "recognised by its code; nothing is sealed or sent"),
     Fault("D11", "a receipt from a block that is not on the node's chain",
           "not taken for an inclusion"),
+    Fault("D12", "a reorganisation gives our included transaction's nonce to another program",
+          "its nonce is open until that is final; nothing else is signed, and the journal says so"),
     # E
     Fault("E1", "no answer, though the node took the transaction",
           "looked up, then the same bytes again; one anchor"),

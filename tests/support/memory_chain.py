@@ -322,11 +322,12 @@ class MemoryChain:
         return hex(self.chain_id)
 
     def _answer_block_by_number(self, block: str, full: bool) -> dict[str, Any] | None:
-        assert not full
         if block == "finalized" and not self.has_finality:
             raise _refusal("unknown block", code=-39001)
         found = self._find_block(block)
-        return None if found is None else _show_block(found)
+        if found is None:
+            return None
+        return _show_block(found) | ({"transactions": _show_calls(found)} if full else {})
 
     def _answer_block_by_hash(self, block: str, full: bool) -> dict[str, Any] | None:
         assert not full
@@ -457,6 +458,18 @@ _ANSWERS = {
 def _show_block(block: MemoryBlock) -> dict[str, Any]:
     hashes = [_hex(item.transaction.hash) for item in block.included]
     return block.header | {"hash": _hex(block.hash), "transactions": hashes}
+
+
+def _show_calls(block: MemoryBlock) -> list[dict[str, Any]]:
+    return [
+        {
+            "from": _hex(each.transaction.sender),
+            "to": None if each.transaction.to is None else _hex(each.transaction.to),
+            "nonce": hex(each.transaction.nonce),
+            "input": _hex(each.transaction.data),
+        }
+        for each in block.included
+    ]
 
 
 def _show_receipt(block: MemoryBlock, item: Included) -> dict[str, str]:

@@ -90,12 +90,34 @@ ONE_NODE = [
     ("https://node.example:443/key", "https://NODE.example./key/"),
     ("https://node.example/k%65y", "https://node.example/key"),
     ("https://[2001:db8::1]", "https://[2001:db8:0::1]"),
+    # Who connects to any of these comes to this machine, and a port there is one program.
+    ("http://0.0.0.0:8545", "http://127.0.0.1:8545"),
+    ("http://[::]:8545", "http://localhost:8545"),
+    ("http://127.0.0.2:8545", "http://127.0.0.1:8545"),
+    ("http://127.0.0.1:8545", "http://127.0.0.1:8545/?a"),
+    ("http://127.0.0.1:8545/x", "http://localhost.:8545/y?a"),
+    ("http://node.localhost:8545", "http://127.0.0.1:8545"),
+    ("http://2130706433:8545", "http://127.0.0.1:8545"),
+    ("http://0x7f.0.0.1:8545", "http://127.0.0.1:8545"),
+    ("http://[::ffff:7f00:1]:1", "http://127.0.0.1:1"),
+    ("https://[::ffff:192.0.2.1]/x", "https://192.0.2.1/x"),
+    ("https://node.example..", "https://node.example"),
+    ("https://n%6fde.example", "https://node.example"),
+    ("https://user:secret@node.example", "https://node.example"),
+    ("https://node.example/a/../key", "https://node.example//key"),
+    ("http://node.example:80", "https://node.example:443"),
 ]
 TWO_NODES = [
     ("https://node.example/one", "https://node.example/two"),
     ("https://node.example:444", "https://node.example"),
     ("https://node.example/?key=1", "https://node.example/?key=2"),
     ("http://127.0.0.1:8545", "http://127.0.0.1:8546"),
+    # One door may have a node behind each path and each key.
+    ("https://node.example/x", "https://node.example/?a"),
+    ("https://node.example", "https://node.example/?a"),
+    ("http://node.example:443", "https://node.example:443"),
+    ("https://127.node.example", "https://128.node.example"),
+    ("https://192.0.2.1", "https://192.0.2.2"),
 ]
 
 

@@ -39,7 +39,7 @@ export function parseNodeUrl(text: string): URL {
   return url;
 }
 
-/** Tell whether no two URLs are spellings of one node's (anchor/chain/urls.py). */
+/** Tell whether no two URLs are spellings of one node's (anchor/urls.py). */
 export const areDistinct = (urls: readonly string[]): boolean => new Set(urls.map(spellNode)).size === urls.length;
 
 function spellNode(text: string): string {
@@ -49,7 +49,11 @@ function spellNode(text: string): string {
   const { hostname, port, pathname, search } = new URL(text);
   const mapped = /^\[::ffff:(\w+):(\w+)\]$/.exec(hostname);
   const parts = mapped?.slice(1).flatMap((part) => [parseInt(part, 16) >> 8, parseInt(part, 16) & 255]);
-  const host = parts?.join(".") ?? hostname.replace(/\.$/, "");
+  const host = parts?.join(".") ?? hostname.replace(/\.+$/, "");
+  // At this machine's own addresses a port is one program, whatever the path.
+  if (/^(127(\.\d+){3}|0\.0\.0\.0|(.*\.)?localhost|\[::1?\])$/.test(host)) {
+    return `localhost ${port}`;
+  }
   let path = pathname;
   try {
     path = decodeURIComponent(path);
@@ -57,7 +61,7 @@ function spellNode(text: string): string {
     // no letters behind it: it stands for itself
   }
   // At their usual ports a host's http and https are one server.
-  return [/^(localhost|\[::1\])$/.test(host) ? "127.0.0.1" : host, port, path.replace(/\/+$/, ""), search].join(" ");
+  return [host, port, path.replace(/\/+/g, "/").replace(/\/$/, ""), search].join(" ");
 }
 
 /** One node, asked over HTTP. */
