@@ -220,6 +220,8 @@ FAULTS = (
           "nothing depends on how they relate to ours"),
     Fault("F21", "the store is deleted",
           "rebuilt from what else is kept, or said to be lost; never a new, empty log"),
+    Fault("F22", "the second copy is missing, or seems to be there and is not",
+          "nothing is acknowledged that only one server has, or it is said with the answer"),
     # G
     Fault("G1", "two processes on one store",
           "the second is refused"),
