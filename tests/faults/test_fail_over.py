@@ -188,7 +188,8 @@ class Campaign:
         time.sleep(self.chance.uniform(0.1, 1.5))
         if self.chance.random() < 0.5:
             with self.standby.deaf():
-                time.sleep(self.chance.uniform(0.0, 0.6))
+                # Shorter than a commit waits: what is under way then waits for its second copy.
+                time.sleep(self.chance.uniform(0.2, 1.9))
                 self.first.destroy()
                 self.standby.signal(signal.SIGKILL)
             self._start_again()
