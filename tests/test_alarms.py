@@ -35,6 +35,7 @@ from anchor.pipeline.publishing import publish_log
 from anchor.pipeline.watching import Sighting, Watch
 from anchor.published import open_target
 from anchor.registry.slots import CLOSED_HEAD, head_slot
+from anchor.store.copies import Copies, CopyRule, Position, Standby
 from anchor.store.figures import OpenTransaction
 from anchor.store.heads import Unproven
 from anchor.store.incidents import Incident, Place
@@ -102,6 +103,24 @@ def waits(overview: Overview, seconds: float) -> Overview:
     )
 
 
+def followed_to(place: int) -> Copies:
+    """Return what is seen of a standby that has flushed so much of a log of 10 bytes."""
+    standby = Standby(
+        name="b",
+        sync_state="sync",
+        flushed=place,
+        is_logical=False,
+        is_backup=False,
+        is_near=False,
+    )
+    return Copies(
+        rule=CopyRule(copies=2),
+        position=Position(timeline="00000001", place=10),
+        standbys=(standby,),
+        waited_for="b",
+    )
+
+
 def ages(overview: Overview, seconds: float) -> Overview:
     """Return the overview with its newest anchor, which is not final, included so long ago."""
     newest = overview.anchors[0]
@@ -158,6 +177,7 @@ TROUBLES: list[tuple[str, Change]] = [
             lambda it: replace(it, unproven=Unproven(anchors=2, first=3, trouble="a new header"))
         ),
     ),
+    ("second-copy-missing", of_overview(lambda it: replace(it, copies=followed_to(9)))),
     ("funds-low", of_facts(balance=ETHER // 10)),
     ("funds-low", of_overview(lambda it: spends(it, wei_a_day=ETHER))),
     ("budget-low", of_overview(lambda it: spends(it, budget=ETHER, budget_spent=ETHER))),
@@ -167,6 +187,7 @@ TROUBLES: list[tuple[str, Change]] = [
 
 QUIET: list[Change] = [
     of_overview(lambda it: it),
+    of_overview(lambda it: replace(it, copies=followed_to(10))),
     of_overview(lambda it: waits(it, alarmrules.UNSEALED - 1)),
     of_overview(lambda it: replace(it, unanchored_since=it.now - alarmrules.UNANCHORED + 1)),
     of_overview(lambda it: ages(it, LATE - 1)),

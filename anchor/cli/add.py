@@ -14,7 +14,7 @@ from anchor.cli.session import project_session
 from anchor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from anchor.pipeline.acceptance import Submission
+    from anchor.pipeline.acceptance import Acceptance, Submission
     from anchor.pipeline.gathering import Gathered
     from anchor.pipeline.project import Project
 
@@ -64,7 +64,7 @@ def command(
     """Hash evidence and record it; `anchor run --once` then anchors it."""
     from anchor.executor import open_executor
     from anchor.intake import find_sources
-    from anchor.pipeline.acceptance import Acceptance, accept, accept_with_key
+    from anchor.pipeline.acceptance import Acceptance, accept, accept_with_key, fewest
     from anchor.pipeline.gathering import gather
 
     output = Output(as_json=as_json)
@@ -90,7 +90,19 @@ def command(
             done = accept_with_key(project, labelled, key)
         else:
             done = Acceptance(new=0, known=0)
-    _report(output, gathered, new=gathered.new + done.new, known=gathered.known + done.known)
+        rule = project.config.copies
+    total = Acceptance(
+        new=gathered.new + done.new,
+        known=gathered.known + done.known,
+        copies=fewest(gathered.copies, done.copies),
+    )
+    if rule is not None and total.copies is not None and total.copies < rule.copies:
+        output.note(
+            f"the second copy is missing: this is on {total.copies} of {rule.copies} servers",
+            mark="warning: ",
+            colour=Colour.YELLOW,
+        )
+    _report(output, gathered, total)
 
 
 def _check_alone(files: list[Path], labelled: list[Submission], *, again: bool) -> None:
@@ -153,19 +165,20 @@ def _read_checksums(path: Path) -> list[Submission]:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _report(output: Output, gathered: Gathered, *, new: int, known: int) -> None:
+def _report(output: Output, gathered: Gathered, total: Acceptance) -> None:
     for problem in gathered.problems:
         output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
     for skipped in gathered.skipped:
         output.note(f"{skipped.path}: {skipped.reason}", mark="skipped ", colour=Colour.YELLOW)
     size = human_size(gathered.size)
-    output.line(f"added {new:,} new, {known:,} already there ({size} read)")
+    output.line(f"added {total.new:,} new, {total.known:,} already there ({size} read)")
     if gathered.problems:
         output.line(f"{len(gathered.problems):,} could not be read and were not added")
     output.result(
         {
-            "new": new,
-            "known": known,
+            "new": total.new,
+            "known": total.known,
+            **({} if total.copies is None else {"copies": total.copies}),
             "bytes": gathered.size,
             "problems": [{"path": str(p.path), "reason": p.reason} for p in gathered.problems],
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in gathered.skipped],
@@ -173,6 +186,6 @@ def _report(output: Output, gathered: Gathered, *, new: int, known: int) -> None
     )
     if gathered.problems:
         raise typer.Exit(ExitCode.USAGE)
-    if new + known == 0:
+    if total.new + total.known == 0:
         output.note("there is nothing in there to add", mark="error: ", colour=Colour.RED)
         raise typer.Exit(ExitCode.USAGE)

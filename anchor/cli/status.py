@@ -24,7 +24,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     output = Output(as_json=as_json)
     with project_session(config_path) as project:
         _check_file(project)
-        members = _local(project)
+        members = _local(project) | _copies(project, output)
         for name, value in members.items():
             output.line(f"{name:<14}{value}")
         try:
@@ -74,6 +74,16 @@ def _local(project: Project) -> dict[str, Any]:
         "not sealed": waiting,
         "head": f"{newest.head.size} leaves, root {newest.head.root.hex()}" if newest else "none",
     }
+
+
+def _copies(project: Project, output: Output) -> dict[str, Any]:
+    """Return how many servers hold the store, where there are to be several."""
+    seen = project.database.look_at_copies()
+    if seen is None:
+        return {}
+    if not seen.is_enough:
+        output.note(f"second-copy-missing: {seen.describe()}", mark="alarm: ")
+    return {"copies": f"{seen.count} of {seen.rule.copies}"}
 
 
 def _on_chain(project: Project, output: Output) -> dict[str, Any]:

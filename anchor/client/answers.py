@@ -51,11 +51,15 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Evidence that the service has on disk; ``known``: it had before."""
+    """Evidence that the service has on disk; ``known``: it had before.
+
+    ``copies`` is on how many servers, where the service keeps more than one copy.
+    """
 
     id: str
     state: State
     known: bool
+    copies: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,8 @@ def members_of(answer: httpx.Response) -> dict[str, Any]:
 def read_accepted(members: dict[str, Any]) -> Accepted:
     """Return what became of a submission."""
     try:
-        return Accepted(members["id"], members["state"], members["known"])
+        known, copies = members["known"], members.get("copies")
+        return Accepted(members["id"], members["state"], known, copies)
     except KeyError as error:
         raise MalformedError(f"the service's answer has no member {error}") from None
 

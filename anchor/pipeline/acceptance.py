@@ -43,19 +43,27 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """How many pieces a call accepted, and how many it had already."""
+    """How many pieces a call accepted, and how many it had already.
+
+    ``copies`` is on how many servers they are; None where one is enough.
+    """
 
     new: int
     known: int
+    copies: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The answer to one submission, the same for each repetition of it but for ``is_new``."""
+    """The answer to one submission, the same for each repetition of it but for ``is_new``.
+
+    ``copies`` is on how many servers it is; None where one is enough.
+    """
 
     leaf: Hash32
     record: bytes | None
     is_new: bool
+    copies: int | None = None
 
 
 def accept(
@@ -76,6 +84,7 @@ def accept(
     check_clock(project)
     database = project.database
     new = 0
+    copies: int | None = None
     for start in range(0, len(submissions), _BATCH):
         batch = submissions[start : start + _BATCH]
         database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in batch))
@@ -84,8 +93,15 @@ def accept(
         if database.has_one_writer:
             items = list(items)  # before others wait for this one
         # Where another process takes in the same evidence, one of the two waits or begins again.
-        new += database.write_again(partial(insert_evidence, items=items))
-    return Acceptance(new=new, known=len(submissions) - new)
+        written = database.write_counted(partial(insert_evidence, items=items))
+        new += written.result
+        copies = fewest(copies, written.copies)
+    return Acceptance(new=new, known=len(submissions) - new, copies=copies)
+
+
+def fewest(before: int | None, now: int | None) -> int | None:
+    """Return on how many servers all of it is, what was counted before and what is counted now."""
+    return now if before is None else before if now is None else min(before, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +148,9 @@ def accept_once(
     item = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
     key_hash = None if key is None else hashlib.sha256(unique).digest()
     project.database.check_room(len(item.record))
-    stored, is_new = project.database.write_again(partial(insert_once, item=item, key=key_hash))
-    return Accepted(leaf=stored.leaf, record=stored.record, is_new=is_new)
+    written = project.database.write_counted(partial(insert_once, item=item, key=key_hash))
+    stored, is_new = written.result
+    return Accepted(leaf=stored.leaf, record=stored.record, is_new=is_new, copies=written.copies)
 
 
 def accept_with_key(project: Project, submissions: Sequence[Submission], key: str) -> Acceptance:
@@ -144,8 +161,8 @@ def accept_with_key(project: Project, submissions: Sequence[Submission], key: st
     """
     if len(submissions) != 1:
         raise UsageError("an idempotency key goes with one file or digest")
-    is_new = accept_once(project, submissions[0], key=key).is_new
-    return Acceptance(new=int(is_new), known=int(not is_new))
+    done = accept_once(project, submissions[0], key=key)
+    return Acceptance(new=int(done.is_new), known=int(not done.is_new), copies=done.copies)
 
 
 def prepare_evidence(

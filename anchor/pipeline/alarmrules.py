@@ -82,6 +82,17 @@ def _find_incident(now: Situation) -> str | None:
     )
 
 
+def _find_copy_missing(now: Situation) -> str | None:
+    copies = now.overview.copies
+    if copies is None or copies.is_enough:
+        return None
+    effect = "is acknowledged all the same" if copies.rule.degrade else "nothing is acknowledged"
+    return (
+        f"what is committed is on {copies.count} of {copies.rule.copies} servers, and {effect}: "
+        f"{copies.describe()}"
+    )
+
+
 def _find_ahead(now: Situation) -> str | None:
     if now.facts is None or now.facts.size is not None or now.facts.is_closed:
         return None
@@ -253,6 +264,13 @@ RULES = (
         severity=Severity.CRITICAL,
         find=_find_ahead,
         hint="rebuild the store with `anchor restore`; sealing on would fork the log",
+    ),
+    Rule(
+        name="second-copy-missing",
+        severity=Severity.CRITICAL,
+        find=_find_copy_missing,
+        hint="see to the standby: whether it runs, reaches the first server, and is the one that "
+        "synchronous_standby_names or store_copies.standbys names",
     ),
     Rule(
         name="log-closed",

@@ -37,6 +37,7 @@ from anchor.pipeline.anchoring import (
 )
 from anchor.pipeline.chainwatch import judge_clock_at
 from anchor.pipeline.clockcheck import ClockFault, explain_fault
+from anchor.pipeline.copycheck import describe_copies
 from anchor.pipeline.deployment import has_create2_proxy, read_record
 from anchor.pipeline.diagnosis import Check, Note, Patient
 from anchor.pipeline.funds import ANCHOR_GAS, describe_shortage
@@ -74,6 +75,11 @@ def _look_at_configuration(patient: Patient) -> str:
 def _look_at_store(patient: Patient) -> str:
     patient.project = open_project(patient.config)
     return f"{patient.config.store}, schema {MIGRATION_HEAD}, pinned to this chain and registry"
+
+
+def _look_at_copies(patient: Patient) -> str | Note:
+    text, note = describe_copies(patient.project.database)
+    return Note(text, note) if note else text
 
 
 def _look_at_lock(patient: Patient) -> str | Note:
@@ -373,6 +379,7 @@ CHECKS = (
     Check("kernel", (), _look_at_kernel),
     Check("configuration", (), _look_at_configuration),
     Check("store", ("configuration",), _look_at_store),
+    Check("copies", ("store",), _look_at_copies),
     Check("lock", ("store",), _look_at_lock),
     Check("policy", ("configuration",), _look_at_policy),
     Check("signer", ("configuration",), _look_at_signer),

@@ -14,6 +14,7 @@ from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.errors import (
     CannotCheckError,
+    CopyMissingError,
     FundsError,
     IncidentError,
     NodeUnreachableError,
@@ -62,7 +63,14 @@ _REMIND = 3600.0
 
 # These pass without the operator, or after the operator did something elsewhere.  An incident does
 # where one answer of a node was wrong; nothing is done while it is open.
-_PASSING = (CannotCheckError, FundsError, IncidentError, NotFinalError, StoreBusyError)
+_PASSING = (
+    CannotCheckError,
+    CopyMissingError,
+    FundsError,
+    IncidentError,
+    NotFinalError,
+    StoreBusyError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +148,7 @@ class Daemon:
                         next_round = self._clock.monotonic() + pause
                     if now >= next_look:
                         next_look = now + _FINALITY_POLL
+                        self._watch_copies()
                         if self._look_for_final():
                             next_round = now  # a reorganisation took something back
                     self._backoff.reset()
@@ -229,6 +238,16 @@ class Daemon:
             return
         warning = None if shortage is None else Happened(event="warning", text=shortage)
         self._remind_while("funds", warning)
+
+    def _watch_copies(self) -> None:
+        """Say that what is committed is on too few servers."""
+        copies = self._project.database.look_at_copies()
+        if copies is None or copies.is_enough:
+            self._reminders.pop("copies", None)
+            return
+        text = f"second-copy-missing: {copies.count} of {copies.rule.copies} servers hold the store"
+        hint = f"see to the standby; {copies.describe()}"
+        self._remind("copies", Happened(event="warning", text=text, figures={"hint": hint}))
 
     def _look_for_final(self) -> bool:
         """Look at what is reversible; return whether some is gone and has to be sent again."""

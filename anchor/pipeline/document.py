@@ -59,6 +59,7 @@ def describe_overview(
             "first_sequence": overview.unproven.first,
             "reason": overview.unproven.trouble,
         },
+        **_describe_copies(overview),
         "chain": _describe_chain(overview, outside),
         "published": None
         if outside.published is None
@@ -142,6 +143,14 @@ def describe_extension(extension: Extension) -> dict[str, Any]:
         "proof": [node.hex() for node in extension.proof],
         "verified": True,
     }
+
+
+def _describe_copies(overview: Overview) -> dict[str, Any]:
+    """Return how many servers hold the store, where there are to be several."""
+    copies = overview.copies
+    if copies is None:
+        return {}
+    return {"copies": {"count": copies.count, "wanted": copies.rule.copies}}
 
 
 def _describe_seen(seen_at: float | None, trouble: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anchor.checksums import decode_name
 from anchor.intake import Found, Hashed, Problem, Skipped, Source, hash_sources
-from anchor.pipeline.acceptance import Submission, accept, accept_with_key
+from anchor.pipeline.acceptance import Submission, accept, accept_with_key, fewest
 from anchor.pipeline.project import Project
 from anchor.record import MAX_NAME_CHARACTERS
 from anchor.store.places import SqliteFile, StorePlace
@@ -23,7 +23,10 @@ _LONG_NAME = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """What taking in some paths came to.  ``files`` are those now in the store, if asked for."""
+    """What taking in some paths came to.  ``files`` are those now in the store, if asked for.
+
+    ``copies`` is on how many servers they are; None where one is enough.
+    """
 
     new: int
     known: int
@@ -31,6 +34,7 @@ class Gathered:
     files: tuple[Hashed, ...]
     problems: tuple[Problem, ...]
     skipped: tuple[Skipped, ...]
+    copies: int | None = None
 
 
 def gather(
@@ -51,10 +55,11 @@ def gather(
     problems: list[Problem] = []
     skipped: list[Skipped] = []
     new = known = size = 0
+    copies: int | None = None
     chunk: list[Hashed] = []
 
     def accept_chunk() -> None:
-        nonlocal new, known, size
+        nonlocal new, known, size, copies
         if not chunk:
             return
         submissions = [_submission(hashed) for hashed in chunk]
@@ -64,6 +69,7 @@ def gather(
             done = accept_with_key(project, submissions, key)
         new += done.new
         known += done.known
+        copies = fewest(copies, done.copies)
         size += sum(hashed.digests.size or 0 for hashed in chunk)
         if keep_files:
             files.extend(chunk)
@@ -91,6 +97,7 @@ def gather(
         files=tuple(files),
         problems=tuple(problems),
         skipped=tuple(skipped),
+        copies=copies,
     )
 
 

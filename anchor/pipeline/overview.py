@@ -22,6 +22,7 @@ from anchor.pipeline.progress import (
 )
 from anchor.pipeline.project import Project
 from anchor.record import format_time
+from anchor.store.copies import Copies
 from anchor.store.figures import (
     MOST_COUNTED,
     Costs,
@@ -98,7 +99,8 @@ class Overview:
     """All of it, at ``now``; ``heads`` and ``anchors`` are the newest, newest first.
 
     ``unanchored_since`` is when the first head was sealed that no anchor holds; ``tiles`` for how
-    many leaves the tree on disk is, None where that cannot be read.
+    many leaves the tree on disk is, None where that cannot be read.  ``copies`` says who
+    holds the store, None where one server is enough.
     """
 
     now: float
@@ -114,12 +116,14 @@ class Overview:
     unproven: Unproven | None
     is_running: bool
     tiles: int | None
+    copies: Copies | None = None
 
 
 def read_overview(project: Project, now: float, *, heads: int = 10, anchors: int = 200) -> Overview:
     """Read it, with so many of the newest heads and anchors."""
     chain_id = project.config.chain_id
     is_running = project.database.is_leased()
+    copies = project.database.look_at_copies()
     with project.database.read() as connection:
         lines = load_head_lines(connection, chain_id, heads)
         rows = load_newest_anchors(connection, chain_id, anchors)
@@ -141,6 +145,7 @@ def read_overview(project: Project, now: float, *, heads: int = 10, anchors: int
             unproven=find_unproven(connection, chain_id),
             is_running=is_running,
             tiles=_read_tiles(project),
+            copies=copies,
         )
 
 

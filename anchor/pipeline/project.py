@@ -119,7 +119,7 @@ def open_project(config: Config) -> Project:
         ConfigError: the store is missing, or was not finished.
         ChainGuardError: the configuration names another log, chain or registry than was pinned.
     """
-    database = open_database(config.store, SideFile(config.side_file))
+    database = open_database(config.store, SideFile(config.side_file), config.copies)
     with database.read() as connection:
         pins = connection.execute(select(project)).one_or_none()
     if pins is None:

@@ -51,8 +51,9 @@ _BODY: dict[str, Any] = {
     responses={
         200: {
             "description": "An answer to each line, as it is written: `line` with `id`, `state` "
-            "and `known`, or with a `problem`. The last line counts them; where the last is a "
-            "`problem` without `line`, the lines without an answer were not taken in.",
+            "and `known` (and `copies`, where more than one is kept), or with a `problem`. The "
+            "last line counts them; where the last is a `problem` without `line`, the lines "
+            "without an answer were not taken in.",
             "content": {
                 MEDIA_TYPE: {
                     "schema": {"type": "string"},

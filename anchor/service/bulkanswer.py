@@ -141,32 +141,38 @@ class BulkAnswer(Response):
     async def _write(self, entries: list[Entry]) -> None:
         items = [item for _, item in entries if isinstance(item, NewEvidence)]
         outcomes: list[Outcome] = []
+        copies: int | None = None
         if items:
             key = self._held.key
             job = Job(key.tenant, key.limits, items, is_bulk=True)
             outcomes = await self._service.intake.take(job)
+            copies = job.copies
         rest = iter(outcomes)
         answers = [
             self._refuse(number, item)
             if isinstance(item, Problem)
-            else self._describe(number, item, next(rest))
+            else self._describe(number, item, next(rest), copies)
             for number, item in entries
         ]
         self._counts["lines"] += len(entries)
         await self._outbox.put(b"".join(answers))
 
-    def _describe(self, number: int, item: NewEvidence, outcome: Outcome) -> bytes:
+    def _describe(
+        self, number: int, item: NewEvidence, outcome: Outcome, copies: int | None
+    ) -> bytes:
         if not isinstance(outcome, Taken):
             return self._refuse(number, over_quota(self._held.key))
         if outcome.is_new:
             self._counts["new"] += 1
-            return b'{"line":%d,"id":"%b","state":"accepted","known":false}\n' % (
+            return b'{"line":%d,"id":"%b","state":"accepted","known":false%b}\n' % (
                 number,
                 item.identity.hex().encode(),
+                b"" if copies is None else b',"copies":%d' % copies,
             )
         self._counts["known"] += 1
         state = self._service.watch.reach.stage_of(outcome.leaf_index).value
-        return _encode({"line": number, "id": item.identity.hex(), "state": state, "known": True})
+        members = {"line": number, "id": item.identity.hex(), "state": state, "known": True}
+        return _encode(members if copies is None else members | {"copies": copies})
 
     def _refuse(self, number: int, problem: Problem) -> bytes:
         self._counts["refused"] += 1

@@ -86,6 +86,17 @@ class Accepted(_Document):
     id: Id
     state: State
     known: Annotated[bool, Field(description="It was submitted before.")]
+    copies: (
+        Annotated[
+            int,
+            Field(
+                ge=1,
+                description="On how many servers it is; only where the service keeps more than "
+                "one copy.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class HeadDocument(_Document):

@@ -27,6 +27,7 @@ async def readyz(service: Annotated[Service, Depends(service_of)]) -> dict[str, 
 
     def look() -> None:
         service.project.database.check_room(0)
+        service.project.database.check_copies()
         with service.project.database.read() as connection:
             estimate_waiting(connection)
 

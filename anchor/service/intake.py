@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from anchor.errors import AnchorError, StorageError
+from anchor.errors import AnchorError, CopyMissingError, StorageError
 from anchor.store.admission import Outcome, admit
 from anchor.store.apikeys import Limits
 from anchor.store.database import Database
@@ -52,6 +52,8 @@ class Job:
     items: Sequence[NewEvidence]
     key: bytes | None = None
     is_bulk: bool = False
+    # On how many servers it is, once it is done; None where one is enough.
+    copies: int | None = None
     done: asyncio.Future[list[Outcome]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -139,7 +141,7 @@ class Intake:
         """Write what ``choose`` returns once the store is ours: what came until then is in it."""
         batch = _Batch(choose, self._database.check_room)
         try:
-            outcomes = self._database.write_again(
+            written = self._database.write_counted(
                 lambda connection: [
                     admit(
                         connection, job.tenant, job.limits, job.items, key=job.key, now=self._now()
@@ -149,6 +151,9 @@ class Intake:
             )
         except _NoRoomError as error:  # nothing was begun
             self._answer([(job, error.reason) for job in batch.jobs])
+        except CopyMissingError as error:
+            # The first server is all right: whoever repeats a submission finds it there.
+            self._answer([(job, error) for job in batch.jobs or choose()])
         except StorageError as error:
             # Whether it was written is not known; starting again is the recovery.
             self._answer([(job, error) for job in batch.jobs or choose()])
@@ -163,7 +168,9 @@ class Intake:
         else:
             if batch.jobs[0].is_bulk:
                 self._adapt(len(batch.jobs[0].items), time.monotonic() - batch.began)
-            self._answer(list(zip(batch.jobs, outcomes, strict=True)))
+            for job in batch.jobs:
+                job.copies = written.copies
+            self._answer(list(zip(batch.jobs, written.result, strict=True)))
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Choose how large the next parts are, slowly: one slow commit says little."""

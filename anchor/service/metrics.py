@@ -78,6 +78,8 @@ class Standing(Collector):
              queue.accepted_last_hour),
             ("anchor_open_incidents", "Final anchors that the chain contradicted.",
              len(self.overview.incidents)),
+            ("anchor_store_copies", "Servers that hold what is committed, up to those wanted.",
+             None if self.overview.copies is None else self.overview.copies.count),
             ("anchor_unproven_anchors", "Final anchors whose receipts go without state proof.",
              0 if self.overview.unproven is None else self.overview.unproven.anchors),
         )  # fmt: skip

@@ -20,6 +20,7 @@ from anchor.errors import (
     ChainGuardError,
     ClockError,
     ContradictedError,
+    CopyMissingError,
     IncidentError,
     MalformedError,
     NotFinalError,
@@ -110,6 +111,8 @@ def explain(error: AnchorError) -> Problem:
     headers = {"Retry-After": _RETRY_AFTER} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     if isinstance(error, StoreBusyError):
         detail = "the store is busy; nothing was taken in"
+    elif isinstance(error, CopyMissingError):
+        detail = "the second copy is missing: whether this is written is not known; repeat it"
     elif isinstance(error, StorageError):
         detail = "the store cannot be written or read; what was not acknowledged may be missing"
     elif isinstance(error, ClockError):

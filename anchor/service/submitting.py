@@ -74,6 +74,7 @@ def check_key(key: str | None) -> str | None:
     summary="Submit one piece of evidence",
     status_code=201,
     response_model=Accepted,
+    response_model_exclude_none=True,
     responses={
         200: {"model": Accepted, "description": "It was submitted before."},
         201: {"description": "It is on disk, and waits to be sealed and anchored."},
@@ -123,7 +124,7 @@ async def submit(
     id = item.identity.hex()
     response.headers["Location"] = f"/v1/evidence/{id}"
     state = name_state(service.watch.reach.stage_of(outcome.leaf_index))
-    return Accepted(id=id, state=state, known=not outcome.is_new)
+    return Accepted(id=id, state=state, known=not outcome.is_new, copies=job.copies)
 
 
 def over_quota(key: ApiKey) -> Problem:

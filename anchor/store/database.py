@@ -11,7 +11,8 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import DBAPIError
@@ -20,14 +21,19 @@ from anchor.errors import (
     AnchorError,
     ChainGuardError,
     ConfigError,
+    CopyMissingError,
     LeaseHeldError,
     StoreBusyError,
     UnknownVersionError,
 )
 from anchor.store.acknowledged import SideFile, begin_noting
+from anchor.store.copies import SECOND_SERVER_NEEDED, Copies, CopyRule
 from anchor.store.migrating import is_outdated, migrate, read_schema_version
 from anchor.store.places import SqliteFile, StorePlace
 from anchor.store.schema import lease
+
+if TYPE_CHECKING:
+    from anchor.store.standbys import StandbyCopies
 
 MIGRATION_HEAD = "0003"
 """The schema version this release reads and writes."""
@@ -105,6 +111,20 @@ class Backend(Protocol):
         """Say whether a process holds it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Written(Generic[T]):
+    """What a transaction returned, and on how many servers it is; None where one is enough."""
+
+    result: T
+    copies: int | None
+
+
+@dataclass(slots=True)
+class _Transaction:
+    connection: Connection
+    copies: int | None = None
+
+
 class Database:
     """An open store: ``write`` for a transaction that changes something, ``read`` otherwise.
 
@@ -113,7 +133,15 @@ class Database:
     paused or cut off while another took over can never again change the log or sign.
     """
 
-    def __init__(self, backend: Backend, engine: Engine, side_file: SideFile | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        engine: Engine,
+        side_file: SideFile | None = None,
+        copies: StandbyCopies | None = None,
+    ) -> None:
+        """Take over an engine; with ``copies`` each transaction is on further servers, too."""
+        self._copies = copies
         self._backend = backend
         self._writer = engine
         self._reader = engine.execution_options(**backend.reading)
@@ -128,11 +156,20 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Run one transaction; on return from the block it is committed and synced to disk."""
-        with self.translated(), self._backend.turn(), self._writer.begin() as connection:
+        """Run one transaction; on return from the block it is committed and synced to disk.
+
+        Raises:
+            CopyMissingError: It is on too few servers.
+        """
+        with self._write() as transaction:
+            yield transaction.connection
+
+    @contextmanager
+    def _write(self) -> Iterator[_Transaction]:
+        with self.translated(), self._backend.turn(), self._commit(self._writer) as transaction:
             side_file = self._side_file
-            noted = begin_noting(connection, is_kept=side_file is not None)
-            yield connection
+            noted = begin_noting(transaction.connection, is_kept=side_file is not None)
+            yield transaction
             # Synced before the commit: no row is there whose owner only the store knows.
             if side_file is not None:
                 side_file.append(noted)
@@ -142,15 +179,65 @@ class Database:
 
         Raises:
             StoreBusyError: they did not stop.
+            CopyMissingError: It is on too few servers.
         """
+        return self.write_counted(work).result
+
+    def write_counted(self, work: Callable[[Connection], T]) -> Written[T]:
+        """Do what ``write_again`` does, and count the servers that hold it."""
         for _ in range(self._backend.attempts - 1):
             try:
-                with self.write() as connection:
-                    return work(connection)
+                return self._write_once(work)
             except StoreBusyError:
                 continue
-        with self.write() as connection:
-            return work(connection)
+        return self._write_once(work)
+
+    def _write_once(self, work: Callable[[Connection], T]) -> Written[T]:
+        with self._write() as transaction:
+            result = work(transaction.connection)
+        return Written(result, transaction.copies)
+
+    @contextmanager
+    def _commit(self, engine: Engine) -> Iterator[_Transaction]:
+        """Commit what is done in the block, on as many servers as it has to be."""
+        if self._copies is None:
+            with engine.begin() as connection:
+                yield _Transaction(connection)
+            return
+        with engine.connect() as connection:
+            transaction = _Transaction(connection)
+            with connection.begin():
+                self._copies.admit(connection)
+                yield transaction
+                mark = self._copies.mark(connection)
+            # A crash here: it is on the first server, and nobody was told so.
+            transaction.copies = self._copies.confirm(connection, mark)
+
+    def look_at_copies(self) -> Copies | None:
+        """Return how many servers hold what is committed; None where one is enough.
+
+        Raises:
+            CopyMissingError: The store's role may not see it any more.
+        """
+        if self._copies is None:
+            return None
+        from anchor.store.standbys import watch
+
+        with self.translated(), self._writer.connect() as connection:
+            return watch(connection, self._copies.rule)
+
+    def check_copies(self) -> None:
+        """See that what is written now can be acknowledged.
+
+        Raises:
+            CopyMissingError: It cannot: copies are missing.
+        """
+        seen = self.look_at_copies()
+        if seen is not None and not seen.is_enough and not seen.rule.degrade:
+            raise CopyMissingError(
+                f"{seen.count} of {seen.rule.copies} servers hold what is committed: "
+                f"{seen.describe()}"
+            )
 
     def check_room(self, size: int) -> None:
         """See that records of ``size`` bytes, coming in, leave room for what anchors them.
@@ -175,7 +262,8 @@ class Database:
         """
         if self._epoch is None:
             raise RuntimeError("sealing and sending take the lease")
-        with self.translated(), self._backend.turn(), self._sequencer.begin() as connection:
+        with self.translated(), self._backend.turn(), self._commit(self._sequencer) as transaction:
+            connection = transaction.connection
             # Locked for sharing, so that nobody takes the lease before this is committed.
             query = select(lease.c.epoch, lease.c.holder).with_for_update(read=True)
             current = connection.execute(query).one()
@@ -311,25 +399,32 @@ def create_filled(
     return database, filled
 
 
-def open_database(place: StorePlace, side_file: SideFile | None = None) -> Database:
+def open_database(
+    place: StorePlace, side_file: SideFile | None = None, copies: CopyRule | None = None
+) -> Database:
     """Open the store at ``place``, which must exist and have this release's schema.
 
-    What is taken in through it is noted in ``side_file``.
+    What is taken in through it is noted in ``side_file``.  With ``copies`` a transaction returns
+    when it is on as many PostgreSQL servers.
 
     Raises:
-        ConfigError: it is not there, or is no store.
+        ConfigError: it is not there, or is no store, or who follows it cannot be seen.
         UnknownVersionError: another schema version.
         StorageError: it does not answer.
     """
     backend = _choose_backend(place)
     engine = backend.open()
-    database = Database(backend, engine, side_file)
+    standbys = _watch_standbys(place, copies)
+    database = Database(backend, engine, side_file, standbys)
     try:
         with database.read() as connection:
             version = read_schema_version(connection)
         check_schema(place, version)
         with database.translated():
             backend.prepare(engine)
+        if standbys is not None:
+            with database.read() as connection:
+                standbys.check_rights(connection)
     except BaseException:
         database.close()
         raise
@@ -368,6 +463,14 @@ def check_schema(place: StorePlace, version: str | None) -> None:
             if is_outdated(version, MIGRATION_HEAD)
             else "a newer release made it: use that one, or a newer one still",
         )
+def _watch_standbys(place: StorePlace, rule: CopyRule | None) -> StandbyCopies | None:
+    if rule is None:
+        return None
+    if isinstance(place, SqliteFile):
+        raise ConfigError(SECOND_SERVER_NEEDED)
+    from anchor.store.standbys import StandbyCopies
+
+    return StandbyCopies(rule)
 
 
 def _choose_backend(place: StorePlace) -> Backend:

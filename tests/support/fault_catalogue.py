@@ -225,6 +225,8 @@ FAULTS = (
           "rebuilt from what else is kept, or said to be lost; never a new, empty log"),
     Fault("F22", "the side file of acknowledgements is torn, damaged or written by several",
           "a torn end is cut off, damage is told, and what is whole is read"),
+    Fault("F23", "the second copy is missing, or seems to be there and is not",
+          "nothing is acknowledged that only one server has, or it is said with the answer"),
     # G
     Fault("G1", "two processes on one store",
           "the second is refused"),

@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,10 +53,13 @@ class Postgres:
 
 
 @contextmanager
-def run_postgres(copy_of: Postgres | None = None, *, streams: bool = False) -> Iterator[Postgres]:
+def run_postgres(
+    copy_of: Postgres | None = None, *, streams: bool = False, parent: Path = Path("/tmp")
+) -> Iterator[Postgres]:
     """Run a PostgreSQL server; or one that follows, which is a copy of another one's files.
 
     ``streams`` lets it go on receiving what the other one writes, which does not wait for it.
+    Its files are below ``parent``.
     """
     with warnings.catch_warnings():
         # It looks for a folder of the user's that a container has not.
@@ -65,7 +68,7 @@ def run_postgres(copy_of: Postgres | None = None, *, streams: bool = False) -> I
 
     # Not below pytest's own folder, which is closed to the user that the server runs as; short,
     # because the path of a socket is.
-    folder = Path(tempfile.mkdtemp(prefix="anchor-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="anchor-pg-", dir=parent))
     os.chmod(folder, 0o755)
     try:
         if copy_of is not None:
@@ -79,7 +82,8 @@ def run_postgres(copy_of: Postgres | None = None, *, streams: bool = False) -> I
             yield Postgres(folder / "data")
         finally:
             if pid is not None:
-                os.kill(pid, signal.SIGQUIT)  # at once: nobody needs what is in there
+                with suppress(ProcessLookupError):  # where a test has ended it
+                    os.kill(pid, signal.SIGQUIT)  # at once: nobody needs what is in there
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
