@@ -21,7 +21,9 @@ from anchor.errors import (
     ChainGuardError,
     ConfigError,
     LeaseHeldError,
+    StoreAwayError,
     StoreBusyError,
+    StoreReplacedError,
     UnknownVersionError,
 )
 from anchor.store.places import SqliteFile, StorePlace
@@ -35,6 +37,8 @@ T = TypeVar("T")
 # Where a store's epochs begin: anywhere, so that no process that had the lease of another store in
 # the same place has one of this store's.
 _EPOCH_BITS = 62
+# More often than this no lease is taken between two looks.
+_MOST_LEASES = 1 << 30
 
 
 class Backend(Protocol):
@@ -93,6 +97,12 @@ class Backend(Protocol):
     def check_room(self, size: int) -> None:
         """Raise StorageError where ``size`` bytes would fill the disk that transactions need."""
 
+    def check_same(self) -> None:
+        """Raise StoreReplacedError where another file is in the place of the one opened."""
+
+    def write_mark(self, connection: Connection) -> None:
+        """Write something that changes nothing of the log, but that a commit waits for."""
+
     def lock(self) -> AbstractContextManager[None]:
         """Hold the lock of the one process that seals and sends; LeaseHeldError if it is held."""
 
@@ -114,6 +124,8 @@ class Database:
         self._reader = engine.execution_options(**backend.reading)
         self._sequencer = engine.execution_options(**backend.sequencing)
         self._epoch: int | None = None
+        # The newest epoch seen in the store that was opened.
+        self._seen: int | None = None
 
     @property
     def has_one_writer(self) -> bool:
@@ -151,9 +163,44 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Run reads against one consistent snapshot."""
-        with self.translated(), self._reader.begin() as connection:
-            yield connection
+        """Run reads against one consistent snapshot.
+
+        Raises:
+            StoreReplacedError: Another store is in the place of the one that was opened.
+            StoreAwayError: It cannot be reached.
+        """
+        with self.translated():
+            self._backend.check_same()
+            with self._reader.begin() as connection:
+                yield connection
+
+    def try_writing(self) -> None:
+        """Commit a transaction that changes nothing of the log.
+
+        Raises:
+            StoreBusyError: Others write, and do not end.
+            StorageError: It could not be committed.
+        """
+        with self.write() as connection:
+            self._backend.write_mark(connection)
+
+    def check_same(self) -> None:
+        """Check that the store is the one that was opened, of whichever kind it is.
+
+        A store's epochs begin anywhere and are counted up: another one's are elsewhere, and those
+        of an older copy are lower.
+
+        Raises:
+            StoreReplacedError: It is not.
+        """
+        with self.read() as connection:
+            epoch = connection.execute(select(lease.c.epoch)).scalar_one()
+        if self._seen is not None and not self._seen <= epoch < self._seen + _MOST_LEASES:
+            raise StoreReplacedError(
+                "the store was replaced by another one while this process had it open",
+                hint="start again, which opens the one that is there; nothing was changed",
+            )
+        self._seen = epoch
 
     @contextmanager
     def sequence(self) -> Iterator[Connection]:
@@ -227,6 +274,9 @@ class Database:
                 )
             if explained is None:
                 raise
+            if isinstance(explained, StoreAwayError):
+                # A connection of that time may stay read-only when the disk is not any more.
+                self._writer.dispose()
             raise explained from error
 
 
