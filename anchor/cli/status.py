@@ -20,7 +20,7 @@ NAME = "status"
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show what is accepted, sealed, included and anchored (final)."""
     output = Output(as_json=as_json)
-    with project_session(config_path) as project:
+    with project_session(config_path, only_reads=True) as project:
         members = _local(project)
         for name, value in members.items():
             output.line(f"{name:<14}{value}")
@@ -62,8 +62,10 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
 
     node = open_chain(project.config, output.note)
     state = check_standing(project, node)
-    refresh_anchors(project, node)
-    unproven = review_proofs(project, node)
+    unproven = None
+    if project.database.remark is None:  # it can be written
+        refresh_anchors(project, node)
+        unproven = review_proofs(project, node)
     key = find_key(project.config)
     shortage = None if key is None else describe_shortage(project, node, key)
     if shortage is not None:

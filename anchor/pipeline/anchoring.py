@@ -16,6 +16,7 @@ from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     ForeignUseError,
+    IncidentError,
     NodeFaultError,
     NodeUnreachableError,
     QuorumError,
@@ -226,6 +227,12 @@ def _check_final_anchors(project: Project, node: Node) -> None:
                 f"the node {node.name} does not show anchor {anchored.sequence}, which was final "
                 f"in block {anchored.block_number}; what is final now does not tell",
                 hint="it lags behind, or its chain was rolled back: wait, or name another node",
+            )
+        if project.database.remark is not None:
+            raise IncidentError(
+                f"anchor {anchored.sequence}, which was final in block {anchored.block_number}, is "
+                f"not there in block {final.number}, which is final",
+                hint="this store is on read-only media, and does not keep it",
             )
         with project.database.write() as connection:
             open_incident(

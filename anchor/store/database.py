@@ -97,6 +97,13 @@ class Backend(Protocol):
     def check_room(self, size: int) -> None:
         """Raise StorageError where ``size`` bytes would fill the disk that transactions need."""
 
+    @property
+    def remark(self) -> str | None:
+        """Return how a store on read-only media is read; None where it can be written."""
+
+    def release(self) -> None:
+        """Remove what was made to read it."""
+
     def check_same(self) -> None:
         """Raise StoreReplacedError where another file is in the place of the one opened."""
 
@@ -250,6 +257,20 @@ class Database:
                     wait()
             yield
 
+    @property
+    def remark(self) -> str | None:
+        """Return how a store on read-only media is read; None where it can be written."""
+        return self._backend.remark
+
+    @contextmanager
+    def hold_still(self) -> Iterator[None]:
+        """Keep everybody from sealing and sending; nobody can on read-only media."""
+        if self.remark is not None:
+            yield
+            return
+        with self.hold_lease():
+            yield
+
     def is_leased(self) -> bool:
         """Say whether some process holds the lease now."""
         return self._backend.is_locked()
@@ -257,6 +278,7 @@ class Database:
     def close(self) -> None:
         """Release the connections."""
         self._writer.dispose()
+        self._backend.release()
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -343,15 +365,17 @@ def create_filled(place: StorePlace, fill: Callable[[Connection], T]) -> tuple[D
     return database, filled
 
 
-def open_database(place: StorePlace) -> Database:
+def open_database(place: StorePlace, *, only_reads: bool = False) -> Database:
     """Open the store at ``place``, which must exist and have this release's schema.
+
+    ``only_reads`` also takes one on read-only media, beside which nothing is written then.
 
     Raises:
         ConfigError: it is not there, or is no store.
         UnknownVersionError: another schema version.
         StorageError: it does not answer.
     """
-    backend = _choose_backend(place)
+    backend = _choose_backend(place, only_reads=only_reads)
     engine = backend.open()
     database = Database(backend, engine)
     try:
@@ -375,11 +399,11 @@ def open_database(place: StorePlace) -> Database:
     return database
 
 
-def _choose_backend(place: StorePlace) -> Backend:
+def _choose_backend(place: StorePlace, *, only_reads: bool = False) -> Backend:
     if isinstance(place, SqliteFile):
         from anchor.store.sqlite import SqliteBackend
 
-        return SqliteBackend(place.path)
+        return SqliteBackend(place.path, only_reads=only_reads)
     from anchor.store.postgresql import PostgresBackend
 
     return PostgresBackend(place)

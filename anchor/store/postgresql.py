@@ -169,6 +169,14 @@ class PostgresBackend:
     def check_room(self, size: int) -> None:
         """Leave the server's disk to whoever runs it."""
 
+    @property
+    def remark(self) -> str | None:
+        """Return None: a server that cannot be written to is refused."""
+        return None
+
+    def release(self) -> None:
+        """Do nothing: there is no copy."""
+
     def check_same(self) -> None:
         """Do nothing: a connection is to the server that it was made to."""
 

@@ -25,7 +25,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
 from anchor.durable import open_private
 from anchor.errors import (
@@ -41,6 +41,7 @@ from anchor.errors import (
 from anchor.filelock import describe_lock_failure, hold_file, open_lock
 from anchor.oserrors import HINT, explain_os_error
 from anchor.store.places import SqliteFile, discard
+from anchor.store.readonly import ReadOnlySource, choose_source, is_on_read_only_media
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
 _BUSY_TIMEOUT_MS = 10_000
@@ -81,8 +82,11 @@ class SqliteBackend:
     attempts = 1
     has_one_writer = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, only_reads: bool = False) -> None:
+        """Prepare; ``only_reads`` lets it be on read-only media, where nothing can be changed."""
         self._path = path
+        self._only_reads = only_reads
+        self._source: ReadOnlySource | None = None
         # Device and inode of the file that this process opened.
         self._file: tuple[int, int] | None = None
 
@@ -129,7 +133,19 @@ class SqliteBackend:
                 hint="restore it from a backup; only `anchor init` creates one, in a new folder",
             )
         self._file = _identify(status)
+        if self._only_reads and is_on_read_only_media(self._path):
+            self._source = choose_source(self._path)
         return self._make_engine()
+
+    @property
+    def remark(self) -> str | None:
+        """Return how a store on read-only media is read; None where it can be written."""
+        return None if self._source is None else self._source.remark
+
+    def release(self) -> None:
+        """Remove the private copy of a store on read-only media."""
+        if self._source is not None:
+            self._source.release()
 
     def prepare(self, engine: Engine) -> None:
         """Switch the file to WAL, where it stays; only once it is known to be ours.
@@ -137,6 +153,8 @@ class SqliteBackend:
         Raises:
             ConfigError: SQLite cannot write ahead there, and without that FULL is not enough.
         """
+        if self._source is not None:
+            return
         with closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute("PRAGMA journal_mode=WAL")
@@ -187,7 +205,9 @@ class SqliteBackend:
             StoreBusyError: they took longer.
             StoreAwayError: The lock files cannot be opened.
             StoreReplacedError: There is another file now than was opened.
+            StorageError: It is on read-only media.
         """
+        self._check_writable()
         deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
         path = self._path.with_name(f"{self._path.name}-turn.lock")
         queue = path.with_name(f"{self._path.name}-queue.lock")
@@ -224,7 +244,9 @@ class SqliteBackend:
             LeaseHeldError: another process holds it.
             StoreAwayError: The lock file cannot be opened.
             StoreReplacedError: There is another file now than was opened.
+            StorageError: It is on read-only media.
         """
+        self._check_writable()
         path = self._lock_path
         held = LeaseHeldError(
             f"another process is sealing or anchoring for this log ({path})",
@@ -278,6 +300,13 @@ class SqliteBackend:
         version = cursor.execute("PRAGMA user_version").fetchone()[0]
         cursor.execute(f"PRAGMA user_version={1 - version % 2}")
 
+    def _check_writable(self) -> None:
+        if self._source is not None:
+            raise StorageError(
+                f"the store {self._path} is on read-only media, and cannot be changed there",
+                hint="copy the project to a disk that can be written",
+            )
+
     def _look(self) -> os.stat_result | None:
         """Return the file's status; None where nothing is there."""
         try:
@@ -305,7 +334,10 @@ class SqliteBackend:
     def _make_engine(self) -> Engine:
         # autobegin is ours: pysqlite would begin DEFERRED and fail on the upgrade to a write lock.
         # Not a URL in text: a folder's name may hold ? or %.
-        engine = create_engine(URL.create("sqlite", database=str(self._path)))
+        if self._source is None:
+            engine = create_engine(URL.create("sqlite", database=str(self._path)))
+        else:
+            engine = create_engine("sqlite://", creator=self._source.connect, poolclass=QueuePool)
         event.listen(engine, "connect", _configure_connection)
         event.listen(engine, "begin", _begin_transaction)
         return engine

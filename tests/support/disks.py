@@ -86,6 +86,11 @@ class LoopDisk:
         assert done.returncode in (0, 1), done.stdout
         self.mount()
 
+    def remount(self, options: str) -> None:
+        """Unmount it, and mount it with these options."""
+        _run("umount", self.path)
+        self.mount(options)
+
     def mount(self, options: str = "errors=remount-ro") -> None:
         """Mount it."""
         mount("-o", f"loop,{options}", self.below / "image", self.path)

