@@ -7,6 +7,7 @@ stored.
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -330,5 +331,6 @@ def test_a_few_kills_need_nobody_but_the_units(
 def test_two_hundred_kills_need_nobody_but_the_units(
     kind: str, tmp_path: Path, own_anvil: Devnet, injected: Callable[[int], None]
 ) -> None:
-    run_restarts(kind, tmp_path, own_anvil, rounds=200, seed=4)
-    injected(200)
+    rounds = int(os.environ.get("ANCHOR_TESTS_KILLS", "200"))
+    run_restarts(kind, tmp_path, own_anvil, rounds=rounds, seed=4)
+    injected(rounds)

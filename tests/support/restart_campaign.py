@@ -201,14 +201,17 @@ class Kills:
             self.kill_server()
             return True
         if target == "daemon":
+            # One in four while it starts, the others while it works.
+            if not operation.run.has_started() and self.chance.random() < 0.75:
+                return False
             return operation.run.kill()
         if target == "supervisor":
             return operation.serve.kill()
-        children = operation.serve.children()
-        if not children:
+        workers = operation.serve.workers()
+        if not workers:
             return False
         try:
-            os.kill(self.chance.choice(children), signal.SIGKILL)
+            os.kill(self.chance.choice(workers), signal.SIGKILL)
         except ProcessLookupError:
             return False
         return True

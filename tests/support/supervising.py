@@ -41,6 +41,7 @@ class Supervised:
     gave_up: str = ""
     _stopping: threading.Event = field(default_factory=threading.Event)
     _process: subprocess.Popen[bytes] | None = None
+    _offset: int = 0
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -70,14 +71,22 @@ class Supervised:
             os.kill(pid, number)
         return True
 
-    def children(self) -> list[int]:
-        """Return the processes that the main one started."""
+    def workers(self) -> list[int]:
+        """Return the processes that answer, of those that the main one started."""
         pid = self.pid
         try:
             words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            return [int(word) for word in words]
+            return [
+                int(word)
+                for word in words
+                if b"spawn_main" in Path(f"/proc/{word}/cmdline").read_bytes()
+            ]
         except OSError:
             return []
+
+    def has_started(self) -> bool:
+        """Say whether a daemon has told that it works, since its newest start."""
+        return b'"started"' in self.log.read_bytes()[self._offset :]
 
     def stop(self) -> None:
         """End it for good: SIGTERM, and SIGKILL after the unit's time."""
@@ -108,6 +117,7 @@ class Supervised:
                 return
 
     def _run(self) -> Ended:
+        self._offset = self.log.stat().st_size
         self._process = subprocess.Popen(
             self._command(),
             stdin=subprocess.DEVNULL,
