@@ -73,8 +73,8 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
             raise UsageError(f"{file} is not a regular file")
         with open(descriptor, "rb", closefd=False) as stream:
             return digest_stream(stream, (SHA256, SM3))
-    except OSError as error:
-        raise explain_os_error(f"{file} cannot be read", error, is_named=True) from error
+    except OSError as error:  # it was opened: what is wrong is this file, as for `anchor add`
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
 
