@@ -200,10 +200,11 @@ class Kills:
             assert self.kill_server is not None
             self.kill_server()
             return True
+        # One in four while it starts, the others while it works.
+        is_working = operation.run.has_started if target == "daemon" else operation.is_ready
+        if self.chance.random() < 0.75 and not is_working():
+            return False
         if target == "daemon":
-            # One in four while it starts, the others while it works.
-            if not operation.run.has_started() and self.chance.random() < 0.75:
-                return False
             return operation.run.kill()
         if target == "supervisor":
             return operation.serve.kill()
