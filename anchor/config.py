@@ -29,6 +29,7 @@ from anchor.chain.noderules import find_fault, majority
 from anchor.digest import parse_algorithms
 from anchor.errors import ConfigError
 from anchor.filenames import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
+from anchor.oserrors import explain_os_error
 from anchor.ownership import read_own_file
 from anchor.registry.keccak import format_address, parse_address
 from anchor.store.copies import SECOND_SERVER_NEEDED, CopyRule
@@ -135,7 +136,9 @@ def load_config(path: Path) -> Config:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{path}, member {where}: {first['msg']}") from None
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+    except ValueError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
 
 

@@ -6,7 +6,6 @@ Readers see the old bytes or the new ones, never a part.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import secrets
@@ -15,41 +14,51 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from anchor.errors import AnchorError, StorageError, UsageError
+from anchor.oserrors import explain_os_error
 
-# The disk's fault, not that of whoever named the place.
-DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 # A process may well have no more than 256 descriptors.
 _OPEN_AT_ONCE = 100
 _TEMPORARY = re.compile(r"\.anchor-[0-9a-f]{16}\.tmp")
 
 
-def write_file(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
+def write_file(
+    path: Path,
+    data: bytes,
+    *,
+    durable: bool = True,
+    mode: int = 0o666,
+    is_named: bool = True,
+) -> None:
     """Replace ``path`` as a whole.
 
     ``durable`` also waits until a power cut cannot undo it; ``mode`` is narrowed by the umask.
+    ``is_named`` says that the caller named the place just now, which then may be wrong.
 
     Raises:
-        UsageError: it cannot be written.
-        StorageError: the disk is full, or fails.
+        UsageError: The place is wrong.
+        StorageError: The disk is full, fails or cannot be written.
     """
-    write_files([(path, data)], durable=durable, mode=mode)
+    write_files([(path, data)], durable=durable, mode=mode, is_named=is_named)
 
 
 def write_files(
-    files: Iterable[tuple[Path, bytes]], *, durable: bool = True, mode: int = 0o666
+    files: Iterable[tuple[Path, bytes]],
+    *,
+    durable: bool = True,
+    mode: int = 0o666,
+    is_named: bool = True,
 ) -> None:
     """Replace several files, each as a whole.  A crash leaves any of them old and the others new.
 
     Many are written before the first of them is waited for, so that their waits overlap.
 
     Raises:
-        UsageError: one cannot be written; the others may have been.
-        StorageError: the disk is full, or fails.
+        UsageError: The place of one is wrong; the others may have been written.
+        StorageError: The disk is full, fails or cannot be written.
     """
     rest = iter(files)
     while batch := list(islice(rest, _OPEN_AT_ONCE)):
-        _write_batch(batch, durable=durable, mode=mode)
+        _write_batch(batch, durable=durable, mode=mode, is_named=is_named)
 
 
 def private_mode(folder: Path) -> int:
@@ -85,7 +94,9 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
-def _write_batch(files: Iterable[tuple[Path, bytes]], *, durable: bool, mode: int) -> None:
+def _write_batch(
+    files: Iterable[tuple[Path, bytes]], *, durable: bool, mode: int, is_named: bool
+) -> None:
     pending: list[tuple[int, Path, Path]] = []
     path = Path()
     try:
@@ -109,17 +120,10 @@ def _write_batch(files: Iterable[tuple[Path, bytes]], *, durable: bool, mode: in
         for _, temporary, _ in pending:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise _failure(path, error) from error
+        raise explain_os_error(f"{path} cannot be written", error, is_named=is_named) from error
     finally:
         for descriptor, _, _ in pending:
             os.close(descriptor)
-
-
-def _failure(path: Path, error: OSError) -> AnchorError:
-    message = f"{path} cannot be written: {error.strerror}"
-    if error.errno in DISK_ERRORS:
-        return StorageError(message, hint="see to the disk, then run the same again")
-    return UsageError(message)
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@ The tree::
     AnchorError
     ├── UsageError                2  bad usage or malformed input
     │   ├── ConfigError           2  no project here, or its configuration is wrong
+    │   │   └── StoreMissingError 2  no store where the configuration names one
     │   └── MalformedError        2  a foreign document that breaks its format
     ├── MismatchError            10  file, record, path or root does not match
     ├── NotAnchoredError         11  the registry does not hold this root
@@ -29,7 +30,9 @@ The tree::
         │   ├── LeaseHeldError   32  another process seals and sends for this log
         │   └── StoreBusyError   32  another process is in the way; nothing was changed
         └── StorageError         33  the disk is full or fails, or the store's server is away
-            └── CopyMissingError 33  a commit is on fewer servers than it has to be
+            ├── CopyMissingError 33  a commit is on fewer servers than it has to be
+            ├── StoreAwayError   33  the store cannot be reached or locked now
+            └── StoreReplacedError 33 another store is in the place of the one that was opened
 
 An error's text is one sentence that says what is wrong and where; ``hint`` says what to do about
 it.  Neither ever holds a key, a password or an RPC URL's credentials.
@@ -87,6 +90,10 @@ class UsageError(AnchorError):
 
 class ConfigError(UsageError):
     """No project here, or its configuration is wrong."""
+
+
+class StoreMissingError(ConfigError):
+    """There is no store where the configuration names one."""
 
 
 class MalformedError(UsageError):
@@ -234,3 +241,11 @@ class CopyMissingError(StorageError):
 
     The first server is all right, so that the same process can go on: doing it again does it once.
     """
+
+
+class StoreAwayError(StorageError):
+    """The store cannot be reached or locked now: wait until it can, then open it anew."""
+
+
+class StoreReplacedError(StorageError):
+    """Another store is in the place of the one that this process opened: open that one."""

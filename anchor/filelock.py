@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from anchor.durable import DISK_ERRORS, open_private
-from anchor.errors import AnchorError, ConfigError, StorageError
+from anchor.durable import open_private
+from anchor.errors import AnchorError, StoreAwayError
+from anchor.oserrors import explain_os_error
 
 
 @contextmanager
@@ -18,8 +19,7 @@ def hold_file(path: Path, held: AnchorError) -> Iterator[None]:
 
     Raises:
         AnchorError: ``held``, if another process holds it.
-        ConfigError: it cannot be opened.
-        StorageError: the disk is full, or fails.
+        StoreAwayError: It cannot be opened or locked.
     """
     descriptor = open_lock(path)
     try:
@@ -38,8 +38,7 @@ def open_lock(path: Path) -> int:
     """Return a descriptor of the lock file, which is made where it is missing.
 
     Raises:
-        ConfigError: it cannot be opened.
-        StorageError: the disk is full, or fails.
+        StoreAwayError: It cannot be opened.
     """
     try:
         return open_private(path, os.O_CREAT | os.O_RDWR)
@@ -47,9 +46,7 @@ def open_lock(path: Path) -> int:
         raise describe_lock_failure(path, error) from error
 
 
-def describe_lock_failure(path: Path, error: OSError) -> AnchorError:
-    """Return what it means that a lock file could not be opened or locked."""
-    message = f"the lock {path} cannot be taken: {error.strerror}"
-    if error.errno in DISK_ERRORS:
-        return StorageError(message, hint="see to the disk, then run the same again")
-    return ConfigError(message)
+def describe_lock_failure(path: Path, error: OSError) -> StoreAwayError:
+    """Return what it means that a lock file could not be opened or locked: nothing was begun."""
+    explained = explain_os_error(f"the lock {path} cannot be taken", error, is_named=False)
+    return StoreAwayError(explained.message, hint=explained.hint)

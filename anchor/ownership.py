@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from anchor.errors import NotTrustedError, UsageError
+from anchor.oserrors import explain_os_error
 
 # A folder is opened only to look at it, and at what is in it: that needs no permission to list it.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -27,15 +28,16 @@ def read_own_file(path: Path, most: int, *, in_shared_folder: bool = False) -> b
 
     Raises:
         NotTrustedError: another user owns the file or its folder, or may write there.
-        UsageError: it cannot be read, or is not a regular file.
+        UsageError: It is not there or not a regular file, or may not be read.
+        StorageError: It cannot be read.
     """
     try:
         with open(_open_own(path, in_shared_folder), "rb") as file:
             return file.read(most)
-    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before Python 3.13
-        raise UsageError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or 'too many links'}"
-        ) from error
+    except OSError as error:
+        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+    except RuntimeError as error:  # a loop of links, before Python 3.13
+        raise UsageError(f"{path} cannot be read: too many links") from error
 
 
 def check_own_folder(path: Path) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from anchor.durable import is_temporary, write_files
-from anchor.errors import ChainGuardError, UsageError
+from anchor.errors import ChainGuardError
+from anchor.oserrors import explain_os_error
 from anchor.tiles import Tile, parse_tile_path
 from anchor.tree import HASH
 from anchor.types import MAX_LOG_SIZE
@@ -33,15 +34,15 @@ class TileFolder:
 
         Raises:
             ChainGuardError: the folder's note of it is damaged.
+            StorageError: It cannot be read.
         """
         try:
             text = (self.folder / _SIZE).read_bytes()[:32]
         except FileNotFoundError:
             return 0
         except OSError as error:
-            raise ChainGuardError(
-                f"{self.folder / _SIZE} cannot be read: {error.strerror}"
-            ) from error
+            what = f"{self.folder / _SIZE} cannot be read"
+            raise explain_os_error(what, error, is_named=False) from error
         digits = text.removesuffix(b"\n")
         if not digits.isdigit() or int(digits) > MAX_LOG_SIZE:
             raise ChainGuardError(
@@ -56,7 +57,8 @@ class TileFolder:
         What is returned may be short: whoever uses it checks it anyway.
 
         Raises:
-            ChainGuardError: it is not there, or cannot be read.
+            ChainGuardError: it is not there.
+            StorageError: It cannot be read.
         """
         for candidate in (tile, tile._replace(width=256)):
             with contextlib.suppress(FileNotFoundError):
@@ -75,10 +77,10 @@ class TileFolder:
         """Store tiles durably.
 
         Raises:
-            UsageError: a file cannot be written.
+            StorageError: A file cannot be written.
         """
         tiles = list(tiles)
-        write_files([(self.folder / tile.path, data) for tile, data in tiles])
+        write_files([(self.folder / tile.path, data) for tile, data in tiles], is_named=False)
         for tile, _ in tiles:
             self._drop_narrower(tile)
 
@@ -86,9 +88,9 @@ class TileFolder:
         """Note durably that all tiles of ``size`` leaves are there.
 
         Raises:
-            UsageError: the file cannot be written.
+            StorageError: The file cannot be written.
         """
-        write_files([(self.folder / _SIZE, b"%d\n" % size)])
+        write_files([(self.folder / _SIZE, b"%d\n" % size)], is_named=False)
 
     def list_tiles(self) -> Iterator[tuple[str, Tile | None]]:
         """Yield the path of every file below, and which tile it is; None for what is none.
@@ -104,7 +106,7 @@ class TileFolder:
         """Remove every tile, and what crashes left of some; other people's files stay.
 
         Raises:
-            UsageError: a file cannot be removed.
+            StorageError: A file cannot be removed.
         """
         if not self.folder.is_dir():
             return
@@ -115,7 +117,8 @@ class TileFolder:
                 try:
                     path.unlink()
                 except OSError as error:
-                    raise UsageError(f"{path} cannot be removed: {error.strerror}") from error
+                    what = f"{path} cannot be removed"
+                    raise explain_os_error(what, error, is_named=False) from error
 
     def _list_files(self) -> Iterator[Path]:
         for parent, folders, names in os.walk(self.folder):
@@ -134,7 +137,8 @@ class TileFolder:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise ChainGuardError(f"{path} cannot be read: {error.strerror}") from error
+            what = f"{path} cannot be read"
+            raise explain_os_error(what, error, is_named=False) from error
 
     def _partial_widths(self, tile: Tile) -> list[int]:
         folder = (self.folder / tile._replace(width=1).path).parent

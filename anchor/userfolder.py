@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from anchor.errors import ConfigError, UsageError
+from anchor.oserrors import explain_os_error
 from anchor.ownership import check_own_folder
 
 _INSTEAD = (
@@ -52,7 +53,8 @@ def list_files(name: str, suffix: str) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise UsageError(f"{folder} cannot be read: {error.strerror}", hint=_INSTEAD) from error
+        what = f"{folder} cannot be read"
+        raise explain_os_error(what, error, is_named=True, hint=_INSTEAD) from error
 
 
 def save_file(name: str, file: str, data: bytes) -> Path:
@@ -69,9 +71,8 @@ def save_file(name: str, file: str, data: bytes) -> Path:
     try:
         _make_folder(folder)
     except OSError as error:
-        raise UsageError(
-            f"your configuration folder {folder} cannot be made: {error.strerror}", hint=_INSTEAD
-        ) from error
+        what = f"your configuration folder {folder} cannot be made"
+        raise explain_os_error(what, error, is_named=True, hint=_INSTEAD) from error
     path = folder / file
     try:
         write_file(path, data, mode=0o600)
@@ -89,7 +90,7 @@ def remove_file(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(f"{path} cannot be removed: {error.strerror}") from error
+        raise explain_os_error(f"{path} cannot be removed", error, is_named=True) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -67,6 +67,7 @@ LAYERS = (
     ("anchor.sockets", 3),
     ("anchor.exchange", 3),
     ("anchor.explorers", 3),
+    ("anchor.oserrors", 3),
     ("anchor.durable", 3),
     ("anchor.tilestore", 3),
     ("anchor.backupfiles", 3),

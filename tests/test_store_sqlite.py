@@ -16,7 +16,12 @@ from sqlalchemy import create_engine
 from support.stores import NOW, make_item
 
 from anchor import log
-from anchor.errors import ChainGuardError, ConfigError, StorageError
+from anchor.errors import (
+    ConfigError,
+    StorageError,
+    StoreReplacedError,
+    UsageError,
+)
 from anchor.store import sqlite
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.evidence import count_evidence
@@ -140,7 +145,7 @@ def test_a_store_is_for_its_owners_eyes_only(path: Path, store: Database) -> Non
 
 
 def test_creating_below_a_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be created: No such file"):
+    with pytest.raises(UsageError, match="cannot be created: No such file"):
         create_database(SqliteFile(tmp_path / "missing" / "anchor.db"))
 
 
@@ -208,12 +213,14 @@ def test_who_had_a_store_open_that_was_replaced_changes_nothing_any_more(
 
         lease.enter_context(store.hold_lease())
         waited = opened.wait_for_lease(replace)
-        with pytest.raises(ChainGuardError, match="replaced while this process had it open"):
+        with pytest.raises(StoreReplacedError, match="replaced while this process had it open"):
             waited.__enter__()
     for other in (store, opened):
-        with pytest.raises(ChainGuardError, match="replaced"), other.write():
+        with pytest.raises(StoreReplacedError, match="replaced"), other.write():
             pytest.fail("a transaction began")
-        with pytest.raises(ChainGuardError, match="replaced"):
+        with pytest.raises(StoreReplacedError, match="replaced"), other.read():
+            pytest.fail("the file that was moved away was read")
+        with pytest.raises(StoreReplacedError, match="replaced"):
             other.is_leased()
     opened.close()
 

@@ -46,6 +46,7 @@ from anchor.cli import (
 )
 from anchor.cli.output import Output
 from anchor.errors import AnchorError, ExitCode, UsageError
+from anchor.oserrors import explain_os_error
 
 # Which extra brings a package that some commands need and a verifier may lack.
 _EXTRAS = {
@@ -120,6 +121,15 @@ def main() -> None:
     except AnchorError as error:
         Output(as_json="--json" in sys.argv).error(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        what = "this machine could not do it"
+        if isinstance(error.filename, str):
+            what = f"{error.filename} cannot be used"
+        failure = explain_os_error(what, error, is_named=False)
+        Output(as_json="--json" in sys.argv).error(failure)
+        sys.exit(failure.exit_code)
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:

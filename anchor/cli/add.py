@@ -12,6 +12,7 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Colour, Output, human_size
 from anchor.cli.session import project_session
 from anchor.errors import ExitCode, UsageError
+from anchor.oserrors import explain_os_error
 
 if TYPE_CHECKING:
     from anchor.pipeline.acceptance import Acceptance, Submission
@@ -162,7 +163,7 @@ def _read_checksums(path: Path) -> list[Submission]:
                 for listed, algorithm, value in parse_checksum_lines(lines, what=str(path))
             ]
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
 
 
 def _report(output: Output, gathered: Gathered, total: Acceptance) -> None:

@@ -108,8 +108,8 @@ def _audit_own(
     from anchor.cli.session import project_session
     from anchor.pipeline.auditing import audit_project, rebuild_tiles
 
-    with project_session(config_path) as project:
-        with project.database.hold_lease():
+    with project_session(config_path, only_reads=not rebuild) as project:
+        with project.database.hold_still():
             if rebuild:
                 output.line(f"made the tiles of {rebuild_tiles(project):,} leaves again")
             audit = audit_project(project)

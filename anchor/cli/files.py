@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anchor.errors import UsageError
+from anchor.oserrors import explain_os_error
 
 if TYPE_CHECKING:
     from anchor.digest import Digests
@@ -46,7 +47,7 @@ def read_bounded(path: Path, most: int) -> bytes:
         with path.open("rb") as file:
             return file.read(most)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
 
 
 def digest_file(file: Path, *, hint: str | None = None) -> Digests:
@@ -65,14 +66,14 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
     except FileNotFoundError as error:
         raise UsageError(f"the file {file} is missing", hint=hint) from error
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise explain_os_error(f"{file} cannot be read", error, is_named=True) from error
     try:
         # Before open(), which refuses a folder's descriptor in words of its own.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UsageError(f"{file} is not a regular file")
         with open(descriptor, "rb", closefd=False) as stream:
             return digest_stream(stream, (SHA256, SM3))
-    except OSError as error:
+    except OSError as error:  # it was opened: what is wrong is this file, as for `anchor add`
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)

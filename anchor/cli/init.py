@@ -11,6 +11,7 @@ from anchor.cli.options import FinalityOption, JsonOption, parse_finality
 from anchor.cli.output import Output
 from anchor.cli.session import note_project, open_node
 from anchor.errors import UsageError
+from anchor.oserrors import explain_os_error
 
 if TYPE_CHECKING:
     from anchor.config import Config, SignerConfig
@@ -128,7 +129,8 @@ def command(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"the folder {folder} cannot be created: {error.strerror}") from error
+        what = f"the folder {folder} cannot be created"
+        raise explain_os_error(what, error, is_named=True) from error
     create_project(config).database.close()
     note_project(output, config.file)
     if not is_plain_url(config.rpc):

@@ -45,13 +45,17 @@ def command(
     if everything == bool(files):
         raise UsageError("name the files whose receipts to write, or say --all")
     output = Output(as_json=as_json)
-    with project_session(config_path) as project:
+    with project_session(config_path, only_reads=True) as project:
         config = project.config
+        is_read_only = project.database.remark is not None
+        if is_read_only and everything and out is None:
+            raise UsageError("the project is read-only: say with --out where receipts go")
         states: StateProofs | None = None
         try:
             node = open_chain(config, output.note)
             check_standing(project, node)
-            refresh_anchors(project, node)
+            if not is_read_only:
+                refresh_anchors(project, node)
             states = StateProofs(config, node, output.note)
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")

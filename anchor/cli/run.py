@@ -22,6 +22,9 @@ from anchor.cli.session import (
 from anchor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anchor.config import Config
     from anchor.pipeline.daemon import Pace
     from anchor.pipeline.project import Project
 
@@ -81,6 +84,8 @@ def command(
 
     With --json, `run --once` prints one document, and `run` one for each event, a line each.
     """
+    from anchor.allowlist import find_config
+    from anchor.config import load_config
     from anchor.pipeline.daemon import Pace
 
     if once and not (every is None and leaves is None and size is None):
@@ -95,18 +100,18 @@ def command(
         raise UsageError("--accept-incidents goes with --once: look at what comes of it")
     if standby and once:
         raise UsageError("--standby goes with `run`; `run --once` is refused beside another run")
-    with project_session(config_path) as project:
-        finish_erasures(Output(as_json=False), project)
-        if once:
+    if once:
+        with project_session(config_path) as project:
+            finish_erasures(Output(as_json=False), project)
             output = Output(as_json=as_json)
             with project.database.hold_lease():
                 if accept:
                     _accept_incidents(output, project)
                 _run_once(output, project, wait)
-        else:
-            pace = Pace(seconds=every or 60.0, leaves=leaves or 10_000, size=size)
-            place = publish or project.config.publish
-            _run_on(as_json, project, pace, place, standby=standby)
+    else:
+        config = load_config(find_config(config_path))
+        pace = Pace(seconds=every or 60.0, leaves=leaves or 10_000, size=size)
+        _run_on(as_json, config, pace, publish or config.publish, standby=standby)
 
 
 def _accept_incidents(output: Output, project: Project) -> None:
@@ -156,14 +161,13 @@ def _run_once(output: Output, project: Project, wait: str | None) -> None:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _run_on(
-    as_json: bool, project: Project, pace: Pace, place: str | None, *, standby: bool
-) -> None:
+def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, standby: bool) -> None:
     from anchor.pipeline.daemon import Daemon
     from anchor.pipeline.happened import Happened
-    from anchor.pipeline.project import unix_now, utc_now
+    from anchor.pipeline.project import open_project, unix_now, utc_now
     from anchor.pipeline.publisher import Publisher
     from anchor.pipeline.stopping import StoppableClock, Stopped
+    from anchor.pipeline.storeaway import StoreWait, work_while_away
     from anchor.published import open_target
 
     def tell(happened: Happened) -> None:
@@ -174,7 +178,6 @@ def _run_on(
             line = f"{utc_now()} {happened.event:<9} {happened.text}"
         print(line, flush=True)
 
-    config, database = project.config, project.database
     # Opened now, so that a wrong password is told at once.
     signer = open_signer(config)
     target = None if place is None else open_target(place)
@@ -188,10 +191,13 @@ def _run_on(
             raise Stopped
         clock.sleep(_STANDBY_POLL)
 
-    if standby and database.is_leased():
-        tell(Happened(event="standby", text="another process runs for this log; waiting"))
-    try:
+    def work(project: Project, note_open: Callable[[], None]) -> None:
+        database = project.database
+        if standby and database.is_leased():
+            tell(Happened(event="standby", text="another process runs for this log; waiting"))
+        finish_erasures(Output(as_json=False), project)
         with database.wait_for_lease(wait) if standby else database.hold_lease():
+            note_open()
             tell(Happened(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
             node = open_chain(config, lambda text: tell(Happened(event="nodes", text=text)))
             publisher = None
@@ -202,6 +208,10 @@ def _run_on(
                 tell=tell, jitter=jitter, wall=unix_now, publisher=publisher,
             )  # fmt: skip
             daemon.run()
+
+    waiting = StoreWait(clock, tell, jitter)
+    try:
+        work_while_away(waiting, lambda: open_project(config), work)
     except Stopped:
         tell(Happened(event="stopped", text="it was still waiting"))
         return

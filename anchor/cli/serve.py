@@ -10,6 +10,7 @@ import typer
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
 from anchor.cli.session import project_session
+from anchor.errors import StorageError, StoreBusyError
 
 NAME = "serve"
 
@@ -57,6 +58,7 @@ def command(
 
     It never seals or sends: `anchor run` does, beside it.
     """
+    from anchor.allowlist import find_config
     from anchor.service.peers import parse_proxies
     from anchor.service.settings import Settings
     from anchor.service.workers import listen, serve
@@ -64,9 +66,13 @@ def command(
     output = Output(as_json=as_json)
     proxies = tuple(proxy or ())
     parse_proxies(proxies)
-    with project_session(config_path) as project:
+    file = find_config(config_path).resolve()
+    try:
         # Opened once here, so that what is wrong with it is told at once.
-        file = project.config.file
+        with project_session(file) as project:
+            file = project.config.file
+    except (StorageError, StoreBusyError) as error:
+        output.note(f"{error.message}; until the store can be used every answer is 503")
     listener = listen(host, port)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     output.line(f"serving {file.parent} at {url} with {workers} processes; stop it with Ctrl-C")

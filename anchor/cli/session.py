@@ -32,10 +32,13 @@ class SystemClock:
 
 
 @contextmanager
-def project_session(config_path: Path | None, *, moved: bool = False) -> Iterator[Project]:
+def project_session(
+    config_path: Path | None, *, moved: bool = False, only_reads: bool = False
+) -> Iterator[Project]:
     """Open the project named by ``--config``, the environment or the current folder.
 
-    ``moved`` also takes one whose plain deployment was interrupted, at its new registry.
+    ``moved`` also takes one whose plain deployment was interrupted, at its new registry;
+    ``only_reads`` one on read-only media, and says how it is read.
     """
     from anchor.allowlist import find_config
     from anchor.config import load_config
@@ -43,8 +46,10 @@ def project_session(config_path: Path | None, *, moved: bool = False) -> Iterato
     from anchor.pipeline.relocation import open_moved_project
 
     config = load_config(find_config(config_path))
-    project = open_moved_project(config) if moved else open_project(config)
+    project = open_moved_project(config) if moved else open_project(config, only_reads=only_reads)
     try:
+        if project.database.remark is not None:
+            print(project.database.remark, file=sys.stderr)
         yield project
     finally:
         project.database.close()

@@ -22,7 +22,7 @@ _SECONDS = 2.0
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show what is accepted, sealed, included and anchored (final)."""
     output = Output(as_json=as_json)
-    with project_session(config_path) as project:
+    with project_session(config_path, only_reads=True) as project:
         _check_file(project)
         members = _local(project) | _copies(project, output)
         for name, value in members.items():
@@ -96,13 +96,15 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
 
     node = open_chain(project.config, output.note)
     state = check_standing(project, node)
-    refresh_anchors(project, node)
+    is_kept = project.database.remark is None  # else it is on read-only media
+    if is_kept:
+        refresh_anchors(project, node)
     # The newest block is read from one node; what is final, from as many as have to agree.
     newest, final_block = look_at_chain(project, node)
     fault = judge_clock_at(project, node, unix_now(), newest, final_block)
     if fault is not None:
         output.note(str(fault), mark="warning: ")
-    unproven = review_proofs(project, node)
+    unproven = review_proofs(project, node) if is_kept else None
     key = find_key(project.config)
     shortage = None if key is None else describe_shortage(project, node, key)
     if shortage is not None:

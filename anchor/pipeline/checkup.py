@@ -29,6 +29,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.hashing import IMPLEMENTATION
+from anchor.oserrors import explain_os_error
 from anchor.pipeline.anchoring import (
     check_authority,
     check_chain,
@@ -94,8 +95,10 @@ def _look_at_policy(patient: Patient) -> str:
         with config.trust.open("rb") as file:
             policy = parse_policy(file.read(MAX_POLICY_BYTES + 1))
     except OSError as error:
-        raise ConfigError(
-            f"the trust policy {config.trust} cannot be read: {error.strerror}",
+        raise explain_os_error(
+            f"the trust policy {config.trust} cannot be read",
+            error,
+            is_named=True,
             hint="`anchor verify` in this project needs it",
         ) from error
     ours = trust_entry(config)

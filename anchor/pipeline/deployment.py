@@ -16,7 +16,8 @@ from anchor.chain.signer import Signer
 from anchor.chain.txmgr import Clock, Intent
 from anchor.config import Config
 from anchor.durable import write_file
-from anchor.errors import ChainGuardError, MalformedError, UsageError
+from anchor.errors import ChainGuardError, UsageError
+from anchor.oserrors import explain_os_error
 from anchor.pipeline.anchoring import check_chain, is_deployed, make_manager
 from anchor.pipeline.project import Project, utc_now
 from anchor.pipeline.relocation import check_movable, created_addresses, move_project
@@ -171,7 +172,7 @@ def read_record(config: Config) -> DeployingTransaction | None:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise MalformedError(f"{path} cannot be read: {error.strerror}") from error
+        raise explain_os_error(f"{path} cannot be read", error, is_named=False) from error
     return check_deployment_record(data, _describe(config, None), what=str(path))
 
 

@@ -99,6 +99,8 @@ def review_incidents(project: Project, node: Node) -> None:
         stored = node.confirm(read)
         if stored is None or place_of(stored) != incident.before:
             return
+        if project.database.remark is not None:
+            return  # on read-only media, which keep what was seen last
         with project.database.write() as connection:
             withdraw_incident(connection, config.chain_id, incident, final.number, utc_now())
 
@@ -127,6 +129,7 @@ def note_contradictions(project: Project, node: Node, final: Block) -> int:
 
     Raises:
         CannotCheckError: The nodes disagree, or too few answer.
+        IncidentError: One is, and the store is on read-only media.
     """
     config = project.config
     moved: list[FinalReading] = []
@@ -142,6 +145,13 @@ def note_contradictions(project: Project, node: Node, final: Block) -> int:
         if contradiction_of(reading) is not None:
             moved.append(reading)
         below = anchored.head.size
+    if moved and project.database.remark is not None:
+        first = moved[0].anchored
+        raise IncidentError(
+            f"anchor {first.sequence}, which was final in block {first.block_number}, is not there "
+            f"in block {final.number}, which is final",
+            hint="this store is on read-only media, and does not keep it",
+        )
     if moved:
         with project.database.write() as connection:
             for reading in moved:

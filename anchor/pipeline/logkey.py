@@ -10,6 +10,7 @@ from anchor.config import Config
 from anchor.durable import private_mode, write_file
 from anchor.errors import AnchorError, ConfigError
 from anchor.notes import NoteKey, encode_private_key, generate_key, parse_private_key
+from anchor.oserrors import explain_os_error
 
 _MAX_KEY_BYTES = 4_096
 
@@ -31,6 +32,7 @@ def load_log_key(config: Config) -> NoteKey:
 
     Raises:
         ConfigError: its file is missing, or holds no such key.
+        StorageError: It cannot be read.
     """
     path = config.log_key
     try:
@@ -44,7 +46,8 @@ def load_log_key(config: Config) -> NoteKey:
             "readers need its new verifier key",
         ) from None
     except OSError as error:
-        raise ConfigError(f"the log's key {path} cannot be read: {error.strerror}") from None
+        what = f"the log's key {path} cannot be read"
+        raise explain_os_error(what, error, is_named=False) from error
     except UnicodeDecodeError:
         raise ConfigError(f"the log's key {path} is no PEM file") from None
     except AnchorError as error:

@@ -112,14 +112,18 @@ def _pin(config: Config, connection: Connection) -> None:
     )
 
 
-def open_project(config: Config) -> Project:
+def open_project(config: Config, *, only_reads: bool = False) -> Project:
     """Open the project's store and compare its pins with the configuration.
+
+    ``only_reads`` also takes a store on read-only media.
 
     Raises:
         ConfigError: the store is missing, or was not finished.
         ChainGuardError: the configuration names another log, chain or registry than was pinned.
     """
-    database = open_database(config.store, SideFile(config.side_file), config.copies)
+    database = open_database(
+        config.store, SideFile(config.side_file), config.copies, only_reads=only_reads
+    )
     with database.read() as connection:
         pins = connection.execute(select(project)).one_or_none()
     if pins is None:

@@ -12,6 +12,7 @@ from anchor.digest import Digests
 from anchor.durable import write_file
 from anchor.errors import AnchorError, UsageError
 from anchor.filenames import RECEIPT_SUFFIX
+from anchor.oserrors import explain_os_error
 from anchor.pipeline.gathering import source_of
 from anchor.receipt import MAX_RECEIPT_BYTES, Receipt, encode_receipt, parse_receipt
 from anchor.record import parse_record
@@ -65,7 +66,7 @@ def check_place(path: Path, log: LogId) -> Receipt | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
     with contextlib.suppress(AnchorError):
         receipt = parse_receipt(data)
         if receipt.log == log:

@@ -15,7 +15,7 @@ from anchor.pipeline.project import utc_now
 from anchor.service.bodies import too_long, too_slow
 from anchor.service.intake import Job
 from anchor.service.lines import Entry, Line, LineSplitter, read_lines
-from anchor.service.problems import Problem, explain
+from anchor.service.problems import Problem, explain, explain_system_error
 from anchor.service.protection import Message, Receive, Send
 from anchor.service.service import Service, Slot
 from anchor.service.standing import Hold
@@ -89,6 +89,8 @@ class BulkAnswer(Response):
             await self._end_early(problem)
         except AnchorError as error:
             await self._end_early(explain(error))
+        except OSError as error:
+            await self._end_early(explain_system_error(error))
 
     async def _end_early(self, problem: Problem) -> None:
         await self._outbox.put(_encode({"problem": problem.members()}))

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from anchor.service.documents import problems
 from anchor.service.service import Service, service_of
-from anchor.store.evidence import estimate_waiting
 
 router = APIRouter(tags=["health"])
 
@@ -18,20 +18,17 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="Whether evidence can be taken in")
+@router.get(
+    "/readyz",
+    summary="Whether evidence can be taken in",
+    responses=problems(503),
+)
 async def readyz(service: Annotated[Service, Depends(service_of)]) -> dict[str, str]:
-    """Read the store, and what was last seen of the chain.
+    """Commit a small write, once a second however many ask, and see what was seen of the chain.
 
-    How much waits is for administrators (`/metrics`).
+    How much waits in the store is for administrators (`/metrics`).
     """
-
-    def look() -> None:
-        service.project.database.check_room(0)
-        service.project.database.check_copies()
-        with service.project.database.read() as connection:
-            estimate_waiting(connection)
-
-    await service.read(look)
+    await service.readiness.check()
     service.check_chain()
     service.check_clock()
     return {"status": "ready"}

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from anchor.errors import AnchorError, CopyMissingError, StorageError
+from anchor.errors import AnchorError, CopyMissingError, StorageError, StoreAwayError
 from anchor.store.admission import Outcome, admit
 from anchor.store.apikeys import Limits
 from anchor.store.database import Database
@@ -154,11 +154,14 @@ class Intake:
         except CopyMissingError as error:
             # The first server is all right: whoever repeats a submission finds it there.
             self._answer([(job, error) for job in batch.jobs or choose()])
+        except StoreAwayError as error:
+            if batch.jobs:
+                self._give_up_after(error, batch.jobs)
+            else:  # nothing was begun: those who wait are told, and who comes later tries again
+                self._answer([(job, error) for job in choose()])
         except StorageError as error:
             # Whether it was written is not known; starting again is the recovery.
-            self._answer([(job, error) for job in batch.jobs or choose()])
-            _LOG.error("%s; this process ends, and another takes its place", error.message)
-            self._give_up()
+            self._give_up_after(error, batch.jobs or choose())
         except Exception as error:  # noqa: BLE001 (a job must be answered, whatever happened)
             if len(batch.jobs) > 1:  # let the others not suffer for the one
                 for job in batch.jobs:
@@ -171,6 +174,11 @@ class Intake:
             for job in batch.jobs:
                 job.copies = written.copies
             self._answer(list(zip(batch.jobs, written.result, strict=True)))
+
+    def _give_up_after(self, error: StorageError, jobs: list[Job]) -> None:
+        self._answer([(job, error) for job in jobs])
+        _LOG.error("%s; this process ends, and another takes its place", error.message)
+        self._give_up()
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Choose how large the next parts are, slowly: one slow commit says little."""

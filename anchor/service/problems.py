@@ -19,6 +19,7 @@ from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     ClockError,
+    ConfigError,
     ContradictedError,
     CopyMissingError,
     IncidentError,
@@ -35,6 +36,8 @@ MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("anchor.service")
 # What an error of the package means to a client; the first that fits counts.
 _STATUS: tuple[tuple[type[AnchorError], int], ...] = (
+    # No client configures the service.
+    (ConfigError, 503),
     (MalformedError, 422),
     (UnknownVersionError, 422),
     (UsageError, 422),
@@ -128,10 +131,22 @@ def explain(error: AnchorError) -> Problem:
     return Problem(status, detail, headers=headers)
 
 
+def explain_system_error(error: OSError) -> Problem:
+    """Return what an error of the operating system means to a client: never that it erred."""
+    # Its path is for the operator.
+    _LOG.error("%s: %s", type(error).__name__, error)
+    return Problem(
+        503,
+        "this machine could not do it just now; what was not acknowledged may be missing",
+        headers={"Retry-After": _RETRY_AFTER},
+    )
+
+
 def answer_problems(app: FastAPI) -> None:
     """Let every error of ``app`` be answered as a problem."""
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(AnchorError, _answer_error)
+    app.add_exception_handler(OSError, _answer_system_error)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
 
@@ -144,6 +159,11 @@ def _answer_problem(_request: Request, error: Exception) -> Response:
 def _answer_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, AnchorError)
     return explain(error).response()
+
+
+def _answer_system_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    return explain_system_error(error).response()
 
 
 _DETAILS = {

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-from anchor.service.problems import Problem
+from anchor.service.problems import Problem, explain_system_error
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -66,6 +66,10 @@ class Protection:
             await self._app(scope, receive, send_completed)
         except Disconnected:
             return
+        except OSError as error:
+            if has_begun:
+                raise
+            await explain_system_error(error).response()(scope, receive, send_completed)
         except Exception as error:
             if has_begun:
                 raise

@@ -29,6 +29,7 @@ from anchor.service.lane import Lane
 from anchor.service.lookout import Lookout
 from anchor.service.problems import Problem
 from anchor.service.proving import Proofs
+from anchor.service.readiness import Readiness
 from anchor.service.settings import Settings
 from anchor.service.standing import Hold, Standing
 from anchor.service.watching import Watch
@@ -77,6 +78,7 @@ class Service:
         self.keys = KeyCache()
         self.standing = Standing(self._load_keys, utc_now)
         self.intake = Intake(project.database, utc_now, self.give_up)
+        self.readiness = Readiness(project.database, self.give_up)
         self.watch = Watch(project, settings.max_backlog)
         # Each of these threads asks nodes of its own.
         open_node = partial(open_chain, project.config, _LOG.warning)
@@ -98,6 +100,7 @@ class Service:
     async def start(self) -> None:
         """Begin to write and to watch."""
         self.intake.start()
+        self.readiness.start()
         await self.watch.start()
         self.lookout.start()
 
@@ -193,13 +196,14 @@ class Service:
                 future.cancel()
 
     def give_up(self) -> None:
-        """Let this process end as SIGTERM does; its supervisor starts another."""
-        os.kill(os.getpid(), signal.SIGTERM)
+        """Let this process end; its supervisor starts another."""
+        end_this_process()
 
     async def close(self) -> None:
         """Write what was given, and release what is open, the project's store as well."""
         self.stopping.set()
         self.lookout.stop()
+        await self.readiness.stop()
         await self.watch.stop()
         await self.standing.stop()
         await asyncio.to_thread(self.intake.stop)
@@ -209,6 +213,11 @@ class Service:
         self._publisher.shutdown()
         self._readers.shutdown()
         self.project.database.close()
+
+
+def end_this_process() -> None:
+    """Let this worker end as SIGTERM does."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def service_of(request: Request) -> Service:

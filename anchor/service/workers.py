@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import resource
-import signal
 import socket
 import sys
 import tempfile
@@ -20,13 +19,16 @@ import uvicorn
 from fastapi import FastAPI
 
 from anchor.config import load_config
-from anchor.errors import StorageError, StoreBusyError, UsageError
-from anchor.pipeline.project import Project, open_project
+from anchor.errors import AnchorError, UsageError
+from anchor.pipeline.logkey import load_log_key
+from anchor.pipeline.project import open_project
 from anchor.service.app import create_app
 from anchor.service.connections import SPARE, PatientProtocol
 from anchor.service.measured import FOLDER as METRICS_FOLDER
+from anchor.service.service import end_this_process
 from anchor.service.settings import Settings
 from anchor.service.supervisor import Supervisor
+from anchor.service.waitingroom import WaitingRoom
 
 _BACKLOG = 1_024
 # Seconds for a worker to say that it lives; one that died is noticed at once.
@@ -96,8 +98,8 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
-    """Make the application in a worker."""
+def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI | WaitingRoom:
+    """Make the application in a worker, or what answers for it while the store is away."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -107,7 +109,10 @@ def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
     # The event loop answers while the writer's thread works: it must get its turn soon.
     sys.setswitchinterval(_SWITCH)
     _end_with(supervisor)
-    app = create_app(_open(config), settings)
+    try:
+        app = _open(config, settings)
+    except (AnchorError, OSError) as error:
+        return WaitingRoom(settings, error, lambda: _check(config), end_this_process)
     # What was loaded stays. Looking through all of it for garbage would take a tenth of a second
     # every other one under load, in which nothing is answered.
     gc.collect()
@@ -115,14 +120,29 @@ def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
     return app
 
 
-def _open(config: Path) -> Project:
-    """Open the project, as soon as its store answers: this worker may replace one that lost it."""
-    while True:
-        try:
-            return open_project(load_config(config))
-        except (StorageError, StoreBusyError) as error:
-            logging.getLogger("anchor.service").error("%s; trying again", error.message)
-            time.sleep(_PAUSE)
+def _open(config: Path, settings: Settings) -> FastAPI:
+    """Open the project, and make its application.
+
+    Raises:
+        AnchorError: It cannot be opened.
+    """
+    project = open_project(load_config(config))
+    try:
+        return create_app(project, settings)
+    except BaseException:
+        project.database.close()
+        raise
+
+
+def _check(config: Path) -> None:
+    """Check that the project can be opened.
+
+    Raises:
+        AnchorError: It cannot.
+    """
+    loaded = load_config(config)
+    load_log_key(loaded)
+    open_project(loaded).database.close()
 
 
 def _end_with(supervisor: int) -> None:
@@ -131,6 +151,6 @@ def _end_with(supervisor: int) -> None:
     def watch() -> None:
         while os.getppid() == supervisor:
             time.sleep(_PAUSE)
-        os.kill(os.getpid(), signal.SIGTERM)
+        end_this_process()
 
     threading.Thread(target=watch, name="supervisor", daemon=True).start()

@@ -23,7 +23,9 @@ from anchor.errors import (
     ConfigError,
     CopyMissingError,
     LeaseHeldError,
+    StoreAwayError,
     StoreBusyError,
+    StoreReplacedError,
     UnknownVersionError,
 )
 from anchor.store.acknowledged import SideFile, begin_noting
@@ -43,6 +45,8 @@ T = TypeVar("T")
 # Where a store's epochs begin: anywhere, so that no process that had the lease of another store in
 # the same place has one of this store's.
 _EPOCH_BITS = 62
+# More often than this no lease is taken between two looks.
+_MOST_LEASES = 1 << 30
 
 
 class Backend(Protocol):
@@ -104,6 +108,19 @@ class Backend(Protocol):
     def purge(self, engine: Engine) -> Sequence[str]:
         """Rewrite what is on disk without what was changed or deleted; return what was not."""
 
+    @property
+    def remark(self) -> str | None:
+        """Return how a store on read-only media is read; None where it can be written."""
+
+    def release(self) -> None:
+        """Remove what was made to read it."""
+
+    def check_same(self) -> None:
+        """Raise StoreReplacedError where another file is in the place of the one opened."""
+
+    def write_mark(self, connection: Connection) -> None:
+        """Write something that changes nothing of the log, but that a commit waits for."""
+
     def lock(self) -> AbstractContextManager[None]:
         """Hold the lock of the one process that seals and sends; LeaseHeldError if it is held."""
 
@@ -148,6 +165,8 @@ class Database:
         self._sequencer = engine.execution_options(**backend.sequencing)
         self._epoch: int | None = None
         self._side_file = side_file
+        # The newest epoch seen in the store that was opened.
+        self._seen: int | None = None
 
     @property
     def has_one_writer(self) -> bool:
@@ -249,9 +268,44 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Run reads against one consistent snapshot."""
-        with self.translated(), self._reader.begin() as connection:
-            yield connection
+        """Run reads against one consistent snapshot.
+
+        Raises:
+            StoreReplacedError: Another store is in the place of the one that was opened.
+            StoreAwayError: It cannot be reached.
+        """
+        with self.translated():
+            self._backend.check_same()
+            with self._reader.begin() as connection:
+                yield connection
+
+    def try_writing(self) -> None:
+        """Commit a transaction that changes nothing of the log.
+
+        Raises:
+            StoreBusyError: Others write, and do not end.
+            StorageError: It could not be committed.
+        """
+        with self.write() as connection:
+            self._backend.write_mark(connection)
+
+    def check_same(self) -> None:
+        """Check that the store is the one that was opened, of whichever kind it is.
+
+        A store's epochs begin anywhere and are counted up: another one's are elsewhere, and those
+        of an older copy are lower.
+
+        Raises:
+            StoreReplacedError: It is not.
+        """
+        with self.read() as connection:
+            epoch = connection.execute(select(lease.c.epoch)).scalar_one()
+        if self._seen is not None and not self._seen <= epoch < self._seen + _MOST_LEASES:
+            raise StoreReplacedError(
+                "the store was replaced by another one while this process had it open",
+                hint="start again, which opens the one that is there; nothing was changed",
+            )
+        self._seen = epoch
 
     @contextmanager
     def sequence(self) -> Iterator[Connection]:
@@ -302,6 +356,20 @@ class Database:
                     wait()
             yield
 
+    @property
+    def remark(self) -> str | None:
+        """Return how a store on read-only media is read; None where it can be written."""
+        return self._backend.remark
+
+    @contextmanager
+    def hold_still(self) -> Iterator[None]:
+        """Keep everybody from sealing and sending; nobody can on read-only media."""
+        if self.remark is not None:
+            yield
+            return
+        with self.hold_lease():
+            yield
+
     def is_leased(self) -> bool:
         """Say whether some process holds the lease now."""
         return self._backend.is_locked()
@@ -321,6 +389,7 @@ class Database:
     def close(self) -> None:
         """Release the connections."""
         self._writer.dispose()
+        self._backend.release()
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -338,6 +407,9 @@ class Database:
                 )
             if explained is None:
                 raise
+            if isinstance(explained, StoreAwayError):
+                # A connection of that time may stay read-only when the disk is not any more.
+                self._writer.dispose()
             raise explained from error
 
 
@@ -400,19 +472,24 @@ def create_filled(
 
 
 def open_database(
-    place: StorePlace, side_file: SideFile | None = None, copies: CopyRule | None = None
+    place: StorePlace,
+    side_file: SideFile | None = None,
+    copies: CopyRule | None = None,
+    *,
+    only_reads: bool = False,
 ) -> Database:
     """Open the store at ``place``, which must exist and have this release's schema.
 
     What is taken in through it is noted in ``side_file``.  With ``copies`` a transaction returns
-    when it is on as many PostgreSQL servers.
+    when it is on as many PostgreSQL servers.  ``only_reads`` also takes a store on read-only media,
+    beside which nothing is written then.
 
     Raises:
         ConfigError: it is not there, or is no store, or who follows it cannot be seen.
         UnknownVersionError: another schema version.
         StorageError: it does not answer.
     """
-    backend = _choose_backend(place)
+    backend = _choose_backend(place, only_reads=only_reads)
     engine = backend.open()
     standbys = _watch_standbys(place, copies)
     database = Database(backend, engine, side_file, standbys)
@@ -463,6 +540,8 @@ def check_schema(place: StorePlace, version: str | None) -> None:
             if is_outdated(version, MIGRATION_HEAD)
             else "a newer release made it: use that one, or a newer one still",
         )
+
+
 def _watch_standbys(place: StorePlace, rule: CopyRule | None) -> StandbyCopies | None:
     if rule is None:
         return None
@@ -473,11 +552,11 @@ def _watch_standbys(place: StorePlace, rule: CopyRule | None) -> StandbyCopies |
     return StandbyCopies(rule)
 
 
-def _choose_backend(place: StorePlace) -> Backend:
+def _choose_backend(place: StorePlace, *, only_reads: bool = False) -> Backend:
     if isinstance(place, SqliteFile):
         from anchor.store.sqlite import SqliteBackend
 
-        return SqliteBackend(place.path)
+        return SqliteBackend(place.path, only_reads=only_reads)
     from anchor.store.postgresql import PostgresBackend
 
     return PostgresBackend(place)

@@ -21,6 +21,7 @@ from anchor.errors import (
     ConfigError,
     LeaseHeldError,
     StorageError,
+    StoreAwayError,
     StoreBusyError,
 )
 from anchor.store.places import REPLACED, PostgresDatabase
@@ -51,6 +52,10 @@ _IS_LOCKED = text(
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND (classid::bigint << 32 | objid::bigint) = :key)"
 )
+# Refused in a read-only transaction, and to a user who may not insert.
+_INSERT_NOTHING = text("INSERT INTO evidence SELECT * FROM evidence WHERE false")
+# Its commit waits for the disk, and for a standby that commits wait for.
+_MARK = text("SELECT pg_logical_emit_message(true, 'anchor', '')")
 
 # Another transaction was in the way: what was begun is rolled back, and can be done again.
 _DISTURBED = (
@@ -178,6 +183,22 @@ class PostgresBackend:
             rewrite_tables(connection)
             return rewrite_log(connection)
 
+    @property
+    def remark(self) -> str | None:
+        """Return None: a server that cannot be written to is refused."""
+        return None
+
+    def release(self) -> None:
+        """Do nothing: there is no copy."""
+
+    def check_same(self) -> None:
+        """Do nothing: a connection is to the server that it was made to."""
+
+    def write_mark(self, connection: Connection) -> None:
+        """Write to the server's log what no table shows, and see that rows could be inserted."""
+        connection.execute(_INSERT_NOTHING)
+        connection.execute(_MARK)
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the advisory lock on a connection of its own: both end with this process.
@@ -223,14 +244,14 @@ class PostgresBackend:
         event.listen(engine, "connect", _configure_connection)
         return engine
 
-    def _unavailable(self, error: Exception) -> StorageError:
+    def _unavailable(self, error: Exception) -> StoreAwayError:
         reason = _first_line(getattr(error, "orig", error))
         url = make_url(self._place.url)
         hidden = [value for name, value in url.query.items() if "password" in name.lower()]
         for password in (url.password, *hidden):
             if password:
                 reason = reason.replace(str(password), "(hidden)")
-        return StorageError(
+        return StoreAwayError(
             f"the store {self._place} cannot be used: {reason}",
             hint="see to the database; whether the last change was made shows when it is back, and "
             "doing it again does it once",

@@ -18,25 +18,30 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
 from anchor.durable import open_private
 from anchor.errors import (
     AnchorError,
-    ChainGuardError,
     ConfigError,
     LeaseHeldError,
     StorageError,
+    StoreAwayError,
     StoreBusyError,
+    StoreMissingError,
+    StoreReplacedError,
 )
 from anchor.filelock import describe_lock_failure, hold_file, open_lock
+from anchor.oserrors import HINT, explain_os_error
 from anchor.store.places import SqliteFile, discard
+from anchor.store.readonly import ReadOnlySource, choose_source, is_on_read_only_media
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
 _BUSY_TIMEOUT_MS = 10_000
@@ -50,6 +55,21 @@ _TURN_POLL = 0.002
 # written all over: without its pages at hand, taking in a million digests takes twice as long.
 _CACHE_KIB = 256 * 1024
 
+# SQLite's result codes (https://www.sqlite.org/rescode.html), without their extensions: the file
+# cannot be opened, locked or written by this process as things are; nothing was begun.
+_AWAY = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_AUTH,
+        sqlite3.SQLITE_NOLFS,
+    }
+)
+# What was begun failed below SQLite.
+_FAILING = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM})
+
 
 class SqliteBackend:
     """What is particular to a store in a file."""
@@ -62,8 +82,11 @@ class SqliteBackend:
     attempts = 1
     has_one_writer = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, only_reads: bool = False) -> None:
+        """Prepare; ``only_reads`` lets it be on read-only media, where nothing can be changed."""
         self._path = path
+        self._only_reads = only_reads
+        self._source: ReadOnlySource | None = None
         # Device and inode of the file that this process opened.
         self._file: tuple[int, int] | None = None
 
@@ -85,9 +108,8 @@ class SqliteBackend:
         except FileExistsError as error:
             raise ConfigError(f"there is already a store at {self._path}") from error
         except OSError as error:
-            raise ConfigError(
-                f"the store {self._path} cannot be created: {error.strerror}"
-            ) from error
+            what = f"the store {self._path} cannot be created"
+            raise explain_os_error(what, error, is_named=True) from error
         return self._make_engine()
 
     def claim(self, _connection: Connection) -> None:
@@ -101,15 +123,29 @@ class SqliteBackend:
         """Return an engine for a file that must exist; nothing is read yet.
 
         Raises:
-            ConfigError: it does not.
+            StoreMissingError: It does not.
+            StoreAwayError: It cannot be looked at.
         """
-        if not self._path.is_file():
-            raise ConfigError(
+        status = self._look()
+        if status is None or not stat.S_ISREG(status.st_mode):
+            raise StoreMissingError(
                 f"the store {self._path} is missing",
                 hint="restore it from a backup; only `anchor init` creates one, in a new folder",
             )
-        self._file = _identify(self._path.stat())
+        self._file = _identify(status)
+        if self._only_reads and is_on_read_only_media(self._path):
+            self._source = choose_source(self._path)
         return self._make_engine()
+
+    @property
+    def remark(self) -> str | None:
+        """Return how a store on read-only media is read; None where it can be written."""
+        return None if self._source is None else self._source.remark
+
+    def release(self) -> None:
+        """Remove the private copy of a store on read-only media."""
+        if self._source is not None:
+            self._source.release()
 
     def prepare(self, engine: Engine) -> None:
         """Switch the file to WAL, where it stays; only once it is known to be ours.
@@ -117,6 +153,8 @@ class SqliteBackend:
         Raises:
             ConfigError: SQLite cannot write ahead there, and without that FULL is not enough.
         """
+        if self._source is not None:
+            return
         with closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute("PRAGMA journal_mode=WAL")
@@ -130,7 +168,13 @@ class SqliteBackend:
 
     def explain(self, error: Exception) -> AnchorError | None:
         """Return what a database error means; None where it is our own bug."""
-        reason = str(getattr(error, "orig", error))
+        original = getattr(error, "orig", error)
+        reason = str(original)
+        # The extended code's last byte is the code; an exception that SQLite did not make has none.
+        extended = getattr(original, "sqlite_errorcode", sqlite3.SQLITE_OK)
+        code = extended & 0xFF
+        if extended == sqlite3.SQLITE_READONLY_DBMOVED:
+            return self._replaced()
         if "locked" in reason:
             return StoreBusyError(
                 "the store is locked by another process",
@@ -138,13 +182,15 @@ class SqliteBackend:
             )
         if "not a database" in reason or "malformed" in reason:
             return ConfigError(f"the store cannot be read: {reason}")
-        if "disk" in reason:  # "disk I/O error", "database or disk is full"
+        if code in _AWAY:
+            return StoreAwayError(f"the store {self._path} cannot be used: {reason}", hint=HINT)
+        if code in _FAILING or "disk" in reason:
             return StorageError(
                 f"the store cannot be written or read: {reason}",
                 hint="see to the disk (`df`, `dmesg`), then run the same again: without --again, "
                 "what is stored already is not stored twice",
             )
-        if isinstance(getattr(error, "orig", error), sqlite3.OperationalError):
+        if isinstance(original, sqlite3.OperationalError):
             return ConfigError(f"the store {self._path} cannot be used: {reason}")
         return None
 
@@ -157,8 +203,11 @@ class SqliteBackend:
 
         Raises:
             StoreBusyError: they took longer.
-            ChainGuardError: there is another file now than was opened.
+            StoreAwayError: The lock files cannot be opened.
+            StoreReplacedError: There is another file now than was opened.
+            StorageError: It is on read-only media.
         """
+        self._check_writable()
         deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
         path = self._path.with_name(f"{self._path.name}-turn.lock")
         queue = path.with_name(f"{self._path.name}-queue.lock")
@@ -166,16 +215,20 @@ class SqliteBackend:
             with _opened(queue) as place:
                 _wait_for(place, queue, deadline)
                 _wait_for(descriptor, path, deadline)
-            self._check_file()
+            self.check_same()
             yield
 
     def check_room(self, size: int) -> None:
         """Stop intake while there is still room for heads, signed transactions and their anchors.
 
         Raises:
-            StorageError: less than the reserve would be left.
+            StorageError: Less than the reserve would be left.
+            StoreAwayError: The disk cannot be looked at.
         """
-        free = shutil.disk_usage(self._path.parent).free
+        try:
+            free = shutil.disk_usage(self._path.parent).free
+        except OSError as error:
+            raise self._away(error) from error
         if free < _RESERVE + _ROOM_FACTOR * size:
             raise StorageError(
                 f"the disk of {self._path} has {free >> 20} MiB left, and the last "
@@ -208,15 +261,18 @@ class SqliteBackend:
 
         Raises:
             LeaseHeldError: another process holds it.
-            ChainGuardError: there is another file now than was opened.
+            StoreAwayError: The lock file cannot be opened.
+            StoreReplacedError: There is another file now than was opened.
+            StorageError: It is on read-only media.
         """
+        self._check_writable()
         path = self._lock_path
         held = LeaseHeldError(
             f"another process is sealing or anchoring for this log ({path})",
             hint="wait until it is done, or stop it",
         )
         with hold_file(path, held):
-            self._check_file()
+            self.check_same()
             yield
 
     def is_locked(self) -> bool:
@@ -225,10 +281,10 @@ class SqliteBackend:
         Asking takes the lock for an instant, shared: two askers never disturb each other.
 
         Raises:
-            ConfigError: the lock file cannot be opened.
-            ChainGuardError: there is another file now than was opened.
+            StoreAwayError: The lock file cannot be opened.
+            StoreReplacedError: There is another file now than was opened.
         """
-        self._check_file()
+        self.check_same()
         path = self._lock_path
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -244,19 +300,51 @@ class SqliteBackend:
             os.close(descriptor)
         return False
 
-    def _check_file(self) -> None:
-        """See that what this process opened is still the store: `anchor restore` replaces it."""
+    def check_same(self) -> None:
+        """Check that what this process opened is still the store: `anchor restore` replaces it.
+
+        Raises:
+            StoreReplacedError: It is not, or nothing is there.
+            StoreAwayError: It cannot be looked at.
+        """
         if self._file is None:
             return
-        try:
-            there = _identify(self._path.stat())
-        except OSError:
-            there = None
-        if there != self._file:
-            raise ChainGuardError(
-                f"the store {self._path} was replaced while this process had it open",
-                hint="start again, and look what is in the one that is there; nothing was changed",
+        status = self._look()
+        if status is None or _identify(status) != self._file:
+            raise self._replaced()
+
+    def write_mark(self, connection: Connection) -> None:
+        """Change a page of the file that holds nothing of the log: its header's user version."""
+        cursor = connection.connection.cursor()
+        version = cursor.execute("PRAGMA user_version").fetchone()[0]
+        cursor.execute(f"PRAGMA user_version={1 - version % 2}")
+
+    def _check_writable(self) -> None:
+        if self._source is not None:
+            raise StorageError(
+                f"the store {self._path} is on read-only media, and cannot be changed there",
+                hint="copy the project to a disk that can be written",
             )
+
+    def _look(self) -> os.stat_result | None:
+        """Return the file's status; None where nothing is there."""
+        try:
+            return self._path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._away(error) from error
+
+    def _away(self, error: OSError) -> StoreAwayError:
+        what = f"the store {self._path} cannot be used"
+        explained = explain_os_error(what, error, is_named=False)
+        return StoreAwayError(explained.message, hint=explained.hint)
+
+    def _replaced(self) -> StoreReplacedError:
+        return StoreReplacedError(
+            f"the store {self._path} was replaced while this process had it open",
+            hint="start again, which opens the one that is there; nothing was changed",
+        )
 
     @property
     def _lock_path(self) -> Path:
@@ -265,7 +353,10 @@ class SqliteBackend:
     def _make_engine(self) -> Engine:
         # autobegin is ours: pysqlite would begin DEFERRED and fail on the upgrade to a write lock.
         # Not a URL in text: a folder's name may hold ? or %.
-        engine = create_engine(URL.create("sqlite", database=str(self._path)))
+        if self._source is None:
+            engine = create_engine(URL.create("sqlite", database=str(self._path)))
+        else:
+            engine = create_engine("sqlite://", creator=self._source.connect, poolclass=QueuePool)
         event.listen(engine, "connect", _configure_connection)
         event.listen(engine, "begin", _begin_transaction)
         return engine

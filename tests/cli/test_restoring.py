@@ -28,7 +28,7 @@ from anchor.chain.devnet import Devnet
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.cli import restore
 from anchor.digest import digest_bytes
-from anchor.errors import ChainGuardError, StorageError, StoreBusyError
+from anchor.errors import StorageError, StoreBusyError, StoreReplacedError
 from anchor.merkle import hash_leaf
 from anchor.notes import generate_key
 from anchor.pipeline import restoring
@@ -95,7 +95,7 @@ def test_nothing_is_accepted_into_a_store_that_was_moved_aside(site: Site) -> No
             lambda: project.database.hold_lease().__enter__(),
             project.database.is_leased,
         ):
-            with pytest.raises(ChainGuardError, match="replaced while this process had it open"):
+            with pytest.raises(StoreReplacedError, match="replaced while this process had it open"):
                 use()
     (moved,) = site.folder.glob("anchor.db.before-restore-*[0-9]Z")
     with closing(sqlite3.connect(moved)) as connection:

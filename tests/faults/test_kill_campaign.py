@@ -7,12 +7,14 @@ stored.
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +23,9 @@ from support.bent_nodes import anvil_with
 from support.command import Forked
 from support.crashes import CRASHES, crashing
 from support.nodes import DEV, ask
-from support.projects import Site, reading
+from support.projects import Site, make_site, reading
+from support.restart_campaign import Kills, operate
+from support.stores import RestartablePostgres, run_postgres
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.config import load_config
@@ -272,3 +276,61 @@ def test_three_hundred_kills_amid_reorganisations_lose_and_double_nothing(
 ) -> None:
     run_campaign(make, chain, pieces=2_000, kills=300, crashes=CRASHES, seed=2)
     injected(300 + len(CRASHES))
+
+
+# Daemon and service, started again by nothing but the rules of their units
+
+RESTARTED = pytest.mark.fault(
+    "F28",
+    how="daemon, workers, supervisor (and PostgreSQL) are killed at random; units start them again",
+    then="all that was acknowledged is there once and anchored; nobody does anything by hand",
+)
+STORES = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+
+
+def run_restarts(kind: str, folder: Path, node: Devnet, *, rounds: int, seed: int) -> None:
+    with ExitStack() as stack:
+        server = None
+        if kind == "postgresql":
+            server = RestartablePostgres(stack.enter_context(run_postgres()).folder)
+        store = None if server is None else server.create()
+        site = make_site(folder / "project", node, number=1, store=store)
+
+        def kill_server() -> None:
+            assert server is not None
+            server.kill()
+            time.sleep(0.5)
+            server.start()
+
+        kills = Kills(rounds, random.Random(seed), None if server is None else kill_server)
+        begun = time.monotonic()
+        operation = operate(site, folder, kills)
+        print(
+            f"{kind}: {dict(kills.done)} killed, {len(operation.writers.acknowledged)} "
+            f"acknowledged, answers {dict(operation.writers.statuses)}, daemon ended "
+            f"{dict(Counter(operation.run.ends))}, service {dict(Counter(operation.serve.ends))}, "
+            f"{len(site.heads())} heads, {time.monotonic() - begun:.0f} seconds"
+        )
+        assert kills.done.total() == rounds
+
+
+@STORES
+@RESTARTED
+@pytest.mark.timeout(600)
+def test_a_few_kills_need_nobody_but_the_units(
+    kind: str, tmp_path: Path, own_anvil: Devnet, injected: Callable[[int], None]
+) -> None:
+    run_restarts(kind, tmp_path, own_anvil, rounds=6, seed=3)
+    injected(6)
+
+
+@pytest.mark.slow
+@STORES
+@RESTARTED
+@pytest.mark.timeout(6_000)
+def test_two_hundred_kills_need_nobody_but_the_units(
+    kind: str, tmp_path: Path, own_anvil: Devnet, injected: Callable[[int], None]
+) -> None:
+    rounds = int(os.environ.get("ANCHOR_TESTS_KILLS", "200"))
+    run_restarts(kind, tmp_path, own_anvil, rounds=rounds, seed=4)
+    injected(rounds)

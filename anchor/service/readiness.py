@@ -1,0 +1,90 @@
+"""Whether evidence could be taken in: by a write that is committed, and by whose store it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from anchor.errors import AnchorError, StoreReplacedError
+from anchor.service.problems import Problem
+from anchor.store.database import Database
+
+_LOG = logging.getLogger("anchor.service")
+
+# Seconds between two writes, however many ask; and between two looks whose store it is.
+_PAUSE = 1.0
+# Seconds that whoever asks waits for the store.
+_PATIENCE = 5.0
+_RETRY_AFTER = "5"
+
+
+class Readiness:
+    """Tries the store for those who ask, and watches that no other is put in its place."""
+
+    def __init__(
+        self,
+        database: Database,
+        give_up: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare; ``give_up`` is called once another store is in this one's place."""
+        self._database = database
+        self._give_up = give_up
+        self._clock = clock
+        # One thread: a disk that hangs holds up this, and nothing else.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ready")
+        self._trying: asyncio.Future[None] | None = None
+        self._tried_at = 0.0
+        self._watching: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch, in the running event loop."""
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Watch no more; a write that hangs is left alone."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def check(self) -> None:
+        """Return where a write was committed, by the newest try of this second.
+
+        Raises:
+            AnchorError: It was not.
+            Problem: The store does not answer (503).
+        """
+        trying = self._trying
+        if trying is None or (trying.done() and self._clock() - self._tried_at >= _PAUSE):
+            self._tried_at = self._clock()
+            loop = asyncio.get_running_loop()
+            trying = self._trying = loop.run_in_executor(self._thread, self._try)
+        done, _ = await asyncio.wait({trying}, timeout=_PATIENCE)
+        if not done:
+            raise Problem(
+                503, "the store does not answer in time", headers={"Retry-After": _RETRY_AFTER}
+            )
+        trying.result()
+
+    def _try(self) -> None:
+        self._database.check_room(0)
+        self._database.try_writing()
+
+    async def _watch(self) -> None:
+        """Look whose store it is again and again, so that an idle worker notices, too."""
+        while True:
+            try:
+                await asyncio.to_thread(self._database.check_same)
+            except StoreReplacedError as error:
+                _LOG.error("%s; this process ends, and another takes its place", error.message)
+                self._give_up()
+                return
+            except (AnchorError, OSError):
+                pass  # whoever asks for something is told
+            await asyncio.sleep(_PAUSE)
