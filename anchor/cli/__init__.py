@@ -40,6 +40,7 @@ from anchor.cli import (
     verifier,
     verify,
 )
+from anchor.cli.naming import name_commands
 from anchor.cli.output import Output
 from anchor.errors import AnchorError, ExitCode, UsageError
 
@@ -80,6 +81,7 @@ app.add_typer(operator.app, name=operator.NAME)
 app.add_typer(key.app, name=key.NAME)
 app.add_typer(apikey.app, name=apikey.NAME)
 app.add_typer(transactions.app, name=transactions.NAME)
+name_commands(app)
 
 
 def _print_version(is_asked: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
-from anchor.cli.output import Output
+from anchor.cli.output import Output, document_format
 from anchor.cli.session import (
     SystemClock,
     choose_wait,
@@ -166,7 +166,12 @@ def _run_on(
 
     def tell(happened: Happened) -> None:
         if as_json:
-            document = {"time": utc_now(), "event": happened.event, "text": happened.text}
+            document = {
+                "format": document_format("event"),
+                "time": utc_now(),
+                "event": happened.event,
+                "text": happened.text,
+            }
             line = json.dumps({**document, **happened.figures})
         else:
             line = f"{utc_now()} {happened.event:<9} {happened.text}"

@@ -92,7 +92,8 @@ def test_a_broken_configuration_names_the_member(
 
 
 def test_after_all_those_the_good_configuration_works(configured: Site) -> None:
-    assert configured.run("seal", "--json").expect(0).document == {"sealed": 0}
+    sealed = configured.run("seal", "--json").expect(0).document
+    assert sealed == {"format": "anchor-seal/1", "sealed": 0}
 
 
 def test_a_bad_variable_is_named_like_the_member(configured: Site) -> None:
