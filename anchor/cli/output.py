@@ -57,8 +57,12 @@ class Output:
 
     def error(self, error: AnchorError) -> None:
         """Print what went wrong and what to do; in JSON mode as a document, too."""
-        self._print({"format": ERROR_FORMAT, **describe_error(error)})
+        self.document_error(error)
         self.note_error(error)
+
+    def document_error(self, error: AnchorError) -> None:
+        """Print the JSON document of an error; nothing in text mode."""
+        self._print({"format": ERROR_FORMAT, **describe_error(error)})
 
     def note_error(self, error: AnchorError) -> None:
         """Print what went wrong and what to do to standard error only."""

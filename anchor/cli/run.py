@@ -18,7 +18,9 @@ from anchor.cli.session import (
     open_signer,
     project_session,
 )
+from anchor.cli.streams import EventLines
 from anchor.errors import ExitCode, UsageError
+from anchor.signals import STOP_SIGNALS, is_told_to_stop
 
 if TYPE_CHECKING:
     from anchor.pipeline.daemon import Pace
@@ -164,6 +166,8 @@ def _run_on(
     from anchor.pipeline.stopping import StoppableClock, Stopped
     from anchor.published import open_target
 
+    lines = EventLines(Output(as_json=as_json).note)
+
     def tell(happened: Happened) -> None:
         if as_json:
             document = {
@@ -175,7 +179,7 @@ def _run_on(
             line = json.dumps({**document, **happened.figures})
         else:
             line = f"{utc_now()} {happened.event:<9} {happened.text}"
-        print(line, flush=True)
+        lines.print(line)
 
     config, database = project.config, project.database
     # Opened now, so that a wrong password is told at once.
@@ -183,8 +187,10 @@ def _run_on(
     target = None if place is None else open_target(place)
     jitter = SystemRandom().random
     clock = StoppableClock(SystemClock(), grace=_GRACE)
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in STOP_SIGNALS:
         signal.signal(name, lambda *_: clock.stopping.set())
+    if is_told_to_stop():
+        clock.stopping.set()
 
     def wait() -> None:
         if clock.stopping.is_set():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import multiprocessing
 import os
 import resource
 import signal
@@ -65,7 +66,7 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
     sessions.mkdir()
     settings = replace(settings, ended_sessions=sessions)
     configuration = uvicorn.Config(
-        partial(_make_app, config, settings, os.getpid()),
+        partial(_make_app, config, settings),
         factory=True,
         workers=workers,
         http=PatientProtocol,
@@ -96,7 +97,7 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
+def _make_app(config: Path, settings: Settings) -> FastAPI:
     """Make the application in a worker."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
@@ -106,7 +107,7 @@ def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
         logging.getLogger("anchor.service.requests").setLevel(logging.INFO)
     # The event loop answers while the writer's thread works: it must get its turn soon.
     sys.setswitchinterval(_SWITCH)
-    _end_with(supervisor)
+    _end_with_supervisor(settings.drain_seconds + _MARGIN)
     app = create_app(_open(config), settings)
     # What was loaded stays. Looking through all of it for garbage would take a tenth of a second
     # every other one under load, in which nothing is answered.
@@ -116,21 +117,31 @@ def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI:
 
 
 def _open(config: Path) -> Project:
-    """Open the project, as soon as its store answers: this worker may replace one that lost it."""
-    while True:
-        try:
-            return open_project(load_config(config))
-        except (StorageError, StoreBusyError) as error:
-            logging.getLogger("anchor.service").error("%s; trying again", error.message)
-            time.sleep(_PAUSE)
+    """Open the project, as soon as its store answers: this worker may replace one that lost it.
+
+    SIGTERM ends it meanwhile: nothing was answered yet.
+    """
+    previous = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    try:
+        while True:
+            try:
+                return open_project(load_config(config))
+            except (StorageError, StoreBusyError) as error:
+                logging.getLogger("anchor.service").error("%s; trying again", error.message)
+                time.sleep(_PAUSE)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
-def _end_with(supervisor: int) -> None:
-    """End this worker when its supervisor is gone, however that ended."""
+def _end_with_supervisor(seconds: float) -> None:
+    """End this worker when its supervisor is gone, at most ``seconds`` later."""
+    supervisor = multiprocessing.parent_process()
+    assert supervisor is not None
 
     def watch() -> None:
-        while os.getppid() == supervisor:
-            time.sleep(_PAUSE)
+        supervisor.join()  # a pipe that the system closes
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(seconds)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="supervisor", daemon=True).start()
