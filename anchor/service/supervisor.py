@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import time
+from multiprocessing import resource_tracker
 from socket import socket
 
 from uvicorn import Config
@@ -79,7 +80,9 @@ class Supervisor(Multiprocess):
     def _start(self) -> Process:
         """Start a worker that never hears a Ctrl-C, which a terminal sends to every process."""
         process = Process(self.config, self.sockets)
-        # A mask is inherited.  Here the signal waits for the second that this takes.
+        # multiprocessing starts this one with the first worker, and lifts the mask as it does.
+        resource_tracker.ensure_running()
+        # A mask is inherited.  Here the signal waits until the worker is started.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()
