@@ -176,6 +176,7 @@ def test_init_refuses_key_files_that_no_run_could_use(anvil: Devnet, tmp_path: P
         ("--password-file", "/x"),
         ("--finality", "soon"),
         ("--finality", "3"),
+        ("--finality", "finalized"),
     ],
 )
 def test_init_for_a_devnet_refuses_what_it_would_not_use(

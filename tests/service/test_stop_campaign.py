@@ -18,7 +18,8 @@ from support.stopping import is_running, start, strike, wait_for_code, workers_o
 from anchor.chain.devnet import Devnet
 
 BOUND = 30.0
-_LANES = 3
+SERVE = ("serve", "--port", "0", "--workers", "2", "--drain", "3", "--quiet")
+_LANES = 6
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ class Stop:
 def stop_one(site: Site, log: Path, seed: int) -> Stop:
     """Start a service, kill its workers for a random time, and tell it to stop."""
     random = Random(seed)
-    with start(site.folder, ("serve", "--port", "0", "--workers", "2", "--quiet"), log) as process:
+    with start(site.folder, SERVE, log) as process:
         wait_for_code(process)
-        if random.random() < 0.75:
+        if random.random() < 0.4:
             wait_until(lambda: workers_of(process.pid), 60)
-        seen, strikes = strike(process.pid, random, random.choice((0.0, 2.0, 10.0)))
+        seen, strikes = strike(process.pid, random, random.choice((0.0, 2.0, 6.0)))
         told = time.monotonic()
         process.send_signal(random.choice((signal.SIGTERM, signal.SIGTERM, signal.SIGINT)))
         while process.poll() is None and time.monotonic() - told < 2 * BOUND:
