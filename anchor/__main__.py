@@ -1,6 +1,20 @@
 """``python -m anchor`` is the ``anchor`` command."""
 
-from anchor.cli import main
+import sys
+
+from anchor.signals import end_when_told
+
+
+def main() -> None:
+    """Run the command line; commands that go on until they are stopped heed that from here on."""
+    if sys.argv[1:2] in (["run"], ["serve"], ["devnet"]) and "--once" not in sys.argv:
+        end_when_told()
+    try:
+        from anchor.cli import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
     main()

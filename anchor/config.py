@@ -27,9 +27,9 @@ from anchor.allowlist import MAX_CONFIG_BYTES
 from anchor.chain.fees import GWEI, format_gwei
 from anchor.chain.noderules import find_fault, majority
 from anchor.digest import parse_algorithms
+from anchor.environment import list_variables, name_member
 from anchor.errors import ConfigError
 from anchor.filenames import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
-from anchor.oserrors import explain_os_error
 from anchor.ownership import read_own_file
 from anchor.registry.keccak import format_address, parse_address
 from anchor.store.copies import SECOND_SERVER_NEEDED, CopyRule
@@ -42,6 +42,8 @@ FORMAT = "anchor-config/1"
 
 _GWEI_TEXT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,9})?")
 _MAX_FEE_CAP = 1_000_000 * GWEI
+# What pydantic says of a member's presence, in the words of the documentation.
+_REASONS = {"extra_forbidden": "there is no such member", "missing": "it is missing"}
 
 WaitFor = Literal["included", "final"]
 
@@ -126,20 +128,39 @@ def load_config(path: Path) -> Config:
         raise ConfigError(
             f"there is no configuration file {path}", hint="create a project with `anchor init`"
         )
+    members = _read_toml(path)
+    try:
+        document = _load_document(members)
+    except ValidationError as error:
+        raise _explain(path, error) from None
+    _check_secrets(path, members)
+    return _from_document(document, path.resolve())
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
     data = read_own_file(path, MAX_CONFIG_BYTES, in_shared_folder=True)
     try:
-        members = tomllib.loads(data.decode("utf-8"))
-        document = _load_document(members)
-        _check_secrets(path, members)
-        return _from_document(document, path.resolve())
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}, member {where}: {first['msg']}") from None
-    except OSError as error:
-        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
-    except ValueError as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text, from byte {error.start} on") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+
+
+def _explain(path: Path, error: ValidationError) -> ConfigError:
+    """Return the first thing that is wrong; never with the value, which may be a secret."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if not first["loc"]:
+        # A variable that holds a list or a section and is not JSON; only its section is told.
+        found = re.search(r'for field "(\w+)"', first["msg"])
+        names = list_variables(found[1]) if found else []
+        return ConfigError(
+            f"{' or '.join(names) or 'a variable ANCHOR_…'} in the environment is not JSON",
+            hint="a variable for several values takes a JSON list or object",
+        )
+    where = ".".join(str(part) for part in first["loc"])
+    reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return ConfigError(f"{name_member(where, f'{path}, member {where}')}: {reason}")
 
 
 def encode_config(config: Config) -> str:
@@ -221,7 +242,7 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     fault = find_fault(nodes, needed)
     if fault is not None:
         raise ConfigError(
-            f"chain.rpc together with chain.witnesses {fault}",
+            f"{name_member('chain.rpc')} together with {name_member('chain.witnesses')} {fault}",
             hint="each is to be another operator's; URLs that hold secrets are not in the file: "
             "set ANCHOR_CHAIN__WITNESSES to a JSON list of all witnesses",
         )
@@ -400,7 +421,11 @@ def _check_secrets(path: Path, written: dict[str, Any]) -> None:
 def _from_document(document: _ConfigDocument, file: Path) -> Config:
     folder, chain, signer = file.parent, document.chain, document.signer
     if (signer.keystore is None) == (signer.ape_account is None):
-        raise ConfigError("the [signer] section needs either keystore or ape_account")
+        overriding = list_variables("signer")
+        raise ConfigError(
+            "the [signer] section needs either keystore or ape_account",
+            hint=f"the environment sets {' and '.join(overriding)}" if overriding else None,
+        )
     store = parse_place(document.store, folder)
     return Config(
         folder=folder,
@@ -416,7 +441,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         quorum=resolve_quorum(chain.rpc, chain.witnesses, chain.quorum),
         chain_id=ChainId(chain.chain_id),
         genesis=_hash(chain.genesis, "chain.genesis"),
-        registry=parse_address(chain.registry, what="chain.registry"),
+        registry=parse_address(chain.registry, what=name_member("chain.registry")),
         code_hash=_hash(chain.code_hash, "chain.code_hash"),
         finality=chain.finality,
         wait=chain.wait,
@@ -425,7 +450,9 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         fee_cap=chain.max_fee_gwei,
         legacy_fees=chain.legacy_fees,
         budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
-        log=make_log_id(parse_address(document.log.owner, what="log.owner"), document.log.number),
+        log=make_log_id(
+            parse_address(document.log.owner, what=name_member("log.owner")), document.log.number
+        ),
         signer=SignerConfig(
             keystore=None if signer.keystore is None else folder / signer.keystore,
             ape_account=signer.ape_account,
@@ -465,4 +492,4 @@ def _place(target: str | None, folder: Path) -> str | None:
 
 
 def _hash(text: str, member: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, what=member, prefix=True))
+    return Hash32(parse_hex(text, length=32, what=name_member(member), prefix=True))

@@ -69,6 +69,7 @@ class ExitCode(IntEnum):
     CHAIN_GUARD = 32, "the operator must act: wrong chain, code hash or lock held"
     STORAGE = 33, "the operator must act: disk full or failing, or the store's server away"
     INTERRUPTED = 130, "interrupted"
+    OUTPUT_CLOSED = 141, "standard output was closed before all was printed"
 
 
 class AnchorError(Exception):

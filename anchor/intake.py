@@ -15,7 +15,7 @@ import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -55,6 +55,8 @@ BATCH_BYTES = 4 * CHUNK_BYTES
 MAX_TASKS = 32
 # A file of one chunk gains nothing from streaming: it is read with one call and no spare buffer.
 _WHOLE_BYTES = CHUNK_BYTES
+# How often large files that are being read are told of.
+_TELL_SECONDS = 0.25
 
 # O_NONBLOCK: a FIFO that took the file's place would otherwise hang the open for ever.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -85,8 +87,9 @@ def hash_sources(
 
     A `Problem` or `Skipped` among the sources is handed through at its place.  A file that changes
     while it is read is read once more before it becomes a `Problem`.  ``on_done(files, bytes)``
-    tells, in the caller's thread, how much each finished task adds.  At most `MAX_TASKS` tasks
-    exist at a time.  When the caller stops early and closes this, also by KeyboardInterrupt, tasks
+    tells, in the caller's thread, how much each finished task adds, and with threads as workers
+    four times a second how much was read of large files meanwhile.  At most `MAX_TASKS` tasks exist at a
+    time.  When the caller stops early and closes this, also by KeyboardInterrupt, tasks
     that wait are cancelled, and threads stop at their next read.
 
     Raises:
@@ -95,14 +98,15 @@ def hash_sources(
     chosen = parse_algorithms(algorithms)
     # Only threads share an event; a terminal's Ctrl-C reaches worker processes by itself.
     stop = threading.Event() if isinstance(executor, ThreadPoolExecutor) else None
+    read = None if stop is None or on_done is None else _Read()
     pending: deque[Future[list[Result]]] = deque()
     try:
         for batch in _split_batches(sources):
             while pending and (len(pending) >= MAX_TASKS or pending[0].done()):
-                yield from _collect(pending.popleft(), on_done)
-            pending.append(executor.submit(_hash_batch, batch, chosen, stop))
+                yield from _collect(pending.popleft(), on_done, read)
+            pending.append(executor.submit(_hash_batch, batch, chosen, stop, read))
         while pending:
-            yield from _collect(pending.popleft(), on_done)
+            yield from _collect(pending.popleft(), on_done, read)
     finally:
         if stop is not None:
             stop.set()
@@ -148,20 +152,46 @@ def _expect_size(found: Found) -> int:
 
 
 def _collect(
-    task: Future[list[Result]], on_done: Callable[[int, int], None] | None
+    task: Future[list[Result]], on_done: Callable[[int, int], None] | None, read: _Read | None
 ) -> Iterator[Result]:
+    while on_done is not None and read is not None and not wait((task,), _TELL_SECONDS).done:
+        on_done(0, read.take())
     results = task.result()
     if on_done is not None:
         sizes = [result.digests.size or 0 for result in results if isinstance(result, Hashed)]
-        on_done(len(results), sum(sizes))
+        if read is None:
+            on_done(len(results), sum(sizes))
+        else:  # what is larger was told of as it was read
+            small = sum(size for size in sizes if size <= _WHOLE_BYTES)
+            on_done(len(results), small + read.take())
     yield from results
 
 
+class _Read:
+    """Counts what tasks have read of large files since it was last asked."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self._count += count
+
+    def take(self) -> int:
+        with self._lock:
+            count, self._count = self._count, 0
+        return count
+
+
 def _hash_batch(
-    batch: tuple[Found, ...], algorithms: tuple[str, ...], stop: threading.Event | None
+    batch: tuple[Found, ...],
+    algorithms: tuple[str, ...],
+    stop: threading.Event | None,
+    read: _Read | None,
 ) -> list[Result]:
     """Digest one task's sources in order; the unit that runs on a worker."""
-    task = _Task(algorithms, stop)
+    task = _Task(algorithms, stop, read)
     try:
         return [task.hash(found) if isinstance(found, Source) else found for found in batch]
     finally:
@@ -171,9 +201,12 @@ def _hash_batch(
 class _Task:
     """Digests files one after the other, keeping the last one's folder open for its neighbours."""
 
-    def __init__(self, algorithms: tuple[str, ...], stop: threading.Event | None) -> None:
+    def __init__(
+        self, algorithms: tuple[str, ...], stop: threading.Event | None, read: _Read | None
+    ) -> None:
         self._algorithms = algorithms
         self._stop = stop
+        self._read = read
         self._folder = -1
         # What the open folder was opened for: its parts and how many of them are guarded.
         self._folder_key: tuple[tuple[str, ...], int] | None = None
@@ -226,7 +259,7 @@ class _Task:
                 return digest_bytes(data, self._algorithms)
             # Too much, or a file system that gives less than it is asked for: count it properly.
             os.lseek(descriptor, 0, os.SEEK_SET)
-        with _Stoppable(descriptor, self._stop) as stream:
+        with _Stoppable(descriptor, self._stop, self._read) as stream:
             try:
                 return digest_stream(cast(BinaryIO, stream), self._algorithms, limit=size)
             except UsageError:
@@ -236,13 +269,17 @@ class _Task:
 class _Stoppable(io.FileIO):
     """An open file whose reading ends with an error once nobody waits for its digest."""
 
-    def __init__(self, descriptor: int, stop: threading.Event | None) -> None:
+    def __init__(self, descriptor: int, stop: threading.Event | None, read: _Read | None) -> None:
         super().__init__(descriptor, closefd=False)
         self._stop = stop
+        self._read = read
 
     def readinto(self, buffer: Any, /) -> int | None:
         _check_stop(self._stop)
-        return super().readinto(buffer)
+        count = super().readinto(buffer)
+        if self._read is not None:
+            self._read.add(count or 0)
+        return count
 
 
 def _check_stop(stop: threading.Event | None) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from anchor.certificate.details import Details
 from anchor.certificate.document import Certificate
-from anchor.cli.documents import VerificationDocument
+from anchor.cli.documents import StatusDocument, VerificationDocument
 from anchor.errors import ExitCode
 from anchor.receipt import ReceiptDocument
 from anchor.service.app import make_app
@@ -34,7 +34,8 @@ SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {
     "certificate.json": ("anchor-certificate/1", Certificate),
     "certificate-details.json": ("anchor-certificate-details/1", Details),
     "receipt.json": ("anchor-receipt/1", ReceiptDocument),
-    "verification.json": ("what `anchor verify --json` prints", VerificationDocument),
+    "status.json": ("anchor-status/1", StatusDocument),
+    "verification.json": ("anchor-verify/1", VerificationDocument),
 }
 
 

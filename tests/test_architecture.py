@@ -16,6 +16,8 @@ LAYERS = (
     ("anchor.errors", 0),
     ("anchor.types", 0),
     ("anchor.standalone", 0),
+    ("anchor.signals", 0),
+    ("anchor.environment", 0),
     ("anchor.canonical", 1),
     ("anchor.digest", 1),
     ("anchor.checksums", 1),

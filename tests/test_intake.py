@@ -518,6 +518,21 @@ def test_the_counts_told_add_up(place: Path) -> None:
     assert threads == {threading.get_ident()}
 
 
+def test_a_large_file_is_told_of_while_it_is_read(place: Path) -> None:
+    size = 400 << 20
+    with open("large", "wb") as file:
+        file.truncate(size)
+    told: list[tuple[int, int]] = []
+    (hashed,) = hash_all(
+        [Source(path=Path("large"), name="large")],
+        on_done=lambda files, read: told.append((files, read)),
+    )
+    assert isinstance(hashed, Hashed) and hashed.digests.size == size
+    assert sum(read for _, read in told) == size
+    assert [files for files, _ in told] == [0] * (len(told) - 1) + [1]
+    assert len([read for _, read in told if 0 < read < size]) >= 2, told
+
+
 def test_a_vanished_file_is_a_problem_and_the_rest_goes_on(place: Path) -> None:
     for name in ("a", "b", "c"):
         write(f"top/{name}")

@@ -5,10 +5,11 @@ Every module imports what is heavy (web3, the database) inside its command.
 
 from __future__ import annotations
 
-import io
 import sys
+from typing import Protocol, runtime_checkable
 
 import typer
+from typer.exceptions import TyperException
 
 from anchor.cli import (
     add,
@@ -44,7 +45,9 @@ from anchor.cli import (
     verifier,
     verify,
 )
+from anchor.cli.naming import name_commands
 from anchor.cli.output import Output
+from anchor.cli.streams import StandardOutputError, guard_streams, silence_output
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.oserrors import explain_os_error
 
@@ -87,6 +90,7 @@ app.add_typer(key.app, name=key.NAME)
 app.add_typer(apikey.app, name=apikey.NAME)
 app.add_typer(hold.app, name=hold.NAME)
 app.add_typer(transactions.app, name=transactions.NAME)
+name_commands(app)
 
 
 def _print_version(is_asked: bool) -> None:
@@ -110,35 +114,75 @@ def _options(
     pass
 
 
+@runtime_checkable
+class _BadArguments(Protocol):
+    """What Typer raises for a command line that it cannot read."""
+
+    exit_code: int
+
+    def format_message(self) -> str: ...
+    def show(self) -> None: ...
+
+
 def main() -> None:
     """Run the command line and end the process with a code of ``anchor.errors.ExitCode``."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character gets its escape, never a traceback.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    guard_streams()
     try:
-        app()
-    except AnchorError as error:
-        Output(as_json="--json" in sys.argv).error(error)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
+        code = _run()
+        sys.stdout.flush()
+    except StandardOutputError as error:
+        code = error.exit_code
+        silence_output()
+        if not error.is_closed_pipe:
+            Output(as_json=False).note(f"{error}; what was done stays done", mark="error: ")
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command and return its exit code; print what went wrong."""
+    try:
+        # Typer returns what a command's Exit says, and raises what is wrong with the arguments.
+        return int(app(standalone_mode=False) or ExitCode.DONE)
+    except SystemExit as end:
+        return ExitCode.DONE if end.code is None else int(end.code)
+    except TyperException as error:
+        if not isinstance(error, _BadArguments):
             raise
-        what = "this machine could not do it"
-        if isinstance(error.filename, str):
-            what = f"{error.filename} cannot be used"
-        failure = explain_os_error(what, error, is_named=False)
-        Output(as_json="--json" in sys.argv).error(failure)
-        sys.exit(failure.exit_code)
+        return _refuse_usage(error)
+    except AnchorError as error:
+        return _fail(error)
+    except StandardOutputError:
+        raise
+    except OSError as error:
+        named = isinstance(error.filename, str)
+        text = f"{error.filename} cannot be used" if named else "this machine could not do it"
+        return _fail(explain_os_error(text, error, is_named=False))
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
-        missing = UsageError(
-            f"this command needs the package {error.name}, which is not installed",
-            hint=f"pip install 'anchor-evidence[{extra}]'",
+        return _fail(
+            UsageError(
+                f"this command needs the package {error.name}, which is not installed",
+                hint=f"pip install 'anchor-evidence[{extra}]'",
+            )
         )
-        Output(as_json="--json" in sys.argv).error(missing)
-        sys.exit(missing.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+
+
+def _fail(error: AnchorError) -> int:
+    Output(as_json=_is_json()).error(error)
+    return error.exit_code
+
+
+def _refuse_usage(error: _BadArguments) -> int:
+    """Print what is wrong with the arguments as Typer does; in JSON mode as a document, too."""
+    if _is_json():
+        Output(as_json=True).document_error(UsageError(error.format_message()))
+    error.show()
+    return error.exit_code
+
+
+def _is_json() -> bool:
+    return "--json" in sys.argv

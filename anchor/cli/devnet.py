@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated, Optional
@@ -11,6 +10,7 @@ from typing import Annotated, Optional
 import typer
 
 from anchor.cli.output import Output
+from anchor.signals import STOP_SIGNALS, is_told_to_stop
 
 NAME = "devnet"
 
@@ -31,8 +31,10 @@ def command(
 
     output = Output(as_json=False)
     ended = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in STOP_SIGNALS:
         signal.signal(name, lambda *_: ended.set())
+    if is_told_to_stop():
+        return
     anvil = None if embedded else find_anvil(find_checkout())
     with open_devnet(port=port, anvil=anvil, state=state) as chain:
         output.line(f"{chain.kind} devnet, chain {chain.chain_id}, at {chain.url}")
@@ -42,5 +44,4 @@ def command(
         option = "" if port == 8545 else f" --rpc {chain.url}"
         output.line(f"In another shell: anchor init --devnet{option} MY-PROJECT")
         output.line("Stop it with Ctrl-C.")
-        sys.stdout.flush()  # a pipe or a file would get the URL only at the end
         ended.wait()

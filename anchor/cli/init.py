@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from anchor.cli.options import FinalityOption, JsonOption, parse_finality
+from anchor.cli.options import JsonOption, parse_finality
 from anchor.cli.output import Output
 from anchor.cli.session import note_project, open_node
 from anchor.errors import UsageError
 from anchor.oserrors import explain_os_error
+from anchor.types import MAX_LOG_NUMBER
 
 if TYPE_CHECKING:
     from anchor.config import Config, SignerConfig
@@ -50,8 +51,17 @@ def command(
         Optional[str],  # noqa: UP045
         typer.Option(help="Address that owns the log; by default the key's own."),
     ] = None,
-    number: Annotated[int, typer.Option(help="Which of the owner's logs this is.")] = 0,
-    finality: FinalityOption = "finalized",
+    number: Annotated[
+        int, typer.Option(min=0, max=MAX_LOG_NUMBER, help="Which of the owner's logs this is.")
+    ] = 0,
+    finality: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="RULE",
+            help="'finalized', which is the default, or a number of blocks where a chain has no "
+            "such tag.",
+        ),
+    ] = None,
     registry: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -97,7 +107,7 @@ def command(
                 "--ape-account": ape_account,
                 "--password-file": password_file,
                 "--owner": owner,
-                "--finality": None if finality == "finalized" else finality,
+                "--finality": finality,
             }
         )
         url = rpc or DEVNET_URL
@@ -119,7 +129,7 @@ def command(
             signer=signer,
             owner=_owner(owner, signer),
             number=number,
-            finality=parse_finality(finality),
+            finality=parse_finality(finality or "finalized"),
             wait="included",
             registry=place,
             store=store_place,

@@ -71,7 +71,7 @@ def _show_leaf(output: Output, project: Project, text: str) -> None:
     place = locate_leaf(project, _find_index(project, text))
     for line in draw_path(place):
         output.line(line)
-    output.result(describe_place(place))
+    output.result(describe_place(place), kind="leaf")
 
 
 def _find_index(project: Project, text: str) -> int:
@@ -105,7 +105,7 @@ def _show_extension(output: Output, project: Project, old: int, new: int) -> Non
     extension = prove_extension(project, old, new)
     for line in draw_extension(extension):
         output.line(line)
-    output.result(describe_extension(extension))
+    output.result(describe_extension(extension), kind="extension")
 
 
 def _show_log(output: Output, project: Project, *, once: bool) -> None:

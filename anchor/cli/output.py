@@ -7,10 +7,16 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import Enum
 from typing import Any, Protocol
 
 from anchor.errors import AnchorError
+
+ERROR_FORMAT = "anchor-error/1"
+
+# The words of the command that runs, as ("trust", "list").
+_command: ContextVar[tuple[str, ...]] = ContextVar("command", default=())
 
 
 class Colour(Enum):
@@ -38,22 +44,35 @@ class Output:
         if not self.as_json:
             print(_compose(text, mark, colour, sys.stdout.isatty()))
 
-    def result(self, members: dict[str, Any]) -> None:
-        """Print the JSON document; nothing in text mode."""
-        if self.as_json:
-            print(json.dumps(members, indent=1))
+    def result(self, members: Mapping[str, Any], *, kind: str = "") -> None:
+        """Print the JSON document, with its ``format``; nothing in text mode.
+
+        ``kind`` tells documents of one command apart.
+        """
+        self._print({"format": document_format(kind), **members})
 
     def note(self, text: str, *, mark: str = "", colour: Colour | None = None) -> None:
         """Print one line about what is going on."""
         print(_compose(text, mark, colour, sys.stderr.isatty()), file=sys.stderr)
 
-    def error(self, error: AnchorError, *, known: Mapping[str, Any] | None = None) -> None:
-        """Print what went wrong and what to do; in JSON mode as a document, too, with ``known``."""
-        members = {"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}
-        self.result({**(known or {}), **members})
+    def error(self, error: AnchorError) -> None:
+        """Print what went wrong and what to do; in JSON mode as a document, too."""
+        self.document_error(error)
+        self.note_error(error)
+
+    def document_error(self, error: AnchorError) -> None:
+        """Print the JSON document of an error; nothing in text mode."""
+        self._print({"format": ERROR_FORMAT, **describe_error(error)})
+
+    def note_error(self, error: AnchorError) -> None:
+        """Print what went wrong and what to do to standard error only."""
         self.note(error.message, mark="error: ", colour=Colour.RED)
         if error.hint:
             self.note(f"  {error.hint}")
+
+    def _print(self, document: Mapping[str, Any]) -> None:
+        if self.as_json:
+            print(json.dumps(document, indent=1))
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
@@ -73,6 +92,22 @@ class Output:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(title, total=None, size="0 B")
             yield _Bar(bar, task)
+
+
+def name_command(*words: str) -> None:
+    """Note which command runs: the format of its JSON documents has its name."""
+    _command.set(words)
+
+
+def document_format(kind: str = "") -> str:
+    """Return the ``format`` of the running command's JSON document, or of another kind of it."""
+    words = (*_command.get(), kind) if kind else _command.get()
+    return "-".join(("anchor", *words)) + "/1"
+
+
+def describe_error(error: AnchorError) -> dict[str, Any]:
+    """Return the members that say what went wrong."""
+    return {"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}
 
 
 class _Silent:

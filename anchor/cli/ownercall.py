@@ -37,5 +37,6 @@ def show_call(
             "value": 0,
             "data": None if call is None else "0x" + call.hex(),
             "call": spelled,
-        }
+        },
+        kind="call",
     )

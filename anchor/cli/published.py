@@ -117,7 +117,7 @@ def audit_published(
         said = HEADLINES[chain.kind].replace("verified", "VERIFIED", 1)
         colour = Colour.GREEN if chain.kind == "main" else Colour.YELLOW
         output.line(f"{said}: the published log is the anchored one", colour=colour)
-    output.result({"exit_code": int(code), "nodes": nodes.asked, **members})
+    output.result({"exit_code": int(code), "nodes": nodes.asked, **members}, kind="published")
     if code:
         raise typer.Exit(code)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
-from anchor.cli.output import Output
+from anchor.cli.output import Output, document_format
 from anchor.cli.session import (
     SystemClock,
     choose_wait,
@@ -19,7 +19,9 @@ from anchor.cli.session import (
     open_signer,
     project_session,
 )
+from anchor.cli.streams import EventLines
 from anchor.errors import ExitCode, UsageError
+from anchor.signals import STOP_SIGNALS, is_told_to_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,21 +172,30 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
     from anchor.pipeline.storeaway import StoreWait, work_while_away
     from anchor.published import open_target
 
+    lines = EventLines(Output(as_json=as_json).note)
+
     def tell(happened: Happened) -> None:
         if as_json:
-            document = {"time": utc_now(), "event": happened.event, "text": happened.text}
+            document = {
+                "format": document_format("event"),
+                "time": utc_now(),
+                "event": happened.event,
+                "text": happened.text,
+            }
             line = json.dumps({**document, **happened.figures})
         else:
             line = f"{utc_now()} {happened.event:<9} {happened.text}"
-        print(line, flush=True)
+        lines.print(line)
 
     # Opened now, so that a wrong password is told at once.
     signer = open_signer(config)
     target = None if place is None else open_target(place)
     jitter = SystemRandom().random
     clock = StoppableClock(SystemClock(), grace=_GRACE)
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in STOP_SIGNALS:
         signal.signal(name, lambda *_: clock.stopping.set())
+    if is_told_to_stop():
+        clock.stopping.set()
 
     def wait() -> None:
         if clock.stopping.is_set():

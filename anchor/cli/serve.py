@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Optional
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
 from anchor.cli.session import project_session
+from anchor.cli.streams import EventLines
 from anchor.errors import StorageError, StoreBusyError
 
 NAME = "serve"
@@ -75,9 +75,9 @@ def command(
         output.note(f"{error.message}; until the store can be used every answer is 503")
     listener = listen(host, port)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-    output.line(f"serving {file.parent} at {url} with {workers} processes; stop it with Ctrl-C")
-    output.result({"url": url, "workers": workers})
-    sys.stdout.flush()
+    with EventLines(output.note).printing():
+        output.line(f"serving {file.parent} at {url} with {workers} processes; stop it with Ctrl-C")
+        output.result({"url": url, "workers": workers})
     settings = Settings(
         access_log=not quiet,
         drain_seconds=drain,

@@ -119,7 +119,8 @@ def _submit(
             "address": format_address(place),
             "verification": answer.verification.value,
             "detail": answer.detail,
-        }
+        },
+        kind="submission",
     )
 
 

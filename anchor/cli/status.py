@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.cli.output import Output
+from anchor.cli.output import Output, describe_error
 from anchor.cli.session import open_chain, project_session
 from anchor.errors import CannotCheckError, ChainGuardError
 
 if TYPE_CHECKING:
+    from anchor.cli.documents import (
+        CopiesDocument,
+        FinalAnchorDocument,
+        HeadDocument,
+        OnChainDocument,
+        StatusDocument,
+    )
     from anchor.pipeline.project import Project
+    from anchor.store.heads import AnchoredHead
+    from anchor.types import Head
 
 NAME = "status"
 # In which damage to the store's file is looked for: `anchor audit` takes its time.
@@ -24,18 +33,17 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         _check_file(project)
-        members = _local(project) | _copies(project, output)
-        for name, value in members.items():
-            output.line(f"{name:<14}{value}")
+        document = _read_store(project, output)
+        _print_store(output, document)
         try:
-            chain = _on_chain(project, output)
+            chain = _look_at_chain(project, output)
         except (CannotCheckError, ChainGuardError) as error:
             # What is known without the node is printed all the same.
-            output.error(error, known=members | {"chain": None})
+            output.result(document.model_copy(update=describe_error(error)).model_dump())
+            output.note_error(error)
             raise typer.Exit(error.exit_code) from None
-        for name, value in chain.items():
-            output.line(f"{name:<14}{value}")
-        output.result(members | {"chain": chain})
+        _print_chain(output, chain)
+        output.result(document.model_copy(update={"chain": chain}).model_dump())
 
 
 def _check_file(project: Project) -> None:
@@ -57,36 +65,45 @@ def _check_file(project: Project) -> None:
         )
 
 
-def _local(project: Project) -> dict[str, Any]:
-    from anchor.registry.keccak import format_address
+def _read_store(project: Project, output: Output) -> StatusDocument:
+    from anchor.cli.documents import LogDocument, StatusDocument
+    from anchor.pipeline.document import describe_log
+    from anchor.pipeline.project import utc_now
     from anchor.store.evidence import count_evidence
     from anchor.store.heads import newest_head
-    from anchor.types import log_number, log_owner
 
-    config = project.config
     with project.database.read() as connection:
         total, waiting = count_evidence(connection)
         newest = newest_head(connection)
-    return {
-        "log": f"number {log_number(config.log)} of {format_address(log_owner(config.log))}",
-        "registry": f"{format_address(config.registry)} on chain {config.chain_id}",
-        "accepted": total,
-        "not sealed": waiting,
-        "head": f"{newest.head.size} leaves, root {newest.head.root.hex()}" if newest else "none",
-    }
+    return StatusDocument(
+        format="anchor-status/1",
+        time=utc_now(),
+        log=LogDocument.model_validate(describe_log(project.config)),
+        accepted=total,
+        waiting=waiting,
+        head=None if newest is None else _describe_head(newest.head),
+        copies=_copies(project, output),
+        chain=None,
+        error=None,
+        hint=None,
+        exit_code=0,
+    )
 
 
-def _copies(project: Project, output: Output) -> dict[str, Any]:
+def _copies(project: Project, output: Output) -> CopiesDocument | None:
     """Return how many servers hold the store, where there are to be several."""
+    from anchor.cli.documents import CopiesDocument
+
     seen = project.database.look_at_copies()
     if seen is None:
-        return {}
+        return None
     if not seen.is_enough:
         output.note(f"second-copy-missing: {seen.describe()}", mark="alarm: ")
-    return {"copies": f"{seen.count} of {seen.rule.copies}"}
+    return CopiesDocument(count=seen.count, required=seen.rule.copies)
 
 
-def _on_chain(project: Project, output: Output) -> dict[str, Any]:
+def _look_at_chain(project: Project, output: Output) -> OnChainDocument:
+    from anchor.cli.documents import OnChainDocument, UnprovenDocument
     from anchor.pipeline.anchoring import check_standing, refresh_anchors
     from anchor.pipeline.chainwatch import judge_clock_at, look_at_chain
     from anchor.pipeline.funds import describe_shortage, find_key
@@ -109,20 +126,76 @@ def _on_chain(project: Project, output: Output) -> dict[str, Any]:
     shortage = None if key is None else describe_shortage(project, node, key)
     if shortage is not None:
         output.note(shortage)
+    if unproven is not None:
+        output.note(f"receipts go without state proofs: {unproven.trouble}")
     with project.database.read() as connection:
         final = newest_final_anchor(connection, project.config.chain_id)
         reversible = load_reversible_anchors(connection, project.config.chain_id)
-    on_chain = state.head_on_chain
-    unproven_text = "none"
-    if unproven is not None:
-        unproven_text = f"{unproven.anchors:,} anchors, from {unproven.first} on"
-        output.note(f"receipts go without state proofs: {unproven.trouble}")
-    return {
-        "on chain": f"{on_chain.size} leaves" if on_chain else "nothing yet",
-        "final": f"{final.head.size} leaves, anchor {final.sequence}" if final else "none",
-        "clock": "as the chain's" if fault is None else str(fault),
-        "reversible": len(reversible),
-        "unproven": unproven_text,
-        "to anchor": (state.newest.size if state.newest else 0)
-        - (on_chain.size if on_chain else 0),
-    }
+    sealed, anchored = (head.size if head else 0 for head in (state.newest, state.head_on_chain))
+    return OnChainDocument(
+        head=None if state.head_on_chain is None else _describe_head(state.head_on_chain),
+        final=None if final is None else _describe_anchor(final),
+        reversible=len(reversible),
+        unanchored=max(sealed - anchored, 0),
+        clock_off=None if fault is None else round(fault.seconds),
+        unproven=None
+        if unproven is None
+        else UnprovenDocument(
+            anchors=unproven.anchors, first_sequence=unproven.first, reason=unproven.trouble
+        ),
+        low_on_funds=None if key is None else shortage is not None,
+    )
+
+
+def _describe_head(head: Head) -> HeadDocument:
+    from anchor.cli.documents import HeadDocument
+
+    return HeadDocument(size=head.size, root=head.root.hex())
+
+
+def _describe_anchor(anchored: AnchoredHead) -> FinalAnchorDocument:
+    from datetime import UTC, datetime
+
+    from anchor.cli.documents import FinalAnchorDocument
+    from anchor.record import format_time
+
+    return FinalAnchorDocument(
+        size=anchored.head.size,
+        root=anchored.head.root.hex(),
+        sequence=anchored.sequence,
+        block_number=anchored.block_number,
+        included_at=format_time(datetime.fromtimestamp(anchored.timestamp, UTC)),
+        final_at=anchored.final_at,
+    )
+
+
+def _print_store(output: Output, document: StatusDocument) -> None:
+    log, head = document.log, document.head
+    _print_line(output, "log", f"number {log.number} of {log.owner}")
+    _print_line(output, "registry", f"{log.registry} on chain {log.chain_id}")
+    _print_line(output, "accepted", document.accepted)
+    _print_line(output, "not sealed", document.waiting)
+    _print_line(output, "head", f"{head.size} leaves, root {head.root}" if head else "none")
+    if document.copies is not None:
+        _print_line(output, "copies", f"{document.copies.count} of {document.copies.required}")
+
+
+def _print_chain(output: Output, chain: OnChainDocument) -> None:
+    head, final, unproven = chain.head, chain.final, chain.unproven
+    _print_line(output, "on chain", f"{head.size} leaves" if head else "nothing yet")
+    _print_line(
+        output, "final", f"{final.size} leaves, anchor {final.sequence}" if final else "none"
+    )
+    off = chain.clock_off
+    _print_line(output, "clock", "as the chain's" if off is None else f"off by {off:,} seconds")
+    _print_line(output, "reversible", chain.reversible)
+    _print_line(
+        output,
+        "unproven",
+        f"{unproven.anchors:,} anchors, from {unproven.first_sequence} on" if unproven else "none",
+    )
+    _print_line(output, "to anchor", chain.unanchored)
+
+
+def _print_line(output: Output, name: str, value: str | int) -> None:
+    output.line(f"{name:<14}{value}")

@@ -18,6 +18,7 @@ from anchor.cli.session import (
     project_session,
 )
 from anchor.errors import UsageError
+from anchor.types import MAX_LOG_NUMBER
 
 if TYPE_CHECKING:
     from anchor.config import SignerConfig
@@ -47,7 +48,11 @@ def command(
     ] = None,
     number: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(help="Which of the owner's logs the new one is; by default the next."),
+        typer.Option(
+            min=0,
+            max=MAX_LOG_NUMBER,
+            help="Which of the owner's logs the new one is; by default the next.",
+        ),
     ] = None,
     keystore: Annotated[
         Optional[Path],  # noqa: UP045

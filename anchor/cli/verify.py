@@ -136,6 +136,7 @@ def command(
     bench.close()
     worst = gravest_code(codes)
     document = VerificationDocument(
+        format="anchor-verify/1",
         exit_code=int(worst),
         policies=[PolicyDocument.model_validate(policy) for policy in bench.list_policies()],
         unused_project=None

@@ -23,10 +23,13 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """Evidence by its digests of 32 bytes, at least one; or ``record``: the bytes of one's own."""
+    """Evidence by its digests, at least one; or ``record``: the bytes of one's own.
 
-    sha256: bytes | None = None
-    sm3: bytes | None = None
+    A digest is 32 bytes, or 64 hex digits of either case.
+    """
+
+    sha256: bytes | str | None = None
+    sm3: bytes | str | None = None
     size: int | None = None
     name: str | None = None
     media_type: str | None = None
@@ -36,17 +39,22 @@ class Submission:
         """Return the submission as the service reads it."""
         members: dict[str, Any] = {}
         if self.sha256 is not None:
-            members["sha256"] = self.sha256.hex()
+            members["sha256"] = _spell_digest(self.sha256)
         if self.name is not None:
             members["name"] = self.name
         if self.sm3 is not None:
-            members["sm3"] = self.sm3.hex()
+            members["sm3"] = _spell_digest(self.sm3)
         for member in ("size", "media_type"):
             if (value := getattr(self, member)) is not None:
                 members[member] = value
         if self.record is not None:
             members["record"] = self.record.decode("utf-8")
         return _ENCODE(members).encode("utf-8")
+
+
+def _spell_digest(digest: bytes | str) -> str:
+    """Return a digest in hex; what it is not, the service refuses, and names the member."""
+    return digest.lower() if isinstance(digest, str) else digest.hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,17 @@ still starting, it did not end for a minute.  This one never waits for an answer
 
 from __future__ import annotations
 
+import signal
 import time
+from multiprocessing import resource_tracker
 from socket import socket
 
 from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
+
+from anchor.signals import is_told_to_stop
 
 _JOIN_PAUSE = 0.05
 
@@ -31,6 +35,26 @@ class Supervisor(Multiprocess):
         self._stop_seconds = stop_seconds
         self._unanswered: dict[Process, float] = {}
 
+    def run(self) -> None:
+        """Keep the workers until told to stop; a stop that came before this was ready counts."""
+        if not is_told_to_stop():
+            super().run()
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        for _ in range(self.processes_num):
+            self.processes.append(self._start())
+
+    def handle_hup(self) -> None:
+        """Stop, for the terminal is gone; a restart in place would wait for each new worker."""
+        self.should_exit.set()
+
+    def handle_ttin(self) -> None:
+        """Do nothing: the number of workers is an option's."""
+
+    def handle_ttou(self) -> None:
+        """Do nothing: the number of workers is an option's."""
+
     def keep_subprocess_alive(self) -> None:
         """Replace each worker that has died or stopped answering; return without waiting."""
         for index, process in enumerate(self.processes):
@@ -42,8 +66,7 @@ class Supervisor(Multiprocess):
             if process.exitcode == STARTUP_FAILURE:  # it would fail the same way on every start
                 self.should_exit.set()
                 return
-            self.processes[index] = Process(self.config, self.sockets)
-            self.processes[index].start()
+            self.processes[index] = self._start()
 
     def join_all(self) -> None:
         """Wait until every worker has ended; kill those that miss the deadline."""
@@ -53,6 +76,19 @@ class Supervisor(Multiprocess):
             if process.process.is_alive():
                 process.process.kill()
                 process.process.join()
+
+    def _start(self) -> Process:
+        """Start a worker that never hears a Ctrl-C, which a terminal sends to every process."""
+        process = Process(self.config, self.sockets)
+        # multiprocessing starts this one with the first worker, and lifts the mask as it does.
+        resource_tracker.ensure_running()
+        # A mask is inherited.  Here the signal waits until the worker is started.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        return process
 
     def _is_lost(self, process: Process) -> bool:
         """Return whether a worker has died, or has not answered for too long."""

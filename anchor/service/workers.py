@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import logging
+import multiprocessing
 import os
 import resource
+import signal
 import socket
 import sys
 import tempfile
@@ -39,8 +41,6 @@ _MARGIN = 5
 _FILES = 512
 # Seconds after which a thread has to let another one run.
 _SWITCH = 0.001
-# Seconds between two looks.
-_PAUSE = 1.0
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -67,7 +67,7 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
     sessions.mkdir()
     settings = replace(settings, ended_sessions=sessions)
     configuration = uvicorn.Config(
-        partial(_make_app, config, settings, os.getpid()),
+        partial(_make_app, config, settings),
         factory=True,
         workers=workers,
         http=PatientProtocol,
@@ -98,7 +98,7 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI | WaitingRoom:
+def _make_app(config: Path, settings: Settings) -> FastAPI | WaitingRoom:
     """Make the application in a worker, or what answers for it while the store is away."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
@@ -108,7 +108,7 @@ def _make_app(config: Path, settings: Settings, supervisor: int) -> FastAPI | Wa
         logging.getLogger("anchor.service.requests").setLevel(logging.INFO)
     # The event loop answers while the writer's thread works: it must get its turn soon.
     sys.setswitchinterval(_SWITCH)
-    _end_with(supervisor)
+    _end_with_supervisor(settings.drain_seconds + _MARGIN)
     try:
         app = _open(config, settings)
     except (AnchorError, OSError) as error:
@@ -145,12 +145,15 @@ def _check(config: Path) -> None:
     open_project(loaded).database.close()
 
 
-def _end_with(supervisor: int) -> None:
-    """End this worker when its supervisor is gone, however that ended."""
+def _end_with_supervisor(seconds: float) -> None:
+    """End this worker when its supervisor is gone, at most ``seconds`` later."""
+    supervisor = multiprocessing.parent_process()
+    assert supervisor is not None
 
     def watch() -> None:
-        while os.getppid() == supervisor:
-            time.sleep(_PAUSE)
-        end_this_process()
+        supervisor.join()  # a pipe that the system closes
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(seconds)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="supervisor", daemon=True).start()

@@ -59,9 +59,9 @@ CONFIG_ERRORS = [
     ('format = "anchor-config/1"', "format = ", 2, ("anchor.toml",)),
     ('format = "anchor-config/1"', 'format = "anchor-config/2"', 2, ("member format",)),
     ("chain_id = 31337", 'chain_id = "one"', 2, ("member chain.chain_id",)),
-    ("chain_id = 31337", "", 2, ("member chain.chain_id", "required")),
+    ("chain_id = 31337", "", 2, ("member chain.chain_id", "missing")),
     ("chain_id = 31337", "chain_id = 1", 32, ("chain_id", "undo the change")),
-    ("time_slack = 12", "time_slak = 12", 2, ("member chain.time_slak", "not permitted")),
+    ("time_slack = 12", "time_slak = 12", 2, ("member chain.time_slak", "no such member")),
     ("[log]", "[logs]", 2, ("member log",)),
     ("number = 9100", "number = 9101", 32, ("log", "undo the change")),
     ('registry = "0x', 'registry = "0y', 2, ("chain.registry",)),
@@ -92,7 +92,8 @@ def test_a_broken_configuration_names_the_member(
 
 
 def test_after_all_those_the_good_configuration_works(configured: Site) -> None:
-    assert configured.run("seal", "--json").expect(0).document == {"sealed": 0}
+    sealed = configured.run("seal", "--json").expect(0).document
+    assert sealed == {"format": "anchor-seal/1", "sealed": 0}
 
 
 def test_a_bad_variable_is_named_like_the_member(configured: Site) -> None:
@@ -653,3 +654,45 @@ def test_a_new_devnet_on_the_same_port_is_another_chain(make: MakeSite) -> None:
     with open_devnet(port=port, anvil=None):
         site.run("run", "--once").refused(32, "another genesis block", "a restarted devnet")
     assert site.heads() == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "texts"),
+    [
+        ("ANCHOR_CHAIN__RCP", "x", ("there is no such member",)),
+        ("anchor_chain__rcp", "x", ("there is no such member",)),
+        ("ANCHOR_CHAIN__WITNESSES", "secret", ("is not JSON",)),
+        ("ANCHOR_CHAIN", "{", ("is not JSON",)),
+        ("ANCHOR_CHAIN__REGISTRY", "0x12", ("must be 0x and 40 hex digits",)),
+        ("ANCHOR_CHAIN__WAIT_SECONDS", "soon", ("valid integer",)),
+        ("ANCHOR_LOG__OWNER", "me", ("must be 0x and 40 hex digits",)),
+        ("ANCHOR_SIGNER__APE_ACCOUNT", "x", ("the environment sets",)),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_not_blamed_on_the_file(
+    configured: Site, variable: str, value: str, texts: tuple[str, ...]
+) -> None:
+    ran = configured.run("seal", env={variable: value}).refused(2, variable, *texts)
+    assert "anchor.toml" not in ran.err
+    assert "secret" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"[chain", "is not TOML: Expected ']'"),
+        (b"format", "is not TOML: Expected '='"),
+        (b"\xff\xfe", "is not UTF-8 text, from byte 0 on"),
+    ],
+)
+def test_a_broken_configuration_is_one_sentence(
+    configured: Site, text: bytes, expected: str
+) -> None:
+    file = configured.folder / "anchor.toml"
+    whole = file.read_bytes()
+    file.write_bytes(text)
+    try:
+        ran = configured.run("seal", "--config", file).refused(2, f"{file} {expected}")
+    finally:
+        file.write_bytes(whole)
+    assert "Value error" not in ran.err and "member :" not in ran.err

@@ -114,7 +114,7 @@ def test_ten_thousand_files_are_added_in_one_go(journey: Journey) -> None:
 
 def test_what_is_added_but_not_anchored_is_not_final_yet(journey: Journey) -> None:
     journey.verify_early.refused(21, "accepted but not sealed yet", "anchor run --once")
-    assert journey.status_early.document["not sealed"] == FILES
+    assert journey.status_early.document["waiting"] == FILES
 
 
 def test_one_transaction_anchors_them_all_finally(journey: Journey) -> None:
@@ -362,7 +362,7 @@ def test_each_command_prints_one_json_document(embedded: Devnet, tmp_path: Path)
         lambda: site.run("explain", file, "--json").expect(0),
         lambda: site.run("verify", "missing.txt", "--json").refused(2),
     )
-    assert status.document["chain"]["to anchor"] == 0
+    assert status.document["chain"]["unanchored"] == 0
     assert upgraded.document["receipts"][0]["anchors"] == 1
     assert [item["exit_code"] for item in verified.document["files"]] == [0, 0]
     assert explained.document["steps"][0]["what"] == "leaf"

@@ -70,7 +70,11 @@ def test_a_new_key_opens_with_its_password_and_shows_its_address(tmp_path: Path)
     shown = run_anchor("key", "show", KEYSTORE, cwd=tmp_path).expect(0)
     assert shown.out.strip() == address
     document = run_anchor("key", "show", KEYSTORE, "--json", cwd=tmp_path).expect(0).document
-    assert document == {"address": address, "keystore": str(path)}
+    assert document == {
+        "format": "anchor-key-show/1",
+        "address": address,
+        "keystore": str(path),
+    }
     assert PASSWORD not in made.out + made.err + path.read_text("utf-8")
     before = path.read_bytes()
     again = run_anchor("key", "new", KEYSTORE, "--password-file", "password", cwd=tmp_path)
@@ -85,7 +89,7 @@ def test_two_new_keys_differ_and_json_says_where_they_are(tmp_path: Path) -> Non
     )
     assert first["address"] != second["address"]
     assert first["keystore"] == str(tmp_path / "a")
-    assert set(first) == {"address", "keystore"}
+    assert set(first) == {"format", "address", "keystore"}
 
 
 @pytest.mark.parametrize(
@@ -172,6 +176,7 @@ def test_init_refuses_key_files_that_no_run_could_use(anvil: Devnet, tmp_path: P
         ("--password-file", "/x"),
         ("--finality", "soon"),
         ("--finality", "3"),
+        ("--finality", "finalized"),
     ],
 )
 def test_init_for_a_devnet_refuses_what_it_would_not_use(

@@ -223,11 +223,12 @@ def test_a_reorganisation_rolls_back_and_the_same_bytes_are_sent_again(
     assert site.anchors_on_chain() == []
     status = site.run("status", "--json").expect(0).document
     assert status["chain"] == {
-        "on chain": "nothing yet",
-        "final": "none",
+        "head": None,
+        "final": None,
         "reversible": 0,
-        "unproven": "none",
-        "to anchor": 1,
+        "unanchored": 1,
+        "unproven": None,
+        "low_on_funds": False,
     }
     site.run("run", "--once", "--wait", "included").expect(0, f"sending transaction {signed}")
     assert attempts(site) == [signed]

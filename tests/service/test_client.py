@@ -69,8 +69,12 @@ def test_it_follows_evidence_to_its_receipt(make: MakeSite, embedded: Devnet):
         assert receipt.index == index and receipt.anchors
         with pytest.raises(UsageError, match="404"):
             client.status(digest(0))
-        with pytest.raises(UsageError, match="/sha256: not 64 lower-case hex digits"):
-            client.submit(Submission(sha256=b"short"))
+        for bad in (b"short", "short"):
+            with pytest.raises(UsageError, match="/sha256: not 64 lower-case hex digits"):
+                client.submit(Submission(sha256=bad))
+        # Hex, as tools print it, is the same evidence.
+        for spelled in (digest(3), digest(3).upper()):
+            assert client.submit(Submission(sha256=spelled, size=3)).id == ids[3]
     with (
         serve(site.folder) as served,
         Client(served.url, "anchor_wrong") as client,

@@ -68,6 +68,10 @@ FAULTS = (
           "none is passed over: what was not looked at is looked at the next time"),
     Fault("A16", "end in the middle of an erasure",
           "it is not begun, or it is finished by the next start; never half on record"),
+    Fault("A17", "told to stop while it is still starting",
+          "the process ends with 0, having begun nothing"),
+    Fault("A18", "the service's supervisor ends without its workers, or is told to stop while they "
+          "die", "the workers end with it, within 30 seconds; the port is free again"),
     # B
     Fault("B1", "an earlier nonce than ours is missing on chain",
           "the gap is recognised; a later nonce is never taken for a way around it"),
@@ -305,6 +309,8 @@ FAULTS = (
     Fault("J13", "a name that imitates our output", "printed on one line, escaped"),
     Fault("J14", "a dependency or compiler that was tampered with",
           "pinned by hash; the contract is rebuilt byte for byte"),
+    Fault("J15", "standard output is closed, full or not open",
+          "33 or 141, what was done stays done; `run` and `serve` go on without it"),
     # K
     Fault("K1", "the key changes", "by operators of the log; old anchors stay valid"),
     Fault("K2", "a second chain, a second registry", "a receipt carries its anchors on each"),

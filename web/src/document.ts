@@ -20,6 +20,7 @@ export function describeReport(
   const titles: { readonly [number: string]: string } = release.en.steps;
   const code = exitCode(report);
   return {
+    format: "anchor-verify/1",
     exit_code: code,
     policies,
     unused_project: null,

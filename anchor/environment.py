@@ -1,0 +1,44 @@
+"""Which ``ANCHOR_*`` variable a member of the configuration came from, so that errors name it."""
+
+from __future__ import annotations
+
+import os
+
+PREFIX = "ANCHOR_"
+DELIMITER = "__"
+
+# It names the verifier's policy, and not the configuration's member of this name.
+_NO_MEMBER = "ANCHOR_TRUST"
+
+
+def find_variable(member: str) -> str | None:
+    """Return the variable that is set for ``member``, or for what it is a part of; None: none is.
+
+    ``chain.witnesses.1`` may come from ANCHOR_CHAIN__WITNESSES or from ANCHOR_CHAIN.
+    """
+    set_now = {name.upper(): name for name in os.environ if name.upper() != _NO_MEMBER}
+    parts = member.upper().split(".")
+    while parts:
+        name = PREFIX + DELIMITER.join(parts)
+        if name in set_now:
+            return set_now[name]
+        parts.pop()
+    return None
+
+
+def name_member(member: str, otherwise: str | None = None) -> str:
+    """Return where the value of a member came from: the environment, or else the file."""
+    variable = find_variable(member)
+    if variable is not None:
+        return f"{variable} in the environment"
+    return otherwise or member
+
+
+def list_variables(section: str) -> list[str]:
+    """Return the variables that are set for a section or for members of it."""
+    whole = PREFIX + section.upper()
+    return sorted(
+        name
+        for name in os.environ
+        if name.upper() == whole or name.upper().startswith(whole + DELIMITER)
+    )

@@ -1,0 +1,35 @@
+"""Being told to stop before the work has begun; loaded first, so that it is light.
+
+SIGTERM and SIGINT end ``anchor run`` and ``anchor serve`` with 0 at any time.  Until the command
+has handlers of its own these do it: nothing is under way yet that would have to be finished.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import NoReturn
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+_is_told = False
+
+
+def end_when_told() -> None:
+    """Let the signals to stop end this process with 0, until other handlers are set."""
+    for name in STOP_SIGNALS:
+        signal.signal(name, _end)
+
+
+def is_told_to_stop() -> bool:
+    """Return whether a signal came meanwhile.
+
+    Its ``SystemExit`` is lost where Python ignores exceptions, as in a finalizer.
+    """
+    return _is_told
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    global _is_told
+    _is_told = True
+    raise SystemExit(0)
