@@ -124,7 +124,7 @@ def fill_store(
             insert_rows(connection, _make_unique(rows, taken, start))
             place_waiting(connection, start)
     kept = _insert_heads(database, source, edges, anchored, remains, now)
-    _insert_journal(config, node, database, remains, kept, final)
+    signed = _insert_journal(config, node, database, remains, kept, final)
     _insert_incidents(database, kept, remains.stores)
     hints = _load_hints(config, remains.stores)
     with database.write() as connection:
@@ -133,8 +133,9 @@ def fill_store(
             known = hints.get(place)
             item = replace(
                 item,
-                tx_hash=known.tx_hash if known else None,
-                block_hash=known.block_hash if known else None,
+                # Of a transaction that no journal has any more, nothing is said.
+                tx_hash=known.tx_hash if known and known.tx_hash in signed else None,
+                block_hash=known.block_hash if known and known.tx_hash in signed else None,
                 final_at=known.final_at if known and item.final else None,
             )
             save_anchor(connection, config.chain_id, item)
@@ -346,8 +347,11 @@ def _insert_journal(
     remains: Remains,
     kept: set[Head],
     final: Hash32 | None,
-) -> None:
-    """Take over what other stores know of our transactions; the chain says how each ended."""
+) -> set[Hash32]:
+    """Take over what other stores know of our transactions; the chain says how each ended.
+
+    Returns the hashes of those that were taken over.
+    """
     slots: dict[SlotKey, SlotRow] = {}
     costs: dict[SlotKey, Mapping[str, int | str | None]] = {}
     attempts: dict[Hash32, AttemptRow] = {}
@@ -372,6 +376,7 @@ def _insert_journal(
             insert_slot_row(connection, slot, costs[key])
             for attempt in signed[key]:
                 insert_attempt_row(connection, attempt)
+    return {attempt.tx_hash for key in slots for attempt in signed[key]}
 
 
 def _settle(
