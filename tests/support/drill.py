@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import httpx
 from support.command import start_anchor
 from support.nodes import wait_until
 from support.projects import Site
-from support.service import Served, bearer, make_key, serve
+from support.service import Served, bearer, make_key
 
 from anchor.pipeline.auditing import audit_project
 from anchor.tilestore import TileFolder
@@ -159,13 +159,18 @@ class Drill:
 
     @contextmanager
     def running(self) -> Iterator[Served]:
-        """Run service and daemon; what is still there at the end of the block is killed."""
-        with ExitStack() as stack:
-            log = self.site.folder / f"run-{time.monotonic_ns()}"
-            words = ("run", "--every", "1")
-            daemon = stack.enter_context(start_anchor(*words, cwd=self.site.folder, log=log))
-            yield stack.enter_context(serve(self.site.folder, workers=1))
-            daemon.process.kill()
+        """Run service and daemon; both are killed at the end of the block."""
+        folder = self.site.folder
+        number = time.monotonic_ns()
+        served = ("serve", "--port", "0", "--workers", "1")
+        with (
+            start_anchor("run", "--every", "1", cwd=folder, log=folder / f"run-{number}"),
+            start_anchor(*served, cwd=folder, log=folder / f"serve-{number}") as service,
+        ):
+            # It takes long where many tests share the machine.
+            url = service.printed(" at http://", 150.0).partition(" at ")[2].split()[0]
+            with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+                yield Served(url, client, service)
 
     @contextmanager
     def load(self, served: Served) -> Iterator[None]:
