@@ -125,8 +125,8 @@ def test_a_whole_project_has_no_breach(site: Site) -> None:
             "is noted as unused, but a transaction was signed for it",
         ),
         (
-            "UPDATE slots SET outcome = 'lost'",
-            "ended as 'lost', which is no way for a nonce to end",
+            "UPDATE slots SET outcome = 'gone'",
+            "ended as 'gone', which is no way for a nonce to end",
         ),
         (
             (
