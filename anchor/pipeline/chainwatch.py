@@ -191,8 +191,8 @@ class ChainWatch:
         return judge_clock(now, seen, anchored, elapsed=elapsed)
 
     def tell(self, anchored: int | None) -> Watched:
-        """Return how watching stands."""
-        since = self._unknown_since
+        """Return how watching stands; where nothing is final yet, nothing is unknown of it."""
+        since = None if anchored is None else self._unknown_since
         return Watched(
             unknown_for=0.0 if since is None else self._clocks.steady() - since,
             trouble=self._trouble,
