@@ -113,6 +113,8 @@ def plan_successor(
         log=make_log_id(log_owner(old.log), following),
         signer=signer or old.signer,
         publish=None,  # what is published there is the old log
+        # A SQLite file has no second server.
+        copies=None if isinstance(store, SqliteFile) else old.copies,
     )
 
 
