@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -12,16 +11,15 @@ import typer
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output import Output
 from anchor.cli.session import finish_erasures, note_project, open_chain, project_session
-from anchor.errors import AnchorError, CannotCheckError, ChainGuardError
+from anchor.errors import ChainGuardError, UsageError
 
 if TYPE_CHECKING:
-    from anchor.chain.node import Node
-    from anchor.config import Config
-    from anchor.pipeline.leafsources import LeafSource
-    from anchor.store.database import Database
+    from anchor.pipeline.restoring import Restored
     from anchor.store.places import StorePlace
 
 NAME = "restore"
+# Lost pieces that are named on a terminal; ``--json`` names all.
+_NAMED = 50
 
 
 def command(
@@ -34,20 +32,43 @@ def command(
     backup: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            metavar="FILE|URL",
-            help="Another store of this log to take over, such as an old backup: a SQLite file, or "
-            "postgresql://user@host/database.",
+            metavar="DIR|FILE|URL",
+            help="What to take over: a folder that `anchor backup` made, or another store of this "
+            "log (a SQLite file, or postgresql://user@host/database).",
         ),
     ] = None,
     receipts: Annotated[
         Optional[list[Path]],  # noqa: UP045
         typer.Option(metavar="DIR", help="Take records from the receipts in DIR and below, too."),
     ] = None,
+    acknowledged: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Another acknowledged.log than the one beside the tiles, as of another machine.",
+        ),
+    ] = None,
     is_replacing: Annotated[
         bool,
         typer.Option(
             "--replace",
-            help="Move a SQLite file that is there aside; what it holds is taken over first.",
+            help="Move a SQLite file that is there aside; what it holds is taken over first, and "
+            "where it cannot be read nothing is done.",
+        ),
+    ] = False,
+    without_store: Annotated[
+        bool,
+        typer.Option(
+            "--without-store",
+            help="With --replace: do not read the store that is there; what only it holds stays "
+            "behind.",
+        ),
+    ] = False,
+    is_salvaging: Annotated[
+        bool,
+        typer.Option(
+            "--salvage",
+            help="With --replace: take over what can still be read of a damaged SQLite file.",
         ),
     ] = False,
     is_partial: Annotated[
@@ -66,18 +87,27 @@ def command(
     backup and from receipts; a leaf whose record is lost stays as its hash.
     """
     from anchor.config import load_config
-    from anchor.filenames import RECEIPT_SUFFIX
     from anchor.pipeline.anchoring import check_chain, check_registry
-    from anchor.pipeline.leafsources import find_receipts
-    from anchor.pipeline.rebuilding import Remains
+    from anchor.pipeline.remains import Wanted, gather_remains
     from anchor.pipeline.restoring import restore_project
     from anchor.store.database import is_taken, lock_place
-    from anchor.store.places import PostgresDatabase, find_moved, parse_place
+    from anchor.store.places import find_moved
 
     output = Output(as_json=as_json)
     file = _find_own_config(config_path)
     config = load_config(file)
     store = config.store
+    wanted = Wanted(
+        publication=place,
+        backup=backup,
+        receipts=tuple(receipts or ()),
+        side_files=tuple(acknowledged or ()),
+        is_partial=is_partial,
+        without_store=without_store,
+        is_salvaging=is_salvaging,
+    )
+    if without_store and is_salvaging:
+        raise UsageError("--without-store and --salvage contradict each other")
     with ExitStack() as stack:
         # Also against writers: what they added after it was read would stay behind.
         stack.enter_context(lock_place(store))
@@ -87,52 +117,55 @@ def command(
         node = open_chain(config, output.note)
         check_chain(config, node)
         check_registry(config, node)
-        stores: dict[str, Database] = {}
         # After a crash between two renames, the store is the one that was moved aside.
         left = store if is_there else find_moved(store)
-        if left is not None:
-            try:
-                stores[str(left)] = _open_store(stack, replace(config, store=left))
-            except AnchorError as error:
-                output.note(f"the store in {left} is not used: {error.message}")
-        if backup is not None:
-            other = parse_place(backup, Path.cwd())
-            stores[str(other)] = _open_store(stack, replace(config, store=other))
-            if isinstance(other, PostgresDatabase):
-                # Whoever seals and sends with it would do so beside the new one.
-                stack.enter_context(lock_place(other))
-        found = find_receipts([config.receipts, *(receipts or ())], config.log, RECEIPT_SUFFIX)
-        leaves, sizes = _find_leaves(config, node, place, stores, is_partial=is_partial)
-        remains = Remains(leaves=leaves, stores=list(stores.values()), receipts=found, sizes=sizes)
+        remains = gather_remains(stack, config, node, wanted, left, output.note)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     note_project(output, file)
     with project_session(file) as project:  # once the new store is nobody's any more
         finish_erasures(output, project)
+    _show(output, restored)
+    then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
+    output.line(f"Next: {then}.")
+    output.result(_describe(restored))
+
+
+def _show(output: Output, restored: Restored) -> None:
+    filled, lost = restored.filled, restored.filled.lost
     output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
     output.line(f"leaves from {restored.source}; {restored.anchors:,} anchors from the registry")
     output.line(
-        f"{restored.records:,} leaves with their records, {restored.hashes_only:,} as hashes only"
+        f"{filled.records:,} leaves with their records, {filled.hashes_only:,} as hashes only"
     )
-    output.line(f"{restored.waiting:,} pieces of evidence wait for a place in the log")
-    if restored.unreadable:
-        output.line(f"{restored.unreadable:,} more have no readable record left, and stay behind")
+    output.line(f"{filled.waiting:,} pieces of evidence wait for a place in the log")
+    if filled.unreadable:
+        output.line(f"{filled.unreadable:,} more have no readable record left, and stay behind")
+    if lost:
+        output.line(f"{len(lost):,} pieces were acknowledged and are in nothing that is left:")
+    for piece in lost[:_NAMED]:
+        output.line(f"  {piece.identity.hex()}  {piece.tenant or '(this machine)'}")
+    if len(lost) > _NAMED:
+        output.line(f"  and {len(lost) - _NAMED:,} more, which --json names")
     if restored.moved is not None:
         output.line(f"the store that was there is now {restored.moved}")
-    then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
-    output.line(f"Next: {then}.")
-    output.result(
-        {
-            "size": restored.head.size,
-            "root": restored.head.root.hex(),
-            "source": restored.source,
-            "anchors": restored.anchors,
-            "records": restored.records,
-            "hashes_only": restored.hashes_only,
-            "waiting": restored.waiting,
-            "unreadable": restored.unreadable,
-            "moved": None if restored.moved is None else str(restored.moved),
-        }
-    )
+
+
+def _describe(restored: Restored) -> dict[str, object]:
+    filled = restored.filled
+    return {
+        "size": restored.head.size,
+        "root": restored.head.root.hex(),
+        "source": restored.source,
+        "anchors": restored.anchors,
+        "records": filled.records,
+        "hashes_only": filled.hashes_only,
+        "waiting": filled.waiting,
+        "unreadable": filled.unreadable,
+        "lost": [
+            {"id": piece.identity.hex(), "tenant": piece.tenant or None} for piece in filled.lost
+        ],
+        "moved": None if restored.moved is None else str(restored.moved),
+    }
 
 
 def _find_own_config(config_path: Path | None) -> Path:
@@ -164,50 +197,3 @@ def _check_replaceable(store: StorePlace, *, is_replacing: bool) -> None:
             f"there is a store at {store}, and nothing is written over",
             hint="--replace moves it aside under another name, after what it holds was taken over",
         )
-
-
-def _open_store(stack: ExitStack, config: Config) -> Database:
-    from anchor.pipeline.project import open_project
-
-    database = open_project(config).database
-    stack.callback(database.close)
-    return database
-
-
-def _find_leaves(
-    config: Config, node: Node, place: str | None, stores: dict[str, Database], *, is_partial: bool
-) -> tuple[list[LeafSource], frozenset[int]]:
-    """Return where leaves may be, and the sizes that a published list of anchors speaks of."""
-    from anchor.checkpoint import log_origin, open_checkpoint
-    from anchor.pipeline.leafsources import (
-        leaves_of_folder,
-        leaves_of_publication,
-        leaves_of_store,
-    )
-    from anchor.pipeline.registrystate import fetch_head
-    from anchor.published import CHECKPOINT, open_source, read_anchors
-    from anchor.tilestore import TileFolder
-
-    leaves = [leaves_of_store(name, database) for name, database in stores.items()]
-    head = fetch_head(config, node, "latest")
-    size = 0 if head is None else head.anchor.size
-    leaves.append(leaves_of_folder(TileFolder(config.tiles), 0 if is_partial else size))
-    if place is None:
-        return leaves, frozenset()
-    source = open_source(place)
-    note = source.read(CHECKPOINT)
-    if note is None:
-        raise CannotCheckError(
-            f"there is no checkpoint in {source.name}",
-            hint="name the folder or URL below which `checkpoint` lies",
-        )
-    # Its signature says nothing here: the registry judges the leaves.
-    checkpoint = open_checkpoint(note, None)
-    if checkpoint.origin != log_origin(config.chain_id, config.registry, config.log):
-        raise ChainGuardError(f"what is published in {source.name} is another log's")
-    leaves.append(leaves_of_publication(source, checkpoint.head.size, size))
-    sizes: set[int] = set()
-    with suppress(AnchorError):  # a hint only
-        bound = replace(checkpoint.head, size=min(size, checkpoint.head.size))
-        sizes.update(anchored.size for anchored in read_anchors(source, bound))
-    return leaves, frozenset(sizes)

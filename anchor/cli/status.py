@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from anchor.pipeline.project import Project
 
 NAME = "status"
+# In which damage to the store's file is looked for: `anchor audit` takes its time.
+_SECONDS = 2.0
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show what is accepted, sealed, included and anchored (final)."""
     output = Output(as_json=as_json)
     with project_session(config_path) as project:
+        _check_file(project)
         members = _local(project)
         for name, value in members.items():
             output.line(f"{name:<14}{value}")
@@ -33,6 +36,25 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         for name, value in chain.items():
             output.line(f"{name:<14}{value}")
         output.result(members | {"chain": chain})
+
+
+def _check_file(project: Project) -> None:
+    """See that the store can be relied on, as far as that can be seen at once.
+
+    Raises:
+        StorageError: It is damaged.
+    """
+    from anchor.errors import StorageError
+    from anchor.store.integrity import find_damage_within
+
+    with project.database.read() as connection:
+        damage = find_damage_within(connection, _SECONDS)
+    if damage is not None:
+        raise StorageError(
+            damage,
+            hint="stop what writes to it, and look after the disk; `anchor restore --replace "
+            "--salvage` takes over what can still be read",
+        )
 
 
 def _local(project: Project) -> dict[str, Any]:

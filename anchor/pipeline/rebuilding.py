@@ -25,10 +25,13 @@ from anchor.pipeline.registrystate import fetch_anchor
 from anchor.pipeline.upholding import uphold
 from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.record import format_time, parse_record
+from anchor.store.acknowledged import SideFile
 from anchor.store.building import Writable
 from anchor.store.database import Database
-from anchor.store.erasures import ERASED
+from anchor.store.erasures import ERASED, is_erased
 from anchor.store.evidence import known_identities, make_identity, place_waiting
+from anchor.store.fence import Fence
+from anchor.store.frames import Entry
 from anchor.store.heads import (
     AnchoredHead,
     SealedHead,
@@ -39,6 +42,8 @@ from anchor.store.heads import (
 )
 from anchor.store.incidents import insert_incident_row, load_incident_rows
 from anchor.store.journal import AttemptRow, SlotRow, load_attempt_rows, load_slot_rows
+from anchor.store.owners import Owners, Piece
+from anchor.store.sources import tenant_of
 from anchor.store.transfer import (
     EvidenceRow,
     SlotKey,
@@ -61,12 +66,35 @@ _BATCH = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remains:
-    """What is left: leaves to choose from, other stores of this log, receipts, and sizes to try."""
+    """What is left of a log.
+
+    These are leaves to choose from, other stores, receipts, sizes to try, and whose each
+    acknowledged piece of evidence was, with the side file that the new store goes on with.
+    ``fences`` are around stores that the new one replaces.
+    """
 
     leaves: Sequence[LeafSource]
     stores: Sequence[Database]
     receipts: FoundReceipts
     sizes: frozenset[int]
+    owners: Owners
+    side_file: SideFile
+    fences: Sequence[Fence] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """What a new store was filled with.
+
+    ``unreadable`` evidence had no place yet, and no store has its record any more.  ``lost`` was
+    acknowledged, as side files say, and is in nothing that is left.
+    """
+
+    records: int
+    hashes_only: int
+    waiting: int
+    unreadable: int
+    lost: tuple[Piece, ...]
 
 
 def fill_store(
@@ -78,10 +106,8 @@ def fill_store(
     anchored: list[AnchoredHead],
     remains: Remains,
     final: Hash32 | None,
-) -> tuple[int, int, int, int]:
-    """Write everything; return how many leaves have a record, how many have none, and who waits.
-
-    The last number is that of evidence which would wait, had it a record still.
+) -> Filled:
+    """Write everything that is left; return how much it was.
 
     ``final`` is the hash of the final block by which open nonces are settled, if there is one.
     """
@@ -94,12 +120,13 @@ def fill_store(
     for leaves, start in _batches(source):
         rows = list(_find_rows(leaves, start, remains, loose, now))
         lost += sum(row.record is None for row in rows)
+        _note_owners(remains, rows)
         with database.write() as connection:
             taken = known_identities(connection, [row.identity for row in rows])
             insert_rows(connection, _make_unique(rows, taken, start))
             place_waiting(connection, start)
     kept = _insert_heads(database, source, edges, anchored, remains, now)
-    _insert_journal(config, node, database, remains, kept, final)
+    signed = _insert_journal(config, node, database, remains, kept, final)
     _insert_incidents(database, kept, remains.stores)
     hints = _load_hints(config, remains.stores)
     with database.write() as connection:
@@ -108,16 +135,26 @@ def fill_store(
             known = hints.get(place)
             item = replace(
                 item,
-                tx_hash=known.tx_hash if known else None,
-                block_hash=known.block_hash if known else None,
+                # Of a transaction that no journal has any more, nothing is said.
+                tx_hash=known.tx_hash if known and known.tx_hash in signed else None,
+                block_hash=known.block_hash if known and known.tx_hash in signed else None,
                 final_at=known.final_at if known and item.final else None,
             )
             save_anchor(connection, config.chain_id, item)
     # What was accepted and has no place in the log waits, so that nothing acknowledged is lost.
+    for row in _find_unplaced(remains, source.size):
+        loose.setdefault(row.leaf, row)
+    _note_owners(remains, loose.values())
     waiting, unreadable = _insert_unplaced(database, loose.values())
-    _insert_keys(database, remains.stores)
+    _insert_keys(database, remains)
     lost += uphold(database, remains.stores, [config.erasures])
-    return source.size - lost, lost, waiting, unreadable
+    return Filled(
+        records=source.size - lost,
+        hashes_only=lost,
+        waiting=waiting,
+        unreadable=unreadable,
+        lost=tuple(_find_lost(database, remains.owners)),
+    )
 
 
 def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iterator[EvidenceRow]:
@@ -133,6 +170,53 @@ def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iter
                 if head.size in edges and edges[head.size].root() == head.root
             ]
             yield from map(_check_record, load_rows_after(connection, max(shared, default=0)))
+
+
+def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:
+    """Yield what was acknowledged, and of which a receipt promised a place that is lost."""
+    for index, paths in remains.receipts.by_index.items():
+        for path in paths if index >= size else ():
+            row = _row_of_receipt(path, None)
+            if row is not None and remains.owners.find(row.leaf) is not None:
+                yield _give_back(row, remains.owners)
+
+
+def _give_back(row: EvidenceRow, owners: Owners) -> EvidenceRow:
+    """Return a row with the identity and the tenant that the side file knows it by."""
+    entry = owners.find(row.leaf)
+    if entry is None or entry.identity == row.identity:
+        return row
+    source = row.source
+    if entry.tenant != (tenant_of(source) or ""):
+        name = source if row.record is None else parse_record(row.record).name
+        source = f"tenant:{entry.tenant}/{name}" if entry.tenant else name
+    return replace(row, identity=entry.identity, source=source)
+
+
+def _note_owners(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
+    """Let the side file have those rows of stores that it does not know.
+
+    Of a row that came from a receipt or a leaf alone nobody knows whose it is.
+    """
+    remains.side_file.append(
+        Entry(row.leaf, row.identity, tenant_of(row.source) or "", None)
+        for row in rows
+        if row.is_stored and remains.owners.find(row.leaf) is None
+    )
+
+
+def _find_lost(database: Writable, owners: Owners) -> Iterator[Piece]:
+    """Yield what was acknowledged and is in nothing that is left."""
+    for batch in owners.load_pieces():
+        with database.write() as connection:
+            known = known_identities(connection, [piece.identity for piece in batch])
+            absent = [piece for piece in batch if piece.identity not in known]
+            lost = [
+                piece
+                for piece in absent
+                if not is_erased(connection, piece.tenant or None, piece.identity)
+            ]
+        yield from lost
 
 
 def _check_record(row: EvidenceRow) -> EvidenceRow:
@@ -183,10 +267,11 @@ def _find_rows(
             if whole is not None and rows:
                 # What a store knows of it is more than a receipt says.
                 whole = replace(rows[0], record=whole.record)
-        yield whole or next(iter(rows), None) or _row_of_leaf(index, leaf, now)
+        row = whole or next(iter(rows), None) or _row_of_leaf(index, leaf, now)
+        yield _give_back(row, remains.owners)
 
 
-def _row_of_receipt(path: Path, leaf: Hash32) -> EvidenceRow | None:
+def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
     """Return the evidence as it was accepted; None where the receipt's record is another leaf's."""
     try:
         with path.open("rb") as file:
@@ -194,7 +279,7 @@ def _row_of_receipt(path: Path, leaf: Hash32) -> EvidenceRow | None:
         record = parse_record(receipt.record)
     except (AnchorError, OSError):
         return None
-    if hash_leaf(receipt.record) != leaf:
+    if leaf not in (None, hash_leaf(receipt.record)):
         return None
     file_of = path.with_name(path.name.removesuffix(RECEIPT_SUFFIX))
     source = source_of(file_of) if file_of.is_file() else record.name
@@ -205,8 +290,9 @@ def _row_of_receipt(path: Path, leaf: Hash32) -> EvidenceRow | None:
         sha256=record.digests.sha256,
         sm3=record.digests.sm3,
         record=receipt.record,
-        leaf=leaf,
+        leaf=hash_leaf(receipt.record),
         accepted_at=format_time(record.recorded_at),
+        is_stored=False,
     )
 
 
@@ -219,6 +305,7 @@ def _row_of_leaf(index: int, leaf: Hash32, now: str) -> EvidenceRow:
         record=None,
         leaf=leaf,
         accepted_at=now,
+        is_stored=False,
     )
 
 
@@ -269,8 +356,11 @@ def _insert_journal(
     remains: Remains,
     kept: set[Head],
     final: Hash32 | None,
-) -> None:
-    """Take over what other stores know of our transactions; the chain says how each ended."""
+) -> set[Hash32]:
+    """Take over what other stores know of our transactions; the chain says how each ended.
+
+    Returns the hashes of those that were taken over.
+    """
     slots: dict[SlotKey, SlotRow] = {}
     costs: dict[SlotKey, Mapping[str, int | str | None]] = {}
     attempts: dict[Hash32, AttemptRow] = {}
@@ -295,6 +385,7 @@ def _insert_journal(
             insert_slot_row(connection, slot, costs[key])
             for attempt in signed[key]:
                 insert_attempt_row(connection, attempt)
+    return {attempt.tx_hash for key in slots for attempt in signed[key]}
 
 
 def _settle(
@@ -377,9 +468,12 @@ def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[i
     return waiting, unreadable
 
 
-def _insert_keys(database: Writable, stores: Sequence[Database]) -> None:
+def _insert_keys(database: Writable, remains: Remains) -> None:
     """Take over the idempotency keys, so that what is submitted again is known again."""
-    for store in stores:
+    for keys in remains.owners.load_keys():
+        with database.write() as target:
+            insert_keys(target, keys)
+    for store in remains.stores:
         with store.read() as connection:
             found = load_keys(connection)
             while batch := list(islice(found, _BATCH)):

@@ -31,7 +31,7 @@ from anchor.pipeline.auditing import rebuild_tiles
 from anchor.pipeline.funds import find_key
 from anchor.pipeline.leafsources import LeafSource, walk_edges
 from anchor.pipeline.project import Project, make_store, open_project
-from anchor.pipeline.rebuilding import Remains, fill_store
+from anchor.pipeline.rebuilding import Filled, Remains, fill_store
 from anchor.pipeline.registrystate import RegistryHead, fetch_anchor, fetch_head
 from anchor.registry.keccak import format_address, hash_keccak256
 from anchor.store.building import Writable
@@ -52,18 +52,12 @@ _ANCHORED_TOPIC = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,byte
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What the new store holds, and where an old one went.
-
-    ``unreadable`` evidence had no place yet, and no store has its record any more.
-    """
+    """What the new store holds, and where an old one went."""
 
     head: Head
     source: str
     anchors: int
-    records: int
-    hashes_only: int
-    waiting: int
-    unreadable: int
+    filled: Filled
     moved: Path | None
 
 
@@ -103,14 +97,17 @@ def restore_project(
     anchored = _find_anchors(config, node, head, source, edges, report)
     final = _fetch_final_hash(config, node)
 
-    def fill(database: Writable) -> tuple[int, int, int, int]:
-        counts = fill_store(config, node, database, source, edges, anchored, remains, final)
+    def fill(database: Writable) -> Filled:
+        filled = fill_store(config, node, database, source, edges, anchored, remains, final)
         # One of them may be in the new one's place.
         for old in remains.stores:
             old.close()
-        return counts
+        # Whether the commit that comes took effect is not always known.
+        for fence in remains.fences:
+            fence.keep()
+        return filled
 
-    counts, moved = make_store(config, fill)
+    filled, moved = make_store(config, fill)
     project = open_project(config)
     try:
         rebuild_tiles(project)
@@ -121,10 +118,7 @@ def restore_project(
         head=Head(root=largest.root(), size=largest.size),
         source=source.name,
         anchors=len(anchored),
-        records=counts[0],
-        hashes_only=counts[1],
-        waiting=counts[2],
-        unreadable=counts[3],
+        filled=filled,
         moved=moved,
     )
 

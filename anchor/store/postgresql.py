@@ -23,7 +23,7 @@ from anchor.errors import (
     StorageError,
     StoreBusyError,
 )
-from anchor.store.places import PostgresDatabase
+from anchor.store.places import REPLACED, PostgresDatabase
 from anchor.store.purging import rewrite_log, rewrite_tables
 from anchor.store.schema import metadata
 
@@ -147,6 +147,12 @@ class PostgresBackend:
             return StoreBusyError(
                 f"another process was in the way in {self._place}",
                 hint="run again; nothing was changed",
+            )
+        if isinstance(original, driver_errors.RaiseException) and REPLACED in str(original):
+            return StorageError(
+                f"{self._place} refuses what is new: {REPLACED}",
+                hint="name the store that replaced it as the `store` in anchor.toml, then start "
+                "again; nothing was acknowledged",
             )
         if isinstance(original, _SET_UP):
             return ConfigError(

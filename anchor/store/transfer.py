@@ -27,7 +27,10 @@ SlotKey: TypeAlias = tuple[int, bytes, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceRow:
-    """One piece of evidence, whole; ``record`` and the digests are None where they are lost."""
+    """One piece of evidence, whole; ``record`` and the digests are None where they are lost.
+
+    ``is_stored`` says whether a store has it, which knows whose it is.
+    """
 
     identity: bytes
     source: str
@@ -36,6 +39,7 @@ class EvidenceRow:
     record: bytes | None
     leaf: Hash32
     accepted_at: str
+    is_stored: bool = True
 
 
 def load_placed_rows(connection: Connection, start: int, end: int) -> dict[int, EvidenceRow]:

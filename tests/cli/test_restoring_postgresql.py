@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,17 @@ from support.crashes import crashing
 from support.disasters import anchor_final, check_log_goes_on
 from support.nodes import wait_until
 from support.projects import Site, ask_store, make_site
+from support.service import bearer, digest, make_key, serve
 from support.stores import Postgres, damage, run_postgres
 
 from anchor.chain.devnet import Devnet
 from anchor.cli import restore
 from anchor.config import load_config
 from anchor.digest import digest_bytes
+from anchor.errors import AnchorError
 from anchor.pipeline import restoring
 from anchor.pipeline.acceptance import Submission, accept_once
+from anchor.pipeline.project import open_project
 from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
 
 _numbers = itertools.count(6_000)
@@ -304,3 +310,113 @@ def count_final_anchors(server: Postgres, place: PostgresDatabase) -> int:
         row = connection.execute(query.encode()).fetchone()
     assert row is not None
     return int(str(row[0]))
+
+
+# The fence around the store that is left
+
+
+def submit_until_refused(site: Site, place: PostgresDatabase) -> tuple[list[bytes], AnchorError]:
+    """Take pieces in, one after the other, until the store refuses; return what was taken."""
+    taken: list[bytes] = []
+    config = replace(load_config(site.folder / "anchor.toml"), store=place)
+    project = open_project(config)
+    try:
+        for number in itertools.count():
+            name = f"piece {number} of {threading.get_ident()}"
+            digests = digest_bytes(name.encode(), ("sha256",))
+            submission = Submission(source=name, name=name, digests=digests)
+            taken.append(accept_once(project, submission).leaf)
+    except AnchorError as error:
+        return taken, error
+    finally:
+        project.database.close()
+    raise AssertionError
+
+
+@pytest.mark.fault(
+    "F14",
+    how="several processes go on taking evidence in while their store is restored into another",
+    then="what was committed before the fence is in the new store; after it all is refused (33)",
+)
+def test_whoever_still_uses_the_old_store_is_refused_and_nothing_is_lost(
+    site: Site, postgres: Postgres
+) -> None:
+    anchor_final(site, "a")
+    old = place_of(site)
+    assert isinstance(old, PostgresDatabase)
+    with ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(submit_until_refused, site, old) for _ in range(3)]
+        wait_until(lambda: ask_store(old, "SELECT count(*) FROM evidence")[0][0] > 20)
+        name_store(site, postgres.create())
+        site.run("restore", "--backup", old.url).expect(0)
+        ended = [writer.result(60) for writer in writers]
+    acknowledged = {leaf for taken, _ in ended for leaf in taken}
+    stored = {leaf for (leaf,) in site.rows("SELECT leaf FROM evidence")}
+    assert len(acknowledged) > 20
+    assert acknowledged <= stored
+    for _, error in ended:
+        assert error.exit_code == 33
+        assert "was replaced by anchor restore" in error.message
+        assert "anchor.toml" in (error.hint or "")
+    # Nor does anybody seal or send with it, and reading it goes on.
+    env = {"ANCHOR_STORE": old.url}
+    for command in (("seal",), ("run", "--once"), ("add", "a", "--again")):
+        site.run(*command, env=env).refused(33, "was replaced by anchor restore")
+    assert site.run("prove", "a", "--out", "other", env=env).code == 0
+    check_log_goes_on(site, "b")
+
+
+def test_a_running_service_on_the_old_store_acknowledges_nothing_more(
+    site: Site, postgres: Postgres
+) -> None:
+    anchor_final(site, "a")
+    old = place_of(site)
+    assert isinstance(old, PostgresDatabase)
+    headers = bearer(make_key(site.folder))
+    with serve(site.folder, "--quiet") as served:
+        answer = served.http.post("/v1/evidence", json={"sha256": digest(1)}, headers=headers)
+        assert answer.status_code == 201
+        name_store(site, postgres.create())
+        site.run("restore", "--backup", old.url).expect(0)
+        answer = served.http.post("/v1/evidence", json={"sha256": digest(2)}, headers=headers)
+        assert answer.status_code == 503
+    digests = {sha256 for (sha256,) in site.rows("SELECT sha256 FROM evidence")}
+    assert bytes.fromhex(digest(1)) in digests and bytes.fromhex(digest(2)) not in digests
+
+
+def test_a_restore_that_fails_leaves_no_fence(site: Site, postgres: Postgres) -> None:
+    anchor_final(site, "a")
+    old = place_of(site)
+    assert isinstance(old, PostgresDatabase)
+    name_store(site, postgres.create())
+    site.run("restore", "nowhere", "--backup", old.url).refused(20, "there is no checkpoint")
+    name_store(site, old)
+    site.add("b", b"b")
+    # One that was made stays when another try fails.
+    name_store(site, postgres.create())
+    site.run("restore", "--backup", old.url).expect(0)
+    name_store(site, postgres.create())
+    site.run("restore", "nowhere", "--backup", old.url).refused(20, "there is no checkpoint")
+    name_store(site, old)
+    site.run("add", "a", "--again").refused(33, "was replaced by anchor restore")
+
+
+@pytest.mark.fault(
+    "A12",
+    how="restore is killed after it has fenced the old store off",
+    then="the old store refuses, and running it again finishes with all of it",
+)
+def test_a_kill_behind_the_fence_is_finished_by_the_next_restore(
+    site: Site, postgres: Postgres
+) -> None:
+    anchor_final(site, "a")
+    site.add("waits", b"waits")
+    old = place_of(site)
+    assert isinstance(old, PostgresDatabase)
+    name_store(site, postgres.create())
+    crash = crashing("after", "anchor.pipeline.remains", "-", "find_receipts", "1")
+    site.run("restore", "--backup", old.url, command=crash, killed=True)
+    site.run("add", "a", "--again", env={"ANCHOR_STORE": old.url}).refused(33, "was replaced")
+    shown = site.run("restore", "--backup", old.url, "--json").expect(0).document
+    assert (shown["records"], shown["waiting"]) == (1, 1)
+    check_log_goes_on(site, "b")

@@ -1,0 +1,78 @@
+"""The fence around a store that another one replaced: nothing is taken in there any more.
+
+It is made of triggers, so that the database itself refuses: no process has to ask for it, and an
+older release is refused as well.  Making one waits for transactions that take evidence in, and
+holds up new ones: what was committed before it is there for whoever reads afterwards, and what
+comes after it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+
+from anchor.store.database import Database
+from anchor.store.places import REPLACED
+
+# Taking evidence in, and the lease of whoever seals and sends.
+_TABLES = ("evidence", "lease")
+_FUNCTION = (
+    "CREATE OR REPLACE FUNCTION anchor_replaced() RETURNS trigger LANGUAGE plpgsql AS "
+    f"$$ BEGIN RAISE EXCEPTION '{REPLACED}'; END $$"
+)
+_TRIGGER = (
+    "CREATE OR REPLACE TRIGGER anchor_replaced BEFORE INSERT OR UPDATE ON {table} "
+    "FOR EACH STATEMENT EXECUTE FUNCTION anchor_replaced()"
+)
+_IS_FENCED = (
+    "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'anchor_replaced' "
+    "AND tgrelid = 'evidence'::regclass)"
+)
+_LIFT = "DROP TRIGGER IF EXISTS anchor_replaced ON {table}"
+
+
+class Fence:
+    """A fence that was made; it stays once ``keep`` was called."""
+
+    def __init__(self, *, stays: bool) -> None:
+        self.stays = stays
+
+    def keep(self) -> None:
+        """Let it stay, whatever happens from here on."""
+        self.stays = True
+
+
+@contextmanager
+def fenced(database: Database) -> Iterator[Fence]:
+    """Fence a store in PostgreSQL off; where the block fails before ``keep``, the fence goes.
+
+    Raises:
+        StoreBusyError: A transaction in the store did not end.
+        ConfigError: The user may not do this in the store.
+    """
+    # One that an earlier restore made stays.
+    fence = Fence(stays=database.write_again(_raise_fence))
+    # A crash from here on leaves the fence: restoring again goes on.
+    try:
+        yield fence
+    except BaseException:
+        if not fence.stays:
+            database.write_again(_lift_fence)
+        raise
+
+
+def _raise_fence(connection: Connection) -> bool:
+    """Make the fence; return whether there was one."""
+    if connection.execute(text(_IS_FENCED)).scalar_one():
+        return True
+    connection.execute(text(_FUNCTION))
+    for table in _TABLES:
+        connection.execute(text(_TRIGGER.format(table=table)))
+    return False
+
+
+def _lift_fence(connection: Connection) -> None:
+    for table in _TABLES:
+        connection.execute(text(_LIFT.format(table=table)))

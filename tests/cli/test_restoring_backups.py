@@ -1,0 +1,157 @@
+"""Restoring from a folder that ``anchor backup`` made: checked first, and left as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support import fixtures
+from support.command import snapshot
+from support.disasters import anchor_final, back_up, check_log_goes_on, lose_store
+from support.projects import Site
+
+from anchor.config import load_config
+from anchor.filenames import SIDE_FILE
+from anchor.store.acknowledged import SideFile
+
+anvil = fixtures.module_anvil
+
+
+def make_backup(site: Site, folder: Path) -> Path:
+    """Make a folder by the description, by hand."""
+    folder.mkdir()
+    back_up(site, folder / "store.db")
+    shutil.copytree(site.folder / "tiles", folder / "tiles")
+    shutil.copy(site.folder / SIDE_FILE, folder / SIDE_FILE)
+    shutil.copy(site.folder / "anchor.toml", folder / "anchor.toml")
+    config = load_config(site.folder / "anchor.toml")
+    size, root = site.heads()[-1]
+    files = {
+        path.relative_to(folder).as_posix(): {
+            "size": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    document = {
+        "format": "anchor-backup/1",
+        "made_at": "2026-01-01T00:00:00Z",
+        "chain_id": config.chain_id,
+        "registry": "0x" + config.registry.hex(),
+        "log": "0x" + config.log.hex(),
+        "head": {"size": size, "root": root.hex()},
+        "schema": "0002",
+        "files": files,
+    }
+    (folder / "backup.json").write_text(json.dumps(document))
+    return folder
+
+
+def change(folder: Path, **members: object) -> None:
+    path = folder / "backup.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | members))
+
+
+def test_a_lost_project_comes_back_from_a_backup(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a", "b")
+    site.add("waits", b"waits")
+    folder = make_backup(site, tmp_path / "backup")
+    before = snapshot(folder)
+    lose_store(site)
+    shutil.rmtree(site.folder / "tiles")
+    (site.folder / SIDE_FILE).unlink()
+    shown = site.run("restore", "--backup", folder, "--json").expect(0).document
+    assert (shown["size"], shown["records"], shown["waiting"]) == (2, 2, 1)
+    assert shown["lost"] == []
+    assert shown["source"] == str(folder / "store.db")
+    assert snapshot(folder) == before
+    assert not list(site.folder.glob(".restoring-*"))
+    leaves = {leaf for (leaf,) in site.rows("SELECT leaf FROM evidence")}
+    assert {entry.leaf for entry in SideFile(site.folder / SIDE_FILE).read_entries()} == leaves
+    check_log_goes_on(site, "goes on")
+
+
+def test_what_came_after_the_backup_comes_from_tiles_and_side_file(
+    site: Site, tmp_path: Path
+) -> None:
+    anchor_final(site, "a")
+    folder = make_backup(site, tmp_path / "backup")
+    anchor_final(site, "b")
+    path = site.add("lost", b"lost")
+    (identity,) = site.rows(f"SELECT identity FROM evidence WHERE source = '{path}'")[0]
+    lose_store(site)
+    shown = site.run("restore", "--backup", folder, "--json").expect(0).document
+    assert (shown["size"], shown["records"], shown["hashes_only"]) == (2, 1, 1)
+    assert shown["lost"] == [{"id": identity.hex(), "tenant": None}]
+    # The file is known again by its identity, though its record is lost.
+    site.run("add", "b").expect(0, "added 0 new, 1 already there")
+    check_log_goes_on(site, "goes on")
+
+
+@pytest.mark.fault(
+    "F7",
+    how="a bit of any file of a backup is another one, or a file is missing",
+    then="restore refuses the backup (10) and changes nothing",
+)
+def test_a_damaged_backup_is_refused_before_anything_is_read(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    folder = make_backup(site, tmp_path / "backup")
+    before = snapshot(site.folder)
+    for path in (folder / "store.db", folder / SIDE_FILE, folder / "tiles/tile/0/000.p/1"):
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        ran = site.run("restore", "--replace", "--backup", folder)
+        ran.refused(10, f"{path} is not the file that was backed up")
+        path.unlink()
+        site.run("restore", "--replace", "--backup", folder).refused(10, f"lacks its file {path}")
+        path.write_bytes(data)
+    assert snapshot(site.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("members", "code", "expected"),
+    [
+        ({"format": "anchor-backup/2"}, 22, "is not of the format anchor-backup/1"),
+        ({"chain_id": 1}, 32, "the chain_id of the backup"),
+        ({"log": "0x" + "11" * 32}, 32, "the log of the backup"),
+        ({"files": []}, 10, "the backup is damaged"),
+        ({"files": {"../a": {"size": 1, "sha256": "00"}}}, 10, "the backup is damaged"),
+    ],
+)
+def test_another_or_misshapen_backup_is_refused(
+    site: Site, tmp_path: Path, members: dict[str, object], code: int, expected: str
+) -> None:
+    anchor_final(site, "a")
+    folder = make_backup(site, tmp_path / "backup")
+    change(folder, **members)
+    lose_store(site)
+    site.run("restore", "--backup", folder).refused(code, expected)
+    assert not (site.folder / "anchor.db").exists()
+
+
+def test_a_folder_that_is_no_backup_is_refused(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    lose_store(site)
+    site.run("restore", "--backup", tmp_path).refused(2, "and no backup: it has no backup.json")
+
+
+def test_a_store_in_a_backup_keeps_its_journal_mode(site: Site, tmp_path: Path) -> None:
+    """SQLite would switch it to a write-ahead log, and the hash would be another."""
+    anchor_final(site, "a")
+    folder = make_backup(site, tmp_path / "backup")
+    with closing(sqlite3.connect(folder / "store.db")) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    data = (folder / "store.db").read_bytes()
+    entry = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    files = json.loads((folder / "backup.json").read_text())["files"]
+    change(folder, files=files | {"store.db": entry})
+    lose_store(site)
+    for _ in range(2):
+        site.run("restore", "--replace", "--backup", folder).expect(0)
+    assert (folder / "store.db").read_bytes() == data

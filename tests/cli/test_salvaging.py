@@ -1,0 +1,155 @@
+"""A damaged store: what can still be read is taken over, and the rest is named."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support import fixtures
+from support.disasters import anchor_final, check_log_goes_on
+from support.projects import Site
+
+from anchor.digest import digest_bytes
+from anchor.merkle import hash_leaf
+from anchor.pipeline.acceptance import Submission, accept
+from anchor.store.places import SqliteFile
+from anchor.store.salvage import salvage_store
+
+anvil = fixtures.module_anvil
+
+PAGE = 4096
+SEALED, WAITING = 300, 200
+
+
+def fill(site: Site) -> None:
+    """Seal and anchor some hundred pieces, and let some wait; all of it is in the one file."""
+    with site.open() as project:
+        accept(project, [submission(number) for number in range(SEALED)])
+    anchor_final(site)
+    with site.open() as project:
+        accept(project, [submission(number) for number in range(SEALED, SEALED + WAITING)])
+    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def submission(number: int) -> Submission:
+    name = f"piece {number}"
+    return Submission(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
+
+
+def pages_of(path: Path, name: str) -> list[int]:
+    """Return the numbers of a table's leaf pages, from 1 on, as they lie in the file."""
+    with closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)
+        ).fetchone()
+    data = path.read_bytes()
+    found, rest = [], [root]
+    while rest:
+        page = rest.pop()
+        start = (page - 1) * PAGE
+        if data[start] == 13:
+            found.append(page)
+        elif data[start] == 5:
+            count = int.from_bytes(data[start + 3 : start + 5], "big")
+            rest.append(int.from_bytes(data[start + 8 : start + 12], "big"))
+            for index in range(count):
+                at = start + 12 + 2 * index
+                cell = start + int.from_bytes(data[at : at + 2], "big")
+                rest.append(int.from_bytes(data[cell : cell + 4], "big"))
+    return sorted(found)
+
+
+def overwrite(path: Path, *pages: int) -> None:
+    """Let sectors be gone: other bytes stand where pages were."""
+    chance = random.Random(1)
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * PAGE)
+            file.write(chance.randbytes(PAGE))
+
+
+@pytest.mark.fault(
+    "F7",
+    how="pages of the store's file are overwritten: of evidence in the log, and of some that waits",
+    then="restore refuses it, `status` ends with 33; --salvage takes the rest over, names what is "
+    "lost, and the log goes on",
+)
+def test_of_a_damaged_store_the_readable_rest_is_taken_over(site: Site) -> None:
+    fill(site)
+    store = site.folder / "anchor.db"
+    pages = pages_of(store, "evidence")
+    overwrite(store, pages[3], pages[-3])
+    site.run("status").refused(33, "is damaged", "--salvage")
+    before = store.read_bytes()
+    site.run("restore", "--replace").refused(33, "cannot be read as a whole", "--salvage")
+    assert store.read_bytes() == before
+    ran = site.run("restore", "--replace", "--salvage", "--json").expect(0)
+    assert "lost: rows " in ran.err and "of evidence cannot be read" in ran.err
+    shown = ran.document
+    assert shown["size"] == SEALED
+    assert 0 < shown["hashes_only"] < 20
+    assert shown["records"] == SEALED - shown["hashes_only"]
+    # What waited on the lost page is in nothing else, and the side file names it.
+    lost = {item["id"] for item in shown["lost"]}
+    assert 0 < len(lost) < 20
+    assert shown["waiting"] == WAITING - len(lost)
+    for record, leaf in site.rows("SELECT record, leaf FROM evidence WHERE record IS NOT NULL"):
+        assert hash_leaf(record) == leaf
+    assert not list(site.folder.glob(".restoring-*"))
+    check_log_goes_on(site, "goes on")
+    site.run("status").expect(0)
+    # Each is still the same evidence, and what was lost is taken in again.
+    everything = [submission(number) for number in range(SEALED + WAITING)]
+    with site.open() as project:
+        assert accept(project, everything).new == len(lost)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_pages_are_lost_nothing_false_is_taken_over(site: Site, seed: int) -> None:
+    """Any pages but the first, which says what the others are."""
+    fill(site)
+    store = site.folder / "anchor.db"
+    before = dict(site.rows("SELECT identity, record FROM evidence"))
+    count = store.stat().st_size // PAGE
+    chance = random.Random(seed)
+    overwrite(store, *chance.sample(range(2, count + 1), chance.randrange(1, 6)))
+    ran = site.run("restore", "--replace", "--salvage", "--json")
+    if ran.code:
+        ran.refused(2, "nothing can be read of the store")
+        site.run("restore", "--replace", "--without-store").expect(0)
+        return
+    shown = ran.document
+    after = site.rows("SELECT identity, record FROM evidence")
+    assert all(record in (None, before[identity]) for identity, record in after)
+    assert len(after) + len(shown["lost"]) + shown["unreadable"] >= len(before)
+    assert shown["size"] == SEALED
+    check_log_goes_on(site, "goes on")
+
+
+def test_the_damaged_file_stays_as_it_is(site: Site, tmp_path: Path) -> None:
+    fill(site)
+    store = site.folder / "anchor.db"
+    overwrite(store, pages_of(store, "evidence")[1])
+    before = store.read_bytes()
+    salvaged = salvage_store(SqliteFile(store), SqliteFile(tmp_path / "new.db"))
+    assert store.read_bytes() == before
+    assert salvaged.rows["heads"] == 1 and salvaged.rows["evidence"] < SEALED + WAITING
+    assert [path.name for path in tmp_path.glob("*damaged*")] == []
+    assert any("of evidence cannot be read" in each for each in salvaged.lost)
+
+
+def test_a_store_of_which_the_first_page_is_lost_is_refused_in_words(site: Site) -> None:
+    anchor_final(site, "a")
+    store = site.folder / "anchor.db"
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    overwrite(store, 1)
+    ran = site.run("restore", "--replace", "--salvage")
+    ran.refused(2, "nothing can be read of the store", "--without-store")
+    site.run("restore", "--replace", "--without-store").expect(0)
+    check_log_goes_on(site, "b")
