@@ -28,7 +28,7 @@ from anchor.record import format_time, parse_record
 from anchor.store.acknowledged import SideFile
 from anchor.store.building import Writable
 from anchor.store.database import Database
-from anchor.store.erasures import ERASED
+from anchor.store.erasures import ERASED, is_erased
 from anchor.store.evidence import known_identities, make_identity, place_waiting
 from anchor.store.fence import Fence
 from anchor.store.frames import Entry
@@ -212,7 +212,13 @@ def _find_lost(database: Writable, owners: Owners) -> Iterator[Piece]:
     for batch in owners.load_pieces():
         with database.write() as connection:
             known = known_identities(connection, [piece.identity for piece in batch])
-        yield from (piece for piece in batch if piece.identity not in known)
+            absent = [piece for piece in batch if piece.identity not in known]
+            lost = [
+                piece
+                for piece in absent
+                if not is_erased(connection, piece.tenant or None, piece.identity)
+            ]
+        yield from lost
 
 
 def _check_record(row: EvidenceRow) -> EvidenceRow:
