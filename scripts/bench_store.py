@@ -9,6 +9,7 @@ import argparse
 import resource
 import secrets
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,8 @@ from anchor.pipeline.deployment import deploy
 from anchor.pipeline.project import Project, create_project
 from anchor.pipeline.round import anchor_round
 from anchor.pipeline.setup import plan_dev_project, write_dev_key
-from anchor.store.database import create_database
+from anchor.store.acknowledged import SideFile
+from anchor.store.database import create_database, create_filled
 from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
 from anchor.tilestore import TileFolder
 
@@ -219,6 +221,55 @@ def time_intake(kind: Kind, project: Project, rows: int) -> None:
     show("one by one by the raw driver", f"{2_000 / raw_single:,.0f}/s")
 
 
+def bench_side_file(options: argparse.Namespace) -> None:
+    """Take in with and without the side file, by turns, so that a busy machine slows both."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
+        postgres = stack.enter_context(run_postgres(folder))
+        for kind in ("SQLite", "PostgreSQL"):
+            if kind == "PostgreSQL" and postgres is None:
+                continue
+            projects: list[Project] = []
+            for name in ("without", "noted"):
+                place: StorePlace = SqliteFile(folder / f"{name}.db")
+                if kind == "PostgreSQL" and postgres is not None:
+                    place = make_schema(postgres, name)
+                side_file = SideFile(folder / kind) if name == "noted" else None
+                database, _ = create_filled(place, lambda _: None, side_file)
+                stack.callback(database.close)
+                config = SimpleNamespace(log=bytes(32))
+                projects.append(cast(Project, SimpleNamespace(database=database, config=config)))
+            time_side_file(kind, projects)
+
+
+def make_schema(socket: Path, name: str) -> PostgresDatabase:
+    import psycopg
+
+    with psycopg.connect(f"host={socket} user=postgres dbname=postgres") as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+    return PostgresDatabase(
+        f"postgresql://postgres@/postgres?host={socket}&options=-csearch_path%3D{name}"
+    )
+
+
+def time_side_file(kind: str, projects: Sequence[Project]) -> None:
+    section(f"{kind}: taken in without the side file, and with it")
+    bulk: list[list[float]] = [[], []]
+    single: list[list[float]] = [[], []]
+    for turn in range(8):
+        for place, project in enumerate(projects):
+            many = make_submissions(BATCH // 2, turn * BATCH)
+            bulk[place].append(timed(lambda p=project, made=many: accept(p, made)))
+            for one in make_submissions(150, 10**9 + turn * BATCH):
+                single[place].append(timed(lambda p=project, one=one: accept_once(p, one)))
+    for what, figures, count in (
+        ("50,000 at a time", bulk, BATCH // 2),
+        ("one by one, each a commit synced to disk", single, 1),
+    ):
+        rates = [f"{count / statistics.median(each):,.0f}/s" for each in figures]
+        show(what, " | ".join(rates))
+
+
 def bench_anchoring(options: argparse.Namespace) -> None:
     """Seal a million leaves and anchor them in one head, on anvil."""
     anvil = find_anvil(ROOT)
@@ -283,6 +334,7 @@ def bench_curve(options: argparse.Namespace) -> None:
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "intake": bench_intake,
+    "side-file": bench_side_file,
     "anchoring": bench_anchoring,
     "curve": bench_curve,
 }

@@ -68,7 +68,8 @@ def command(
         bool,
         typer.Option(
             "--salvage",
-            help="With --replace: take over what can still be read of a damaged SQLite file.",
+            help="Take over what can still be read of damaged SQLite files: the store that is "
+            "there, and --backup's.",
         ),
     ] = False,
     is_partial: Annotated[

@@ -5,6 +5,7 @@ Of the old project only tiles that are missing are made, as for any proof.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 
@@ -13,10 +14,13 @@ from anchor.errors import AnchorError, ChainGuardError
 from anchor.pipeline.project import Project, make_store, trust_entry
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.receipts import ReceiptFolder
+from anchor.store.acknowledged import SideFile
 from anchor.store.building import Writable
 from anchor.store.evidence import known_identities, load_all, place_waiting
+from anchor.store.frames import Entry
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
-from anchor.store.transfer import insert_rows, load_placed_rows, load_rows_after
+from anchor.store.sources import tenant_of
+from anchor.store.transfer import EvidenceRow, insert_rows, load_placed_rows, load_rows_after
 from anchor.trust import encode_policy, parse_policy
 from anchor.types import Head, log_number
 
@@ -27,10 +31,11 @@ _BATCH = 10_000
 def build_store(project: Project, config: Config, sealed: SealedHead) -> None:
     """Copy everything: up to the head with its place, the rest in order as waiting."""
     config.folder.mkdir(parents=True, exist_ok=True)
-    make_store(config, lambda database: _copy(project, database, sealed.head))
+    side_file = SideFile(config.side_file)
+    make_store(config, lambda database: _copy(project, database, sealed.head, side_file))
 
 
-def _copy(project: Project, database: Writable, head: Head) -> None:
+def _copy(project: Project, database: Writable, head: Head, side_file: SideFile) -> None:
     for start in range(0, head.size, _BATCH):
         end = min(start + _BATCH, head.size)
         with project.database.read() as connection:
@@ -41,15 +46,24 @@ def _copy(project: Project, database: Writable, head: Head) -> None:
                 hint="restore it first, with `anchor restore`; nothing was sent",
             )
         with database.write() as connection:
-            insert_rows(connection, [placed[index] for index in sorted(placed)])
+            rows = [placed[index] for index in sorted(placed)]
+            insert_rows(connection, rows)
             place_waiting(connection, start)
+            _note(side_file, rows)
     with project.database.read() as source, database.write() as connection:
         for item, sealed_at in load_sealed_heads(source, head.size):
             insert_head(connection, item, sealed_at)
-    take_new(project, database, head)
+    take_new(project, database, head, side_file)
 
 
-def take_new(project: Project, database: Writable, head: Head) -> int:
+def _note(side_file: SideFile, rows: Iterable[EvidenceRow]) -> None:
+    """Let the successor's side file have what comes into its store, before it is committed."""
+    side_file.append(
+        Entry(row.leaf, row.identity, tenant_of(row.source) or "", None) for row in rows
+    )
+
+
+def take_new(project: Project, database: Writable, head: Head, side_file: SideFile) -> int:
     """Let all evidence that has no place up to ``head`` wait; return how much waits in all."""
     count = 0
     with project.database.read() as source:
@@ -57,7 +71,9 @@ def take_new(project: Project, database: Writable, head: Head) -> int:
         while batch := list(islice(rows, _BATCH)):
             with database.write() as connection:
                 known = known_identities(connection, [row.identity for row in batch])
-                insert_rows(connection, [row for row in batch if row.identity not in known])
+                new = [row for row in batch if row.identity not in known]
+                insert_rows(connection, new)
+                _note(side_file, new)
             count += len(batch)
     return count
 

@@ -120,7 +120,10 @@ def _open_stores(
         stores[str(folder.store)] = _open_store(stack, replace(config, store=copied))
     elif wanted.backup is not None:
         other = parse_place(wanted.backup, Path.cwd())
-        stores[str(other)] = _open_store(stack, replace(config, store=other))
+        if wanted.is_salvaging and isinstance(other, SqliteFile):
+            stores[str(other)] = _salvage(stack, config, other, report)
+        else:
+            stores[str(other)] = _open_store(stack, replace(config, store=other))
         if isinstance(other, PostgresDatabase):
             # Whoever seals and sends with it would do so beside the new one.
             stack.enter_context(lock_place(other))

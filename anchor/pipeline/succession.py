@@ -48,6 +48,7 @@ from anchor.pipeline.restoring import record_anchors
 from anchor.registry.codec import encode_succeed_call
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import head_slot, successor_slot
+from anchor.store.acknowledged import SideFile
 from anchor.store.database import Database, is_taken
 from anchor.store.heads import (
     SealedHead,
@@ -154,7 +155,7 @@ def succeed(
             )
         refresh_anchors(project, node)
         receipts = write_receipts(project, config, head)
-        waiting = take_new(project, database, head)
+        waiting = take_new(project, database, head, SideFile(config.side_file))
     if not config.log_key.exists():
         create_log_key(config)
     write_file(config.trust, encode_successor_policy(project.config, config))

@@ -6,12 +6,13 @@ The damaged file is never opened itself, only a copy: SQLite may write to what i
 
 from __future__ import annotations
 
-import shutil
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
+from anchor.durable import open_private
 from anchor.errors import ConfigError, UnknownVersionError
 from anchor.merkle import hash_leaf
 from anchor.store.database import MIGRATION_HEAD, create_database
@@ -19,6 +20,8 @@ from anchor.store.places import SqliteFile, beside, discard
 from anchor.store.schema import lease, metadata
 
 _LAST_ROW = 1 << 62
+# What is lost at once where a disk cannot read: a page of SQLite's.
+_BLOCK = 4_096
 _BATCH = 1_000
 
 
@@ -52,11 +55,24 @@ def salvage_store(damaged: SqliteFile, target: SqliteFile) -> Salvaged:
 
 
 def _copy(damaged: SqliteFile, copied: SqliteFile) -> None:
+    if not damaged.path.is_file():
+        raise ConfigError(f"the store {damaged} is missing")
     for suffix in ("", "-wal"):
-        with suppress(FileNotFoundError):
+        source = damaged.path.with_name(damaged.path.name + suffix)
+        if source.is_file():
             target = copied.path.with_name(copied.path.name + suffix)
-            shutil.copyfile(damaged.path.with_name(damaged.path.name + suffix), target)
-            target.chmod(0o600)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with source.open("rb") as old, open(open_private(target, flags), "wb") as new:
+                for at in range(0, source.stat().st_size, _BLOCK):
+                    new.write(_read_block(old.fileno(), at))
+
+
+def _read_block(descriptor: int, at: int) -> bytes:
+    """Return a block of a file; zeros stand for what the disk does not give back."""
+    try:
+        return os.pread(descriptor, _BLOCK, at)
+    except OSError:
+        return bytes(_BLOCK)
 
 
 def _salvage(source: sqlite3.Connection, new: sqlite3.Connection, damaged: SqliteFile) -> Salvaged:
@@ -87,6 +103,10 @@ def _find_columns(source: sqlite3.Connection, damaged: SqliteFile) -> dict[str, 
             f"nothing can be read of the store {damaged}: {error}",
             hint="its first page is lost: restore with a backup, and --without-store",
         ) from error
+    if not columns["evidence"]:
+        raise ConfigError(
+            f"nothing can be read of the store {damaged}: it has no table of evidence"
+        )
     with suppress(sqlite3.DatabaseError):
         found = source.execute("SELECT version_num FROM alembic_version").fetchone()
         if found is not None and found[0] != MIGRATION_HEAD:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import sqlite3
 from contextlib import closing
@@ -9,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from support import fixtures
-from support.disasters import anchor_final, check_log_goes_on
+from support.disasters import anchor_final, check_log_goes_on, lose_store
 from support.projects import Site
 
 from anchor.digest import digest_bytes
+from anchor.errors import ConfigError
 from anchor.merkle import hash_leaf
 from anchor.pipeline.acceptance import Submission, accept
 from anchor.store.places import SqliteFile
@@ -141,6 +144,45 @@ def test_the_damaged_file_stays_as_it_is(site: Site, tmp_path: Path) -> None:
     assert salvaged.rows["heads"] == 1 and salvaged.rows["evidence"] < SEALED + WAITING
     assert [path.name for path in tmp_path.glob("*damaged*")] == []
     assert any("of evidence cannot be read" in each for each in salvaged.lost)
+
+
+def test_what_the_disk_does_not_give_back_is_passed_over(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The read itself fails (EIO), as with a bad sector; no device that does so is at hand."""
+    fill(site)
+    store = site.folder / "anchor.db"
+    bad = (pages_of(store, "evidence")[2] - 1) * PAGE
+    read = os.pread
+
+    def pread(descriptor: int, count: int, at: int) -> bytes:
+        if at == bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(descriptor, count, at)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("anchor.store.salvage.os.pread", pread)
+        salvaged = salvage_store(SqliteFile(store), SqliteFile(tmp_path / "new.db"))
+    assert SEALED + WAITING - 20 < salvaged.rows["evidence"] < SEALED + WAITING
+    for name, text in ((b"", "is missing"), (b"not a store", "nothing can be read")):
+        other = tmp_path / "other.db"
+        if name:
+            other.write_bytes(name)
+        with pytest.raises(ConfigError, match=text):
+            salvage_store(SqliteFile(other), SqliteFile(tmp_path / "another.db"))
+        (tmp_path / "another.db").unlink(missing_ok=True)
+
+
+def test_a_damaged_backup_is_salvaged_as_well(site: Site, tmp_path: Path) -> None:
+    fill(site)
+    backup = (site.folder / "anchor.db").rename(tmp_path / "backup.db")
+    overwrite(backup, pages_of(backup, "evidence")[2])
+    lose_store(site)
+    assert site.run("restore", "--backup", backup).code != 0
+    assert not (site.folder / "anchor.db").exists()
+    shown = site.run("restore", "--backup", backup, "--salvage", "--json").expect(0).document
+    assert shown["records"] + shown["waiting"] > SEALED + WAITING - 20
+    check_log_goes_on(site, "goes on")
 
 
 def test_a_store_of_which_the_first_page_is_lost_is_refused_in_words(site: Site) -> None:

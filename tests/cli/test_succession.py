@@ -20,11 +20,13 @@ from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.signer.keystore import keystore_address, write_keystore
 from anchor.config import load_config
 from anchor.errors import NodeRefusedError
+from anchor.filenames import SIDE_FILE
 from anchor.log import read_leaves
 from anchor.pipeline.auditing import audit_project
 from anchor.pipeline.chainaudit import audit_chain
 from anchor.pipeline.registrystate import fetch_head
 from anchor.registry.codec import describe_revert, encode_anchor_call
+from anchor.store.acknowledged import SideFile
 from anchor.tree import Tree
 from anchor.types import Head
 
@@ -109,6 +111,9 @@ def test_after_a_stolen_key_the_successor_goes_on(site: Site) -> None:
     new = successor(site)
     check_goes_on(new, "d")
     assert [size for size, _ in new.heads()] == [2, 4], "c was sealed with d"
+    entries = {entry.leaf: entry for entry in SideFile(new.folder / SIDE_FILE).read_entries()}
+    for leaf, identity in new.rows("SELECT leaf, identity FROM evidence"):
+        assert entries[leaf].identity == identity
     # What was anchored before stays proven, under the old policy and under the new one.
     site.run("verify", "a").expect(0)
     site.run("verify", "a", "--trust", new.folder / "trust.toml").expect(0)
