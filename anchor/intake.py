@@ -87,9 +87,9 @@ def hash_sources(
 
     A `Problem` or `Skipped` among the sources is handed through at its place.  A file that changes
     while it is read is read once more before it becomes a `Problem`.  ``on_done(files, bytes)``
-    tells, in the caller's thread, how much each finished task adds, and with threads as workers four
-    times a second how much was read of large files meanwhile.  At most `MAX_TASKS` tasks exist at a
-    time.  When the caller stops early and closes this, also by KeyboardInterrupt, tasks
+    tells, in the caller's thread, how much each finished task adds, and with threads as workers
+    four times a second how much was read of large files meanwhile.  At most `MAX_TASKS` tasks exist
+    at a time.  When the caller stops early and closes this, also by KeyboardInterrupt, tasks
     that wait are cancelled, and threads stop at their next read.
 
     Raises:
