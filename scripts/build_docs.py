@@ -57,7 +57,7 @@ def render() -> str:
         "`anchor-run-event/1` (a line each). A command that fails prints `anchor-error/1` with",
         "`error`, `hint` and `exit_code`, and says the same on standard error.",
         "",
-        "Where standard output cannot be written, a command ends as other programs do: quietly with",
+        "Where standard output cannot be written, a command ends as others do: quietly with",
         "141 where its reader has gone (`anchor verify FILE | head -1`), with one sentence and 33",
         "where the disk is full or standard output is not open. What was done before stays done.",
         "`anchor run` and `anchor serve` go on without their output, and say so once on standard",
