@@ -518,8 +518,11 @@ def test_the_counts_told_add_up(place: Path) -> None:
     assert threads == {threading.get_ident()}
 
 
-def test_a_large_file_is_told_of_while_it_is_read(place: Path) -> None:
-    size = 400 << 20
+def test_a_large_file_is_told_of_while_it_is_read(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anchor.intake._TELL_SECONDS", 0.01)
+    size = 64 << 20
     with open("large", "wb") as file:
         file.truncate(size)
     told: list[tuple[int, int]] = []

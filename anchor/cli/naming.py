@@ -1,4 +1,4 @@
-"""Tells the output which command runs, for every command in one place."""
+"""What all commands share: their documents are named after them, their summaries are not cut."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from typer.core import TyperCommand
 
 from anchor.cli.output import name_command
 
+_SENTENCE = 300
+
 
 class NamedCommand(TyperCommand):
     """A command whose JSON documents have its name in their ``format``."""
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Return the whole sentence; the listing breaks it into lines, and nothing is cut off."""
+        return super().get_short_help_str(max(limit, _SENTENCE))
 
     def invoke(self, ctx: Any) -> Any:
         """Note the command's words, and run it."""

@@ -1,0 +1,168 @@
+"""``--json`` of every command is one document that names its format, and so is every error."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import typer
+from support.command import ROOT, Ran, run_anchor
+from support.fixtures import MakeSite
+from support.nodes import DEV
+from support.projects import Site
+from support.service import make_key
+
+from anchor.chain.devnet import Devnet
+from anchor.cli import app
+
+SCHEMAS = ROOT / "docs" / "schemas"
+# Measured values are typed; text is for names, reasons and what people are to read.
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+# Commands without JSON, and those whose documents other tests hold to the same.
+WITHOUT = {"devnet", "demo"}
+ELSEWHERE = {
+    "run": "tests/cli/test_standard_output.py",
+    "serve": "tests/cli/test_standard_output.py",
+    "deploy": "tests/cli/test_journey.py",
+    "init": "tests/cli/test_journey.py",
+}
+# What the state of that log does not allow: its document is the error's.
+REFUSED = {"operator remove", "restore", "succeed", "transactions give-up"}
+
+
+def commands() -> dict[str, bool]:
+    """Return every command by its words, and whether it has ``--json``."""
+    found: dict[str, bool] = {}
+
+    def walk(command: Any, words: tuple[str, ...]) -> None:
+        inner = getattr(command, "commands", {})
+        for name, each in inner.items():
+            walk(each, (*words, name))
+        if not inner:
+            found[" ".join(words)] = any("--json" in each.opts for each in command.params)
+
+    walk(typer.main.get_command(app), ())
+    return found
+
+
+@pytest.fixture
+def log(make: MakeSite, embedded: Devnet) -> Site:
+    site = make(embedded)
+    site.add("a.txt", b"a")
+    site.anchor()
+    site.add("b.txt", b"b")
+    return site
+
+
+def test_every_command_has_json_but_for_those_that_show_something() -> None:
+    assert {name for name, has_json in commands().items() if not has_json} == WITHOUT
+
+
+def test_the_document_of_each_command_names_its_format(log: Site, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("a long password\n")
+    (tmp_path / "password").chmod(0o600)
+    make_key(log.folder)
+    key = log.run("api-key", "list", "--json").expect(0).document["keys"][0]["id"]
+    policy = log.folder / "trust.toml"
+    words: dict[str, tuple[str | Path, ...]] = {
+        "source": (),
+        "doctor": (),
+        "add": ("b.txt",),
+        "seal": (),
+        "stamp": ("a.txt",),
+        "status": (),
+        "log": (),
+        "prove": ("a.txt",),
+        "upgrade": ("a.txt",),
+        "verify": ("a.txt",),
+        "verifier": ("-o", "page.html"),
+        "certify": ("a.txt", "--no-pdf", "--draft"),
+        "explain": ("a.txt",),
+        "export-log": ("published",),
+        "audit": (),
+        "trust pin": ("--rpc", log.url, "--out", "pinned.toml"),
+        "trust add": ("them", policy),
+        "trust list": (),
+        "trust show": ("them",),
+        "trust remove": ("them",),
+        "trust allow": (log.folder,),
+        "key new": (tmp_path / "key.json", "--password-file", tmp_path / "password"),
+        "key show": (tmp_path / "key.json",),
+        "operator list": (),
+        "operator add": ("0x" + "12" * 20, "--show-call"),
+        "operator remove": (DEV, "--show-call"),
+        "transactions list": (),
+        "transactions give-up": ("1",),
+        "api-key create": ("acme",),
+        "api-key list": (),
+        "api-key revoke": (str(key),),
+        "restore": (),
+        "succeed": ("--into", "../next", "--show-call"),
+        "trust disallow": (log.folder,),  # after this the project no longer counts
+    }
+    known = {name for name, has_json in commands().items() if has_json}
+    assert known == set(words) | set(ELSEWHERE)
+    refused = set()
+    for name, arguments in words.items():
+        ran = log.run(*name.split(), *arguments, "--json")
+        if not is_document(ran, name):
+            refused.add(name)
+        # And where it cannot do it, too: an option that there is not.
+        wrong = run_anchor(*name.split(), "--no-such-option", "--json", cwd=log.folder)
+        assert wrong.expect(2).document["format"] == "anchor-error/1"
+        assert wrong.document["exit_code"] == 2
+    assert refused <= REFUSED, refused - REFUSED
+
+
+def is_document(ran: Ran, name: str) -> bool:
+    """Check what a command printed; return whether it was its own document and no error's."""
+    document = ran.document
+    stem = name.replace(" ", "-")
+    if ran.code and document["format"] == "anchor-error/1":
+        assert set(document) == {"format", "error", "hint", "exit_code"}, ran
+        assert document["exit_code"] == ran.code, ran
+        return False
+    assert re.fullmatch(f"anchor-{stem}(-(call|leaf|extension|published))?/1", document["format"])
+    assert next(iter(document)) == "format", ran
+    return True
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_status_is_typed_by_its_schema(log: Site, is_away: bool) -> None:
+    env = {"ANCHOR_CHAIN__RPC": "http://127.0.0.1:1"} if is_away else {}
+    ran = log.run("status", "--json", env=env).expect(20 if is_away else 0)
+    document = ran.document
+    schema = json.loads((SCHEMAS / "status.json").read_bytes())
+    jsonschema_rs.validator_for(schema).validate(document)
+    assert document["exit_code"] == ran.code
+    assert (document["chain"] is None) == (document["error"] is not None) == is_away
+    assert (document["accepted"], document["waiting"]) == (2, 1)
+    assert document["head"] == {"size": 1, "root": log.heads()[0][1].hex()}
+    if not is_away:
+        final = document["chain"]["final"]
+        assert (final["size"], final["sequence"]) == (1, 1)
+        assert document["chain"]["unanchored"] == 0
+    for name, value in leaves(document):
+        if name.endswith(("_at", "time")) and value is not None:
+            assert TIME.fullmatch(value), (name, value)
+        assert " " not in name
+
+
+def test_verify_names_its_format_and_fits_its_schema(log: Site) -> None:
+    log.run("prove", "a.txt").expect(0)
+    document = log.run("verify", "a.txt", "--json").document
+    schema = json.loads((SCHEMAS / "verification.json").read_bytes())
+    jsonschema_rs.validator_for(schema).validate(document)
+
+
+def leaves(document: Any, name: str = "") -> list[tuple[str, Any]]:
+    """Return every value of a document that has no members, by its member's name."""
+    if isinstance(document, dict):
+        return [each for key, value in document.items() for each in leaves(value, key)]
+    if isinstance(document, list):
+        return [each for value in document for each in leaves(value, name)]
+    return [(name, document)]
