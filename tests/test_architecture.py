@@ -143,6 +143,7 @@ THIRD_PARTIES = {
         "anchor.service.supervisor",
         "anchor.service.connections",
     ),
+    "_typeshed": ("anchor.cli.streams",),
     "typer": ("anchor.cli",),
     "rich": ("anchor.cli",),
 }

@@ -396,7 +396,9 @@ def test_every_way_in_leaves_an_entry_for_each_row(place: StorePlace, tmp_path: 
     side = tmp_path / "side"
     with open_store(place, side) as store:
         # Taking in asks for nothing else of a project.
-        config = SimpleNamespace(log=LogId(bytes(32)))
+        config = SimpleNamespace(
+            log=LogId(bytes(32)), chain_id=1, file=tmp_path / "anchor.toml", folder=tmp_path
+        )
         project = cast(Project, SimpleNamespace(database=store, config=config))
         one, many = [submission(1)], [submission(number) for number in range(2, 1_600)]
         accept(project, one)

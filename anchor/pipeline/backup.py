@@ -17,7 +17,7 @@ from anchor.backupfolder import fill_folder
 from anchor.backupmanifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest
 from anchor.config import Config
 from anchor.errors import ChainGuardError, ConfigError, MismatchError
-from anchor.filenames import CONFIG, SIDE_FILE, TRUST_POLICY
+from anchor.filenames import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
 from anchor.log import write_tiles
 from anchor.pipeline.backupcheck import CheckedBackup, check_contents
 from anchor.pipeline.funds import find_key
@@ -105,6 +105,12 @@ def _copy_files(config: Config, folder: Path) -> None:
         except OSError as error:
             raise disk_failure(source, error) from error
     _cut_tail(folder / SIDE_FILE)
+    try:
+        for statement in config.erasures.glob("*.json"):
+            (folder / ERASURES).mkdir(exist_ok=True)
+            shutil.copyfile(statement, folder / ERASURES / statement.name)
+    except OSError as error:
+        raise disk_failure(config.erasures, error) from error
 
 
 def _cut_tail(path: Path) -> None:
