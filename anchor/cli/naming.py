@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from anchor.cli.output import name_command
 
@@ -30,10 +30,19 @@ class NamedCommand(TyperCommand):
         return super().invoke(ctx)
 
 
+class NamedGroup(TyperGroup):
+    """A group of commands, with its whole summary."""
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Return the whole sentence, as a command does."""
+        return super().get_short_help_str(max(limit, _SENTENCE))
+
+
 def name_commands(app: typer.Typer) -> None:
     """Make every command of ``app`` and of its groups a named one."""
     for command in app.registered_commands:
         command.cls = NamedCommand
     for group in app.registered_groups:
+        group.cls = NamedGroup
         if group.typer_instance is not None:
             name_commands(group.typer_instance)

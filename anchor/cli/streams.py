@@ -14,12 +14,9 @@ import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from anchor.errors import ExitCode
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 _NAMES = ("standard input", "standard output", "standard error")
 
@@ -58,7 +55,7 @@ class _Descriptor(io.RawIOBase):
         """Return whether it is a terminal."""
         return os.isatty(self._number)
 
-    def write(self, data: ReadableBuffer, /) -> int:
+    def write(self, data: Any, /) -> int:
         """Write all of ``data``."""
         left = memoryview(data).cast("B")
         size = len(left)

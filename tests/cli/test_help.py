@@ -99,7 +99,7 @@ def test_the_listing_names_no_command_that_these_tests_do_not_know(tmp_path: Pat
     lines = listing.partition("Commands:")[2].splitlines()
     listed = [line.split()[0] for line in lines if line and line[2:3] != " "]
     assert sorted(listed) == sorted(COMMANDS)
-    assert "..." not in listing
+    assert "..." not in listing.partition("Commands:")[2]
 
 
 def test_the_version_is_printed_without_a_command(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 
 def complain(spoken: str) -> str | None:
     """Return what is wrong with ``anchor`` and these words."""
-    words = spoken.split()
+    words = spoken.partition(" | ")[0].split()  # what a shell pipes elsewhere is no part of it
     if words[0].startswith(("-", "{", "…", "X")) or words[0].isupper():
         return None
     name = words[0]

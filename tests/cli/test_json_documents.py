@@ -84,7 +84,7 @@ def test_the_document_of_each_command_names_its_format(log: Site, tmp_path: Path
         "explain": ("a.txt",),
         "export-log": ("published",),
         "audit": (),
-        "trust pin": ("--rpc", log.url, "--out", "pinned.toml"),
+        "trust pin": ("--rpc", log.url, "--owner", DEV, "--finality", "0", "--out", "pinned.toml"),
         "trust add": ("them", policy),
         "trust list": (),
         "trust show": ("them",),

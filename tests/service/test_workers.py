@@ -7,11 +7,13 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import httpx
+import pytest
 from support.fixtures import MakeSite
 from support.projects import Site
 from support.service import NDJSON, Served, bearer, digest, lines, make_key, serve
@@ -196,3 +198,42 @@ def test_a_worker_may_open_as_many_files_as_it_lets_be_connected(make: MakeSite,
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     (row,) = [line.split() for line in limits if line.startswith("Max open files")]
     assert int(row[3]) >= min(4 * 512 + 512, before[1])
+
+
+DEAF = """
+import multiprocessing, os, signal, time
+from anchor.service.workers import _end_with_supervisor
+
+def work():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _end_with_supervisor(1.0)
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=work).start()
+    time.sleep(600)
+"""
+
+
+@pytest.mark.fault(
+    "A17",
+    how="the supervisor is killed while a worker heeds no signal, as one that waits for its store",
+    then="the worker is gone soon after its time to drain",
+)
+def test_a_worker_that_heeds_nothing_ends_with_its_supervisor(tmp_path: Path):
+    script = tmp_path / "deaf.py"
+    script.write_text(DEAF)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        assert is_running(worker)
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 20
+        while is_running(worker) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        left = is_running(worker)
+        if left:
+            os.kill(worker, signal.SIGKILL)
+    assert not left
