@@ -277,7 +277,8 @@ INSIDE = [
 BEHIND = [
     ("after", "anchor.pipeline.erasing", "-", "erase", "1"),
     ("after", "anchor.pipeline.scrubbing", "-", "_write_statements", "1"),
-    ("after", "anchor.pipeline.scrubbing", "-", "remove_receipts", "1"),
+    # That is after the receipts, whose removal the steps inside share.
+    ("before", "anchor.pipeline.scrubbing", "-", "_clear_side_file", "1"),
     ("after", "anchor.pipeline.scrubbing", "-", "_clear_side_file", "1"),
     ("after", "anchor.store.database", "Database", "purge", "1"),
     ("before", "anchor.pipeline.scrubbing", "-", "finish_erasures", "1"),
