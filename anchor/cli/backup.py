@@ -59,7 +59,7 @@ def command(
     checked = _make(output, folder, keep, config_path)
     _show(output, checked)
     output.note("No private key is in it: keep keystores, passwords and log-key.pem elsewhere.")
-    output.result(_document(checked))
+    output.result(_document(checked), kind="check")
 
 
 def _make(
@@ -95,7 +95,7 @@ def _check(output: Output, folder: Path) -> None:
         output.line(breach, mark="breach  ", colour=Colour.RED)
     code = ExitCode.MISMATCH if checked.breaches else ExitCode.DONE
     output.line("nothing is amiss" if not code else f"exit code {int(code)}")
-    output.result(_document(checked) | {"exit_code": int(code)})
+    output.result(_document(checked) | {"exit_code": int(code)}, kind="check")
     if code:
         raise typer.Exit(code)
 

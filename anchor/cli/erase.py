@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 NAME = "erase"
 
-_FORMAT = "anchor-erase/1"
-
 
 def command(
     what: Annotated[
@@ -112,7 +110,7 @@ def _list(output: Output, project: Project, wanted: Wanted) -> None:
                 }
             )
     output.line(f"{len(listed):,} pieces would be erased")
-    output.result({"format": _FORMAT, "would_erase": listed})
+    output.result({"would_erase": listed})
 
 
 def _ask(output: Output, project: Project, wanted: Wanted) -> None:
@@ -146,7 +144,6 @@ def _report(output: Output, pieces: list[Piece], done: Finished | None) -> None:
     )
     output.result(
         {
-            "format": _FORMAT,
             "erased": [{"leaf": piece.leaf.hex(), "index": piece.leaf_index} for piece in pieces],
             "finished": 0 if done is None else done.leaves,
             "statements": statements,

@@ -14,7 +14,6 @@ from anchor.errors import UsageError
 
 NAME = "hold"
 
-_FORMAT = "anchor-hold/1"
 
 app = typer.Typer(
     help="Keep evidence from being erased while a dispute or a duty lasts.",
@@ -74,7 +73,7 @@ def add(
         note_key_event(project.config, "hold-added", now=now, hold=name, scopes=len(found))
         count = insert_holds(connection, found)
     output.line(f"{name}: {count:,} held, {len(found) - count:,} were held already")
-    output.result({"format": _FORMAT, "name": name, "added": count, "known": len(found) - count})
+    output.result({"name": name, "added": count, "known": len(found) - count})
 
 
 @app.command("list")
@@ -92,7 +91,6 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
         output.line("there are none: `anchor hold add NAME` places one")
     output.result(
         {
-            "format": _FORMAT,
             "holds": [
                 {
                     "name": hold.name,
@@ -128,4 +126,4 @@ def remove(
         note_key_event(project.config, "hold-removed", now=utc_now(), hold=name)
         count = remove_holds(connection, name)
     output.line(f"{name}: {count:,} no longer held")
-    output.result({"format": _FORMAT, "name": name, "removed": count})
+    output.result({"name": name, "removed": count})

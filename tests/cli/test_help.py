@@ -14,7 +14,8 @@ from support.command import environment, run_anchor
 COMMANDS = (
     "init", "devnet", "deploy", "source", "doctor", "add", "seal", "run", "stamp", "status", "log",
     "prove", "upgrade", "verify", "verifier", "certify", "trust", "explain", "export-log", "audit",
-    "restore", "succeed", "operator", "key", "transactions", "serve", "api-key", "demo",
+    "backup", "restore", "upgrade-store", "succeed", "erase", "hold", "operator", "key",
+    "transactions", "serve", "api-key", "demo",
 )  # fmt: skip
 
 GROUPS = {
@@ -23,6 +24,7 @@ GROUPS = {
     "operator": ("add", "list", "remove"),
     "transactions": ("list", "give-up"),
     "api-key": ("create", "list", "revoke"),
+    "hold": ("add", "list", "remove"),
 }
 
 

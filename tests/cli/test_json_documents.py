@@ -100,6 +100,12 @@ def test_the_document_of_each_command_names_its_format(log: Site, tmp_path: Path
         "api-key create": ("acme",),
         "api-key list": (),
         "api-key revoke": (str(key),),
+        "hold add": ("case", "a.txt", "--reason", "a dispute"),
+        "hold list": (),
+        "hold remove": ("case",),
+        "backup": (tmp_path / "backup",),
+        "upgrade-store": (),
+        "erase": ("a.txt", "--basis", "other", "--reason", "asked for", "--by", "us", "--yes"),
         "restore": (),
         "succeed": ("--into", "../next", "--show-call"),
         "trust disallow": (log.folder,),  # after this the project no longer counts
@@ -126,7 +132,9 @@ def is_document(ran: Ran, name: str) -> bool:
         assert set(document) == {"format", "error", "hint", "exit_code"}, ran
         assert document["exit_code"] == ran.code, ran
         return False
-    assert re.fullmatch(f"anchor-{stem}(-(call|leaf|extension|published))?/1", document["format"])
+    assert re.fullmatch(
+        f"anchor-{stem}(-(call|check|leaf|extension|published))?/1", document["format"]
+    )
     assert next(iter(document)) == "format", ran
     return True
 

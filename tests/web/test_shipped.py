@@ -76,7 +76,8 @@ def test_the_command_prints_it_writes_it_and_names_its_hash(tmp_path: Path) -> N
     )
     assert done.stdout == PAGE
     ran = run_anchor("verifier", "-o", "page.html", "--json", cwd=tmp_path).expect(0)
-    assert json.loads(ran.out) == {"sha256": digest, "bytes": len(PAGE), "file": "page.html"}
+    written = {"sha256": digest, "bytes": len(PAGE), "file": "page.html"}
+    assert json.loads(ran.out) == {"format": "anchor-verifier/1", **written}
     assert (tmp_path / "page.html").read_bytes() == PAGE
 
 
