@@ -25,7 +25,7 @@ from anchor.registry.codec import decode_anchor_call
 from anchor.registry.keccak import format_address
 from anchor.registry.slots import anchor_slot
 from anchor.trust import FinalityRule
-from anchor.types import Address, ChainId
+from anchor.types import Address, ChainId, Hash32
 from anchor.verify import Block
 
 # How many nonces are settled in one go: an old store may have many.
@@ -196,7 +196,7 @@ class Settlement:
             with suppress(ForeignUseError, CannotCheckError):
                 self.conclude_used(slot)
             return user is not User.OURS
-        if user is User.UNKNOWN and not self._is_anchored(slot, final):
+        if user is User.UNKNOWN and not self._is_anchored(slot, final.hash):
             return False
         # The nodes have dropped the receipt that they gave once: its word of the cost is not asked.
         self._journal.settle_slot(slot, each.outcome, _most(slot, final), confirmed=True)
@@ -227,6 +227,9 @@ class Settlement:
                         self._journal.settle_slot(slot, _outcome(inclusion), inclusion.cost)
                     is_sure = is_sure or (inclusion.succeeded and _anchors(slot, inclusion))
                     continue
+                if inclusion is None and self._is_there_all_the_same(each, sight.nonce):
+                    is_sure = True
+                    continue
             if lost is None:
                 agree_on_block(self._node)  # nodes on two forks say nothing of either
             if not each.is_lost:
@@ -238,8 +241,20 @@ class Settlement:
             lost = slot
         return lost
 
-    def _is_anchored(self, slot: Slot, final: Block) -> bool:
-        """Return whether the final block's registry holds the head of one of the attempts."""
+    def _is_there_all_the_same(self, each: Unsettled, nonce: int) -> bool:
+        """Return whether a used nonce's anchor is in the registry though no node gives a receipt.
+
+        Nodes may drop receipts, or withhold them; the newest block's state tells.
+        """
+        slot = each.slot
+        if nonce <= slot.nonce or not self._is_anchored(slot, agree_on_block(self._node).hash):
+            return False
+        if each.is_lost:
+            self._journal.settle_slot(slot, "included")
+        return True
+
+    def _is_anchored(self, slot: Slot, block: Hash32) -> bool:
+        """Return whether the registry holds the head of one of the attempts in a block."""
         for attempt in slot.attempts:
             call = decode_anchor_call(read_call_data(attempt.raw))
             to = read_receiver(attempt.raw)
@@ -247,7 +262,7 @@ class Settlement:
                 continue
             log, head = call
             read = partial(
-                Node.fetch_storage, address=to, slot=anchor_slot(log, head.root), block=final.hash
+                Node.fetch_storage, address=to, slot=anchor_slot(log, head.root), block=block
             )
             with suppress(CannotCheckError):
                 if any(self._node.confirm(read)):
