@@ -295,6 +295,28 @@ def test_a_withheld_receipt_is_no_other_program(alone: Liar) -> None:
 
 @pytest.mark.fault(
     "E10",
+    how="every node withholds the receipt of an anchor that is not final yet",
+    then="it is in the registry, so that it stays included and the next one follows at once",
+)
+def test_an_anchor_whose_receipt_all_withhold_is_not_lost(trio: Liar) -> None:
+    add(trio, "a")
+    assert trio.run() is None
+    (newest,) = trio.site.rows("SELECT tx_hash FROM attempts ORDER BY nonce DESC LIMIT 1")[0]
+
+    def withheld(params: list[Any], right: Any) -> Any:
+        return None if params[0] == "0x" + newest.hex() else right
+
+    for node in [trio.node, *trio.others]:
+        node.bend = {RECEIPT: withheld}
+    add(trio, "b")
+    assert trio.run() is None
+    assert [size for size, _ in trio.site.anchors_on_chain()] == [1, 2]
+    assert trio.site.rows("SELECT DISTINCT outcome FROM slots") == [("included",)]
+
+
+
+@pytest.mark.fault(
+    "E10",
     how="all three nodes lose the receipt of an anchor and the state of old blocks",
     then="cannot tell (20); the nonce counts at the most it may have cost; then the log goes on",
 )
