@@ -5,6 +5,7 @@ Every module imports what is heavy (web3, the database) inside its command.
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Protocol, runtime_checkable
 
@@ -135,6 +136,9 @@ def main() -> None:
         silence_output()
         if not error.is_closed_pipe:
             Output(as_json=False).note(f"{error}; what was done stays done", mark="error: ")
+    # Collecting garbage while weakref's exit handler goes through its finalizers (of urllib3's
+    # pools) would change them under its hands, and it would print a traceback.
+    gc.disable()
     sys.exit(code)
 
 

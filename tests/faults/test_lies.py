@@ -314,7 +314,6 @@ def test_an_anchor_whose_receipt_all_withhold_is_not_lost(trio: Liar) -> None:
     assert trio.site.rows("SELECT DISTINCT outcome FROM slots") == [("included",)]
 
 
-
 @pytest.mark.fault(
     "E10",
     how="all three nodes lose the receipt of an anchor and the state of old blocks",
