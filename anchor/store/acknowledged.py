@@ -24,7 +24,7 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from anchor.durable import open_private, sync_folder
-from anchor.errors import StorageError, StoreBusyError
+from anchor.errors import SideFileHeldError, StorageError, WriteRefusedError
 from anchor.store.evidence import NewEvidence
 from anchor.store.frames import (
     MAGIC,
@@ -43,6 +43,8 @@ OnDamage = Callable[[str], None]
 _PATIENCE = 10
 _POLL = 0.002
 _COPIED = 100_000
+# Bytes with which it is tried whether the disk takes more.
+_TRIED = 16_384
 _NOTED = "anchor_acknowledged"
 
 
@@ -58,8 +60,8 @@ class SideFile:
         """Add entries; on return they are synced to disk.
 
         Raises:
-            StorageError: The disk is full or fails; the file is as it was.
-            StoreBusyError: Another process holds the file and does not end.
+            WriteRefusedError: The disk is full or fails; the file is as it was.
+            SideFileHeldError: Another process holds the file and does not end.
         """
         data = encode_entries(entries)
         if not data:
@@ -68,15 +70,21 @@ class SideFile:
             end = self._find_end(descriptor)
             if end == 0:
                 data = MAGIC + data
-            try:
-                _write_at(descriptor, data, end)
-                os.fdatasync(descriptor)
-            except OSError:
-                # What the disk did not take must not lie between two whole frames.
-                with suppress(OSError):
-                    os.ftruncate(descriptor, end)
-                raise
+            _append(descriptor, data, end)
             self._sound = os.fstat(descriptor).st_ino, end + len(data)
+
+    def try_appending(self) -> None:
+        """Write and sync a few pages behind the last entry, and take them away again.
+
+        A crash meanwhile leaves zeros there, which the next append cuts off.
+
+        Raises:
+            As ``append``.
+        """
+        with self._translated(), self._locked() as descriptor:
+            end = self._find_end(descriptor)
+            _append(descriptor, bytes(_TRIED), end)
+            os.ftruncate(descriptor, end)
 
     def read_entries(self, on_damage: OnDamage | None = None) -> Iterator[Entry]:
         """Yield every entry, oldest first; none where there is no file.
@@ -104,7 +112,7 @@ class SideFile:
         Raises:
             StorageError: The file is damaged and ``on_damage`` is None, or the disk is full or
                 fails; the file is as it was.
-            StoreBusyError: Another process holds the file and does not end.
+            SideFileHeldError: Another process holds the file and does not end.
         """
         return self.remove_where(lambda entry: entry.leaf in leaves, on_damage)
 
@@ -164,7 +172,7 @@ class SideFile:
             end = next((part.start for part in torn), size)
             is_other = end == 0 and not _is_unfinished(file)
         if is_other:
-            raise StorageError(
+            raise WriteRefusedError(
                 f"{self.path} is not the project's side file",
                 hint="another program wrote it: move it away, then run the same again",
             )
@@ -192,7 +200,7 @@ class SideFile:
                 return
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
-                    raise StoreBusyError(
+                    raise SideFileHeldError(
                         f"another process holds {self.path}",
                         hint="wait for it, or stop it; nothing was changed",
                     ) from error
@@ -203,7 +211,7 @@ class SideFile:
         try:
             yield
         except OSError as error:
-            raise StorageError(
+            raise WriteRefusedError(
                 f"{self.path} cannot be read or written: {error.strerror}",
                 hint="see to the disk (`df`, `dmesg`), then run the same again; nothing was "
                 "acknowledged",
@@ -233,6 +241,18 @@ def noted_entries(connection: Connection) -> list[Entry] | None:
     except KeyError:
         raise RuntimeError("evidence is taken in by Database.write only") from None
     return noted
+
+
+def _append(descriptor: int, data: bytes, end: int) -> None:
+    """Write and sync ``data`` at ``end``, or leave nothing there."""
+    try:
+        _write_at(descriptor, data, end)
+        os.fdatasync(descriptor)
+    except OSError:
+        # What the disk did not take must not lie between two whole frames.
+        with suppress(OSError):
+            os.ftruncate(descriptor, end)
+        raise
 
 
 def _write_at(descriptor: int, data: bytes, offset: int) -> None:
