@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from support import fixtures
+from support.command import start_anchor
 from support.crashes import crashing
 from support.disasters import anchor_final, check_log_goes_on
 from support.nodes import wait_until
@@ -431,6 +432,22 @@ def test_a_service_that_is_told_of_the_old_store_waits_for_the_new_ones_name(
         assert workers_of(served.running.process.pid) == before
         name_store(site, new)
         wait_until(lambda: is_ready(served), 60)
+
+
+def test_a_daemon_that_was_told_of_the_old_store_goes_on_once_it_is_told_of_the_new_one(
+    site: Site, postgres: Postgres
+) -> None:
+    anchor_final(site, "a")
+    old, new = place_of(site), postgres.create()
+    assert isinstance(old, PostgresDatabase)
+    name_store(site, new)
+    site.run("restore", "--backup", old.url).expect(0)
+    name_store(site, old)
+    with start_anchor("run", cwd=site.folder, log=site.folder / "run") as running:
+        running.printed("was replaced by anchor restore")
+        name_store(site, new)
+        running.printed("started", 60)
+        assert running.interrupt().code == 0
 
 
 def is_ready(served: Served) -> bool:
