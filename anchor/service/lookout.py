@@ -17,6 +17,8 @@ from anchor.pipeline.project import Project, unix_now
 
 # A part of what PERIOD leaves of the minute, in seconds.
 _SPREAD = 5.0
+# Seconds until a look that something asked for, at once after another one.
+_LEAST = 1.0
 _random = SystemRandom().random
 _LOG = logging.getLogger("anchor.service")
 
@@ -103,6 +105,9 @@ class Lookout:
             if rest is None:
                 self._look(node)
                 rest = PERIOD
+                if self._wake.is_set():
+                    # Nodes that differ about what is final may ask for one after the other.
+                    self._stopping.wait(_LEAST)
             if not self._stopping.is_set():
                 # Spread, so that of several workers one looks and the others find that it did.
                 is_woken = self._wake.wait(rest + _SPREAD * _random())

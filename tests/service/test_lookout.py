@@ -21,6 +21,7 @@ from support.service import bearer, digest, make_key
 
 from anchor.chain.devnet import Devnet
 from anchor.config import load_config
+from anchor.errors import FinalityViolatedError
 from anchor.pipeline import chainwatch
 from anchor.pipeline.project import open_project
 from anchor.registry.slots import head_slot
@@ -192,6 +193,24 @@ def test_a_worker_whose_lookout_ends_is_replaced(
         monkeypatch.setattr(asked.service.lookout, "_give_up", ended.set)
         monkeypatch.setattr(chainwatch, "look_at_chain", fail)
         assert ended.wait(SECONDS)
+
+
+@pytest.mark.usefixtures("quick")
+def test_finality_that_is_violated_again_and_again_is_looked_at_once_a_second(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes behind one name, on two forks."""
+    looks: list[float] = []
+
+    def fail(*_: object) -> None:
+        looks.append(time.monotonic())
+        raise FinalityViolatedError("it was replaced", block_hash=bytes(32))
+
+    with serving(site):
+        monkeypatch.setattr(chainwatch, "look_at_chain", fail)
+        wait_until(lambda: looks, SECONDS)
+        time.sleep(3)
+        assert 2 <= len(looks) <= 5
 
 
 @pytest.mark.usefixtures("quick")
