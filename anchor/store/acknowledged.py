@@ -70,21 +70,28 @@ class SideFile:
             end = self._find_end(descriptor)
             if end == 0:
                 data = MAGIC + data
-            _append(descriptor, data, end)
+            try:
+                _write_at(descriptor, data, end)
+                os.fdatasync(descriptor)
+            except OSError:
+                # What the disk did not take must not lie between two whole frames.
+                with suppress(OSError):
+                    os.ftruncate(descriptor, end)
+                raise
             self._sound = os.fstat(descriptor).st_ino, end + len(data)
 
     def try_appending(self) -> None:
-        """Write and sync a few pages behind the last entry, and take them away again.
+        """Try whether the file can be written, and whether its disk takes and syncs more.
 
-        A crash meanwhile leaves zeros there, which the next append cuts off.
+        Nothing is written to it: who copies it meanwhile must not find what goes again.
 
         Raises:
             As ``append``.
         """
-        with self._translated(), self._locked() as descriptor:
-            end = self._find_end(descriptor)
-            _append(descriptor, bytes(_TRIED), end)
-            os.ftruncate(descriptor, end)
+        with self._translated():
+            with self._locked() as descriptor:
+                self._find_end(descriptor)
+            _try_folder(self.path.parent)
 
     def read_entries(self, on_damage: OnDamage | None = None) -> Iterator[Entry]:
         """Yield every entry, oldest first; none where there is no file.
@@ -243,24 +250,27 @@ def noted_entries(connection: Connection) -> list[Entry] | None:
     return noted
 
 
-def _append(descriptor: int, data: bytes, end: int) -> None:
-    """Write and sync ``data`` at ``end``, or leave nothing there."""
-    try:
-        _write_at(descriptor, data, end)
-        os.fdatasync(descriptor)
-    except OSError:
-        # What the disk did not take must not lie between two whole frames.
-        with suppress(OSError):
-            os.ftruncate(descriptor, end)
-        raise
-
-
 def _write_at(descriptor: int, data: bytes, offset: int) -> None:
     rest = memoryview(data)
     while rest:
         written = os.pwrite(descriptor, rest, offset)
         rest = rest[written:]
         offset += written
+
+
+def _try_folder(folder: Path) -> None:
+    """Write and sync some bytes to a file of their own, and remove it."""
+    path = folder / f".anchor-{secrets.token_hex(8)}.tmp"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        return  # appending needs none
+    try:
+        _write_at(descriptor, bytes(_TRIED), 0)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
 
 
 def _write_copy(path: Path, entries: Iterator[Entry]) -> None:
