@@ -445,6 +445,9 @@ def test_a_daemon_that_was_told_of_the_old_store_goes_on_once_it_is_told_of_the_
     name_store(site, old)
     with start_anchor("run", cwd=site.folder, log=site.folder / "run") as running:
         running.printed("was replaced by anchor restore")
+        name_store(site, postgres.create())  # into which a restore has still to come
+        time.sleep(5)
+        assert running.process.poll() is None
         name_store(site, new)
         running.printed("started", 60)
         assert running.interrupt().code == 0
