@@ -228,6 +228,10 @@ class StoreBusyError(ChainGuardError):
     """Another process is in the way of a change to the store, which was not made."""
 
 
+class SideFileHeldError(StoreBusyError):
+    """Another process holds the side file for long; waiting was for nothing, and would be again."""
+
+
 class StorageError(OperatorActionError):
     """The disk, or the store's server, fails: what was not acknowledged may or may not be stored.
 
@@ -242,6 +246,10 @@ class CopyMissingError(StorageError):
 
     The first server is all right, so that the same process can go on: doing it again does it once.
     """
+
+
+class WriteRefusedError(StorageError):
+    """A change was refused before it was made, and is not there; the same process can go on."""
 
 
 class StoreAwayError(StorageError):

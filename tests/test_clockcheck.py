@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -123,8 +124,23 @@ def test_what_was_seen_is_left_for_other_processes(site: MemorySite) -> None:
         lambda path: path.write_text(path.read_text().replace('"newest":', '"newest":true,"x":')),
         lambda path: path.write_text("[" * 9_000),
         lambda path: path.unlink(),
+        lambda path: (path.unlink(), os.mkfifo(path)),
+        lambda path: (path.unlink(), path.mkdir()),
+        lambda path: path.write_text(path.read_text().replace('"newest":', '"newest":NaN,"x":')),
+        lambda path: path.write_text(path.read_text().replace('"newest":', '"newest":' + "9" * 30)),
     ],
-    ids=["empty", "torn", "of another release", "other members", "brackets", "gone"],
+    ids=[
+        "empty",
+        "torn",
+        "of another release",
+        "other members",
+        "brackets",
+        "gone",
+        "a pipe",
+        "a folder",
+        "not a number",
+        "a huge number",
+    ],
 )
 def test_a_file_that_says_nothing_stops_nothing(
     break_it: Callable[[Path], object], site: MemorySite
@@ -132,3 +148,4 @@ def test_a_file_that_says_nothing_stops_nothing(
     save_chain_time(site.config, SEEN)
     break_it(chain_time_path(site.config))
     assert load_chain_time(site.config) is None
+    chain_time_path(site.config).is_dir() and chain_time_path(site.config).rmdir()

@@ -107,6 +107,17 @@ def test_a_receipt_with_an_anchor_is_never_replaced_by_a_promise(site: Site) -> 
     assert path.read_bytes() == encode_receipt(whole)
 
 
+def test_no_receipt_is_made_of_a_record_that_was_altered_in_the_store(site: Site) -> None:
+    site.add("a.txt", b"a")
+    anchored(site)
+    with site.open() as project:
+        with project.database.write() as connection:
+            connection.exec_driver_sql("UPDATE evidence SET record = x'7b7d'")
+        error = refusal(lambda: prove_first(project))
+    assert error.exit_code == ExitCode.CHAIN_GUARD
+    assert "does not have its leaf's hash" in error.message
+
+
 def test_receipts_tell_the_sizes_of_anchored_and_of_promised_heads(
     site: Site, tmp_path: Path
 ) -> None:

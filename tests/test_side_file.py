@@ -19,7 +19,12 @@ from support.disks import small_disk
 from support.stores import NOW, make_item
 
 from anchor.digest import Digests
-from anchor.errors import StorageError, StoreBusyError, UnknownVersionError
+from anchor.errors import (
+    SideFileHeldError,
+    StorageError,
+    UnknownVersionError,
+    WriteRefusedError,
+)
 from anchor.merkle import hash_leaf
 from anchor.pipeline.acceptance import Submission, accept, accept_once
 from anchor.pipeline.project import Project
@@ -292,7 +297,7 @@ def test_a_holder_that_does_not_end_is_not_waited_for_for_ever(
     file.append(several())
     with (
         file._locked(),
-        pytest.raises(StoreBusyError, match="another process holds"),
+        pytest.raises(SideFileHeldError, match="another process holds"),
     ):
         SideFile(file.path).append([entry(9)])
     assert list(file.read_entries()) == several()
@@ -322,6 +327,25 @@ def test_a_full_disk_stores_nothing(tmp_path: Path) -> None:
         filler.unlink()
         store.write_again(partial(insert_evidence, items=items[:200]))
         check_every_row_has_its_entry(store, disk / "side")
+
+
+def test_a_try_leaves_nothing_and_finds_a_full_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", kib=64) as disk:
+        file = SideFile(disk / "side")
+        file.try_appending()
+        assert list(file.read_entries()) == []
+        file.append(several())
+        size = file.path.stat().st_size
+        file.try_appending()
+        assert file.path.stat().st_size == size
+        (disk / "filler").write_bytes(bytes(52 << 10))
+        with pytest.raises(WriteRefusedError, match="No space left"):
+            file.try_appending()
+        assert file.path.stat().st_size == size
+        (disk / "filler").unlink()
+        file.try_appending()
+        assert [path.name for path in disk.iterdir()] == ["side"]
+        assert list(file.read_entries()) == several()
 
 
 @pytest.mark.fault(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from random import SystemRandom
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -20,7 +21,7 @@ from anchor.cli.session import (
     project_session,
 )
 from anchor.cli.streams import EventLines
-from anchor.errors import ExitCode, UsageError
+from anchor.errors import ConfigError, ExitCode, UsageError
 from anchor.signals import STOP_SIGNALS, is_told_to_stop
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _run_once(output: Output, project: Project, wait: str | None) -> None:
 def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, standby: bool) -> None:
     from anchor.pipeline.daemon import Daemon
     from anchor.pipeline.happened import Happened
-    from anchor.pipeline.project import open_project, unix_now, utc_now
+    from anchor.pipeline.project import unix_now, utc_now
     from anchor.pipeline.publisher import Publisher
     from anchor.pipeline.stopping import StoppableClock, Stopped
     from anchor.pipeline.storeaway import StoreWait, work_while_away
@@ -222,8 +223,23 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
 
     waiting = StoreWait(clock, tell, jitter)
     try:
-        work_while_away(waiting, lambda: open_project(config), work)
+        work_while_away(waiting, lambda: _open_named(config), work)
     except Stopped:
         tell(Happened(event="stopped", text="it was still waiting"))
         return
     tell(Happened(event="stopped", text="what is added from now on waits for the next run"))
+
+
+def _open_named(config: Config) -> Project:
+    """Open the store that the configuration's file names by now.
+
+    A restore into another place is told by the file alone.
+    """
+    from anchor.config import load_config
+    from anchor.pipeline.project import open_project
+
+    try:
+        place = load_config(config.file).store
+    except ConfigError:
+        place = config.store  # it is just being written
+    return open_project(replace(config, store=place))

@@ -11,6 +11,8 @@ saw, so that intake asks no node.
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -156,7 +158,7 @@ def save_chain_time(config: Config, seen: ChainTime) -> None:
 def load_chain_time(config: Config) -> ChainTime | None:
     """Return what was last seen; None where nobody did, or the file is none of this release's."""
     try:
-        with chain_time_path(config).open("rb") as file:
+        with open(_open_plain(chain_time_path(config)), "rb") as file:
             members = parse_strict(
                 file.read(_MOST_BYTES + 1), what="the chain's time", max_bytes=_MOST_BYTES
             )
@@ -165,6 +167,16 @@ def load_chain_time(config: Config) -> ChainTime | None:
     if not isinstance(members, dict) or members.pop("format", None) != _FORMAT:
         return None
     return _parse(members)
+
+
+def _open_plain(path: Path) -> int:
+    """Open a file to read; a pipe in its place, which nobody writes to, is not waited for."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(path)
+    return descriptor
 
 
 def _parse(members: dict[str, Any]) -> ChainTime | None:

@@ -7,7 +7,14 @@ from contextlib import suppress
 from functools import partial
 
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, FinalityViolatedError, IncidentError
+from anchor.errors import (
+    CannotCheckError,
+    CopyMissingError,
+    FinalityViolatedError,
+    IncidentError,
+    StoreAwayError,
+    StoreBusyError,
+)
 from anchor.pipeline.contradiction import (
     FinalReading,
     contradiction_of,
@@ -129,7 +136,7 @@ def note_contradictions(project: Project, node: Node, final: Block) -> int:
 
     Raises:
         CannotCheckError: The nodes disagree, or too few answer.
-        IncidentError: One is, and the store is on read-only media.
+        IncidentError: One is, and the store cannot keep that now.
     """
     config = project.config
     moved: list[FinalReading] = []
@@ -145,14 +152,11 @@ def note_contradictions(project: Project, node: Node, final: Block) -> int:
         if contradiction_of(reading) is not None:
             moved.append(reading)
         below = anchored.head.size
-    if moved and project.database.remark is not None:
-        first = moved[0].anchored
-        raise IncidentError(
-            f"anchor {first.sequence}, which was final in block {first.block_number}, is not there "
-            f"in block {final.number}, which is final",
-            hint="this store is on read-only media, and does not keep it",
-        )
-    if moved:
+    if not moved:
+        return 0
+    if project.database.remark is not None:
+        raise _describe_unstored(moved[0], "this store is on read-only media, and does not keep it")
+    try:
         with project.database.write() as connection:
             for reading in moved:
                 open_incident(
@@ -163,7 +167,21 @@ def note_contradictions(project: Project, node: Node, final: Block) -> int:
                     seen_block=final.number,
                     at=utc_now(),
                 )
+    except (CopyMissingError, StoreAwayError, StoreBusyError) as error:
+        # It counts all the same; the next look tries to store it again.
+        raise _describe_unstored(
+            moved[0], f"it could not be stored yet: {error.message}"
+        ) from error
     return len(moved)
+
+
+def _describe_unstored(reading: FinalReading, hint: str) -> IncidentError:
+    anchored = reading.anchored
+    return IncidentError(
+        f"anchor {anchored.sequence}, which was final in block {anchored.block_number}, is not "
+        f"there in block {reading.final.number}, which is final",
+        hint=hint,
+    )
 
 
 def _read_final(project: Project, node: Node, anchored: AnchoredHead, final: Block) -> FinalReading:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from anchor.errors import NotFinalError, UsageError
+from anchor.errors import ChainGuardError, NotFinalError, UsageError
 from anchor.log import open_tree
+from anchor.merkle import hash_leaf
 from anchor.pipeline.project import Project
 from anchor.pipeline.states import StateProofs
 from anchor.receipt import AnchorHints, Promise, Receipt, ReceiptAnchor
@@ -46,11 +47,18 @@ class Prover:
         Raises:
             NotFinalError: it is accepted, but no seal has given it a place in the log yet.
             UsageError: its record was erased, or is lost.
+            ChainGuardError: The stored record is not the one that was taken in.
         """
         if evidence.record is None:
             raise UsageError(
                 "the record of this evidence was erased or is lost, and with it its proof",
                 hint="a receipt that was written before still verifies",
+            )
+        if hash_leaf(evidence.record) != evidence.leaf:
+            raise ChainGuardError(
+                f"the stored record of {evidence.identity.hex()} does not have its leaf's hash",
+                hint="the store was damaged or altered: restore it from a backup; no receipt was "
+                "made of it",
             )
         index = evidence.leaf_index
         if index is None or not self._heads or index >= self._heads[-1].size:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from anchor.errors import (
     AnchorError,
+    ConfigError,
     StorageError,
     StoreAwayError,
     StoreBusyError,
-    StoreMissingError,
     StoreReplacedError,
 )
 from anchor.pipeline.happened import Happened
@@ -98,17 +98,22 @@ def work_while_away(
     while True:
         is_working = False
         try:
-            project = open_once()
+            try:
+                project = open_once()
+            except ConfigError as error:
+                if not has_worked:  # it is wrong; later the store is only being made or mounted
+                    raise
+                waiting.wait(error)
+                continue
             try:
                 work(project, note_open)
                 return
             finally:
                 project.database.close()
-        except StoreMissingError as error:
-            if not has_worked:  # a wrong configuration; later it is a disk that is not mounted
-                raise
+        except StoreReplacedError as error:
+            has_worked = True  # what it was told is right; the other store may not be whole yet
             waiting.wait(error)
-        except (StoreAwayError, StoreReplacedError) as error:
+        except StoreAwayError as error:
             waiting.wait(error)
         except (StorageError, StoreBusyError) as error:
             if is_working:

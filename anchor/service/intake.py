@@ -20,7 +20,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from anchor.errors import AnchorError, CopyMissingError, StorageError, StoreAwayError
+from anchor.errors import (
+    AnchorError,
+    CopyMissingError,
+    SideFileHeldError,
+    StorageError,
+    StoreAwayError,
+    WriteRefusedError,
+)
 from anchor.store.admission import Outcome, admit
 from anchor.store.apikeys import Limits
 from anchor.store.database import Database
@@ -151,8 +158,9 @@ class Intake:
             )
         except _NoRoomError as error:  # nothing was begun
             self._answer([(job, error.reason) for job in batch.jobs])
-        except CopyMissingError as error:
-            # The first server is all right: whoever repeats a submission finds it there.
+        except (CopyMissingError, WriteRefusedError, SideFileHeldError) as error:
+            # The first server is all right: whoever repeats a submission finds it there.  What was
+            # refused is nowhere: another process, or another try at once, would be refused, too.
             self._answer([(job, error) for job in batch.jobs or choose()])
         except StoreAwayError as error:
             if batch.jobs:

@@ -12,10 +12,13 @@ from anchor.chain.node import Node
 from anchor.errors import AnchorError, ContradictedError, FinalityViolatedError, IncidentError
 from anchor.pipeline.chainwatch import PERIOD, ChainWatch, Clocks, Watched
 from anchor.pipeline.clockcheck import ClockFault
+from anchor.pipeline.incidents import check_no_incident
 from anchor.pipeline.project import Project, unix_now
 
 # A part of what PERIOD leaves of the minute, in seconds.
 _SPREAD = 5.0
+# Seconds until a look that something asked for, at once after another one.
+_LEAST = 1.0
 _random = SystemRandom().random
 _LOG = logging.getLogger("anchor.service")
 
@@ -33,14 +36,21 @@ class Lookout:
     it; a log that is closed, or has an unknown head, each worker finds by itself.
     """
 
-    def __init__(self, project: Project, open_node: Callable[[], Node]) -> None:
-        """Prepare; ``open_node`` opens nodes of this thread's own."""
+    def __init__(
+        self, project: Project, open_node: Callable[[], Node], give_up: Callable[[], None]
+    ) -> None:
+        """Prepare; ``open_node`` opens nodes of this thread's own.
+
+        ``give_up`` is called where looking has come to an end that nobody expected.
+        """
+        self._project = project
+        self._give_up = give_up
         clocks = Clocks(wall=unix_now, steady=read_steady_clock)
         self._watch = ChainWatch(project, clocks)
         self._open_node = open_node
-        self._contradiction: ContradictedError | None = None
+        self._contradiction: ContradictedError | IncidentError | None = None
         self._wake = threading.Event()
-        self._is_stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
 
     def start(self) -> None:
@@ -49,7 +59,7 @@ class Lookout:
 
     def stop(self) -> None:
         """Look no more; a look that is under way is not waited for."""
-        self._is_stopping = True
+        self._stopping.set()
         self._wake.set()
 
     def wake(self) -> None:
@@ -61,10 +71,11 @@ class Lookout:
 
         Raises:
             ContradictedError: It did not.
+            IncidentError: A final anchor is not where it was, and the store does not keep that.
         """
         found = self._contradiction
         if found is not None:
-            raise ContradictedError(found.message, hint=found.hint)
+            raise type(found)(found.message, hint=found.hint)
 
     def judge_clock(self, anchored: int | None) -> ClockFault | None:
         """Judge this machine's clock; ``anchored`` is the newest final anchor's time."""
@@ -75,9 +86,18 @@ class Lookout:
         return self._watch.tell(anchored)
 
     def _run(self) -> None:
+        try:
+            self._look_on()
+        finally:
+            # Unwatched, a worker would go on for ever. Not at once: it might be so each time.
+            if not self._stopping.wait(PERIOD):
+                _LOG.error("nothing looks at the chain any more; this process ends for another")
+                self._give_up()
+
+    def _look_on(self) -> None:
         node = self._open_node()
         is_woken = False
-        while not self._is_stopping:
+        while not self._stopping.is_set():
             self._wake.clear()
             rest = None
             if self._contradiction is None and not is_woken:
@@ -85,7 +105,10 @@ class Lookout:
             if rest is None:
                 self._look(node)
                 rest = PERIOD
-            if not self._is_stopping:
+                if self._wake.is_set():
+                    # Nodes that differ about what is final may ask for one after the other.
+                    self._stopping.wait(_LEAST)
+            if not self._stopping.is_set():
                 # Spread, so that of several workers one looks and the others find that it did.
                 is_woken = self._wake.wait(rest + _SPREAD * _random())
 
@@ -97,7 +120,7 @@ class Lookout:
             self._contradiction = error
             _LOG.error("%s; nothing is taken in or handed out", error.message)
         except IncidentError as error:
-            self._contradiction = None
+            self._contradiction = None if self._is_stored() else error
             _LOG.error("%s; nothing is taken in or handed out", error.message)
         except FinalityViolatedError as error:
             # What it contradicts is in the store by now; the next look goes by the new chain.
@@ -106,3 +129,13 @@ class Lookout:
             _LOG.error("%s", error.message)
         except AnchorError as error:
             _LOG.warning("the chain could not be compared with the log: %s", error.message)
+
+    def _is_stored(self) -> bool:
+        """Return whether the store holds an open incident, by which all workers go."""
+        try:
+            check_no_incident(self._project)
+        except IncidentError:
+            return True
+        except AnchorError:
+            pass
+        return False

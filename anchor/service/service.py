@@ -79,10 +79,10 @@ class Service:
         self.standing = Standing(self._load_keys, utc_now)
         self.intake = Intake(project.database, utc_now, self.give_up)
         self.readiness = Readiness(project.database, self.give_up)
-        self.watch = Watch(project, settings.max_backlog)
+        self.watch = Watch(project, settings.max_backlog, self.give_up)
         # Each of these threads asks nodes of its own.
         open_node = partial(open_chain, project.config, _LOG.warning)
-        self.lookout = Lookout(project, open_node)
+        self.lookout = Lookout(project, open_node, self.give_up)
         self.proofs = Proofs(project, open_node, self.lookout.wake)
         self.outside = Outside(
             project, open_node(), time.time, lambda: self.lookout.tell(self.watch.anchored_at)

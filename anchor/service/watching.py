@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from anchor.errors import AnchorError
@@ -24,8 +25,14 @@ _IDLE_POLL = 1.0
 class Watch:
     """Looks at the store again and again; tells those who wait what changed."""
 
-    def __init__(self, project: Project, most_waiting: int) -> None:
-        """Prepare; where ``most_waiting`` or more seems to wait for a seal, it is counted."""
+    def __init__(
+        self, project: Project, most_waiting: int, give_up: Callable[[], None] = lambda: None
+    ) -> None:
+        """Prepare; where ``most_waiting`` or more seems to wait for a seal, it is counted.
+
+        ``give_up`` is called where looking has come to an end that nobody expected.
+        """
+        self._give_up = give_up
         self._project = project
         self._most_waiting = most_waiting
         self._changed = asyncio.Event()
@@ -39,9 +46,10 @@ class Watch:
 
     async def start(self) -> None:
         """Look once, then go on looking in the background."""
-        with contextlib.suppress(AnchorError):
+        with contextlib.suppress(AnchorError, OSError):
             await self._look()
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._note_end)
 
     async def stop(self) -> None:
         """Let all who wait go on, and look no more."""
@@ -69,13 +77,18 @@ class Watch:
             self._waiters -= 1
         return True
 
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():  # what it saw last would count for ever
+            _LOG.error("nothing looks at the store any more; this process ends for another")
+            self._give_up()
+
     async def _run(self) -> None:
         while True:
             started = time.monotonic()
             try:
                 await self._look()
-            except AnchorError as error:
-                _LOG.warning("%s; looking again", error.message)
+            except (AnchorError, OSError) as error:
+                _LOG.warning("%s; looking again", error)
             pause = _POLL if self._waiters else _IDLE_POLL
             while time.monotonic() - started < pause:
                 await asyncio.sleep(_POLL / 2)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -128,6 +129,7 @@ def _open(config: Path, settings: Settings) -> FastAPI:
     """
     project = open_project(load_config(config))
     try:
+        project.database.check_same()
         return create_app(project, settings)
     except BaseException:
         project.database.close()
@@ -142,7 +144,8 @@ def _check(config: Path) -> None:
     """
     loaded = load_config(config)
     load_log_key(loaded)
-    open_project(loaded).database.close()
+    with closing(open_project(loaded).database) as database:
+        database.check_same()
 
 
 def _end_with_supervisor(seconds: float) -> None:

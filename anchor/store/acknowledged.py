@@ -24,7 +24,7 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from anchor.durable import open_private, sync_folder
-from anchor.errors import StorageError, StoreBusyError
+from anchor.errors import SideFileHeldError, StorageError, WriteRefusedError
 from anchor.store.evidence import NewEvidence
 from anchor.store.frames import (
     MAGIC,
@@ -43,6 +43,8 @@ OnDamage = Callable[[str], None]
 _PATIENCE = 10
 _POLL = 0.002
 _COPIED = 100_000
+# Bytes with which it is tried whether the disk takes more.
+_TRIED = 16_384
 _NOTED = "anchor_acknowledged"
 
 
@@ -58,8 +60,8 @@ class SideFile:
         """Add entries; on return they are synced to disk.
 
         Raises:
-            StorageError: The disk is full or fails; the file is as it was.
-            StoreBusyError: Another process holds the file and does not end.
+            WriteRefusedError: The disk is full or fails; the file is as it was.
+            SideFileHeldError: Another process holds the file and does not end.
         """
         data = encode_entries(entries)
         if not data:
@@ -77,6 +79,19 @@ class SideFile:
                     os.ftruncate(descriptor, end)
                 raise
             self._sound = os.fstat(descriptor).st_ino, end + len(data)
+
+    def try_appending(self) -> None:
+        """Try whether the file can be written, and whether its disk takes and syncs more.
+
+        Nothing is written to it: who copies it meanwhile must not find what goes again.
+
+        Raises:
+            As ``append``.
+        """
+        with self._translated():
+            with self._locked() as descriptor:
+                self._find_end(descriptor)
+            _try_folder(self.path.parent)
 
     def read_entries(self, on_damage: OnDamage | None = None) -> Iterator[Entry]:
         """Yield every entry, oldest first; none where there is no file.
@@ -104,7 +119,7 @@ class SideFile:
         Raises:
             StorageError: The file is damaged and ``on_damage`` is None, or the disk is full or
                 fails; the file is as it was.
-            StoreBusyError: Another process holds the file and does not end.
+            SideFileHeldError: Another process holds the file and does not end.
         """
         return self.remove_where(lambda entry: entry.leaf in leaves, on_damage)
 
@@ -164,7 +179,7 @@ class SideFile:
             end = next((part.start for part in torn), size)
             is_other = end == 0 and not _is_unfinished(file)
         if is_other:
-            raise StorageError(
+            raise WriteRefusedError(
                 f"{self.path} is not the project's side file",
                 hint="another program wrote it: move it away, then run the same again",
             )
@@ -192,7 +207,7 @@ class SideFile:
                 return
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
-                    raise StoreBusyError(
+                    raise SideFileHeldError(
                         f"another process holds {self.path}",
                         hint="wait for it, or stop it; nothing was changed",
                     ) from error
@@ -203,7 +218,7 @@ class SideFile:
         try:
             yield
         except OSError as error:
-            raise StorageError(
+            raise WriteRefusedError(
                 f"{self.path} cannot be read or written: {error.strerror}",
                 hint="see to the disk (`df`, `dmesg`), then run the same again; nothing was "
                 "acknowledged",
@@ -241,6 +256,21 @@ def _write_at(descriptor: int, data: bytes, offset: int) -> None:
         written = os.pwrite(descriptor, rest, offset)
         rest = rest[written:]
         offset += written
+
+
+def _try_folder(folder: Path) -> None:
+    """Write and sync some bytes to a file of their own, and remove it."""
+    path = folder / f".anchor-{secrets.token_hex(8)}.tmp"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        return  # appending needs none
+    try:
+        _write_at(descriptor, bytes(_TRIED), 0)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
 
 
 def _write_copy(path: Path, entries: Iterator[Entry]) -> None:

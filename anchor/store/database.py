@@ -23,6 +23,7 @@ from anchor.errors import (
     ConfigError,
     CopyMissingError,
     LeaseHeldError,
+    SideFileHeldError,
     StoreAwayError,
     StoreBusyError,
     StoreReplacedError,
@@ -118,6 +119,9 @@ class Backend(Protocol):
     def check_same(self) -> None:
         """Raise StoreReplacedError where another file is in the place of the one opened."""
 
+    def check_current(self, connection: Connection) -> None:
+        """Raise StoreReplacedError where the store itself says that another took its place."""
+
     def write_mark(self, connection: Connection) -> None:
         """Write something that changes nothing of the log, but that a commit waits for."""
 
@@ -207,6 +211,8 @@ class Database:
         for _ in range(self._backend.attempts - 1):
             try:
                 return self._write_once(work)
+            except SideFileHeldError:
+                raise
             except StoreBusyError:
                 continue
         return self._write_once(work)
@@ -280,14 +286,17 @@ class Database:
                 yield connection
 
     def try_writing(self) -> None:
-        """Commit a transaction that changes nothing of the log.
+        """Commit a transaction that changes nothing of the log, and try the side file.
 
         Raises:
             StoreBusyError: Others write, and do not end.
-            StorageError: It could not be committed.
+            StorageError: It could not be committed, or the side file takes nothing.
         """
         with self.write() as connection:
             self._backend.write_mark(connection)
+            # In the same turn: where there is one writer, nobody else waits for the file.
+            if self._side_file is not None:
+                self._side_file.try_appending()
 
     def check_same(self) -> None:
         """Check that the store is the one that was opened, of whichever kind it is.
@@ -299,6 +308,7 @@ class Database:
             StoreReplacedError: It is not.
         """
         with self.read() as connection:
+            self._backend.check_current(connection)
             epoch = connection.execute(select(lease.c.epoch)).scalar_one()
         if self._seen is not None and not self._seen <= epoch < self._seen + _MOST_LEASES:
             raise StoreReplacedError(

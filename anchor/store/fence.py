@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 
 from anchor.store.database import Database
-from anchor.store.places import REPLACED
+from anchor.store.places import IS_FENCED, REPLACED
 
 # Taking evidence in, and the lease of whoever seals and sends.
 _TABLES = ("evidence", "lease")
@@ -25,10 +25,6 @@ _FUNCTION = (
 _TRIGGER = (
     "CREATE OR REPLACE TRIGGER anchor_replaced BEFORE INSERT OR UPDATE ON {table} "
     "FOR EACH STATEMENT EXECUTE FUNCTION anchor_replaced()"
-)
-_IS_FENCED = (
-    "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'anchor_replaced' "
-    "AND tgrelid = 'evidence'::regclass)"
 )
 _LIFT = "DROP TRIGGER IF EXISTS anchor_replaced ON {table}"
 
@@ -65,7 +61,7 @@ def fenced(database: Database) -> Iterator[Fence]:
 
 def _raise_fence(connection: Connection) -> bool:
     """Make the fence; return whether there was one."""
-    if connection.execute(text(_IS_FENCED)).scalar_one():
+    if connection.execute(text(IS_FENCED)).scalar_one():
         return True
     connection.execute(text(_FUNCTION))
     for table in _TABLES:

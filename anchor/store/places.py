@@ -18,6 +18,11 @@ from anchor.errors import ConfigError, StorageError
 _MOVED = ".before-restore-"
 REPLACED = "this store was replaced by anchor restore"
 """What a database says to whoever writes to a store that is fenced off."""
+IS_FENCED = (
+    "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'anchor_replaced' "
+    "AND tgrelid = 'evidence'::regclass)"
+)
+"""Ask a database whether the store is."""
 # One spelling of each URL, so that two readers never take another part of it for the password.
 _CHARACTERS = r"[A-Za-z0-9._~!$&'()*+,;=%-]*"
 _POSTGRES_URL = re.compile(

@@ -20,11 +20,11 @@ from anchor.errors import (
     AnchorError,
     ConfigError,
     LeaseHeldError,
-    StorageError,
     StoreAwayError,
     StoreBusyError,
+    StoreReplacedError,
 )
-from anchor.store.places import REPLACED, PostgresDatabase
+from anchor.store.places import IS_FENCED, REPLACED, PostgresDatabase
 from anchor.store.purging import rewrite_log, rewrite_tables
 from anchor.store.schema import metadata
 
@@ -154,11 +154,7 @@ class PostgresBackend:
                 hint="run again; nothing was changed",
             )
         if isinstance(original, driver_errors.RaiseException) and REPLACED in str(original):
-            return StorageError(
-                f"{self._place} refuses what is new: {REPLACED}",
-                hint="name the store that replaced it as the `store` in anchor.toml, then start "
-                "again; nothing was acknowledged",
-            )
+            return self._replaced()
         if isinstance(original, _SET_UP):
             return ConfigError(
                 f"the store {self._place} cannot be used: {_first_line(original)}",
@@ -193,6 +189,15 @@ class PostgresBackend:
 
     def check_same(self) -> None:
         """Do nothing: a connection is to the server that it was made to."""
+
+    def check_current(self, connection: Connection) -> None:
+        """Check that no restore has fenced the store off.
+
+        Raises:
+            StoreReplacedError: One has.
+        """
+        if connection.execute(text(IS_FENCED)).scalar_one():
+            raise self._replaced()
 
     def write_mark(self, connection: Connection) -> None:
         """Write to the server's log what no table shows, and see that rows could be inserted."""
@@ -243,6 +248,13 @@ class PostgresBackend:
             raise ConfigError(f"the store's URL {self._place} is malformed") from None
         event.listen(engine, "connect", _configure_connection)
         return engine
+
+    def _replaced(self) -> StoreReplacedError:
+        return StoreReplacedError(
+            f"{self._place} refuses what is new: {REPLACED}",
+            hint="name the store that replaced it as the `store` in anchor.toml, then start "
+            "again; nothing was acknowledged",
+        )
 
     def _unavailable(self, error: Exception) -> StoreAwayError:
         reason = _first_line(getattr(error, "orig", error))

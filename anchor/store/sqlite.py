@@ -313,6 +313,9 @@ class SqliteBackend:
         if status is None or _identify(status) != self._file:
             raise self._replaced()
 
+    def check_current(self, _connection: Connection) -> None:
+        """Do nothing: a file that was replaced is another one."""
+
     def write_mark(self, connection: Connection) -> None:
         """Change a page of the file that holds nothing of the log: its header's user version."""
         cursor = connection.connection.cursor()

@@ -10,15 +10,22 @@ from typing import Any
 import pytest
 from support.stores import NOW, make_item
 
-from anchor.errors import AnchorError, StorageError, StoreAwayError, StoreBusyError
+from anchor.errors import (
+    AnchorError,
+    SideFileHeldError,
+    StorageError,
+    StoreAwayError,
+    StoreBusyError,
+)
 from anchor.service import intake as module
 from anchor.service.intake import Intake, Job
-from anchor.store import sqlite
+from anchor.store import acknowledged, sqlite
+from anchor.store.acknowledged import SideFile
 from anchor.store.admission import Taken
 from anchor.store.apikeys import Limits
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.evidence import NewEvidence, load_all
-from anchor.store.places import SqliteFile
+from anchor.store.places import SqliteFile, StorePlace
 
 NO_LIMITS = Limits(per_day=None, per_minute=None)
 
@@ -224,6 +231,55 @@ def test_a_store_that_cannot_be_locked_is_told_and_the_worker_goes_on(
     run(store, work, ended)
     assert ended.count == 0
     assert stored(store) == identities(1)
+
+
+def test_a_side_file_that_takes_nothing_is_told_and_the_worker_goes_on(path: Path) -> None:
+    """It is tried by `/readyz`, too: else a worker would be ready, and end with each submission."""
+    side = path.with_name("acknowledged.log")
+    create_database(SqliteFile(path)).close()
+    noting = open_database(SqliteFile(path), SideFile(side))
+    ended = Ended()
+
+    async def work(intake: Intake) -> None:
+        noting.try_writing()
+        side.unlink(missing_ok=True)
+        side.mkdir()
+        with pytest.raises(StorageError, match="cannot be read or written"):
+            noting.try_writing()
+        with pytest.raises(StorageError, match="cannot be read or written"):
+            await intake.take(single(1))
+        assert stored(noting) == []
+        side.rmdir()
+        noting.try_writing()
+        await intake.take(single(1))
+
+    run(noting, work, ended)
+    assert ended.count == 0
+    assert stored(noting) == identities(1)
+    assert len(list(SideFile(side).read_entries())) == 1
+    noting.close()
+
+
+def test_all_who_wait_are_told_once_when_another_process_holds_the_side_file(
+    place: StorePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`anchor erase` may rewrite it for long: each would wait as long again, after the others."""
+    monkeypatch.setattr(acknowledged, "_PATIENCE", 0.3)
+    create_database(place).close()
+    side = SideFile(tmp_path / "side")
+    noting = open_database(place, SideFile(side.path))
+
+    async def work(intake: Intake) -> None:
+        with side._locked():
+            waiting = [asyncio.ensure_future(intake.take(single(number))) for number in range(20)]
+            async with asyncio.timeout(3):
+                answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {SideFileHeldError}
+        await intake.take(single(20))
+
+    run(noting, work)
+    assert stored(noting) == identities(20)
+    noting.close()
 
 
 def test_what_was_given_is_written_before_the_end(store: Database) -> None:

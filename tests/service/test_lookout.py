@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from support.service import bearer, digest, make_key
 
 from anchor.chain.devnet import Devnet
 from anchor.config import load_config
+from anchor.errors import FinalityViolatedError
 from anchor.pipeline import chainwatch
 from anchor.pipeline.project import open_project
 from anchor.registry.slots import head_slot
@@ -27,6 +29,7 @@ from anchor.service import lookout
 from anchor.service.app import create_app
 from anchor.service.service import Service
 from anchor.service.settings import Settings
+from anchor.store import sqlite
 
 ZERO = "0x" + "00" * 32
 SECONDS = 20.0
@@ -173,6 +176,62 @@ def test_an_incident_stops_an_idle_service_until_it_is_withdrawn(site: Site) -> 
             wait_until(lambda: asked.http.get("/readyz").status_code == 200, SECONDS)
             assert asked.codes() == [200, 200, 200, 200, 201]
         assert site.rows("SELECT count(*), count(withdrawn_at) FROM incidents") == [(1, 1)]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_worker_whose_lookout_ends_is_replaced(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug in it ends its thread; the worker must not serve on unwatched."""
+    ended = threading.Event()
+
+    def fail(*_: object) -> None:
+        raise KeyError("a bug")
+
+    with serving(site) as asked:
+        monkeypatch.setattr(asked.service.lookout, "_give_up", ended.set)
+        monkeypatch.setattr(chainwatch, "look_at_chain", fail)
+        assert ended.wait(SECONDS)
+
+
+@pytest.mark.usefixtures("quick")
+def test_finality_that_is_violated_again_and_again_is_looked_at_once_a_second(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes behind one name, on two forks."""
+    looks: list[float] = []
+
+    def fail(*_: object) -> None:
+        looks.append(time.monotonic())
+        raise FinalityViolatedError("it was replaced", block_hash=bytes(32))
+
+    with serving(site):
+        monkeypatch.setattr(chainwatch, "look_at_chain", fail)
+        wait_until(lambda: looks, SECONDS)
+        time.sleep(3)
+        assert 2 <= len(looks) <= 5
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_incident_that_cannot_be_stored_stops_the_service_all_the_same(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process holds the store: nothing can be written, and everything read."""
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 300)
+    with bent_node(site.url) as node:
+        site.edit(f'rpc = "{site.url}"', f'rpc = "{node.url}"')
+        other = open_project(load_config(site.folder / "anchor.toml"))
+        with serving(site) as asked:
+            with other.database.write():
+                hide_anchors(site, node)
+                wait_until(lambda: asked.receipt().status_code == 503, SECONDS)
+                assert "the chain contradicts the log" in asked.receipt().json()["detail"]
+                assert site.rows("SELECT count(*) FROM incidents") == [(0,)]
+            wait_until(lambda: site.rows("SELECT count(*) FROM incidents") == [(1,)], SECONDS)
+            node.bend.clear()
+            wait_until(lambda: asked.codes()[:4] == [200] * 4, SECONDS)
+        other.database.close()
 
 
 @pytest.mark.fault(
