@@ -14,7 +14,7 @@ from pathlib import Path
 
 from anchor.backupfiles import disk_failure, settle, write_manifest
 from anchor.backupfolder import fill_folder
-from anchor.backupmanifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest
+from anchor.backupmanifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest, is_name
 from anchor.config import Config
 from anchor.errors import ChainGuardError, ConfigError, MismatchError
 from anchor.filenames import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
@@ -54,7 +54,7 @@ def make_backup(
         schema = copy(folder / STORE)
         # A crash from here on leaves an unfinished folder, which the next backup empties.
         head = _write_tiles(folder)
-        _copy_files(config, folder)
+        _copy_files(config, folder, report)
         _write_keys(config, folder, report)
         manifest = Manifest(
             made_at=made_at,
@@ -91,7 +91,7 @@ def _unusable(why: str) -> MismatchError:
     )
 
 
-def _copy_files(config: Config, folder: Path) -> None:
+def _copy_files(config: Config, folder: Path, report: Callable[[str], None]) -> None:
     for source, name in (
         (config.side_file, SIDE_FILE),
         (config.file, CONFIG),
@@ -107,6 +107,9 @@ def _copy_files(config: Config, folder: Path) -> None:
     _cut_tail(folder / SIDE_FILE)
     try:
         for statement in config.erasures.glob("*.json"):
+            if not is_name(statement.name) or not statement.is_file():
+                report(f"{statement} is no statement of an erasure, and is not in the backup")
+                continue
             (folder / ERASURES).mkdir(exist_ok=True)
             shutil.copyfile(statement, folder / ERASURES / statement.name)
     except OSError as error:
