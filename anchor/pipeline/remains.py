@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -33,13 +32,22 @@ from anchor.pipeline.leafsources import (
 from anchor.pipeline.project import load_pinned_registry, open_project
 from anchor.pipeline.rebuilding import Remains
 from anchor.pipeline.registrystate import fetch_head
+from anchor.pipeline.upholding import Erased, find_erased
 from anchor.published import CHECKPOINT, open_source, read_anchors
 from anchor.store.acknowledged import SideFile
 from anchor.store.database import Database, lock_place, open_database
 from anchor.store.fence import Fence, fenced
 from anchor.store.integrity import find_damage
 from anchor.store.owners import Owners
-from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace, discard, parse_place
+from anchor.store.places import (
+    PostgresDatabase,
+    SqliteFile,
+    StorePlace,
+    discard,
+    find_copies,
+    name_copy,
+    parse_place,
+)
 from anchor.store.salvage import salvage_store
 from anchor.store.snapshot import is_older_copy, upgrade_copy
 from anchor.tilestore import TileFolder
@@ -74,21 +82,27 @@ def gather_remains(
 ) -> Remains:
     """Open everything that a store can be rebuilt from, to the end of ``stack``.
 
-    ``left`` is the store that is there, or was moved aside.
+    ``left`` is the store that is there, or was moved aside.  The caller has the lock of the place:
+    copies that are there are those of a restore that was killed.
 
     Raises:
         AnchorError: Something that was named, or the store that is there, cannot be read.
     """
+    for copied in find_copies(config.folder):
+        discard(copied)
     folder = _find_backup_folder(config, wanted.backup)
     fences: list[Fence] = []
     stores = _open_stores(stack, config, wanted, left, folder, fences, report)
     leaves, sizes = _find_leaves(config, node, wanted, stores, folder)
+    statements = [config.erasures, *([folder.erasures] if folder else [])]
+    erased = find_erased(list(stores.values()), statements)
     return Remains(
         leaves=leaves,
         stores=list(stores.values()),
         receipts=find_receipts([config.receipts, *wanted.receipts], config.log, RECEIPT_SUFFIX),
         sizes=sizes,
-        owners=_load_owners(stack, config, wanted, folder, report),
+        erased=erased,
+        owners=_load_owners(stack, config, wanted, folder, erased, report),
         side_file=SideFile(config.side_file),
         fences=fences,
     )
@@ -184,7 +198,8 @@ def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report)
 
 
 def _open_store(stack: ExitStack, config: Config) -> Database:
-    database = open_project(config).database
+    # How many copies of the project's own store there have to be says nothing of this one.
+    database = open_project(replace(config, copies=None)).database
     stack.callback(database.close)
     return database
 
@@ -204,7 +219,7 @@ def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
 
 def _make_place(stack: ExitStack, config: Config) -> SqliteFile:
     """Return where a store can be for as long as the restoring takes."""
-    place = SqliteFile(config.folder / f".restoring-{secrets.token_hex(8)}.db")
+    place = name_copy(config.folder)
     stack.callback(discard, place)
     return place
 
@@ -214,9 +229,13 @@ def _load_owners(
     config: Config,
     wanted: Wanted,
     folder: BackupFolder | None,
+    erased: Erased,
     report: Report,
 ) -> Owners:
-    """Return what the side files say; the project's own gets what only the others have."""
+    """Return what the side files say; the project's own gets what only the others have.
+
+    Of what was erased it gets nothing, whatever becomes of the restoring.
+    """
     owners = Owners()
     stack.callback(owners.close)
     own = SideFile(config.side_file)
@@ -227,10 +246,21 @@ def _load_owners(
     for path in others:
         if path in wanted.side_files and not path.is_file():
             raise UsageError(f"there is no side file {path}")
-        entries = SideFile(path).read_entries(report)
-        own.append(entry for entry in entries if owners.find(entry.leaf) is None)
+        other = SideFile(path)
+        own.append(
+            entry
+            for entry in other.read_entries(report)
+            if owners.find(entry.leaf) is None and entry.leaf not in erased.leaves
+        )
         owners.add(own.read_entries(report))
+        # So that its tenant is still told that it was erased.
+        told = (entry for entry in other.read_entries(_ignore) if entry.leaf in erased.leaves)
+        owners.add(told)
     return owners
+
+
+def _ignore(_: str) -> None:
+    """Say nothing of damage that was reported."""
 
 
 def _find_leaves(
