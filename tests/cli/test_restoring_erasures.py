@@ -14,6 +14,7 @@ import pytest
 from support import fixtures
 from support.disasters import anchor_final, back_up, lose_store, put_back
 from support.projects import Site, reading
+from support.service import bearer, digest, make_key, serve
 
 from anchor.canonical import encode_canonical
 from anchor.config import load_config
@@ -136,6 +137,18 @@ def test_a_hold_that_an_older_backup_does_not_know_is_told(site: Site, tmp_path:
     ran = site.run("restore", "--backup", backup).expect(0)
     assert "the legal hold 'case 7'" in ran.err
     assert "'over'" not in ran.err
+
+
+def test_a_tenant_whose_keys_a_restore_did_not_bring_back_can_be_held(site: Site) -> None:
+    key = make_key(site.folder)
+    with serve(site.folder) as served:
+        body = {"sha256": digest(1)}
+        answer = served.http.post("/v1/evidence", json=body, headers=bearer(key))
+        assert answer.status_code == 201
+    anchor_final(site, "a")
+    site.run("restore", "--replace").expect(0)
+    site.run("hold", "add", "case", "--tenant", "acme", "--reason", "x").expect(0, "1 held")
+    site.run("erase", answer.json()["id"], *WHY).refused(2, "under the legal hold 'case'")
 
 
 def test_any_name_in_the_folder_of_statements_leaves_a_backup_readable(
