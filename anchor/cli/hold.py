@@ -93,7 +93,8 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     from anchor.store.holds import load_holds
 
     output = Output(as_json=as_json)
-    with project_session(config_path) as project, project.database.read() as connection:
+    session = project_session(config_path, only_reads=True)
+    with session as project, project.database.read() as connection:
         holds = load_holds(connection)
     for hold in holds:
         scope = f"tenant {hold.tenant}" if hold.leaf is None else f"leaf {hold.leaf.hex()}"

@@ -16,7 +16,7 @@ from anchor.backupfiles import disk_failure, settle, write_manifest
 from anchor.backupfolder import fill_folder
 from anchor.backupmanifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest, is_name
 from anchor.config import Config
-from anchor.errors import ChainGuardError, ConfigError, MismatchError
+from anchor.errors import ChainGuardError, ConfigError, MismatchError, UsageError
 from anchor.filenames import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
 from anchor.log import write_tiles
 from anchor.pipeline.backupcheck import CheckedBackup, check_contents
@@ -44,11 +44,13 @@ def make_backup(
     ``copy`` copies the store into a new file and returns its schema version.
 
     Raises:
-        UsageError: There is something at ``place``, or nothing can be made there.
+        UsageError: There is something at ``place``, nothing can be made there, or it is in a
+            folder whose content is public.
         MismatchError: What was copied is damaged, so that no backup was made.
         LeaseHeldError: Another process makes one there.
         StorageError: The disk is full or failing, or the store's server is away.
     """
+    _check_private(config, place)
     made_at = utc_now()
     with fill_folder(place, partial) as folder:
         schema = copy(folder / STORE)
@@ -70,6 +72,17 @@ def make_backup(
             raise _unusable("; ".join(checked.breaches[:3]))
         write_manifest(folder, manifest)
     return CheckedBackup(folder=place, manifest=manifest, waiting=checked.waiting, breaches=())
+
+
+def _check_private(config: Config, place: Path) -> None:
+    """Refuse a place in a folder whose content is published, handed out or taken for its own."""
+    resolved = place.absolute().resolve()
+    for folder in (config.tiles, config.receipts, config.erasures):
+        if folder.resolve() in (resolved, *resolved.parents):
+            raise UsageError(
+                f"{place} is in {folder}, where a backup would be published or taken for its own",
+                hint="name a folder elsewhere, best of all on another disk",
+            )
 
 
 def _write_tiles(folder: Path) -> Head | None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from anchor.backupfiles import OTHER_BACKUP
 from anchor.chain.node import Node
 from anchor.checkpoint import log_origin, open_checkpoint
 from anchor.config import Config
@@ -16,6 +17,7 @@ from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     ConfigError,
+    MismatchError,
     StorageError,
     UnknownVersionError,
     UsageError,
@@ -130,8 +132,7 @@ def _open_stores(
     elif left is not None:
         report(f"the store in {left} is not read, as --without-store says")
     if folder is not None:
-        copied = _copy_aside(stack, config, folder.store)
-        stores[str(folder.store)] = _open_store(stack, replace(config, store=copied))
+        stores[str(folder.store)] = _open_backup(stack, config, folder)
     elif wanted.backup is not None:
         other = parse_place(wanted.backup, Path.cwd())
         if wanted.is_salvaging and isinstance(other, SqliteFile):
@@ -144,6 +145,23 @@ def _open_stores(
             # What is committed by now is read below; what comes later is refused.
             fences.append(stack.enter_context(fenced(stores[str(other)])))
     return stores
+
+
+def _open_backup(stack: ExitStack, config: Config, folder: BackupFolder) -> Database:
+    """Open the store in a backup, or rather a copy of it.
+
+    Raises:
+        MismatchError: It cannot be read, though its bytes are those that were written.
+    """
+    try:
+        copied = _copy_aside(stack, config, folder.store)
+        return _open_store(stack, replace(config, store=copied))
+    except ConfigError as error:
+        raise MismatchError(
+            f"the store {folder.store} of the backup cannot be read: `anchor backup --check` says "
+            "what is amiss",
+            hint=OTHER_BACKUP,
+        ) from error
 
 
 def _open_left(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -204,3 +205,30 @@ def test_a_backup_is_restored_where_second_copies_are_wanted(site: Site, tmp_pat
     wanted = Wanted(backup=str(tmp_path / "backup"))
     with reading(site.url) as node, ExitStack() as stack:
         assert len(gather_remains(stack, config, node, wanted, None, print).stores) == 1
+
+
+@pytest.mark.parametrize("place", ["tiles/backup", "receipts", "erasures/x"])
+def test_no_backup_is_made_where_its_files_would_be_published(site: Site, place: str) -> None:
+    site.add("a", b"a")
+    (site.folder / place).parent.mkdir(exist_ok=True)
+    site.run("backup", place).refused(2, "where a backup would be published")
+    site.run("backup", place, "--keep", "2").refused(2, "where a backup would be published")
+    assert not list(site.folder.rglob("backup.json"))
+
+
+def test_a_store_in_a_backup_that_cannot_be_read_is_named(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    folder = tmp_path / "backup"
+    site.run("backup", folder).expect(0)
+    with closing(sqlite3.connect(folder / "store.db", isolation_level=None)) as connection:
+        connection.execute("DELETE FROM alembic_version")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = (folder / "store.db").read_bytes()
+    manifest = json.loads((folder / "backup.json").read_bytes())
+    entry = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    manifest["files"]["store.db"] = entry
+    (folder / "backup.json").write_text(json.dumps(manifest))
+    for name in ("store.db-wal", "store.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+    ran = site.run("restore", "--replace", "--backup", folder)
+    ran.refused(10, f"the store {folder / 'store.db'} of the backup cannot be read")
