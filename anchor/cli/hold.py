@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -11,9 +11,6 @@ from anchor.cli.output import Output
 from anchor.cli.pieces import WHAT, DigestsOption, LeavesOption, TenantOption, read_wanted
 from anchor.cli.session import project_session
 from anchor.errors import UsageError
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 NAME = "hold"
 
@@ -50,7 +47,7 @@ def add(
 
     from anchor.erasure import check_words
     from anchor.pipeline.keytrail import find_user, note_key_event
-    from anchor.pipeline.pieces import find_pieces
+    from anchor.pipeline.pieces import find_pieces, is_tenant
     from anchor.pipeline.project import utc_now
     from anchor.store.erasures import ERASED, lock_holds
     from anchor.store.holds import Hold, insert_holds
@@ -65,7 +62,7 @@ def add(
     with project_session(config_path) as project, project.database.write() as connection:
         lock_holds(connection)
         # A hold on a mistyped name would protect nothing, and nobody would notice.
-        if tenant is not None and not _is_tenant(connection, tenant):
+        if tenant is not None and not is_tenant(connection, tenant):
             raise UsageError(f"the service has no tenant {tenant!r}: nothing was held")
         pieces = find_pieces(connection, replace(wanted, tenant=None))
         if any(piece.source == ERASED for piece in pieces):
@@ -76,15 +73,6 @@ def add(
         count = insert_holds(connection, found)
     output.line(f"{name}: {count:,} held, {len(found) - count:,} were held already")
     output.result({"name": name, "added": count, "known": len(found) - count})
-
-
-def _is_tenant(connection: Connection, name: str) -> bool:
-    """Return whether a tenant has keys, or evidence, as after a restore, which brings no keys."""
-    from anchor.store.apikeys import load_keys
-    from anchor.store.erasures import find_by_tenant
-
-    has_keys = name in {key.tenant for key in load_keys(connection)}
-    return has_keys or bool(find_by_tenant(connection, name))
 
 
 @app.command("list")
