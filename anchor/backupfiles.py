@@ -114,7 +114,8 @@ def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
     }
     for name, entry in sorted(manifest.files.items()):
         path = there.pop(name, None)
-        if path is None or path.is_symlink():
+        # What a pipe says, one waits for.
+        if path is None or path.is_symlink() or not path.is_file():
             yield f"{name} is missing"
             continue
         try:

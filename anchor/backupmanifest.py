@@ -103,13 +103,18 @@ def parse_manifest(data: bytes, what: str) -> Manifest:
         raise MalformedError(f"{what}: {error}") from error
 
 
+def is_name(path: str) -> bool:
+    """Return whether a file in a backup may have this path."""
+    return _NAME.fullmatch(path) is not None
+
+
 def _parse_head(members: dict[str, object]) -> Head:
     root = _parse_hash(members["root"], "head.root")
     return Head(root=root, size=_expect(members["size"], int))
 
 
 def _parse_entry(path: str, members: dict[str, object]) -> FileEntry:
-    if not _NAME.fullmatch(path):
+    if not is_name(path):
         raise MalformedError(f"{path[:80]!r} is no name of a file in a backup")
     sha256 = _parse_hash(members["sha256"], f"the hash of {path}")
     return FileEntry(size=_expect(members["size"], int), sha256=sha256)

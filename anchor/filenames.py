@@ -11,7 +11,8 @@ TRUST_POLICY = "trust.toml"
 ERASURES = "erasures"
 SIDE_FILE = "acknowledged.log"
 RECEIPT_SUFFIX = ".anchor.json"
-SIDE_FILE = "acknowledged.log"
+BEFORE_UPGRADE = "before-upgrade"
+"""The folder of backups that `anchor upgrade-store` makes."""
 
 
 def deployment_record_path(folder: Path, chain_id: ChainId) -> Path:

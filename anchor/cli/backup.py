@@ -73,7 +73,7 @@ def _make(
     from anchor.pipeline.backup import make_backup
     from anchor.store.snapshot import copy_store
 
-    with project_session(config_path) as project:
+    with project_session(config_path, only_reads=True) as project:
         copy = partial(copy_store, project.database)
         if keep is None:
             return make_backup(project.config, copy, folder, output.note)

@@ -64,7 +64,7 @@ def command(
 
     output = Output(as_json=as_json)
     wanted = read_wanted(what or [], digest or [], leaf or [], tenant)
-    with project_session(config_path) as project:
+    with project_session(config_path, only_reads=dry_run) as project:
         if dry_run:
             _list(output, project, wanted)
             return

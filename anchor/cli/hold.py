@@ -47,9 +47,8 @@ def add(
 
     from anchor.erasure import check_words
     from anchor.pipeline.keytrail import find_user, note_key_event
-    from anchor.pipeline.pieces import find_pieces
+    from anchor.pipeline.pieces import find_pieces, is_tenant
     from anchor.pipeline.project import utc_now
-    from anchor.store.apikeys import load_keys
     from anchor.store.erasures import ERASED, lock_holds
     from anchor.store.holds import Hold, insert_holds
 
@@ -63,7 +62,7 @@ def add(
     with project_session(config_path) as project, project.database.write() as connection:
         lock_holds(connection)
         # A hold on a mistyped name would protect nothing, and nobody would notice.
-        if tenant is not None and tenant not in {key.tenant for key in load_keys(connection)}:
+        if tenant is not None and not is_tenant(connection, tenant):
             raise UsageError(f"the service has no tenant {tenant!r}: nothing was held")
         pieces = find_pieces(connection, replace(wanted, tenant=None))
         if any(piece.source == ERASED for piece in pieces):
@@ -82,7 +81,8 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     from anchor.store.holds import load_holds
 
     output = Output(as_json=as_json)
-    with project_session(config_path) as project, project.database.read() as connection:
+    session = project_session(config_path, only_reads=True)
+    with session as project, project.database.read() as connection:
         holds = load_holds(connection)
     for hold in holds:
         scope = f"tenant {hold.tenant}" if hold.leaf is None else f"leaf {hold.leaf.hex()}"

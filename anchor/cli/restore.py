@@ -14,6 +14,7 @@ from anchor.cli.session import finish_erasures, note_project, open_chain, projec
 from anchor.errors import ChainGuardError, UsageError
 
 if TYPE_CHECKING:
+    from anchor.pipeline.project import Project
     from anchor.pipeline.restoring import Restored
     from anchor.store.places import StorePlace
 
@@ -125,10 +126,26 @@ def command(
     note_project(output, file)
     with project_session(file) as project:  # once the new store is nobody's any more
         finish_erasures(output, project)
+        _tell_holds(output, project)
     _show(output, restored)
     then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
     output.line(f"Next: {then}.")
     output.result(_describe(restored))
+
+
+def _tell_holds(output: Output, project: Project) -> None:
+    """Tell of each legal hold that nothing knows which the store was restored from."""
+    from anchor.pipeline.keytrail import find_noted_holds
+    from anchor.store.holds import load_holds
+
+    with project.database.read() as connection:
+        known = {hold.name for hold in load_holds(connection)}
+    for name, at in find_noted_holds(project.config).items():
+        if name not in known:
+            output.note(
+                f"the legal hold {name!r} of {at} was lost with its store, and protects nothing: "
+                "`anchor hold add` places it again",
+            )
 
 
 def _show(output: Output, restored: Restored) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from anchor.backupfiles import disk_failure, settle, write_manifest
 from anchor.backupfolder import fill_folder
-from anchor.backupmanifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest
+from anchor.backupmanifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest, is_name
 from anchor.config import Config
-from anchor.errors import ChainGuardError, ConfigError, MismatchError
+from anchor.errors import ChainGuardError, ConfigError, MismatchError, UsageError
 from anchor.filenames import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
 from anchor.log import write_tiles
 from anchor.pipeline.backupcheck import CheckedBackup, check_contents
@@ -44,17 +44,19 @@ def make_backup(
     ``copy`` copies the store into a new file and returns its schema version.
 
     Raises:
-        UsageError: There is something at ``place``, or nothing can be made there.
+        UsageError: There is something at ``place``, nothing can be made there, or it is in a
+            folder whose content is public.
         MismatchError: What was copied is damaged, so that no backup was made.
         LeaseHeldError: Another process makes one there.
         StorageError: The disk is full or failing, or the store's server is away.
     """
+    _check_private(config, place)
     made_at = utc_now()
     with fill_folder(place, partial) as folder:
         schema = copy(folder / STORE)
         # A crash from here on leaves an unfinished folder, which the next backup empties.
         head = _write_tiles(folder)
-        _copy_files(config, folder)
+        _copy_files(config, folder, report)
         _write_keys(config, folder, report)
         manifest = Manifest(
             made_at=made_at,
@@ -70,6 +72,17 @@ def make_backup(
             raise _unusable("; ".join(checked.breaches[:3]))
         write_manifest(folder, manifest)
     return CheckedBackup(folder=place, manifest=manifest, waiting=checked.waiting, breaches=())
+
+
+def _check_private(config: Config, place: Path) -> None:
+    """Refuse a place in a folder whose content is published, handed out or taken for its own."""
+    resolved = place.absolute().resolve()
+    for folder in (config.tiles, config.receipts, config.erasures):
+        if folder.resolve() in (resolved, *resolved.parents):
+            raise UsageError(
+                f"{place} is in {folder}, where a backup would be published or taken for its own",
+                hint="name a folder elsewhere, best of all on another disk",
+            )
 
 
 def _write_tiles(folder: Path) -> Head | None:
@@ -91,7 +104,7 @@ def _unusable(why: str) -> MismatchError:
     )
 
 
-def _copy_files(config: Config, folder: Path) -> None:
+def _copy_files(config: Config, folder: Path, report: Callable[[str], None]) -> None:
     for source, name in (
         (config.side_file, SIDE_FILE),
         (config.file, CONFIG),
@@ -107,6 +120,9 @@ def _copy_files(config: Config, folder: Path) -> None:
     _cut_tail(folder / SIDE_FILE)
     try:
         for statement in config.erasures.glob("*.json"):
+            if not is_name(statement.name) or not statement.is_file():
+                report(f"{statement} is no statement of an erasure, and is not in the backup")
+                continue
             (folder / ERASURES).mkdir(exist_ok=True)
             shutil.copyfile(statement, folder / ERASURES / statement.name)
     except OSError as error:

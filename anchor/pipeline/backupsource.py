@@ -10,7 +10,7 @@ from anchor.backupfolder import find_backup
 from anchor.backupmanifest import STORE, TILES
 from anchor.config import Config
 from anchor.errors import ChainGuardError, MismatchError
-from anchor.filenames import SIDE_FILE
+from anchor.filenames import ERASURES, SIDE_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,11 @@ class BackupFolder:
     def tiles(self) -> Path:
         """Return where its tiles are."""
         return self.folder / TILES
+
+    @property
+    def erasures(self) -> Path:
+        """Return where its statements of erasures are."""
+        return self.folder / ERASURES
 
     @property
     def side_file(self) -> Path:

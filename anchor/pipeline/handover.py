@@ -14,7 +14,7 @@ from anchor.errors import AnchorError, ChainGuardError
 from anchor.pipeline.project import Project, make_store, trust_entry
 from anchor.pipeline.proving import Prover
 from anchor.pipeline.receipts import ReceiptFolder
-from anchor.pipeline.upholding import uphold
+from anchor.pipeline.upholding import find_erased, uphold
 from anchor.store.acknowledged import SideFile
 from anchor.store.building import Writable
 from anchor.store.evidence import known_identities, load_all, place_waiting
@@ -76,7 +76,8 @@ def take_new(project: Project, database: Writable, head: Head, side_file: SideFi
                 insert_rows(connection, new)
                 _note(side_file, new)
             count += len(batch)
-    uphold(database, [project.database], [project.config.erasures])
+    stores = [project.database]
+    uphold(database, stores, find_erased(stores, [project.config.erasures]))
     return count
 
 

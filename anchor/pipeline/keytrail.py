@@ -42,6 +42,30 @@ def note_key_event(config: Config, event: str, *, now: str, **members: object) -
         ) from error
 
 
+def find_noted_holds(config: Config) -> dict[str, str]:
+    """Return the legal holds that were placed and not ended, as the lines say, with the times.
+
+    A line that is none is passed over.
+    """
+    noted: dict[str, str] = {}
+    try:
+        lines = (config.folder / NAME).read_bytes().splitlines()
+    except OSError:
+        return noted
+    for line in lines:
+        try:
+            event = json.loads(line)
+            name, at = str(event["hold"]), str(event["at"])
+            kind = event["event"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if kind == "hold-added":
+            noted.setdefault(name, at)
+        elif kind == "hold-removed":
+            noted.pop(name, None)
+    return noted
+
+
 def find_user() -> str:
     """Return the name of the user that runs this."""
     try:

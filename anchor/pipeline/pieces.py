@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from anchor.digest import Digests
 from anchor.errors import AnchorError, UsageError
 from anchor.record import parse_record
+from anchor.store.apikeys import load_keys
 from anchor.store.erasures import (
     Piece,
     find_by_digests,
@@ -80,6 +81,12 @@ def describe_pieces(connection: Connection, pieces: Sequence[Piece]) -> Iterator
     """Yield the pieces with their names."""
     for piece, record in load_records(connection, pieces):
         yield Described(piece=piece, name=None if record is None else _find_name(record))
+
+
+def is_tenant(connection: Connection, name: str) -> bool:
+    """Return whether a tenant has keys, or evidence, as after a restore, which brings no keys."""
+    has_keys = name in {key.tenant for key in load_keys(connection)}
+    return has_keys or bool(find_by_tenant(connection, name))
 
 
 def _find_name(record: bytes) -> str | None:

@@ -22,13 +22,13 @@ from anchor.pipeline.gathering import source_of
 from anchor.pipeline.leafsources import FoundReceipts, LeafSource
 from anchor.pipeline.project import utc_now
 from anchor.pipeline.registrystate import fetch_anchor
-from anchor.pipeline.upholding import uphold
+from anchor.pipeline.upholding import Erased, uphold
 from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.record import format_time, parse_record
 from anchor.store.acknowledged import SideFile
 from anchor.store.building import Writable
 from anchor.store.database import Database
-from anchor.store.erasures import ERASED, is_erased
+from anchor.store.erasures import ERASED
 from anchor.store.evidence import known_identities, make_identity, place_waiting
 from anchor.store.fence import Fence
 from anchor.store.frames import Entry
@@ -68,8 +68,9 @@ _BATCH = 10_000
 class Remains:
     """What is left of a log.
 
-    These are leaves to choose from, other stores, receipts, sizes to try, and whose each
-    acknowledged piece of evidence was, with the side file that the new store goes on with.
+    These are leaves to choose from, other stores, receipts, sizes to try, what was erased, and
+    whose each acknowledged piece of evidence was, with the side file that the new store goes on
+    with.
     ``fences`` are around stores that the new one replaces.
     """
 
@@ -77,6 +78,7 @@ class Remains:
     stores: Sequence[Database]
     receipts: FoundReceipts
     sizes: frozenset[int]
+    erased: Erased
     owners: Owners
     side_file: SideFile
     fences: Sequence[Fence] = ()
@@ -144,12 +146,15 @@ def fill_store(
     # What was accepted and has no place in the log waits, so that nothing acknowledged is lost.
     for row in _find_unplaced(remains, source.size):
         loose.setdefault(row.leaf, row)
-    _note_owners(remains, loose.values())
-    waiting, unreadable = _insert_unplaced(database, loose.values())
+    unplaced = list(map(remains.erased.blank, loose.values()))
+    _note_owners(remains, unplaced)
+    waiting, unreadable = _insert_unplaced(database, unplaced)
+    # What was erased is not lost, and its keys are not what was submitted again.
+    remains.owners.forget(remains.erased.leaves)
     _insert_keys(database, remains)
-    # Before erased pieces lose what names them here: they are not lost, they were erased.
+    # Before pieces lose what names them here, whose erasure only the log knows.
     missing = tuple(_find_lost(database, remains.owners))
-    lost += uphold(database, remains.stores, [config.erasures])
+    lost += uphold(database, remains.stores, remains.erased)
     return Filled(
         records=source.size - lost,
         hashes_only=lost,
@@ -212,13 +217,7 @@ def _find_lost(database: Writable, owners: Owners) -> Iterator[Piece]:
     for batch in owners.load_pieces():
         with database.write() as connection:
             known = known_identities(connection, [piece.identity for piece in batch])
-            absent = [piece for piece in batch if piece.identity not in known]
-            lost = [
-                piece
-                for piece in absent
-                if not is_erased(connection, piece.tenant or None, piece.identity)
-            ]
-        yield from lost
+        yield from (piece for piece in batch if piece.identity not in known)
 
 
 def _check_record(row: EvidenceRow) -> EvidenceRow:
@@ -270,7 +269,7 @@ def _find_rows(
                 # What a store knows of it is more than a receipt says.
                 whole = replace(rows[0], record=whole.record)
         row = whole or next(iter(rows), None) or _row_of_leaf(index, leaf, now)
-        yield _give_back(row, remains.owners)
+        yield remains.erased.blank(_give_back(row, remains.owners))
 
 
 def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
@@ -477,7 +476,7 @@ def _insert_keys(database: Writable, remains: Remains) -> None:
             insert_keys(target, keys)
     for store in remains.stores:
         with store.read() as connection:
-            found = load_keys(connection)
+            found = load_keys(connection, remains.erased.leaves)
             while batch := list(islice(found, _BATCH)):
                 with database.write() as target:
                     insert_keys(target, batch)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from anchor.backupfiles import OTHER_BACKUP
 from anchor.chain.node import Node
 from anchor.checkpoint import log_origin, open_checkpoint
 from anchor.config import Config
@@ -17,6 +17,7 @@ from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
     ConfigError,
+    MismatchError,
     StorageError,
     UnknownVersionError,
     UsageError,
@@ -33,13 +34,22 @@ from anchor.pipeline.leafsources import (
 from anchor.pipeline.project import load_pinned_registry, open_project
 from anchor.pipeline.rebuilding import Remains
 from anchor.pipeline.registrystate import fetch_head
+from anchor.pipeline.upholding import Erased, find_erased
 from anchor.published import CHECKPOINT, open_source, read_anchors
 from anchor.store.acknowledged import SideFile
 from anchor.store.database import Database, lock_place, open_database
 from anchor.store.fence import Fence, fenced
 from anchor.store.integrity import find_damage
 from anchor.store.owners import Owners
-from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace, discard, parse_place
+from anchor.store.places import (
+    PostgresDatabase,
+    SqliteFile,
+    StorePlace,
+    discard,
+    find_copies,
+    name_copy,
+    parse_place,
+)
 from anchor.store.salvage import salvage_store
 from anchor.store.snapshot import is_older_copy, upgrade_copy
 from anchor.tilestore import TileFolder
@@ -74,21 +84,27 @@ def gather_remains(
 ) -> Remains:
     """Open everything that a store can be rebuilt from, to the end of ``stack``.
 
-    ``left`` is the store that is there, or was moved aside.
+    ``left`` is the store that is there, or was moved aside.  The caller has the lock of the place:
+    copies that are there are those of a restore that was killed.
 
     Raises:
         AnchorError: Something that was named, or the store that is there, cannot be read.
     """
+    for copied in find_copies(config.folder):
+        discard(copied)
     folder = _find_backup_folder(config, wanted.backup)
     fences: list[Fence] = []
     stores = _open_stores(stack, config, wanted, left, folder, fences, report)
     leaves, sizes = _find_leaves(config, node, wanted, stores, folder)
+    statements = [config.erasures, *([folder.erasures] if folder else [])]
+    erased = find_erased(list(stores.values()), statements)
     return Remains(
         leaves=leaves,
         stores=list(stores.values()),
         receipts=find_receipts([config.receipts, *wanted.receipts], config.log, RECEIPT_SUFFIX),
         sizes=sizes,
-        owners=_load_owners(stack, config, wanted, folder, report),
+        erased=erased,
+        owners=_load_owners(stack, config, wanted, folder, erased, report),
         side_file=SideFile(config.side_file),
         fences=fences,
     )
@@ -116,8 +132,7 @@ def _open_stores(
     elif left is not None:
         report(f"the store in {left} is not read, as --without-store says")
     if folder is not None:
-        copied = _copy_aside(stack, config, folder.store)
-        stores[str(folder.store)] = _open_store(stack, replace(config, store=copied))
+        stores[str(folder.store)] = _open_backup(stack, config, folder)
     elif wanted.backup is not None:
         other = parse_place(wanted.backup, Path.cwd())
         if wanted.is_salvaging and isinstance(other, SqliteFile):
@@ -130,6 +145,23 @@ def _open_stores(
             # What is committed by now is read below; what comes later is refused.
             fences.append(stack.enter_context(fenced(stores[str(other)])))
     return stores
+
+
+def _open_backup(stack: ExitStack, config: Config, folder: BackupFolder) -> Database:
+    """Open the store in a backup, or rather a copy of it.
+
+    Raises:
+        MismatchError: It cannot be read, though its bytes are those that were written.
+    """
+    try:
+        copied = _copy_aside(stack, config, folder.store)
+        return _open_store(stack, replace(config, store=copied))
+    except ConfigError as error:
+        raise MismatchError(
+            f"the store {folder.store} of the backup cannot be read: `anchor backup --check` says "
+            "what is amiss",
+            hint=OTHER_BACKUP,
+        ) from error
 
 
 def _open_left(
@@ -184,7 +216,8 @@ def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report)
 
 
 def _open_store(stack: ExitStack, config: Config) -> Database:
-    database = open_project(config).database
+    # How many copies of the project's own store there have to be says nothing of this one.
+    database = open_project(replace(config, copies=None)).database
     stack.callback(database.close)
     return database
 
@@ -204,7 +237,7 @@ def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
 
 def _make_place(stack: ExitStack, config: Config) -> SqliteFile:
     """Return where a store can be for as long as the restoring takes."""
-    place = SqliteFile(config.folder / f".restoring-{secrets.token_hex(8)}.db")
+    place = name_copy(config.folder)
     stack.callback(discard, place)
     return place
 
@@ -214,9 +247,13 @@ def _load_owners(
     config: Config,
     wanted: Wanted,
     folder: BackupFolder | None,
+    erased: Erased,
     report: Report,
 ) -> Owners:
-    """Return what the side files say; the project's own gets what only the others have."""
+    """Return what the side files say; the project's own gets what only the others have.
+
+    Of what was erased it gets nothing, whatever becomes of the restoring.
+    """
     owners = Owners()
     stack.callback(owners.close)
     own = SideFile(config.side_file)
@@ -227,10 +264,21 @@ def _load_owners(
     for path in others:
         if path in wanted.side_files and not path.is_file():
             raise UsageError(f"there is no side file {path}")
-        entries = SideFile(path).read_entries(report)
-        own.append(entry for entry in entries if owners.find(entry.leaf) is None)
+        other = SideFile(path)
+        own.append(
+            entry
+            for entry in other.read_entries(report)
+            if owners.find(entry.leaf) is None and entry.leaf not in erased.leaves
+        )
         owners.add(own.read_entries(report))
+        # So that its tenant is still told that it was erased.
+        told = (entry for entry in other.read_entries(_ignore) if entry.leaf in erased.leaves)
+        owners.add(told)
     return owners
+
+
+def _ignore(_: str) -> None:
+    """Say nothing of damage that was reported."""
 
 
 def _find_leaves(

@@ -5,15 +5,18 @@ Each step can be done again any number of times; what an interruption leaves, th
 
 from __future__ import annotations
 
+import glob
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.backupfolder import list_generations
 from anchor.config import Config
 from anchor.durable import is_temporary, private_mode, sync_folder, write_file
 from anchor.erasure import find_statement
 from anchor.errors import AnchorError, StorageError
-from anchor.filenames import RECEIPT_SUFFIX
+from anchor.filenames import BEFORE_UPGRADE, RECEIPT_SUFFIX
 from anchor.merkle import hash_leaf
 from anchor.pipeline.project import Project, utc_now
 from anchor.receipt import MAX_RECEIPT_BYTES, parse_receipt
@@ -29,8 +32,11 @@ from anchor.store.erasures import (
     load_unfinished,
     stop_intake,
 )
-from anchor.store.places import SqliteFile
+from anchor.store.places import SqliteFile, find_copies
 from anchor.types import Hash32
+
+# As `anchor.pipeline.erasing` names them.
+_STATEMENT = re.compile(r"erasure-[0-9A-Za-z]+-[0-9a-f]{16}\.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +104,10 @@ def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
     files = []
     for record in records:
         statement = find_statement(record)
-        if statement is not None:
-            path = config.erasures / parse_record(record).name
+        name = parse_record(record).name
+        # A foreign store may hold a record with any name, a path among them.
+        if statement is not None and _STATEMENT.fullmatch(name):
+            path = config.erasures / name
             if not path.exists():
                 write_file(path, statement.encode(), mode=private_mode(config.folder))
             files.append(path)
@@ -151,9 +159,19 @@ def _find_leaf(path: Path) -> Hash32 | None:
 
 
 def _list_old_stores(config: Config) -> list[str]:
-    """Return what to do about stores that ``anchor restore`` moved aside."""
-    if not isinstance(config.store, SqliteFile):
-        return []
-    path = config.store.path
-    moved = sorted(path.parent.glob(f"{path.name}.before-restore-*Z"))
-    return [f"{old} is an earlier store and may hold what was erased: remove it" for old in moved]
+    """Return what to do about stores that `anchor restore` and `anchor upgrade-store` left."""
+    found = [copied.path for copied in find_copies(config.folder)]
+    found += list_generations(config.folder / BEFORE_UPGRADE)
+    if isinstance(config.store, SqliteFile):
+        path = config.store.path
+        name = glob.escape(path.name)
+        for pattern in (
+            f"{name}.before-restore-*Z",
+            f"{name}.building",
+            f"{name}.building.damaged",
+        ):
+            found += path.parent.glob(pattern)
+    return [
+        f"{old} is an earlier store and may hold what was erased: remove it"
+        for old in sorted(found)
+    ]

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from anchor.backupfolder import name_generation, open_generations
 from anchor.config import Config
+from anchor.filenames import BEFORE_UPGRADE
 from anchor.pipeline.backup import make_backup
 from anchor.pipeline.project import open_project
 from anchor.store.database import MIGRATION_HEAD
 from anchor.store.upgrading import hold_outdated
-
-_BACKUPS = "before-upgrade"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ def upgrade_store(
             return None
         partial = None
         if place is None:
-            partial = open_generations(config.folder / _BACKUPS)
+            partial = open_generations(config.folder / BEFORE_UPGRADE)
             place = name_generation(partial.parent, datetime.now(UTC))
         made = make_backup(config, outdated.copy, place, report, partial=partial)
         report(f"the store as it was is in {made.folder}")

@@ -6,7 +6,9 @@ folder, and from the statements' records in the log itself.  Only leaves are com
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -22,32 +24,75 @@ from anchor.store.erasures import (
     Erasure,
     erase_rows,
     find_by_leaves,
+    hash_id,
     insert_erasures,
     load_erasures,
     load_records,
     load_statement_records,
 )
 from anchor.store.holds import insert_holds, load_holds
+from anchor.store.sources import tenant_of
+from anchor.store.transfer import EvidenceRow
 from anchor.types import Hash32
 
 
-def uphold(database: Writable, stores: Sequence[Database], folders: Sequence[Path]) -> int:
-    """Erase from a new store what was erased before, and take over all holds.
+class Erased:
+    """What is known to be erased before rows are written: none of them takes an erased id again.
 
-    Returns how many leaves of the log had a record until then.  ``folders`` may hold statements.
-    A hold that was ended after one of ``stores`` was saved is there again: what is held too long
-    can be let go, what is erased cannot be brought back.
+    ``found`` are the erasures, those first that say whose it was.
     """
+
+    def __init__(self, found: Sequence[Erasure]) -> None:
+        self.found = list(found)
+        self._by_leaf = {item.leaf: item for item in reversed(self.found)}
+        self.leaves = frozenset(self._by_leaf)
+
+    def blank(self, row: EvidenceRow) -> EvidenceRow:
+        """Return the row as its erasure left it; of others, the row itself.
+
+        Evidence that was submitted again has the id of what was erased, and keeps it.
+        """
+        known = self._by_leaf.get(row.leaf)
+        if known is None:
+            return row
+        if row.source != ERASED:
+            hashed = hash_id(tenant_of(row.source), row.identity)
+            self.found.insert(0, replace(known, id_hash=hashed))
+        return replace(
+            row,
+            identity=hashlib.sha256(b"erased leaf" + row.leaf).digest(),
+            source=ERASED,
+            sha256=None,
+            sm3=None,
+            record=None,
+            is_stored=False,
+        )
+
+
+def find_erased(stores: Sequence[Database], folders: Sequence[Path]) -> Erased:
+    """Return what stores, and the statements in ``folders``, say of erasures."""
     found: list[Erasure] = []
     for store in stores:
         with store.read() as source:
             found += load_erasures(source)
+    return Erased([*found, *_read_folders(folders)])
+
+
+def uphold(database: Writable, stores: Sequence[Database], erased: Erased) -> int:
+    """Erase from a new store what was erased before, and take over all holds.
+
+    Returns how many leaves of the log had a record until then.
+    A hold that was ended after one of ``stores`` was saved is there again: what is held too long
+    can be let go, what is erased cannot be brought back.
+    """
+    found = erased.found
+    for store in stores:
+        with store.read() as source:
             holds = load_holds(source)
         with database.write() as connection:
             insert_holds(connection, holds)
     with database.write() as connection:
         found += _find_in_log(connection)
-        found += _read_folders(folders)
         by_leaf = {item.leaf: item for item in reversed(found)}
         back = find_by_leaves(connection, by_leaf.keys())
         back = [piece for piece in back if piece.source != ERASED]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -105,10 +106,12 @@ class SideFile:
         """
         with self._translated():
             try:
-                file = self.path.open("rb")
+                # A pipe would be waited for.
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except FileNotFoundError:
                 return
-            with file:
+            with open(descriptor, "rb") as file:
+                self._check_kind(descriptor)
                 yield from self._walk(file, on_damage)
 
     def remove(self, leaves: Container[bytes], on_damage: OnDamage | None = None) -> int:
@@ -193,12 +196,20 @@ class SideFile:
         while True:
             descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
             try:
+                self._check_kind(descriptor)
                 self._wait_for(descriptor, deadline)
                 if _is_at(descriptor, self.path):
                     yield descriptor
                     return
             finally:
                 os.close(descriptor)
+
+    def _check_kind(self, descriptor: int) -> None:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StorageError(
+                f"{self.path} is no file",
+                hint="move away what lies there; a backup may have the file",
+            )
 
     def _wait_for(self, descriptor: int, deadline: float) -> None:
         while True:

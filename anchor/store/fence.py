@@ -16,8 +16,9 @@ from sqlalchemy import Connection, text
 from anchor.store.database import Database
 from anchor.store.places import IS_FENCED, REPLACED
 
-# Taking evidence in, and the lease of whoever seals and sends.
-_TABLES = ("evidence", "lease")
+# Taking evidence in, the lease of whoever seals and sends, and what would protect nothing there: a
+# legal hold, a tenant's quota, a key that is revoked.
+_TABLES = ("evidence", "lease", "holds", "tenants", "api_keys")
 _FUNCTION = (
     "CREATE OR REPLACE FUNCTION anchor_replaced() RETURNS trigger LANGUAGE plpgsql AS "
     f"$$ BEGIN RAISE EXCEPTION '{REPLACED}'; END $$"

@@ -20,6 +20,7 @@ _CREATE = (
 )
 _ADD = "INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)"
 _FIND = "SELECT identity, tenant, key FROM owners WHERE leaf = ?"
+_FORGET = "DELETE FROM owners WHERE leaf = ?"
 _KEYED = "SELECT key, identity FROM owners WHERE key IS NOT NULL"
 _PIECES = "SELECT identity, max(tenant) FROM owners GROUP BY identity ORDER BY 2, 1"
 
@@ -62,6 +63,12 @@ class Owners:
         rows = (Piece(*row) for row in self._connection.execute(_PIECES))
         while batch := list(islice(rows, _BATCH)):
             yield batch
+
+    def forget(self, leaves: Iterable[bytes]) -> None:
+        """Leave out what is known of these leaves from here on."""
+        self._connection.execute("BEGIN")
+        self._connection.executemany(_FORGET, ((leaf,) for leaf in leaves))
+        self._connection.execute("COMMIT")
 
     def close(self) -> None:
         """Forget them."""

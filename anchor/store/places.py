@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from anchor.durable import sync_folder
 from anchor.errors import ConfigError, StorageError
 
 _MOVED = ".before-restore-"
+_WORKED_WITH = ".restoring-"
 REPLACED = "this store was replaced by anchor restore"
 """What a database says to whoever writes to a store that is fenced off."""
 IS_FENCED = (
@@ -95,6 +97,17 @@ def find_moved(place: StorePlace) -> SqliteFile | None:
     found = place.path.parent.glob(f"{glob.escape(place.path.name + _MOVED)}*Z")
     newest = max(found, default=None)
     return None if newest is None else SqliteFile(newest)
+
+
+def name_copy(folder: Path) -> SqliteFile:
+    """Return where a copy of a store can be that restoring works with."""
+    return SqliteFile(folder / f"{_WORKED_WITH}{secrets.token_hex(8)}.db")
+
+
+def find_copies(folder: Path) -> list[SqliteFile]:
+    """Return the copies that restoring works with, or that a restore left which was killed."""
+    found = (*folder.glob(f"{_WORKED_WITH}*.db"), *folder.glob(f"{_WORKED_WITH}*.db.damaged"))
+    return [SqliteFile(path) for path in sorted(found)]
 
 
 def _move_aside(store: Path) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -148,15 +148,18 @@ def insert_attempt_row(connection: Connection, row: AttemptRow) -> None:
     )
 
 
-def load_keys(connection: Connection) -> Iterator[tuple[bytes, bytes]]:
-    """Yield every idempotency key with the identity of its evidence."""
+def load_keys(
+    connection: Connection, without: Container[bytes] = ()
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield every idempotency key with the identity of its evidence, save that of some leaves."""
     rows = connection.execute(
-        select(keys.c.key, evidence.c.identity)
+        select(keys.c.key, evidence.c.identity, evidence.c.leaf)
         .join(evidence, evidence.c.id == keys.c.evidence_id)
         .execution_options(yield_per=1_000)
     )
     for row in rows:
-        yield row.key, row.identity
+        if row.leaf not in without:
+            yield row.key, row.identity
 
 
 def insert_keys(connection: Connection, found: Sequence[tuple[bytes, bytes]]) -> None:

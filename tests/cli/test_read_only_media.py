@@ -53,14 +53,34 @@ def leave(site: Site, left: str) -> None:
         store.with_name("anchor.db-shm").unlink()
 
 
+def newest_leaf(site: Site, copied: Path) -> str:
+    """Read from a copy: SQLite may write to whatever it opens."""
+    for end in ("", "-wal"):
+        store = site.folder / f"anchor.db{end}"
+        if store.exists():
+            shutil.copy(store, copied.with_name(copied.name + end))
+    with closing(sqlite3.connect(copied)) as connection:
+        (leaf,) = connection.execute("SELECT leaf FROM evidence ORDER BY id DESC").fetchone()
+    return bytes(leaf).hex()
+
+
 def look(site: Site, out: Path, left: str) -> None:
     """Look at the project with each command that can, and see that nothing was written."""
     config = ("--config", site.folder / "anchor.toml")
     before = {path: path.stat() for path in site.folder.rglob("*")}
     copies = set(Path(tempfile.gettempdir()).glob("anchor-read-only-*"))
-    for words in (("status",), ("audit", "--offline"), ("prove", "--all", "--out", out)):
+    backup = out.with_name("backup")
+    for words in (
+        ("status",),
+        ("audit", "--offline"),
+        ("prove", "--all", "--out", out),
+        ("hold", "list"),
+        ("erase", "--dry-run", "--leaf", newest_leaf(site, backup.with_name("look.db"))),
+        ("backup", backup),
+    ):
         ran = site.run(*words, *config).expect(0, _REMARKS[left])
         assert "on read-only media" in ran.err
+    site.run("backup", backup, "--check").expect(0, "2 leaves", "nothing is amiss")
     assert len(list(out.rglob("*.anchor.json"))) == 2
     for receipt in out.rglob("*.anchor.json"):
         assert '"anchors":[]' not in receipt.read_text("utf-8").replace(" ", "")
@@ -80,6 +100,8 @@ def test_a_folder_that_is_mounted_read_only_can_be_looked_at(
     with read_only(site.folder):
         look(site, tmp_path / "receipts", left)
         for words in (("add", "first", "--again"), ("run", "--once"), ("seal",)):
+            site.run(*words).refused(33, "cannot be")
+        for words in (("hold", "remove", "x"), ("restore", "--replace")):
             site.run(*words).refused(33, "cannot be")
         site.run("prove", "--all").refused(2, "--out")
     injected(3)

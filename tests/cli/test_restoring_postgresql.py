@@ -364,7 +364,13 @@ def test_whoever_still_uses_the_old_store_is_refused_and_nothing_is_lost(
         assert "anchor.toml" in (error.hint or "")
     # Nor does anybody seal or send with it, and reading it goes on.
     env = {"ANCHOR_STORE": old.url}
-    for command in (("seal",), ("run", "--once"), ("add", "a", "--again")):
+    for command in (
+        ("seal",),
+        ("run", "--once"),
+        ("add", "a", "--again"),
+        ("hold", "add", "case", "a", "--reason", "x"),
+        ("api-key", "create", "acme"),
+    ):
         site.run(*command, env=env).refused(33, "was replaced by anchor restore")
     assert site.run("prove", "a", "--out", "other", env=env).code == 0
     check_log_goes_on(site, "b")

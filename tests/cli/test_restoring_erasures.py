@@ -1,0 +1,234 @@
+"""What was erased, and what is held, when a store is restored from something older."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support import fixtures
+from support.disasters import anchor_final, back_up, lose_store, put_back
+from support.projects import Site, reading
+from support.service import bearer, digest, make_key, serve
+
+from anchor.canonical import encode_canonical
+from anchor.config import load_config
+from anchor.filenames import SIDE_FILE
+from anchor.merkle import hash_leaf
+from anchor.pipeline.remains import Wanted, gather_remains
+from anchor.store.copies import CopyRule
+
+anvil = fixtures.module_anvil
+
+WHY = ("--basis", "gdpr-17", "--reason", "request 2026-17", "--by", "Registrar", "--yes")
+
+
+def identity_of(site: Site, leaf: bytes) -> bytes:
+    return bytes(site.rows(f"SELECT identity FROM evidence WHERE leaf = x'{leaf.hex()}'")[0][0])
+
+
+def newest(site: Site) -> tuple[bytes, bytes]:
+    rows = site.rows("SELECT leaf, identity FROM evidence WHERE record NOT NULL ORDER BY id DESC")
+    return bytes(rows[0][0]), bytes(rows[0][1])
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_what_was_submitted_again_after_its_erasure_stays(
+    site: Site, tmp_path: Path, is_sealed: bool
+) -> None:
+    anchor_final(site, "a")
+    backup = back_up(site, tmp_path / "old.db")
+    site.run("erase", "a", *WHY).expect(0)
+    site.run("add", "a").expect(0, "added 1 new")
+    leaf, identity = newest(site)
+    if is_sealed:
+        anchor_final(site, "b")
+    site.run("restore", "--replace", "--backup", backup).expect(0)
+    assert identity_of(site, leaf) == identity
+    assert site.rows("SELECT count(*) FROM evidence WHERE source = '(erased)'") == [(1,)]
+    site.run("add", "a").expect(0, "added 0 new, 1 already there")
+    site.run("audit").expect(0, "nothing is amiss")
+
+
+def test_an_older_side_file_does_not_list_what_was_erased(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    waiting = site.add("waits", b"waits")
+    leaf, identity = newest(site)
+    older = Path(shutil.copy(site.folder / SIDE_FILE, tmp_path / "older.log"))
+    site.run("erase", waiting, *WHY).expect(0)
+    ran = site.run("restore", "--replace", "--acknowledged", older, "--json").expect(0)
+    assert ran.document["lost"] == []
+    assert identity not in (site.folder / SIDE_FILE).read_bytes()
+    # Nor where only the folder of statements knows of it, and the store is lost.
+    lose_store(site)
+    ran = site.run("restore", "--acknowledged", older, "--json").expect(0)
+    assert identity.hex() not in {item["id"] for item in ran.document["lost"]}
+    assert identity not in (site.folder / SIDE_FILE).read_bytes()
+    assert leaf not in (site.folder / SIDE_FILE).read_bytes()
+
+
+def test_a_restore_that_fails_brings_no_erased_entry_back(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    older = Path(shutil.copy(site.folder / SIDE_FILE, tmp_path / "older.log"))
+    leaf, identity = newest(site)
+    site.run("erase", "a", *WHY).expect(0)
+    anchor_final(site, "b")
+    shutil.rmtree(site.folder / "tiles")
+    backup = back_up(site, tmp_path / "store.db")
+    with closing(sqlite3.connect(backup)) as connection, connection:
+        connection.execute("UPDATE evidence SET leaf = zeroblob(32)")
+    put_back(site, backup)
+    ran = site.run("restore", "--replace", "--acknowledged", older)
+    assert ran.code not in (0, 1), ran.out
+    data = (site.folder / SIDE_FILE).read_bytes()
+    assert identity not in data and leaf not in data
+
+
+def test_a_statement_of_a_foreign_store_is_written_nowhere_else(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    site.run("erase", "a", *WHY).expect(0)
+    ((record,),) = site.rows("SELECT record FROM evidence WHERE record NOT NULL")
+    document = json.loads(bytes(record)) | {"name": "../../outside.json"}
+    bent = encode_canonical(document, what="it")
+    backup = back_up(site, tmp_path / "bent.db")
+    with closing(sqlite3.connect(backup)) as connection, connection:
+        row = (bent, hash_leaf(bent), bytes(record))
+        connection.execute("UPDATE evidence SET record = ?, leaf = ? WHERE record = ?", row)
+        connection.execute("UPDATE erasures SET statement = ?, finished_at = NULL", (row[1],))
+    lose_store(site)
+    site.run("restore", "--backup", backup)
+    places = (*tmp_path.rglob("outside.json"), *tmp_path.parent.glob("outside.json"))
+    assert not places
+
+
+def test_what_a_killed_restore_and_an_upgrade_left_is_told(site: Site) -> None:
+    site.add("a", b"a")
+    left = site.folder / ".restoring-0123456789abcdef.db"
+    shutil.copy(site.folder / "anchor.db", left)
+    old = site.folder / "before-upgrade" / "20260101T000000Z"
+    old.mkdir(parents=True)
+    (old / "backup.json").touch()
+    ran = site.run("erase", "a", *WHY, "--json").expect(0)
+    told = " ".join(ran.document["remains"])
+    assert str(left) in told
+    assert str(old) in told
+
+
+def test_the_next_restore_removes_what_a_killed_one_left(site: Site) -> None:
+    anchor_final(site, "a")
+    left = site.folder / ".restoring-0123456789abcdef.db"
+    shutil.copy(site.folder / "anchor.db", left)
+    site.run("restore", "--replace").expect(0)
+    assert not left.exists()
+
+
+def test_a_hold_that_an_older_backup_does_not_know_is_told(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    backup = back_up(site, tmp_path / "old.db")
+    site.run("hold", "add", "over", "a", "--reason", "x").expect(0)
+    site.run("hold", "remove", "over").expect(0)
+    site.run("hold", "add", "case 7", "a", "--reason", "x").expect(0)
+    lose_store(site)
+    ran = site.run("restore", "--backup", backup).expect(0)
+    assert "the legal hold 'case 7'" in ran.err
+    assert "'over'" not in ran.err
+
+
+def test_a_tenant_whose_keys_a_restore_did_not_bring_back_can_be_held(site: Site) -> None:
+    key = make_key(site.folder)
+    with serve(site.folder) as served:
+        body = {"sha256": digest(1)}
+        answer = served.http.post("/v1/evidence", json=body, headers=bearer(key))
+        assert answer.status_code == 201
+    anchor_final(site, "a")
+    site.run("restore", "--replace").expect(0)
+    site.run("hold", "add", "case", "--tenant", "acme", "--reason", "x").expect(0, "1 held")
+    site.run("erase", answer.json()["id"], *WHY).refused(2, "under the legal hold 'case'")
+
+
+def test_any_name_in_the_folder_of_statements_leaves_a_backup_readable(
+    site: Site, tmp_path: Path
+) -> None:
+    site.add("a", b"a")
+    site.run("erase", "a", *WHY).expect(0)
+    (statement,) = (site.folder / "erasures").glob("*.json")
+    shutil.copy(statement, statement.with_name("a copy (1).json"))
+    (site.folder / "erasures" / "folder.json").mkdir()
+    os.mkfifo(site.folder / "erasures" / "pipe.json")
+    site.run("backup", tmp_path / "backup").expect(0)
+    site.run("backup", tmp_path / "backup", "--check").expect(0, "nothing is amiss")
+    assert (tmp_path / "backup" / "erasures" / statement.name).exists()
+
+
+def test_a_pipe_in_a_backup_is_no_file(site: Site, tmp_path: Path) -> None:
+    site.add("a", b"a")
+    folder = tmp_path / "backup"
+    site.run("backup", folder).expect(0)
+    (folder / "store.db").unlink()
+    os.mkfifo(folder / "store.db")
+    site.run("backup", folder, "--check").expect(10, "store.db is missing")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_a_side_file_that_is_no_file_is_refused_in_words(
+    site: Site, tmp_path: Path, kind: str
+) -> None:
+    anchor_final(site, "a")
+    path = site.folder / SIDE_FILE
+    path.rename(tmp_path / "away")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / "away")
+    site.write("b", b"b")
+    tries: list[tuple[str | Path, ...]] = [("add", "b"), ("erase", "a", *WHY)]
+    if kind != "link":  # what is behind it is backed up, and restored
+        tries += [("backup", tmp_path / "backup"), ("restore", "--replace")]
+    for words in tries:
+        site.run(*words).refused(33, str(path))
+
+
+def test_a_backup_is_restored_where_second_copies_are_wanted(site: Site, tmp_path: Path) -> None:
+    """The rule is about the project's own store, not the copy that a backup holds."""
+    anchor_final(site, "a")
+    site.run("backup", tmp_path / "backup").expect(0)
+    config = load_config(site.folder / "anchor.toml")
+    config = replace(config, copies=CopyRule(copies=2))
+    wanted = Wanted(backup=str(tmp_path / "backup"))
+    with reading(site.url) as node, ExitStack() as stack:
+        assert len(gather_remains(stack, config, node, wanted, None, print).stores) == 1
+
+
+@pytest.mark.parametrize("place", ["tiles/backup", "receipts", "erasures/x"])
+def test_no_backup_is_made_where_its_files_would_be_published(site: Site, place: str) -> None:
+    site.add("a", b"a")
+    (site.folder / place).parent.mkdir(exist_ok=True)
+    site.run("backup", place).refused(2, "where a backup would be published")
+    site.run("backup", place, "--keep", "2").refused(2, "where a backup would be published")
+    assert not list(site.folder.rglob("backup.json"))
+
+
+def test_a_store_in_a_backup_that_cannot_be_read_is_named(site: Site, tmp_path: Path) -> None:
+    anchor_final(site, "a")
+    folder = tmp_path / "backup"
+    site.run("backup", folder).expect(0)
+    with closing(sqlite3.connect(folder / "store.db", isolation_level=None)) as connection:
+        connection.execute("DELETE FROM alembic_version")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = (folder / "store.db").read_bytes()
+    manifest = json.loads((folder / "backup.json").read_bytes())
+    entry = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    manifest["files"]["store.db"] = entry
+    (folder / "backup.json").write_text(json.dumps(manifest))
+    for name in ("store.db-wal", "store.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+    ran = site.run("restore", "--replace", "--backup", folder)
+    ran.refused(10, f"the store {folder / 'store.db'} of the backup cannot be read")
