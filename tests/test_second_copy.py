@@ -65,7 +65,7 @@ def place(first: Server) -> PostgresDatabase:
 @contextmanager
 def opened(place: PostgresDatabase, rule: CopyRule | None = RULE) -> Iterator[Project]:
     database = open_database(place, copies=rule)
-    config = SimpleNamespace(log=LogId(bytes(32)))
+    config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
     try:
         yield cast(Project, SimpleNamespace(database=database, config=config))
     finally:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -393,7 +394,7 @@ def test_files_come_in_pages_each_with_all_its_versions(store: Database) -> None
 
 
 def test_one_content_under_two_names_is_two_pieces_of_evidence(store: Database) -> None:
-    config = SimpleNamespace(log=LogId(bytes(32)))
+    config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
     project = cast(Project, SimpleNamespace(database=store, config=config))
     digests = Digests(sha256=bytes(32), sm3=None, size=None)
     named = [Submission(source=name, name=name, digests=digests) for name in ("a", "b", "a")]
@@ -560,7 +561,7 @@ from anchor.store.places import parse_place
 
 project = SimpleNamespace(
     database=open_database(parse_place(sys.argv[1], Path("/"))),
-    config=SimpleNamespace(log=bytes(32)),
+    config=SimpleNamespace(log=bytes(32), chain_id=1, file=Path("none/anchor.toml")),
 )
 key = sys.argv[2] or None
 digests = Digests(sha256=bytes(32), sm3=None, size=0)

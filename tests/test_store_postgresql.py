@@ -41,7 +41,7 @@ def submission(number: int) -> Submission:
 
 
 def project_of(database: Database) -> Project:
-    config = SimpleNamespace(log=LogId(bytes(32)))
+    config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
     return cast(Project, SimpleNamespace(database=database, config=config))
 
 
@@ -125,8 +125,10 @@ class Cutter:
     """Stands between a client and the server; cuts the connection where it is told to."""
 
     server: Path
-    # What a message must hold for the cut, and whether the server still gets it.
+    # What a message must hold for the cut, what has to come before it, and whether the server still
+    # gets it.
     word: bytes | None = None
+    after: bytes | None = None
     is_forwarded: bool = True
     cuts: int = 0
     _open: list[socket.socket] = field(default_factory=list)
@@ -146,7 +148,9 @@ class Cutter:
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
             while data := client.recv(1 << 16):
-                if self.word is not None and self.word in data:
+                if self.after is not None and self.after in data:
+                    self.after = None
+                if self.after is None and self.word is not None and self.word in data:
                     self.cuts += 1
                     self.word = None
                     # Nobody hears the answer, which may well be that it is done.
@@ -197,6 +201,7 @@ def test_when_the_connection_dies_at_commit_a_repetition_finds_what_came_of_it(
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres?options={schema}"
         database = open_database(PostgresDatabase(url))
         cutter.word, cutter.is_forwarded = b"\x0bCOMMIT\x00", is_forwarded
+        cutter.after = b"INSERT INTO evidence"  # reads end with a COMMIT, too
         with pytest.raises(StorageError, match="cannot be used"):
             accept_once(project_of(database), submission(1), key=key)
         assert cutter.cuts == 1

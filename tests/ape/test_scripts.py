@@ -177,9 +177,10 @@ def test_on_apes_in_process_chain(work: Path) -> None:
 
     with networks.parse_network_choice(IN_PROCESS) as provider:
         untouched = provider.snapshot()
-        # Ahead of the clock, so that the second chain, however long it takes, is behind the first.
-        tomorrow = provider.get_block("latest").timestamp + 86_400
-        provider.set_timestamp(tomorrow)
+        # Ahead of the clock, so that the second chain is behind the first; no more than a clock may
+        # be off by which records are made.
+        later = provider.get_block("latest").timestamp + 280
+        provider.set_timestamp(later)
         journey(run, work, IN_PROCESS, chain=1337, pins=tuple(WRONG_PINS))
         verify = ("verify_receipt", "evidence/a.txt", "--network", IN_PROCESS)
         verify += ("--project", "project")
@@ -193,7 +194,7 @@ def test_on_apes_in_process_chain(work: Path) -> None:
         assert run("deploy", "--network", IN_PROCESS, "--project", "second", *DEV).code == 0
         # A node that has not come to the anchor's block cannot tell; one that has, can.
         expect(run(*verify), 20, "7. cannot tell")
-        provider.set_timestamp(tomorrow + 86_400)
+        provider.set_timestamp(later + 86_400)
         provider.mine(height)
         expect(run(*verify), 11, "7. fail")
 
