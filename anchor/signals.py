@@ -6,13 +6,12 @@ has handlers of its own these do it: nothing is under way yet that would have to
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType
 from typing import NoReturn
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-_is_told = False
 
 
 def end_when_told() -> None:
@@ -21,15 +20,6 @@ def end_when_told() -> None:
         signal.signal(name, _end)
 
 
-def is_told_to_stop() -> bool:
-    """Return whether a signal came meanwhile.
-
-    Its ``SystemExit`` is lost where Python ignores exceptions, as in a finalizer.
-    """
-    return _is_told
-
-
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    global _is_told
-    _is_told = True
-    raise SystemExit(0)
+    # At once: an exception would be lost, or printed, in a finalizer.
+    os._exit(0)

@@ -10,7 +10,7 @@ from typing import Annotated, Optional
 import typer
 
 from anchor.cli.output import Output
-from anchor.signals import STOP_SIGNALS, is_told_to_stop
+from anchor.signals import STOP_SIGNALS
 
 NAME = "devnet"
 
@@ -33,8 +33,6 @@ def command(
     ended = threading.Event()
     for name in STOP_SIGNALS:
         signal.signal(name, lambda *_: ended.set())
-    if is_told_to_stop():
-        return
     anvil = None if embedded else find_anvil(find_checkout())
     with open_devnet(port=port, anvil=anvil, state=state) as chain:
         output.line(f"{chain.kind} devnet, chain {chain.chain_id}, at {chain.url}")

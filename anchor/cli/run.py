@@ -22,7 +22,7 @@ from anchor.cli.session import (
 )
 from anchor.cli.streams import EventLines
 from anchor.errors import ConfigError, ExitCode, UsageError
-from anchor.signals import STOP_SIGNALS, is_told_to_stop
+from anchor.signals import STOP_SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,8 +195,6 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
     clock = StoppableClock(SystemClock(), grace=_GRACE)
     for name in STOP_SIGNALS:
         signal.signal(name, lambda *_: clock.stopping.set())
-    if is_told_to_stop():
-        clock.stopping.set()
 
     def wait() -> None:
         if clock.stopping.is_set():

@@ -17,8 +17,6 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
-from anchor.signals import is_told_to_stop
-
 _JOIN_PAUSE = 0.05
 
 
@@ -34,11 +32,6 @@ class Supervisor(Multiprocess):
         super().__init__(config, sockets)
         self._stop_seconds = stop_seconds
         self._unanswered: dict[Process, float] = {}
-
-    def run(self) -> None:
-        """Keep the workers until told to stop; a stop that came before this was ready counts."""
-        if not is_told_to_stop():
-            super().run()
 
     def init_processes(self) -> None:
         """Start the workers."""
