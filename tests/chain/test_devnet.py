@@ -683,6 +683,7 @@ def test_the_child_dies_with_its_parent(
         assert process.stdout.readline().startswith(b"http://127.0.0.1:")
         assert len(processes(state)) > 1
         assert list(scratch.iterdir())
+        time.sleep(1)  # anvil listens a moment before it heeds signals
         process.send_signal(how)
         process.wait(60)
     # The guard ends them by force after ten seconds, which a loaded machine may need.
