@@ -25,6 +25,7 @@ from anchor.errors import (
 
 _PARTIAL = ".partial"
 _REMOVED = ".removed"
+_NAME = "%Y%m%dT%H%M%SZ"
 _GENERATION = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
@@ -55,13 +56,18 @@ def list_generations(folder: Path) -> list[Path]:
 
 
 def name_generation(folder: Path, moment: datetime) -> Path:
-    """Return where a backup that is begun at ``moment`` lies among others.
+    """Return the folder of a backup that is begun at ``moment``.
 
-    Of two in one second the later one gets the next second's name.
+    It is named after every other generation, so that the newest by name is the one made last: of
+    two in one second, or after the clock was set back, the later one gets the next free second.
     """
-    while (place := folder / f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}").exists():
-        moment += timedelta(seconds=1)
-    return place
+    names = os.listdir(folder) if folder.is_dir() else []
+    moment = moment.astimezone(UTC).replace(microsecond=0)
+    for name in names:
+        with suppress(ValueError, OverflowError):  # a name that is no time is no generation
+            taken = datetime.strptime(name, _NAME).replace(tzinfo=UTC)
+            moment = max(moment, taken + timedelta(seconds=1))
+    return folder / f"{moment:{_NAME}}"
 
 
 def open_generations(folder: Path) -> Path:

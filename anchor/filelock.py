@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 from anchor.durable import open_private
 from anchor.errors import AnchorError, StoreAwayError
 from anchor.oserrors import explain_os_error
+
+# Seconds between two attempts to lock a file that another process holds.
+_POLL = 0.002
 
 
 @contextmanager
@@ -32,6 +36,23 @@ def hold_file(path: Path, held: AnchorError) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def wait_for_lock(descriptor: int, deadline: float) -> None:
+    """Lock an open file exclusively, waiting until ``deadline`` (monotonic seconds).
+
+    Raises:
+        BlockingIOError: Another process still holds the lock at the deadline.
+        OSError: The file cannot be locked.
+    """
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL)
 
 
 def open_lock(path: Path) -> int:

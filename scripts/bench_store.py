@@ -41,6 +41,9 @@ from anchor.tilestore import TileFolder
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 100_000
 
+# What taking evidence in asks of a configuration; no chain was seen, so that no clock is judged.
+CONFIG = SimpleNamespace(log=bytes(32), chain_id=1, file=Path("none/anchor.toml"))
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -168,7 +171,7 @@ def open_store(place: StorePlace) -> Iterator[Project]:
     database = create_database(place)
     with closing(database), database.hold_lease():
         # Taking in and sealing ask for nothing else of a project.
-        yield cast(Project, SimpleNamespace(database=database))
+        yield cast(Project, SimpleNamespace(database=database, config=CONFIG))
 
 
 def make_submissions(count: int, first: int) -> list[Submission]:
@@ -237,8 +240,7 @@ def bench_side_file(options: argparse.Namespace) -> None:
                 side_file = SideFile(folder / kind) if name == "noted" else None
                 database, _ = create_filled(place, lambda _: None, side_file)
                 stack.callback(database.close)
-                config = SimpleNamespace(log=bytes(32))
-                projects.append(cast(Project, SimpleNamespace(database=database, config=config)))
+                projects.append(cast(Project, SimpleNamespace(database=database, config=CONFIG)))
             time_side_file(kind, projects)
 
 

@@ -113,7 +113,6 @@ def _document(checked: CheckedBackup) -> dict[str, Any]:
     manifest = checked.manifest
     head = manifest.head
     return {
-        "format": "anchor-backup-check/1",
         "folder": str(checked.folder),
         "made_at": manifest.made_at,
         "schema": manifest.schema,

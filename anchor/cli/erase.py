@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,22 +24,22 @@ NAME = "erase"
 
 def command(
     what: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(metavar="[ID|FILE]...", help=WHAT),
     ] = None,
     digest: DigestsOption = None,
     leaf: LeavesOption = None,
     tenant: TenantOption = None,
     basis: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(metavar="gdpr-17|pipl-47|other", help="The legal basis; it goes on record."),
     ] = None,
     reason: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Why, in your words, without anybody's name; it goes on record."),
     ] = None,
     by: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Who erases; it goes on record. By default the user of this machine."),
     ] = None,
     dry_run: Annotated[
@@ -114,10 +114,10 @@ def _list(output: Output, project: Project, wanted: Wanted) -> None:
 
 
 def _ask(output: Output, project: Project, wanted: Wanted) -> None:
-    """Let the user confirm.
+    """Ask for confirmation at the terminal.
 
     Raises:
-        UsageError: The user does not, or there is no terminal to ask at.
+        UsageError: The user declines, or standard input is not a terminal.
     """
     if output.as_json or not sys.stdin.isatty():
         raise UsageError("nothing was erased: confirm it with --yes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -28,7 +28,7 @@ _NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As your file
 def add(
     name: _NameArgument,
     what: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(metavar="[ID|FILE]...", help=WHAT),
     ] = None,
     digest: DigestsOption = None,
@@ -36,7 +36,7 @@ def add(
     tenant: TenantOption = None,
     reason: Annotated[str, typer.Option(help="Why, in your words.")] = "",
     by: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Who holds it. By default the user of this machine."),
     ] = None,
     config_path: ConfigOption = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from anchor.pipeline.pieces import Wanted
 
 DigestsOption = Annotated[
-    Optional[list[str]],  # noqa: UP045 (Typer reads the annotation at run time)
+    list[str] | None,
     typer.Option(
         "--digest", metavar="ALGORITHM:HEX", help="All evidence with this digest, whoever's it is."
     ),
 ]
 
 LeavesOption = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option("--leaf", metavar="HEX", help="The evidence with this leaf hash."),
 ]
 
 TenantOption = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option("--tenant", metavar="NAME", help="All evidence of this tenant of the service."),
 ]
 

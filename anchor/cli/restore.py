@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,13 +25,13 @@ _NAMED = 50
 
 def command(
     place: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Argument(
             metavar="[DIR|URL]", help="The published log; without it, the project's own tiles."
         ),
     ] = None,
     backup: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="DIR|FILE|URL",
             help="What to take over: a folder that `anchor backup` made, or another store of this "
@@ -39,7 +39,7 @@ def command(
         ),
     ] = None,
     receipts: Annotated[
-        Optional[list[Path]],  # noqa: UP045
+        list[Path] | None,
         typer.Option(metavar="DIR", help="Take records from the receipts in DIR and below, too."),
     ] = None,
     acknowledged: Annotated[
@@ -134,7 +134,7 @@ def command(
 
 
 def _tell_holds(output: Output, project: Project) -> None:
-    """Tell of each legal hold that nothing knows which the store was restored from."""
+    """Print each legal hold of the audit trail that the restored store does not contain."""
     from anchor.pipeline.keytrail import find_noted_holds
     from anchor.store.holds import load_holds
 

@@ -47,7 +47,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
 
 
 def _check_file(project: Project) -> None:
-    """See that the store can be relied on, as far as that can be seen at once.
+    """Check the store for damage, for at most ``_SECONDS``.
 
     Raises:
         StorageError: It is damaged.

@@ -113,7 +113,7 @@ def guard_streams() -> None:
             # The wrong way round, so that reading or writing fails.
             os.open(os.devnull, os.O_WRONLY if number == 0 else os.O_RDONLY)
     if sys.stdin is None:
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (open until the process ends)
     sys.stdout = _open(1, sys.stdout, _refuse)
     sys.stderr = _open(2, sys.stderr, _ignore)
 

@@ -45,7 +45,6 @@ def command(
         output.line(f"backup     {done.backup}")
     output.result(
         {
-            "format": "anchor-upgrade-store/1",
             "before": done.before if done else MIGRATION_HEAD,
             "after": MIGRATION_HEAD,
             "backup": str(done.backup) if done else None,

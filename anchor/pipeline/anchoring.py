@@ -109,10 +109,10 @@ def _fetch_pins(node: Node) -> tuple[ChainId, Block | None]:
 
 
 def is_deployed(config: Config, node: Node) -> bool:
-    """Say whether our registry is where enough nodes say it is; False where nothing is.
+    """Return whether this release's registry code is at the registry's address; False if none is.
 
     Raises:
-        ChainGuardError: other code is there.
+        ChainGuardError: Other code is at that address.
         QuorumError: The nodes disagree about the code.
     """
     read = partial(Node.fetch_code_hash, address=config.registry, block="latest")

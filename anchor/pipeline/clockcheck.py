@@ -93,9 +93,10 @@ def judge_clock(
 
 
 def is_in_step(before: ChainTime | None, number: int, newest: int, elapsed: float) -> bool:
-    """Say whether block times went on as the time did, ``elapsed`` seconds since ``before``.
+    """Return whether block times advanced by about ``elapsed`` seconds since ``before``.
 
-    A chain that stands still, leaps or catches up says nothing of an upper bound.
+    Only then is the newest block's time an upper bound for a clock: a chain may stand still, leap
+    or catch up.
     """
     if before is None or number <= before.number:
         return False
@@ -103,7 +104,10 @@ def is_in_step(before: ChainTime | None, number: int, newest: int, elapsed: floa
 
 
 def has_jumped(right: tuple[float, float] | None, now: float, steady: float) -> bool:
-    """Say whether the wall clock left the steady one since both were at ``right``."""
+    """Return whether the wall clock was set since ``right``, by more than ``TOLERANCE`` seconds.
+
+    ``right`` is a pair of wall and monotonic seconds read together; None where there is none.
+    """
     return right is not None and abs((now - right[0]) - (steady - right[1])) > TOLERANCE
 
 

@@ -60,7 +60,7 @@ def contradiction_of(reading: FinalReading | HeadReading) -> Contradiction | Non
 
 
 def is_in_place(reading: FinalReading) -> bool:
-    """Say whether the registry holds the anchor where the store has it."""
+    """Return whether the registry has the anchor in the same block as the store."""
     return reading.stored is not None and place_of(reading.stored) == place_of(reading.anchored)
 
 
@@ -72,6 +72,6 @@ def place_of(anchor: Anchor | AnchoredHead) -> Place:
 
 
 def is_behind(final: Block, place: Place | AnchoredHead) -> bool:
-    """Say whether ``final`` is older than the block of an anchor, and so does not tell of it."""
+    """Return whether block ``final`` is older than the anchor's, so that it proves nothing."""
     # By the time first: the registry's numbers may be a parent chain's.
     return (final.timestamp, final.number) < (place.timestamp, place.block_number)

@@ -240,14 +240,15 @@ class Daemon:
         self._remind_while("funds", warning)
 
     def _watch_copies(self) -> None:
-        """Say that what is committed is on too few servers."""
+        """Emit a warning while fewer servers hold the store than are configured."""
         copies = self._project.database.look_at_copies()
-        if copies is None or copies.is_enough:
-            self._reminders.pop("copies", None)
-            return
-        text = f"second-copy-missing: {copies.count} of {copies.rule.copies} servers hold the store"
-        hint = f"see to the standby; {copies.describe()}"
-        self._remind("copies", Happened(event="warning", text=text, figures={"hint": hint}))
+        warning = None
+        if copies is not None and not copies.is_enough:
+            count = f"{copies.count} of {copies.rule.copies} servers"
+            text = f"second-copy-missing: {count} hold the store"
+            hint = f"check the standby: {copies.describe()}"
+            warning = Happened(event="warning", text=text, figures={"hint": hint})
+        self._remind_while("copies", warning)
 
     def _look_for_final(self) -> bool:
         """Look at what is reversible; return whether some is gone and has to be sent again."""
@@ -298,14 +299,14 @@ class Daemon:
                 self._remind(f"late {item.head.size}", describe_late(item, age))
 
     def _remind_while(self, about: str, happened: Happened | None) -> None:
-        """Tell what goes on being so, or forget it once it is not so any more."""
+        """Emit a standing event once an hour while it lasts; None resets it."""
         if happened is None:
             self._reminders.pop(about, None)
         else:
             self._remind(about, happened)
 
     def _remind(self, about: str, happened: Happened) -> None:
-        """Tell what goes on being so now, and not again before ``_REMIND`` seconds."""
+        """Emit the event, at most once in ``_REMIND`` seconds for each ``about``."""
         now = self._clock.monotonic()
         if now >= self._reminders.get(about, now):
             self._reminders[about] = now + _REMIND
@@ -317,7 +318,7 @@ class Daemon:
         record_anchors(self._project, self._node)
 
     def _wait(self, seconds: float) -> None:
-        """Let time pass, and look at the chain when that is due: also after a failure."""
+        """Wait ``seconds``, and check the chain and publish meanwhile whenever that is due."""
         end = self._clock.monotonic() + seconds
         while not self._clock.stopping.is_set():
             if self._publisher is not None and not self._is_contradicted:
@@ -330,7 +331,7 @@ class Daemon:
                 break
 
     def _has_turned(self) -> bool:
-        """Look at the chain between two tries; return whether an incident was opened or closed."""
+        """Check the chain; return whether an incident was opened or withdrawn since before."""
         before = self._is_contradicted
         try:
             self._watch_chain()

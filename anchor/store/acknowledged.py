@@ -11,7 +11,6 @@ never committed.  What a crash left of an append is cut off by the next one.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import stat
@@ -26,6 +25,7 @@ from sqlalchemy import Connection
 
 from anchor.durable import open_private, sync_folder
 from anchor.errors import SideFileHeldError, StorageError, WriteRefusedError
+from anchor.filelock import wait_for_lock
 from anchor.store.evidence import NewEvidence
 from anchor.store.frames import (
     MAGIC,
@@ -42,7 +42,6 @@ OnDamage = Callable[[str], None]
 
 # Seconds until another process's append is no longer waited for, and between two tries.
 _PATIENCE = 10
-_POLL = 0.002
 _COPIED = 100_000
 # Bytes with which it is tried whether the disk takes more.
 _TRIED = 16_384
@@ -212,17 +211,13 @@ class SideFile:
             )
 
     def _wait_for(self, descriptor: int, deadline: float) -> None:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError as error:
-                if time.monotonic() >= deadline:
-                    raise SideFileHeldError(
-                        f"another process holds {self.path}",
-                        hint="wait for it, or stop it; nothing was changed",
-                    ) from error
-                time.sleep(_POLL)
+        try:
+            wait_for_lock(descriptor, deadline)
+        except BlockingIOError as error:
+            raise SideFileHeldError(
+                f"another process holds {self.path}",
+                hint="wait for it, or stop it; nothing was changed",
+            ) from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -38,7 +38,7 @@ from anchor.errors import (
     StoreMissingError,
     StoreReplacedError,
 )
-from anchor.filelock import describe_lock_failure, hold_file, open_lock
+from anchor.filelock import describe_lock_failure, hold_file, open_lock, wait_for_lock
 from anchor.oserrors import HINT, explain_os_error
 from anchor.store.places import SqliteFile, discard
 from anchor.store.readonly import ReadOnlySource, choose_source, is_on_read_only_media
@@ -49,8 +49,6 @@ _BUSY_TIMEOUT_MS = 10_000
 _RESERVE = 64 << 20
 # What a record may take: in its row and the indices, and once more in the write-ahead log.
 _ROOM_FACTOR = 4
-# Seconds between two tries to get a lock that others hold for one transaction only.
-_TURN_POLL = 0.002
 # Pages kept in memory by each connection, in KiB.  The index over random identities is read and
 # written all over: without its pages at hand, taking in a million digests takes twice as long.
 _CACHE_KIB = 256 * 1024
@@ -376,19 +374,15 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _wait_for(descriptor: int, path: Path, deadline: float) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError as error:
-            if time.monotonic() >= deadline:
-                raise StoreBusyError(
-                    f"the store is locked by another process ({path})",
-                    hint="wait for it, or stop it; nothing was changed",
-                ) from error
-            time.sleep(_TURN_POLL)
-        except OSError as error:
-            raise describe_lock_failure(path, error) from error
+    try:
+        wait_for_lock(descriptor, deadline)
+    except BlockingIOError as error:
+        raise StoreBusyError(
+            f"the store is locked by another process ({path})",
+            hint="wait for it, or stop it; nothing was changed",
+        ) from error
+    except OSError as error:
+        raise describe_lock_failure(path, error) from error
 
 
 def _identify(status: os.stat_result) -> tuple[int, int]:

@@ -7,9 +7,7 @@ import json
 import os
 import shutil
 import stat
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,12 +15,13 @@ from support import fixtures
 from support.command import start_anchor
 from support.crashes import crashing
 from support.disasters import anchor_final, sql
+from support.disks import small_disk
 from support.projects import Site, ask_store, make_site
 from support.service import make_key
 from support.stores import Postgres
 
 from anchor.backupfiles import read_manifest
-from anchor.backupfolder import find_backup, list_generations
+from anchor.backupfolder import find_backup, list_generations, name_generation
 from anchor.chain.devnet import Devnet
 from anchor.config import load_config
 from anchor.digest import digest_bytes
@@ -130,6 +129,17 @@ def test_nothing_is_written_over(site: Site, tmp_path: Path) -> None:
     assert {name for name in contents(tmp_path) if "lock" not in name} == {
         name for name in before if "lock" not in name
     }
+
+
+def test_a_generation_is_named_after_all_that_are_there(tmp_path: Path) -> None:
+    moment = datetime(2026, 11, 27, 2, tzinfo=UTC)
+    assert name_generation(tmp_path / "missing", moment).name == "20261127T020000Z"
+    (tmp_path / "20261127T020001Z").mkdir()  # the one of 02:00:00 was removed as the oldest
+    assert name_generation(tmp_path, moment).name == "20261127T020002Z"
+    (tmp_path / "20269999T999999Z").mkdir()  # no time, and so no generation
+    assert name_generation(tmp_path, moment).name == "20261127T020002Z"
+    (tmp_path / "20261231T235959Z").mkdir()  # by a clock that was set back since
+    assert name_generation(tmp_path, moment).name == "20270101T000000Z"
 
 
 def test_the_newest_of_several_are_kept(site: Site, tmp_path: Path) -> None:
@@ -304,28 +314,13 @@ def halting(*words: str) -> tuple[str, ...]:
     return (*command[:at], "-c", script, *command[at:])
 
 
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """Mount a file system of this size, which takes root."""
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True
-    )
-    if done.returncode:
-        pytest.fail(f"a small file system is mounted as root only: {done.stderr.decode()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
 @pytest.mark.fault(
     "F3",
     how="the disk that a backup is made on is full",
     then="exit code 33 and no backup; those before are whole",
 )
 def test_a_full_disk_ends_with_33_and_the_backup_before_stays(site: Site, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "300k") as disk:
+    with small_disk(tmp_path / "disk", kib=300) as disk:
         folder = disk / "backups"
         site.run("backup", folder, "--keep", "1").expect(0)
         before = contents(folder)
