@@ -28,13 +28,13 @@ def command(
         Optional[str], typer.Option(help="URL of a node of the chain to anchor on.")  # noqa: UP045
     ] = None,
     witness: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             metavar="URL", help="A further node that has to agree on what is final; repeatable."
         ),
     ] = None,
     quorum: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=1, help="How many of all nodes have to agree; by default more than half."),
     ] = None,
     keystore: Annotated[
@@ -44,18 +44,18 @@ def command(
         Optional[str], typer.Option(help="Use this ape account's keyfile instead.")  # noqa: UP045
     ] = None,
     password_file: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(help="File with the key's password; without it, it is asked for."),
     ] = None,
     owner: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Address that owns the log; by default the key's own."),
     ] = None,
     number: Annotated[
         int, typer.Option(min=0, max=MAX_LOG_NUMBER, help="Which of the owner's logs this is.")
     ] = 0,
     finality: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="RULE",
             help="'finalized', which is the default, or a number of blocks where a chain has no "
@@ -63,7 +63,7 @@ def command(
         ),
     ] = None,
     registry: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="ADDRESS",
             help="Where the registry is, if it was deployed with `deploy --plain`; else the "
@@ -71,7 +71,7 @@ def command(
         ),
     ] = None,
     store: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             metavar="FILE|URL",
             help="Where to keep what is recorded: postgresql://user@host/database, or another "
