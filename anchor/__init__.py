@@ -1,5 +1,5 @@
 """Anchor electronic evidence on Ethereum, and verify it against the chain.
 
-Importing the package loads nothing heavy: see ``anchor.verify`` for verification and
-``anchor.pipeline`` for running a log.
+Importing the package loads nothing heavy: see ``anchor.verification.verifier`` for verification and
+``anchor.operate`` for running a log.
 """

@@ -2,7 +2,7 @@
 
 import sys
 
-from anchor.signals import end_when_told
+from anchor.system.signals import end_when_told
 
 
 def main() -> None:

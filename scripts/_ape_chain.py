@@ -18,8 +18,8 @@ from eth_utils.exceptions import ValidationError
 from web3.exceptions import MethodUnavailable
 
 from anchor.chain.devnet.accounts import CREATE2_PROXY, CREATE2_PROXY_CODE
+from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.rpc import Rpc
 from anchor.errors import NodeRefusedError, UsageError
 
 # geth's codes: rpc/errors.go (method not found, server error) and internal/ethapi/errors.go (3).
@@ -49,7 +49,7 @@ _PROXY_TRANSACTION = (
 
 
 class InProcessRpc:
-    """ape's in-process chain, asked as ``anchor.chain.rpc.Rpc`` asks a node."""
+    """ape's in-process chain, asked as ``anchor.chain.json_rpc.Rpc`` asks a node."""
 
     def __init__(self, provider: LocalProvider) -> None:
         self.name = f"ape:{provider.network_choice}"

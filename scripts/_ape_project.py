@@ -16,20 +16,20 @@ from ape.utils.testing import DEFAULT_TEST_CHAIN_ID
 from ape_ethereum.transactions import DynamicFeeTransaction, StaticFeeTransaction
 from ape_node.provider import NodeSoftwareNotInstalledError
 
-from anchor.allowlist import check_allowed
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.node import Node
 from anchor.chain.signer import UnsignedTransaction
-from anchor.chains import find_chain
-from anchor.cli.output import Output
-from anchor.cli.session import SystemClock, note_project
-from anchor.config import Config, SignerConfig, load_config
+from anchor.cli.console import Output
+from anchor.cli.context import SystemClock, note_project
 from anchor.errors import AnchorError, CannotCheckError, NodeFaultError, SignerError
-from anchor.filenames import CONFIG
-from anchor.pipeline.deployment import Deployment, deploy
-from anchor.pipeline.project import Project, create_project, open_project
-from anchor.pipeline.setup import plan_project
-from anchor.registry.keccak import format_address
+from anchor.ethereum.keccak import format_address
+from anchor.ethereum.known_chains import find_chain
+from anchor.operate.deployment import Deployment, deploy
+from anchor.project.allowlist import check_allowed
+from anchor.project.config import Config, SignerConfig, load_config
+from anchor.project.creation import plan_project
+from anchor.project.files import CONFIG
+from anchor.project.project import Project, create_project, open_project
 from anchor.types import Address, ChainId
 from scripts._ape_chain import open_node, provide_create2_proxy
 

@@ -14,17 +14,17 @@ import click
 from ape.api import AccountAPI, ProviderAPI
 from ape.cli import account_option
 
-from anchor.cli.session import SystemClock
+from anchor.cli.context import SystemClock
 from anchor.errors import ExitCode, UsageError
-from anchor.executor import open_executor
-from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
-from anchor.intake import Hashed, find_sources
-from anchor.pipeline.gathering import gather
-from anchor.pipeline.project import Project
-from anchor.pipeline.proving import Prover
-from anchor.pipeline.receipts import find_evidence, save_receipt
-from anchor.pipeline.round import State, anchor_round
-from anchor.pipeline.states import StateProofs
+from anchor.evidence.file_hashing import Hashed, find_sources
+from anchor.evidence.workers import open_executor
+from anchor.operate.file_intake import gather
+from anchor.operate.proving import Prover
+from anchor.operate.receipt_files import find_evidence, save_receipt
+from anchor.operate.single_run import State, anchor_round
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
+from anchor.project.project import Project
 from scripts._ape_project import (
     AnchorCommand,
     autosign_option,

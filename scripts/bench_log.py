@@ -23,17 +23,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from anchor import hashing, log
-from anchor.digest import Digests
-from anchor.merkle import hash_leaf, verify_inclusion
-from anchor.record import build_record
+from anchor.evidence.digests import Digests
+from anchor.evidence.record import build_record
+from anchor.log import batch_sha256
+from anchor.log.merkle import hash_leaf, verify_inclusion
+from anchor.log.tiles import TileTree, grow
+from anchor.log.tree import RightEdge, Tree
+from anchor.store import sequencer
 from anchor.store.database import Database, create_database
 from anchor.store.evidence import NewEvidence, make_identity
-from anchor.store.intake import insert_evidence
-from anchor.store.places import SqliteFile
-from anchor.tiles import TileTree, grow
-from anchor.tilestore import TileFolder
-from anchor.tree import RightEdge, Tree
+from anchor.store.insertion import insert_evidence
+from anchor.store.location import SqliteFile
+from anchor.store.tile_folder import TileFolder
 from anchor.types import Hash32, Head
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +61,9 @@ def main() -> int:
     elif options.part:
         PARTS[options.part](options)
     else:
-        print(f"kernel: {hashing.IMPLEMENTATION}; Python {sys.version.split()[0]}; best (median)")
+        print(
+            f"kernel: {batch_sha256.IMPLEMENTATION}; Python {sys.version.split()[0]}; best (median)"
+        )
         for part in PARTS:
             # In a process of its own, whose memory is then that of the part.
             command = [sys.executable, __file__, "--part", part, *sys.argv[1:]]
@@ -115,7 +118,7 @@ def split(rows: bytes) -> list[bytes]:
 
 def build_root(records: bytes) -> bytes:
     """Hash 32-byte records to leaves, and those up to the root, in one go."""
-    leaves = hashing.hash_rows(0, records, 32)
+    leaves = batch_sha256.hash_rows(0, records, 32)
     edge = RightEdge()
     edge.extend(leaves)
     return edge.root()
@@ -149,7 +152,7 @@ def bench_building(options: argparse.Namespace) -> None:
 
 def time_fallback() -> tuple[tuple[float, float], tuple[float, float]]:
     """Time 10^6 records, and 10^6 leaf hashes, where the kernel is missing."""
-    hashing.IMPLEMENTATION = "hashlib"
+    batch_sha256.IMPLEMENTATION = "hashlib"
     records = make_records(10**6)
     return (
         measure(lambda: build_root(records)),
@@ -225,7 +228,7 @@ def bench_proofs(options: argparse.Namespace) -> None:
     for count in (10**4, 10**5, 10**6, 10**7):
         section(f"All proofs: every path of a tree of {count:,} leaves in memory, tree not timed")
         records = make_records(count)
-        tree = Tree(hashing.hash_rows(0, records, 32))
+        tree = Tree(batch_sha256.hash_rows(0, records, 32))
         ours = measure(
             lambda tree=tree, count=count: sum(1 for _ in tree.inclusion_paths(0, count, count)),
             runs=3,
@@ -257,7 +260,7 @@ def bench_verifying(_: argparse.Namespace) -> None:
     count = 10**5
     section(f"Verify one proof of a tree of {count:,} leaves")
     rows = split(make_records(count))
-    tree = Tree(hashing.hash_rows(0, b"".join(rows), 32))
+    tree = Tree(batch_sha256.hash_rows(0, b"".join(rows), 32))
     last = count - 1
     path, root = tree.inclusion_path(last, count), tree.root(count)
     ours = measure(
@@ -319,14 +322,15 @@ def bench_sealing(options: argparse.Namespace) -> None:
             accept(database, 0, size)
             section(f"Seal {size:,} leaves at once, a store of as many rows")
             before = peak_memory()
-            seconds = measure(lambda database=database: log.seal(database, ""), runs=1)
+            seconds = measure(lambda database=database: sequencer.seal(database, ""), runs=1)
             show("the seal: places, right edge, head", f"{seconds[0]:>14.2f} s")
             show(
                 "memory of the process at its peak",
                 f"{peak_memory():>14,} MiB (before: {before:,})",
             )
             seconds = measure(
-                lambda database=database, tiles=tiles: log.write_tiles(database, tiles), runs=1
+                lambda database=database, tiles=tiles: sequencer.write_tiles(database, tiles),
+                runs=1,
             )
             show("its tiles", f"{seconds[0]:>14.2f} s")
             section(f"Seal {added:,} new leaves onto {size:,} and more, synced to disk")
@@ -348,8 +352,8 @@ def show_seals(database: Database, tiles: TileFolder, size: int, added: int) -> 
     sealed, tiled = [], []
     for start in range(size, size + 9 * added, added):
         accept(database, start, start + added)
-        sealed.append(measure(lambda: log.seal(database, ""), runs=1)[0])
-        tiled.append(measure(lambda: log.write_tiles(database, tiles), runs=1)[0])
+        sealed.append(measure(lambda: sequencer.seal(database, ""), runs=1)[0])
+        tiled.append(measure(lambda: sequencer.write_tiles(database, tiles), runs=1)[0])
     both = [one + other for one, other in zip(sealed, tiled, strict=True)]
     for what, seconds in (
         ("the seal: places, right edge, head", sealed),
@@ -378,7 +382,7 @@ def leaf_chunks(start: int, end: int) -> Iterator[bytes]:
     while start < end:
         stop = min(end, (start // CHUNK + 1) * CHUNK)
         numbers = b"".join(number.to_bytes(8, "big") for number in range(start, stop))
-        yield hashing.hash_rows(0, numbers, 8)
+        yield batch_sha256.hash_rows(0, numbers, 8)
         start = stop
 
 

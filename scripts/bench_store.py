@@ -23,20 +23,20 @@ from types import SimpleNamespace
 from typing import cast
 
 from anchor.chain.devnet import find_anvil, open_devnet
+from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.rpc import Rpc
-from anchor.cli.session import SystemClock, open_signer
-from anchor.digest import Digests
-from anchor.log import seal, write_tiles
-from anchor.pipeline.acceptance import Submission, accept, accept_once
-from anchor.pipeline.deployment import deploy
-from anchor.pipeline.project import Project, create_project
-from anchor.pipeline.round import anchor_round
-from anchor.pipeline.setup import plan_dev_project, write_dev_key
-from anchor.store.acknowledged import SideFile
+from anchor.cli.context import SystemClock, open_signer
+from anchor.evidence.digests import Digests
+from anchor.operate.acceptance import Submission, accept, accept_once
+from anchor.operate.deployment import deploy
+from anchor.operate.single_run import anchor_round
+from anchor.project.creation import plan_dev_project, write_dev_key
+from anchor.project.project import Project, create_project
 from anchor.store.database import create_database, create_filled
-from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
-from anchor.tilestore import TileFolder
+from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.sequencer import seal, write_tiles
+from anchor.store.side_file import SideFile
+from anchor.store.tile_folder import TileFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 100_000

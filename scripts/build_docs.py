@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from anchor.certificate.details import Details
-from anchor.certificate.document import Certificate
-from anchor.cli.documents import StatusDocument, VerificationDocument
+from anchor.certificate.model import Certificate
+from anchor.certificate.statements import Details
+from anchor.cli.report_json import StatusDocument, VerificationDocument
 from anchor.errors import ExitCode
-from anchor.receipt import ReceiptDocument
+from anchor.receipt.format import ReceiptDocument
 from anchor.service.app import make_app
 
 ROOT = Path(__file__).resolve().parents[1]

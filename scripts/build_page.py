@@ -17,19 +17,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from anchor.chains import CHAINS, KIND_SENTENCES, Chain
-from anchor.phrases import order_templates
+from anchor.ethereum.known_chains import CHAINS, KIND_SENTENCES, Chain
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.verdict import NOT_PROVEN
-from anchor.verify import CLAIMS, TITLES
-from anchor.words import CHINESE, ENGLISH, Words
+from anchor.verification.report import NOT_PROVEN
+from anchor.verification.report_words import CHINESE, ENGLISH, Words
+from anchor.verification.translation import order_templates
+from anchor.verification.verifier import CLAIMS, TITLES
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "web"
 RELEASE = WEB / "src" / "release.json"
 PAGE = ROOT / "anchor" / "web" / "verify.html"
 ABOUT_FORM = ("{what} ", "is ", "has a ", "holds a ", "the header's", "the account's")
-CHINESE_SENTENCES = ROOT / "anchor" / "chinese.json"
+CHINESE_SENTENCES = ROOT / "anchor" / "verification" / "chinese.json"
 MAX_PAGE_BYTES = 76_000
 
 

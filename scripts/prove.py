@@ -37,7 +37,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from anchor.registry.keccak import hash_keccak256
+from anchor.ethereum.keccak import hash_keccak256
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTIFACT = ROOT / "anchor" / "registry" / "data" / "AnchorRegistry.json"

@@ -12,13 +12,13 @@ from pathlib import Path
 import click
 from ape.api import ProviderAPI
 
-from anchor.allowlist import check_allowed
-from anchor.chain.views import ChainReader
-from anchor.cli.evidence import Bench
-from anchor.cli.report import print_report
+from anchor.chain.chain_reader import ChainReader
+from anchor.cli.evidence_inputs import Bench
+from anchor.cli.report_text import print_report
 from anchor.errors import ExitCode, NotFinalError, NotTrustedError
-from anchor.filenames import CONFIG
-from anchor.verify import judge
+from anchor.project.allowlist import check_allowed
+from anchor.project.files import CONFIG
+from anchor.verification.verifier import judge
 from scripts._ape_project import AnchorCommand, open_network, output, project_option
 
 _FILE = click.Path(dir_okay=False, path_type=Path)

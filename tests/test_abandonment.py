@@ -11,11 +11,11 @@ from collections.abc import Callable
 import pytest
 
 from anchor.errors import AbandonedError, CannotCheckError, ExitCode
-from anchor.header import parse_header
-from anchor.receipt import Receipt, encode_receipt, parse_receipt
-from anchor.registry.slots import operator_key_slot, successor_slot
-from anchor.stateproof import SuccessorProof, Takeover
-from anchor.verdict import Report, gravest_code
+from anchor.ethereum.header import parse_header
+from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
+from anchor.receipt.state_proof import SuccessorProof, Takeover
+from anchor.registry.storage import operator_key_slot, successor_slot
+from anchor.verification.report import Report, gravest_code
 from tests.support.world import INDEX, REGISTRY, SIZE, MemoryChain, World, expect, honest, judged
 
 UNKNOWN = "whether the log's owner has abandoned this anchor since"

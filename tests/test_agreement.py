@@ -15,7 +15,9 @@ from support.memory_projects import OWNER
 from support.memory_registry import REGISTRY
 from support.memory_transactions import QuickSigner
 
-from anchor.chain.agreement import (
+from anchor.chain.fees import Fees
+from anchor.chain.node import Node, PricedBlock, TransactionReceipt
+from anchor.chain.node_agreement import (
     agree_on_block,
     agree_on_nonce,
     asked_by_enough,
@@ -23,12 +25,10 @@ from anchor.chain.agreement import (
     reached_by_enough,
     said_by_enough,
 )
-from anchor.chain.attempts import Attempt
-from anchor.chain.costs import bound_cost, bound_gas, fetch_l1_fee, parse_cost
-from anchor.chain.fees import Fees
-from anchor.chain.node import Node, PricedBlock, TransactionReceipt
-from anchor.chain.quorum import NodeGroup
+from anchor.chain.node_quorum import NodeGroup
 from anchor.chain.signer import UnsignedTransaction
+from anchor.chain.tx_cost import bound_cost, bound_gas, fetch_l1_fee, parse_cost
+from anchor.chain.tx_state import Attempt
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
@@ -37,13 +37,13 @@ from anchor.errors import (
     QuorumError,
     SignerError,
 )
-from anchor.pipeline.allowances import HIGHEST_FEE_CAP, size_allowance
-from anchor.pipeline.anchoring import check_authority, check_chain, check_sender, is_deployed
-from anchor.pipeline.authorising import plan_removal
-from anchor.pipeline.operators import _look_at
-from anchor.pipeline.succession import find_successor
-from anchor.registry.keccak import hash_keccak256
-from anchor.registry.slots import operator_id_slot, operator_key_slot
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.operate.anchoring import check_authority, check_chain, check_sender, is_deployed
+from anchor.operate.operator_authorisation import plan_removal
+from anchor.operate.operators import _look_at
+from anchor.project.fee_limits import HIGHEST_FEE_CAP, size_allowance
+from anchor.recovery.succession import find_successor
+from anchor.registry.storage import operator_id_slot, operator_key_slot
 from anchor.types import Address, ChainId, Hash32, LogId
 
 FIGURES = st.lists(st.integers(0, 10**20), min_size=1, max_size=7)

@@ -14,14 +14,12 @@ from support.troubles import Effects, TroubledTransport
 
 from anchor.chain.node import Node
 from anchor.errors import ChainGuardError, MalformedError, NodeUnreachableError
-from anchor.log import seal
-from anchor.pipeline import alarmrules, watching
-from anchor.pipeline.alarmrules import RULES, Severity
-from anchor.pipeline.alarms import raise_alarms
-from anchor.pipeline.chainwatch import LASTING, Watched
-from anchor.pipeline.clockcheck import ClockFault
-from anchor.pipeline.daemon import LATE
-from anchor.pipeline.outside import (
+from anchor.log.publication import open_target
+from anchor.monitor import alarm_rules, background_poll
+from anchor.monitor.alarm_rules import RULES, Severity
+from anchor.monitor.alarms import raise_alarms
+from anchor.monitor.background_poll import Sighting, Watch
+from anchor.monitor.chain_status import (
     ChainFacts,
     Outside,
     View,
@@ -29,16 +27,18 @@ from anchor.pipeline.outside import (
     fetch_published_size,
     find_sender,
 )
-from anchor.pipeline.overview import Overview, Queue, Spending, read_overview
-from anchor.pipeline.project import Project, utc_now
-from anchor.pipeline.publishing import publish_log
-from anchor.pipeline.watching import Sighting, Watch
-from anchor.published import open_target
-from anchor.registry.slots import CLOSED_HEAD, head_slot
-from anchor.store.copies import Copies, CopyRule, Position, Standby
-from anchor.store.figures import OpenTransaction
+from anchor.monitor.overview import Overview, Queue, Spending, read_overview
+from anchor.operate.anchor_watch import LASTING, Watched
+from anchor.operate.clock_check import ClockFault
+from anchor.operate.daemon import LATE
+from anchor.operate.publishing import publish_log
+from anchor.project.project import Project, utc_now
+from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import Unproven
 from anchor.store.incidents import Incident, Place
+from anchor.store.replication import Copies, CopyRule, Position, Standby
+from anchor.store.sequencer import seal
+from anchor.store.statistics import OpenTransaction
 
 GWEI = 10**9
 ETHER = 10**18
@@ -163,10 +163,10 @@ TROUBLES: list[tuple[str, Change]] = [
     ("chain-ahead", of_facts(size=None)),
     ("log-closed", of_facts(size=None, is_closed=True)),
     ("not-running", of_overview(lambda it: replace(it, is_running=False))),
-    ("not-sealing", of_overview(lambda it: waits(it, alarmrules.UNSEALED))),
+    ("not-sealing", of_overview(lambda it: waits(it, alarm_rules.UNSEALED))),
     (
         "not-anchoring",
-        of_overview(lambda it: replace(it, unanchored_since=it.now - alarmrules.UNANCHORED)),
+        of_overview(lambda it: replace(it, unanchored_since=it.now - alarm_rules.UNANCHORED)),
     ),
     ("fee-cap", of_facts(base_fee=101 * GWEI)),
     ("fee-cap", of_overview(lambda it: sends(it, 90 * GWEI, 61))),
@@ -188,8 +188,8 @@ TROUBLES: list[tuple[str, Change]] = [
 QUIET: list[Change] = [
     of_overview(lambda it: it),
     of_overview(lambda it: replace(it, copies=followed_to(10))),
-    of_overview(lambda it: waits(it, alarmrules.UNSEALED - 1)),
-    of_overview(lambda it: replace(it, unanchored_since=it.now - alarmrules.UNANCHORED + 1)),
+    of_overview(lambda it: waits(it, alarm_rules.UNSEALED - 1)),
+    of_overview(lambda it: replace(it, unanchored_since=it.now - alarm_rules.UNANCHORED + 1)),
     of_overview(lambda it: ages(it, LATE - 1)),
     of_overview(lambda it: sends(it, 90 * GWEI, 59)),
     of_overview(lambda it: sends(it, 80 * GWEI, 3_000)),
@@ -287,7 +287,7 @@ def test_a_published_log_that_stays_behind_is_told(
     size: int | None, trouble: str | None, names: list[str], project: Project, healthy: Overview
 ) -> None:
     final = tuple(
-        replace(item, final=True, final_at=healthy.now - alarmrules.UNPUBLISHED)
+        replace(item, final=True, final_at=healthy.now - alarm_rules.UNPUBLISHED)
         for item in healthy.anchors
     )
     overview = replace(healthy, anchors=final)
@@ -296,7 +296,7 @@ def test_a_published_log_that_stays_behind_is_told(
     published = Sighting(what=size, seen_at=seen_at, trouble=trouble)
     view = View(chain=chain, published=published)
     assert [each.name for each in raise_alarms(project.config, overview, view)] == names
-    fresh = replace(final[0], final_at=overview.now - alarmrules.UNPUBLISHED + 1)
+    fresh = replace(final[0], final_at=overview.now - alarm_rules.UNPUBLISHED + 1)
     overview = replace(overview, anchors=(fresh, *final[1:]))
     found = [each.name for each in raise_alarms(project.config, overview, view)]
     assert found == (names if size != 4 else []), "there was no time yet to publish it"
@@ -400,7 +400,7 @@ def test_looking_never_waits_for_the_node() -> None:
     watch = Watch(hang, clock)
     for _ in range(50):
         assert watch.look() == Sighting()
-        clock.now += watching.FRESH
+        clock.now += background_poll.FRESH
     answer.set()
     assert settle(watch).what == FACTS
     assert len(asked) == 1, "a node that hangs is asked by one thread, however many look"
@@ -415,11 +415,11 @@ def test_what_was_seen_is_asked_for_again_only_once_it_is_old() -> None:
 
     watch = Watch(fetch, clock)
     assert settle(watch) == Sighting(what=FACTS, seen_at=1_000.0, trouble=None)
-    clock.now += watching.FRESH - 1
+    clock.now += background_poll.FRESH - 1
     settle(watch)
     clock.now += 1
     settle(watch)
-    assert asked == [1_000.0, 1_000.0 + watching.FRESH]
+    assert asked == [1_000.0, 1_000.0 + background_poll.FRESH]
 
 
 @pytest.mark.parametrize("error", [NodeUnreachableError("it is down"), ZeroDivisionError("a bug")])

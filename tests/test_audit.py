@@ -20,22 +20,22 @@ from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.fees import Fees
+from anchor.chain.registry_reader import RegistryHead
 from anchor.chain.signer import UnsignedTransaction
-from anchor.chain.transactions import decode_transaction
-from anchor.cli import audit
-from anchor.cli.session import open_signer
+from anchor.chain.tx_decoding import decode_transaction
+from anchor.cli.commands import audit
+from anchor.cli.context import open_signer
 from anchor.errors import ExitCode, MalformedError
-from anchor.executor import open_executor
-from anchor.intake import Source
-from anchor.log import seal
-from anchor.pipeline import originals as originals_module
-from anchor.pipeline.anchoring import refresh_anchors
-from anchor.pipeline.auditing import audit_project
-from anchor.pipeline.chainaudit import ChainAudit, _audit_sequence, audit_chain
-from anchor.pipeline.originals import Originals, audit_originals
-from anchor.pipeline.project import utc_now
-from anchor.pipeline.registrystate import RegistryHead
-from anchor.registry.codec import (
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.evidence.file_hashing import Source
+from anchor.evidence.workers import open_executor
+from anchor.operate.anchoring import refresh_anchors
+from anchor.project.project import utc_now
+from anchor.recovery import originals_audit as originals_module
+from anchor.recovery.chain_audit import ChainAudit, _audit_sequence, audit_chain
+from anchor.recovery.originals_audit import Originals, audit_originals
+from anchor.recovery.store_audit import audit_project
+from anchor.registry.calldata import (
     decode_anchor_call,
     decode_set_operator_call,
     decode_succeed_call,
@@ -43,7 +43,7 @@ from anchor.registry.codec import (
     encode_set_operator_call,
     encode_succeed_call,
 )
-from anchor.registry.keccak import hash_keccak256
+from anchor.store.sequencer import seal
 from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId
 
 _numbers = itertools.count(700)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from anchor.chains import (
+from anchor.ethereum.known_chains import (
     CHAINS,
     HEADLINES,
     KIND_SENTENCES,
@@ -16,7 +16,7 @@ from anchor.chains import (
     find_chain,
 )
 from anchor.types import ChainId
-from anchor.words import CHINESE
+from anchor.verification.report_words import CHINESE
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "verification.md"
 

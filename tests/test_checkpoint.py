@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.checkpoint import (
+from anchor.errors import AnchorError, MalformedError, MismatchError, NotTrustedError
+from anchor.log.checkpoint import (
     Checkpoint,
     encode_checkpoint,
     log_origin,
@@ -18,9 +19,8 @@ from anchor.checkpoint import (
     parse_origin,
     sign_checkpoint,
 )
-from anchor.errors import AnchorError, MalformedError, MismatchError, NotTrustedError
-from anchor.merkle import EMPTY_ROOT, hash_leaf
-from anchor.notes import NoteKey, generate_key, open_note, parse_note, sign_note
+from anchor.log.merkle import EMPTY_ROOT, hash_leaf
+from anchor.log.signed_note import NoteKey, generate_key, open_note, parse_note, sign_note
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, make_log_id
 
 # c2sp.org/tlog-checkpoint, introduction, with the witness's line of c2sp.org/tlog-cosignature.

@@ -11,7 +11,7 @@ import pytest
 from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 
-from anchor.pipeline.clockcheck import (
+from anchor.operate.clock_check import (
     FRESH,
     TOLERANCE,
     ChainTime,

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from anchor.pipeline.contradiction import (
+from anchor.operate.contradiction import (
     Contradiction,
     FinalReading,
     HeadReading,
     contradiction_of,
 )
-from anchor.registry.slots import CLOSED_HEAD
+from anchor.registry.storage import CLOSED_HEAD
 from anchor.store.heads import AnchoredHead
 from anchor.types import Anchor, Hash32, Head
-from anchor.verify import Block
+from anchor.verification.verifier import Block
 
 HEAD = Head(root=Hash32(b"\x11" * 32), size=3)
 STORED = Anchor(size=3, sequence=1, block_number=100, timestamp=5_000, operator_id=0)

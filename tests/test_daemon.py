@@ -17,15 +17,15 @@ from support.operators import Operator
 from support.projects import make_site
 
 from anchor.chain.devnet import Devnet, open_devnet
-from anchor.config import load_config
 from anchor.errors import ChainGuardError, ContradictedError
-from anchor.pipeline import daemon
-from anchor.pipeline.chainwatch import PERIOD
-from anchor.pipeline.clockcheck import load_chain_time
-from anchor.pipeline.nodes import open_chain
-from anchor.pipeline.stopping import StoppableClock, Stopped
+from anchor.operate import daemon
+from anchor.operate.anchor_watch import PERIOD
+from anchor.operate.clock_check import load_chain_time
+from anchor.project.config import load_config
+from anchor.project.nodes import open_chain
 from anchor.store import sqlite
 from anchor.store.sqlite import SqliteBackend
+from anchor.system.stoppable_clock import StoppableClock, Stopped
 
 _numbers = itertools.count(1)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor.errors import AnchorError, ExitCode
-from anchor.registry.addresses import create_address
+from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.registry.artifact import (
     CREATE2_PROXY,
     expected_code_hash,
@@ -21,14 +21,14 @@ from anchor.registry.artifact import (
     load_standard_input,
     registry_address,
 )
-from anchor.registry.deployments import (
+from anchor.registry.create_address import create_address
+from anchor.registry.deployment_record import (
     MAX_RECORD_BYTES,
     DeployingTransaction,
     DeploymentRecord,
     check_deployment_record,
     encode_deployment_record,
 )
-from anchor.registry.keccak import format_address, hash_keccak256
 from anchor.types import Address, ChainId, Hash32
 
 # Known from mainnet and from every tutorial: the first four contracts of one account, and the

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor import digest
-from anchor.digest import (
+from anchor.errors import AnchorError, MalformedError, UnknownVersionError, UsageError
+from anchor.evidence import digests
+from anchor.evidence.digests import (
     CHUNK_BYTES,
     SHA256,
     SM3,
@@ -24,7 +25,6 @@ from anchor.digest import (
     parse_algorithms,
     parse_digest,
 )
-from anchor.errors import AnchorError, MalformedError, UnknownVersionError, UsageError
 
 BOTH = (SHA256, SM3)
 
@@ -171,7 +171,7 @@ def test_a_hash_that_fails_beside_the_other_is_never_passed_over(
         def digest(self) -> bytes:
             return bytes(32)
 
-    monkeypatch.setattr(digest, "_new_sm3", Failing)
+    monkeypatch.setattr(digests, "_new_sm3", Failing)
     with pytest.raises(MemoryError):
         digest_stream(io.BytesIO(bytes(chunks * CHUNK_BYTES)), BOTH)
 
@@ -240,7 +240,7 @@ def _without_openssl_sm3(monkeypatch: pytest.MonkeyPatch) -> None:
     def new(name: str, *arguments: object) -> object:
         raise ValueError(f"unsupported hash type {name}")
 
-    monkeypatch.setattr(digest.hashlib, "new", new)  # type: ignore[attr-defined]
+    monkeypatch.setattr(digests.hashlib, "new", new)  # type: ignore[attr-defined]
 
 
 @pytest.mark.skipif(

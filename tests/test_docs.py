@@ -14,7 +14,7 @@ import pytest
 
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.registry.artifact import registry_address
-from anchor.verify import TITLES
+from anchor.verification.verifier import TITLES
 
 ROOT = Path(__file__).resolve().parents[1]
 

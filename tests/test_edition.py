@@ -10,7 +10,7 @@ import pytest
 from support.grown_logs import grow, grow_log
 from support.memory_projects import MemorySite
 
-from anchor.pipeline.project import Project, utc_now
+from anchor.project.project import Project, utc_now
 from anchor.store.edition import Edition, load_edition
 from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import (

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from support.nodes import send, serve
 
-from anchor.exchange import BadResponse, BoundedSession
+from anchor.system.http import BadResponse, BoundedSession
 
 _CALLS = 40
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from anchor.errors import MismatchError
-from anchor.explain import Explanation, explain_receipt
-from anchor.receipt import Receipt, encode_receipt, parse_receipt
-from anchor.registry.slots import decode_anchor
+from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
+from anchor.registry.storage import decode_anchor
 from anchor.types import Hash32, Head
+from anchor.verification.explanation import Explanation, explain_receipt
 from tests.support.world import INDEX, REGISTRY, SIDE, SIZE, World, honest
 
 GOLDEN = Path(__file__).parent / "vectors" / "receipts" / "anchor-receipt-1.json"

@@ -14,9 +14,9 @@ from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 
 from anchor.errors import AnchorError, ChainGuardError, UsageError
-from anchor.log import seal
-from anchor.merkle import hash_node, verify_consistency, verify_inclusion
-from anchor.pipeline.explorer import (
+from anchor.log.merkle import hash_node, verify_consistency, verify_inclusion
+from anchor.log.tree import HASH, Tree
+from anchor.monitor.log_lookup import (
     find_leaf,
     locate_leaf,
     parse_index,
@@ -24,10 +24,10 @@ from anchor.pipeline.explorer import (
     prove_extension,
     search_leaf,
 )
-from anchor.pipeline.project import Project, utc_now
+from anchor.project.project import Project, utc_now
 from anchor.store.evidence import load_leaves
-from anchor.store.places import SqliteFile
-from anchor.tree import HASH, Tree
+from anchor.store.location import SqliteFile
+from anchor.store.sequencer import seal
 from anchor.types import Hash32
 
 SIZES = [3, 4, 304, 306, 600]

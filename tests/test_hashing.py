@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchor import hashing
+from anchor.log import batch_sha256
 
 try:
     from anchor import _sha256
@@ -45,13 +45,13 @@ native = pytest.mark.skipif(not NATIVE, reason="the extension is not built here"
 
 def hash_rows(implementation: str, prefix: int, rows: object, width: int) -> bytes:
     if implementation == "hashlib":
-        return hashing._hash_rows(prefix, rows, width)
+        return batch_sha256._hash_rows(prefix, rows, width)
     return _sha256.hash_rows(prefix, rows, width, implementation)
 
 
 def hash_levels(implementation: str, level: object, count: int) -> list[bytes]:
     if implementation == "hashlib":
-        return hashing._hash_levels(level, count)
+        return batch_sha256._hash_levels(level, count)
     return _sha256.hash_levels(level, count, implementation=implementation)
 
 
@@ -83,7 +83,7 @@ def test_the_extension_is_built_wherever_there_is_a_compiler():
 
 @native
 def test_the_best_implementation_is_the_one_in_use():
-    assert NATIVE[0] == hashing.IMPLEMENTATION
+    assert NATIVE[0] == batch_sha256.IMPLEMENTATION
     assert NATIVE[-1] == "portable"
 
 
@@ -209,9 +209,11 @@ def test_levels_are_hashes_of_pairs_without_an_odd_last_one(implementation: str)
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 64, 65])
 def test_hash_pairs_is_the_one_level_above(size: int):
     level = RANDOM[: 32 * size]
-    assert hashing.hash_pairs(level) == expected_rows(1, RANDOM[: size // 2 * 64], 64)
-    assert hashing.hash_levels(level, 1) == ([hashing.hash_pairs(level)] if size > 1 else [])
-    assert hashing.hash_rows(3, level, 32) == expected_rows(3, level, 32)
+    assert batch_sha256.hash_pairs(level) == expected_rows(1, RANDOM[: size // 2 * 64], 64)
+    assert batch_sha256.hash_levels(level, 1) == (
+        [batch_sha256.hash_pairs(level)] if size > 1 else []
+    )
+    assert batch_sha256.hash_rows(3, level, 32) == expected_rows(3, level, 32)
 
 
 def buffers(data: bytes) -> Iterator[object]:

@@ -17,7 +17,7 @@ from support.tries import keccak256
 from support.vectors.headers import INTEGERS, ITEMS, LATER, NAMES, VALUES, as_node_says
 
 from anchor.errors import MalformedError, UnknownVersionError
-from anchor.header import MAX_HEADER_BYTES, encode_header, parse_header
+from anchor.ethereum.header import MAX_HEADER_BYTES, encode_header, parse_header
 
 FORKS: dict[int, Any] = {
     15: BlockHeader,

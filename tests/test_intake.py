@@ -20,12 +20,11 @@ from typing import Any, BinaryIO, cast
 
 import pytest
 
-from anchor import intake
-from anchor.checksums import encode_name
-from anchor.digest import CHUNK_BYTES, SHA256, SM3, digest_bytes, digest_stream
 from anchor.errors import UnknownVersionError, UsageError
-from anchor.executor import count_usable_cores, open_executor
-from anchor.intake import (
+from anchor.evidence import file_hashing
+from anchor.evidence.checksums import encode_name
+from anchor.evidence.digests import CHUNK_BYTES, SHA256, SM3, digest_bytes, digest_stream
+from anchor.evidence.file_hashing import (
     BATCH_BYTES,
     BATCH_FILES,
     MAX_TASKS,
@@ -39,6 +38,7 @@ from anchor.intake import (
     hash_sources,
     hash_stdin,
 )
+from anchor.evidence.workers import count_usable_cores, open_executor
 
 BOTH = (SHA256, SM3)
 NOBODY = 65534
@@ -521,7 +521,7 @@ def test_the_counts_told_add_up(place: Path) -> None:
 def test_a_large_file_is_told_of_while_it_is_read(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anchor.intake._TELL_SECONDS", 0.01)
+    monkeypatch.setattr("anchor.evidence.file_hashing._TELL_SECONDS", 0.01)
     size = 64 << 20
     with open("large", "wb") as file:
         file.truncate(size)
@@ -579,7 +579,7 @@ def test_a_file_that_ends_before_its_size_is_a_problem(
 ) -> None:
     path = write("file")
     monkeypatch.setattr(os, "read", lambda descriptor, size: b"")
-    monkeypatch.setattr(intake._Stoppable, "readinto", lambda stream, buffer: 0)
+    monkeypatch.setattr(file_hashing._Stoppable, "readinto", lambda stream, buffer: 0)
     assert "changed while it was read" in reason(hash_one(path))
 
 
@@ -685,8 +685,8 @@ def _change_while_read(
     def streamed(stream: Any, algorithms: tuple[str, ...], *, limit: int | None = None) -> object:
         return digest_stream(cast(BinaryIO, Watched(stream)), algorithms, limit=limit)
 
-    monkeypatch.setattr(intake, "digest_bytes", whole)
-    monkeypatch.setattr(intake, "digest_stream", streamed)
+    monkeypatch.setattr(file_hashing, "digest_bytes", whole)
+    monkeypatch.setattr(file_hashing, "digest_stream", streamed)
     return reads
 
 
@@ -846,7 +846,7 @@ def test_a_large_file_is_not_read_to_its_end_when_nobody_waits(
     def streamed(stream: Any, algorithms: tuple[str, ...], *, limit: int | None = None) -> object:
         return digest_stream(cast(BinaryIO, Watched(stream)), algorithms, limit=limit)
 
-    monkeypatch.setattr(intake, "digest_stream", streamed)
+    monkeypatch.setattr(file_hashing, "digest_stream", streamed)
 
     def sources() -> Iterator[Found]:
         yield from find("large")

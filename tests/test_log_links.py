@@ -14,14 +14,14 @@ from support.nodes import ask
 from support.projects import Site, make_site, reading
 from support.publications import NUMBERS, check_all, check_with, entry_of, grow, publish, refusal
 
+from anchor.chain.chain_reader import ChainReader
 from anchor.chain.devnet import Devnet
 from anchor.chain.node import Node
-from anchor.chain.views import ChainReader
 from anchor.errors import ExitCode
-from anchor.log import read_leaves
-from anchor.merkle import hash_leaf
-from anchor.registry.keccak import format_address
-from anchor.registry.slots import (
+from anchor.ethereum.keccak import format_address
+from anchor.log.merkle import hash_leaf
+from anchor.log.tree import RightEdge
+from anchor.registry.storage import (
     CLOSED_HEAD,
     anchor_slot,
     encode_anchor,
@@ -31,11 +31,11 @@ from anchor.registry.slots import (
     successor_slot,
 )
 from anchor.store.heads import load_heads
-from anchor.tree import RightEdge
-from anchor.trust import TrustEntry
+from anchor.store.sequencer import read_leaves
 from anchor.types import Address, Anchor, Hash32, log_owner, make_log_id
-from anchor.verdict import Verdict
-from anchor.verify import Connect
+from anchor.verification.policy import TrustEntry
+from anchor.verification.report import Verdict
+from anchor.verification.verifier import Connect
 
 anvil_path = fixtures.anvil_path
 module_anvil = fixtures.module_anvil

@@ -18,21 +18,21 @@ from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, find_anvil, open_de
 from anchor.chain.devnet.accounts import CREATE2_PROXY, DEV_ADDRESSES
 from anchor.chain.fees import Fees
 from anchor.chain.node import Node
-from anchor.chain.refusals import classify_refusal
+from anchor.chain.node_errors import classify_refusal
 from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.signer.keystore import KeystoreSigner
 from anchor.errors import NodeRefusedError
-from anchor.merkle import hash_leaf
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.log.merkle import hash_leaf
+from anchor.log.tree import Tree
 from anchor.registry.artifact import expected_code_hash
-from anchor.registry.codec import (
+from anchor.registry.calldata import (
     describe_revert,
     encode_anchor_call,
     encode_deployment,
     encode_set_operator_call,
 )
-from anchor.registry.keccak import hash_keccak256
-from anchor.registry.slots import anchor_slot, decode_anchor, head_slot, operator_id_slot
-from anchor.tree import Tree
+from anchor.registry.storage import anchor_slot, decode_anchor, head_slot, operator_id_slot
 from anchor.types import Address, Hash32, Head, make_log_id
 
 LOG = make_log_id(DEV_ADDRESS, 3)

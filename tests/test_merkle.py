@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchor import merkle
 from anchor.errors import ExitCode, MismatchError
-from anchor.merkle import EMPTY_ROOT, MAX_CONSISTENCY, MAX_PATH, hash_leaf
-from anchor.tree import Tree
+from anchor.log import merkle
+from anchor.log.merkle import EMPTY_ROOT, MAX_CONSISTENCY, MAX_PATH, hash_leaf
+from anchor.log.tree import Tree
 from anchor.types import MAX_LOG_SIZE, Hash32
 from tests.support import rfc9162_reference as rfc
 

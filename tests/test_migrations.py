@@ -16,7 +16,7 @@ from support.stores import NOW, make_item
 from anchor.store.database import MIGRATION_HEAD, open_database
 from anchor.store.erasures import find_by_leaves
 from anchor.store.evidence import count_evidence, load_all, load_leaves
-from anchor.store.places import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StorePlace
 from anchor.store.schema import metadata
 
 COUNT = 300

@@ -15,7 +15,7 @@ from trie import HexaryTrie
 from trie.exceptions import BadTrieProof
 
 from anchor.errors import MalformedError, MismatchError
-from anchor.mpt import EMPTY_TRIE_ROOT, MAX_NODE_BYTES, MAX_NODES, verify_trie_proof
+from anchor.ethereum.trie import EMPTY_TRIE_ROOT, MAX_NODE_BYTES, MAX_NODES, verify_trie_proof
 from anchor.types import Hash32
 
 # Keys that part at the first nibble, in the middle, or at the very end, where nodes are embedded.

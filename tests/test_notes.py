@@ -25,7 +25,7 @@ from anchor.errors import (
     NotTrustedError,
     UnknownVersionError,
 )
-from anchor.notes import (
+from anchor.log.signed_note import (
     MAX_NAME_BYTES,
     MAX_NOTE_BYTES,
     MAX_SIGNATURES,
@@ -652,7 +652,7 @@ def test_other_base64_is_refused(text: str) -> None:
 def test_reading_a_note_loads_no_cryptography() -> None:
     script = (
         "import sys, anchor.cli, anchor.notes\n"
-        f"anchor.notes.parse_note({NOTE!r})\n"
+        f"anchor.log.signed_note.parse_note({NOTE!r})\n"
         "print('Crypto' in sys.modules)"
     )
     done = subprocess.run(

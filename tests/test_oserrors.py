@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from anchor.durable import write_file
 from anchor.errors import AnchorError, ConfigError, StorageError, StoreAwayError, UsageError
-from anchor.filelock import open_lock
-from anchor.oserrors import explain_os_error
+from anchor.log.tiles import Tile
 from anchor.service.problems import explain, explain_system_error
 from anchor.store.database import Database, create_database, open_database
-from anchor.store.places import SqliteFile
-from anchor.tiles import Tile
-from anchor.tilestore import TileFolder
+from anchor.store.location import SqliteFile
+from anchor.store.tile_folder import TileFolder
+from anchor.system.durable_files import write_file
+from anchor.system.file_lock import open_lock
+from anchor.system.os_errors import explain_os_error
 
 MACHINE = (
     errno.EROFS,
@@ -90,7 +90,7 @@ def test_no_lock_can_be_opened(
     with store.read():
         pass
     with monkeypatch.context() as patched:
-        patched.setattr("anchor.durable.os.open", refuse)
+        patched.setattr("anchor.system.durable_files.os.open", refuse)
         with pytest.raises(StoreAwayError), store.write():
             pytest.fail("a transaction began")
         with pytest.raises(StoreAwayError), store.hold_lease():

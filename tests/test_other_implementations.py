@@ -17,12 +17,12 @@ from sigstore._internal.merkle import verify_merkle_inclusion
 from sigstore._internal.rekor.checkpoint import SignedCheckpoint
 from sigstore.errors import VerificationError
 
-from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.errors import MismatchError
-from anchor.merkle import hash_leaf, verify_consistency, verify_inclusion
-from anchor.notes import NoteKey
-from anchor.tiles import TileBuilder, TileTree
-from anchor.tree import MerkleTree, Tree
+from anchor.log.checkpoint import Checkpoint, sign_checkpoint
+from anchor.log.merkle import hash_leaf, verify_consistency, verify_inclusion
+from anchor.log.signed_note import NoteKey
+from anchor.log.tiles import TileBuilder, TileTree
+from anchor.log.tree import MerkleTree, Tree
 from anchor.types import MAX_LOG_SIZE, Hash32, Head
 
 ALL = 66

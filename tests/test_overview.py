@@ -22,23 +22,23 @@ from support.stores import Postgres, make_item
 from support.troubles import Crash, Effects
 
 from anchor.chain.devnet import Devnet
-from anchor.log import seal
-from anchor.pipeline.overview import HOUR, Overview, read_overview, read_throughput
-from anchor.pipeline.progress import HeadState, load_head_lines, parse_moment
-from anchor.pipeline.project import Project, utc_now
-from anchor.pipeline.wording import spell_duration, spell_wei
-from anchor.record import format_time
+from anchor.evidence.record import format_time
+from anchor.monitor.overview import HOUR, Overview, read_overview, read_throughput
+from anchor.monitor.timeline import HeadState, load_head_lines, parse_moment
+from anchor.project.project import Project, utc_now
 from anchor.store.database import create_database
-from anchor.store.figures import (
+from anchor.store.insertion import insert_evidence
+from anchor.store.location import StorePlace
+from anchor.store.schema import evidence, metadata, positions, slots, waiting
+from anchor.store.sequencer import seal
+from anchor.store.statistics import (
     count_accepted_since,
     count_waiting_roughly,
     find_oldest_waiting,
     sum_costs_since,
 )
-from anchor.store.intake import insert_evidence
-from anchor.store.places import StorePlace
-from anchor.store.schema import evidence, metadata, positions, slots, waiting
 from anchor.types import ChainId
+from anchor.units import spell_duration, spell_wei
 
 CHAIN = ChainId(1)
 

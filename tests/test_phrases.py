@@ -12,18 +12,18 @@ from string import Formatter
 import pytest
 from support.bent_receipts import honest_receipts, make_cases, world
 
-from anchor.cli.output import Output
-from anchor.cli.report import print_report
+from anchor.cli.console import Output
+from anchor.cli.report_text import print_report
 from anchor.errors import AnchorError
-from anchor.phrases import to_chinese
 from anchor.types import Hash32
-from anchor.verdict import Report
-from anchor.verify import judge
-from anchor.words import CHINESE
+from anchor.verification.report import Report
+from anchor.verification.report_words import CHINESE
+from anchor.verification.translation import to_chinese
+from anchor.verification.verifier import judge
 from tests.support.world import MAIN, World, expect, hash_of, judged
 
 PACKAGE = Path(__file__).resolve().parents[1] / "anchor"
-PAIRS: list[list[str]] = json.loads((PACKAGE / "chinese.json").read_text("utf-8"))
+PAIRS: list[list[str]] = json.loads((PACKAGE / "verification" / "chinese.json").read_text("utf-8"))
 
 # What is quoted, spelled, or a name: code, options, hex, numbers, and words of formats.
 QUOTED = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|--[a-z-]+|0x[0-9a-fA-F]*…?|https?://\S+")

@@ -22,16 +22,13 @@ from support.command import environment, snapshot
 from support.nodes import nonce, send, serve
 from support.projects import Site, make_site, reading
 
-from anchor import intake
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
+from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.rpc import Rpc
 from anchor.chain.signer.keystore import write_keystore
-from anchor.chain.txmgr import Intent
-from anchor.cli.session import SystemClock, open_signer
-from anchor.digest import digest_bytes
-from anchor.durable import write_file
+from anchor.chain.tx_manager import Intent
+from anchor.cli.context import SystemClock, open_signer
 from anchor.errors import (
     AnchorError,
     ExitCode,
@@ -39,22 +36,25 @@ from anchor.errors import (
     NodeUnreachableError,
     UsageError,
 )
-from anchor.executor import open_executor
-from anchor.filenames import RECEIPT_SUFFIX, sidecar_path
-from anchor.intake import Source
-from anchor.log import seal
-from anchor.pipeline import anchoring, gathering
-from anchor.pipeline.acceptance import Submission, accept
-from anchor.pipeline.anchoring import make_manager
-from anchor.pipeline.leafsources import find_receipts
-from anchor.pipeline.project import Project, utc_now
-from anchor.pipeline.proving import Prover
-from anchor.pipeline.receipts import ReceiptFolder, save_receipt
-from anchor.pipeline.round import Round
-from anchor.receipt import Receipt, encode_receipt
-from anchor.registry.codec import encode_set_operator_call
+from anchor.evidence import file_hashing
+from anchor.evidence.digests import digest_bytes
+from anchor.evidence.file_hashing import Source
+from anchor.evidence.workers import open_executor
+from anchor.operate import anchoring, file_intake
+from anchor.operate.acceptance import Submission, accept
+from anchor.operate.anchoring import make_manager
+from anchor.operate.proving import Prover
+from anchor.operate.receipt_files import ReceiptFolder, save_receipt
+from anchor.operate.single_run import Round
+from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
+from anchor.project.project import Project, utc_now
+from anchor.receipt.format import Receipt, encode_receipt
+from anchor.recovery.leaf_sources import find_receipts
+from anchor.registry.calldata import encode_set_operator_call
 from anchor.store.evidence import count_evidence, load_all
-from anchor.store.places import SqliteFile, parse_place
+from anchor.store.location import SqliteFile, parse_place
+from anchor.store.sequencer import seal
+from anchor.system.durable_files import write_file
 from anchor.types import make_log_id
 
 # The devnets' second account; its key is as public as the first one's.
@@ -384,7 +384,7 @@ def test_a_process_ends_at_once_after_it_gave_a_node_up(
 ) -> None:
     program = (
         "import sys, time\n"
-        "from anchor.chain.rpc import Rpc\n"
+        "from anchor.chain.json_rpc import Rpc\n"
         "from anchor.errors import NodeUnreachableError\n"
         "try:\n"
         "    Rpc(sys.argv[1], timeout=1.0).call('eth_chainId')\n"
@@ -409,12 +409,12 @@ from pathlib import Path
 from support.projects import Site
 
 site = Site(folder=Path(sys.argv[1]), url="", number=0)
-from anchor.executor import open_executor
-from anchor.intake import find_sources
-from anchor.pipeline import anchoring
-from anchor.pipeline.acceptance import Submission, accept
-from anchor.pipeline.gathering import gather
-from anchor.digest import Digests
+from anchor.evidence.workers import open_executor
+from anchor.evidence.file_hashing import find_sources
+from anchor.operate import anchoring
+from anchor.operate.acceptance import Submission, accept
+from anchor.operate.file_intake import gather
+from anchor.evidence.digests import Digests
 
 def some(first):
     return [
@@ -445,7 +445,7 @@ def test_an_interrupt_while_a_chunk_is_stored_does_not_wait_until_all_is_read(
     paths = {"first": 1 << 20, "large": 1 << 40}  # sparse: it would take an hour to hash
     for name, size in paths.items():
         os.truncate(site.write(name, b""), size)
-    is_reading, stoppable = threading.Event(), intake._Stoppable
+    is_reading, stoppable = threading.Event(), file_hashing._Stoppable
 
     def read(descriptor: int, stop: threading.Event | None) -> Any:
         if os.fstat(descriptor).st_size == paths["large"]:
@@ -457,13 +457,13 @@ def test_an_interrupt_while_a_chunk_is_stored_does_not_wait_until_all_is_read(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(intake, "_Stoppable", read)
-    monkeypatch.setattr(gathering, "_CHUNK", 1)
-    monkeypatch.setattr(gathering, "accept", interrupt)
+    monkeypatch.setattr(file_hashing, "_Stoppable", read)
+    monkeypatch.setattr(file_intake, "_CHUNK", 1)
+    monkeypatch.setattr(file_intake, "accept", interrupt)
     found = [Source(path=site.folder / name, name=name) for name in paths]
-    found += [Source(path=site.write("last", b""), name="last")] * intake.BATCH_FILES
+    found += [Source(path=site.write("last", b""), name="last")] * file_hashing.BATCH_FILES
     with site.open() as project, pytest.raises(KeyboardInterrupt), open_executor(2) as executor:
-        gathering.gather(project, found, executor=executor)
+        file_intake.gather(project, found, executor=executor)
 
 
 def test_a_project_that_lies_in_what_is_added_keeps_its_locks_and_all_it_commits(

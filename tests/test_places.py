@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anchor.errors import ConfigError
-from anchor.store.places import PostgresDatabase, SqliteFile, holds_password, parse_place
+from anchor.store.location import PostgresDatabase, SqliteFile, holds_password, parse_place
 
 FOLDER = Path("/project")
 

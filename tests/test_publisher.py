@@ -19,12 +19,12 @@ from support.projects import make_site
 from support.publications import NUMBERS, publish, refusal
 
 from anchor.chain.devnet import Devnet
-from anchor.checkpoint import open_checkpoint
 from anchor.errors import CannotCheckError, ChainGuardError, ExitCode
-from anchor.filelock import hold_file
-from anchor.pipeline.logkey import load_log_key
-from anchor.pipeline.publishing import publish_log
-from anchor.published import CHECKPOINT, Folder
+from anchor.log.checkpoint import open_checkpoint
+from anchor.log.publication import CHECKPOINT, Folder
+from anchor.operate.publishing import publish_log
+from anchor.project.log_key import load_log_key
+from anchor.system.file_lock import hold_file
 
 devnet = fixtures.devnet
 

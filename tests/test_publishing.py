@@ -32,23 +32,13 @@ from support.publications import (
     submissions,
 )
 
+from anchor.chain.chain_reader import ChainReader
 from anchor.chain.devnet import Devnet
-from anchor.chain.views import ChainReader
-from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from anchor.checks import Target
-from anchor.cli import audit, export_log
-from anchor.config import load_config
+from anchor.cli.commands import audit, export_log
 from anchor.errors import ExitCode
-from anchor.log import read_leaves, seal, write_tiles
-from anchor.logcheck import TITLES, CheckedLog, check_log, check_tiles
-from anchor.merkle import hash_leaf
-from anchor.notes import generate_key, parse_verifier
-from anchor.pipeline.acceptance import accept
-from anchor.pipeline.auditing import audit_project, rebuild_tiles
-from anchor.pipeline.logkey import load_log_key, origin_of
-from anchor.pipeline.project import trust_entry, utc_now
-from anchor.pipeline.publishing import publish_log
-from anchor.published import (
+from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.log.merkle import hash_leaf
+from anchor.log.publication import (
     CHECKPOINT,
     MAX_FILE_BYTES,
     Folder,
@@ -61,11 +51,21 @@ from anchor.published import (
     read_anchors,
     read_tile,
 )
+from anchor.log.signed_note import generate_key, parse_verifier
+from anchor.log.tiles import Tile, TileBuilder, tiles_of
+from anchor.log.tree import Tree
+from anchor.operate.acceptance import accept
+from anchor.operate.publishing import publish_log
+from anchor.project.config import load_config
+from anchor.project.log_key import load_log_key, origin_of
+from anchor.project.project import trust_entry, utc_now
+from anchor.recovery.store_audit import audit_project, rebuild_tiles
 from anchor.store.heads import load_heads
-from anchor.tiles import Tile, TileBuilder, tiles_of
-from anchor.tree import Tree
-from anchor.trust import TrustPolicy
+from anchor.store.sequencer import read_leaves, seal, write_tiles
 from anchor.types import Address, ChainId, Hash32, Head, make_log_id
+from anchor.verification.log_audit import TITLES, CheckedLog, check_log, check_tiles
+from anchor.verification.policy import TrustPolicy
+from anchor.verification.steps import Target
 
 devnet = fixtures.devnet
 
@@ -205,7 +205,7 @@ def test_tiles_are_written_before_the_checkpoint_that_needs_them(site: Site, pla
 def test_many_tiles_are_written_in_batches(
     site: Site, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anchor.pipeline.publishing._BATCH", 2)
+    monkeypatch.setattr("anchor.operate.publishing._BATCH", 2)
     grow(site, 256)
     with site.open() as project:
         recorder = Recorder(Folder(place))
@@ -687,8 +687,8 @@ def test_a_flipped_bit_anywhere_in_a_larger_log_is_found(size: int) -> None:
 def test_the_published_list_of_anchors_is_proven_complete(
     site: Site, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anchor.published.ANCHORS_PER_FILE", 2)
-    monkeypatch.setattr("anchor.pipeline.publishing.ANCHORS_PER_FILE", 2)
+    monkeypatch.setattr("anchor.log.publication.ANCHORS_PER_FILE", 2)
+    monkeypatch.setattr("anchor.operate.publishing.ANCHORS_PER_FILE", 2)
     for count in range(1, 6):
         grow(site, count)
         publish(site, place)
@@ -991,7 +991,7 @@ def test_leaves_without_tiles_yet_are_no_breach(site: Site) -> None:
 def test_an_audit_names_a_hundred_breaches_at_most_and_says_so(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anchor.pipeline.auditing.MAX_BREACHES", 2)
+    monkeypatch.setattr("anchor.recovery.store_audit.MAX_BREACHES", 2)
     grow(site, 4)
     for count, expected in [(1, 1), (2, 3), (3, 3)]:
         sql(site, f"UPDATE evidence SET record = x'7b7d' WHERE id <= {count}")
@@ -1003,7 +1003,7 @@ def test_an_audit_names_a_hundred_breaches_at_most_and_says_so(
 def test_a_long_log_is_read_and_its_tiles_are_made_in_chunks(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anchor.log.CHUNK", 100)
+    monkeypatch.setattr("anchor.store.sequencer.CHUNK", 100)
     grow(site, 3)
     grow(site, 300)
     assert audited(site) == ()

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
-from anchor.header import parse_header
-from anchor.merkle import MAX_PATH
-from anchor.receipt import (
+from anchor.ethereum.header import parse_header
+from anchor.evidence.record import MAX_RECORD_BYTES
+from anchor.log.merkle import MAX_PATH
+from anchor.receipt.format import (
     FORMAT,
     MAX_ANCHORS,
     MAX_RECEIPT_BYTES,
@@ -28,12 +29,11 @@ from anchor.receipt import (
     encode_receipt,
     parse_receipt,
 )
-from anchor.record import MAX_RECORD_BYTES
+from anchor.receipt.state_proof import StateProof, check_state
 from anchor.registry.artifact import expected_code_hash
-from anchor.stateproof import StateProof, check_state
-from anchor.trust import TrustEntry
 from anchor.types import MAX_LOG_SIZE, Address, Anchor, ChainId, Hash32, Head, LogId
-from anchor.verify import judge
+from anchor.verification.policy import TrustEntry
+from anchor.verification.verifier import judge
 from tests.support.world import SIDE, World, failing_steps, make_record, verdicts
 
 GOLDEN = Path(__file__).parent / "vectors" / "receipts" / "anchor-receipt-1.json"

@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from anchor.canonical import MAX_INTEGER, encode_canonical
-from anchor.digest import Digests
 from anchor.errors import AnchorError, ExitCode, MalformedError, UnknownVersionError, UsageError
-from anchor.record import (
+from anchor.evidence.digests import Digests
+from anchor.evidence.record import (
     MAX_NAME_CHARACTERS,
     MAX_RECORD_BYTES,
     Record,

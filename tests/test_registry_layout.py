@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor.errors import ExitCode, MalformedError, NodeFaultError, UsageError
-from anchor.registry import keccak as keccak_module
+from anchor.ethereum import keccak as keccak_module
+from anchor.ethereum.keccak import format_address, hash_keccak256, parse_address
 from anchor.registry.artifact import (
     CREATE2_PROXY,
     CREATE2_PROXY_CODE_HASH,
@@ -22,14 +23,13 @@ from anchor.registry.artifact import (
     registry_address,
     runtime_code,
 )
-from anchor.registry.codec import (
+from anchor.registry.calldata import (
     describe_revert,
     encode_anchor_call,
     encode_deployment,
     encode_set_operator_call,
 )
-from anchor.registry.keccak import format_address, hash_keccak256, parse_address
-from anchor.registry.slots import (
+from anchor.registry.storage import (
     ANCHORS_SLOT,
     HEADS_SLOT,
     LAST_HEADS_SLOT,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rlp.exceptions import RLPException
 
 from anchor.errors import MalformedError
-from anchor.rlp import (
+from anchor.ethereum.rlp import (
     MAX_DEPTH,
     RlpItem,
     decode_rlp,

@@ -23,14 +23,14 @@ from support.standbys import (
     run_servers,
 )
 
-from anchor.digest import Digests
 from anchor.errors import ConfigError, CopyMissingError, ExitCode, StorageError
-from anchor.pipeline.acceptance import Acceptance, Submission, accept, accept_once
-from anchor.pipeline.project import Project
-from anchor.store.copies import Copies, CopyRule, Position, Standby, does_count
+from anchor.evidence.digests import Digests
+from anchor.operate.acceptance import Acceptance, Submission, accept, accept_once
+from anchor.project.project import Project
 from anchor.store.database import Database, create_database, open_database
-from anchor.store.places import PostgresDatabase, SqliteFile
-from anchor.store.standbys import StandbyCopies
+from anchor.store.location import PostgresDatabase, SqliteFile
+from anchor.store.replication import Copies, CopyRule, Position, Standby, does_count
+from anchor.store.standby_confirmation import StandbyCopies
 from anchor.types import LogId
 
 RULE = CopyRule(copies=2, seconds=0.5, standbys=(NAME,))

@@ -20,7 +20,7 @@ from support.separation import GROUP, SERVICE, SIGNER, as_user, read_key
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.signer.keystore import write_keystore
-from anchor.durable import open_private, private_mode
+from anchor.system.durable_files import open_private, private_mode
 
 KEY = bytes(range(1, 33))
 

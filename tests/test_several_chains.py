@@ -11,13 +11,13 @@ from support.nodes import other_chain
 from support.world import INDEX, MAIN, SIDE, SIZE, World
 from support.world_nodes import serve_chain
 
-from anchor.cli.nodes import Nodes
+from anchor.chain.connect import Nodes
 from anchor.errors import UsageError
-from anchor.receipt import encode_receipt
-from anchor.trust import TrustPolicy
+from anchor.receipt.format import encode_receipt
 from anchor.types import ChainId
-from anchor.verdict import Report
-from anchor.verify import judge
+from anchor.verification.policy import TrustPolicy
+from anchor.verification.report import Report
+from anchor.verification.verifier import judge
 
 DEAD = "http://127.0.0.1:9"
 

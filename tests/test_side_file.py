@@ -18,27 +18,27 @@ import pytest
 from support.disks import small_disk
 from support.stores import NOW, make_item
 
-from anchor.digest import Digests
 from anchor.errors import (
     SideFileHeldError,
     StorageError,
     UnknownVersionError,
     WriteRefusedError,
 )
-from anchor.merkle import hash_leaf
-from anchor.pipeline.acceptance import Submission, accept, accept_once
-from anchor.pipeline.project import Project
-from anchor.store import acknowledged
-from anchor.store.acknowledged import SideFile
-from anchor.store.admission import admit
-from anchor.store.apikeys import Limits
+from anchor.evidence.digests import Digests
+from anchor.log.merkle import hash_leaf
+from anchor.operate.acceptance import Submission, accept, accept_once
+from anchor.project.project import Project
+from anchor.store import side_file
+from anchor.store.api_keys import Limits
 from anchor.store.database import Database, create_filled
 from anchor.store.evidence import NewEvidence, load_all
-from anchor.store.frames import MAGIC, Entry
-from anchor.store.intake import insert_evidence
-from anchor.store.places import SqliteFile, StorePlace
-from anchor.store.sources import tenant_of
-from anchor.store.transfer import load_keys
+from anchor.store.file_origins import tenant_of
+from anchor.store.insertion import insert_evidence
+from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.quota import admit
+from anchor.store.row_transfer import load_keys
+from anchor.store.side_file import SideFile
+from anchor.store.side_file_frames import MAGIC, Entry
 from anchor.types import Hash32, LogId
 
 NO_LIMITS = Limits(per_day=None, per_minute=None)
@@ -256,8 +256,8 @@ def test_removing_from_a_damaged_file_is_told(file: SideFile) -> None:
 _APPEND = """
 import sys
 from pathlib import Path
-from anchor.store.acknowledged import SideFile
-from anchor.store.frames import Entry
+from anchor.store.side_file import SideFile
+from anchor.store.side_file_frames import Entry
 file, first = SideFile(Path(sys.argv[1])), int(sys.argv[2])
 for number in range(first, first + 200):
     entry = Entry(number.to_bytes(32, "big"), bytes(32), "t%d" % first, None)
@@ -293,7 +293,7 @@ def test_several_processes_append_and_one_removes(file: SideFile) -> None:
 def test_a_holder_that_does_not_end_is_not_waited_for_for_ever(
     file: SideFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acknowledged, "_PATIENCE", 0.05)
+    monkeypatch.setattr(side_file, "_PATIENCE", 0.05)
     file.append(several())
     with (
         file._locked(),

@@ -43,15 +43,15 @@ from support.two_verifiers import (
 )
 from support.world import MAIN, REGISTRY, World
 
-from anchor.chains import CHAINS, HEADLINES, KIND_SENTENCES, ChainKind, best_kind
-from anchor.digest import SHA256, SM3, Digests, digest_bytes
-from anchor.receipt import encode_receipt
+from anchor.ethereum.known_chains import CHAINS, HEADLINES, KIND_SENTENCES, ChainKind, best_kind
+from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.receipt.format import encode_receipt
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.registry.slots import operator_key_slot
+from anchor.registry.storage import operator_key_slot
 from anchor.standalone import verify as standalone
-from anchor.trust import DEFAULT_TOLERANCE
 from anchor.types import Address, ChainId, Hash32
-from anchor.verify import judge
+from anchor.verification.policy import DEFAULT_TOLERANCE
+from anchor.verification.verifier import judge
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "anchor" / "standalone" / "verify.py"

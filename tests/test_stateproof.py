@@ -27,9 +27,15 @@ from support.vectors.states import (
 )
 
 from anchor.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
-from anchor.header import parse_header
-from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
-from anchor.stateproof import ProvenState, StateProof, check_account, check_state, prove_word
+from anchor.ethereum.header import parse_header
+from anchor.receipt.state_proof import (
+    ProvenState,
+    StateProof,
+    check_account,
+    check_state,
+    prove_word,
+)
+from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
 from anchor.types import Address, Hash32, LogId
 
 HONEST = ask(State(), root=ROOTS[2])

@@ -16,17 +16,16 @@ import pytest
 from sqlalchemy import Connection
 from support.stores import NOW, Postgres, damage, make_item, run_postgres
 
-from anchor import log
-from anchor.digest import Digests
 from anchor.errors import ChainGuardError, ConfigError, StorageError, StoreBusyError
-from anchor.pipeline.acceptance import Submission, accept, accept_once
-from anchor.pipeline.project import Project
-from anchor.store import copying
-from anchor.store.building import Writable, build_database
+from anchor.evidence.digests import Digests
+from anchor.operate.acceptance import Submission, accept, accept_once
+from anchor.project.project import Project
+from anchor.store import postgresql_copy, sequencer
 from anchor.store.database import Database, create_database, is_taken, open_database
 from anchor.store.evidence import NewEvidence, count_evidence, load_all, load_waiting
-from anchor.store.intake import insert_evidence
-from anchor.store.places import PostgresDatabase
+from anchor.store.insertion import insert_evidence
+from anchor.store.location import PostgresDatabase
+from anchor.store.staging import Writable, build_database
 from anchor.types import LogId
 
 
@@ -264,8 +263,8 @@ def test_who_lost_the_connection_of_its_lease_is_fenced_off(
             threading.Event().wait(0.01)
         with second.hold_lease():
             with pytest.raises(ChainGuardError, match="taken over this log"):
-                log.seal(first, NOW)
-            assert log.seal(second, NOW) is not None
+                sequencer.seal(first, NOW)
+            assert sequencer.seal(second, NOW) is not None
     first.close()
     second.close()
     assert count_of(place) == (1, 0)
@@ -292,7 +291,7 @@ def test_who_has_the_lease_of_a_lost_store_has_none_of_the_next_ones(
         with second.hold_lease():
             accept(project_of(second), [submission(1)])
             with pytest.raises(ChainGuardError, match="taken over this log"):
-                log.seal(first, NOW)
+                sequencer.seal(first, NOW)
     first.close()
     second.close()
     assert count_of(place) == (1, 1)
@@ -455,7 +454,9 @@ def test_of_a_copy_that_is_disturbed_again_and_again_nothing_is_taken(
 ) -> None:
     database = create_database(place)
     items = Disturbed([make_item(number) for number in LONG], place, times=1)
-    monkeypatch.setattr(copying, "_pick_new", lambda _, items: items)  # it sees no other's row
+    monkeypatch.setattr(
+        postgresql_copy, "_pick_new", lambda _, items: items
+    )  # it sees no other's row
     with pytest.raises(StoreBusyError), database.write() as connection:
         insert_evidence(connection, items)
     database.close()

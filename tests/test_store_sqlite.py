@@ -15,21 +15,20 @@ import pytest
 from sqlalchemy import create_engine
 from support.stores import NOW, make_item
 
-from anchor import log
 from anchor.errors import (
     ConfigError,
     StorageError,
     StoreReplacedError,
     UsageError,
 )
-from anchor.store import sqlite
+from anchor.log.tree import Tree
+from anchor.store import sequencer, sqlite
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.evidence import count_evidence
 from anchor.store.heads import load_heads
-from anchor.store.intake import insert_evidence
-from anchor.store.places import SqliteFile
+from anchor.store.insertion import insert_evidence
+from anchor.store.location import SqliteFile
 from anchor.store.schema import metadata
-from anchor.tree import Tree
 from anchor.types import Head
 
 
@@ -87,10 +86,10 @@ def test_the_migrations_create_what_the_schema_would_create(path: Path, store: D
 def test_a_part_of_a_seal_that_fails_leaves_those_before_it_sealed(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log, "PART", 1)
+    monkeypatch.setattr(sequencer, "PART", 1)
     with store.write() as connection:
         insert_evidence(connection, [make_item(number) for number in range(3)])
-    original = log.insert_head
+    original = sequencer.insert_head
     left = iter([True])
 
     def fails_later(*arguments: Any) -> None:
@@ -100,11 +99,11 @@ def test_a_part_of_a_seal_that_fails_leaves_those_before_it_sealed(
 
     with store.hold_lease():
         with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-            patched.setattr(log, "insert_head", fails_later)
-            log.seal(store, NOW)
+            patched.setattr(sequencer, "insert_head", fails_later)
+            sequencer.seal(store, NOW)
         with store.read() as connection:
             assert (load_heads(connection)[-1].size, count_evidence(connection)) == (1, (3, 2))
-        sealed = log.seal(store, NOW)
+        sealed = sequencer.seal(store, NOW)
     tree = Tree(b"".join(make_item(number).leaf for number in range(3)))
     assert sealed == (Head(root=tree.root(3), size=3), 2)
 

@@ -12,12 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchor.durable import write_file, write_files
 from anchor.errors import ChainGuardError, MismatchError, StorageError, UsageError
-from anchor.merkle import hash_leaf, hash_node, verify_consistency, verify_inclusion
-from anchor.tiles import Tile, TileBuilder, TileTree, grow, parse_tile_path, right_tiles, tiles_of
-from anchor.tilestore import TileFolder
-from anchor.tree import RightEdge, Tree
+from anchor.log.merkle import hash_leaf, hash_node, verify_consistency, verify_inclusion
+from anchor.log.tiles import (
+    Tile,
+    TileBuilder,
+    TileTree,
+    grow,
+    parse_tile_path,
+    right_tiles,
+    tiles_of,
+)
+from anchor.log.tree import RightEdge, Tree
+from anchor.store.tile_folder import TileFolder
+from anchor.system.durable_files import write_file, write_files
 from anchor.types import MAX_LOG_SIZE, Hash32, Head
 
 # Three levels of tiles, the lower two with full and partial ones.
@@ -219,7 +227,7 @@ def test_a_block_has_its_nodes_of_every_height_up_to_its_root() -> None:
 def test_full_tiles_in_use_are_read_once_and_only_so_many_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("anchor.tiles._CACHED_TILES", 2)
+    monkeypatch.setattr("anchor.log.tiles._CACHED_TILES", 2)
     read: list[Tile] = []
 
     def reader(tile: Tile) -> bytes:

@@ -32,7 +32,6 @@ from support.memory_registry import REGISTRY
 from support.memory_transactions import read_sender
 from support.troubles import TROUBLES, Crash, Effects, Moment
 
-from anchor.config import Config
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
@@ -43,9 +42,10 @@ from anchor.errors import (
     NotFinalError,
     SignerError,
 )
-from anchor.pipeline.auditing import audit_project
-from anchor.pipeline.round import State
-from anchor.registry.keccak import hash_keccak256
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.operate.single_run import State
+from anchor.project.config import Config
+from anchor.recovery.store_audit import audit_project
 from anchor.types import Address, Hash32
 
 KEYS = (OWNER, OPERATOR)

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.node_texts import NODE_TEXTS, NodeText
 
-from anchor.chain.attempts import (
+from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy, price_replacement
+from anchor.chain.node_errors import Refusal, classify_refusal
+from anchor.chain.tx_state import (
     REPLACE_AFTER,
     Action,
     Attempt,
@@ -19,8 +21,6 @@ from anchor.chain.attempts import (
     Slot,
     decide,
 )
-from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy, price_replacement
-from anchor.chain.refusals import Refusal, classify_refusal
 from anchor.errors import ExitCode, FundsError
 from anchor.types import Address, ChainId, Hash32
 

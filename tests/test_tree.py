@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchor.merkle import EMPTY_ROOT, hash_leaf
-from anchor.tree import RightEdge, Tree
+from anchor.log.merkle import EMPTY_ROOT, hash_leaf
+from anchor.log.tree import RightEdge, Tree
 from anchor.types import MAX_LOG_SIZE, Hash32
 
 LARGEST = 64

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor.errors import AnchorError, ExitCode, MalformedError, UnknownVersionError
-from anchor.registry.keccak import format_address
-from anchor.trust import (
+from anchor.ethereum.keccak import format_address
+from anchor.system.urls import are_distinct
+from anchor.types import Address, ChainId, Hash32
+from anchor.verification.policy import (
     MAX_POLICY_BYTES,
     TrustedOperator,
     TrustEntry,
@@ -21,8 +23,6 @@ from anchor.trust import (
     encode_policy,
     parse_policy,
 )
-from anchor.types import Address, ChainId, Hash32
-from anchor.urls import are_distinct
 
 ENTRY = TrustEntry(
     chain_id=ChainId(1),

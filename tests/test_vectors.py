@@ -18,7 +18,6 @@ import pytest
 from sigstore._internal.merkle import verify_merkle_inclusion
 from sigstore.errors import VerificationError
 
-from anchor.checkpoint import open_checkpoint, parse_origin
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
@@ -27,19 +26,20 @@ from anchor.errors import (
     NotTrustedError,
     UnknownVersionError,
 )
-from anchor.header import parse_header
-from anchor.merkle import hash_leaf, verify_consistency, verify_inclusion
-from anchor.mpt import verify_trie_proof
-from anchor.notes import open_note, parse_verifier
-from anchor.registry.slots import encode_anchor
-from anchor.stateproof import (
+from anchor.ethereum.header import parse_header
+from anchor.ethereum.trie import verify_trie_proof
+from anchor.log.checkpoint import open_checkpoint, parse_origin
+from anchor.log.merkle import hash_leaf, verify_consistency, verify_inclusion
+from anchor.log.signed_note import open_note, parse_verifier
+from anchor.log.tiles import Tile, TileBuilder, TileTree, parse_tile_path, tiles_of
+from anchor.receipt.state_proof import (
     StateProof,
     check_account,
     check_anchor,
     check_state,
     check_submitter,
 )
-from anchor.tiles import Tile, TileBuilder, TileTree, parse_tile_path, tiles_of
+from anchor.registry.storage import encode_anchor
 from anchor.types import MAX_LOG_SIZE, Address, Hash32, Head, LogId, parse_hex
 
 ROOT = Path(__file__).resolve().parents[1]

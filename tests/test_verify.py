@@ -18,7 +18,6 @@ import pytest
 
 from anchor import errors
 from anchor.canonical import encode_canonical
-from anchor.digest import Digests, digest_bytes
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
@@ -32,13 +31,14 @@ from anchor.errors import (
     UnknownVersionError,
     UsageError,
 )
-from anchor.merkle import hash_leaf
-from anchor.receipt import Receipt, encode_receipt
-from anchor.record import build_record, parse_record
+from anchor.evidence.digests import Digests, digest_bytes
+from anchor.evidence.record import build_record, parse_record
+from anchor.log.merkle import hash_leaf
+from anchor.receipt.format import Receipt, encode_receipt
 from anchor.registry.artifact import expected_code_hash
 from anchor.types import Assurance, ChainId, Hash32, Head, make_log_id
-from anchor.verdict import ProvenAnchor, Step, Verdict, gravest_code, verdict_of
-from anchor.verify import TITLES, _Run, verify
+from anchor.verification.report import ProvenAnchor, Step, Verdict, gravest_code, verdict_of
+from anchor.verification.verifier import TITLES, _Run, verify
 from tests.support.world import (
     INDEX,
     KEYS,

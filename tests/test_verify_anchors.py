@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from anchor.verdict import Verdict
+from anchor.verification.report import Verdict
 from tests.support.world import (
     INDEX,
     MAIN,

@@ -15,10 +15,10 @@ from anchor.errors import (
     NodeUnreachableError,
     NotTrustedError,
 )
-from anchor.header import parse_header
-from anchor.registry.slots import encode_anchor, operator_key_slot
-from anchor.trust import FinalityRule
+from anchor.ethereum.header import parse_header
+from anchor.registry.storage import encode_anchor, operator_key_slot
 from anchor.types import Anchor, Hash32
+from anchor.verification.policy import FinalityRule
 from tests.support.world import (
     INDEX,
     MAIN,

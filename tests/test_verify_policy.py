@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from anchor.errors import NotTrustedError
-from anchor.merkle import hash_leaf
-from anchor.receipt import Receipt
+from anchor.ethereum.keccak import format_address
+from anchor.log.merkle import hash_leaf
+from anchor.receipt.format import Receipt
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.registry.keccak import format_address
-from anchor.trust import TrustedOperator, TrustEntry
 from anchor.types import Address, ChainId, Hash32, Head, make_log_id
-from anchor.verdict import Verdict
+from anchor.verification.policy import TrustedOperator, TrustEntry
+from anchor.verification.report import Verdict
 from tests.support.world import (
     INDEX,
     MAIN,

@@ -9,12 +9,12 @@ from typing import NoReturn
 import pytest
 
 from anchor.errors import CannotCheckError, NotTrustedError
-from anchor.header import parse_header
-from anchor.receipt import Receipt
-from anchor.registry.slots import operator_key_slot
-from anchor.stateproof import StateProof
+from anchor.ethereum.header import parse_header
+from anchor.receipt.format import Receipt
+from anchor.receipt.state_proof import StateProof
+from anchor.registry.storage import operator_key_slot
 from anchor.types import Assurance, Hash32
-from anchor.verdict import Report
+from anchor.verification.report import Report
 from tests.support.world import (
     INDEX,
     KEYS,

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from test_trust import ENTRY
 
-from anchor.allowlist import (
+from anchor.errors import AnchorError, ConfigError, MalformedError, NotTrustedError, UsageError
+from anchor.ethereum.keccak import format_address
+from anchor.project.allowlist import (
     allow_project,
     allow_registry,
     check_allowed,
@@ -21,13 +23,11 @@ from anchor.allowlist import (
     find_note,
     list_notes,
 )
-from anchor.errors import AnchorError, ConfigError, MalformedError, NotTrustedError, UsageError
-from anchor.ownership import read_own_file
-from anchor.policies import add_policy, choose_policy, list_policies, remove_policy
-from anchor.registry.keccak import format_address
-from anchor.trust import TrustEntry, encode_policy
+from anchor.project.policy_sources import add_policy, choose_policy, list_policies, remove_policy
+from anchor.system.file_ownership import read_own_file
+from anchor.system.user_folder import user_folder
 from anchor.types import Address, ChainId, Hash32
-from anchor.userfolder import user_folder
+from anchor.verification.policy import TrustEntry, encode_policy
 
 OTHER = 12_345
 OWNER = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"

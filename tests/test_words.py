@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from string import Formatter
 
-from anchor.verdict import NOT_PROVEN, Verdict
-from anchor.verify import TITLES
-from anchor.words import CHINESE, ENGLISH, WORDS
+from anchor.verification.report import NOT_PROVEN, Verdict
+from anchor.verification.report_words import CHINESE, ENGLISH, WORDS
+from anchor.verification.verifier import TITLES
 from tests.support.world import World, judged
 
 

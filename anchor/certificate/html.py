@@ -9,8 +9,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from anchor.certificate.document import Certificate, encode_certificate
-from anchor.certificate.parts import build_sheets
+from anchor.certificate.detail_pages import build_sheets
+from anchor.certificate.model import Certificate, encode_certificate
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -15,11 +15,11 @@ from typing import Literal
 
 import typst
 
-from anchor.certificate.document import Certificate, encode_certificate
+from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
-from anchor.certificate.parts import build_sheets
-from anchor.certificate.sheets import describe
-from anchor.certificate.text import escape
+from anchor.certificate.foreign_text import escape
+from anchor.certificate.layout import describe
+from anchor.certificate.model import Certificate, encode_certificate
 from anchor.errors import UsageError
 
 _TEMPLATE = Path(__file__).parent / "templates" / "certificate.typ"

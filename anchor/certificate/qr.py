@@ -6,7 +6,7 @@ import io
 
 import segno
 
-from anchor.certificate.document import FORMAT, Anchor
+from anchor.certificate.model import FORMAT, Anchor
 
 
 def encode_payload(record_sha256: str, anchor: Anchor | None, root: str, *, draft: bool) -> str:

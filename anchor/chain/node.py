@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from anchor.chain.proofs import FetchedProof, check_proof, decode_proof, encode_block_header
+from anchor.chain.get_proof import FetchedProof, check_proof, decode_proof, encode_block_header
 from anchor.errors import (
     CannotCheckError,
     MalformedError,
@@ -18,11 +18,11 @@ from anchor.errors import (
     NodeRefusedError,
     UnknownVersionError,
 )
-from anchor.header import encode_header, parse_header
-from anchor.registry.keccak import hash_keccak256
-from anchor.trust import FinalityRule
+from anchor.ethereum.header import encode_header, parse_header
+from anchor.ethereum.keccak import hash_keccak256
 from anchor.types import Address, ChainId, Hash32
-from anchor.verify import Block
+from anchor.verification.policy import FinalityRule
+from anchor.verification.verifier import Block
 
 BlockId = str | int | Hash32
 """A tag (``latest``, ``finalized``, …), a number, or a block hash (EIP-1898)."""
@@ -103,7 +103,7 @@ class BlockCall:
 
 
 class RpcTransport(Protocol):
-    """A way to one node: ``anchor.chain.rpc.Rpc``, or an adapter to a chain in this process."""
+    """A way to one node: ``json_rpc.Rpc``, or an adapter to a chain in this process."""
 
     @property
     def name(self) -> str:

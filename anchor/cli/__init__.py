@@ -12,9 +12,9 @@ from typing import Protocol, runtime_checkable
 import typer
 from typer.exceptions import TyperException
 
-from anchor.cli import (
+from anchor.cli.commands import (
     add,
-    apikey,
+    api_key,
     audit,
     backup,
     certify,
@@ -46,11 +46,11 @@ from anchor.cli import (
     verifier,
     verify,
 )
-from anchor.cli.naming import name_commands
-from anchor.cli.output import Output
-from anchor.cli.streams import StandardOutputError, guard_streams, silence_output
+from anchor.cli.console import Output
+from anchor.cli.standard_streams import StandardOutputError, guard_streams, silence_output
+from anchor.cli.typer_app import name_commands
 from anchor.errors import AnchorError, ExitCode, UsageError
-from anchor.oserrors import explain_os_error
+from anchor.system.os_errors import explain_os_error
 
 # Which extra brings a package that some commands need and a verifier may lack.
 _EXTRAS = {
@@ -88,7 +88,7 @@ for _module in (
 app.add_typer(trust.app, name=trust.NAME)
 app.add_typer(operator.app, name=operator.NAME)
 app.add_typer(key.app, name=key.NAME)
-app.add_typer(apikey.app, name=apikey.NAME)
+app.add_typer(api_key.app, name=api_key.NAME)
 app.add_typer(hold.app, name=hold.NAME)
 app.add_typer(transactions.app, name=transactions.NAME)
 name_commands(app)

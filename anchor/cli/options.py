@@ -10,7 +10,7 @@ import typer
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
-    from anchor.trust import FinalityRule
+    from anchor.verification.policy import FinalityRule
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of text.")
@@ -115,7 +115,7 @@ def parse_finality(text: str) -> FinalityRule:
     Raises:
         UsageError: it is neither.
     """
-    from anchor.trust import MAX_DEPTH
+    from anchor.verification.policy import MAX_DEPTH
 
     if text == "finalized":
         return "finalized"

@@ -1,6 +1,6 @@
 /* The Python module anchor._sha256: sha256_rows.c over anything with a buffer.
  *
- * Stable ABI of Python 3.11.  anchor/_sha256.pyi has the signatures, anchor/hashing.py the same
+ * Stable ABI of Python 3.11.  anchor/_sha256.pyi has the signatures, anchor/log/batch_sha256.py the same
  * functions without this module. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from anchor.registry.keccak import hash_keccak256
+from anchor.ethereum.keccak import hash_keccak256
 from anchor.types import Address, ChainId, Hash32
 
 # EIP-1014 deployments go through this proxy, which has the same address on every chain that has

@@ -9,39 +9,39 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from anchor.pipeline.project import Project
-from anchor.service import (
+from anchor.project.project import Project
+from anchor.service import pages
+from anchor.service.access_log import AccessLog
+from anchor.service.address_limits import Throttle, Throttled
+from anchor.service.header_protection import Protection
+from anchor.service.openapi import build_openapi
+from anchor.service.peer_addresses import Peers
+from anchor.service.problems import answer_problems
+from anchor.service.request_metrics import Measured
+from anchor.service.routes import (
     bulk,
     heads,
     health,
+    log,
     metrics,
-    pages,
-    publiclog,
     receipts,
     status,
-    submitting,
-    verifier,
+    submit,
+    verifier_page,
 )
-from anchor.service.accesslog import AccessLog
-from anchor.service.measured import Measured
-from anchor.service.openapi import build_openapi
-from anchor.service.peers import Peers
-from anchor.service.problems import answer_problems
-from anchor.service.protection import Protection
-from anchor.service.service import Service
 from anchor.service.settings import Settings
-from anchor.service.throttle import Throttle, Throttled
+from anchor.service.worker import Service
 
 _ROUTERS = (
-    submitting.router,
+    submit.router,
     bulk.router,
     status.router,
     receipts.router,
     heads.router,
-    publiclog.router,
+    log.router,
     health.router,
     metrics.router,
-    verifier.router,
+    verifier_page.router,
     pages.router,
 )
 

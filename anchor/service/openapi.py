@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from anchor.service.documents import DigestSubmission, RecordSubmission
 from anchor.service.problems import MEDIA_TYPE
+from anchor.service.schemas import DigestSubmission, RecordSubmission
 
 _DESCRIPTION = """\
 Submit digests or records, and get receipts: proofs that they existed no later than a block of the

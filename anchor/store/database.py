@@ -29,14 +29,14 @@ from anchor.errors import (
     StoreReplacedError,
     UnknownVersionError,
 )
-from anchor.store.acknowledged import SideFile, begin_noting
-from anchor.store.copies import SECOND_SERVER_NEEDED, Copies, CopyRule
-from anchor.store.migrating import is_outdated, migrate, read_schema_version
-from anchor.store.places import SqliteFile, StorePlace
+from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
+from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.replication import SECOND_SERVER_NEEDED, Copies, CopyRule
 from anchor.store.schema import lease
+from anchor.store.side_file import SideFile, begin_noting
 
 if TYPE_CHECKING:
-    from anchor.store.standbys import StandbyCopies
+    from anchor.store.standby_confirmation import StandbyCopies
 
 MIGRATION_HEAD = "0003"
 """The schema version this release reads and writes."""
@@ -246,7 +246,7 @@ class Database:
         """
         if self._copies is None:
             return None
-        from anchor.store.standbys import watch
+        from anchor.store.standby_confirmation import watch
 
         with self.translated(), self._writer.connect() as connection:
             return watch(connection, self._copies.rule)
@@ -557,7 +557,7 @@ def _watch_standbys(place: StorePlace, rule: CopyRule | None) -> StandbyCopies |
         return None
     if isinstance(place, SqliteFile):
         raise ConfigError(SECOND_SERVER_NEEDED)
-    from anchor.store.standbys import StandbyCopies
+    from anchor.store.standby_confirmation import StandbyCopies
 
     return StandbyCopies(rule)
 

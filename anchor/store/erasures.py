@@ -23,10 +23,10 @@ from sqlalchemy import (
     update,
 )
 
-from anchor.digest import Digests
+from anchor.evidence.digests import Digests
 from anchor.store.evidence import find_by_digest
+from anchor.store.file_origins import tenant_of
 from anchor.store.schema import erasures, evidence, keys, positions, project
-from anchor.store.sources import tenant_of
 from anchor.types import Hash32
 
 ERASED = "(erased)"

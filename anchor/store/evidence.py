@@ -24,7 +24,7 @@ from sqlalchemy import (
     true,
 )
 
-from anchor.digest import Digests
+from anchor.evidence.digests import Digests
 from anchor.store.schema import evidence, keys, positions, waiting
 from anchor.types import Hash32
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 
 from anchor.store.database import Database
-from anchor.store.places import IS_FENCED, REPLACED
+from anchor.store.location import IS_FENCED, REPLACED
 
 # Taking evidence in, the lease of whoever seals and sends, and what would protect nothing there: a
 # legal hold, a tenant's quota, a key that is revoked.

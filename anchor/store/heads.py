@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_column, select, update
 
 from anchor.errors import ChainGuardError
+from anchor.log.tree import HASH, RightEdge
 from anchor.store.schema import anchors, heads
-from anchor.tree import HASH, RightEdge
 from anchor.types import MAX_LOG_SIZE, Anchor, ChainId, Hash32, Head
 
 

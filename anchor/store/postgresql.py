@@ -24,8 +24,8 @@ from anchor.errors import (
     StoreBusyError,
     StoreReplacedError,
 )
-from anchor.store.places import IS_FENCED, REPLACED, PostgresDatabase
-from anchor.store.purging import rewrite_log, rewrite_tables
+from anchor.store.location import IS_FENCED, REPLACED, PostgresDatabase
+from anchor.store.postgresql_purge import rewrite_log, rewrite_tables
 from anchor.store.schema import metadata
 
 # Seconds until a connection attempt, or a wait for another transaction's lock, is given up.

@@ -20,12 +20,12 @@ from sqlalchemy import table as name_table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from anchor.durable import open_private
 from anchor.errors import ConfigError, StorageError
+from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
 from anchor.store.database import MIGRATION_HEAD, Database, check_schema
-from anchor.store.migrating import is_outdated, migrate, read_schema_version
-from anchor.store.places import SqliteFile
+from anchor.store.location import SqliteFile
 from anchor.store.sqlite import SqliteBackend
+from anchor.system.durable_files import open_private
 
 _BATCH = 1_000
 

@@ -27,7 +27,6 @@ from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
-from anchor.durable import open_private
 from anchor.errors import (
     AnchorError,
     ConfigError,
@@ -38,10 +37,11 @@ from anchor.errors import (
     StoreMissingError,
     StoreReplacedError,
 )
-from anchor.filelock import describe_lock_failure, hold_file, open_lock, wait_for_lock
-from anchor.oserrors import HINT, explain_os_error
-from anchor.store.places import SqliteFile, discard
-from anchor.store.readonly import ReadOnlySource, choose_source, is_on_read_only_media
+from anchor.store.location import SqliteFile, discard
+from anchor.store.sqlite_readonly import ReadOnlySource, choose_source, is_on_read_only_media
+from anchor.system.durable_files import open_private
+from anchor.system.file_lock import describe_lock_failure, hold_file, open_lock, wait_for_lock
+from anchor.system.os_errors import HINT, explain_os_error
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
 _BUSY_TIMEOUT_MS = 10_000

@@ -14,9 +14,9 @@ from conftest import ROOT, Done, Run
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, AnvilNode, find_anvil
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.errors import NodeRefusedError
+from anchor.ethereum.keccak import format_address
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.registry.codec import describe_revert, encode_anchor_call
-from anchor.registry.keccak import format_address
+from anchor.registry.calldata import describe_revert, encode_anchor_call
 from anchor.types import ChainId, Hash32, Head, make_log_id
 
 DEV = ("--account", "TEST::0")
@@ -229,7 +229,7 @@ def test_a_keyfile_account_signs_when_asked(
 ) -> None:
     from eth_account import Account
 
-    from anchor.chain.rpc import Rpc
+    from anchor.chain.json_rpc import Rpc
 
     address = Account.from_key(KEY).address
     Rpc(anvil.url).call("anvil_setBalance", [address, hex(10**18)])
@@ -267,7 +267,7 @@ def test_a_test_account_is_refused_on_a_real_network(
     ape: Run, work: Path, anvil: AnvilNode
 ) -> None:
     # The URL names a devnet here, but ape was told that it is a node of Sepolia.
-    from anchor.chain.rpc import Rpc
+    from anchor.chain.json_rpc import Rpc
 
     Rpc(anvil.url).call("anvil_setChainId", [11155111])
     done = ape("deploy", "--network", f"ethereum:sepolia:{anvil.url}", *DEV)

@@ -11,7 +11,7 @@ import pytest
 from support.command import ROOT
 from support.projects import Site, make_site
 
-from anchor.certificate.document import Certificate, Checks
+from anchor.certificate.model import Certificate, Checks
 from anchor.chain.devnet import Devnet
 
 

@@ -8,16 +8,16 @@ import tomllib
 import pytest
 from support.certificates import Issued, all_details
 
-from anchor.certificate.details import (
+from anchor.certificate.detail_pages import build_sheets
+from anchor.certificate.layout import Fields
+from anchor.certificate.statements import (
     MAX_CHARACTERS,
     MAX_DETAILS_BYTES,
     Details,
     parse_details,
 )
-from anchor.certificate.parts import build_sheets
-from anchor.certificate.sheets import Fields
-from anchor.digest import Digests
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
+from anchor.evidence.digests import Digests
 
 FORMAT = b'format = "anchor-certificate-details/1"\n'
 DIGEST = bytes(range(32))

@@ -28,16 +28,16 @@ from support.world import (
 )
 
 from anchor.canonical import encode_canonical, parse_canonical
-from anchor.certificate.details import Details
-from anchor.certificate.document import Certificate, encode_certificate
-from anchor.certificate.times import Moment
-from anchor.certificate.wording import ABANDONED_SINCE, UNCHANGED, describe_network
-from anchor.chains import KIND_SENTENCES
+from anchor.certificate.labels import ABANDONED_SINCE, UNCHANGED, describe_network
+from anchor.certificate.model import Certificate, encode_certificate
+from anchor.certificate.statements import Details
+from anchor.certificate.time_format import Moment
 from anchor.errors import AnchorError, ExitCode, UsageError
-from anchor.header import parse_header
-from anchor.merkle import hash_leaf
-from anchor.receipt import Receipt
-from anchor.registry.keccak import format_address
+from anchor.ethereum.header import parse_header
+from anchor.ethereum.keccak import format_address
+from anchor.ethereum.known_chains import KIND_SENTENCES
+from anchor.log.merkle import hash_leaf
+from anchor.receipt.format import Receipt
 
 EPOCH = 1_790_000_000
 
@@ -126,7 +126,7 @@ def test_the_number_is_of_the_content_unless_the_issuer_names_one(issued: Issued
     world = World()
     sha256 = world.evidence(INDEX).sha256
     assert sha256 is not None
-    from anchor.certificate.details import parse_details
+    from anchor.certificate.statements import parse_details
 
     text = all_details(sha256).decode() + 'certificate_no = "Nr. 1"\n'
     details = parse_details(text.encode(), is_json=False)

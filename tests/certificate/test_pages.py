@@ -19,20 +19,20 @@ from support.certificates import HOSTILE, Issued, issue, named, page_texts, read
 from support.command import ROOT
 from support.world import INDEX, SIZE, World
 
-from anchor.certificate.details import Details
-from anchor.certificate.document import Certificate, PathStep, encode_certificate
-from anchor.certificate.document import Path as TreePath
-from anchor.certificate.figure import draw_path
+from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
+from anchor.certificate.foreign_text import show_text
 from anchor.certificate.html import render_html
-from anchor.certificate.parts import build_sheets
+from anchor.certificate.labels import describe_kind, describe_network
+from anchor.certificate.layout import Commands, Fields, Findings, Value
+from anchor.certificate.model import Certificate, PathStep, encode_certificate
+from anchor.certificate.model import Path as TreePath
+from anchor.certificate.path_svg import draw_path
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.qr import draw_code
-from anchor.certificate.sheets import Commands, Fields, Findings, Value
-from anchor.certificate.text import show_text
-from anchor.certificate.wording import describe_kind, describe_network
-from anchor.merkle import fold_path, path_sides
-from anchor.receipt import Receipt
+from anchor.certificate.statements import Details
+from anchor.log.merkle import fold_path, path_sides
+from anchor.receipt.format import Receipt
 from anchor.types import Hash32
 
 

@@ -16,8 +16,8 @@ from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
 from support.certificates import Issued, issue, read_pdf
 from support.world import INDEX, SIZE, World
 
-from anchor.certificate.document import encode_certificate
 from anchor.certificate.fonts import Font
+from anchor.certificate.model import encode_certificate
 from anchor.certificate.pdf import render_pdf
 
 PDFA = "{http://www.aiim.org/pdfa/ns/id/}"

@@ -16,8 +16,8 @@ from support.command import ROOT, environment, run_anchor
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
-from anchor.header import parse_header
-from anchor.receipt import parse_receipt
+from anchor.ethereum.header import parse_header
+from anchor.receipt.format import parse_receipt
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -21,18 +21,18 @@ from support.nodes import ask
 from support.projects import reading
 
 from anchor.chain.devnet import DEV_ADDRESS
-from anchor.digest import Digests, digest_bytes
-from anchor.hashing import hash_rows
-from anchor.header import parse_header
-from anchor.merkle import hash_leaf
-from anchor.pipeline.setup import plan_dev_project
-from anchor.pipeline.states import StateProofs
-from anchor.receipt import AnchorHints, Receipt, ReceiptAnchor, encode_receipt, parse_receipt
-from anchor.record import build_record
-from anchor.registry.slots import anchor_slot, operator_key_slot
-from anchor.tree import Tree
+from anchor.ethereum.header import parse_header
+from anchor.evidence.digests import Digests, digest_bytes
+from anchor.evidence.record import build_record
+from anchor.log.batch_sha256 import hash_rows
+from anchor.log.merkle import hash_leaf
+from anchor.log.tree import Tree
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.creation import plan_dev_project
+from anchor.receipt.format import AnchorHints, Receipt, ReceiptAnchor, encode_receipt, parse_receipt
+from anchor.registry.storage import anchor_slot, operator_key_slot
 from anchor.types import Address, Hash32, Head, make_log_id
-from anchor.verify import judge
+from anchor.verification.verifier import judge
 
 LEAVES = 10**6
 ANCHORS = 10**4

@@ -24,8 +24,7 @@ from support.vectors.headers import VALUES, as_node_says, place
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.node import Node
-from anchor.chain.quorum import NodeGroup
-from anchor.config import Config, load_config
+from anchor.chain.node_quorum import NodeGroup
 from anchor.errors import (
     MalformedError,
     MismatchError,
@@ -34,11 +33,12 @@ from anchor.errors import (
     NotTrustedError,
     UnknownVersionError,
 )
-from anchor.header import parse_header
-from anchor.receipt import Receipt, encode_receipt, parse_receipt
-from anchor.registry.keccak import EMPTY_CODE_HASH
-from anchor.registry.slots import anchor_slot, head_slot
-from anchor.stateproof import StateProof, check_state
+from anchor.ethereum.header import parse_header
+from anchor.ethereum.keccak import EMPTY_CODE_HASH
+from anchor.project.config import Config, load_config
+from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
+from anchor.receipt.state_proof import StateProof, check_state
+from anchor.registry.storage import anchor_slot, head_slot
 from anchor.types import Address, Hash32, LogId
 
 FILES = ("a", "b", "c")

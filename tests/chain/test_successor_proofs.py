@@ -13,18 +13,18 @@ from support import fixtures
 from support.nodes import ask
 from support.projects import Site, make_site, reading
 
-import anchor.chain.anchorproofs as module
+import anchor.chain.anchor_proof as module
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
-from anchor.digest import digest_bytes
-from anchor.header import parse_header
-from anchor.pipeline.project import trust_entry
-from anchor.pipeline.states import StateProofs
-from anchor.receipt import Receipt, encode_receipt, parse_receipt
-from anchor.registry.codec import encode_succeed_call
-from anchor.trust import TrustPolicy
+from anchor.ethereum.header import parse_header
+from anchor.evidence.digests import digest_bytes
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.project import trust_entry
+from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
+from anchor.registry.calldata import encode_succeed_call
 from anchor.types import Hash32, LogId, log_owner, make_log_id
-from anchor.verdict import Report
-from anchor.verify import judge
+from anchor.verification.policy import TrustPolicy
+from anchor.verification.report import Report
+from anchor.verification.verifier import judge
 
 anvil_path = fixtures.anvil_path
 module_anvil = fixtures.module_anvil

@@ -20,15 +20,15 @@ from support.projects import Site, ask_store, make_site
 from support.service import make_key
 from support.stores import Postgres
 
-from anchor.backupfiles import read_manifest
-from anchor.backupfolder import find_backup, list_generations, name_generation
 from anchor.chain.devnet import Devnet
-from anchor.config import load_config
-from anchor.digest import digest_bytes
 from anchor.errors import ConfigError
-from anchor.pipeline.acceptance import Submission, accept_once
-from anchor.pipeline.backupcheck import check_backup
-from anchor.store.places import SqliteFile
+from anchor.evidence.digests import digest_bytes
+from anchor.operate.acceptance import Submission, accept_once
+from anchor.project.config import load_config
+from anchor.recovery.backup_check import check_backup
+from anchor.store.backup_files import read_manifest
+from anchor.store.backup_folder import find_backup, list_generations, name_generation
+from anchor.store.location import SqliteFile
 from anchor.store.schema import metadata
 
 _numbers = itertools.count(7_000)
@@ -219,16 +219,16 @@ def test_a_store_that_is_damaged_makes_no_backup(site: Site, tmp_path: Path) -> 
 
 
 STEPS = [
-    ("after", "anchor.backupfolder", "-", "_hold", "1"),
+    ("after", "anchor.store.backup_folder", "-", "_hold", "1"),
     ("after", "anchor.store.snapshot", "-", "_copy_pages", "1"),
-    ("after", "anchor.pipeline.backup", "-", "_write_tiles", "1"),
-    ("after", "anchor.pipeline.backup", "-", "_copy_files", "1"),
-    ("after", "anchor.pipeline.backup", "-", "_write_keys", "1"),
-    ("after", "anchor.pipeline.backup", "-", "settle", "1"),
-    ("after", "anchor.pipeline.backup", "-", "check_contents", "1"),
-    ("before", "anchor.backupfiles", "-", "write_file", "1"),
-    ("after", "anchor.pipeline.backup", "-", "write_manifest", "1"),
-    ("after", "anchor.backupfolder", "-", "sync_folder", "1"),
+    ("after", "anchor.recovery.backup", "-", "_write_tiles", "1"),
+    ("after", "anchor.recovery.backup", "-", "_copy_files", "1"),
+    ("after", "anchor.recovery.backup", "-", "_write_keys", "1"),
+    ("after", "anchor.recovery.backup", "-", "settle", "1"),
+    ("after", "anchor.recovery.backup", "-", "check_contents", "1"),
+    ("before", "anchor.store.backup_files", "-", "write_file", "1"),
+    ("after", "anchor.recovery.backup", "-", "write_manifest", "1"),
+    ("after", "anchor.store.backup_folder", "-", "sync_folder", "1"),
 ]
 QUICK = [STEPS[1], STEPS[-1]]
 
@@ -286,7 +286,7 @@ def test_two_backups_are_not_made_in_one_place_at_once(site: Site, tmp_path: Pat
     folder.mkdir()
     halted = (
         "before",
-        "anchor.pipeline.backup",
+        "anchor.recovery.backup",
         "-",
         "check_contents",
         "1",

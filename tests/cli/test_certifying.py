@@ -15,10 +15,10 @@ import pytest
 from support.command import Ran, environment, run_anchor
 from support.projects import Site, make_site
 
-from anchor.certificate.document import Certificate
+from anchor.certificate.model import Certificate
 from anchor.chain.devnet import Devnet
-from anchor.header import parse_header
-from anchor.receipt import parse_receipt
+from anchor.ethereum.header import parse_header
+from anchor.receipt.format import parse_receipt
 
 KINDS = ("json", "html", "pdf")
 DETAILS = 'format = "anchor-certificate-details/1"\n'

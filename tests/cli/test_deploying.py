@@ -19,19 +19,20 @@ from anchor.chain.devnet.accounts import CREATE2_PROXY, CREATE2_PROXY_CODE
 from anchor.chain.fees import Fees
 from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.chain.signer.keystore import open_keystore, write_keystore
-from anchor.chain.txmgr import Intent
-from anchor.cli.session import SystemClock, open_signer
-from anchor.config import load_config
+from anchor.chain.tx_manager import Intent
+from anchor.cli.context import SystemClock, open_signer
 from anchor.errors import AnchorError, ExitCode
-from anchor.log import seal
-from anchor.pipeline import deployment, relocation
-from anchor.pipeline.anchoring import make_manager
-from anchor.pipeline.deployment import Deployment, deploy, deploy_plainly
-from anchor.pipeline.project import open_project, pin_registry, utc_now
-from anchor.pipeline.relocation import open_moved_project
-from anchor.registry.addresses import create_address
+from anchor.ethereum.keccak import format_address
+from anchor.operate import deployment
+from anchor.operate.anchoring import make_manager
+from anchor.operate.deployment import Deployment, deploy, deploy_plainly
+from anchor.project import relocation
+from anchor.project.config import load_config
+from anchor.project.project import open_project, pin_registry, utc_now
+from anchor.project.relocation import open_moved_project
 from anchor.registry.artifact import expected_code_hash, load_artifact, registry_address
-from anchor.registry.keccak import format_address
+from anchor.registry.create_address import create_address
+from anchor.store.sequencer import seal
 from anchor.types import Address, ChainId
 
 CODE_HASH = "0x" + expected_code_hash(ChainId(31337)).hex()
@@ -441,10 +442,10 @@ def test_after_a_crash_at_any_effect_the_next_run_finishes_without_another_trans
 @pytest.mark.parametrize(
     "words",
     [
-        ("after", "anchor.store.journal", "StoredJournal", "save_attempt", "1"),
+        ("after", "anchor.store.tx_journal", "StoredJournal", "save_attempt", "1"),
         ("after", *NODE, "send_raw_transaction", "1"),
-        ("before", "anchor.pipeline.relocation", "-", "pin_registry", "1"),
-        ("after", "anchor.pipeline.relocation", "-", "pin_registry", "1"),
+        ("before", "anchor.project.relocation", "-", "pin_registry", "1"),
+        ("after", "anchor.project.relocation", "-", "pin_registry", "1"),
     ],
     ids=lambda words: f"{words[0]} {words[3]}",
 )

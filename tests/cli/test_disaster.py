@@ -18,7 +18,7 @@ from support.nodes import ask, stop_the_clock
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
-from anchor.filenames import RECEIPT_SUFFIX
+from anchor.project.files import RECEIPT_SUFFIX
 
 MakeSite = Callable[..., Site]
 
@@ -192,10 +192,10 @@ def test_a_store_that_was_copied_without_its_write_ahead_log(site: Site, tmp_pat
 
 
 EFFECTS = [
-    ("before", "anchor.store.places", "-", "_move_aside"),
-    ("after", "anchor.store.places", "-", "_move_aside"),
-    ("after", "anchor.store.places", "-", "sync_folder"),
-    ("before", "anchor.pipeline.rebuilding", "-", "_insert_heads"),
+    ("before", "anchor.store.location", "-", "_move_aside"),
+    ("after", "anchor.store.location", "-", "_move_aside"),
+    ("after", "anchor.store.location", "-", "sync_folder"),
+    ("before", "anchor.recovery.rebuild", "-", "_insert_heads"),
 ]
 QUICK = [EFFECTS[1]]
 

@@ -21,21 +21,21 @@ from support.nodes import ask, nonce, other_chain, send, serve, stop_the_clock
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
+from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.rpc import Rpc
 from anchor.chain.signer.keystore import write_keystore
-from anchor.config import load_config
 from anchor.errors import ExitCode
-from anchor.pipeline import checkup
-from anchor.pipeline.checkup import CHECKS
-from anchor.pipeline.diagnosis import Finding, Patient, diagnose, gravest_exit_code
-from anchor.pipeline.project import trust_entry
+from anchor.ethereum.keccak import format_address, hash_keccak256
+from anchor.monitor import doctor_checks
+from anchor.monitor.doctor import Finding, Patient, diagnose, gravest_exit_code
+from anchor.monitor.doctor_checks import CHECKS
+from anchor.project.config import load_config
+from anchor.project.project import trust_entry
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.registry.keccak import format_address, hash_keccak256
-from anchor.registry.slots import CLOSED_HEAD, head_slot
-from anchor.trust import encode_policy
+from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.types import Address, ChainId
-from anchor.verdict import Verdict
+from anchor.verification.policy import encode_policy
+from anchor.verification.report import Verdict
 
 PROXY = "0x4e59b44847b379578588920ca78fbf26c0b4956c"
 REGISTRY = format_address(registry_address())
@@ -161,7 +161,7 @@ def test_an_installation_without_its_kernel_is_told_so(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "hashes the tree" in examine(site)["kernel"].text
-    monkeypatch.setattr(checkup, "IMPLEMENTATION", "hashlib")
+    monkeypatch.setattr(doctor_checks, "IMPLEMENTATION", "hashlib")
     found = examine(site)["kernel"]
     assert "no kernel of its own" in found.text
     assert "C compiler" in (found.hint or "")

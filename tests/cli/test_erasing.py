@@ -17,10 +17,10 @@ from support.service import bearer, digest, make_key, serve
 from support.stores import Postgres
 
 from anchor.chain.devnet import Devnet
-from anchor.erasure import find_statement
-from anchor.filenames import RECEIPT_SUFFIX
-from anchor.receipt import parse_receipt
-from anchor.store.acknowledged import SideFile
+from anchor.evidence.erasure_statement import find_statement
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.receipt.format import parse_receipt
+from anchor.store.side_file import SideFile
 
 _numbers = itertools.count(9_000)
 NAME = "Aussage Müller-Lüdenscheidt.pdf"
@@ -221,7 +221,7 @@ def test_a_try_that_was_never_committed_leaves_nothing_either(erasing: Erasing) 
     site = erasing.site
     piece = site.write(NAME, b"content")
     # Its entry is in the side file with another leaf, and no row was ever committed.
-    crash = ("after", "anchor.store.acknowledged", "SideFile", "append", "1")
+    crash = ("after", "anchor.store.side_file", "SideFile", "append", "1")
     site.run("add", piece, command=crashing(*crash), killed=True)
     site.run("add", piece).expect(0, "added 1 new")
     assert len(list(SideFile(site.folder / "acknowledged.log").read_entries())) == 2
@@ -270,18 +270,18 @@ def test_what_is_held_is_not_erased(erasing: Erasing) -> None:
 # Crashes
 
 INSIDE = [
-    ("after", "anchor.pipeline.erasing", "-", "remove_receipts", "1"),
-    ("after", "anchor.pipeline.erasing", "-", "erase_rows", "1"),
-    ("after", "anchor.pipeline.erasing", "-", "insert_evidence", "1"),
+    ("after", "anchor.operate.erasing", "-", "remove_receipts", "1"),
+    ("after", "anchor.operate.erasing", "-", "erase_rows", "1"),
+    ("after", "anchor.operate.erasing", "-", "insert_evidence", "1"),
 ]
 BEHIND = [
-    ("after", "anchor.pipeline.erasing", "-", "erase", "1"),
-    ("after", "anchor.pipeline.scrubbing", "-", "_write_statements", "1"),
+    ("after", "anchor.operate.erasing", "-", "erase", "1"),
+    ("after", "anchor.operate.erasure_cleanup", "-", "_write_statements", "1"),
     # That is after the receipts, whose removal the steps inside share.
-    ("before", "anchor.pipeline.scrubbing", "-", "_clear_side_file", "1"),
-    ("after", "anchor.pipeline.scrubbing", "-", "_clear_side_file", "1"),
+    ("before", "anchor.operate.erasure_cleanup", "-", "_clear_side_file", "1"),
+    ("after", "anchor.operate.erasure_cleanup", "-", "_clear_side_file", "1"),
     ("after", "anchor.store.database", "Database", "purge", "1"),
-    ("before", "anchor.pipeline.scrubbing", "-", "finish_erasures", "1"),
+    ("before", "anchor.operate.erasure_cleanup", "-", "finish_erasures", "1"),
 ]
 
 

@@ -16,14 +16,14 @@ from support.projects import Site, make_site
 from support.stores import Postgres
 
 from anchor.chain.devnet import Devnet
-from anchor.filenames import RECEIPT_SUFFIX, SIDE_FILE
-from anchor.pipeline.project import utc_now
-from anchor.service.submissions import Origin, read_submission
-from anchor.store.acknowledged import SideFile
-from anchor.store.admission import Outcome, Taken, admit
-from anchor.store.apikeys import Limits
+from anchor.project.files import RECEIPT_SUFFIX, SIDE_FILE
+from anchor.project.project import utc_now
+from anchor.service.submission import Origin, read_submission
+from anchor.store.api_keys import Limits
 from anchor.store.evidence import StoredEvidence, find_by_identity
-from anchor.store.sources import tenant_of
+from anchor.store.file_origins import tenant_of
+from anchor.store.quota import Outcome, Taken, admit
+from anchor.store.side_file import SideFile
 
 _numbers = itertools.count(8_000)
 
@@ -193,7 +193,7 @@ def test_a_kill_after_the_side_file_was_completed(site: Site) -> None:
     submit(site, "acme", "one")
     anchor_final(site)
     (site.folder / SIDE_FILE).unlink()
-    crash = ("after", "anchor.store.acknowledged", "SideFile", "append", "1")
+    crash = ("after", "anchor.store.side_file", "SideFile", "append", "1")
     site.run("restore", "--replace", command=crashing(*crash), killed=True)
     site.run("restore", "--replace").expect(0)
     entries = list(SideFile(site.folder / SIDE_FILE).read_entries())

@@ -15,9 +15,9 @@ from support.projects import Site, make_site
 from support.world import INDEX, SIZE, World
 
 from anchor.chain.devnet import Devnet
-from anchor.header import parse_header
-from anchor.receipt import encode_receipt
-from anchor.trust import encode_policy
+from anchor.ethereum.header import parse_header
+from anchor.receipt.format import encode_receipt
+from anchor.verification.policy import encode_policy
 
 SIZE_OF_BOMB = 100_000_000
 # Address space: enough for the program, and too little for a bomb as well; with a store it is more.

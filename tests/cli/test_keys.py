@@ -17,7 +17,7 @@ from support.projects import Site
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.signer.keystore import open_keystore
-from anchor.registry.keccak import format_address
+from anchor.ethereum.keccak import format_address
 
 PASSWORD = "canary-password-0c8e"
 # A key of its own would take eth-account a second each time.

@@ -14,7 +14,7 @@ from support.fixtures import MakeSite
 from support.projects import Site, make_site
 
 from anchor.chain.devnet import Devnet
-from anchor.merkle import hash_node, verify_consistency
+from anchor.log.merkle import hash_node, verify_consistency
 from anchor.types import Hash32
 
 

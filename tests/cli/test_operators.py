@@ -26,10 +26,10 @@ from support.rotation import (
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.signer.keystore import write_keystore
-from anchor.config import load_config
-from anchor.registry.keccak import format_address, parse_address
-from anchor.registry.slots import operator_id_slot, operator_key_slot
-from anchor.trust import parse_policy
+from anchor.ethereum.keccak import format_address, parse_address
+from anchor.project.config import load_config
+from anchor.registry.storage import operator_id_slot, operator_key_slot
+from anchor.verification.policy import parse_policy
 
 
 @pytest.fixture(scope="module")
@@ -214,10 +214,10 @@ def test_a_closed_log_has_no_operators_any_more(log: SplitLog) -> None:
 
 
 CRASHES = [
-    ("after", "anchor.store.journal", "StoredJournal", "reserve_slot", "1"),
-    ("after", "anchor.store.journal", "StoredJournal", "save_attempt", "1"),
+    ("after", "anchor.store.tx_journal", "StoredJournal", "reserve_slot", "1"),
+    ("after", "anchor.store.tx_journal", "StoredJournal", "save_attempt", "1"),
     ("after", *NODE, "send_raw_transaction", "1"),
-    ("after", "anchor.store.journal", "StoredJournal", "settle_slot", "1"),
+    ("after", "anchor.store.tx_journal", "StoredJournal", "settle_slot", "1"),
 ]
 QUICK = CRASHES[1:2]
 
@@ -264,7 +264,7 @@ def test_the_owners_open_call_is_settled_by_the_next_run_of_another_key(log: Spl
 def test_one_key_sends_at_a_time_but_a_removed_one_does_not_block_the_log(log: SplitLog) -> None:
     log.run("operator", "add", log.hot, *OWNER).expect(0)
     log.site.add("a", b"a")
-    crash = crashing("after", "anchor.store.journal", "StoredJournal", "save_attempt", "1")
+    crash = crashing("after", "anchor.store.tx_journal", "StoredJournal", "save_attempt", "1")
     log.run("run", "--once", command=crash, killed=True)
     second = make_key(log.site.folder, "second", log.site.url)
     log.run("operator", "add", second, *OWNER).refused(31, "is not settled yet")
@@ -408,7 +408,7 @@ def test_a_shared_key_goes_on_after_foreign_use_but_not_behind_a_foreign_head(
     log.site.edit("# shared = true", "shared = true")
     log.run("operator", "add", log.hot, *OWNER).expect(0)
     log.site.add("a", b"a")
-    crash = crashing("after", "anchor.store.journal", "StoredJournal", "save_attempt", "1")
+    crash = crashing("after", "anchor.store.tx_journal", "StoredJournal", "save_attempt", "1")
     log.run("run", "--once", command=crash, killed=True)
     log.send_as(log.hot, STRANGER, "0x")
     log.run("run", "--once", "--wait", "final").expect(0, "warning: another program used nonce")

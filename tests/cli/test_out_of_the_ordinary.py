@@ -17,7 +17,7 @@ from support.projects import Site, make_site
 
 from anchor.chain.devnet import PUBLIC_DEV_KEY, Devnet
 from anchor.chain.signer.keystore import write_keystore
-from anchor.filenames import sidecar_path
+from anchor.project.files import sidecar_path
 
 # Logs on the session's embedded chain; other modules number theirs elsewhere.
 _numbers = itertools.count(9_500)

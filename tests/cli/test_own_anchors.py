@@ -11,7 +11,7 @@ from support.nodes import DEV, ask, stop_the_clock
 from support.projects import Site, reading
 
 from anchor.chain.devnet import Devnet
-from anchor.pipeline.chainaudit import audit_chain
+from anchor.recovery.chain_audit import audit_chain
 
 Make = Callable[..., Site]
 

@@ -17,11 +17,11 @@ from support.hardhat import Hardhat, trust_newest_block
 from support.nodes import ask, nonce
 from support.projects import Site
 
-from anchor.chain.attempts import REPLACE_AFTER, Attempt, Slot
 from anchor.chain.devnet import Devnet
+from anchor.chain.tx_state import REPLACE_AFTER, Attempt, Slot
 from anchor.errors import AnchorError, ExitCode
-from anchor.pipeline.round import Round
-from anchor.store.journal import StoredJournal
+from anchor.operate.single_run import Round
+from anchor.store.tx_journal import StoredJournal
 
 GWEI = 10**9
 Make = Callable[..., Site]

@@ -25,16 +25,16 @@ from support.nodes import ask, stop_the_clock
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
-from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from anchor.cli import restore
-from anchor.digest import digest_bytes
+from anchor.cli.commands import restore as restore_command
 from anchor.errors import StorageError, StoreBusyError, StoreReplacedError
-from anchor.merkle import hash_leaf
-from anchor.notes import generate_key
-from anchor.pipeline import restoring
-from anchor.pipeline.acceptance import Submission, accept, accept_once
+from anchor.evidence.digests import digest_bytes
+from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.log.merkle import hash_leaf
+from anchor.log.signed_note import generate_key
+from anchor.log.tree import Tree
+from anchor.operate.acceptance import Submission, accept, accept_once
+from anchor.recovery import restore
 from anchor.store.evidence import find_by_digest
-from anchor.tree import Tree
 from anchor.types import Head
 
 MakeSite = Callable[..., Site]
@@ -53,7 +53,7 @@ def lose_tiles(site: Site) -> None:
 
 def restore_here(site: Site, **options: Any) -> None:
     """Run ``anchor restore --replace`` in this process."""
-    restore.command(is_replacing=True, config_path=site.folder / "anchor.toml", **options)
+    restore_command.command(is_replacing=True, config_path=site.folder / "anchor.toml", **options)
 
 
 def forge_leaf(place: Path) -> None:
@@ -109,14 +109,14 @@ def test_writers_wait_while_restore_takes_over_what_a_store_holds(
     """What was added after it was read would stay behind in the store that is moved aside."""
     anchor_final(site, "a")
     monkeypatch.setattr("anchor.store.sqlite._BUSY_TIMEOUT_MS", 50)
-    fill = restoring.fill_store
+    fill = restore.fill_store
 
     def fill_while_others_add(*arguments: Any) -> Any:
         with pytest.raises(StoreBusyError, match="locked by another process"):
             site.add("b", b"b")
         return fill(*arguments)
 
-    monkeypatch.setattr(restoring, "fill_store", fill_while_others_add)
+    monkeypatch.setattr(restore, "fill_store", fill_while_others_add)
     restore_here(site)
     check_log_goes_on(site, "b")
 
@@ -130,7 +130,7 @@ def test_a_new_store_that_is_not_whole_in_its_file_replaces_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anchor_final(site, "a", "b")
-    fill = restoring.fill_store
+    fill = restore.fill_store
     readers: list[sqlite3.Connection] = []
 
     def fill_and_look(*arguments: Any) -> Any:
@@ -141,7 +141,7 @@ def test_a_new_store_that_is_not_whole_in_its_file_replaces_nothing(
         return counts
 
     with monkeypatch.context() as patched:
-        patched.setattr(restoring, "fill_store", fill_and_look)
+        patched.setattr(restore, "fill_store", fill_and_look)
         with pytest.raises(StorageError, match="could not be finished"):
             restore_here(site)
     readers[0].close()
@@ -155,7 +155,7 @@ def test_a_new_store_that_is_not_whole_in_its_file_replaces_nothing(
 def test_a_new_store_that_was_not_finished_is_none_by_any_name(site: Site) -> None:
     anchor_final(site, "a")
     lose_store(site)
-    command = crashing("after", "anchor.pipeline.restoring", "-", "fill_store", "1")
+    command = crashing("after", "anchor.recovery.restore", "-", "fill_store", "1")
     site.run("restore", command=command, killed=True)
     site.run("restore", "--backup", "anchor.db.building").refused(2, "was not finished")
     site.run("restore").expect(0, "1 leaves")

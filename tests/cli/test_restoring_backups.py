@@ -15,9 +15,9 @@ from support.command import snapshot
 from support.disasters import anchor_final, back_up, check_log_goes_on, lose_store
 from support.projects import Site
 
-from anchor.config import load_config
-from anchor.filenames import SIDE_FILE
-from anchor.store.acknowledged import SideFile
+from anchor.project.config import load_config
+from anchor.project.files import SIDE_FILE
+from anchor.store.side_file import SideFile
 
 anvil = fixtures.module_anvil
 

@@ -18,11 +18,11 @@ from support.projects import Site, reading
 from support.service import bearer, digest, make_key, serve
 
 from anchor.canonical import encode_canonical
-from anchor.config import load_config
-from anchor.filenames import SIDE_FILE
-from anchor.merkle import hash_leaf
-from anchor.pipeline.remains import Wanted, gather_remains
-from anchor.store.copies import CopyRule
+from anchor.log.merkle import hash_leaf
+from anchor.project.config import load_config
+from anchor.project.files import SIDE_FILE
+from anchor.recovery.remains import Wanted, gather_remains
+from anchor.store.replication import CopyRule
 
 anvil = fixtures.module_anvil
 

@@ -24,14 +24,14 @@ from support.stopping import workers_of
 from support.stores import Postgres, damage, run_postgres
 
 from anchor.chain.devnet import Devnet
-from anchor.cli import restore
-from anchor.config import load_config
-from anchor.digest import digest_bytes
+from anchor.cli.commands import restore as restore_command
 from anchor.errors import AnchorError
-from anchor.pipeline import restoring
-from anchor.pipeline.acceptance import Submission, accept_once
-from anchor.pipeline.project import open_project
-from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
+from anchor.evidence.digests import digest_bytes
+from anchor.operate.acceptance import Submission, accept_once
+from anchor.project.config import load_config
+from anchor.project.project import open_project
+from anchor.recovery import restore
+from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
 
 _numbers = itertools.count(6_000)
 PASSWORD = "s3cret"
@@ -112,9 +112,9 @@ def test_what_leads_to_no_anchor_makes_no_store_in_postgresql(
 @pytest.mark.parametrize(
     "crash",
     [
-        pytest.param(("anchor.pipeline.rebuilding", "-", "_insert_heads"), marks=pytest.mark.slow),
-        ("anchor.store.building", "_Part", "write"),
-        pytest.param(("anchor.pipeline.project", "-", "_pin"), marks=pytest.mark.slow),
+        pytest.param(("anchor.recovery.rebuild", "-", "_insert_heads"), marks=pytest.mark.slow),
+        ("anchor.store.staging", "_Part", "write"),
+        pytest.param(("anchor.project.project", "-", "_pin"), marks=pytest.mark.slow),
     ],
     ids=lambda crash: crash[2],
 )
@@ -134,7 +134,7 @@ def test_a_kill_after_the_commit_leaves_the_whole_store(site: Site, postgres: Po
     """Only its tiles may be behind, which the next command that needs them makes."""
     anchor_final(site, "a")
     lose_tables(site, postgres)
-    shown = crashing("after", "anchor.store.building", "-", "create_filled", "1")
+    shown = crashing("after", "anchor.store.staging", "-", "create_filled", "1")
     site.run("restore", command=shown, killed=True)
     check_log_goes_on(site, "b")
 
@@ -144,7 +144,7 @@ def test_while_a_store_is_filled_it_is_none_and_a_failure_leaves_nothing(
 ) -> None:
     anchor_final(site, "a", "b")
     lose_tables(site, postgres)
-    fill = restoring.fill_store
+    fill = restore.fill_store
 
     def fill_and_fail(*arguments: Any) -> Any:
         fill(*arguments)
@@ -153,9 +153,9 @@ def test_while_a_store_is_filled_it_is_none_and_a_failure_leaves_nothing(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(restoring, "fill_store", fill_and_fail)
+        patched.setattr(restore, "fill_store", fill_and_fail)
         with pytest.raises(ZeroDivisionError):
-            restore.command(config_path=site.folder / "anchor.toml")
+            restore_command.command(config_path=site.folder / "anchor.toml")
     tables = f"SELECT 1 FROM pg_tables WHERE schemaname = '{schema_of(place_of(site))}'"
     assert ask_store(place_of(site), tables) == []
     site.run("restore").expect(0, "2 leaves")
@@ -497,7 +497,7 @@ def test_a_kill_behind_the_fence_is_finished_by_the_next_restore(
     old = place_of(site)
     assert isinstance(old, PostgresDatabase)
     name_store(site, postgres.create())
-    crash = crashing("after", "anchor.pipeline.remains", "-", "find_receipts", "1")
+    crash = crashing("after", "anchor.recovery.remains", "-", "find_receipts", "1")
     site.run("restore", "--backup", old.url, command=crash, killed=True)
     site.run("add", "a", "--again", env={"ANCHOR_STORE": old.url}).refused(33, "was replaced")
     shown = site.run("restore", "--backup", old.url, "--json").expect(0).document

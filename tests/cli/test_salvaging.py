@@ -14,12 +14,12 @@ from support import fixtures
 from support.disasters import anchor_final, check_log_goes_on, lose_store
 from support.projects import Site
 
-from anchor.digest import digest_bytes
 from anchor.errors import ConfigError
-from anchor.merkle import hash_leaf
-from anchor.pipeline.acceptance import Submission, accept
-from anchor.store.places import SqliteFile
-from anchor.store.salvage import salvage_store
+from anchor.evidence.digests import digest_bytes
+from anchor.log.merkle import hash_leaf
+from anchor.operate.acceptance import Submission, accept
+from anchor.store.location import SqliteFile
+from anchor.store.sqlite_salvage import salvage_store
 
 anvil = fixtures.module_anvil
 
@@ -161,7 +161,7 @@ def test_what_the_disk_does_not_give_back_is_passed_over(
         return read(descriptor, count, at)
 
     with monkeypatch.context() as patched:
-        patched.setattr("anchor.store.salvage.os.pread", pread)
+        patched.setattr("anchor.store.sqlite_salvage.os.pread", pread)
         salvaged = salvage_store(SqliteFile(store), SqliteFile(tmp_path / "new.db"))
     assert SEALED + WAITING - 20 < salvaged.rows["evidence"] < SEALED + WAITING
     for name, text in ((b"", "is missing"), (b"not a store", "nothing can be read")):

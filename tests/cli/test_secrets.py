@@ -23,8 +23,8 @@ from support.nodes import ask, nonce, send, serve
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
+from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.rpc import Rpc
 from anchor.chain.signer.keystore import write_keystore
 from anchor.errors import AnchorError, CannotCheckError, NodeRefusedError
 

@@ -20,10 +20,10 @@ from support.nodes import send
 from support.projects import Site
 
 from anchor.errors import AnchorError, ExitCode
-from anchor.explorers import KEY_VARIABLE, SERVERS, Explorer, Service, check_server_url
+from anchor.ethereum.keccak import format_address
 from anchor.registry.artifact import load_artifact, load_standard_input, registry_address
-from anchor.registry.keccak import format_address
-from anchor.registry.publication import Answer, Verification
+from anchor.registry.source_client import KEY_VARIABLE, SERVERS, Explorer, Service, check_server_url
+from anchor.registry.source_verification import Answer, Verification
 from anchor.types import Address, ChainId, Hash32
 
 KEY = "canary-explorer-key-81c4"

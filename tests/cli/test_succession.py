@@ -17,17 +17,17 @@ from support.stores import Postgres, damage
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
+from anchor.chain.registry_reader import fetch_head
 from anchor.chain.signer.keystore import keystore_address, write_keystore
-from anchor.config import load_config
 from anchor.errors import NodeRefusedError
-from anchor.filenames import SIDE_FILE
-from anchor.log import read_leaves
-from anchor.pipeline.auditing import audit_project
-from anchor.pipeline.chainaudit import audit_chain
-from anchor.pipeline.registrystate import fetch_head
-from anchor.registry.codec import describe_revert, encode_anchor_call
-from anchor.store.acknowledged import SideFile
-from anchor.tree import Tree
+from anchor.log.tree import Tree
+from anchor.project.config import load_config
+from anchor.project.files import SIDE_FILE
+from anchor.recovery.chain_audit import audit_chain
+from anchor.recovery.store_audit import audit_project
+from anchor.registry.calldata import describe_revert, encode_anchor_call
+from anchor.store.sequencer import read_leaves
+from anchor.store.side_file import SideFile
 from anchor.types import Head
 
 MakeSite = Callable[..., Site]
@@ -189,11 +189,11 @@ def test_no_log_is_closed_while_an_incident_is_open(site: Site) -> None:
 
 NODE = ("anchor.chain.node", "Node")
 CRASHES = [
-    ("after", "anchor.pipeline.succession", "-", "build_store"),
-    ("after", "anchor.store.journal", "StoredJournal", "save_attempt"),
+    ("after", "anchor.recovery.succession", "-", "build_store"),
+    ("after", "anchor.store.tx_journal", "StoredJournal", "save_attempt"),
     ("after", *NODE, "send_raw_transaction"),
-    ("before", "anchor.pipeline.succession", "-", "create_log_key"),
-    ("before", "anchor.pipeline.succession", "-", "encode_config"),
+    ("before", "anchor.recovery.succession", "-", "create_log_key"),
+    ("before", "anchor.recovery.succession", "-", "encode_config"),
 ]
 QUICK = [CRASHES[2]]
 
@@ -302,7 +302,7 @@ def test_keys_rotate_while_the_log_goes_on(site: Site, tmp_path: Path) -> None:
     "before",
     [
         pytest.param(None, marks=pytest.mark.slow),
-        pytest.param(("anchor.pipeline.handover", "-", "take_new"), marks=pytest.mark.slow),
+        pytest.param(("anchor.recovery.handover", "-", "take_new"), marks=pytest.mark.slow),
         ("anchor.chain.node", "Node", "send_raw_transaction"),
     ],
     ids=lambda crash: "whole" if crash is None else f"killed before {crash[2]}",

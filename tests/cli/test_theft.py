@@ -16,7 +16,7 @@ from support.rotation import OWNER, SplitLog, make_split_log, quick_blocks, succ
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
-from anchor.registry.keccak import format_address
+from anchor.ethereum.keccak import format_address
 
 THIEF = format_address(DEV_ADDRESSES[3])
 
@@ -158,7 +158,7 @@ def test_after_a_theft_the_page_leads_to_a_log_that_goes_on(log: SplitLog) -> No
 )
 def test_after_a_theft_without_an_anchor_the_same_log_goes_on(log: SplitLog) -> None:
     log.site.add("b", b"b")
-    crash = crashing("after", "anchor.store.journal", "StoredJournal", "save_attempt", "1")
+    crash = crashing("after", "anchor.store.tx_journal", "StoredJournal", "save_attempt", "1")
     log.run("run", "--once", command=crash, killed=True)
     log.send_as(log.hot, THIEF, "0x")
     drill = Drill(log, {"STOLEN": log.hot})
@@ -180,7 +180,7 @@ def test_a_shared_key_stops_behind_a_foreign_head_all_the_same(log: SplitLog) ->
     folder = shutil.copytree(log.site.folder, log.site.folder.parent / "thief")
     thief = replace(log.site, folder=folder)
     log.site.add("b", b"b")
-    crash = crashing("after", "anchor.store.journal", "StoredJournal", "save_attempt", "1")
+    crash = crashing("after", "anchor.store.tx_journal", "StoredJournal", "save_attempt", "1")
     log.run("run", "--once", command=crash, killed=True)
     thief.add("forged", b"forged")
     thief.run("run", "--once", "--wait", "final").expect(0)

@@ -12,10 +12,10 @@ from support.nodes import ask, other_chain
 from support.projects import Site, make_site
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
+from anchor.ethereum.keccak import format_address
 from anchor.registry.artifact import registry_address
-from anchor.registry.keccak import format_address
-from anchor.trust import TrustPolicy, parse_policy
 from anchor.types import Hash32
+from anchor.verification.policy import TrustPolicy, parse_policy
 
 OWNER = format_address(DEV_ADDRESS)
 

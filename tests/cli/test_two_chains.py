@@ -13,19 +13,19 @@ from support.bent_nodes import anvil_with
 from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
-from anchor.chain.txmgr import Intent
-from anchor.cli.session import SystemClock, open_signer
-from anchor.config import Config, SignerConfig, load_config
-from anchor.filenames import sidecar_path
-from anchor.pipeline.anchoring import make_manager
-from anchor.pipeline.deployment import deploy
-from anchor.pipeline.project import create_project, trust_entry
-from anchor.pipeline.registrystate import fetch_anchor
-from anchor.pipeline.setup import plan_project
-from anchor.pipeline.states import StateProofs
-from anchor.receipt import Receipt, ReceiptAnchor, encode_receipt, parse_receipt
-from anchor.registry.codec import encode_anchor_call
-from anchor.trust import TrustEntry, encode_policy
+from anchor.chain.registry_reader import fetch_anchor
+from anchor.chain.tx_manager import Intent
+from anchor.cli.context import SystemClock, open_signer
+from anchor.operate.anchoring import make_manager
+from anchor.operate.deployment import deploy
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.config import Config, SignerConfig, load_config
+from anchor.project.creation import plan_project
+from anchor.project.files import sidecar_path
+from anchor.project.project import create_project, trust_entry
+from anchor.receipt.format import Receipt, ReceiptAnchor, encode_receipt, parse_receipt
+from anchor.registry.calldata import encode_anchor_call
+from anchor.verification.policy import TrustEntry, encode_policy
 
 SECOND = 4242
 _numbers = itertools.count(7_000)

@@ -21,16 +21,16 @@ from support.oldstores import VERSIONS, downgrade, load_dump, make_old_site
 from support.projects import Site, ask_store, make_site
 from support.stores import Postgres, damage
 
-from anchor.backupfiles import read_manifest, settle, write_manifest
-from anchor.backupfolder import list_generations
-from anchor.backupmanifest import Manifest
 from anchor.chain.devnet import Devnet
-from anchor.config import load_config
-from anchor.pipeline.auditing import audit_project
-from anchor.pipeline.backupcheck import check_backup
+from anchor.project.config import load_config
+from anchor.recovery.backup_check import check_backup
+from anchor.recovery.store_audit import audit_project
+from anchor.store.backup_files import read_manifest, settle, write_manifest
+from anchor.store.backup_folder import list_generations
+from anchor.store.backup_manifest import Manifest
 from anchor.store.database import MIGRATION_HEAD, lock_place
 from anchor.store.evidence import count_waiting
-from anchor.store.places import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StorePlace
 from anchor.store.schema import metadata
 from anchor.store.snapshot import upgrade_copy
 
@@ -139,13 +139,15 @@ def count_statements(path: Path, version: str) -> int:
 
 # How far the upgrade of the store itself comes, in parts of its statements; or what it ends after.
 MOMENTS = [
-    pytest.param(("after", "anchor.store.upgrading", "-", "lock_place"), marks=pytest.mark.slow),
-    ("after", "anchor.pipeline.storeupgrade", "-", "make_backup"),
+    pytest.param(
+        ("after", "anchor.store.schema_upgrade", "-", "lock_place"), marks=pytest.mark.slow
+    ),
+    ("after", "anchor.recovery.store_upgrade", "-", "make_backup"),
     pytest.param(0.0, marks=pytest.mark.slow),
     0.5,
     pytest.param(1.0, marks=pytest.mark.slow),
-    ("after", "anchor.store.upgrading", "-", "migrate"),
-    ("before", "anchor.pipeline.storeupgrade", "-", "open_project"),
+    ("after", "anchor.store.schema_upgrade", "-", "migrate"),
+    ("before", "anchor.recovery.store_upgrade", "-", "open_project"),
 ]
 
 

@@ -36,8 +36,8 @@ from support.proof_campaign import (
 )
 from support.proof_edits import Claim, Forest, grow_forest
 
-from anchor import merkle
 from anchor.errors import MismatchError
+from anchor.log import merkle
 
 SEED = int(os.environ.get("CAMPAIGN_SEED", "9162"))
 CASES = int(os.environ.get("CAMPAIGN_CASES", "100000"))
@@ -52,7 +52,7 @@ CONSISTENCY = "(uint256,bytes32,uint256,bytes32,bytes32[])[]"
 
 
 def accepts(claim: Claim) -> bool:
-    """Ask ``anchor.merkle``."""
+    """Ask ``anchor.log.merkle``."""
     try:
         if isinstance(claim, Inclusion):
             leaf, index, size, root, path = claim

@@ -1,4 +1,4 @@
-"""Attacks on Merkle logs that have worked elsewhere, on ``anchor.merkle`` and the contract alike.
+"""Attacks on Merkle logs that worked elsewhere, on ``anchor.log.merkle`` and the contract alike.
 
 An inner node for a leaf, a record of 64 bytes, a last leaf repeated (CVE-2012-2459), siblings that
 change places, ghosts past the end, proofs of nothing or of zeros, made-up roots, wrong sizes,
@@ -42,9 +42,9 @@ from support.rfc9162_reference import (
 from support.sha256less_evm import Precompile, answering, call, intact, reverting_with
 from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
 
-from anchor import merkle
 from anchor.errors import MismatchError
-from anchor.tree import Tree
+from anchor.log import merkle
+from anchor.log.tree import Tree
 
 TREE = LargeTree(LEAVES)
 NUMBERS = count(1000)

@@ -15,8 +15,8 @@ from support.nodes import ask, nonce
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
-from anchor.cli.session import open_chain
-from anchor.pipeline.chainaudit import audit_chain
+from anchor.cli.context import open_chain
+from anchor.recovery.chain_audit import audit_chain
 
 ZERO = "0x" + "00" * 32
 

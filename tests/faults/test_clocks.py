@@ -46,7 +46,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(
     def add(operator: Operator, name: str) -> Callable[[], None]:
         def take_in() -> None:
             with monkeypatch.context() as right:  # by a wrong clock nothing would be taken in
-                right.setattr("anchor.pipeline.project.datetime", datetime)
+                right.setattr("anchor.project.project.datetime", datetime)
                 operator.add(name)()
 
         return take_in
@@ -61,7 +61,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(
     undisturbed = work("undisturbed")
     JumpingClock.times = 0
     with monkeypatch.context() as patched:
-        patched.setattr("anchor.pipeline.project.datetime", JumpingClock)
+        patched.setattr("anchor.project.project.datetime", JumpingClock)
         jumping = work("jumping")
     injected(JumpingClock.times)
     assert JumpingClock.times > 10

@@ -13,8 +13,8 @@ from support.operators import Operator
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
-from anchor.config import encode_config, load_config
 from anchor.errors import AnchorError, ConfigError, ExitCode
+from anchor.project.config import encode_config, load_config
 
 GWEI = 10**9
 ETHER = 10**18

@@ -16,12 +16,12 @@ from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site, reading
 
 from anchor.chain.devnet import Devnet
-from anchor.durable import is_temporary
 from anchor.errors import NodeUnreachableError
-from anchor.filenames import SIDE_FILE
-from anchor.pipeline.anchoring import refresh_anchors
-from anchor.receipt import parse_receipt
-from anchor.store.acknowledged import SideFile
+from anchor.operate.anchoring import refresh_anchors
+from anchor.project.files import SIDE_FILE
+from anchor.receipt.format import parse_receipt
+from anchor.store.side_file import SideFile
+from anchor.system.durable_files import is_temporary
 
 MakeSite = Callable[..., Site]
 
@@ -40,7 +40,7 @@ def sources(site: Site) -> list[str]:
 )
 def test_a_crash_before_the_commit_of_evidence_stores_nothing(log: Site) -> None:
     piece = log.write("second", b"second")
-    crash = ("after", "anchor.pipeline.acceptance", "-", "insert_evidence", "1")
+    crash = ("after", "anchor.operate.acceptance", "-", "insert_evidence", "1")
     log.run("add", piece, command=crashing(*crash), killed=True)
     assert str(piece) not in sources(log)
     log.run("add", piece).expect(0, "added 1 new, 0 already there")
@@ -55,7 +55,7 @@ def test_a_crash_before_the_commit_of_evidence_stores_nothing(log: Site) -> None
 )
 def test_a_crash_between_entry_and_commit_stores_nothing(log: Site) -> None:
     piece = log.write("second", b"second")
-    crash = ("after", "anchor.store.acknowledged", "SideFile", "append", "1")
+    crash = ("after", "anchor.store.side_file", "SideFile", "append", "1")
     log.run("add", piece, command=crashing(*crash), killed=True)
     assert str(piece) not in sources(log)
     log.run("add", piece).expect(0, "added 1 new, 0 already there")
@@ -72,7 +72,7 @@ def test_a_crash_between_entry_and_commit_stores_nothing(log: Site) -> None:
 )
 def test_a_crash_between_commit_and_answer_is_no_second_evidence(log: Site) -> None:
     piece = log.write("second", b"second")
-    crash = ("after", "anchor.pipeline.gathering", "-", "accept", "1")
+    crash = ("after", "anchor.operate.file_intake", "-", "accept", "1")
     log.run("add", piece, command=crashing(*crash), killed=True)
     assert sources(log).count(str(piece)) == 1
     log.run("add", piece).expect(0, "added 0 new, 1 already there")
@@ -94,7 +94,7 @@ def test_a_crash_in_a_seal_seals_nothing(log: Site, effect: str) -> None:
     for name in ("b", "c", "d"):
         log.add(name, name.encode())
     before = log.rows("SELECT * FROM positions"), log.heads()
-    crash = ("after", "anchor.log", "-", effect, "1")
+    crash = ("after", "anchor.store.sequencer", "-", effect, "1")
     log.run("seal", command=crashing(*crash), killed=True)
     assert (log.rows("SELECT * FROM positions"), log.heads()) == before
     assert log.rows("SELECT count(*) FROM waiting") == [(3,)]
@@ -215,7 +215,7 @@ def test_a_kill_after_a_stop_loses_and_doubles_nothing(
     then="the process ends with another code than 0; the next one finishes the work",
 )
 def test_a_daemon_whose_work_dies_is_no_daemon_that_lives(log: Site, tmp_path: Path) -> None:
-    command = crashing("raise", "anchor.pipeline.daemon", "-", "anchor_round", "2")
+    command = crashing("raise", "anchor.operate.daemon", "-", "anchor_round", "2")
     with start_anchor(
         "run", "--every", "1", cwd=log.folder, log=tmp_path / "run", command=command
     ) as running:

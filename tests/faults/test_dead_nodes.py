@@ -16,18 +16,18 @@ import pytest
 from support.nodes import send, serve
 from support.projects import Site
 
+from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
+from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.quorum import NodeGroup
-from anchor.chain.rpc import Rpc
-from anchor.cli.files import digest_file
-from anchor.cli.nodes import Nodes
+from anchor.chain.node_quorum import NodeGroup
+from anchor.cli.input_files import digest_file
 from anchor.errors import NodeUnreachableError
-from anchor.filenames import RECEIPT_SUFFIX
-from anchor.pipeline import nodes
-from anchor.trust import TrustPolicy, parse_policy
+from anchor.project import nodes
+from anchor.project.files import RECEIPT_SUFFIX
 from anchor.types import ChainId
-from anchor.verify import judge
+from anchor.verification.policy import TrustPolicy, parse_policy
+from anchor.verification.verifier import judge
 
 _TIMEOUT = 0.5
 

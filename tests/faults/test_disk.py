@@ -19,7 +19,7 @@ from support.operators import Operator
 from support.powerloss import Disk, store_on
 from support.projects import Site
 
-from anchor.chain.attempts import Attempt, Slot
+from anchor.chain.tx_state import Attempt, Slot
 from anchor.errors import (
     AnchorError,
     ChainGuardError,
@@ -27,12 +27,12 @@ from anchor.errors import (
     ExitCode,
     StorageError,
 )
-from anchor.pipeline.auditing import audit_project
+from anchor.recovery.store_audit import audit_project
 from anchor.store import sqlite
 from anchor.store.database import open_database
 from anchor.store.evidence import count_evidence
-from anchor.store.journal import StoredJournal
-from anchor.store.places import SqliteFile
+from anchor.store.location import SqliteFile
+from anchor.store.tx_journal import StoredJournal
 
 MakeSite = Callable[..., Site]
 

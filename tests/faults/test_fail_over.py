@@ -29,8 +29,8 @@ from support.service import NDJSON, Served, bearer, make_key, serve
 from support.standbys import Server, Servers, run_servers, want_copies
 
 from anchor.chain.devnet import Devnet
-from anchor.pipeline.auditing import audit_project
-from anchor.store.places import PostgresDatabase
+from anchor.recovery.store_audit import audit_project
+from anchor.store.location import PostgresDatabase
 
 # Lines of one bulk submission, and files of one `anchor add`.
 _LINES, _FILES = 20, 3

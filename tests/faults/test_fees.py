@@ -28,9 +28,9 @@ from support.operators import Operator
 from support.projects import Site
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
-from anchor.chain.refusals import Refusal
+from anchor.chain.node_errors import Refusal
 from anchor.errors import ExitCode
-from anchor.registry.keccak import format_address
+from anchor.ethereum.keccak import format_address
 
 GWEI = 10**9
 CAP = 100 * GWEI

@@ -16,8 +16,8 @@ from support.nodes import DEV, ask, nonce, send, serve
 from support.projects import make_site
 
 from anchor.chain.devnet import Devnet
+from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.rpc import Rpc
 from anchor.errors import AnchorError, CannotCheckError, ChainGuardError, ExitCode
 from anchor.types import Address, Hash32
 

@@ -12,9 +12,9 @@ from support.nodes import DEV, ask, nonce, stop_the_clock, wait_until
 from support.projects import Site
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
-from anchor.chain.txmgr import TransactionManager
+from anchor.chain.tx_manager import TransactionManager
 from anchor.errors import ChainGuardError
-from anchor.registry.keccak import format_address
+from anchor.ethereum.keccak import format_address
 from anchor.types import Address
 
 Make = Callable[..., Site]

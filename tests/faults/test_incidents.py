@@ -15,11 +15,11 @@ from support.operators import Operator
 from support.projects import Site, reading
 
 from anchor.chain.devnet import Devnet
-from anchor.cli.session import open_chain
-from anchor.config import load_config
+from anchor.cli.context import open_chain
 from anchor.errors import CannotCheckError, IncidentError, QuorumError
-from anchor.pipeline.round import State
-from anchor.registry.slots import head_slot
+from anchor.operate.single_run import State
+from anchor.project.config import load_config
+from anchor.registry.storage import head_slot
 
 ZERO = "0x" + "00" * 32
 OPEN = "SELECT count(*) FROM incidents WHERE accepted_at IS NULL AND withdrawn_at IS NULL"

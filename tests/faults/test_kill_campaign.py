@@ -28,9 +28,9 @@ from support.restart_campaign import Kills, operate
 from support.stores import RestartablePostgres, run_postgres
 
 from anchor.chain.devnet import Devnet, open_devnet
-from anchor.config import load_config
-from anchor.pipeline.auditing import audit_project
-from anchor.registry.slots import head_slot
+from anchor.project.config import load_config
+from anchor.recovery.store_audit import audit_project
+from anchor.registry.storage import head_slot
 
 # A proof of stake chain's: what is two epochs deep is final, and no reorganisation is deeper.
 DEEPEST = 64

@@ -18,10 +18,10 @@ from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
-from anchor.chain.transactions import read_gas_limit
-from anchor.cli.session import open_chain
+from anchor.chain.tx_decoding import read_gas_limit
+from anchor.cli.context import open_chain
 from anchor.errors import AnchorError, ExitCode
-from anchor.store.journal import StoredJournal
+from anchor.store.tx_journal import StoredJournal
 
 GWEI = 10**9
 CAP = 100 * GWEI

@@ -20,11 +20,11 @@ from support.operators import Operator
 from support.projects import Site, reading
 
 from anchor.chain.devnet import PUBLIC_DEV_KEY, Devnet, open_devnet
-from anchor.chain.inclusions import fetch_inclusions
-from anchor.cli.session import open_chain
+from anchor.chain.tx_inclusion import fetch_inclusions
+from anchor.cli.context import open_chain
 from anchor.errors import ChainGuardError, ForeignUseError, NotFinalError
-from anchor.pipeline.project import utc_now
-from anchor.store.journal import StoredJournal
+from anchor.project.project import utc_now
+from anchor.store.tx_journal import StoredJournal
 
 Make = Callable[..., Site]
 GWEI = 10**9

@@ -11,9 +11,9 @@ from support.projects import Site, reading
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.node import Node
-from anchor.config import load_config
 from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError
-from anchor.registry.slots import head_slot
+from anchor.project.config import load_config
+from anchor.registry.storage import head_slot
 from anchor.types import Hash32
 
 GWEI = 10**9

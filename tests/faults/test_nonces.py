@@ -27,9 +27,9 @@ from support.node_texts import texts_of
 from support.nodes import DEV, ask, nonce, stop_the_clock
 from support.projects import Site
 
-from anchor.chain.attempts import REPLACE_AFTER
 from anchor.chain.devnet import Devnet
-from anchor.chain.refusals import Refusal
+from anchor.chain.node_errors import Refusal
+from anchor.chain.tx_state import REPLACE_AFTER
 from anchor.errors import ExitCode
 
 GWEI = 10**9

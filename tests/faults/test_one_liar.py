@@ -14,19 +14,19 @@ from support.bent_nodes import Bend, BentNode, Refused, bent_node
 from support.nodes import ask, nonce
 from support.projects import Site
 
+from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
-from anchor.cli.files import digest_file
-from anchor.cli.nodes import Nodes
-from anchor.cli.session import open_chain
-from anchor.config import load_config
+from anchor.cli.context import open_chain
+from anchor.cli.input_files import digest_file
 from anchor.errors import AnchorError, ExitCode
-from anchor.filenames import RECEIPT_SUFFIX
-from anchor.pipeline.anchoring import refresh_anchors
-from anchor.pipeline.chainaudit import audit_chain
-from anchor.pipeline.round import State
-from anchor.registry.slots import head_slot
-from anchor.trust import parse_policy
-from anchor.verify import judge
+from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.single_run import State
+from anchor.project.config import load_config
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.recovery.chain_audit import audit_chain
+from anchor.registry.storage import head_slot
+from anchor.verification.policy import parse_policy
+from anchor.verification.verifier import judge
 
 FALSE_HASH = "0x" + "f0" * 32
 ZERO = "0x" + "00" * 32

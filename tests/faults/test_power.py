@@ -13,13 +13,13 @@ from support.powerloss import Disk, Loss, store_on
 from support.projects import Site, make_site
 
 from anchor.chain.devnet import Devnet
-from anchor.digest import digest_bytes
-from anchor.filenames import SIDE_FILE
-from anchor.log import seal
-from anchor.pipeline.acceptance import Submission, accept
-from anchor.pipeline.auditing import audit_project
-from anchor.pipeline.project import Project, utc_now
-from anchor.store.acknowledged import SideFile
+from anchor.evidence.digests import digest_bytes
+from anchor.operate.acceptance import Submission, accept
+from anchor.project.files import SIDE_FILE
+from anchor.project.project import Project, utc_now
+from anchor.recovery.store_audit import audit_project
+from anchor.store.sequencer import seal
+from anchor.store.side_file import SideFile
 
 ACKNOWLEDGEMENTS = 1_000
 RUNS = 40

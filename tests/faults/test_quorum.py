@@ -20,16 +20,16 @@ from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.node import Node
-from anchor.chain.quorum import NodeGroup
-from anchor.cli.session import open_chain
-from anchor.config import WaitFor
+from anchor.chain.node_quorum import NodeGroup
+from anchor.cli.context import open_chain
 from anchor.errors import CannotCheckError, ChainGuardError, QuorumError
-from anchor.log import seal
-from anchor.pipeline import backoff, daemon
-from anchor.pipeline.anchoring import refresh_anchors
-from anchor.pipeline.project import trust_entry
-from anchor.pipeline.round import Round, State
-from anchor.trust import encode_policy, parse_policy
+from anchor.operate import backoff, daemon
+from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.single_run import Round, State
+from anchor.project.config import WaitFor
+from anchor.project.project import trust_entry
+from anchor.store.sequencer import seal
+from anchor.verification.policy import encode_policy, parse_policy
 
 Make = Callable[..., Site]
 FALSE_HASH = "0x" + "f0" * 32

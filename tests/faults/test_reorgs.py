@@ -21,12 +21,12 @@ from support.projects import Site, make_site, reading
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, Devnet, open_devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError
-from anchor.pipeline import daemon
-from anchor.pipeline.anchoring import refresh_anchors
-from anchor.pipeline.project import utc_now
-from anchor.pipeline.round import Round
-from anchor.registry.keccak import format_address, hash_keccak256
-from anchor.store.journal import StoredJournal
+from anchor.ethereum.keccak import format_address, hash_keccak256
+from anchor.operate import daemon
+from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.single_run import Round
+from anchor.project.project import utc_now
+from anchor.store.tx_journal import StoredJournal
 from anchor.types import Address
 
 Make = Callable[..., Site]

@@ -15,8 +15,8 @@ from support.projects import Site, make_site
 from support.stores import Postgres
 
 from anchor.chain.devnet import Devnet
-from anchor.config import load_config
-from anchor.store.places import PostgresDatabase, StorePlace
+from anchor.project.config import load_config
+from anchor.store.location import PostgresDatabase, StorePlace
 
 _numbers = itertools.count(9_000)
 

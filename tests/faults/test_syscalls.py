@@ -14,7 +14,7 @@ from support.projects import Site
 from support.strace import FAULTS, Call, Fault, inject, trace
 
 from anchor.chain.devnet import Devnet
-from anchor.pipeline.auditing import audit_project
+from anchor.recovery.store_audit import audit_project
 
 # Of all calls and faults, as many as the ordinary tests have time for.
 SAMPLE = 6

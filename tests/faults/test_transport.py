@@ -13,8 +13,8 @@ from eth_abi import encode
 from support.nodes import send, serve
 
 from anchor.chain.devnet import DEV_ADDRESS
+from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.rpc import Rpc
 from anchor.errors import CannotCheckError, NodeRefusedError
 from anchor.types import Address
 

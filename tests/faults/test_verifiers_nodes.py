@@ -17,16 +17,16 @@ from support.command import Ran, run_anchor
 from support.nodes import ask, other_chain
 from support.projects import Site, make_site
 
+from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
-from anchor.cli.files import digest_file
-from anchor.cli.nodes import Nodes
-from anchor.filenames import RECEIPT_SUFFIX
-from anchor.header import parse_header
-from anchor.merkle import hash_leaf
-from anchor.receipt import parse_receipt
-from anchor.registry.slots import successor_slot
-from anchor.trust import parse_policy
-from anchor.verify import judge
+from anchor.cli.input_files import digest_file
+from anchor.ethereum.header import parse_header
+from anchor.log.merkle import hash_leaf
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.receipt.format import parse_receipt
+from anchor.registry.storage import successor_slot
+from anchor.verification.policy import parse_policy
+from anchor.verification.verifier import judge
 
 
 @dataclass

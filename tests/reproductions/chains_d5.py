@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler
 
 from support.nodes import serve
 
-from anchor.chain.rpc import Rpc
+from anchor.chain.json_rpc import Rpc
 from anchor.errors import NodeUnreachableError
 
 CALLS = 40

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from support.command import ROOT, run_anchor
 
-from anchor.allowlist import allow_project
+from anchor.project.allowlist import allow_project
 
 DUMP = ROOT / "tests" / "vectors" / "stores" / "schema-0001.sql"
 

@@ -26,13 +26,13 @@ from support.nodes import ask
 from support.page_script import run_page_script
 from support.projects import Site, make_site, reading
 
-from anchor.chain.anchorproofs import Question, fetch_anchor_proof
+from anchor.chain.anchor_proof import Question, fetch_anchor_proof
 from anchor.chain.devnet import find_anvil, open_devnet
-from anchor.checks import Block
-from anchor.digest import digest_bytes
-from anchor.receipt import encode_receipt, parse_receipt
+from anchor.evidence.digests import digest_bytes
+from anchor.receipt.format import encode_receipt, parse_receipt
 from anchor.registry.artifact import expected_code_hash
 from anchor.types import Hash32
+from anchor.verification.steps import Block
 
 STANDALONE = ROOT / "anchor" / "standalone" / "verify.py"
 

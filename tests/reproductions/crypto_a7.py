@@ -18,7 +18,7 @@ from support.four_judges import judge_by_three
 from support.vectors.headers import INTEGERS, ITEMS
 
 from anchor.errors import AnchorError
-from anchor.header import encode_header
+from anchor.ethereum.header import encode_header
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ from support.page_script import run_page_script
 from support.projects import Site, make_site
 
 from anchor.chain.devnet import find_anvil, open_devnet
-from anchor.digest import digest_bytes
+from anchor.evidence.digests import digest_bytes
 
 STANDALONE = ROOT / "anchor" / "standalone" / "verify.py"
 DEED = b"I, victim, sold my house\n"

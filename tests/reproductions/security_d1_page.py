@@ -18,11 +18,11 @@ from support.bent_receipts import honest_receipts, world
 from support.browser import open_browser
 from support.desk import open_desk
 
-import anchor.web
-from anchor.trust import encode_policy
+import anchor.page
 from anchor.types import Hash32
+from anchor.verification.policy import encode_policy
 
-PAGE = (Path(anchor.web.__file__).parent / "verify.html").as_uri()
+PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from support.projects import Site, make_site
 from support.service import Served, bearer, make_key, serve
 
 from anchor.chain.devnet import Devnet
-from anchor.store.places import StorePlace
+from anchor.store.location import StorePlace
 
 __all__ = ["anvil", "anvil_path", "embedded", "make", "module_anvil", "own_anvil", "site"]
 

@@ -11,19 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.errors import MismatchError
-from anchor.merkle import fold_path, path_sides
-from anchor.pipeline.explorer import LeafPlace, PathStep
-from anchor.pipeline.overview import DAY, HOUR, Throughput
-from anchor.pipeline.progress import AnchorLine
-from anchor.service.pages.charts import chart_gas, chart_latency, chart_price, chart_throughput
-from anchor.service.pages.drawing import HEIGHT, WIDTH, Chart, Mark, Series, draw_chart
-from anchor.service.pages.pathdrawing import draw_path
-from anchor.service.pages.ticks import (
+from anchor.log.merkle import fold_path, path_sides
+from anchor.monitor.log_lookup import LeafPlace, PathStep
+from anchor.monitor.overview import DAY, HOUR, Throughput
+from anchor.monitor.timeline import AnchorLine
+from anchor.service.pages.axis_ticks import (
     mark_amounts,
     mark_durations,
     mark_times,
     spell_amount,
 )
+from anchor.service.pages.charts import chart_gas, chart_latency, chart_price, chart_throughput
+from anchor.service.pages.svg_chart import HEIGHT, WIDTH, Chart, Mark, Series, draw_chart
+from anchor.service.pages.svg_path import draw_path
 from anchor.types import Hash32, Head
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -18,7 +18,7 @@ import anchor.client.session
 from anchor.chain.devnet import Devnet
 from anchor.client import Accepted, Client, Refused, Submission
 from anchor.errors import CannotCheckError, ExitCode, MalformedError, NotFinalError, UsageError
-from anchor.receipt import parse_receipt
+from anchor.receipt.format import parse_receipt
 
 
 def test_the_examples_of_its_documentation_run(make: MakeSite, embedded: Devnet):

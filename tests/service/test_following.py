@@ -15,11 +15,11 @@ from support.command import snapshot
 from support.service import NDJSON, answers, bearer, digest, lines, make_key
 from support.stores import NOW, damage
 
-from anchor.config import load_config
-from anchor.pipeline.livelog import LiveLog
-from anchor.pipeline.logkey import load_log_key
-from anchor.pipeline.project import open_project
-from anchor.published import Folder
+from anchor.log.publication import Folder
+from anchor.operate.live_publication import LiveLog
+from anchor.project.config import load_config
+from anchor.project.log_key import load_log_key
+from anchor.project.project import open_project
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,15 @@ from anchor.errors import (
     StoreAwayError,
     StoreBusyError,
 )
-from anchor.service import intake as module
-from anchor.service.intake import Intake, Job
-from anchor.store import acknowledged, sqlite
-from anchor.store.acknowledged import SideFile
-from anchor.store.admission import Taken
-from anchor.store.apikeys import Limits
+from anchor.service import write_queue as module
+from anchor.service.write_queue import Intake, Job
+from anchor.store import side_file, sqlite
+from anchor.store.api_keys import Limits
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.evidence import NewEvidence, load_all
-from anchor.store.places import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.quota import Taken
+from anchor.store.side_file import SideFile
 
 NO_LIMITS = Limits(per_day=None, per_minute=None)
 
@@ -264,7 +264,7 @@ def test_all_who_wait_are_told_once_when_another_process_holds_the_side_file(
     place: StorePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`anchor erase` may rewrite it for long: each would wait as long again, after the others."""
-    monkeypatch.setattr(acknowledged, "_PATIENCE", 0.3)
+    monkeypatch.setattr(side_file, "_PATIENCE", 0.3)
     create_database(place).close()
     side = SideFile(tmp_path / "side")
     noting = open_database(place, SideFile(side.path))

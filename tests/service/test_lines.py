@@ -8,10 +8,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.record import parse_record
-from anchor.service.lines import LineSplitter, read_lines
+from anchor.evidence.record import parse_record
+from anchor.service.bulk_lines import LineSplitter, read_lines
 from anchor.service.problems import Problem
-from anchor.service.submissions import Origin, read_submission
+from anchor.service.submission import Origin, read_submission
 from anchor.store.evidence import NewEvidence
 from anchor.types import Address, make_log_id
 

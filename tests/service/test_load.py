@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anchor.store.places import SqliteFile
+from anchor.store.location import SqliteFile
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
 

@@ -15,11 +15,11 @@ from support.raw_http import Address, connect, head, read_all, serving
 from support.service import digest, lines, make_key
 
 from anchor.chain.devnet import open_devnet
-from anchor.config import load_config
-from anchor.pipeline.project import open_project, utc_now
-from anchor.record import format_time
+from anchor.evidence.record import format_time
+from anchor.project.config import load_config
+from anchor.project.project import open_project, utc_now
 from anchor.service.settings import Settings
-from anchor.store.apikeys import Limits, create_key, revoke_key
+from anchor.store.api_keys import Limits, create_key, revoke_key
 
 SETTINGS = Settings(max_waits=5, access_log=False, body_seconds=20)
 # Two seconds as promised, and what a busy machine adds.

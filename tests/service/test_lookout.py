@@ -20,15 +20,15 @@ from support.projects import Site
 from support.service import bearer, digest, make_key
 
 from anchor.chain.devnet import Devnet
-from anchor.config import load_config
 from anchor.errors import FinalityViolatedError
-from anchor.pipeline import chainwatch
-from anchor.pipeline.project import open_project
-from anchor.registry.slots import head_slot
-from anchor.service import lookout
+from anchor.operate import anchor_watch
+from anchor.project.config import load_config
+from anchor.project.project import open_project
+from anchor.registry.storage import head_slot
+from anchor.service import anchor_watch_thread
 from anchor.service.app import create_app
-from anchor.service.service import Service
 from anchor.service.settings import Settings
+from anchor.service.worker import Service
 from anchor.store import sqlite
 
 ZERO = "0x" + "00" * 32
@@ -91,9 +91,9 @@ def site(make: Callable[..., Site], own_anvil: Devnet) -> Site:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookout, "PERIOD", 0.5)
-    monkeypatch.setattr(lookout, "_SPREAD", 0.0)
-    monkeypatch.setattr(chainwatch, "LASTING", 1.0)
+    monkeypatch.setattr(anchor_watch_thread, "PERIOD", 0.5)
+    monkeypatch.setattr(anchor_watch_thread, "_SPREAD", 0.0)
+    monkeypatch.setattr(anchor_watch, "LASTING", 1.0)
 
 
 @contextmanager
@@ -138,8 +138,8 @@ def test_a_log_that_was_closed_stops_the_service(site: Site, tmp_path: Path) -> 
 
 
 def test_of_several_processes_one_looks(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookout, "PERIOD", 4.0)
-    monkeypatch.setattr(lookout, "_SPREAD", 1.0)
+    monkeypatch.setattr(anchor_watch_thread, "PERIOD", 4.0)
+    monkeypatch.setattr(anchor_watch_thread, "_SPREAD", 1.0)
     with bent_node(site.url) as node:
         site.edit(f'rpc = "{site.url}"', f'rpc = "{node.url}"')
         with serving(site) as first, serving(site) as second:
@@ -191,7 +191,7 @@ def test_a_worker_whose_lookout_ends_is_replaced(
 
     with serving(site) as asked:
         monkeypatch.setattr(asked.service.lookout, "_give_up", ended.set)
-        monkeypatch.setattr(chainwatch, "look_at_chain", fail)
+        monkeypatch.setattr(anchor_watch, "look_at_chain", fail)
         assert ended.wait(SECONDS)
 
 
@@ -207,7 +207,7 @@ def test_finality_that_is_violated_again_and_again_is_looked_at_once_a_second(
         raise FinalityViolatedError("it was replaced", block_hash=bytes(32))
 
     with serving(site):
-        monkeypatch.setattr(chainwatch, "look_at_chain", fail)
+        monkeypatch.setattr(anchor_watch, "look_at_chain", fail)
         wait_until(lambda: looks, SECONDS)
         time.sleep(3)
         assert 2 <= len(looks) <= 5

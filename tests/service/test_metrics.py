@@ -22,9 +22,9 @@ from support.page_service import PageService, serve_pages
 from support.projects import Site
 from support.service import Served, serve
 
-from anchor.pipeline.alarmrules import RULES
-from anchor.pipeline.publishing import publish_log
-from anchor.published import open_target
+from anchor.log.publication import open_target
+from anchor.monitor.alarm_rules import RULES
+from anchor.operate.publishing import publish_log
 
 ALERTS = (ROOT / "deploy" / "prometheus-alerts.yml").read_text("utf-8")
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text("utf-8"))

@@ -17,20 +17,20 @@ from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
 
-from anchor.digest import digest_bytes
-from anchor.log import seal
-from anchor.merkle import hash_node
-from anchor.pipeline.acceptance import Submission, accept
-from anchor.pipeline.project import utc_now
-from anchor.pipeline.watching import Sighting
-from anchor.service import lane
-from anchor.service.endedsessions import EndedSessions
-from anchor.service.pages import sessions
+from anchor.evidence.digests import digest_bytes
+from anchor.log.merkle import hash_node
+from anchor.monitor.background_poll import Sighting
+from anchor.operate.acceptance import Submission, accept
+from anchor.project.project import utc_now
+from anchor.service import proof_queue
+from anchor.service.pages import session_cookie
+from anchor.service.pages.ended_sessions import EndedSessions
 from anchor.service.pages.rendering import POLICY, mark_code, mark_units
 from anchor.service.settings import Settings
-from anchor.store.apikeys import create_key, revoke_key
+from anchor.store.api_keys import create_key, revoke_key
 from anchor.store.evidence import load_leaves
-from anchor.store.places import SqliteFile
+from anchor.store.location import SqliteFile
+from anchor.store.sequencer import seal
 
 PUBLIC = ("/log", "/log/leaf?of=0", "/log/leaf?of=nonsense", "/log/consistency?old=3&new=4")
 EVIL = "<script>alert(1)</script>'\"&{{7133*7001}}{% raw %}\u202e\u0000"
@@ -208,7 +208,7 @@ def test_a_session_ends_when_the_key_expires(site: MemorySite) -> None:
             soon = create_key(
                 connection, "ops", ["admin"], now=utc_now(), expires_at="2026-01-01T00:00:00.000Z"
             )
-        cookie = sessions.make_session(
+        cookie = session_cookie.make_session(
             served.service.settings.session_secret, soon.split("_")[1], b"i" * 16, time.time()
         )
         headers = {"Cookie": f"anchor_session={cookie}"}
@@ -241,13 +241,13 @@ def test_ended_sessions_are_forgotten_when_their_cookies_have_expired(tmp_path: 
 
 def test_a_session_cannot_be_made_up_or_made_longer() -> None:
     secret, other, id = b"s" * 32, b"o" * 32, b"i" * 16
-    cookie = sessions.make_session(secret, "a" * 12, id, 1_000.0)
-    session = sessions.read_session(secret, cookie, 1_000.0 + sessions.SECONDS - 1)
-    assert session == sessions.Session(
-        key_id="a" * 12, id=id.hex(), expires=1_000 + sessions.SECONDS
+    cookie = session_cookie.make_session(secret, "a" * 12, id, 1_000.0)
+    session = session_cookie.read_session(secret, cookie, 1_000.0 + session_cookie.SECONDS - 1)
+    assert session == session_cookie.Session(
+        key_id="a" * 12, id=id.hex(), expires=1_000 + session_cookie.SECONDS
     )
-    assert sessions.read_session(secret, cookie, 1_000.0 + sessions.SECONDS) is None
-    assert sessions.read_session(other, cookie, 1_001.0) is None
+    assert session_cookie.read_session(secret, cookie, 1_000.0 + session_cookie.SECONDS) is None
+    assert session_cookie.read_session(other, cookie, 1_001.0) is None
     key, name, expires, signature = cookie.split(".")
     for forged in (
         f"{'b' * 12}.{name}.{expires}.{signature}", f"{key}.{name}.{int(expires) + 1}.{signature}",
@@ -255,7 +255,7 @@ def test_a_session_cannot_be_made_up_or_made_longer() -> None:
         f"{key}.{name}.{expires}.{'0' * 64}", f"{key}.{name}.{expires}.", "",
         f"{key}.{name}.{expires}.{signature}\n", f"{key}.{name}.٣.{signature}", cookie.upper(),
     ):  # fmt: skip
-        assert sessions.read_session(secret, forged, 1_001.0) is None
+        assert session_cookie.read_session(secret, forged, 1_001.0) is None
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ def test_a_damaged_tree_is_no_proof_and_tells_strangers_nothing_of_this_machine(
 
 
 def test_only_so_many_wait_for_proofs(site: MemorySite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lane, "_MOST_IN_LINE", 0)
+    monkeypatch.setattr(proof_queue, "_MOST_IN_LINE", 0)
     with serve_pages(site) as served:
         answer = served.ask("/log/leaf?of=0")
         assert answer.status_code == 503

@@ -15,7 +15,7 @@ from anchor.service import readiness
 from anchor.service.problems import Problem
 from anchor.service.readiness import Readiness
 from anchor.store.database import Database, create_database, open_database
-from anchor.store.places import StorePlace
+from anchor.store.location import StorePlace
 
 
 class Counted:
@@ -111,7 +111,7 @@ def test_each_kind_of_store_is_written_and_holds_what_it_held(place: StorePlace)
 
 def test_a_write_reaches_the_disk(tmp_path: Any):
     """SQLite leaves out a change that changes nothing: the file's log has to grow."""
-    from anchor.store.places import SqliteFile
+    from anchor.store.location import SqliteFile
 
     create_database(SqliteFile(tmp_path / "anchor.db")).close()
     database = open_database(SqliteFile(tmp_path / "anchor.db"))

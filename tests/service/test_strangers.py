@@ -13,9 +13,9 @@ from support.service import bearer, digest, make_key, serve
 
 from anchor.chain.devnet import open_devnet
 from anchor.errors import UsageError
-from anchor.service.peers import Peers, group_address
+from anchor.service.address_limits import Buckets
+from anchor.service.peer_addresses import Peers, group_address
 from anchor.service.settings import Settings
-from anchor.service.throttle import Buckets
 
 SETTINGS = Settings(
     anonymous_rate=0.01, anonymous_burst=5, refused_rate=0.01, refused_burst=4, max_per_peer=8,

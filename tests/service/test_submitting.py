@@ -14,9 +14,9 @@ import pytest
 from service.conftest import Desk
 from support.service import NDJSON, answers, bearer, digest, lines, make_key
 
-from anchor.digest import Digests
-from anchor.record import encode_record
-from anchor.store.apikeys import Limits
+from anchor.evidence.digests import Digests
+from anchor.evidence.record import encode_record
+from anchor.store.api_keys import Limits
 from anchor.types import LogId
 
 

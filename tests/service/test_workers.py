@@ -202,7 +202,7 @@ def test_a_worker_may_open_as_many_files_as_it_lets_be_connected(make: MakeSite,
 
 DEAF = """
 import multiprocessing, os, signal, time
-from anchor.service.workers import _end_with_supervisor
+from anchor.service.server import _end_with_supervisor
 
 def work():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -19,11 +19,11 @@ from support.tries import keccak256
 from support.world import MAIN, OWNER, SIDE, World, hash_of
 
 from anchor.canonical import encode_canonical
-from anchor.receipt import ReceiptAnchor, encode_receipt
-from anchor.registry.slots import anchor_slot, successor_slot
-from anchor.stateproof import StateProof
-from anchor.trust import TrustPolicy
+from anchor.receipt.format import ReceiptAnchor, encode_receipt
+from anchor.receipt.state_proof import StateProof
+from anchor.registry.storage import anchor_slot, successor_slot
 from anchor.types import Anchor, ChainId, Hash32, make_log_id
+from anchor.verification.policy import TrustPolicy
 
 
 class Given(NamedTuple):

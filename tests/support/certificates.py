@@ -15,16 +15,16 @@ import zxingcpp
 from PIL import Image
 from support.world import MAIN, World, judged
 
-from anchor.certificate.details import Details, parse_details
-from anchor.certificate.document import Certificate
-from anchor.certificate.issuing import Basis, issue_certificate
-from anchor.certificate.times import Moment
-from anchor.policies import PolicyFile
-from anchor.receipt import Receipt, encode_receipt
-from anchor.record import build_record
-from anchor.trust import TrustPolicy
+from anchor.certificate.issue import Basis, issue_certificate
+from anchor.certificate.model import Certificate
+from anchor.certificate.statements import Details, parse_details
+from anchor.certificate.time_format import Moment
+from anchor.evidence.record import build_record
+from anchor.project.policy_sources import PolicyFile
+from anchor.receipt.format import Receipt, encode_receipt
 from anchor.types import Hash32
-from anchor.verdict import Report
+from anchor.verification.policy import TrustPolicy
+from anchor.verification.report import Report
 
 MOMENT = Moment(at=datetime(2026, 10, 1, 8, 0, 0, tzinfo=UTC), clock="given")
 NODES = ("https://node-31337.example",)

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import rlp
 from support.nodes import ask, nonce, send, serve
 
-from anchor.registry.keccak import hash_keccak256
+from anchor.ethereum.keccak import hash_keccak256
 
 ANY = "*"
 SEND = "eth_sendRawTransaction"

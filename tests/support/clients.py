@@ -30,7 +30,7 @@ from anchor.chain.devnet.accounts import (
     DEV_ADDRESSES,
     DEVNET_CHAIN_ID,
 )
-from anchor.trust import FinalityRule
+from anchor.verification.policy import FinalityRule
 
 _FOLDER = ROOT / "tests" / "clients"
 _MODULES = _FOLDER / "node_modules"

@@ -6,18 +6,18 @@ import sys
 
 from support.command import ANCHOR, LAUNCHER
 
-JOURNAL = ("anchor.store.journal", "StoredJournal")
+JOURNAL = ("anchor.store.tx_journal", "StoredJournal")
 NODE = ("anchor.chain.node", "Node")
 # Every effect of one run, in order; the last word is which call of the function it is.
 EFFECTS = [
-    ("anchor.pipeline.round", "-", "seal", "1"),
+    ("anchor.operate.single_run", "-", "seal", "1"),
     (*JOURNAL, "reserve_slot", "1"),
     ("anchor.chain.signer.keystore", "KeystoreSigner", "sign_transaction", "1"),
     (*JOURNAL, "save_attempt", "1"),
     (*NODE, "send_raw_transaction", "1"),
     (*NODE, "fetch_receipt", "2"),
     (*JOURNAL, "settle_slot", "1"),
-    ("anchor.pipeline.anchoring", "-", "save_anchor", "1"),
+    ("anchor.operate.anchoring", "-", "save_anchor", "1"),
 ]
 # After one effect is before the next, so these are all the states a crash can leave.
 CRASHES = [("before", *EFFECTS[0]), *(("after", *effect) for effect in EFFECTS)]

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from anchor.verdict import Report
+    from anchor.verification.report import Report
 
 AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -130,7 +130,7 @@ def compare(page: dict[str, Any], report: Report) -> None:
 
     Messages about nodes are the page's own, where a step did not pass.
     """
-    from anchor.cli.report import describe_report
+    from anchor.cli.report_text import describe_report
 
     (ours,) = page["files"]
     theirs = describe_report(ours["file"], report).model_dump()

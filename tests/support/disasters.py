@@ -10,9 +10,9 @@ from pathlib import Path
 from support.nodes import ask
 from support.projects import Site, reading
 
-from anchor.pipeline.anchoring import refresh_anchors
-from anchor.pipeline.auditing import audit_project
-from anchor.pipeline.chainaudit import audit_chain
+from anchor.operate.anchoring import refresh_anchors
+from anchor.recovery.chain_audit import audit_chain
+from anchor.recovery.store_audit import audit_project
 from anchor.store.heads import load_anchors
 
 

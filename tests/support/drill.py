@@ -21,8 +21,8 @@ from support.nodes import wait_until
 from support.projects import Site
 from support.service import Served, bearer, make_key
 
-from anchor.pipeline.auditing import audit_project
-from anchor.tilestore import TileFolder
+from anchor.recovery.store_audit import audit_project
+from anchor.store.tile_folder import TileFolder
 
 TENANTS = ("acme", "bank")
 # Pieces acknowledged before the backup, and after it, at most.

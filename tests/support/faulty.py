@@ -13,9 +13,9 @@ from support.clocks import FastClock
 from support.nodes import DEV, ask, nonce
 from support.projects import Site
 
-from anchor.config import load_config
 from anchor.errors import AnchorError, ExitCode
-from anchor.pipeline.round import Round
+from anchor.operate.single_run import Round
+from anchor.project.config import load_config
 
 
 @dataclass

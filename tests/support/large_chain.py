@@ -14,9 +14,9 @@ from pathlib import Path
 from support.nodes import ask, stop_the_clock
 
 from anchor.chain.devnet import DEVNET_CHAIN_ID, Devnet, open_devnet
+from anchor.ethereum.keccak import hash_keccak256
 from anchor.registry.artifact import registry_address, runtime_code
-from anchor.registry.keccak import hash_keccak256
-from anchor.registry.slots import anchor_slot, encode_anchor, head_slot, operator_key_slot
+from anchor.registry.storage import anchor_slot, encode_anchor, head_slot, operator_key_slot
 from anchor.types import Address, Anchor, Hash32, Head, LogId
 
 ACCOUNTS = 10**5

@@ -1,6 +1,6 @@
 """A tree of a million real, different leaves, and what is true of the proofs in it.
 
-Roots and proofs follow RFC 9162's recursive definitions and share nothing with ``anchor.merkle`` or
+Roots and proofs follow RFC 9162's recursive definitions and share nothing with the package or
 the contract; only the hashes of complete subtrees are kept, so that any prefix is quick.
 
 ``is_included`` and ``is_consistent`` are the judge between the two verifiers.  They fold nothing:

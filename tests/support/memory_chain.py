@@ -22,9 +22,9 @@ from anchor.chain.devnet.accounts import (
     DEVNET_CHAIN_ID,
 )
 from anchor.errors import NodeRefusedError
-from anchor.header import encode_header
+from anchor.ethereum.header import encode_header
+from anchor.ethereum.keccak import hash_keccak256
 from anchor.registry.artifact import CREATE2_PROXY, runtime_code
-from anchor.registry.keccak import hash_keccak256
 from anchor.types import Address, ChainId, Hash32
 
 GWEI = 10**9

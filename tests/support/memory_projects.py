@@ -16,22 +16,22 @@ from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.fees import Fees
 from anchor.chain.node import Node
 from anchor.chain.signer import UnsignedTransaction
-from anchor.config import Config, SignerConfig, WaitFor
-from anchor.digest import digest_bytes
-from anchor.log import open_tree
-from anchor.pipeline.acceptance import Submission, accept
-from anchor.pipeline.allowances import HIGHEST_FEE_CAP, Allowance
-from anchor.pipeline.daemon import Daemon, Pace
-from anchor.pipeline.happened import Happened
-from anchor.pipeline.project import Project, create_project, open_project, utc_now
-from anchor.pipeline.round import Round, anchor_round
-from anchor.pipeline.setup import plan_project
-from anchor.pipeline.stopping import StoppableClock
-from anchor.registry.codec import encode_anchor_call, encode_set_operator_call
-from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
+from anchor.evidence.digests import digest_bytes
+from anchor.operate.acceptance import Submission, accept
+from anchor.operate.daemon import Daemon, Pace
+from anchor.operate.events import Happened
+from anchor.operate.single_run import Round, anchor_round
+from anchor.project.config import Config, SignerConfig, WaitFor
+from anchor.project.creation import plan_project
+from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance
+from anchor.project.project import Project, create_project, open_project, utc_now
+from anchor.registry.calldata import encode_anchor_call, encode_set_operator_call
+from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
 from anchor.store.heads import find_head, load_heads, newest_head
 from anchor.store.incidents import accept_incidents
-from anchor.store.places import SqliteFile
+from anchor.store.location import SqliteFile
+from anchor.store.sequencer import open_tree
+from anchor.system.stoppable_clock import StoppableClock
 from anchor.types import Address, Anchor, Hash32, Head
 
 OWNER, OPERATOR, RIVAL, STRANGER = DEV_ADDRESSES[:4]

@@ -12,11 +12,11 @@ from typing import Any
 from eth_abi.abi import decode, encode
 
 from anchor.errors import MismatchError
-from anchor.merkle import verify_consistency
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.log.merkle import verify_consistency
 from anchor.registry.artifact import CREATE2_PROXY, load_artifact, registry_address, runtime_code
-from anchor.registry.codec import encode_deployment
-from anchor.registry.keccak import hash_keccak256
-from anchor.registry.slots import (
+from anchor.registry.calldata import encode_deployment
+from anchor.registry.storage import (
     CLOSED_HEAD,
     anchor_slot,
     decode_anchor,

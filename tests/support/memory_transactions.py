@@ -9,7 +9,7 @@ from functools import lru_cache
 from rlp import decode, encode
 
 from anchor.chain.signer import UnsignedTransaction
-from anchor.registry.keccak import hash_keccak256
+from anchor.ethereum.keccak import hash_keccak256
 from anchor.types import Address, Hash32
 
 _DYNAMIC_FEE = b"\x02"

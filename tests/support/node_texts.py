@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.chain.refusals import Refusal
+from anchor.chain.node_errors import Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

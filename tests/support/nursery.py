@@ -31,13 +31,13 @@ _PRELOADED = (
     "requests",
     "rich.progress",
     "anchor.cli",
-    "anchor.chain.rpc",
-    "anchor.config",
-    "anchor.logcheck",
-    "anchor.pipeline.round",
-    "anchor.pipeline.setup",
+    "anchor.chain.json_rpc",
+    "anchor.project.config",
+    "anchor.verification.log_audit",
+    "anchor.operate.single_run",
+    "anchor.project.creation",
     "anchor.store.database",
-    "anchor.verify",
+    "anchor.verification.verifier",
 )
 LENGTH = struct.Struct("!i")
 

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import create_engine, make_url
 from support.projects import Site
 
-from anchor.config import load_config
-from anchor.pipeline.logkey import create_log_key
-from anchor.registry.keccak import format_address
-from anchor.store.migrating import migrate
-from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
+from anchor.ethereum.keccak import format_address
+from anchor.project.config import load_config
+from anchor.project.log_key import create_log_key
+from anchor.store.alembic_runner import migrate
+from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
 from anchor.store.snapshot import upgrade_copy
 from anchor.types import Address
 

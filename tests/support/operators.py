@@ -9,13 +9,13 @@ from support.clocks import FastClock
 from support.projects import Site, reading
 
 from anchor.chain.node import Node
-from anchor.cli.session import open_signer
-from anchor.pipeline.daemon import Daemon, Pace
-from anchor.pipeline.happened import Happened
-from anchor.pipeline.project import unix_now
-from anchor.pipeline.publisher import Publisher
-from anchor.pipeline.stopping import StoppableClock
-from anchor.published import Target
+from anchor.cli.context import open_signer
+from anchor.log.publication import Target
+from anchor.operate.daemon import Daemon, Pace
+from anchor.operate.events import Happened
+from anchor.operate.publisher import Publisher
+from anchor.project.project import unix_now
+from anchor.system.stoppable_clock import StoppableClock
 
 
 @dataclass

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from support.bent_receipts import Given, world
 
-from anchor.digest import Digests
-from anchor.trust import encode_policy
-from anchor.web import load_page
+from anchor.evidence.digests import Digests
+from anchor.page import load_page
+from anchor.verification.policy import encode_policy
 
 DRIVER = Path(__file__).with_name("page_driver.mjs")
 

@@ -16,13 +16,13 @@ from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite
 
 from anchor.chain.node import Node
-from anchor.pipeline.outside import Outside
-from anchor.pipeline.project import Project, open_project, utc_now
+from anchor.monitor.chain_status import Outside
+from anchor.project.project import Project, open_project, utc_now
 from anchor.service.app import create_app
-from anchor.service.connections import PatientProtocol
-from anchor.service.service import Service
+from anchor.service.http_protocol import PatientProtocol
 from anchor.service.settings import Settings
-from anchor.store.apikeys import create_key
+from anchor.service.worker import Service
+from anchor.store.api_keys import create_key
 
 NO_NODE = "http://127.0.0.1:1"
 

@@ -15,21 +15,21 @@ from typing import Any, NamedTuple
 from support.bent_receipts import honest_receipts, world
 from support.tries import keccak256
 
-from anchor.checkpoint import open_checkpoint, parse_origin
-from anchor.checksums import parse_checksum_lines
-from anchor.digest import parse_digest
 from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
-from anchor.header import parse_header
-from anchor.mpt import verify_trie_proof
-from anchor.notes import parse_verifier
-from anchor.published import encode_anchors, parse_anchors
-from anchor.receipt import parse_receipt
-from anchor.record import parse_record
-from anchor.rlp import decode_rlp
+from anchor.ethereum.header import parse_header
+from anchor.ethereum.rlp import decode_rlp
+from anchor.ethereum.trie import verify_trie_proof
+from anchor.evidence.checksums import parse_checksum_lines
+from anchor.evidence.digests import parse_digest
+from anchor.evidence.record import parse_record
+from anchor.log.checkpoint import open_checkpoint, parse_origin
+from anchor.log.publication import encode_anchors, parse_anchors
+from anchor.log.signed_note import parse_verifier
+from anchor.log.tiles import parse_tile_path
+from anchor.receipt.format import parse_receipt
 from anchor.standalone import verify as standalone
-from anchor.tiles import parse_tile_path
-from anchor.trust import encode_policy, parse_policy
 from anchor.types import Hash32, Head
+from anchor.verification.policy import encode_policy, parse_policy
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 ERRORS = (MalformedError, UnknownVersionError)

@@ -14,25 +14,25 @@ from support.clocks import FastClock
 from support.command import Ran, run_anchor
 from support.nodes import ask, nonce
 
-from anchor.allowlist import allow_project
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
+from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.rpc import Rpc
-from anchor.chain.txmgr import Clock, Intent
-from anchor.cli.session import SystemClock, open_signer
-from anchor.config import WaitFor, load_config
-from anchor.digest import digest_bytes
-from anchor.filenames import CONFIG
-from anchor.pipeline.acceptance import Submission, accept
-from anchor.pipeline.anchoring import make_manager
-from anchor.pipeline.deployment import deploy
-from anchor.pipeline.gathering import source_of
-from anchor.pipeline.project import Project, create_project, open_project
-from anchor.pipeline.round import Round, anchor_round
-from anchor.pipeline.setup import plan_dev_project, write_dev_key
-from anchor.registry.codec import encode_set_operator_call
-from anchor.registry.slots import anchor_slot, decode_anchor, head_slot
-from anchor.store.places import SqliteFile, StorePlace
+from anchor.chain.tx_manager import Clock, Intent
+from anchor.cli.context import SystemClock, open_signer
+from anchor.evidence.digests import digest_bytes
+from anchor.operate.acceptance import Submission, accept
+from anchor.operate.anchoring import make_manager
+from anchor.operate.deployment import deploy
+from anchor.operate.file_intake import source_of
+from anchor.operate.single_run import Round, anchor_round
+from anchor.project.allowlist import allow_project
+from anchor.project.config import WaitFor, load_config
+from anchor.project.creation import plan_dev_project, write_dev_key
+from anchor.project.files import CONFIG
+from anchor.project.project import Project, create_project, open_project
+from anchor.registry.calldata import encode_set_operator_call
+from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
+from anchor.store.location import SqliteFile, StorePlace
 from anchor.types import Address, Hash32, make_log_id
 
 # How long the shared anvil takes for a block, and a little more.

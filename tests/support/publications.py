@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from support.projects import Site, reading
 
-from anchor.digest import digest_bytes
 from anchor.errors import AnchorError
-from anchor.logcheck import CheckedLog, check_log
-from anchor.pipeline.acceptance import Submission, accept
-from anchor.pipeline.anchoring import refresh_anchors
-from anchor.pipeline.project import trust_entry
-from anchor.pipeline.publishing import Publication, publish_log
-from anchor.published import CHECKPOINT, Folder, open_target, read_anchors, read_tile
-from anchor.trust import TrustEntry, TrustPolicy
+from anchor.evidence.digests import digest_bytes
+from anchor.log.publication import CHECKPOINT, Folder, open_target, read_anchors, read_tile
+from anchor.operate.acceptance import Submission, accept
+from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.publishing import Publication, publish_log
+from anchor.project.project import trust_entry
 from anchor.types import ChainId, LogId
-from anchor.verdict import Verdict
-from anchor.verify import Connect
+from anchor.verification.log_audit import CheckedLog, check_log
+from anchor.verification.policy import TrustEntry, TrustPolicy
+from anchor.verification.report import Verdict
+from anchor.verification.verifier import Connect
 
 DEV_CHAIN = ChainId(31337)
 NUMBERS = itertools.count(500)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import uvicorn
 
-from anchor.config import load_config
-from anchor.pipeline.project import open_project
+from anchor.project.config import load_config
+from anchor.project.project import open_project
 from anchor.service.app import create_app
-from anchor.service.connections import PatientProtocol
+from anchor.service.http_protocol import PatientProtocol
 from anchor.service.settings import Settings
 
 Address = tuple[str, int]

@@ -20,7 +20,7 @@ from support.projects import Site
 from support.service import bearer, digest, make_key
 from support.supervising import Supervised
 
-from anchor.pipeline.auditing import audit_project
+from anchor.recovery.store_audit import audit_project
 from anchor.store.evidence import count_evidence
 
 WRITERS = 2

@@ -1,6 +1,7 @@
 """RFC 9162 section 2.1 word for word: the recursive definitions, on hashlib alone.
 
-It shares nothing with ``anchor.merkle`` or the contract, which are iterative; that is its worth.
+It shares nothing with ``anchor.log.merkle`` or the contract, which are
+iterative; that is its worth.
 A tree is a tuple of leaf inputs (``D_n``); names and cases follow the RFC.
 """
 

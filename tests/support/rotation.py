@@ -16,8 +16,8 @@ from support.nodes import ask
 from support.projects import Site
 
 from anchor.chain.signer.keystore import keystore_address, write_keystore
-from anchor.config import load_config
-from anchor.registry.keccak import format_address
+from anchor.ethereum.keccak import format_address
+from anchor.project.config import load_config
 
 PASSWORD = "correct horse"
 # `succeed` takes the next one.

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 from support.command import Running, start_anchor
 
-from anchor.config import load_config
-from anchor.pipeline.project import open_project, utc_now
-from anchor.store.apikeys import Limits, create_key
+from anchor.project.config import load_config
+from anchor.project.project import open_project, utc_now
+from anchor.store.api_keys import Limits, create_key
 
 _numbers = itertools.count(1)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from anchor.chain.get_proof import FetchedProof
 from anchor.chain.node import Node
-from anchor.chain.proofs import FetchedProof
-from anchor.stateproof import StateProof, check_account, prove_word
+from anchor.receipt.state_proof import StateProof, check_account, prove_word
 from anchor.types import Address, Hash32
 
 

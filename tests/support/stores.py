@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anchor.digest import Digests
-from anchor.merkle import hash_leaf
+from anchor.evidence.digests import Digests
+from anchor.log.merkle import hash_leaf
 from anchor.store.evidence import NewEvidence, make_identity
-from anchor.store.places import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
 
 if TYPE_CHECKING:
     import psycopg

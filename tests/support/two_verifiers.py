@@ -10,9 +10,9 @@ from typing import NamedTuple
 from support.bent_receipts import Case, Given, is_true, make_cases, world
 
 from anchor.standalone import verify as standalone
-from anchor.trust import TrustPolicy
 from anchor.types import Hash32, make_log_id
-from anchor.verify import judge
+from anchor.verification.policy import TrustPolicy
+from anchor.verification.verifier import judge
 
 
 class Tally(NamedTuple):

@@ -19,15 +19,16 @@ from support.tries import keccak256, make_trie, prove
 from support.vectors.headers import VALUES
 from support.vectors.headers import place as place_of
 
-from anchor.chains import find_chain
-from anchor.checks import Block, Target
-from anchor.digest import SHA256, SM3, Digests, digest_bytes
 from anchor.errors import CannotCheckError, NodeUnreachableError
-from anchor.merkle import hash_leaf
-from anchor.receipt import AnchorHints, Promise, Receipt, ReceiptAnchor, encode_receipt
-from anchor.record import build_record
+from anchor.ethereum.known_chains import find_chain
+from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.evidence.record import build_record
+from anchor.log.merkle import hash_leaf
+from anchor.log.tree import Tree
+from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor, encode_receipt
+from anchor.receipt.state_proof import StateProof, SuccessorProof, Takeover
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.registry.slots import (
+from anchor.registry.storage import (
     CLOSED_HEAD,
     anchor_slot,
     encode_anchor,
@@ -36,12 +37,11 @@ from anchor.registry.slots import (
     operator_key_slot,
     successor_slot,
 )
-from anchor.stateproof import StateProof, SuccessorProof, Takeover
-from anchor.tree import Tree
-from anchor.trust import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, make_log_id
-from anchor.verdict import Report, Verdict
-from anchor.verify import Connect, judge
+from anchor.verification.policy import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
+from anchor.verification.report import Report, Verdict
+from anchor.verification.steps import Block, Target
+from anchor.verification.verifier import Connect, judge
 
 OWNER = Address(bytes.fromhex("a11ce00000000000000000000000000000000001"))
 STRANGER = Address(bytes.fromhex("0bad000000000000000000000000000000000002"))

@@ -11,9 +11,9 @@ from typing import Any
 from support.nodes import send, serve
 from support.world import REGISTRY, MemoryChain
 
-from anchor.checks import Block
 from anchor.registry.artifact import runtime_code
 from anchor.types import Address, ChainId, Hash32
+from anchor.verification.steps import Block
 
 
 @contextmanager

@@ -15,12 +15,12 @@ from support.nodes import ask, stop_the_clock
 from support.page_script import PageScript, run_page_script
 from support.projects import Site, make_site
 
+from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
-from anchor.cli.files import digest_file
-from anchor.cli.nodes import Nodes
-from anchor.filenames import RECEIPT_SUFFIX
-from anchor.trust import parse_policy
-from anchor.verify import judge
+from anchor.cli.input_files import digest_file
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.verification.policy import parse_policy
+from anchor.verification.verifier import judge
 
 NAMES = ("a", "b", "c")
 

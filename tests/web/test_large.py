@@ -16,12 +16,12 @@ from support.bent_receipts import named_hashes
 from support.desk import open_desk
 from support.world import World
 
-import anchor.web
-from anchor.digest import digest_stream
-from anchor.receipt import encode_receipt
-from anchor.record import build_record
+import anchor.page
+from anchor.evidence.digests import digest_stream
+from anchor.evidence.record import build_record
+from anchor.receipt.format import encode_receipt
 
-PAGE = (Path(anchor.web.__file__).parent / "verify.html").as_uri()
+PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()
 MIB = 1 << 20
 
 

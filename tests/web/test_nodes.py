@@ -24,21 +24,21 @@ from support.page_script import PageScript, run_page_script
 from support.projects import Site, make_site
 from support.world import MAIN, SIDE
 
-import anchor.web
+import anchor.page
+from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
-from anchor.cli.files import digest_file
-from anchor.cli.nodes import Nodes
+from anchor.cli.input_files import digest_file
 from anchor.errors import ExitCode, MalformedError
-from anchor.filenames import RECEIPT_SUFFIX
-from anchor.header import parse_header
-from anchor.receipt import parse_receipt
-from anchor.registry.slots import successor_slot
-from anchor.trust import parse_policy
-from anchor.verdict import Report
-from anchor.verify import judge
+from anchor.ethereum.header import parse_header
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.receipt.format import parse_receipt
+from anchor.registry.storage import successor_slot
+from anchor.verification.policy import parse_policy
+from anchor.verification.report import Report
+from anchor.verification.verifier import judge
 
 Respond = Callable[[BaseHTTPRequestHandler, bytes], None]
-PAGE = (Path(anchor.web.__file__).parent / "verify.html").as_uri()
+PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()
 
 
 @pytest.fixture(scope="module")

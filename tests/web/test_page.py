@@ -20,15 +20,15 @@ from support.desk import HOSTILE_NAMES, Desk, compare, open_desk
 from support.tries import keccak256
 from support.world import SIDE
 
-import anchor.web
-from anchor.cli.documents import VerificationDocument
-from anchor.digest import digest_bytes
-from anchor.trust import encode_policy, parse_policy
+import anchor.page
+from anchor.cli.report_json import VerificationDocument
+from anchor.evidence.digests import digest_bytes
 from anchor.types import ChainId, Hash32
-from anchor.verify import judge
-from anchor.words import CHINESE, ENGLISH
+from anchor.verification.policy import encode_policy, parse_policy
+from anchor.verification.report_words import CHINESE, ENGLISH
+from anchor.verification.verifier import judge
 
-FOLDER = Path(anchor.web.__file__).parent
+FOLDER = Path(anchor.page.__file__).parent
 PAGE = (FOLDER / "verify.html").as_uri()
 HONEST = {honest.name: honest for honest in honest_receipts()}
 OPERATORS = HONEST["an operator's"]

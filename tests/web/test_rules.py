@@ -15,16 +15,16 @@ from support.page_script import PageScript, as_on_the_page, run_page_script
 from support.tries import keccak256
 from support.world import MAIN, OWNER, REGISTRY, SIDE, STRANGER, World
 
-from anchor.chains import CHAINS, KIND_SENTENCES
-from anchor.cli.report import describe_report
-from anchor.phrases import to_chinese
-from anchor.receipt import Receipt, ReceiptAnchor, encode_receipt
+from anchor.cli.report_text import describe_report
+from anchor.ethereum.known_chains import CHAINS, KIND_SENTENCES
+from anchor.receipt.format import Receipt, ReceiptAnchor, encode_receipt
+from anchor.receipt.state_proof import SuccessorProof, Takeover
 from anchor.registry.artifact import expected_code_hash
-from anchor.registry.slots import anchor_slot, encode_anchor, successor_slot
-from anchor.stateproof import SuccessorProof, Takeover
-from anchor.trust import TrustPolicy, encode_policy
+from anchor.registry.storage import anchor_slot, encode_anchor, successor_slot
 from anchor.types import Address, Anchor, ChainId, Hash32, make_log_id
-from anchor.verify import judge
+from anchor.verification.policy import TrustPolicy, encode_policy
+from anchor.verification.translation import to_chinese
+from anchor.verification.verifier import judge
 
 NEXT = make_log_id(OWNER, 1)
 OTHER = Hash32(b"\x5a" * 32)

@@ -22,16 +22,16 @@ from support.two_verifiers import judge_by_package
 from support.world import MAIN, SIDE, World
 
 from anchor.canonical import encode_canonical, parse_strict
-from anchor.cli.report import describe_report
-from anchor.digest import digest_bytes
+from anchor.cli.report_text import describe_report
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
-from anchor.phrases import to_chinese
-from anchor.receipt import encode_receipt
-from anchor.trust import MAX_POLICY_BYTES, TrustedOperator, parse_policy
+from anchor.evidence.digests import digest_bytes
+from anchor.receipt.format import encode_receipt
+from anchor.system.urls import are_distinct
 from anchor.types import Hash32
-from anchor.urls import are_distinct
-from anchor.verdict import NOT_PROVEN
-from anchor.verify import judge
+from anchor.verification.policy import MAX_POLICY_BYTES, TrustedOperator, parse_policy
+from anchor.verification.report import NOT_PROVEN
+from anchor.verification.translation import to_chinese
+from anchor.verification.verifier import judge
 from tests.test_standalone import DISHONEST, NAMED, TEXT
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"

@@ -15,7 +15,7 @@ from setuptools import Distribution
 from support.command import ROOT, run_anchor
 from support.page_script import unpack
 
-from anchor.web import load_page
+from anchor.page import load_page
 
 PAGE = load_page()
 TEXT = PAGE.decode("utf-8")
@@ -95,4 +95,4 @@ def test_a_wheel_takes_it_along(monkeypatch: pytest.MonkeyPatch) -> None:
     command = distribution.get_command_obj("build_py")
     command.ensure_finalized()
     files = {package: names for package, _, _, names in command.data_files}
-    assert files["anchor.web"] == ["verify.html"]
+    assert files["anchor.page"] == ["verify.html"]

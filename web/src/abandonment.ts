@@ -1,6 +1,6 @@
 /**
  * Step 9, the log: does its owner stand by the anchor, or was the log closed from before it
- * (anchor/abandonment.py).  Storage decides; events are a hint at the root to look for.
+ * (anchor/verification/abandonment.py).  Storage decides; events are a hint at the root to look for.
  */
 
 import { formatAddress, type Hex } from "./bytes.ts";

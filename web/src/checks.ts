@@ -1,6 +1,6 @@
 /**
  * The single steps of a verification that ask nobody: each returns what it found and a line about
- * it (anchor/checks.py).
+ * it (anchor/verification/steps.py).
  */
 
 import { encodeUtf8, formatAddress, type Hex } from "./bytes.ts";

@@ -1,4 +1,4 @@
-/** Block headers: what a block's hash commits to (Yellow Paper, section 4.4; anchor/header.py). */
+/** Block headers: what a block's hash commits to (Yellow Paper, section 4.4; anchor/ethereum/header.py). */
 
 import { type Hex, keccak256, toHex } from "./bytes.ts";
 import { malformed, unknownVersion } from "./errors.ts";

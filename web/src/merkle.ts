@@ -1,4 +1,4 @@
-/** RFC 9162 section 2.1 Merkle trees over SHA-256: a leaf's way to the root (anchor/merkle.py). */
+/** RFC 9162 section 2.1 Merkle trees over SHA-256: a leaf's way to the root (anchor/log/merkle.py). */
 
 import { concat, fromHex, type Hex, sha256 } from "./bytes.ts";
 import { mismatch } from "./errors.ts";

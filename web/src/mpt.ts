@@ -2,7 +2,7 @@
  * Merkle-Patricia tries (Yellow Paper, appendix D): what one holds under a key, by a proof.
  *
  * Keys are Keccak hashes, 32 bytes long.  There is one proof for a key in a trie, and no other is
- * accepted (anchor/mpt.py).
+ * accepted (anchor/ethereum/trie.py).
  */
 
 import { count, fromHex, type Hex, keccak256, toHex } from "./bytes.ts";

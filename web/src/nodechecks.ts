@@ -1,4 +1,4 @@
-/** Steps 5, 6, 7 and 9 by what nodes say (anchor/checks.py). */
+/** Steps 5, 6, 7 and 9 by what nodes say (anchor/verification/steps.py). */
 
 import { formatAddress, type Hex } from "./bytes.ts";
 import {

@@ -1,4 +1,4 @@
-/** Steps 5, 6, 7 and 9 by the state proof in a receipt (anchor/proofchecks.py). */
+/** Steps 5, 6, 7 and 9 by the state proof in a receipt (anchor/verification/proof_steps.py). */
 
 import { formatAddress, type Hex } from "./bytes.ts";
 import { askStanding, checkProvenStanding, readStanding } from "./abandonment.ts";

@@ -1,5 +1,5 @@
 /**
- * Several nodes as one view of a chain: enough of them must agree (anchor/chain/quorum.py, views.py).
+ * Several nodes as one view of a chain: enough of them must agree (anchor/chain/node_quorum.py, views.py).
  *
  * One that lies, lags or sits on a fork can delay a verdict, and nothing else.
  */

@@ -1,4 +1,4 @@
-/** Receipts (`anchor-receipt/1`): a self-contained proof for one record (anchor/receipt.py). */
+/** Receipts (`anchor-receipt/1`): a self-contained proof for one record (anchor/receipt/format.py). */
 
 import { encodeUtf8, fromHex, type Hex, quote } from "./bytes.ts";
 import { type Json, type Members, parseStrict } from "./canonical.ts";

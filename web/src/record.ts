@@ -1,4 +1,4 @@
-/** Evidence records (`evidence-record/1`): what is written about one piece (anchor/record.py). */
+/** Evidence records (`evidence-record/1`): what is written about one piece (anchor/evidence/record.py). */
 
 import { count, encodeUtf8, type Hex, parseHex, quote } from "./bytes.ts";
 import { type Json, type Members, parseCanonical } from "./canonical.ts";

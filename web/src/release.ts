@@ -1,6 +1,6 @@
 /**
  * What this release knows without a policy: its registry, the chains that it lists, and the code that
- * the registry has on each (anchor/chains.py).
+ * the registry has on each (anchor/ethereum/known_chains.py).
  */
 
 import type { Hex } from "./bytes.ts";

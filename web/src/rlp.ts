@@ -1,4 +1,4 @@
-/** Recursive Length Prefix (Yellow Paper, appendix B): each item has one encoding (anchor/rlp.py). */
+/** Recursive Length Prefix (Yellow Paper, appendix B): each item has one encoding (anchor/ethereum/rlp.py). */
 
 import { count, type Hex, toHex } from "./bytes.ts";
 import { malformed } from "./errors.ts";

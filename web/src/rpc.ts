@@ -1,4 +1,4 @@
-/** JSON-RPC over HTTP, with bounds: of an answer only what JSON-RPC 2.0 allows (anchor/chain/rpc.py). */
+/** JSON-RPC over HTTP, with bounds: of an answer only what JSON-RPC 2.0 allows (anchor/chain/json_rpc.py). */
 
 import { type Json, type Members, parseAnswer } from "./canonical.ts";
 import { cannotCheck, malformed, Refusal } from "./errors.ts";
@@ -39,7 +39,7 @@ export function parseNodeUrl(text: string): URL {
   return url;
 }
 
-/** Tell whether no two URLs are spellings of one node's (anchor/urls.py). */
+/** Tell whether no two URLs are spellings of one node's (anchor/system/urls.py). */
 export const areDistinct = (urls: readonly string[]): boolean => new Set(urls.map(spellNode)).size === urls.length;
 
 function spellNode(text: string): string {

@@ -1,4 +1,4 @@
-/** The registry's storage layout, and the word that it keeps for a root (anchor/registry/slots.py). */
+/** The registry's storage layout, and the word that it keeps for a root (anchor/registry/storage.py). */
 
 import { fromHex, type Hex, keccak256 } from "./bytes.ts";
 import { cannotCheck } from "./errors.ts";

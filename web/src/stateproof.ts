@@ -1,6 +1,6 @@
 /**
  * State proofs: what a registry's storage holds at a block, by the block's hash alone
- * (anchor/stateproof.py).
+ * (anchor/receipt/state_proof.py).
  */
 
 import { formatAddress, fromHex, type Hex, keccak256 } from "./bytes.ts";

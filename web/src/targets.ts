@@ -1,4 +1,4 @@
-/** Step 4: which anchors are looked up, and as whom the verifier pins them (anchor/targets.py). */
+/** Step 4: which anchors are looked up, and as whom the verifier pins them (anchor/verification/targets.py). */
 
 import { formatAddress, type Hex } from "./bytes.ts";
 import { numberOf, ownerOf, type Target } from "./checks.ts";

@@ -1,4 +1,4 @@
-/** The trust policy (`anchor-trust/1`): what the verifier pins, outside any receipt (anchor/trust.py). */
+/** The trust policy (`anchor-trust/1`): what the verifier pins, outside any receipt (anchor/verification/policy.py). */
 
 import { count, type Hex, parseAddress, parseHex, quote } from "./bytes.ts";
 import { decodeUtf8 } from "./canonical.ts";

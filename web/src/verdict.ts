@@ -1,4 +1,4 @@
-/** What a verification found: steps, claims, and the one code they add up to (anchor/verdict.py). */
+/** What a verification found: steps, claims, and the one code they add up to (anchor/verification/report.py). */
 
 import type { Hex } from "./bytes.ts";
 import {

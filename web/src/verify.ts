@@ -1,6 +1,6 @@
 /**
  * Verification as one numbered list: the steps of docs/verification.md, in the order and with the
- * words of anchor/verify.py.
+ * words of anchor/verification/verifier.py.
  */
 
 import { UNKNOWN } from "./abandonment.ts";

@@ -18,8 +18,8 @@ from anchor.canonical import parse_strict
 from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.signer.memory import protect_memory
 from anchor.errors import MalformedError, SignerError, StorageError, UsageError
-from anchor.oserrors import explain_os_error
-from anchor.registry.keccak import format_address, parse_address
+from anchor.ethereum.keccak import format_address, parse_address
+from anchor.system.os_errors import explain_os_error
 from anchor.types import Address
 
 # A keystore is well under 2 KiB; this keeps a wrong path from being read whole.

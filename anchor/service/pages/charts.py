@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from statistics import median
 
-from anchor.pipeline.overview import Throughput
-from anchor.pipeline.progress import AnchorLine
-from anchor.pipeline.wording import (
+from anchor.monitor.overview import Throughput
+from anchor.monitor.timeline import AnchorLine
+from anchor.service.pages.axis_ticks import Tick, mark_amounts, mark_durations
+from anchor.service.pages.svg_chart import Chart, Mark, Scale, Series
+from anchor.units import (
     spell_count,
     spell_duration,
     spell_gas_price,
     spell_wei,
 )
-from anchor.service.pages.drawing import Chart, Mark, Scale, Series
-from anchor.service.pages.ticks import Tick, mark_amounts, mark_durations
 
 _GWEI = 10**9
 _ETHER = 10**18

@@ -12,29 +12,29 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
-from anchor.chain.txmgr import BUDGET_DAYS
-from anchor.config import Config
+from anchor.chain.tx_manager import BUDGET_DAYS
 from anchor.errors import AnchorError
-from anchor.pipeline.alarms import Alarm, raise_alarms
-from anchor.pipeline.outside import View
-from anchor.pipeline.overview import (
+from anchor.monitor.alarms import Alarm, raise_alarms
+from anchor.monitor.chain_status import View
+from anchor.monitor.overview import (
     SPENDING_DAYS,
     Overview,
     Throughput,
     read_overview,
     read_throughput,
 )
-from anchor.service.pages.answers import answer_page, answer_trouble
+from anchor.project.config import Config
 from anchor.service.pages.charts import (
     chart_gas,
     chart_latency,
     chart_price,
     chart_throughput,
 )
-from anchor.service.pages.drawing import Chart, Series, draw_chart
 from anchor.service.pages.rendering import describe_log
-from anchor.service.pages.signin import find_administrator
-from anchor.service.service import Service, service_of
+from anchor.service.pages.responses import answer_page, answer_trouble
+from anchor.service.pages.sign_in import find_administrator
+from anchor.service.pages.svg_chart import Chart, Series, draw_chart
+from anchor.service.worker import Service, service_of
 
 router = APIRouter(include_in_schema=False)
 

@@ -11,9 +11,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from anchor.config import Config
-from anchor.pipeline.progress import HeadState
-from anchor.pipeline.wording import (
+from anchor.ethereum.keccak import format_address
+from anchor.monitor.timeline import HeadState
+from anchor.project.config import Config
+from anchor.types import log_number, log_owner
+from anchor.units import (
     spell_count,
     spell_duration,
     spell_gas_price,
@@ -21,8 +23,6 @@ from anchor.pipeline.wording import (
     spell_time,
     spell_wei,
 )
-from anchor.registry.keccak import format_address
-from anchor.types import log_number, log_owner
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "

@@ -1,4 +1,4 @@
-/** What steps, claims and hints say, in Chinese (anchor/phrases.py). */
+/** What steps, claims and hints say, in Chinese (anchor/verification/translation.py). */
 
 import release from "../release.json" with { type: "json" };
 

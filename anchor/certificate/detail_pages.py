@@ -1,0 +1,284 @@
+"""The sheets after the first: claims, environment, custody, arithmetic, and what is not proven."""
+
+from __future__ import annotations
+
+from anchor.certificate.foreign_text import show_text
+from anchor.certificate.front_page import build_front, describe_level, stated
+from anchor.certificate.labels import POLICY_SOURCES
+from anchor.certificate.layout import (
+    MISSING,
+    Block,
+    Commands,
+    Fields,
+    Figure,
+    Finding,
+    Findings,
+    Notes,
+    Row,
+    Sheet,
+    Value,
+    code,
+    text,
+)
+from anchor.certificate.model import Anchor, Bilingual, Certificate, Claim, Step, Verification
+from anchor.certificate.path_svg import draw_path
+from anchor.certificate.statements import MAX_CHARACTERS
+from anchor.certificate.time_format import describe_time
+from anchor.verification.report_words import CHINESE
+
+_ENVIRONMENT = (
+    ("操作系统及版本", "Operating system, version"),
+    ("物理机、虚拟机", "Machine or virtual machine"),
+    ("浏览器、取证软件及版本", "Browser and capture software"),
+    ("进程清单摘要", "Digest of the process list"),
+    ("hosts 文件摘要", "Digest of the hosts file"),
+    ("代理设置", "Proxy settings"),
+    ("DNS 服务器与解析结果", "DNS servers and answers"),
+    ("公网地址与路由", "Public address and route"),
+    ("TLS 证书链与信任库摘要", "TLS chain, digest of the CA store"),
+    ("时钟来源与偏差", "Clock source and offset"),
+    ("清洁性检查结果", "Result of the cleanliness check"),
+)
+_UNRECORDED = Bilingual(
+    zh="记录中没有环境与清洁性检查的内容。本页各项未经核验；带 ※ 者由出证人填报。",
+    en="The record holds no account of environment or cleanliness. Nothing on this page was "
+    "verified; what is marked ※ is the issuer's statement.",
+)
+_CUSTODY = (
+    ("固定、封存", "Seizing and sealing"),
+    ("复制、移交", "Copying and transfer"),
+    ("调取、分析", "Access and analysis"),
+    ("前后校验值", "Digests before and after"),
+    ("不可避免的变化及理由", "Unavoidable changes, and why"),
+    ("经办人、见证人签名", "Signatures of handlers and witnesses"),
+)
+
+
+def build_sheets(certificate: Certificate) -> list[Sheet]:
+    """Return every sheet of the certificate, in order."""
+    return [
+        build_front(certificate),
+        _claims(certificate),
+        _environment(certificate),
+        _custody(),
+        _arithmetic(certificate),
+        _limits(certificate),
+    ]
+
+
+def _claims(certificate: Certificate) -> Sheet:
+    verification = certificate.verification
+    return Sheet(
+        title=Bilingual(zh="逐项核验结论", en="Findings, claim by claim"),
+        blocks=(
+            Findings(
+                title=Bilingual(zh="各项陈述", en="Claims"),
+                rows=tuple(_finding(claim.id, claim) for claim in verification.claims),
+            ),
+            Findings(
+                title=Bilingual(zh="核验步骤", en="Steps"),
+                rows=tuple(_finding(str(step.number), step) for step in verification.steps),
+            ),
+            *(_against(anchor, certificate) for anchor in certificate.anchors),
+        ),
+    )
+
+
+def _finding(label: str, found: Claim | Step) -> Finding:
+    reason = found.reason if isinstance(found, Claim) else found.detail
+    return Finding(
+        id=label,
+        zh=found.title.zh,
+        en=found.title.en,
+        verdict=found.verdict,
+        verdict_zh=CHINESE.verdicts[found.verdict],
+        reason=show_text(reason, MAX_CHARACTERS),
+    )
+
+
+def _against(anchor: Anchor, certificate: Certificate) -> Fields:
+    place = certificate.place
+    return Fields(
+        title=Bilingual(
+            zh=f"核验所依据：{anchor.chain}，第 {anchor.sequence} 次锚定",
+            en=f"Verified against: {anchor.chain}, anchor {anchor.sequence}",
+        ),
+        rows=(
+            Row(zh="保证级别", en="Assurance", value=describe_level(anchor)),
+            Row(
+                zh="信任策略（SHA-256）",
+                en="Trust policy (SHA-256)",
+                value=_policy(certificate.verification),
+            ),
+            Row(
+                zh="信任策略的来源",
+                en="Where the policy came from",
+                value=_policy_source(certificate.verification),
+            ),
+            *_notes(certificate.verification),
+            Row(zh="询问的节点", en="Nodes asked", value=_nodes(certificate.verification)),
+            Row(zh="创世区块（策略固定）", en="Genesis, as pinned", value=code(anchor.genesis)),
+            Row(zh="合约代码哈希", en="Hash of the contract's code", value=code(anchor.code_hash)),
+            Row(
+                zh="日志及其所有者",
+                en="Log, and its owner",
+                value=code(place.log, place.owner),
+            ),
+            Row(zh="根", en="Root", value=code(anchor.root)),
+            Row(zh="上链时间", en="Anchored at", value=text(describe_time(anchor.anchored_at))),
+            Row(
+                zh="提交者及其编号",
+                en="Submitter, and its id",
+                value=code(anchor.submitter, f"id {anchor.operator_id}"),
+            ),
+        ),
+    )
+
+
+def _notes(verification: Verification) -> tuple[Row, ...]:
+    lines = [show_text(note, 200) for note in verification.notes]
+    return (Row(zh="说明", en="Notes", value=text(*lines)),) if lines else ()
+
+
+def _policy(verification: Verification) -> Value:
+    if verification.policies:
+        return code(*(policy.sha256 for policy in verification.policies))
+    taken = [show_text(item, 200) for item in verification.unpinned]
+    return text("未使用；取自收据 / none; taken from the receipt:", *taken)
+
+
+def _policy_source(verification: Verification) -> Value:
+    if not verification.policies:
+        return text("无 / none")
+    return text(
+        *(
+            f"{show_text(policy.name, 200)}: {POLICY_SOURCES[policy.source]}"
+            for policy in verification.policies
+        )
+    )
+
+
+def _nodes(verification: Verification) -> Value:
+    if not verification.nodes:
+        return text("无，离线核验 / none, offline")
+    return text(*(show_text(name, 200) for name in verification.nodes))
+
+
+def _environment(certificate: Certificate) -> Sheet:
+    made = certificate.stated
+    exhibit, platform = made.exhibit, made.platform
+    collection = (
+        ("来源", "Source", exhibit.origin),
+        ("生成机制", "How it was generated", exhibit.generation_mechanism),
+        ("生成时间（自报）", "Generated (claimed)", exhibit.generated_at),
+        ("存储过程、介质", "Storage history, media", exhibit.storage_history),
+        ("持有人、提供人", "Holder or provider", exhibit.holder),
+        ("取证地点", "Place of collection", exhibit.place),
+        ("取证方法、过程", "Method and steps", exhibit.method),
+        ("见证人、公证", "Witnesses or notary", exhibit.witnesses),
+        ("增加、删除、修改说明", "Additions, deletions, changes", exhibit.modifications),
+        ("证据类别", "Category", exhibit.category),
+        ("内容摘要", "Summary", exhibit.content_summary),
+        ("证明对象", "Fact to be proved", exhibit.purpose_of_proof),
+    )
+    disclosure = (
+        ("平台注册号", "Registration no.", platform.registration_no),
+        ("区块链信息服务备案编号", "Blockchain filing no.", platform.blockchain_filing_no),
+        ("等级保护级别", "MLPS level", platform.mlps_level),
+        ("利害关系声明", "Conflict of interest", platform.conflict_of_interest_statement),
+        ("收费", "Fees", platform.fees),
+        ("存证主体证件号", "Depositor's identity", made.depositor.identity),
+    )
+    return Sheet(
+        title=Bilingual(zh="来源、环境与清洁性", en="Source, environment and cleanliness"),
+        blocks=(
+            _statements(Bilingual(zh="来源与取证", en="Source and collection"), collection),
+            _missing(
+                Bilingual(zh="环境与清洁性检查", en="Environment and cleanliness"), _ENVIRONMENT
+            ),
+            _statements(Bilingual(zh="平台披露", en="Platform disclosure"), disclosure),
+            Notes(title=None, items=(_UNRECORDED,), is_list=False),
+        ),
+    )
+
+
+def _statements(title: Bilingual, rows: tuple[tuple[str, str, str | None], ...]) -> Fields:
+    return Fields(
+        title=title,
+        rows=tuple(
+            Row(zh=zh, en=en, value=stated(statement, MAX_CHARACTERS)) for zh, en, statement in rows
+        ),
+    )
+
+
+def _missing(title: Bilingual, labels: tuple[tuple[str, str], ...]) -> Fields:
+    return Fields(title=title, rows=tuple(Row(zh=zh, en=en, value=MISSING) for zh, en in labels))
+
+
+def _custody() -> Sheet:
+    return Sheet(
+        title=Bilingual(zh="保管链", en="Chain of custody"),
+        blocks=(
+            _missing(Bilingual(zh="保管事项", en="Events"), _CUSTODY),
+            Notes(
+                title=None,
+                items=(
+                    Bilingual(
+                        zh="记录中没有保管链的内容。锚定之后的变化由文件的校验值揭示；锚定之前的保管须以"
+                        "其他材料证明。",
+                        en="The record holds no account of custody. A change after anchoring shows "
+                        "in the file's digests; custody before it is for other proof.",
+                    ),
+                ),
+                is_list=False,
+            ),
+        ),
+    )
+
+
+def _arithmetic(certificate: Certificate) -> Sheet:
+    checks = certificate.checks
+    return Sheet(
+        title=Bilingual(zh="不依赖我们而核验", en="How to verify without us"),
+        blocks=(
+            Figure(
+                title=Bilingual(zh="自叶至根的路径", en="The path from leaf to root"),
+                svg=draw_path(certificate.place.leaf, certificate.path),
+                caption=Bilingual(
+                    zh=f"第 {certificate.place.index} 叶，经 {len(certificate.path.steps)} 步至 "
+                    f"{certificate.path.size} 叶之根。实框为路径，虚框为相邻哈希。",
+                    en=f"Leaf {certificate.place.index}, in {len(certificate.path.steps)} steps to "
+                    f"the root over {certificate.path.size} leaves. Solid: the path; dashed: its "
+                    "siblings.",
+                ),
+            ),
+            Commands(
+                title=Bilingual(zh="命令及其应有输出", en="Commands, and what each must print"),
+                set_up=checks.set_up,
+                rows=tuple((row.title, row.command, row.prints) for row in checks.commands),
+            ),
+        ),
+    )
+
+
+def _limits(certificate: Certificate) -> Sheet:
+    contact = certificate.stated.issuer.contact
+    blocks: list[Block] = [
+        Notes(
+            title=Bilingual(zh="本证书不证明", en="This certificate does not prove"),
+            items=tuple(certificate.not_proven),
+            is_list=True,
+        ),
+        Notes(
+            title=Bilingual(zh="假设与限度", en="Assumptions and limits"),
+            items=tuple(certificate.assumptions),
+            is_list=True,
+        ),
+        Fields(
+            title=Bilingual(zh="异议", en="Challenges"),
+            rows=(Row(zh="联系方式", en="Contact", value=stated(contact, MAX_CHARACTERS)),),
+        ),
+    ]
+    return Sheet(
+        title=Bilingual(zh="不证明的事项", en="What this certificate does not prove"), blocks=blocks
+    )

@@ -1,0 +1,275 @@
+"""From what a verification found to a certificate; nothing else reaches it but what is stated."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+
+from anchor.certificate import labels
+from anchor.certificate.commands import build_checks, build_path
+from anchor.certificate.model import (
+    FORMAT,
+    Anchor,
+    Bilingual,
+    Certificate,
+    Checks,
+    Claim,
+    Evidence,
+    Path,
+    Place,
+    Policy,
+    ReliedOn,
+    Stated,
+    Step,
+    Verification,
+    numbered,
+)
+from anchor.certificate.qr import encode_payload
+from anchor.certificate.statements import Details, Exhibit
+from anchor.certificate.time_format import Moment, format_seconds, format_utc
+from anchor.errors import AnchorError, NotFinalError, UsageError
+from anchor.ethereum.keccak import format_address
+from anchor.ethereum.known_chains import find_chain
+from anchor.evidence.record import Record, format_time
+from anchor.log.merkle import hash_leaf
+from anchor.project.policy_sources import PolicyFile
+from anchor.receipt.format import Receipt, parse_receipt
+from anchor.types import Address, ChainId, Hash32, Head, log_owner
+from anchor.verification.policy import TrustPolicy
+from anchor.verification.report import ProvenAnchor, Report
+from anchor.verification.report_words import CHINESE
+from anchor.verification.steps import Target
+from anchor.verification.targets import list_targets
+
+# How far the issuer's clock may be behind the chain's.
+_CLOCK_SLACK = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a verification was made against: the policy, what it was read from, and nodes asked."""
+
+    policy: TrustPolicy | None
+    policies: tuple[PolicyFile, ...]
+    nodes: tuple[str, ...]
+
+
+def issue_certificate(
+    data: bytes, report: Report, *, details: Details, basis: Basis, moment: Moment, draft: bool
+) -> Certificate:
+    """Return the certificate of what ``report`` found about the receipt ``data``.
+
+    Raises:
+        NotFinalError: the anchor is not final, and no draft was asked for.
+        AnchorError: the verification did not pass; of that there is no draft either.
+        UsageError: the moment is before what would be certified.
+    """
+    _check_outcome(report.error, draft=draft)
+    receipt = parse_receipt(data)
+    record = report.record
+    assert record is not None, "a receipt that could not be read has an error"
+    traced = _trace(receipt, record, report, basis.policy)
+    if report.proven:
+        _check_moment(moment, min(proven.anchor.timestamp for proven in report.proven))
+    place = _place(receipt)
+    leading = traced.anchors[0] if traced.anchors else None
+    exhibit = details.find_exhibit(record.digests)
+    return numbered(
+        Certificate(
+            format=FORMAT,
+            certificate_no=exhibit.certificate_no or "",
+            draft=draft,
+            issued_at=format_utc(moment.at),
+            clock=moment.clock,
+            statement=_statement(is_draft=draft, is_final=leading is not None),
+            evidence=_evidence(record),
+            place=place,
+            path=traced.path,
+            anchors=traced.anchors,
+            verification=_verification(report, basis, moment),
+            stated=_stated(details, exhibit),
+            checks=traced.checks,
+            qr_text=encode_payload(place.record_sha256, leading, traced.path.root, draft=draft),
+            not_proven=labels.list_not_proven(report.not_proven),
+            assumptions=labels.list_assumptions(leading, is_pinned=basis.policy is not None),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trace:
+    """The way from the record to the chain: anchors, the path to the first, how to redo it."""
+
+    anchors: list[Anchor]
+    path: Path
+    checks: Checks
+
+
+def _trace(receipt: Receipt, record: Record, report: Report, policy: TrustPolicy | None) -> _Trace:
+    # Of several the one leads that proves most: a chain of one's own is older than any.
+    found = sorted(
+        report.proven,
+        key=lambda proven: (
+            proven is not report.leading,
+            proven.anchor.timestamp,
+            proven.chain_id,
+        ),
+    )
+    targets = _targets(receipt, policy) if found else {}
+    first = found[0] if found else None
+    head, siblings = _head_of(receipt, first)
+    path = build_path(receipt, hash_leaf(receipt.record), head, siblings)
+    checked = None
+    if first is not None:
+        checked = _place_of(receipt, first), first, targets[_key(first)].code_hash
+    return _Trace(
+        anchors=[_anchor(proven, targets[_key(proven)]) for proven in found],
+        path=path,
+        checks=build_checks(receipt, record, path, checked),
+    )
+
+
+def _place(receipt: Receipt) -> Place:
+    return Place(
+        record_sha256=hashlib.sha256(receipt.record).hexdigest(),
+        leaf=hash_leaf(receipt.record).hex(),
+        log="0x" + receipt.log.hex(),
+        owner=format_address(log_owner(receipt.log)),
+        index=receipt.index,
+    )
+
+
+def _stated(details: Details, exhibit: Exhibit) -> Stated:
+    return Stated(
+        case_reference=details.case_reference,
+        issuer=details.issuer,
+        depositor=details.depositor,
+        platform=details.platform,
+        exhibit=exhibit,
+    )
+
+
+def _check_outcome(error: AnchorError | None, *, draft: bool) -> None:
+    if isinstance(error, NotFinalError):
+        if draft:
+            return
+        hint = "certify it once it is final; --draft writes a draft"
+        raise NotFinalError(f"not certified: {error.message}", hint=hint) from error
+    if error is not None:
+        raise error
+
+
+def _check_moment(moment: Moment, anchored: int) -> None:
+    if moment.at.timestamp() + _CLOCK_SLACK.total_seconds() < anchored:
+        raise UsageError(
+            f"the certificate would be of {format_utc(moment.at)}, before what it certifies, of "
+            f"{format_seconds(anchored)}",
+            hint="set the machine's clock, or --issued-at",
+        )
+
+
+_Key = tuple[ChainId, Address, Hash32]
+
+
+def _key(proven: ProvenAnchor) -> _Key:
+    return proven.chain_id, proven.registry, proven.root
+
+
+def _targets(receipt: Receipt, policy: TrustPolicy | None) -> dict[_Key, Target]:
+    targets = list_targets(receipt, policy)
+    return {(target.chain_id, target.registry, target.head.root): target for target in targets}
+
+
+def _head_of(receipt: Receipt, proven: ProvenAnchor | None) -> tuple[Head, tuple[Hash32, ...]]:
+    """Return the head that the certificate is about, and the record's path to it."""
+    if receipt.promise is not None:
+        return receipt.promise.head, receipt.promise.path
+    anchor = receipt.anchors[0 if proven is None else _place_of(receipt, proven) or 0]
+    return anchor.head, anchor.path
+
+
+def _place_of(receipt: Receipt, proven: ProvenAnchor) -> int | None:
+    """Return which of the receipt's anchors was proven; None for a promise kept since."""
+    places = [(anchor.chain_id, anchor.registry, anchor.head.root) for anchor in receipt.anchors]
+    return places.index(_key(proven)) if places else None
+
+
+def _statement(*, is_draft: bool, is_final: bool) -> Bilingual:
+    if not is_draft:
+        return labels.UNCHANGED
+    parts = [labels.DRAFT] if is_final else [labels.DRAFT, labels.NOT_FINAL]
+    return Bilingual(zh="".join(part.zh for part in parts), en=" ".join(part.en for part in parts))
+
+
+def _evidence(record: Record) -> Evidence:
+    digests = record.digests
+    return Evidence(
+        name=record.name,
+        media_type=record.media_type,
+        size=digests.size,
+        sha256=None if digests.sha256 is None else digests.sha256.hex(),
+        sm3=None if digests.sm3 is None else digests.sm3.hex(),
+        recorded_at=format_time(record.recorded_at),
+        statements=list(record.statements),
+    )
+
+
+def _anchor(proven: ProvenAnchor, target: Target) -> Anchor:
+    return Anchor(
+        chain=f"eip155:{proven.chain_id}",
+        network=labels.describe_network(proven.chain_id),
+        kind=find_chain(proven.chain_id).kind,
+        genesis=None if target.genesis is None else "0x" + target.genesis.hex(),
+        registry=format_address(proven.registry),
+        code_hash="0x" + target.code_hash.hex(),
+        root=proven.root.hex(),
+        size=proven.anchor.size,
+        sequence=proven.anchor.sequence,
+        block_number=proven.anchor.block_number,
+        anchored_at=format_seconds(proven.anchor.timestamp),
+        existed_no_later_than=format_utc(proven.existed_by),
+        seconds_since_recorded=proven.seconds_since_recorded,
+        submitter=format_address(proven.submitter),
+        # 72 bits: more than a JSON number holds.
+        operator_id=str(proven.anchor.operator_id),
+        relied_on=ReliedOn(
+            number=proven.final_block_number, hash="0x" + proven.final_block_hash.hex()
+        ),
+        assurance=proven.assurance,
+        finality="asserted" if proven.is_asserted else "observed",
+    )
+
+
+def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
+    return Verification(
+        verified_at=format_utc(moment.at),
+        retrieved_at=format_utc(moment.at) if basis.nodes else None,
+        verifier=f"anchor-evidence {version('anchor-evidence')}",
+        policies=[
+            Policy(name=file.path.name, sha256=file.sha256, source=file.source)
+            for file in basis.policies
+        ],
+        unpinned=list(report.unpinned),
+        notes=list(report.notes),
+        nodes=list(basis.nodes),
+        steps=[
+            Step(
+                number=step.number,
+                title=Bilingual(zh=CHINESE.steps[step.number], en=step.title),
+                verdict=step.verdict.value,
+                detail=step.detail,
+            )
+            for step in report.steps
+        ],
+        claims=[
+            Claim(
+                id=claim.id,
+                title=Bilingual(zh=CHINESE.claims[claim.id], en=claim.title),
+                verdict=claim.verdict.value,
+                reason=claim.reason,
+            )
+            for claim in report.claims
+        ],
+    )

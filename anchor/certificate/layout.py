@@ -1,0 +1,151 @@
+"""The sheets of paper that a certificate is printed on, as HTML and PDF alike show them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from anchor.certificate.model import Bilingual
+
+Kind = Literal["text", "code", "caution"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One value: lines of text or of code; ``is_stated`` is the issuer's word alone."""
+
+    kind: Kind
+    lines: tuple[str, ...]
+    is_stated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A label in both languages, and its value."""
+
+    zh: str
+    en: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """A table of labels and values."""
+
+    title: Bilingual
+    rows: tuple[Row, ...]
+    kind: Literal["fields"] = "fields"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One judged statement: a claim or a step."""
+
+    id: str
+    zh: str
+    en: str
+    verdict: str
+    verdict_zh: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """A table of judged statements."""
+
+    title: Bilingual
+    rows: tuple[Finding, ...]
+    kind: Literal["findings"] = "findings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Banner:
+    """The result, large: what passed, since when, and the sentence that says what that means."""
+
+    verdict: str
+    zh: str
+    en: str
+    since: str | None
+    caution: Bilingual | None
+    statement: Bilingual
+    kind: Literal["banner"] = "banner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """The QR code beside the space for a seal."""
+
+    code: str
+    payload: str
+    kind: Literal["seal"] = "seal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A picture, and what it shows in words."""
+
+    title: Bilingual
+    svg: str
+    caption: Bilingual
+    kind: Literal["figure"] = "figure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """Commands to run, each with the line that it prints."""
+
+    title: Bilingual
+    set_up: str
+    rows: tuple[tuple[Bilingual, str, str], ...]
+    kind: Literal["commands"] = "commands"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notes:
+    """Sentences in both languages."""
+
+    title: Bilingual | None
+    items: tuple[Bilingual, ...]
+    is_list: bool
+    kind: Literal["notes"] = "notes"
+
+
+Block = Fields | Findings | Banner | Seal | Figure | Commands | Notes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """One part of the certificate, which begins on a new page."""
+
+    title: Bilingual
+    blocks: Sequence[Block]
+
+
+MISSING = Value(kind="caution", lines=("未提供 / not provided",))
+
+
+def text(*lines: str) -> Value:
+    """Return our own words, or numbers."""
+    return Value(kind="text", lines=lines)
+
+
+def code(*lines: str | None) -> Value:
+    """Return hashes and addresses; of nothing, "not provided"."""
+    found = tuple(line for line in lines if line is not None)
+    return Value(kind="code", lines=found) if found else MISSING
+
+
+def describe(value: object, spell: Callable[[str], str]) -> object:
+    """Return sheets, or a part of them, as JSON has it; ``spell`` is given every text."""
+    if isinstance(value, str):
+        return spell(value)
+    if isinstance(value, Bilingual):
+        return {"zh": spell(value.zh), "en": spell(value.en)}
+    if isinstance(value, list | tuple):
+        return [describe(item, spell) for item in value]
+    if dataclasses.is_dataclass(value):
+        names = (field.name for field in dataclasses.fields(value))
+        return {name: describe(getattr(value, name), spell) for name in names}
+    return value

@@ -1,0 +1,81 @@
+"""The Merkle path as a picture: the leaf below, the root above, each sibling on its side."""
+
+from __future__ import annotations
+
+from anchor.certificate.model import Path
+
+_WIDTH = 560
+_ROW = 40
+_BOX = 24
+_NODE_WIDTH = 204
+_SIBLING_WIDTH = 150
+_MARGIN = 8
+_MIDDLE = _WIDTH // 2
+# Paper's colours; a page for the screen sets its own by the classes.
+_ACCENT, _INK, _FAINT, _PALE = "#1f5f8b", "#1c2430", "#8a94a3", "#e9f1f7"
+
+
+def draw_path(leaf: str, path: Path) -> str:
+    """Return the picture as SVG, for a page of its own or within HTML."""
+    nodes = [leaf, *(step.node for step in path.steps)]
+    height = _ROW * (len(nodes) - 1) + _BOX + 2 * _MARGIN
+    shapes: list[str] = []
+    for level, step in enumerate(path.steps):
+        y, above = _row(level, len(nodes)), _row(level + 1, len(nodes))
+        is_left = step.side == "left"
+        x = _MARGIN if is_left else _WIDTH - _MARGIN - _SIBLING_WIDTH
+        centre = x + _SIBLING_WIDTH // 2
+        turn = above + _BOX + (_ROW - _BOX) // 2
+        shapes.append(_line(f"M{_MIDDLE} {y}V{above + _BOX}", _ACCENT, "way", 1.6))
+        shapes.append(_line(f"M{centre} {y}V{turn}H{_MIDDLE}", _FAINT, "side", 1))
+        shapes.append(_sibling(x, y, step.sibling))
+    for level, node in enumerate(nodes):
+        is_root = level == len(nodes) - 1
+        shapes.append(_node(_row(level, len(nodes)), node, is_root=is_root, is_leaf=level == 0))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" class="path">'
+        + "".join(shapes)
+        + "</svg>"
+    )
+
+
+def _row(level: int, count: int) -> int:
+    return _MARGIN + _ROW * (count - 1 - level)
+
+
+def _line(shape: str, colour: str, name: str, width: float) -> str:
+    return (
+        f'<path class="{name}" d="{shape}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+    )
+
+
+def _sibling(x: int, y: int, value: str) -> str:
+    return (
+        f'<rect class="sibling" x="{x}" y="{y}" width="{_SIBLING_WIDTH}" height="{_BOX}" rx="4" '
+        f'fill="#ffffff" stroke="{_FAINT}" stroke-dasharray="4 3"/>'
+        + _label(x + _SIBLING_WIDTH // 2, y, _short(value), _INK, "ink")
+    )
+
+
+def _node(y: int, value: str, *, is_root: bool, is_leaf: bool) -> str:
+    x = _MIDDLE - _NODE_WIDTH // 2
+    fill, ink, name = (_ACCENT, "#ffffff", "root") if is_root else (_PALE, _INK, "node")
+    word = {(True, True): "leaf = root ", (True, False): "root ", (False, True): "leaf "}.get(
+        (is_root, is_leaf), ""
+    )
+    return (
+        f'<rect class="{name}" x="{x}" y="{y}" width="{_NODE_WIDTH}" height="{_BOX}" rx="4" '
+        f'fill="{fill}" stroke="{_ACCENT}"/>'
+        + _label(_MIDDLE, y, word + _short(value), ink, f"{name}-ink")
+    )
+
+
+def _label(x: int, y: int, text: str, colour: str, name: str) -> str:
+    return (
+        f'<text class="{name}" x="{x}" y="{y + 16}" text-anchor="middle" font-size="11" '
+        f'font-family="DejaVu Sans Mono, monospace" fill="{colour}">{text}</text>'
+    )
+
+
+def _short(value: str) -> str:
+    return f"{value[:8]}…{value[-8:]}"

@@ -1,0 +1,175 @@
+"""What the issuer states beside the evidence (``anchor-certificate-details/1``).
+
+No verification reaches any of it: a certificate prints each statement as the issuer's, and what is
+not stated as "not provided".  ``docs/certificate.md`` lists the members.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import unicodedata
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from anchor.canonical import parse_strict
+from anchor.errors import AnchorError, MalformedError, UnknownVersionError
+from anchor.evidence.digests import Digests, parse_digest
+
+FORMAT = "anchor-certificate-details/1"
+# A hand-written file; this keeps a wrong path from being read whole.
+MAX_DETAILS_BYTES = 1 << 20
+MAX_EXHIBITS = 1_000
+# A statement is a sentence or a paragraph; whatever is longer is an exhibit of its own.
+MAX_CHARACTERS = 1_000
+# Reading a TOML key of many parts takes time by their square.
+_MAX_DOTS = 500
+# Controls, formats (the overrides of direction among them), surrogates, unassigned, line ends.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _check_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; what is not known is left out")
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
+        raise ValueError("holds a character that cannot be printed")
+    return text
+
+
+def _check_digest(text: str) -> str:
+    try:
+        parse_digest(text)
+    except AnchorError as error:
+        raise ValueError(error.message) from error
+    return text
+
+
+Statement = Annotated[str, Field(max_length=MAX_CHARACTERS), AfterValidator(_check_text)] | None
+"""A sentence of the issuer's; None: not provided."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Issuer(_Document):
+    """Who issues the certificate, and where it can be challenged."""
+
+    name: Statement = None
+    contact: Statement = None
+
+
+class Depositor(_Document):
+    """Whose evidence it is."""
+
+    name: Statement = None
+    identity: Statement = None
+
+
+class Platform(_Document):
+    """The preservation platform: what a court asks about it (art. 17 of the rules)."""
+
+    legal_name: Statement = None
+    registration_no: Statement = None
+    blockchain_filing_no: Statement = None
+    mlps_level: Statement = None
+    conflict_of_interest_statement: Statement = None
+    fees: Statement = None
+
+
+class Collection(_Document):
+    """How one exhibit came about, and was collected, before it was recorded (art. 18)."""
+
+    origin: Statement = None
+    generation_mechanism: Statement = None
+    generated_at: Statement = None
+    storage_history: Statement = None
+    holder: Statement = None
+    started_at: Statement = None
+    ended_at: Statement = None
+    place: Statement = None
+    method: Statement = None
+    operator: Statement = None
+    witnesses: Statement = None
+    modifications: Statement = None
+
+
+class Exhibit(Collection):
+    """One exhibit: its place in the case file, and how it was collected."""
+
+    certificate_no: Statement = None
+    exhibit_no: Statement = None
+    category: Statement = None
+    title: Statement = None
+    content_summary: Statement = None
+    purpose_of_proof: Statement = None
+
+
+class _ExhibitEntry(Exhibit):
+    digest: Annotated[str, AfterValidator(_check_digest)]
+
+
+class Details(_Document):
+    """The whole file."""
+
+    format: Literal["anchor-certificate-details/1"] = "anchor-certificate-details/1"
+    case_reference: Statement = None
+    issuer: Issuer = Issuer()
+    depositor: Depositor = Depositor()
+    platform: Platform = Platform()
+    exhibits: Annotated[list[_ExhibitEntry], Field(max_length=MAX_EXHIBITS)] = []
+
+    def find_exhibit(self, digests: Digests) -> Exhibit:
+        """Return what is stated about the evidence of these digests.
+
+        Raises:
+            MalformedError: two entries are about it.
+        """
+        found = [entry for entry in self.exhibits if is_about(entry.digest, digests)]
+        if len(found) > 1:
+            raise MalformedError(f"the details name the exhibit {found[1].digest} twice")
+        if not found:
+            return Exhibit()
+        return Exhibit(**found[0].model_dump(exclude={"digest"}))
+
+
+def is_about(digest: str, digests: Digests) -> bool:
+    """Say whether an entry's ``digest`` is one of ``digests``."""
+    algorithm, value = parse_digest(digest)
+    return value == {"sha256": digests.sha256, "sm3": digests.sm3}[algorithm]
+
+
+def parse_details(data: bytes, *, is_json: bool) -> Details:
+    """Read a details file, TOML or JSON.
+
+    Raises:
+        MalformedError: no document of its kind, or a member that is unknown or misshapen.
+        UnknownVersionError: another format.
+    """
+    if len(data) > MAX_DETAILS_BYTES:
+        raise MalformedError(f"the details are longer than {MAX_DETAILS_BYTES:,} bytes")
+    value = (
+        parse_strict(data, what="the details", max_bytes=MAX_DETAILS_BYTES)
+        if is_json
+        else _parse_toml(data)
+    )
+    if not isinstance(value, dict):
+        raise MalformedError("the details are not an object")
+    if value.get("format") != FORMAT:
+        stated = str(value.get("format"))[:80]
+        raise UnknownVersionError(f"the details' format is {stated!r}, not {FORMAT!r}")
+    try:
+        return Details.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MalformedError(f"the details' member {where[:80]!r}: {first['msg']}") from error
+
+
+def _parse_toml(data: bytes) -> object:
+    if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
+        raise MalformedError(f"the details have a line of more than {_MAX_DOTS} dots")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # tomllib lets int's and Python's own through
+        raise MalformedError(f"the details are not TOML: {error}") from error

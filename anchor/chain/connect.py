@@ -1,0 +1,149 @@
+"""The nodes that a verifier asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from anchor.errors import CannotCheckError, UsageError
+from anchor.system.urls import are_distinct, describe_url
+from anchor.verification.node_rules import find_fault, pair
+
+if TYPE_CHECKING:
+    from anchor.chain.node import Node
+    from anchor.types import ChainId, Hash32
+    from anchor.verification.policy import FinalityRule
+    from anchor.verification.steps import ChainView, Target
+
+
+class Nodes:
+    """Reaches a chain: by ``--rpc``, else the policy's nodes, else the project's.
+
+    Where several chains are asked, each has those of the nodes on the command line that are its
+    own.  One view for the same question, so that many files cost few.  ``asked`` names the nodes,
+    and ``asked_now`` those since it was last emptied.
+    """
+
+    def __init__(
+        self,
+        rpc: Sequence[str],
+        quorum: int | None,
+        project_rpc: Callable[[ChainId], tuple[Sequence[str], int]],
+        report: Callable[[str], None],
+    ) -> None:
+        for url in rpc:
+            describe_url(url)  # bad usage, and no finding about any evidence
+        fault = find_fault(rpc, quorum or 1) if rpc else None
+        if fault is not None:
+            raise UsageError(f"--rpc {fault}", hint="each is to be another operator's")
+        self._rpc = tuple(rpc)
+        self._quorum = quorum
+        self._project_rpc = project_rpc
+        self._report = report
+        self._views: dict[object, tuple[ChainView, list[str]]] = {}
+        self._chain_ids: dict[str, ChainId | None] = {}
+        # One for each URL, which remembers for all that the node is away.
+        self._nodes: dict[str, Node] = {}
+        self.asked: list[str] = []
+        self.asked_now: list[str] = []
+
+    def connect(self, target: Target) -> ChainView:
+        """Return the view of the target's chain.
+
+        Raises:
+            CannotCheckError: no node is known, or fewer than have to agree.
+        """
+        urls: Sequence[str] = self._on_chain_of(target) or target.rpc
+        quorum = target.quorum
+        if not urls:
+            urls, least = self._project_rpc(target.chain_id)
+            quorum = max(quorum, least)
+        if not urls:
+            raise CannotCheckError(
+                f"no node of chain {target.chain_id} is known",
+                hint="name one you trust with --rpc, or in a trust policy with --trust",
+            )
+        if not are_distinct(urls):
+            raise CannotCheckError(
+                f"of chain {target.chain_id} one node is named twice, and would agree with itself",
+                hint="name nodes of different operators",
+            )
+        # What the policy asks for is never lowered here.
+        needed = max(quorum, self.needed)
+        if needed > len(urls):
+            raise CannotCheckError(
+                f"{needed} nodes have to agree, and {len(urls)} of chain {target.chain_id} are "
+                "named",
+                hint="name more with --rpc, each of another operator; --quorum 1 takes one's word",
+            )
+        return self._open(tuple(urls), needed, target.chain_id, target.genesis, target.finality)
+
+    @property
+    def needed(self) -> int:
+        """Return how many of those on the command line have to agree: two, unless it says more."""
+        # Of each chain, where there are several: what a node says of its chain lowers no number.
+        return self._quorum or pair(len(self._rpc))
+
+    def _on_chain_of(self, target: Target) -> Sequence[str]:
+        """Return the nodes on the command line, without those of chains that others are asked for.
+
+        A node that is on none of these chains, or does not answer, stays: it was named to be one of
+        those that agree, and what is wrong with it is said where they are asked.
+
+        Raises:
+            CannotCheckError: none is left.
+        """
+        if not self._rpc or not target.other_chains:
+            return self._rpc
+        urls = [url for url in self._rpc if self._fetch_chain_id(url) not in target.other_chains]
+        if not urls:
+            raise CannotCheckError(
+                f"the nodes named are of other chains: none is of chain {target.chain_id}",
+                hint="name nodes of each chain with --rpc, or in a trust policy with --trust",
+            )
+        return urls
+
+    def _fetch_chain_id(self, url: str) -> ChainId | None:
+        if url not in self._chain_ids:
+            try:
+                self._chain_ids[url] = self._open_node(url).fetch_chain_id()
+            except CannotCheckError:
+                self._chain_ids[url] = None
+        return self._chain_ids[url]
+
+    def _open_node(self, url: str) -> Node:
+        from anchor.cli.context import open_node
+
+        if url not in self._nodes:
+            self._nodes[url] = open_node(url)
+        return self._nodes[url]
+
+    def open(self) -> ChainView:
+        """Return the view of the chain that the first node on the command line is on."""
+        chain_id = self._open_node(self._rpc[0]).fetch_chain_id()
+        return self._open(self._rpc, self.needed, chain_id, None, "finalized")
+
+    def _open(
+        self,
+        urls: tuple[str, ...],
+        needed: int,
+        chain_id: ChainId,
+        genesis: Hash32 | None,
+        finality: FinalityRule,
+    ) -> ChainView:
+        from anchor.chain.chain_reader import ChainReader
+        from anchor.chain.node_quorum import NodeGroup
+
+        # Nothing that was agreed about by other rules, or of another chain, is used again.
+        key = (urls, needed, chain_id, genesis, finality)
+        if key not in self._views:
+            nodes = [self._open_node(url) for url in urls]
+            group = NodeGroup(
+                nodes, needed=needed, chain_id=chain_id, genesis=genesis, report=self._report
+            )
+            view = ChainReader(nodes[0] if len(nodes) == 1 else group)
+            self._views[key] = view, [node.name for node in nodes]
+        found, names = self._views[key]
+        for asked in (self.asked, self.asked_now):
+            asked += [name for name in names if name not in asked]
+        return found

@@ -1,0 +1,139 @@
+"""What nodes say of blocks and of state (EIP-1186), as the state proofs that receipts carry.
+
+Of a proof only the two lists of nodes are taken: account, key and value are what the proofs say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from anchor.errors import (
+    MalformedError,
+    MismatchError,
+    NodeFaultError,
+    NotTrustedError,
+    UnknownVersionError,
+)
+from anchor.ethereum.header import MAX_HEADER_BYTES, encode_header
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.ethereum.rlp import decode_rlp, parse_integer
+from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES, verify_trie_proof
+from anchor.types import Address, Hash32
+
+Checked = TypeVar("Checked")
+
+_DATA = re.compile(r"0x([0-9a-f]{2})+")
+# Four items: two integers and two hashes; rollups and sidechains add a few of their own.
+MAX_ACCOUNT_BYTES = 256
+
+
+def encode_block_header(
+    block: Mapping[str, object] | None, *, block_hash: Hash32, name: str
+) -> bytes:
+    """Encode the header of a block as the node called ``name`` describes it; it has that hash.
+
+    Raises:
+        NodeFaultError: no block, or one without its header.
+        UnknownVersionError: what is said of it does not give its hash, or no receipt takes it.
+    """
+    if block is None:
+        raise NodeFaultError(f"the node {name} has no block 0x{block_hash.hex()}")
+    try:
+        encoded = encode_header(block)
+    except MalformedError as error:
+        raise NodeFaultError(
+            f"the node {name} returned a block without its header: {error.message}"
+        ) from error
+    if hash_keccak256(encoded) != block_hash:
+        raise UnknownVersionError(
+            f"what the node {name} says of block 0x{block_hash.hex()} does not give its hash: a "
+            "header that this release does not know"
+        )
+    if len(encoded) > MAX_HEADER_BYTES:
+        raise UnknownVersionError(
+            f"the header of block 0x{block_hash.hex()} has {len(encoded):,} bytes, more than the "
+            f"{MAX_HEADER_BYTES:,} that receipts take"
+        )
+    return encoded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedProof:
+    """What a node answers to one question: the proofs of an account and of some of its slots."""
+
+    header: bytes
+    account_proof: tuple[bytes, ...]
+    slot_proofs: tuple[tuple[bytes, ...], ...]
+
+
+def decode_proof(answer: object, *, header: bytes, count: int, name: str) -> FetchedProof:
+    """Read the answer of the node called ``name`` to a question about ``count`` slots.
+
+    Raises:
+        NodeFaultError: anything but an account proof and so many storage proofs.
+    """
+    what = f"the node {name}'s state proof"
+    slots = answer.get("storageProof") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or not isinstance(slots, list) or len(slots) != count:
+        raise NodeFaultError(f"{what} is not that of the {count} slots asked for")
+    if not all(isinstance(slot, dict) for slot in slots):
+        raise NodeFaultError(f"{what} is not that of the {count} slots asked for")
+    return FetchedProof(
+        header=header,
+        account_proof=_decode_nodes(answer.get("accountProof"), what),
+        slot_proofs=tuple(_decode_nodes(slot.get("proof"), what) for slot in slots),
+    )
+
+
+def check_proof(
+    proof: FetchedProof, check: Callable[[FetchedProof], Checked], *, name: str
+) -> Checked:
+    """Return what ``check`` makes of the proof; what a verifier refuses is the node's fault.
+
+    Raises:
+        NodeFaultError: the proof does not lead from the block's hash to the slots.
+    """
+    try:
+        return check(proof)
+    except (MalformedError, MismatchError, NotTrustedError) as error:
+        raise NodeFaultError(
+            f"the node {name}'s state proof does not hold: {error.message}"
+        ) from error
+
+
+def decode_account_nonce(answer: object, *, state_root: Hash32, address: Address, name: str) -> int:
+    """Return the nonce that an account's proof proves, as the node called ``name`` gives it.
+
+    Raises:
+        NodeFaultError: the proof does not lead from the state's root to the account.
+    """
+    what = f"the node {name}'s account proof"
+    nodes = _decode_nodes(answer.get("accountProof") if isinstance(answer, dict) else None, what)
+    try:
+        account = verify_trie_proof(root=state_root, key=hash_keccak256(address), nodes=nodes)
+        if account is None:
+            return 0
+        items = decode_rlp(account, what="the account", max_bytes=MAX_ACCOUNT_BYTES)
+        if not isinstance(items, tuple) or not items:
+            raise MalformedError("the account is no list")
+        return parse_integer(items[0], what="the account's nonce", max_bits=64)
+    except (MalformedError, MismatchError) as error:
+        raise NodeFaultError(f"{what} does not hold: {error.message}") from error
+
+
+def _decode_nodes(value: object, what: str) -> tuple[bytes, ...]:
+    if not isinstance(value, list) or len(value) > MAX_NODES:
+        raise NodeFaultError(f"{what} is not a list of at most {MAX_NODES} nodes")
+    nodes = tuple(_decode_node(node, what) for node in value)
+    # The empty trie has no node; most clients list its encoding all the same.
+    return () if nodes == (b"\x80",) else nodes
+
+
+def _decode_node(value: object, what: str) -> bytes:
+    longest = 2 + 2 * MAX_NODE_BYTES
+    if not isinstance(value, str) or len(value) > longest or not _DATA.fullmatch(value):
+        raise NodeFaultError(f"{what} holds a node that is not hex data of {MAX_NODE_BYTES} bytes")
+    return bytes.fromhex(value[2:])

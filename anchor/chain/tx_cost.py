@@ -1,0 +1,137 @@
+"""What a transaction may take at most, what a receipt may say it took, and what rollups add.
+
+Until enough nodes show the receipt in a final block, a transaction counts for the most it may take:
+gas limit times fee, and the parent chain's share.  A receipt that says what the signed bytes and
+the block's header rule out is a fault of the node, whatever else it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anchor.chain.node import Node, PricedBlock, TransactionReceipt
+from anchor.chain.tx_decoding import is_dynamic, read_call_data, read_gas_limit
+from anchor.chain.tx_state import Attempt, Cost
+from anchor.errors import NodeFaultError, NodeRefusedError
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.types import Address, ChainId
+
+MAX_TRANSACTION_GAS = 2**24
+"""The most gas that one transaction may have on Ethereum (EIP-7825)."""
+
+BUDGET_DAYS = 30
+"""Days over which a budget counts: up to the latest block's time, by the blocks' own times."""
+
+OP_CHAINS = (ChainId(10), ChainId(8453))
+"""Chains whose transactions also pay for their data on Ethereum (OP Mainnet, Base)."""
+
+# The OP Stack's predeploy, by its specification (predeploys, GasPriceOracle).
+_GAS_PRICE_ORACLE = Address(bytes.fromhex("420000000000000000000000000000000000000f"))
+_UPPER_BOUND = hash_keccak256(b"getL1FeeUpperBound(uint256)")[:4]
+_EXACT = hash_keccak256(b"getL1Fee(bytes)")[:4]
+# A signature, a nonce, fees, gas and a receiver in RLP take about 130 bytes beside the call's data.
+_ENVELOPE = 160
+# Ethereum's own base fee may rise until the transaction is included: eight times in 18 full blocks.
+_L1_HEADROOM = 8
+# The store keeps 63 bits: nine ether.
+_MOST_L1_FEE = 2**63 - 1
+# What every transaction takes, and each byte of its data (EIP-2028); a fifth may be refunded.
+_BASE_GAS, _ZERO_GAS, _OTHER_GAS = 21_000, 4, 16
+# What the ABI counts in.
+_WORD = 32
+
+
+def bound_cost(attempts: Sequence[Attempt]) -> int:
+    """Return the wei that whichever of the attempts is included may take at most."""
+    return max((_bound(attempt) for attempt in attempts), default=0)
+
+
+def _bound(attempt: Attempt) -> int:
+    return read_gas_limit(attempt.raw) * attempt.max_fee + (attempt.l1_fee or 0)
+
+
+def bound_gas(block: PricedBlock) -> int:
+    """Return the most gas that a transaction in a block like ``block`` may have."""
+    if block.gas_limit is None:
+        return MAX_TRANSACTION_GAS
+    return min(block.gas_limit, MAX_TRANSACTION_GAS)
+
+
+def parse_cost(
+    receipt: TransactionReceipt, attempt: Attempt, block: PricedBlock, *, name: str
+) -> Cost:
+    """Return what a receipt of ``attempt`` in ``block`` says it took; ``name`` is the node's.
+
+    Raises:
+        NodeFaultError: more gas than was signed, less than any transaction takes, another price
+            than the block's base fee and the signed fees allow, or an absurd share for the data.
+    """
+    limit = read_gas_limit(attempt.raw)
+    least_gas = _least_gas(read_call_data(attempt.raw))
+    if not least_gas <= receipt.gas_used <= limit:
+        raise NodeFaultError(
+            f"the node {name} returned a receipt of {receipt.gas_used:,} gas for a transaction "
+            f"that takes {least_gas:,} to {limit:,}"
+        )
+    lowest, highest = _price_range(attempt, block)
+    price = receipt.gas_price
+    if price is None or price == attempt.priority_fee:
+        price = highest  # the node leaves it out, or says the tip alone, as EthereumJS does
+    if not lowest <= price <= highest:
+        raise NodeFaultError(
+            f"the node {name} returned a receipt of {price} wei a gas for a transaction that pays "
+            f"{lowest} to {highest} in that block"
+        )
+    l1_fee = attempt.l1_fee or 0 if receipt.l1_fee is None else receipt.l1_fee
+    if l1_fee > (_MOST_L1_FEE if attempt.l1_fee is None else attempt.l1_fee):
+        raise NodeFaultError(
+            f"the node {name} returned a receipt of {l1_fee} wei for data on the parent chain; at "
+            f"most {attempt.l1_fee} were to be expected"
+        )
+    return Cost(
+        gas_used=receipt.gas_used, gas_price=price, timestamp=block.timestamp, l1_fee=l1_fee
+    )
+
+
+def _least_gas(data: bytes) -> int:
+    zeros = data.count(0)
+    return (_BASE_GAS + _ZERO_GAS * zeros + _OTHER_GAS * (len(data) - zeros)) * 4 // 5
+
+
+def _price_range(attempt: Attempt, block: PricedBlock) -> tuple[int, int]:
+    """Return the least and the most that a gas costs: some rollups leave the tip out."""
+    if block.base_fee is None:
+        return 0, attempt.max_fee
+    if not is_dynamic(attempt.raw):
+        return min(block.base_fee, attempt.max_fee), attempt.max_fee
+    highest = min(block.base_fee + attempt.priority_fee, attempt.max_fee)
+    return min(block.base_fee, highest), highest
+
+
+def fetch_l1_fee(node: Node, chain_id: ChainId, *, sender: Address, data: bytes) -> int | None:
+    """Return the most that the parent chain's share may come to, in wei; None on other chains.
+
+    It is asked of the chain's own oracle, with room for what may change until it is included.
+    """
+    if chain_id not in OP_CHAINS:
+        return None
+    size = len(data) + _ENVELOPE
+
+    def read(one: Node) -> int:
+        upper = _UPPER_BOUND + size.to_bytes(_WORD, "big")
+        try:
+            answer = one.call(sender=sender, to=_GAS_PRICE_ORACLE, data=upper)
+        except NodeRefusedError:  # a chain before Fjord
+            exact = _EXACT + _encode_bytes(data + b"\xff" * _ENVELOPE)
+            answer = one.call(sender=sender, to=_GAS_PRICE_ORACLE, data=exact)
+        if len(answer) != _WORD:
+            raise NodeFaultError(f"the node {one.name}'s gas price oracle returned no number")
+        return min(int.from_bytes(answer, "big") * _L1_HEADROOM, _MOST_L1_FEE)
+
+    # So many lowest answers are passed over as may be lies: too low a bound overruns the budget.
+    return sorted(node.ask_each(read))[node.needed - 1]
+
+
+def _encode_bytes(data: bytes) -> bytes:
+    padded = data + bytes(-len(data) % _WORD)
+    return _WORD.to_bytes(_WORD, "big") + len(data).to_bytes(_WORD, "big") + padded

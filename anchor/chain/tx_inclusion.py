@@ -1,0 +1,154 @@
+"""What became of a nonce: our attempts' inclusions as enough nodes show them, and who used it.
+
+A receipt counts when enough nodes give the same one, of a block on their own chain, and when it
+says nothing that the signed bytes rule out.  None at all proves nothing: a node may withhold it.
+That another program used a nonce is shown by the block in which the account's nonce passed it, and
+which holds none of our attempts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import (
+    Value,
+    is_below_for_enough,
+    reached_by_enough,
+    said_by_enough,
+)
+from anchor.chain.tx_cost import parse_cost
+from anchor.chain.tx_state import Inclusion, Slot
+from anchor.errors import NodeRefusedError, QuorumError
+from anchor.types import Hash32
+from anchor.verification.verifier import Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """One look at the chain: the sender's next nonce, and what enough nodes show of our attempts.
+
+    ``is_behind``: enough nodes say that this nonce is below the slot's.
+    """
+
+    nonce: int
+    inclusions: Mapping[Hash32, Inclusion]
+    is_behind: bool
+
+
+class User(Enum):
+    """Who used a nonce."""
+
+    OURS = "one of our attempts, whose receipt is not shown"
+    ANOTHER = "none of our attempts"
+    UNKNOWN = "the nodes do not show by which transaction"
+
+
+def look_at(node: Node, slot: Slot) -> Sight:
+    """Ask each node for the sender's nonce and for our attempts' receipts.
+
+    Raises:
+        CannotCheckError: too few answer, or say what can be.
+    """
+
+    def read(one: Node) -> tuple[int, dict[Hash32, Inclusion]]:
+        # Before the receipts: whatever has used the nonce by now, a receipt of ours shows then.
+        nonce = one.fetch_nonce(slot.sender, "latest")
+        return nonce, _fetch_inclusions(one, slot)
+
+    answers = node.ask_each(read)
+    nonces = [nonce for nonce, _ in answers]
+    return Sight(
+        nonce=reached_by_enough(nonces, node.needed),
+        inclusions=_agree(slot, [found for _, found in answers], node.needed),
+        is_behind=is_below_for_enough(nonces, slot.nonce, node.needed),
+    )
+
+
+def fetch_inclusions(node: Node, slot: Slot) -> Mapping[Hash32, Inclusion]:
+    """Return which of our attempts enough nodes show as included."""
+    shown = node.ask_each(lambda one: _fetch_inclusions(one, slot))
+    return _agree(slot, shown, node.needed)
+
+
+def _agree(
+    slot: Slot, shown: Sequence[Mapping[Hash32, Inclusion]], needed: int
+) -> dict[Hash32, Inclusion]:
+    agreed = {}
+    for attempt in slot.attempts:
+        answers = [found[attempt.tx_hash] for found in shown if attempt.tx_hash in found]
+        inclusion = said_by_enough(answers, needed)
+        if inclusion is not None:
+            agreed[attempt.tx_hash] = inclusion
+    return agreed
+
+
+def _fetch_inclusions(node: Node, slot: Slot) -> dict[Hash32, Inclusion]:
+    found = {}
+    for attempt in slot.attempts:
+        receipt = node.fetch_receipt(attempt.tx_hash)
+        if receipt is None:
+            continue
+        block = node.fetch_priced_block(receipt.block_number)
+        if block is None or block.hash != receipt.block_hash:
+            continue  # a receipt from a block that is not on the node's own chain
+        found[attempt.tx_hash] = Inclusion(
+            tx_hash=receipt.tx_hash,
+            block_hash=receipt.block_hash,
+            block_number=receipt.block_number,
+            succeeded=receipt.succeeded,
+            cost=parse_cost(receipt, attempt, block, name=node.name),
+        )
+    return found
+
+
+def find_user(node: Node, slot: Slot, final: Block) -> User:
+    """Return who used the slot's nonce, which is used in the final block.
+
+    Raises:
+        CannotCheckError: too few nodes answer, or they disagree.
+    """
+    try:
+        number = _find_block_of_use(node, slot, final)
+        if number is None:
+            return User.UNKNOWN
+        hashes = _ask_alike(node, lambda one: one.fetch_transaction_hashes(number))
+    except NodeRefusedError:  # the state of old blocks is not kept by every node
+        return User.UNKNOWN
+    ours = {attempt.tx_hash for attempt in slot.attempts}
+    return User.ANOTHER if ours.isdisjoint(hashes) else User.OURS
+
+
+def _ask_alike(node: Node, read: Callable[[Node], Value]) -> Value:
+    """Return what enough nodes say alike of a block that is final."""
+    agreed = said_by_enough(node.ask_each(read), node.needed)
+    if agreed is None:
+        raise QuorumError(
+            "the nodes disagree about what is in blocks that are final",
+            hint="one side is wrong or on a fork: see to the nodes, and run again",
+        )
+    return agreed
+
+
+def _find_block_of_use(node: Node, slot: Slot, final: Block) -> int | None:
+    """Return the number of the block in which the account's nonce passed the slot's."""
+
+    def is_used_in(number: int) -> bool:
+        return _ask_alike(node, lambda one: one.fetch_nonce(slot.sender, number)) > slot.nonce
+
+    if not is_used_in(final.number):
+        return None
+    # It was used lately: look back in growing steps, then halve the last one.
+    used, step = final.number, 1
+    while used > 0 and is_used_in(max(used - step, 0)):
+        used, step = max(used - step, 0), 2 * step
+    unused = max(used - step, -1)
+    while used - unused > 1:
+        middle = (used + unused) // 2
+        if is_used_in(middle):
+            used = middle
+        else:
+            unused = middle
+    return used

@@ -1,0 +1,643 @@
+"""Sends one transaction at a time, so that a crash at any point loses and doubles nothing.
+
+The order of effects is the crash design: reserve the nonce, sign, store the signed bytes, send.
+Each is durable before the next.  There is no separate recovery: ``resume`` runs the ordinary loop
+on whatever slot is open.  What to do next is decided by ``anchor.chain.tx_state``, by what enough
+nodes say (``node_agreement``, ``tx_inclusion``): one that lies delays, no more.
+
+A nonce is signed for when it is the next one after those of the journal, and nothing before it was
+lost in a reorganisation (``anchor.chain.tx_settlement``).  A later one would never be mined if the
+node that names it lies, and park the log: it counts only once the account has used all before it in
+a final block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from anchor.chain.call_simulation import FUNDS_HINT, Intent, estimate_gas, lacks_funds
+from anchor.chain.fees import Fees, price_replacement
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import (
+    agree_on_balance,
+    agree_on_block,
+    agree_on_final_nonce,
+    agree_on_nonce,
+    fetch_fees,
+)
+from anchor.chain.node_errors import Refusal, classify_refusal
+from anchor.chain.signer import Signer, UnsignedTransaction
+from anchor.chain.tx_cost import BUDGET_DAYS, bound_cost, bound_gas, fetch_l1_fee
+from anchor.chain.tx_decoding import read_gas_limit
+from anchor.chain.tx_inclusion import fetch_inclusions, look_at
+from anchor.chain.tx_settlement import Settlement, SettlementJournal
+from anchor.chain.tx_state import (
+    REPLACE_AFTER,
+    Action,
+    Attempt,
+    Decision,
+    Inclusion,
+    Observation,
+    Slot,
+    decide,
+)
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    ChainGuardError,
+    ForeignUseError,
+    FundsError,
+    NodeFaultError,
+    NodeRefusedError,
+    NodeUnreachableError,
+    NotFinalError,
+    QuorumError,
+    SignerError,
+)
+from anchor.ethereum.keccak import format_address, hash_keccak256
+from anchor.types import Address, ChainId
+from anchor.verification.policy import FinalityRule
+
+__all__ = [
+    "BUDGET_DAYS",
+    "Clock",
+    "Intent",
+    "Limits",
+    "TransactionManager",
+    "TxJournal",
+]
+
+# Seconds between two looks at the chain: quick at first, for devnets, then once every few blocks.
+_FIRST_POLL = 0.1
+_LONGEST_POLL = 4.0
+# Seconds after which unseen bytes are offered again.
+_RESEND = 40.0
+_ETHER = 10**18
+
+
+class TxJournal(SettlementJournal, Protocol):
+    """Where nonces and signed bytes are kept.  Every method is durable when it returns."""
+
+    def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
+        """Reserve a nonce.
+
+        One that is known and free again (a reorganisation) is opened again with its attempts, so
+        that the same bytes are sent.
+        """
+
+    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot | None:
+        """Return what is stored for a nonce, open or settled; None where nothing is."""
+
+    def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
+        """Return the highest nonce that a transaction was signed for, and that was not given up.
+
+        None before the first.
+        """
+
+    def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
+        """Store a signed transaction; only then may it be sent."""
+
+    def sum_costs(self, chain_id: ChainId, since: int, *, but: Slot | None = None) -> int:
+        """Return the wei that transactions took in blocks after ``since``, of any key.
+
+        What is not confirmed counts for the most it may take, but not that of ``but``.
+        """
+
+
+class Clock(Protocol):
+    """Monotonic seconds, and a way to let some pass."""
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final.
+
+    ``budget`` is the most that all transactions of ``BUDGET_DAYS`` may take together, in wei.
+    ``legacy`` offers one gas price (EIP-155) also where blocks have a base fee.
+    """
+
+    fee_cap: int
+    wait_seconds: float
+    finality: FinalityRule
+    budget: int | None = None
+    legacy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """What a transaction is signed with; ``l1_fee`` is the parent chain's share, at most."""
+
+    gas: int
+    fees: Fees
+    l1_fee: int | None
+
+    @property
+    def most(self) -> int:
+        """Return the wei that it may take at most."""
+        return self.gas * self.fees.max_fee + (self.l1_fee or 0)
+
+
+class TransactionManager:
+    """The one sender of one key on one chain."""
+
+    def __init__(
+        self,
+        *,
+        node: Node,
+        chain_id: ChainId,
+        signer: Signer,
+        journal: TxJournal,
+        clock: Clock,
+        limits: Limits,
+        report: Callable[[str], None],
+        find_own: Callable[[Address, range], set[int]] = lambda *_: set(),
+    ) -> None:
+        """Prepare; ``find_own`` says which nonces that the journal lacks are this project's."""
+        self._node = node
+        self._chain_id = chain_id
+        self._signer = signer
+        self._journal = journal
+        self._clock = clock
+        self._limits = limits
+        self._report = report
+        self._find_own = find_own
+        self._settlement = Settlement(
+            node=node,
+            chain_id=chain_id,
+            journal=journal,
+            finality=limits.finality,
+            report=report,
+        )
+        self._lost: Slot | None = None
+        self._reviewed_at: float | None = None
+        self.new_nonces = 0
+        """For how many nonces it has signed a first transaction."""
+
+    def resume(self, intent: Intent) -> Inclusion | None:
+        """Drive the open slot of an earlier run to its end; None where there is nothing to resume.
+
+        A nonce that was included and that a reorganisation freed or gave to others is open again.
+        If no block takes what that run signed, ``intent`` goes out in its place with a higher fee:
+        it may well carry a newer head.  Which of them was included, the caller sees by the chain;
+        one that reverted, finally, is returned like any other, and its nonce is settled.
+        A slot reserved but never signed is left for the next ``send``, which uses its nonce.
+
+        Raises:
+            As ``send``.
+        """
+        slot = self._find_unfinished(max_age=0.0)
+        if slot is None:
+            return None
+        self._report("resuming the transaction of an earlier run")
+        return self._drive(slot, intent)
+
+    def send(self, intent: Intent) -> Inclusion:
+        """Bring ``intent`` on chain and wait until it is included.
+
+        While no block takes it, it is replaced at the same nonce, each time with a higher fee, up
+        to the cap.  What an earlier run signed comes first, and is returned in its place.
+
+        Raises:
+            FundsError: the sender cannot pay, or the fee cap is too low.
+            ChainGuardError: the call reverts.
+            ForeignUseError: Another program's transaction has the nonce in a final block.
+            NotFinalError: not included within the limit, or included and reverted in a block that
+                is not final; a later run goes on with the same nonce.
+        """
+        slot = self._find_unfinished(max_age=_LONGEST_POLL)
+        if slot is None:
+            slot = self._begin(intent)
+        # A crash here leaves stored bytes that were never sent: the next run sends them.
+        inclusion = self._drive(slot, intent)
+        if not inclusion.succeeded:
+            raise ChainGuardError(
+                f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, finally",
+                hint="run again: what is to be sent then is tried out first",
+            )
+        return inclusion
+
+    def _find_unfinished(self, *, max_age: float) -> Slot | None:
+        """Return the open slot that was signed for, else the earliest that was lost, opened again.
+
+        What was seen of the lost ones may be ``max_age`` seconds old.
+        """
+        lost = self._find_lost(max_age)
+        slot = self._open_slot()
+        if slot is not None and slot.attempts:
+            return slot
+        if lost is None:
+            return None
+        if slot is not None:
+            self._settle_unused(slot)
+        self._reviewed_at = None  # it is open now: look again before the next
+        return self._journal.reserve_slot(self._chain_id, lost.sender, lost.nonce)
+
+    def _find_lost(self, max_age: float) -> Slot | None:
+        """Settle what is final; return the earliest nonce whose inclusion was undone."""
+        now = self._clock.monotonic()
+        if self._reviewed_at is None or now - self._reviewed_at >= max_age:
+            self._lost = self._settlement.review(self._signer.address)
+            self._reviewed_at = now
+        return self._lost
+
+    def _begin(self, intent: Intent) -> Slot:
+        """Reserve the next nonce and sign ``intent`` for it."""
+        sender = self._signer.address
+        offer = self._price(intent)
+        self._check_balance(offer.most)
+        nonce = self._choose_nonce(sender)
+        known = self._journal.find_slot(self._chain_id, sender, nonce)
+        if known is None or not known.attempts:
+            self._check_budget(offer.most)
+            self._tell_unexplained(sender, nonce)
+        slot = self._open_slot()
+        if slot is not None and not slot.attempts and slot.nonce != nonce:
+            self._settle_unused(slot)
+            slot = None
+        if slot is None:
+            slot = self._journal.reserve_slot(self._chain_id, sender, nonce)
+        # A crash here leaves a reserved nonce without attempts: the next run signs for it.
+        if not slot.attempts:
+            slot = self._sign(slot, intent, offer)
+            self.new_nonces += 1
+        elif known is not None and known.given_up:
+            # Its old bytes may wait in some pool, and would be refused by the registry: outbid.
+            slot = self._replace(slot, intent)[0] or slot
+        return slot
+
+    def settle_former(self) -> Slot | None:
+        """Settle the open nonce of another key, which needs nothing of that key.
+
+        Returns it where its end is not final, so that it stays open.
+
+        Raises:
+            CannotCheckError: the nodes do not tell what became of it.
+        """
+        slot = self._journal.open_slot(self._chain_id)
+        if slot is None or slot.sender == self._signer.address:
+            return None
+        if not slot.attempts:
+            self._settle_unused(slot)
+            return None
+        seen = self._observe(slot)
+        decision = decide(slot, seen, 0.0)
+        inclusion = decision.inclusion
+        if inclusion is not None and self._settlement.is_final(inclusion):
+            outcome = "included" if inclusion.succeeded else "reverted"
+            self._journal.settle_slot(slot, outcome, inclusion.cost, confirmed=True)
+        elif decision.action is Action.FOREIGN:
+            outcome = "foreign"
+            with suppress(ForeignUseError):
+                self._settlement.conclude_used(slot)
+        else:
+            return slot
+        self._report(f"nonce {slot.nonce} of {format_address(slot.sender)} ended as {outcome}")
+        return None
+
+    def _open_slot(self) -> Slot | None:
+        slot = self._journal.open_slot(self._chain_id)
+        if slot is None or slot.sender == self._signer.address:
+            return slot
+        if self.settle_former() is None:
+            return None
+        raise SignerError(
+            f"a transaction of {format_address(slot.sender)} is not settled yet",
+            hint="run with that key until it is; then the key can be changed",
+        )
+
+    def _settle_unused(self, slot: Slot) -> None:
+        self._journal.settle_slot(slot, "unused", confirmed=True)  # nothing was ever signed for it
+
+    def _choose_nonce(self, sender: Address) -> int:
+        """Return the nonce to sign for, which is none that the account may never come to.
+
+        Raises:
+            NotFinalError: others have used the key, and not finally within the time to wait.
+            CannotCheckError: the nodes do not agree, or one alone contradicts itself.
+        """
+        last = self._journal.last_nonce(self._chain_id, sender)
+        following = 0 if last is None else last + 1
+        nonce = self._fetch_nonce(sender)
+        while following < nonce and self._settle_given_up(sender, following):
+            following += 1
+        if nonce <= following:
+            return nonce
+        deadline = self._clock.monotonic() + self._limits.wait_seconds
+        is_told = False
+        while not self._is_reached(sender, nonce, is_first=last is None):
+            if not is_told:
+                self._report(
+                    f"waiting until all before nonce {nonce} of {format_address(sender)} are final"
+                )
+                is_told = True
+            if self._clock.monotonic() >= deadline:
+                raise NotFinalError(
+                    f"{_count(nonce - following)} of {format_address(sender)}, from nonce "
+                    f"{following} on, are not in this project's journal, and not final yet",
+                    hint="run again once they are; if they are another program's, give the log a "
+                    "key of its own",
+                )
+            self._clock.sleep(_LONGEST_POLL)
+        return nonce
+
+    def _is_reached(self, sender: Address, nonce: int, *, is_first: bool) -> bool:
+        """Return whether the account has used every nonce below ``nonce`` in a final block.
+
+        Where nothing is said to be final, and the journal is empty, what it has used by now counts.
+        """
+        try:
+            return agree_on_final_nonce(self._node, sender, self._limits.finality) >= nonce
+        except (NodeFaultError, NodeRefusedError, NodeUnreachableError, QuorumError):
+            raise
+        except CannotCheckError:
+            if is_first:
+                return True
+            raise
+
+    def _settle_given_up(self, sender: Address, nonce: int) -> bool:
+        """Settle a nonce that was given up and that our old bytes have used all the same."""
+        slot = self._journal.find_slot(self._chain_id, sender, nonce)
+        if slot is None or not slot.given_up:
+            return False
+        for inclusion in fetch_inclusions(self._node, slot).values():
+            outcome = "included" if inclusion.succeeded else "reverted"
+            self._journal.settle_slot(slot, outcome, inclusion.cost)
+            return True
+        return False
+
+    def _fetch_nonce(self, sender: Address) -> int:
+        nonce = agree_on_nonce(self._node, sender)
+        if self._node.needed == 1:
+            # One wrong answer would sign for a nonce that is used, or wait for nothing: ask twice,
+            # the second time about one block.
+            block = agree_on_block(self._node)
+            if self._node.fetch_nonce(sender, block.hash) != nonce:
+                raise NodeFaultError(
+                    f"the node {self._node.name} gives two answers to what the next nonce is"
+                )
+        return nonce
+
+    def _tell_unexplained(self, sender: Address, nonce: int) -> None:
+        last = self._journal.last_nonce(self._chain_id, sender)
+        if last is None or nonce <= last + 1:
+            return
+        own = len(self._find_own(sender, range(last + 1, nonce)))
+        name = f"{format_address(sender)} since nonce {last}"
+        if own:
+            self._report(
+                f"{_count(own)} of {name} anchored this log and were lost with the journal"
+            )
+        if others := nonce - last - 1 - own:
+            self._report(
+                f"{_count(others)} of {name} are none of this project's: give the log a key of its "
+                "own"
+            )
+
+    def _price(self, intent: Intent) -> _Offer:
+        """Return what ``intent`` takes and what to offer for it now, within the fee cap."""
+        block = agree_on_block(self._node)
+        sender = self._signer.address
+        return _Offer(
+            gas=estimate_gas(self._node, sender, intent, block),
+            fees=fetch_fees(self._node, self._limits.fee_cap, legacy=self._limits.legacy),
+            l1_fee=fetch_l1_fee(self._node, self._chain_id, sender=sender, data=intent.data),
+        )
+
+    def _sign(self, slot: Slot, intent: Intent, offer: _Offer) -> Slot:
+        raw = self._signer.sign_transaction(
+            UnsignedTransaction(
+                chain_id=self._chain_id,
+                nonce=slot.nonce,
+                to=intent.to,
+                data=intent.data,
+                gas=offer.gas,
+                fees=offer.fees,
+            )
+        )
+        attempt = Attempt(
+            tx_hash=hash_keccak256(raw),
+            raw=raw,
+            head_size=intent.head_size,
+            max_fee=offer.fees.max_fee,
+            priority_fee=offer.fees.priority_fee,
+            l1_fee=offer.l1_fee,
+        )
+        self._journal.save_attempt(slot, attempt)
+        return replace(slot, attempts=(*slot.attempts, attempt))
+
+    def _replace(
+        self, slot: Slot, intent: Intent, *, below: int | None = None
+    ) -> tuple[Slot | None, bool]:
+        """Sign ``intent`` for the slot's nonce, with a higher fee; None where that cannot be.
+
+        Returns also whether the fee is why: the operator can do something about that.  ``below``:
+        it must take less than so many wei altogether, because more could not be paid.
+        """
+        try:
+            offer = self._price(intent)
+            fees = price_replacement(
+                before=Fees(
+                    max_fee=max(attempt.max_fee for attempt in slot.attempts),
+                    priority_fee=max(attempt.priority_fee for attempt in slot.attempts),
+                    legacy=False,
+                ),
+                market=offer.fees,
+                cap=self._limits.fee_cap,
+            )
+            if fees is None:
+                self._report("its fee cannot be raised: chain.max_fee_gwei is reached")
+                return None, True
+            offer = replace(offer, fees=fees)
+            if below is not None and offer.most >= below:
+                return None, True
+            self._check_balance(offer.most)
+            self._check_budget(offer.most, but=slot)
+        except FundsError as error:
+            self._report(f"its fee cannot be raised: {error.message}")
+            return None, True
+        except ChainGuardError as error:
+            # The attempt to be replaced has just been included, or another operator's anchor has.
+            self._report(f"it is not replaced: {error.message}")
+            return None, False
+        self._report(f"no block took it: replacing it, now for up to {fees.max_fee} wei a gas")
+        return self._sign(slot, intent, offer), False
+
+    def _drive(self, slot: Slot, intent: Intent) -> Inclusion:
+        deadline = self._clock.monotonic() + self._limits.wait_seconds
+        pause = _FIRST_POLL
+        next_send = since = self._clock.monotonic()
+        offered = slot.nonce
+        refused: NodeRefusedError | None = None
+        is_stuck = has_new_gas = False
+        while True:
+            waited = REPLACE_AFTER if refused else self._clock.monotonic() - since
+            seen = self._observe(slot)
+            decision = decide(slot, seen, waited)
+            inclusion = self._conclude(slot, decision)
+            if inclusion is not None:
+                return inclusion
+            if decision.action is Action.REPLACE and not self._is_held_up(slot, decision.action):
+                below = bound_cost(slot.attempts) if refused and _lacks_funds(refused) else None
+                replaced, is_stuck = self._replace(slot, intent, below=below)
+                # A crash here leaves stored bytes that were never sent: the next run sends them.
+                if replaced is None and refused is not None:
+                    raise self._refused(refused)
+                slot = replaced or slot
+                next_send = since = self._clock.monotonic()
+            next_up = slot
+            if decision.action is Action.REPAIR and seen.missing is not None:
+                next_up = seen.missing
+            if next_up.nonce != offered:
+                self._report(f"the chain waits for nonce {next_up.nonce} now")
+                offered = next_up.nonce
+                next_send = since = self._clock.monotonic()
+            may_send = decision.action is not Action.WAIT and self._clock.monotonic() >= next_send
+            if may_send and not self._is_held_up(slot, decision.action):
+                answer = self._send_bytes(next_up.attempts[-1])
+                refused = answer if next_up is slot else None
+                if refused is not None and self._is_gas_too_high(refused, next_up.attempts[-1]):
+                    if has_new_gas:
+                        raise refused
+                    has_new_gas = True  # by a replacement, for which the gas is estimated again
+                next_send = self._clock.monotonic() + _RESEND
+            if self._clock.monotonic() >= deadline:
+                raise self._overdue(next_up, decision.action, is_stuck=is_stuck)
+            self._clock.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_POLL)
+
+    def _is_held_up(self, slot: Slot, action: Action) -> bool:
+        """Return whether an earlier nonce of ours was lost, and others have used it by now.
+
+        What is signed above it extends the head that was lost: it would revert, or make ours revert
+        should that come back.  Where the nonce is free, its own bytes go first.
+        """
+        if action is Action.REPAIR:
+            return False
+        lost = self._find_lost(_LONGEST_POLL)
+        return lost is not None and lost.nonce < slot.nonce
+
+    def _conclude(self, slot: Slot, decision: Decision) -> Inclusion | None:
+        """Settle the slot where that can be, and return the inclusion; None to go on."""
+        if decision.action is Action.FOREIGN:
+            self._settlement.conclude_used(slot)
+        inclusion = decision.inclusion
+        if inclusion is None:
+            return None
+        if decision.action is Action.DONE:
+            self._journal.settle_slot(slot, "included", inclusion.cost)
+            return inclusion
+        if not self._settlement.is_final(inclusion):
+            raise NotFinalError(
+                f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, in a block "
+                "that is not final",
+                hint="run again once it is: only then can a new one be sent",
+            )
+        self._journal.settle_slot(slot, "reverted", inclusion.cost, confirmed=True)
+        self._report("the transaction reverted, finally")
+        return inclusion
+
+    def _overdue(self, slot: Slot, action: Action, *, is_stuck: bool) -> AnchorError:
+        seconds = f"{self._limits.wait_seconds:g} seconds"
+        transaction = f"transaction 0x{slot.attempts[-1].tx_hash.hex()}"
+        if action is Action.GAP:
+            return ChainGuardError(
+                f"nonce {slot.nonce} of {format_address(slot.sender)} is signed, but the chain "
+                "waits for an earlier one",
+                hint="send something with each missing nonce of that key, then run again; or, if "
+                f"that is never to be, `anchor transactions give-up {slot.nonce}`",
+            )
+        if is_stuck:
+            return FundsError(
+                f"{transaction} was not included within {seconds}, and its fee cannot be raised",
+                hint="raise chain.max_fee_gwei, or see to the balance; then run again",
+            )
+        return NotFinalError(
+            f"{transaction} was sent but not included within {seconds}",
+            hint="run again later: it goes on with the same nonce, never with a second anchor",
+        )
+
+    def _observe(self, slot: Slot) -> Observation:
+        sight = look_at(self._node, slot)
+        missing = final_nonce = None
+        if sight.nonce < slot.nonce:
+            missing = self._journal.find_slot(self._chain_id, slot.sender, sight.nonce)
+        elif sight.nonce > slot.nonce and not sight.inclusions:
+            final_nonce = self._settlement.fetch_final_nonce(slot.sender)
+        return Observation(
+            latest_nonce=sight.nonce,
+            final_nonce=final_nonce,
+            inclusions=sight.inclusions,
+            missing=missing,
+            is_gap_certain=sight.is_behind,
+        )
+
+    def _send_bytes(self, attempt: Attempt) -> NodeRefusedError | None:
+        """Send; return the node's refusal where another fee or gas limit would do."""
+        self._report(f"sending transaction 0x{attempt.tx_hash.hex()}")
+        try:
+            self._node.send_raw_transaction(attempt.raw)
+        except NodeUnreachableError:
+            # The node may have taken it all the same: look, then send the same bytes again.
+            self._report("the node did not answer; looking whether it took the transaction")
+        except NodeRefusedError as error:
+            refusal = classify_refusal(error.reason)
+            if refusal in (Refusal.FEE_TOO_LOW, Refusal.GAS_TOO_HIGH, Refusal.FUNDS):
+                return error
+            if refusal is Refusal.OTHER:
+                if self._is_gas_too_high(error, attempt):
+                    return error
+                raise
+        return None
+
+    def _is_gas_too_high(self, error: NodeRefusedError, attempt: Attempt) -> bool:
+        """Return whether a refusal is for the gas limit, by its text or by the block's limit."""
+        refusal = classify_refusal(error.reason)
+        if refusal is not Refusal.OTHER:
+            return refusal is Refusal.GAS_TOO_HIGH
+        return read_gas_limit(attempt.raw) > bound_gas(agree_on_block(self._node))
+
+    def _refused(self, error: NodeRefusedError) -> AnchorError:
+        """Return what to raise for bytes that are refused and cannot be replaced."""
+        if _lacks_funds(error):
+            return FundsError(lacks_funds(self._signer.address), hint=FUNDS_HINT)
+        return FundsError(
+            f"the node takes no transaction at this fee now: {error.reason}",
+            hint="run again later; the same transaction is offered again",
+        )
+
+    def _check_balance(self, cost: int) -> None:
+        sender = self._signer.address
+        if agree_on_balance(self._node, sender) < cost:
+            raise FundsError(
+                f"{lacks_funds(sender)}: up to {cost / _ETHER:.6f} ether needed", hint=FUNDS_HINT
+            )
+
+    def _check_budget(self, cost: int, *, but: Slot | None = None) -> None:
+        budget = self._limits.budget
+        if budget is None:
+            return
+        since = agree_on_block(self._node).timestamp - BUDGET_DAYS * 86_400
+        spent = self._journal.sum_costs(self._chain_id, since, but=but)
+        if spent + cost > budget:
+            raise FundsError(
+                f"the budget of {budget / _ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
+                f"next transaction: {spent / _ETHER:.6f} are spent, and it may take "
+                f"{cost / _ETHER:.6f}",
+                hint="what is recorded and sealed stays: raise chain.budget_ether, or run again "
+                "when earlier transactions are older than that",
+            )
+
+
+def _lacks_funds(error: NodeRefusedError) -> bool:
+    return classify_refusal(error.reason) is Refusal.FUNDS
+
+
+def _count(transactions: int) -> str:
+    return "1 transaction" if transactions == 1 else f"{transactions} transactions"

@@ -1,0 +1,301 @@
+"""What becomes of a nonce between its inclusion and finality, and what the journal says of it.
+
+A transaction that a block took is *included*, which a reorganisation can undo.  Its nonce is
+settled only when a final block shows how it ended; until then every look asks again.  One that is
+not included any more is *lost*: its nonce is opened again and its bytes go out again, and no other
+nonce is signed for as long as they may come back.  That another program used the nonce is told once
+it is final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Protocol
+
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce
+from anchor.chain.tx_cost import BUDGET_DAYS, bound_cost
+from anchor.chain.tx_decoding import read_call_data, read_gas_limit, read_receiver
+from anchor.chain.tx_inclusion import User, fetch_inclusions, find_user, look_at
+from anchor.chain.tx_state import Cost, Inclusion, Slot, Unsettled
+from anchor.errors import CannotCheckError, ForeignUseError, NodeUnreachableError
+from anchor.ethereum.keccak import format_address
+from anchor.registry.calldata import decode_anchor_call
+from anchor.registry.storage import anchor_slot
+from anchor.types import Address, ChainId, Hash32
+from anchor.verification.policy import FinalityRule
+from anchor.verification.verifier import Block
+
+# How many nonces are settled in one go: an old store may have many.
+_MOST_SETTLED = 50
+
+
+class SettlementJournal(Protocol):
+    """Where it is kept how nonces ended.  Every method is durable when it returns."""
+
+    def open_slot(self, chain_id: ChainId) -> Slot | None:
+        """Return the nonce that is reserved and not settled; there is at most one, of any key."""
+
+    def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
+        """Return the nonces included or lost, of any key, that no final block has settled.
+
+        The highest nonce of each key comes first; of very many, those that are lost and the newest.
+        """
+
+    def mark_lost(self, slot: Slot) -> None:
+        """Store that the nonce's transaction is not included any more, and cost nothing."""
+
+    def settle_slot(
+        self, slot: Slot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
+    ) -> None:
+        """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``.
+
+        ``cost`` is what that took, as seen; it counts as that only once it is ``confirmed``, which
+        settles the nonce: until then a reorganisation may undo its end.
+        """
+
+
+class Settlement:
+    """Follows the nonces that a block took until a final block settles them."""
+
+    def __init__(
+        self,
+        *,
+        node: Node,
+        chain_id: ChainId,
+        journal: SettlementJournal,
+        finality: FinalityRule,
+        report: Callable[[str], None],
+    ) -> None:
+        self._node = node
+        self._chain_id = chain_id
+        self._journal = journal
+        self._finality = finality
+        self._report = report
+
+    def review(self, sender: Address) -> Slot | None:
+        """Settle what is final, and return the earliest of ``sender``'s nonces that was lost.
+
+        Of other keys only what is final is looked at: nothing of theirs is sent from here.
+
+        Raises:
+            ForeignUseError: Another program's transaction has the nonce of an included one of
+                ``sender``'s in a final block; the nonce is settled so.
+            CannotCheckError: Too few nodes answer, or none tells what became of a lost one.
+        """
+        unsettled = self._journal.load_unsettled(self._chain_id)
+        if not unsettled:
+            return None
+        final = self._find_final()
+        if final is not None:
+            due = [each for each in unsettled if _may_be_final(each, final)][:_MOST_SETTLED]
+            for each in reversed(due):  # the first that others used ends it, and is told
+                if self._settle(each, final, sender):
+                    unsettled.remove(each)
+        return self._find_lost([each for each in unsettled if each.slot.sender == sender])
+
+    def follow(self) -> None:
+        """Note which of the open nonce and the lost ones is included by now; it needs no key.
+
+        What reverted, or was used by others, is left to whoever sends next, and is told there.
+
+        Raises:
+            CannotCheckError: Too few nodes answer.
+        """
+        slots = [each.slot for each in self._journal.load_unsettled(self._chain_id) if each.is_lost]
+        opened = self._journal.open_slot(self._chain_id)
+        for slot in (*slots, *([opened] if opened is not None and opened.attempts else [])):
+            for inclusion in fetch_inclusions(self._node, slot).values():
+                if inclusion.succeeded:
+                    self._journal.settle_slot(slot, "included", inclusion.cost)
+
+    def conclude_used(self, slot: Slot) -> None:
+        """Settle a nonce that is used finally, and of which no receipt of ours is shown.
+
+        Raises:
+            ForeignUseError: Another program used the nonce.
+            CannotCheckError: One of ours may have used it.  Where the chain shows that, the nonce
+                stays open until a node gives the receipt; where the nodes cannot tell it is settled
+                all the same, for it can be used no more, and counts for the most it may have taken.
+        """
+        name = f"nonce {slot.nonce} of {format_address(slot.sender)}"
+        newest = f"0x{slot.attempts[-1].tx_hash.hex()}" if slot.attempts else "none"
+        final = self._node.fetch_final_block(self._finality)
+        user = find_user(self._node, slot, final)
+        if user is User.OURS:
+            raise CannotCheckError(
+                f"{name} is used, finally, by one of our transactions (the newest is {newest}), "
+                "and too few nodes give its receipt",
+                hint="run again, or ask another node: the receipt says whether it succeeded",
+            )
+        if user is User.ANOTHER:
+            self._journal.settle_slot(slot, "foreign", confirmed=True)
+            raise ForeignUseError(
+                f"another program used {name}",
+                hint="give this log a key of its own, then run again; or, where the key is meant "
+                "to be used elsewhere, too, set signer.shared",
+            )
+        self._journal.settle_slot(slot, "foreign", _most(slot, final), confirmed=True)
+        raise CannotCheckError(
+            f"{name} is used, finally, and the nodes show neither a receipt of our transaction "
+            f"(the newest is {newest}) nor another one",
+            hint="it counts for the most it may have taken; run again, which goes by what is in "
+            "the registry",
+        )
+
+    def is_final(self, inclusion: Inclusion) -> bool:
+        """Return whether the very block of ``inclusion`` is final, as enough nodes say."""
+        number = inclusion.block_number
+        try:
+            if self._node.fetch_final_block(self._finality).number < number:
+                return False
+            block = self._node.confirm(lambda node: node.fetch_block(number))
+        except NodeUnreachableError:
+            raise
+        except CannotCheckError:
+            return False
+        return block is not None and block.hash == inclusion.block_hash
+
+    def fetch_final_nonce(self, sender: Address) -> int | None:
+        """Return the account's nonce in the final block; None where that is not known."""
+        try:
+            return agree_on_final_nonce(self._node, sender, self._finality)
+        except NodeUnreachableError:
+            raise
+        except CannotCheckError:
+            return None
+
+    def _find_final(self) -> Block | None:
+        """Return the final block; None where the nodes do not say, which settles nothing."""
+        try:
+            return self._node.fetch_final_block(self._finality)
+        except CannotCheckError:
+            return None
+
+    def _settle(self, each: Unsettled, final: Block, sender: Address) -> bool:
+        """Settle a nonce by the final block; return whether that could be."""
+        slot = each.slot
+        try:
+            for inclusion in fetch_inclusions(self._node, slot).values():
+                if inclusion.block_number > final.number:
+                    return False
+                outcome = "included" if inclusion.succeeded else "reverted"
+                self._journal.settle_slot(slot, outcome, inclusion.cost, confirmed=True)
+                return True
+            used = self._node.confirm(lambda one: one.fetch_nonce(slot.sender, final.hash))
+            if used <= slot.nonce:
+                return False
+            user = find_user(self._node, slot, final)
+        except CannotCheckError:
+            return False
+        if each.is_lost or user is User.ANOTHER:
+            if slot.sender == sender:
+                self.conclude_used(slot)
+            with suppress(ForeignUseError, CannotCheckError):
+                self.conclude_used(slot)
+            return user is not User.OURS
+        if user is User.UNKNOWN and not self._is_anchored(slot, final.hash):
+            return False
+        # The nodes have dropped the receipt that they gave once: its word of the cost is not asked.
+        self._journal.settle_slot(slot, each.outcome, _most(slot, final), confirmed=True)
+        return True
+
+    def _find_lost(self, unsettled: Sequence[Unsettled]) -> Slot | None:
+        """Return the lowest of these nonces, highest first, of which nothing is included now.
+
+        An anchor of ours that is there has those before it under it: the registry takes none
+        without the head that it extends.  Those that were lost before are looked at all the same.
+
+        Raises:
+            CannotCheckError: Too few nodes answer, or they know different blocks.
+        """
+        lost: Slot | None = None
+        waited_for: int | None = None
+        is_sure = False
+        for each in unsettled:
+            slot = each.slot
+            if is_sure and not each.is_lost:
+                continue
+            if waited_for is None or slot.nonce < waited_for:
+                sight = look_at(self._node, slot)
+                waited_for = sight.nonce
+                inclusion = next(iter(sight.inclusions.values()), None)
+                if inclusion is not None and (inclusion.succeeded or each.outcome == "reverted"):
+                    if each.is_lost or inclusion.succeeded != (each.outcome == "included"):
+                        self._journal.settle_slot(slot, _outcome(inclusion), inclusion.cost)
+                    is_sure = is_sure or (inclusion.succeeded and _anchors(slot, inclusion))
+                    continue
+                if inclusion is None and self._is_there_all_the_same(each, sight.nonce):
+                    is_sure = True
+                    continue
+            if lost is None:
+                agree_on_block(self._node)  # nodes on two forks say nothing of either
+            if not each.is_lost:
+                self._journal.mark_lost(slot)
+                self._report(
+                    f"the transaction of nonce {slot.nonce} is not included any more: a "
+                    "reorganisation undid it"
+                )
+            lost = slot
+        return lost
+
+    def _is_there_all_the_same(self, each: Unsettled, nonce: int) -> bool:
+        """Return whether a used nonce's anchor is in the registry though no node gives a receipt.
+
+        Nodes may drop receipts, or withhold them; the newest block's state tells.
+        """
+        slot = each.slot
+        if nonce <= slot.nonce or not self._is_anchored(slot, agree_on_block(self._node).hash):
+            return False
+        if each.is_lost:
+            self._journal.settle_slot(slot, "included")
+        return True
+
+    def _is_anchored(self, slot: Slot, block: Hash32) -> bool:
+        """Return whether the registry holds the head of one of the attempts in a block."""
+        for attempt in slot.attempts:
+            call = decode_anchor_call(read_call_data(attempt.raw))
+            to = read_receiver(attempt.raw)
+            if call is None or to is None:
+                continue
+            log, head = call
+            read = partial(
+                Node.fetch_storage, address=to, slot=anchor_slot(log, head.root), block=block
+            )
+            with suppress(CannotCheckError):
+                if any(self._node.confirm(read)):
+                    return True
+        return False
+
+
+def _may_be_final(each: Unsettled, final: Block) -> bool:
+    """Return whether the final block may tell how a nonce ended; very old ones are left alone."""
+    if each.included_at is None:
+        return True
+    return final.timestamp - BUDGET_DAYS * 86_400 < each.included_at <= final.timestamp
+
+
+def _outcome(inclusion: Inclusion) -> str:
+    return "included" if inclusion.succeeded else "reverted"
+
+
+def _anchors(slot: Slot, inclusion: Inclusion) -> bool:
+    return any(
+        attempt.tx_hash == inclusion.tx_hash and attempt.head_size is not None
+        for attempt in slot.attempts
+    )
+
+
+def _most(slot: Slot, final: Block) -> Cost | None:
+    """Return the most that one of the slot's attempts may have taken, by the final block."""
+    dearest = max(slot.attempts, key=lambda each: bound_cost([each]), default=None)
+    if dearest is None:
+        return None
+    return Cost(
+        gas_used=read_gas_limit(dearest.raw),
+        gas_price=dearest.max_fee,
+        timestamp=final.timestamp,
+        l1_fee=dearest.l1_fee or 0,
+    )

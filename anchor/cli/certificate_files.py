@@ -1,0 +1,198 @@
+"""What ``anchor certify`` is asked to certify, and the files it writes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anchor.cli.console import Colour, Output
+from anchor.cli.input_files import read_bounded, receipt_path
+from anchor.errors import AnchorError, ExitCode, UsageError
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.verification.report import gravest_code
+
+if TYPE_CHECKING:
+    from anchor.certificate.fonts import Font
+    from anchor.certificate.issue import Basis
+    from anchor.certificate.statements import Details
+    from anchor.certificate.time_format import Moment
+    from anchor.verification.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One receipt, the file it is about, and the path of its certificate without a suffix."""
+
+    receipt: Path
+    file: Path
+    target: Path
+
+
+def plan_requests(
+    receipts: Sequence[Path], files: Sequence[Path] | None, folder: Path | None
+) -> list[Request]:
+    """Return what to certify, and where to.
+
+    Raises:
+        UsageError: two certificates would go to the same place.
+    """
+    requests: list[Request] = []
+    for place, argument in enumerate(receipts):
+        receipt = receipt_path(argument)
+        name = receipt.name.removesuffix(RECEIPT_SUFFIX)
+        file = receipt.with_name(name) if files is None else files[place]
+        target = (folder or receipt.parent) / f"{name}.certificate"
+        if any(request.target == target for request in requests):
+            raise UsageError(
+                f"two certificates would be {target}.json",
+                hint="certify them one by one, each into a folder of its own",
+            )
+        requests.append(Request(receipt=receipt, file=file, target=target))
+    return requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a verification found: the receipt's bytes, the report and what it was made against."""
+
+    request: Request
+    data: bytes
+    report: Report
+    basis: Basis
+
+
+def read_details(path: Path | None) -> Details:
+    """Read the details; without a file, nothing is stated."""
+    from anchor.certificate.statements import MAX_DETAILS_BYTES, Details, parse_details
+
+    if path is None:
+        return Details()
+    return parse_details(read_bounded(path, MAX_DETAILS_BYTES + 1), is_json=path.suffix == ".json")
+
+
+def check_exhibits(details: Details, judged: Iterable[Judged]) -> None:
+    """See that every exhibit in the details is about one of the receipts.
+
+    Raises:
+        UsageError: one is not; its statements would be lost.
+    """
+    from anchor.certificate.statements import is_about
+
+    digests = [item.report.record.digests for item in judged if item.report.record is not None]
+    for exhibit in details.exhibits:
+        if not any(is_about(exhibit.digest, found) for found in digests):
+            raise UsageError(
+                f"the details name the exhibit {exhibit.digest}, which no receipt here is about",
+                hint="name its receipt, too, or take it out of the details",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pressed:
+    """What was written, which receipts were refused one, and what the process should end with."""
+
+    written: list[dict[str, Any]]
+    refused: list[dict[str, Any]]
+    exit_code: ExitCode
+
+
+class Press:
+    """Writes certificates, with the same details, moment and font for all."""
+
+    def __init__(
+        self, *, details: Details, moment: Moment, font: Font | None, is_draft: bool
+    ) -> None:
+        self._details = details
+        self._moment = moment
+        self._font = font
+        self._is_draft = is_draft
+
+    def write_all(self, judged: Sequence[Judged], output: Output) -> Pressed:
+        """Write what can be certified, and print it; of several, the others are told and left out.
+
+        Raises:
+            AnchorError: the only one cannot be certified, or not written.
+        """
+        written: list[dict[str, Any]] = []
+        refused: list[dict[str, Any]] = []
+        codes: list[ExitCode] = []
+        for item in judged:
+            try:
+                written.append(self.write(item))
+            except AnchorError as error:
+                if len(judged) == 1:
+                    raise
+                file = str(item.request.file)
+                output.note(f"{file}: {error.message}", mark="error: ", colour=Colour.RED)
+                code = int(error.exit_code)
+                refused.append({"file": file, "exit_code": code, "error": error.message})
+                codes.append(error.exit_code)
+            else:
+                print_written(output, written[-1])
+        if self._font is not None and written:
+            print_font(output, self._font)
+        return Pressed(written=written, refused=refused, exit_code=gravest_code(codes))
+
+    def write(self, judged: Judged) -> dict[str, Any]:
+        """Write one receipt's certificate, each file as a whole; return what was written.
+
+        Raises:
+            AnchorError: the verification did not pass, or a file cannot be written.
+        """
+        from anchor.certificate.html import render_html
+        from anchor.certificate.issue import issue_certificate
+        from anchor.certificate.model import encode_certificate
+        from anchor.system.durable_files import write_files
+
+        certificate = issue_certificate(
+            judged.data,
+            judged.report,
+            details=self._details,
+            basis=judged.basis,
+            moment=self._moment,
+            draft=self._is_draft,
+        )
+        written = {
+            "json": encode_certificate(certificate),
+            "html": render_html(certificate),
+        }
+        if self._font is not None:
+            from anchor.certificate.pdf import render_pdf
+
+            written["pdf"] = render_pdf(certificate, self._font)
+        target = judged.request.target
+        paths = {kind: target.with_name(f"{target.name}.{kind}") for kind in written}
+        write_files([(paths[kind], data) for kind, data in written.items()])
+        return {
+            "receipt": str(judged.request.receipt),
+            "file": str(judged.request.file),
+            "certificate_no": certificate.certificate_no,
+            "draft": certificate.draft,
+            "files": {
+                kind: {"path": str(paths[kind]), "sha256": hashlib.sha256(data).hexdigest()}
+                for kind, data in written.items()
+            },
+        }
+
+
+def describe_font(font: Font) -> dict[str, Any]:
+    """Return the font's name, and its files with their SHA-256."""
+    return {"family": font.family, "files": {str(file.path): file.sha256 for file in font.files}}
+
+
+def print_font(output: Output, font: Font) -> None:
+    """Print which font the PDFs are set in, as their bytes depend on it."""
+    output.line(f"font: {font.family}")
+    for file in font.files:
+        output.line(f"  {file.sha256}  {file.path}")
+
+
+def print_written(output: Output, written: dict[str, Any]) -> None:
+    """Print what was written for one receipt."""
+    draft = "  DRAFT" if written["draft"] else ""
+    output.line(f"{written['file']}: certificate {written['certificate_no']}{draft}")
+    for file in written["files"].values():
+        output.line(f"  {file['sha256']}  {file['path']}")

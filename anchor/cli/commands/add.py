@@ -1,0 +1,192 @@
+"""``anchor add``: take in evidence."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from anchor.cli.console import Colour, Output, human_size
+from anchor.cli.context import project_session
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import ExitCode, UsageError
+from anchor.system.os_errors import explain_os_error
+
+if TYPE_CHECKING:
+    from anchor.operate.acceptance import Acceptance, Submission
+    from anchor.operate.file_intake import Gathered
+    from anchor.project.project import Project
+
+NAME = "add"
+_STDIN = Path("-")
+
+
+def command(
+    paths: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Argument(help="Files and folders (with all below them); - is standard input."),
+    ] = None,
+    digest: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="Record a digest without its bytes: sha256:HEX or sm3:HEX."),
+    ] = None,
+    digests_from: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Record the digests that sha256sum printed into FILE."),
+    ] = None,
+    name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Name in the record, for standard input or one --digest."),
+    ] = None,
+    follow_symlinks: Annotated[
+        bool, typer.Option("--follow-symlinks", help="Follow symbolic links.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Record the same file anew, as evidence of its own.")
+    ] = False,
+    key: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--idempotency-key",
+            metavar="KEY",
+            help="Record one piece of evidence under this key: the same call again adds nothing, "
+            "and other evidence with the same key is refused.",
+        ),
+    ] = None,
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, max=64, help="Threads that hash; by default one for each core."),
+    ] = None,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hash evidence and record it; `anchor run --once` then anchors it."""
+    from anchor.evidence.file_hashing import find_sources
+    from anchor.evidence.workers import open_executor
+    from anchor.operate.acceptance import Acceptance, accept, accept_with_key, fewest
+    from anchor.operate.file_intake import gather
+
+    output = Output(as_json=as_json)
+    files = [path for path in paths or [] if path != _STDIN]
+    with project_session(config_path) as project:
+        labelled = _labelled(project, _STDIN in (paths or []), digest or [], digests_from, name)
+        if not files and not labelled:
+            raise UsageError("nothing to add: name files, folders, - or --digest")
+        if key is not None:
+            _check_alone(files, labelled, again=again)
+        with open_executor(workers) as executor, output.progress("hashing") as progress:
+            gathered = gather(
+                project,
+                find_sources(files, follow_symlinks=follow_symlinks),
+                executor=executor,
+                again=again,
+                key=key,
+                on_done=progress.advance,
+            )
+        if key is None:
+            done = accept(project, labelled, again=again)
+        elif labelled:
+            done = accept_with_key(project, labelled, key)
+        else:
+            done = Acceptance(new=0, known=0)
+        rule = project.config.copies
+    total = Acceptance(
+        new=gathered.new + done.new,
+        known=gathered.known + done.known,
+        copies=fewest(gathered.copies, done.copies),
+    )
+    if rule is not None and total.copies is not None and total.copies < rule.copies:
+        output.note(
+            f"the second copy is missing: this is on {total.copies} of {rule.copies} servers",
+            mark="warning: ",
+            colour=Colour.YELLOW,
+        )
+    _report(output, gathered, total)
+
+
+def _check_alone(files: list[Path], labelled: list[Submission], *, again: bool) -> None:
+    if again:
+        raise UsageError("--again and --idempotency-key exclude each other")
+    if len(files) + len(labelled) != 1 or any(path.is_dir() for path in files):
+        raise UsageError("--idempotency-key goes with one file, one --digest or standard input")
+
+
+def _labelled(
+    project: Project, stdin: bool, digests: list[str], digests_from: Path | None, name: str | None
+) -> list[Submission]:
+    """Return the submissions that are not files: standard input and bare digests."""
+    from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
+    from anchor.evidence.file_hashing import hash_stdin
+    from anchor.operate.acceptance import Submission
+
+    if name is not None and stdin + len(digests) != 1:
+        raise UsageError("--name goes with standard input or with exactly one --digest")
+    found: list[Submission] = []
+    for text in digests:
+        algorithm, value = parse_digest(text)
+        given = Digests(
+            sha256=value if algorithm == SHA256 else None,
+            sm3=value if algorithm == SM3 else None,
+            size=None,
+        )
+        label = name or text.lower()
+        found.append(Submission(source=f"digest:{label}", name=label, digests=given))
+    if digests_from is not None:
+        found += _read_checksums(digests_from)
+    if stdin:
+        taken = hash_stdin(sys.stdin.buffer, project.config.digests)
+        label = name or "standard input"
+        found.append(Submission(source=f"stdin:{label}", name=label, digests=taken))
+    return found
+
+
+def _read_checksums(path: Path) -> list[Submission]:
+    from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
+    from anchor.evidence.digests import SHA256, SM3, Digests
+    from anchor.operate.acceptance import Submission
+
+    try:
+        with path.open("rb") as file:
+            lines = iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")
+            return [
+                Submission(
+                    source=f"digest:{listed}",
+                    name=listed,
+                    digests=Digests(
+                        sha256=value if algorithm == SHA256 else None,
+                        sm3=value if algorithm == SM3 else None,
+                        size=None,
+                    ),
+                )
+                for listed, algorithm, value in parse_checksum_lines(lines, what=str(path))
+            ]
+    except OSError as error:
+        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+
+
+def _report(output: Output, gathered: Gathered, total: Acceptance) -> None:
+    for problem in gathered.problems:
+        output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
+    for skipped in gathered.skipped:
+        output.note(f"{skipped.path}: {skipped.reason}", mark="skipped ", colour=Colour.YELLOW)
+    size = human_size(gathered.size)
+    output.line(f"added {total.new:,} new, {total.known:,} already there ({size} read)")
+    if gathered.problems:
+        output.line(f"{len(gathered.problems):,} could not be read and were not added")
+    output.result(
+        {
+            "new": total.new,
+            "known": total.known,
+            **({} if total.copies is None else {"copies": total.copies}),
+            "bytes": gathered.size,
+            "problems": [{"path": str(p.path), "reason": p.reason} for p in gathered.problems],
+            "skipped": [{"path": str(s.path), "reason": s.reason} for s in gathered.skipped],
+        }
+    )
+    if gathered.problems:
+        raise typer.Exit(ExitCode.USAGE)
+    if total.new + total.known == 0:
+        output.note("there is nothing in there to add", mark="error: ", colour=Colour.RED)
+        raise typer.Exit(ExitCode.USAGE)

@@ -1,0 +1,170 @@
+"""``anchor api-key``: the keys with which the service is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import project_session
+from anchor.cli.options import ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from anchor.store.api_keys import ApiKey
+
+NAME = "api-key"
+
+_SCOPES = ("submit", "read")
+# Days that a key can be used where nobody says otherwise: a lost one is not good for ever.
+_DAYS = 365
+
+app = typer.Typer(
+    help="Keep the keys with which `anchor serve` is used.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command("create")
+def create(
+    tenant: Annotated[
+        str, typer.Argument(help="Whose key: lower-case letters, digits and hyphens.")
+    ],
+    scope: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="submit|read|admin",
+            help="What it is for; repeat it for several. By default submit and read.",
+        ),
+    ] = None,
+    days: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, max=3_650, help="How long it can be used; by default 365 days."),
+    ] = None,
+    never_expires: Annotated[
+        bool, typer.Option("--never-expires", help="It can be used until it is revoked.")
+    ] = False,
+    per_day: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="New evidence that the tenant, with all its keys, may submit."),
+    ] = None,
+    per_minute: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="The same in a minute."),
+    ] = None,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create a key and print it: nothing shows it a second time.
+
+    A limit that is given replaces both limits the tenant has.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from anchor.evidence.record import format_time
+    from anchor.operate.key_audit_trail import note_key_event
+    from anchor.store.api_keys import Limits, create_key
+
+    if never_expires and days is not None:
+        raise typer.BadParameter("--days and --never-expires contradict each other")
+    output = Output(as_json=as_json)
+    now = datetime.now(UTC)
+    expires_at = None
+    if not never_expires:
+        expires_at = format_time(now + timedelta(days=_DAYS if days is None else days))
+    limits = None
+    if per_day is not None or per_minute is not None:
+        limits = Limits(per_day=per_day, per_minute=per_minute)
+    with project_session(config_path) as project, project.database.write() as connection:
+        token = create_key(
+            connection,
+            tenant,
+            scope or _SCOPES,
+            now=format_time(now),
+            expires_at=expires_at,
+            limits=limits,
+        )
+        id = token.split("_")[1]
+        note_key_event(
+            project.config,
+            "key-created",
+            now=format_time(now),
+            key=id,
+            tenant=tenant,
+            scopes=sorted(scope or _SCOPES),
+            expires_at=expires_at,
+        )
+        if limits is not None:
+            note_key_event(
+                project.config,
+                "quota-changed",
+                now=format_time(now),
+                tenant=tenant,
+                per_day=per_day,
+                per_minute=per_minute,
+            )
+    output.note(f"keep it now: only its hash is stored; it expires: {expires_at or 'never'}")
+    output.line(token)
+    output.result({"key": token, "id": id, "tenant": tenant, "expires_at": expires_at})
+
+
+@app.command("list")
+def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the keys, without what they are."""
+    from anchor.project.project import utc_now
+    from anchor.store.api_keys import load_keys
+
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project, project.database.read() as connection:
+        keys = load_keys(connection)
+    now = utc_now()
+    for key in keys:
+        output.line(f"{key.id}  {key.tenant:<20}  {','.join(key.scopes):<18}  {_state(key, now)}")
+    if not keys:
+        output.line("there are none: `anchor api-key create TENANT` makes one")
+    output.result(
+        {
+            "keys": [
+                {
+                    "id": key.id,
+                    "tenant": key.tenant,
+                    "scopes": list(key.scopes),
+                    "created_at": key.created_at,
+                    "expires_at": key.expires_at,
+                    "revoked_at": key.revoked_at,
+                    "per_day": key.limits.per_day,
+                    "per_minute": key.limits.per_minute,
+                }
+                for key in keys
+            ]
+        }
+    )
+
+
+@app.command("revoke")
+def revoke(
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `anchor api-key list` shows it.")],
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a key be used no more; running services know within two seconds."""
+    from anchor.operate.key_audit_trail import note_key_event
+    from anchor.project.project import utc_now
+    from anchor.store.api_keys import revoke_key
+
+    output = Output(as_json=as_json)
+    now = utc_now()
+    with project_session(config_path) as project, project.database.write() as connection:
+        revoke_key(connection, id, now)
+        note_key_event(project.config, "key-revoked", now=now, key=id)
+    output.line(f"revoked {id}")
+    output.result({"revoked": id})
+
+
+def _state(key: ApiKey, now: str) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {key.revoked_at}"
+    if key.expires_at is None:
+        return "usable"
+    return f"{'usable until' if now < key.expires_at else 'expired'} {key.expires_at}"

@@ -1,0 +1,124 @@
+"""``anchor backup``: make a backup while everything runs, or check one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anchor.cli.console import Colour, Output, human_size
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from anchor.recovery.backup_check import CheckedBackup
+
+NAME = "backup"
+
+
+def command(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="Where to make the backup: a folder that is not there yet, or is empty.",
+        ),
+    ],
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Make it in a folder of its own in DIR, named by the time; remove all such but "
+            "the newest N once it is whole.",
+        ),
+    ] = None,
+    is_checking: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Make none: read the backup in DIR, or the newest one there, again and recompute "
+            "its log.",
+        ),
+    ] = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a backup of everything that `anchor restore` needs, and check it.
+
+    `anchor run` and `anchor serve` go on meanwhile. What is there already is never written over.
+    No private key is in it: keep the keystores, their passwords and log-key.pem elsewhere.
+    """
+    output = Output(as_json=as_json)
+    if is_checking:
+        if keep is not None or config_path is not None:
+            raise UsageError("--check reads a backup alone: leave --keep and --config out")
+        _check(output, folder)
+        return
+    checked = _make(output, folder, keep, config_path)
+    _show(output, checked)
+    output.note("No private key is in it: keep keystores, passwords and log-key.pem elsewhere.")
+    output.result(_document(checked), kind="check")
+
+
+def _make(
+    output: Output, folder: Path, keep: int | None, config_path: Path | None
+) -> CheckedBackup:
+    from datetime import UTC, datetime
+    from functools import partial
+
+    from anchor.cli.context import project_session
+    from anchor.recovery.backup import make_backup
+    from anchor.store.backup_folder import forget_generations, name_generation, open_generations
+    from anchor.store.snapshot import copy_store
+
+    with project_session(config_path, only_reads=True) as project:
+        copy = partial(copy_store, project.database)
+        if keep is None:
+            return make_backup(project.config, copy, folder, output.note)
+        unfinished = open_generations(folder)
+        place = name_generation(folder, datetime.now(UTC))
+        checked = make_backup(project.config, copy, place, output.note, partial=unfinished)
+    for old in forget_generations(folder, keep):
+        output.note(f"removed {old}")
+    return checked
+
+
+def _check(output: Output, folder: Path) -> None:
+    from anchor.recovery.backup_check import check_backup
+    from anchor.store.backup_folder import find_backup
+
+    checked = check_backup(find_backup(folder))
+    _show(output, checked)
+    for breach in checked.breaches:
+        output.line(breach, mark="breach  ", colour=Colour.RED)
+    code = ExitCode.MISMATCH if checked.breaches else ExitCode.DONE
+    output.line("nothing is amiss" if not code else f"exit code {int(code)}")
+    output.result(_document(checked) | {"exit_code": int(code)}, kind="check")
+    if code:
+        raise typer.Exit(code)
+
+
+def _show(output: Output, checked: CheckedBackup) -> None:
+    manifest = checked.manifest
+    leaves = manifest.head.size if manifest.head else 0
+    output.line(f"backup     {checked.folder}")
+    output.line(f"made       {manifest.made_at}, schema {manifest.schema}")
+    output.line(f"log        {leaves:,} leaves; {checked.waiting:,} pieces of evidence wait")
+    output.line(f"files      {len(manifest.files):,}, {human_size(manifest.size)}")
+
+
+def _document(checked: CheckedBackup) -> dict[str, Any]:
+    manifest = checked.manifest
+    head = manifest.head
+    return {
+        "folder": str(checked.folder),
+        "made_at": manifest.made_at,
+        "schema": manifest.schema,
+        "head": None if head is None else {"size": head.size, "root": head.root.hex()},
+        "waiting": checked.waiting,
+        "files": len(manifest.files),
+        "bytes": manifest.size,
+        "breaches": list(checked.breaches),
+    }

@@ -1,0 +1,72 @@
+"""``anchor deploy``: put the registry on the project's chain, once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import (
+    SystemClock,
+    note_project,
+    open_chain,
+    open_signer,
+    project_session,
+)
+from anchor.cli.options import ConfigOption, JsonOption
+
+NAME = "deploy"
+
+
+def command(
+    config_path: ConfigOption = None,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain",
+            help="Deploy without the CREATE2 proxy, on a chain that has none: the registry gets an "
+            "address of its own, which verifiers must pin.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy the registry unless it is there; the address is the same on every chain."""
+    from anchor.ethereum.keccak import format_address
+    from anchor.operate.deployment import deploy, deploy_plainly
+    from anchor.registry.artifact import registry_address
+
+    output = Output(as_json=as_json)
+    with (
+        project_session(config_path, moved=plain) as project,
+        project.database.hold_lease(),
+    ):
+        config = project.config
+        node = open_chain(config, output.note)
+        work = deploy_plainly if plain else deploy
+        done = work(project, node, lambda: open_signer(config), SystemClock(), output.note)
+    note_project(output, config.file, again=True)  # at its registry of now, and there only
+    standard = done.registry == registry_address()
+    place = f"{format_address(done.registry)} on chain {config.chain_id}"
+    if done.tx_hash is None:
+        output.line(f"the registry is at {place} already; nothing was sent")
+    else:
+        gas = "" if done.gas_used is None else f", {done.gas_used:,} gas"
+        output.line(f"deployed the registry at {place}")
+        output.line(f"transaction 0x{done.tx_hash.hex()}{gas}")
+    output.line(f"code hash   0x{done.code_hash.hex()}")
+    output.line(f"record      {done.record}")
+    if not standard:
+        output.note("This is not the standard address: verifiers need a trust policy that names it")
+        output.note(f"({config.trust}), and should check the transaction that deployed it.")
+    output.result(
+        {
+            "registry": format_address(done.registry),
+            "standard_address": standard,
+            "chain_id": config.chain_id,
+            "code_hash": "0x" + done.code_hash.hex(),
+            "tx_hash": None if done.tx_hash is None else "0x" + done.tx_hash.hex(),
+            "gas_used": done.gas_used,
+            "record": str(done.record),
+        }
+    )

@@ -1,0 +1,45 @@
+"""``anchor devnet``: a local chain to try things out on."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.system.signals import STOP_SIGNALS
+
+NAME = "devnet"
+
+
+def command(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 8545,
+    state: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Keep the chain in FILE between runs (anvil only)."),
+    ] = None,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="Use py-evm even where anvil is installed.")
+    ] = False,
+) -> None:
+    """Run a local chain until it is interrupted: anvil where it is installed, else py-evm."""
+    from anchor.chain.devnet import find_anvil, open_devnet
+    from anchor.project.files import find_checkout
+
+    output = Output(as_json=False)
+    ended = threading.Event()
+    for name in STOP_SIGNALS:
+        signal.signal(name, lambda *_: ended.set())
+    anvil = None if embedded else find_anvil(find_checkout())
+    with open_devnet(port=port, anvil=anvil, state=state) as chain:
+        output.line(f"{chain.kind} devnet, chain {chain.chain_id}, at {chain.url}")
+        if not chain.has_finality:
+            output.line("its blocks never become final; projects on it count the latest as final")
+        output.line("Its keys are public: never send them anything of value.")
+        option = "" if port == 8545 else f" --rpc {chain.url}"
+        output.line(f"In another shell: anchor init --devnet{option} MY-PROJECT")
+        output.line("Stop it with Ctrl-C.")
+        ended.wait()

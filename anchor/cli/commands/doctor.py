@@ -1,0 +1,77 @@
+"""``anchor doctor``: check the set-up, and say what to do."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import typer
+
+from anchor.cli.console import Colour, Output
+from anchor.cli.context import open_node
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import ConfigError
+
+NAME = "doctor"
+
+
+def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check configuration, store, key, node, chain and registry; change and send nothing."""
+    from anchor.monitor.doctor import Patient, diagnose, gravest_exit_code
+    from anchor.monitor.doctor_checks import CHECKS
+    from anchor.verification.report import Verdict
+
+    output = Output(as_json=as_json)
+    colours = {
+        Verdict.PASS: Colour.GREEN,
+        Verdict.FAIL: Colour.RED,
+        Verdict.CANNOT_TELL: Colour.YELLOW,
+    }
+    findings = diagnose(
+        Patient(
+            config_path=_find_config(config_path),
+            open_node=open_node,
+            now=time.time(),
+        ),
+        CHECKS,
+    )
+    code = gravest_exit_code(findings)
+    for finding in findings:
+        mark = f"{finding.verdict.value:<13}"
+        output.line(
+            f"{finding.check:<15}{finding.text}", mark=mark, colour=colours[finding.verdict]
+        )
+        if finding.hint:
+            output.line(f"{'':<28}{finding.hint}")
+    output.line()
+    output.line("all is well" if code == 0 else f"something is to be done (exit code {int(code)})")
+    output.result(
+        {
+            "findings": [
+                {
+                    "check": finding.check,
+                    "verdict": finding.verdict.value,
+                    "text": finding.text,
+                    "hint": finding.hint,
+                    "exit_code": int(finding.exit_code),
+                }
+                for finding in findings
+            ],
+            "exit_code": int(code),
+        }
+    )
+    if code:
+        raise typer.Exit(code)
+
+
+def _find_config(option: Path | None) -> Path:
+    """Return the project's configuration, one that cannot be read as well: that is a finding."""
+    from anchor.project.allowlist import discover_config, find_config, find_note
+
+    try:
+        return find_config(option)
+    except ConfigError:
+        found = discover_config()
+        if found is None or find_note(found) is None:
+            raise
+        return found

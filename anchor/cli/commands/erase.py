@@ -1,0 +1,153 @@
+"""``anchor erase``: erase evidence from store, side file and receipts."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import project_session
+from anchor.cli.evidence_options import WHAT, DigestsOption, LeavesOption, TenantOption, read_wanted
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import UsageError
+
+if TYPE_CHECKING:
+    from anchor.operate.erasure_cleanup import Finished
+    from anchor.operate.evidence_selection import Wanted
+    from anchor.project.project import Project
+    from anchor.store.erasures import Piece
+
+NAME = "erase"
+
+
+def command(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID|FILE]...", help=WHAT),
+    ] = None,
+    digest: DigestsOption = None,
+    leaf: LeavesOption = None,
+    tenant: TenantOption = None,
+    basis: Annotated[
+        str | None,
+        typer.Option(metavar="gdpr-17|pipl-47|other", help="The legal basis; it goes on record."),
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Why, in your words, without anybody's name; it goes on record."),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Who erases; it goes on record. By default the user of this machine."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be erased, and erase nothing.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask; nothing brings erased evidence back.")
+    ] = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase evidence for good: record, salt, name, digests, id, source and idempotency keys.
+
+    Its leaf, a salted hash, keeps its place in the log. What was erased, when, by whom and why is
+    evidence itself, in the folder erasures/. Without anything named, what an interrupted run left
+    is finished. docs/erasure.md says what is out of this command's reach.
+    """
+    from anchor.evidence.erasure_statement import check_words
+    from anchor.operate.erasing import Order, erase
+    from anchor.operate.erasure_cleanup import finish
+    from anchor.operate.key_audit_trail import find_user
+
+    output = Output(as_json=as_json)
+    wanted = read_wanted(what or [], digest or [], leaf or [], tenant)
+    with project_session(config_path, only_reads=dry_run) as project:
+        if dry_run:
+            _list(output, project, wanted)
+            return
+        left = finish(project)
+        if wanted.is_empty:
+            if left is None:
+                raise UsageError("nothing to erase: name ids, files, --digest, --leaf or --tenant")
+            _report(output, [], left)
+            return
+        if basis is None or reason is None:
+            raise UsageError("an erasure takes --basis and --reason: both go on record")
+        order = Order(basis=basis, by=by or find_user(), reason=reason)
+        check_words(order.basis, {"--by": order.by, "--reason": order.reason})
+        if not yes:
+            _ask(output, project, wanted)
+        pieces = erase(project, wanted, order)
+        _report(output, pieces, finish(project))
+
+
+def _list(output: Output, project: Project, wanted: Wanted) -> None:
+    from anchor.operate.erasing import check_erasable
+    from anchor.operate.evidence_selection import describe_pieces, find_pieces
+    from anchor.store.erasures import ERASED
+    from anchor.store.file_origins import tenant_of
+
+    listed: list[dict[str, Any]] = []
+    with project.database.read() as connection:
+        pieces = [item for item in find_pieces(connection, wanted) if item.source != ERASED]
+        check_erasable(connection, pieces)
+        for item in describe_pieces(connection, pieces):
+            piece = item.piece
+            owner = tenant_of(piece.source)
+            place = "waiting" if piece.leaf_index is None else f"leaf {piece.leaf_index:,}"
+            whose = "" if owner is None else f"  (tenant {owner})"
+            output.line(f"{place:<12}  {piece.leaf.hex()}  {item.name or '(record lost)'}{whose}")
+            listed.append(
+                {
+                    "leaf": piece.leaf.hex(),
+                    "index": piece.leaf_index,
+                    "name": item.name,
+                    "source": piece.source,
+                    "tenant": owner,
+                }
+            )
+    output.line(f"{len(listed):,} pieces would be erased")
+    output.result({"would_erase": listed})
+
+
+def _ask(output: Output, project: Project, wanted: Wanted) -> None:
+    """Ask for confirmation at the terminal.
+
+    Raises:
+        UsageError: The user declines, or standard input is not a terminal.
+    """
+    if output.as_json or not sys.stdin.isatty():
+        raise UsageError("nothing was erased: confirm it with --yes")
+    _list(output, project, wanted)
+    if not typer.confirm("Erase them for good?", err=True):
+        raise UsageError("nothing was erased")
+
+
+def _report(output: Output, pieces: list[Piece], done: Finished | None) -> None:
+    for piece in pieces:
+        place = "waiting" if piece.leaf_index is None else f"leaf {piece.leaf_index:,}"
+        output.line(f"{place:<12}  {piece.leaf.hex()}")
+    count = len(pieces) or (0 if done is None else done.leaves)
+    output.line(f"erased {count:,} pieces" if count else "they were erased before")
+    statements = [] if done is None else [str(path) for path in done.statements]
+    remains = [] if done is None else list(done.remains)
+    for path in statements:
+        output.line(f"stated in {path}; `anchor prove` gives its receipt once it is anchored")
+    for text in remains:
+        output.note(text, mark="left to you: ")
+    output.note(
+        "backups, replicas and receipts that were handed out may hold them still (docs/erasure.md)",
+        mark="left to you: ",
+    )
+    output.result(
+        {
+            "erased": [{"leaf": piece.leaf.hex(), "index": piece.leaf_index} for piece in pieces],
+            "finished": 0 if done is None else done.leaves,
+            "statements": statements,
+            "receipts_removed": 0 if done is None else done.receipts,
+            "remains": remains,
+        }
+    )

@@ -1,0 +1,29 @@
+"""``anchor explain``: a receipt's arithmetic, hash by hash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.input_files import read_receipt, receipt_path
+from anchor.cli.options import JsonOption
+
+NAME = "explain"
+
+
+def command(
+    receipt: Annotated[Path, typer.Argument(help="A receipt, or the file it lies beside.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Print every hash of a receipt, so that sha256sum can redo it."""
+    from anchor.receipt.format import parse_receipt
+    from anchor.verification.explanation import explain_receipt
+
+    output = Output(as_json=as_json)
+    explanation = explain_receipt(parse_receipt(read_receipt(receipt_path(receipt))))
+    for line in explanation.lines:
+        output.line(line)
+    output.result({"steps": explanation.steps})

@@ -1,0 +1,68 @@
+"""``anchor export-log``: publish the log as static files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import open_chain, project_session
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import CannotCheckError, UsageError
+
+NAME = "export-log"
+
+
+def command(
+    place: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(
+            metavar="DIR|URL",
+            help="A folder, or an object store's URL (s3://…, through fsspec); by default the "
+            "configuration's [publish] target.",
+        ),
+    ] = None,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish the log's tiles and its newest final head as a signed checkpoint (C2SP tlog-tiles).
+
+    Only what is new is written. No records are published, only hashes. Works beside `anchor run`,
+    which can publish by itself.
+    """
+    from anchor.log.publication import open_target
+    from anchor.operate.anchoring import check_standing, refresh_anchors
+    from anchor.operate.publishing import publish_log
+    from anchor.recovery.restore import record_anchors
+
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project:
+        place = place or project.config.publish
+        if place is None:
+            raise UsageError(
+                "it is not said where to publish the log",
+                hint="name a folder or URL, or set [publish] target in anchor.toml",
+            )
+        target = open_target(place)
+        try:
+            node = open_chain(project.config, output.note)
+            check_standing(project, node)
+            record_anchors(project, node)  # the published list has to be whole
+            refresh_anchors(project, node)
+        except CannotCheckError as error:
+            output.note(f"{error.message}; going by what the store knew last")
+        published = publish_log(project, target)
+    head = published.head
+    output.line(f"{head.size:,} leaves, root {head.root.hex()}")
+    output.line(f"wrote {published.tiles_written:,} tiles; the checkpoint is of this head")
+    output.line(f"readers' verifier key: {published.verifier_key}")
+    output.result(
+        {
+            "size": head.size,
+            "root": head.root.hex(),
+            "origin": published.origin,
+            "verifier_key": published.verifier_key,
+            "tiles_written": published.tiles_written,
+        }
+    )

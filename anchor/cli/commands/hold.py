@@ -1,0 +1,129 @@
+"""``anchor hold``: legal holds, which keep evidence from being erased."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import project_session
+from anchor.cli.evidence_options import WHAT, DigestsOption, LeavesOption, TenantOption, read_wanted
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import UsageError
+
+NAME = "hold"
+
+
+app = typer.Typer(
+    help="Keep evidence from being erased while a dispute or a duty lasts.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As your files call the case.")]
+
+
+@app.command("add")
+def add(
+    name: _NameArgument,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID|FILE]...", help=WHAT),
+    ] = None,
+    digest: DigestsOption = None,
+    leaf: LeavesOption = None,
+    tenant: TenantOption = None,
+    reason: Annotated[str, typer.Option(help="Why, in your words.")] = "",
+    by: Annotated[
+        str | None,
+        typer.Option(help="Who holds it. By default the user of this machine."),
+    ] = None,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold evidence, or with --tenant all that a tenant has and will submit."""
+    from dataclasses import replace
+
+    from anchor.evidence.erasure_statement import check_words
+    from anchor.operate.evidence_selection import find_pieces, is_tenant
+    from anchor.operate.key_audit_trail import find_user, note_key_event
+    from anchor.project.project import utc_now
+    from anchor.store.erasures import ERASED, lock_holds
+    from anchor.store.legal_holds import Hold, insert_holds
+
+    output = Output(as_json=as_json)
+    wanted = read_wanted(what or [], digest or [], leaf or [], tenant)
+    if wanted.is_empty:
+        raise UsageError("nothing to hold: name ids, files, --digest, --leaf or --tenant")
+    by, now = by or find_user(), utc_now()
+    check_words("other", {"NAME": name, "--reason": reason, "--by": by})
+    hold = Hold(name=name, leaf=None, tenant=tenant, reason=reason, placed_by=by, placed_at=now)
+    with project_session(config_path) as project, project.database.write() as connection:
+        lock_holds(connection)
+        # A hold on a mistyped name would protect nothing, and nobody would notice.
+        if tenant is not None and not is_tenant(connection, tenant):
+            raise UsageError(f"the service has no tenant {tenant!r}: nothing was held")
+        pieces = find_pieces(connection, replace(wanted, tenant=None))
+        if any(piece.source == ERASED for piece in pieces):
+            raise UsageError("nothing was held: some of it was erased already")
+        found = [replace(hold, leaf=piece.leaf, tenant=None) for piece in pieces]
+        found += [] if tenant is None else [hold]
+        note_key_event(project.config, "hold-added", now=now, hold=name, scopes=len(found))
+        count = insert_holds(connection, found)
+    output.line(f"{name}: {count:,} held, {len(found) - count:,} were held already")
+    output.result({"name": name, "added": count, "known": len(found) - count})
+
+
+@app.command("list")
+def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the holds and what each protects."""
+    from anchor.store.legal_holds import load_holds
+
+    output = Output(as_json=as_json)
+    session = project_session(config_path, only_reads=True)
+    with session as project, project.database.read() as connection:
+        holds = load_holds(connection)
+    for hold in holds:
+        scope = f"tenant {hold.tenant}" if hold.leaf is None else f"leaf {hold.leaf.hex()}"
+        output.line(f"{hold.name}  {scope}  since {hold.placed_at}, by {hold.placed_by}")
+    if not holds:
+        output.line("there are none: `anchor hold add NAME` places one")
+    output.result(
+        {
+            "holds": [
+                {
+                    "name": hold.name,
+                    "leaf": None if hold.leaf is None else hold.leaf.hex(),
+                    "tenant": hold.tenant,
+                    "reason": hold.reason,
+                    "placed_by": hold.placed_by,
+                    "placed_at": hold.placed_at,
+                }
+                for hold in holds
+            ],
+        }
+    )
+
+
+@app.command("remove")
+def remove(
+    name: _NameArgument, config_path: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """End a hold; what it protected can be erased then, if no other hold protects it."""
+    from anchor.operate.key_audit_trail import note_key_event
+    from anchor.project.project import utc_now
+    from anchor.store.erasures import lock_holds
+    from anchor.store.legal_holds import load_holds, remove_holds
+
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project, project.database.write() as connection:
+        lock_holds(connection)
+        if not load_holds(connection, name):
+            raise UsageError(
+                f"there is no hold {name!r}", hint="`anchor hold list` shows those there are"
+            )
+        note_key_event(project.config, "hold-removed", now=utc_now(), hold=name)
+        count = remove_holds(connection, name)
+    output.line(f"{name}: {count:,} no longer held")
+    output.result({"name": name, "removed": count})

@@ -1,0 +1,226 @@
+"""``anchor init``: create a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import note_project, open_node
+from anchor.cli.options import JsonOption, parse_finality
+from anchor.errors import UsageError
+from anchor.system.os_errors import explain_os_error
+from anchor.types import MAX_LOG_NUMBER
+
+if TYPE_CHECKING:
+    from anchor.project.config import Config, SignerConfig
+    from anchor.types import Address
+
+NAME = "init"
+DEVNET_URL = "http://127.0.0.1:8545"
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="Where to create the project.")] = Path(),
+    rpc: Annotated[
+        Optional[str], typer.Option(help="URL of a node of the chain to anchor on.")  # noqa: UP045
+    ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="A further node that has to agree on what is final; repeatable."
+        ),
+    ] = None,
+    quorum: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many of all nodes have to agree; by default more than half."),
+    ] = None,
+    keystore: Annotated[
+        Optional[Path], typer.Option(help="Encrypted keystore of the key that sends.")  # noqa: UP045
+    ] = None,
+    ape_account: Annotated[
+        Optional[str], typer.Option(help="Use this ape account's keyfile instead.")  # noqa: UP045
+    ] = None,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the key's password; without it, it is asked for."),
+    ] = None,
+    owner: Annotated[
+        str | None,
+        typer.Option(help="Address that owns the log; by default the key's own."),
+    ] = None,
+    number: Annotated[
+        int, typer.Option(min=0, max=MAX_LOG_NUMBER, help="Which of the owner's logs this is.")
+    ] = 0,
+    finality: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="'finalized', which is the default, or a number of blocks where a chain has no "
+            "such tag.",
+        ),
+    ] = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where the registry is, if it was deployed with `deploy --plain`; else the "
+            "address it has on every chain.",
+        ),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Where to keep what is recorded: postgresql://user@host/database, or another "
+            "name for the SQLite file.",
+        ),
+    ] = None,
+    devnet: Annotated[
+        bool, typer.Option("--devnet", help="Use `anchor devnet` and its public test key.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Create a project: configuration, store and trust policy for one log."""
+    from anchor.chain.fees import format_gwei
+    from anchor.ethereum.keccak import format_address, parse_address
+    from anchor.project.config import SignerConfig
+    from anchor.project.creation import plan_dev_project, plan_project, write_dev_key
+    from anchor.project.project import create_project
+    from anchor.registry.artifact import registry_address
+    from anchor.store.location import holds_password, parse_place
+    from anchor.system.urls import is_plain_url
+    from anchor.types import log_number, log_owner
+
+    output = Output(as_json=as_json)
+    folder = folder.resolve()
+    place = None if registry is None else parse_address(registry, what="--registry")
+    store_place = None if store is None else parse_place(store, folder)
+    if devnet:
+        if witness or quorum:
+            raise UsageError("--witness and --quorum are for real chains: a devnet is one node")
+        _check_devnet_options(
+            {
+                "--keystore": keystore,
+                "--ape-account": ape_account,
+                "--password-file": password_file,
+                "--owner": owner,
+                "--finality": finality,
+            }
+        )
+        url = rpc or DEVNET_URL
+        config = plan_dev_project(
+            folder, open_node(url), url=url, number=number, registry=place, store=store_place
+        )
+    elif rpc is None:
+        raise UsageError("--rpc is missing", hint="for a first try: `anchor init --devnet`")
+    else:
+        signer = SignerConfig(
+            keystore=keystore and keystore.resolve(),
+            ape_account=ape_account,
+            password_file=password_file and password_file.resolve(),
+        )
+        config = plan_project(
+            folder,
+            open_node(rpc),
+            url=rpc,
+            signer=signer,
+            owner=_owner(owner, signer),
+            number=number,
+            finality=parse_finality(finality or "finalized"),
+            wait="included",
+            registry=place,
+            store=store_place,
+            witnesses={url: open_node(url) for url in witness or ()},
+            quorum=quorum,
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the folder {folder} cannot be created"
+        raise explain_os_error(what, error, is_named=True) from error
+    create_project(config).database.close()
+    note_project(output, config.file)
+    if not is_plain_url(config.rpc):
+        output.note("The URL may hold a secret, so only its host is in the configuration:")
+        output.note("set ANCHOR_CHAIN__RPC to the whole URL for every command.")
+    if store is not None and holds_password(store):
+        output.note("The store's URL is in the configuration without its password: set")
+        output.note("ANCHOR_STORE to the whole URL for every command.")
+    if not all(map(is_plain_url, config.witnesses)):
+        output.note("Witnesses' URLs may hold secrets, and these are not in the configuration:")
+        output.note("set ANCHOR_CHAIN__WITNESSES to a JSON list of all of them for every command.")
+    if devnet:
+        write_dev_key(config)
+    if config.registry != registry_address():
+        output.note("The registry is not at its standard address, where its code alone proves")
+        output.note("nothing: check the transaction that deployed it (docs/trust-policy.md).")
+    output.line(f"project    {folder}")
+    output.line(f"chain      {config.chain_id}, genesis 0x{config.genesis.hex()}")
+    output.line(f"registry   {format_address(config.registry)}")
+    output.line(f"fees       {_describe_allowance(config)}")
+    output.line(
+        f"log        number {log_number(config.log)} of {format_address(log_owner(config.log))}"
+    )
+    output.line()
+    output.line("Next: `anchor deploy` (once for each chain), then `anchor add`.")
+    output.result(
+        {
+            "folder": str(folder),
+            "chain_id": config.chain_id,
+            "genesis": "0x" + config.genesis.hex(),
+            "registry": format_address(config.registry),
+            "log": "0x" + config.log.hex(),
+            "max_fee_gwei": format_gwei(config.fee_cap),
+            "budget_wei": None if config.budget is None else str(config.budget),
+        }
+    )
+
+
+def _check_devnet_options(given: dict[str, object]) -> None:
+    """Refuse what a devnet's project would not use: its key and finality are given."""
+    unused = [name for name, value in given.items() if value is not None]
+    if unused:
+        raise UsageError(
+            f"{' and '.join(unused)} would have no effect with --devnet, which uses the devnet's "
+            "own key and finality",
+            hint="for a key of your own leave --devnet out and name the node with --rpc",
+        )
+
+
+def _describe_allowance(config: Config) -> str:
+    from anchor.chain.fees import format_gwei
+    from anchor.units import spell_wei
+
+    text = f"up to {format_gwei(config.fee_cap)} gwei a gas"
+    if config.budget is None:
+        return f"{text}, without a budget"
+    return f"{text}, and {spell_wei(config.budget)} in 30 days: change them in anchor.toml"
+
+
+def _owner(owner: str | None, signer: SignerConfig) -> Address:
+    """Return who owns the log; the signer's files must be usable, whoever that is."""
+    from anchor.chain.signer.keystore import (
+        find_ape_keyfile,
+        find_keystore_address,
+        keystore_address,
+        read_password_file,
+    )
+    from anchor.ethereum.keccak import parse_address
+
+    if (signer.keystore is None) == (signer.ape_account is None):
+        raise UsageError(
+            "either --keystore or --ape-account must name the key that sends",
+            hint="`anchor key new FILE` makes one; geth's, eth-account's and ape's files work, too",
+        )
+    address = None if owner is None else parse_address(owner, what="--owner")
+    path = signer.keystore
+    if signer.ape_account is not None:
+        path = find_ape_keyfile(signer.ape_account)
+    assert path is not None
+    find_keystore_address(path)
+    if signer.password_file is not None:
+        read_password_file(signer.password_file)
+    return address or keystore_address(path)

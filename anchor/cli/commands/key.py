@@ -1,0 +1,83 @@
+"""``anchor key``: keystore files, with which transactions are signed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.options import JsonOption
+from anchor.errors import SignerError
+
+NAME = "key"
+
+app = typer.Typer(
+    help="Make a keystore for a key that anchors, or show whose it is.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The keystore file.")]
+
+
+@app.command("new")
+def new(
+    file: _FileArgument,
+    password_file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            help="File whose first line is the password, readable by you alone; without it, it is "
+            "asked for twice."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key, encrypt it into FILE and print its address.
+
+    FILE must not exist yet; only you can read it. Who has FILE and password has the key: keep a
+    copy of both, in two places.
+    """
+    from anchor.chain.signer.keystore import create_keystore
+    from anchor.ethereum.keccak import format_address
+
+    output = Output(as_json=as_json)
+    file = file.absolute()
+    address = format_address(create_keystore(file, _choose_password(file, password_file)))
+    output.line(address)
+    output.note(f"the key is in {file}; without its password nobody can open it, including you")
+    output.result({"address": address, "keystore": str(file)})
+
+
+@app.command("show")
+def show(file: _FileArgument, as_json: JsonOption = False) -> None:
+    """Print the address that a keystore states; no password is needed."""
+    from anchor.chain.signer.keystore import keystore_address
+    from anchor.ethereum.keccak import format_address
+
+    output = Output(as_json=as_json)
+    address = format_address(keystore_address(file))
+    output.line(address)
+    output.result({"address": address, "keystore": str(file.absolute())})
+
+
+def _choose_password(file: Path, password_file: Path | None) -> str:
+    from anchor.chain.signer.keystore import check_absent, read_password_file
+
+    # Before anything is asked.
+    check_absent(file)
+    if password_file is not None:
+        return read_password_file(password_file)
+    if not sys.stdin.isatty():
+        raise SignerError(
+            "a password for the new key cannot be asked for: there is no terminal",
+            hint="name a file that holds one with --password-file, readable by you alone",
+        )
+    import getpass
+
+    password = getpass.getpass(f"New password for {file}: ")
+    if getpass.getpass("The same again: ") != password:
+        raise SignerError("the two passwords differ", hint="run the same again")
+    return password

@@ -1,0 +1,150 @@
+"""``anchor log``: the log as it goes on, and a look at one leaf or two heads."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import open_chain, project_session
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import UsageError
+
+if TYPE_CHECKING:
+    from anchor.monitor.chain_status import Outside
+    from anchor.project.project import Project
+
+NAME = "log"
+
+# Seconds between two drawings, and the longest wait for the node before the first.
+_PAUSE = 2.0
+_PATIENCE = 10.0
+
+
+def command(
+    leaf: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(
+            metavar="[LEAF|FILE|INDEX]",
+            help="Show where this leaf hash, file or index is in the log, and its path.",
+        ),
+    ] = None,
+    old: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--from", min=1, metavar="SIZE", help="With --to: the smaller head."),
+    ] = None,
+    new: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            "--to", min=1, metavar="SIZE", help="Verify that this head continues the other."
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print it once and end.")] = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show heads, anchors, queue and alarms as they change, until Ctrl-C.
+
+    Where standard output is no terminal, once. It seals and sends nothing.
+    """
+    if (old is None) != (new is None) or (leaf is not None and old is not None):
+        raise UsageError("name a leaf, or two heads with --from and --to, or nothing")
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project:
+        if leaf is not None:
+            _show_leaf(output, project, leaf)
+        elif old is not None and new is not None:
+            _show_extension(output, project, old, new)
+        else:
+            _show_log(output, project, once=once or as_json or not sys.stdout.isatty())
+
+
+def _show_leaf(output: Output, project: Project, text: str) -> None:
+    from anchor.cli.path_text import draw_path
+    from anchor.monitor.log_lookup import locate_leaf
+    from anchor.monitor.overview_json import describe_place
+
+    place = locate_leaf(project, _find_index(project, text))
+    for line in draw_path(place):
+        output.line(line)
+    output.result(describe_place(place), kind="leaf")
+
+
+def _find_index(project: Project, text: str) -> int:
+    from anchor.cli.input_files import digest_file
+    from anchor.errors import NotFinalError
+    from anchor.monitor.log_lookup import parse_index, parse_leaf, search_leaf
+    from anchor.operate.receipt_files import find_evidence
+
+    index = parse_index(text)
+    if index is not None:
+        return index
+    leaf = parse_leaf(text)
+    if leaf is not None:
+        return search_leaf(project, leaf)
+    file = Path(text)
+    with project.database.read() as connection:
+        found = find_evidence(connection, file, digest_file(file))
+    if found.leaf_index is None:
+        raise NotFinalError(
+            f"{file} is accepted but not sealed yet, so it has no place in the log",
+            hint="anchor it with `anchor run --once`",
+        )
+    return found.leaf_index
+
+
+def _show_extension(output: Output, project: Project, old: int, new: int) -> None:
+    from anchor.cli.path_text import draw_extension
+    from anchor.monitor.log_lookup import prove_extension
+    from anchor.monitor.overview_json import describe_extension
+
+    extension = prove_extension(project, old, new)
+    for line in draw_extension(extension):
+        output.line(line)
+    output.result(describe_extension(extension), kind="extension")
+
+
+def _show_log(output: Output, project: Project, *, once: bool) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    from anchor.monitor.chain_status import Outside
+    from anchor.operate.anchor_watch import Watched
+    from anchor.operate.clock_check import find_fault
+    from anchor.project.project import unix_now
+
+    outside = Outside(
+        project,
+        open_chain(project.config, lambda _: None),
+        time.time,
+        lambda: Watched(clock=find_fault(project, unix_now())),
+    )
+    outside.wait(_PATIENCE)
+    if output.as_json:
+        output.result(_take_picture(project, outside)[1])
+        return
+    console = Console()
+    if once:
+        console.print(_take_picture(project, outside)[0])
+        return
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(_take_picture(project, outside)[0], refresh=True)
+            time.sleep(_PAUSE)
+
+
+def _take_picture(project: Project, outside: Outside) -> tuple[Any, dict[str, Any]]:
+    from anchor.cli.log_view import draw_overview
+    from anchor.monitor.alarms import raise_alarms
+    from anchor.monitor.overview import read_overview
+    from anchor.monitor.overview_json import describe_overview
+
+    config = project.config
+    overview, seen = read_overview(project, time.time()), outside.look()
+    alarms = raise_alarms(config, overview, seen)
+    view = draw_overview(config, overview, seen, alarms)
+    return view, describe_overview(config, overview, seen, alarms)

@@ -1,0 +1,261 @@
+"""``anchor operator``: the keys that the log's owner lets anchor in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import SystemClock, open_chain, open_signer, project_session
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.owner_call import show_call
+from anchor.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from anchor.chain.node import Node
+    from anchor.operate.operator_authorisation import KeyChange
+    from anchor.operate.operators import OperatorList
+    from anchor.project.config import Config
+    from anchor.project.project import Project
+
+NAME = "operator"
+
+app = typer.Typer(
+    help="Keep the keys that the log's owner lets anchor in it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_OwnerKeystore = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--owner-keystore",
+        metavar="FILE",
+        help="Encrypted keystore of the owner's key, if the project's key is another.",
+    ),
+]
+_OwnerPassword = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--owner-password-file",
+        metavar="FILE",
+        help="File with that key's password; without it, it is asked for.",
+    ),
+]
+_CallOnly = Annotated[
+    bool,
+    typer.Option(
+        "--show-call",
+        help="Send nothing: print the call that the owner (a multisig, say) has to make. "
+        "`anchor operator list` shows when it took effect.",
+    ),
+]
+
+
+@app.command("add")
+def add(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The key's address.")],
+    id: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            "--id", min=1, max=2**72 - 1, help="Its id in the log; by default a free one."
+        ),
+    ] = None,
+    owner_keystore: _OwnerKeystore = None,
+    owner_password_file: _OwnerPassword = None,
+    is_call_only: _CallOnly = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a key anchor in this log, and wait until that is final.
+
+    An id names one key for ever. What was done before is not sent again.
+    """
+    from anchor.ethereum.keccak import parse_address
+    from anchor.operate.operator_authorisation import plan_addition
+
+    key = parse_address(address, what="ADDRESS")
+    output = Output(as_json=as_json)
+    _change(
+        output,
+        config_path,
+        _owner_keys(owner_keystore, owner_password_file),
+        lambda project, node: plan_addition(project, node, key, id),
+        is_call_only=is_call_only,
+    )
+
+
+@app.command("remove")
+def remove(
+    operator: Annotated[
+        str, typer.Argument(metavar="ADDRESS|ID", help="The key's address, or its id.")
+    ],
+    owner_keystore: _OwnerKeystore = None,
+    owner_password_file: _OwnerPassword = None,
+    is_call_only: _CallOnly = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a key anchor no more, and wait until that is final.
+
+    What it anchored before stays in the registry; a trust policy says until which block that
+    counts.
+    """
+    from anchor.ethereum.keccak import parse_address
+    from anchor.operate.operator_authorisation import plan_removal
+
+    is_id = operator.isascii() and operator.isdecimal() and len(operator) <= 22
+    key = None if is_id else parse_address(operator, what="ADDRESS|ID")
+    number = int(operator) if is_id else 0
+    if number >= 2**72:
+        raise UsageError(f"an operator's id is below 2^72, not {operator}")
+    output = Output(as_json=as_json)
+    _change(
+        output,
+        config_path,
+        _owner_keys(owner_keystore, owner_password_file),
+        lambda project, node: plan_removal(project, node, key=key, id=number),
+        is_call_only=is_call_only,
+    )
+
+
+@app.command("list")
+def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the keys that may anchor, or once might, as the registry's storage has them.
+
+    Ends with 20 where the nodes do not say what is final.
+    """
+    from anchor.cli.operator_view import describe_operators, show_operators
+    from anchor.ethereum.keccak import format_address
+    from anchor.operate.anchoring import check_chain, check_registry
+    from anchor.operate.funds import find_key
+    from anchor.operate.operator_authorisation import find_unsettled
+    from anchor.operate.operators import load_operators
+
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project:
+        config = project.config
+        node = open_chain(config, output.note)
+        check_chain(config, node)
+        check_registry(config, node)
+        listed = load_operators(project, node)
+        unsettled = find_unsettled(project)
+    signer = find_key(config)
+    show_operators(output, config, listed, signer)
+    if unsettled is not None:
+        output.note(f"a transaction of {format_address(unsettled)} is not settled yet: run with")
+        output.note("that key until it is, before you change keys")
+    output.result(
+        {
+            **describe_operators(config, listed),
+            "signer": None if signer is None else format_address(signer),
+            "unsettled": None if unsettled is None else format_address(unsettled),
+        }
+    )
+    if listed.final is None:
+        raise typer.Exit(ExitCode.CANNOT_CHECK)
+
+
+def _owner_keys(keystore: Path | None, password_file: Path | None) -> Callable[[Config], Config]:
+    """Return what makes the project's configuration sign with the owner's key."""
+    from anchor.project.config import SignerConfig
+
+    if keystore is None:
+        if password_file is not None:
+            raise UsageError("--owner-password-file goes with --owner-keystore")
+        return lambda config: config
+    signer = SignerConfig(
+        keystore=keystore.absolute(),
+        ape_account=None,
+        password_file=password_file and password_file.absolute(),
+    )
+    return lambda config: replace(config, signer=signer)
+
+
+def _change(
+    output: Output,
+    config_path: Path | None,
+    with_owner: Callable[[Config], Config],
+    plan: Callable[[Project, Node], KeyChange],
+    *,
+    is_call_only: bool,
+) -> None:
+    from anchor.cli.operator_view import describe_operators
+    from anchor.operate.anchoring import check_chain, check_registry
+    from anchor.operate.funds import find_key
+    from anchor.operate.operator_authorisation import apply_change, check_owner, is_done
+    from anchor.operate.operators import load_operators
+
+    with ExitStack() as stack:
+        project = stack.enter_context(project_session(config_path))
+        if not is_call_only:
+            stack.enter_context(project.database.hold_lease())
+        config = project.config
+        node = open_chain(config, output.note)
+        check_chain(config, node)
+        check_registry(config, node)
+        change = plan(project, node)
+        if is_call_only:
+            _show(output, project, node, change)
+            return
+        sender = with_owner(config)
+        key = find_key(sender)
+        if key is not None and not is_done(config, node, change):
+            check_owner(config, key)  # before a password is asked for
+        applied = apply_change(
+            project, node, change, lambda: open_signer(sender), SystemClock(), output.note
+        )
+        listed = load_operators(project, node)
+        members = _describe(change) | {
+            "tx_hash": None if applied.tx_hash is None else "0x" + applied.tx_hash.hex(),
+            "final": True,
+        }
+        _tell(output, project, node, change, listed)
+    if applied.tx_hash is None:
+        output.note("nothing was sent: it was so before")
+    output.result(members | describe_operators(config, listed))
+
+
+def _describe(change: KeyChange) -> dict[str, Any]:
+    from anchor.ethereum.keccak import format_address
+
+    return {
+        "key": format_address(change.key),
+        "id": change.operator_id or None,
+        "active": change.id != 0,
+    }
+
+
+def _show(output: Output, project: Project, node: Node, change: KeyChange) -> None:
+    from anchor.operate.operator_authorisation import is_done
+
+    config = project.config
+    done = is_done(config, node, change)
+    if done:
+        output.line("nothing is to be sent: it is so already (`anchor operator list`)")
+    call = None if done else change.encode_call(config)
+    show_call(output, config, call, members=_describe(change))
+
+
+def _tell(
+    output: Output, project: Project, node: Node, change: KeyChange, listed: OperatorList
+) -> None:
+    """Print what is so now, and what the operator has to do about it."""
+    from anchor.cli.operator_view import show_policy
+    from anchor.ethereum.keccak import format_address
+    from anchor.operate.operator_authorisation import advise
+
+    name = f"{format_address(change.key)}"
+    if change.id:
+        output.line(f"{name} may anchor in this log, as operator {change.id}: final")
+    else:
+        output.line(f"{name} may not anchor in this log: final")
+    output.line()
+    show_policy(output, project.config, listed)
+    for advice in advise(project, node, change, listed):
+        output.note(advice)

@@ -1,0 +1,217 @@
+"""``anchor restore``: rebuild a project's store from what is left."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import finish_erasures, note_project, open_chain, project_session
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import ChainGuardError, UsageError
+
+if TYPE_CHECKING:
+    from anchor.project.project import Project
+    from anchor.recovery.restore import Restored
+    from anchor.store.location import StorePlace
+
+NAME = "restore"
+# Lost pieces that are named on a terminal; ``--json`` names all.
+_NAMED = 50
+
+
+def command(
+    place: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DIR|URL]", help="The published log; without it, the project's own tiles."
+        ),
+    ] = None,
+    backup: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|FILE|URL",
+            help="What to take over: a folder that `anchor backup` made, or another store of this "
+            "log (a SQLite file, or postgresql://user@host/database).",
+        ),
+    ] = None,
+    receipts: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Take records from the receipts in DIR and below, too."),
+    ] = None,
+    acknowledged: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Another acknowledged.log than the one beside the tiles, as of another machine.",
+        ),
+    ] = None,
+    is_replacing: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="Move a SQLite file that is there aside; what it holds is taken over first, and "
+            "where it cannot be read nothing is done.",
+        ),
+    ] = False,
+    without_store: Annotated[
+        bool,
+        typer.Option(
+            "--without-store",
+            help="With --replace: do not read the store that is there; what only it holds stays "
+            "behind.",
+        ),
+    ] = False,
+    is_salvaging: Annotated[
+        bool,
+        typer.Option(
+            "--salvage",
+            help="Take over what can still be read of damaged SQLite files: the store that is "
+            "there, and --backup's.",
+        ),
+    ] = False,
+    is_partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial",
+            help="Take leaves that lead to an earlier anchor only: enough for `anchor succeed`.",
+        ),
+    ] = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rebuild the store after it was lost, or went back to an old backup.
+
+    The registry decides: leaves are taken only if they lead to its head. Records come from the
+    backup and from receipts; a leaf whose record is lost stays as its hash.
+    """
+    from anchor.operate.anchoring import check_chain, check_registry
+    from anchor.project.config import load_config
+    from anchor.recovery.remains import Wanted, gather_remains
+    from anchor.recovery.restore import restore_project
+    from anchor.store.database import is_taken, lock_place
+    from anchor.store.location import find_moved
+
+    output = Output(as_json=as_json)
+    file = _find_own_config(config_path)
+    config = load_config(file)
+    store = config.store
+    wanted = Wanted(
+        publication=place,
+        backup=backup,
+        receipts=tuple(receipts or ()),
+        side_files=tuple(acknowledged or ()),
+        is_partial=is_partial,
+        without_store=without_store,
+        is_salvaging=is_salvaging,
+    )
+    if without_store and is_salvaging:
+        raise UsageError("--without-store and --salvage contradict each other")
+    with ExitStack() as stack:
+        # Also against writers: what they added after it was read would stay behind.
+        stack.enter_context(lock_place(store))
+        is_there = is_taken(store)
+        if is_there:
+            _check_replaceable(store, is_replacing=is_replacing)
+        node = open_chain(config, output.note)
+        check_chain(config, node)
+        check_registry(config, node)
+        # After a crash between two renames, the store is the one that was moved aside.
+        left = store if is_there else find_moved(store)
+        remains = gather_remains(stack, config, node, wanted, left, output.note)
+        restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
+    note_project(output, file)
+    with project_session(file) as project:  # once the new store is nobody's any more
+        finish_erasures(output, project)
+        _tell_holds(output, project)
+    _show(output, restored)
+    then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
+    output.line(f"Next: {then}.")
+    output.result(_describe(restored))
+
+
+def _tell_holds(output: Output, project: Project) -> None:
+    """Print each legal hold of the audit trail that the restored store does not contain."""
+    from anchor.operate.key_audit_trail import find_noted_holds
+    from anchor.store.legal_holds import load_holds
+
+    with project.database.read() as connection:
+        known = {hold.name for hold in load_holds(connection)}
+    for name, at in find_noted_holds(project.config).items():
+        if name not in known:
+            output.note(
+                f"the legal hold {name!r} of {at} was lost with its store, and protects nothing: "
+                "`anchor hold add` places it again",
+            )
+
+
+def _show(output: Output, restored: Restored) -> None:
+    filled, lost = restored.filled, restored.filled.lost
+    output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
+    output.line(f"leaves from {restored.source}; {restored.anchors:,} anchors from the registry")
+    output.line(
+        f"{filled.records:,} leaves with their records, {filled.hashes_only:,} as hashes only"
+    )
+    output.line(f"{filled.waiting:,} pieces of evidence wait for a place in the log")
+    if filled.unreadable:
+        output.line(f"{filled.unreadable:,} more have no readable record left, and stay behind")
+    if lost:
+        output.line(f"{len(lost):,} pieces were acknowledged and are in nothing that is left:")
+    for piece in lost[:_NAMED]:
+        output.line(f"  {piece.identity.hex()}  {piece.tenant or '(this machine)'}")
+    if len(lost) > _NAMED:
+        output.line(f"  and {len(lost) - _NAMED:,} more, which --json names")
+    if restored.moved is not None:
+        output.line(f"the store that was there is now {restored.moved}")
+
+
+def _describe(restored: Restored) -> dict[str, object]:
+    filled = restored.filled
+    return {
+        "size": restored.head.size,
+        "root": restored.head.root.hex(),
+        "source": restored.source,
+        "anchors": restored.anchors,
+        "records": filled.records,
+        "hashes_only": filled.hashes_only,
+        "waiting": filled.waiting,
+        "unreadable": filled.unreadable,
+        "lost": [
+            {"id": piece.identity.hex(), "tenant": piece.tenant or None} for piece in filled.lost
+        ],
+        "moved": None if restored.moved is None else str(restored.moved),
+    }
+
+
+def _find_own_config(config_path: Path | None) -> Path:
+    """Return the project to restore: the one of this folder, as a backup has it, becomes one's own.
+
+    Above this folder, only one that is the user's already counts.
+    """
+    from anchor.project.allowlist import find_config, named_config
+    from anchor.project.files import CONFIG
+
+    here = Path(CONFIG).absolute()
+    if named_config(config_path) is None and here.is_file():
+        return here
+    return find_config(config_path)
+
+
+def _check_replaceable(store: StorePlace, *, is_replacing: bool) -> None:
+    """Refuse to write over a store: only a file can be moved aside, and only where that is told."""
+    from anchor.store.location import SqliteFile
+
+    if not isinstance(store, SqliteFile):
+        raise ChainGuardError(
+            f"there is a store in {store}, and none in PostgreSQL is replaced",
+            hint="name an empty database, or another schema, as the `store`; --backup and this "
+            "one's URL take over what it holds",
+        )
+    if not is_replacing:
+        raise ChainGuardError(
+            f"there is a store at {store}, and nothing is written over",
+            hint="--replace moves it aside under another name, after what it holds was taken over",
+        )

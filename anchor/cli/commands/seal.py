@@ -1,0 +1,30 @@
+"""``anchor seal``: give accepted evidence its place in the log."""
+
+from __future__ import annotations
+
+from anchor.cli.console import Output
+from anchor.cli.context import open_chain, project_session
+from anchor.cli.options import ConfigOption, JsonOption
+
+NAME = "seal"
+
+
+def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Append what was added to the log, without anchoring it yet."""
+    from anchor.operate.anchoring import check_standing
+    from anchor.project.project import utc_now
+    from anchor.store.sequencer import seal
+    from anchor.units import spell_leaves
+
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project, project.database.hold_lease():
+        # A store older than the chain would grow a fork that no anchor can ever take.
+        check_standing(project, open_chain(project.config, output.note))
+        sealed = seal(project.database, utc_now())
+    if sealed is None:
+        output.line("nothing was waiting")
+        output.result({"sealed": 0})
+        return
+    head, count = sealed
+    output.line(f"sealed {spell_leaves(count)}; the log has {head.size:,}, root {head.root.hex()}")
+    output.result({"sealed": count, "size": head.size, "root": head.root.hex()})

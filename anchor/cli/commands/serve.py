@@ -1,0 +1,88 @@
+"""``anchor serve``: the HTTP service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import project_session
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.standard_streams import EventLines
+from anchor.errors import StorageError, StoreBusyError
+
+NAME = "serve"
+
+
+def command(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="The port; 0 takes a free one.")
+    ] = 8080,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 2,
+    drain: Annotated[
+        int,
+        typer.Option(
+            min=0, max=3_600, metavar="SECONDS", help="Time for requests under way after SIGTERM."
+        ),
+    ] = 20,
+    per_peer: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Connections from one address to one process."),
+    ] = 128,
+    proxy: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="ADDRESS",
+            help="A web server in front, or its network, whose X-Forwarded-For and "
+            "X-Forwarded-Proto count; repeat it for several.",
+        ),
+    ] = None,
+    anonymous_rate: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Requests without a key from one address to one process in a second; 0: any "
+            "number.",
+        ),
+    ] = 100,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Log no requests to standard error.")
+    ] = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take evidence in over HTTP, and say where it stands, until SIGTERM or Ctrl-C.
+
+    It never seals or sends: `anchor run` does, beside it.
+    """
+    from anchor.project.allowlist import find_config
+    from anchor.service.peer_addresses import parse_proxies
+    from anchor.service.server import listen, serve
+    from anchor.service.settings import Settings
+
+    output = Output(as_json=as_json)
+    proxies = tuple(proxy or ())
+    parse_proxies(proxies)
+    file = find_config(config_path).resolve()
+    try:
+        # Opened once here, so that what is wrong with it is told at once.
+        with project_session(file) as project:
+            file = project.config.file
+    except (StorageError, StoreBusyError) as error:
+        output.note(f"{error.message}; until the store can be used every answer is 503")
+    listener = listen(host, port)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    with EventLines(output.note).printing():
+        output.line(f"serving {file.parent} at {url} with {workers} processes; stop it with Ctrl-C")
+        output.result({"url": url, "workers": workers})
+    settings = Settings(
+        access_log=not quiet,
+        drain_seconds=drain,
+        max_per_peer=per_peer,
+        proxies=proxies,
+        anonymous_rate=anonymous_rate,
+    )
+    serve(file, settings, listener, workers)

@@ -1,0 +1,201 @@
+"""``anchor status``: where the log stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from anchor.cli.console import Output, describe_error
+from anchor.cli.context import open_chain, project_session
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import CannotCheckError, ChainGuardError
+
+if TYPE_CHECKING:
+    from anchor.cli.report_json import (
+        CopiesDocument,
+        FinalAnchorDocument,
+        HeadDocument,
+        OnChainDocument,
+        StatusDocument,
+    )
+    from anchor.project.project import Project
+    from anchor.store.heads import AnchoredHead
+    from anchor.types import Head
+
+NAME = "status"
+# In which damage to the store's file is looked for: `anchor audit` takes its time.
+_SECONDS = 2.0
+
+
+def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show what is accepted, sealed, included and anchored (final)."""
+    output = Output(as_json=as_json)
+    with project_session(config_path, only_reads=True) as project:
+        _check_file(project)
+        document = _read_store(project, output)
+        _print_store(output, document)
+        try:
+            chain = _look_at_chain(project, output)
+        except (CannotCheckError, ChainGuardError) as error:
+            # What is known without the node is printed all the same.
+            output.result(document.model_copy(update=describe_error(error)).model_dump())
+            output.note_error(error)
+            raise typer.Exit(error.exit_code) from None
+        _print_chain(output, chain)
+        output.result(document.model_copy(update={"chain": chain}).model_dump())
+
+
+def _check_file(project: Project) -> None:
+    """Check the store for damage, for at most ``_SECONDS``.
+
+    Raises:
+        StorageError: It is damaged.
+    """
+    from anchor.errors import StorageError
+    from anchor.store.sqlite_integrity import find_damage_within
+
+    with project.database.read() as connection:
+        damage = find_damage_within(connection, _SECONDS)
+    if damage is not None:
+        raise StorageError(
+            damage,
+            hint="stop what writes to it, and look after the disk; `anchor restore --replace "
+            "--salvage` takes over what can still be read",
+        )
+
+
+def _read_store(project: Project, output: Output) -> StatusDocument:
+    from anchor.cli.report_json import LogDocument, StatusDocument
+    from anchor.monitor.overview_json import describe_log
+    from anchor.project.project import utc_now
+    from anchor.store.evidence import count_evidence
+    from anchor.store.heads import newest_head
+
+    with project.database.read() as connection:
+        total, waiting = count_evidence(connection)
+        newest = newest_head(connection)
+    return StatusDocument(
+        format="anchor-status/1",
+        time=utc_now(),
+        log=LogDocument.model_validate(describe_log(project.config)),
+        accepted=total,
+        waiting=waiting,
+        head=None if newest is None else _describe_head(newest.head),
+        copies=_copies(project, output),
+        chain=None,
+        error=None,
+        hint=None,
+        exit_code=0,
+    )
+
+
+def _copies(project: Project, output: Output) -> CopiesDocument | None:
+    """Return how many servers hold the store, where there are to be several."""
+    from anchor.cli.report_json import CopiesDocument
+
+    seen = project.database.look_at_copies()
+    if seen is None:
+        return None
+    if not seen.is_enough:
+        output.note(f"second-copy-missing: {seen.describe()}", mark="alarm: ")
+    return CopiesDocument(count=seen.count, required=seen.rule.copies)
+
+
+def _look_at_chain(project: Project, output: Output) -> OnChainDocument:
+    from anchor.cli.report_json import OnChainDocument, UnprovenDocument
+    from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
+    from anchor.operate.anchoring import check_standing, refresh_anchors
+    from anchor.operate.funds import describe_shortage, find_key
+    from anchor.operate.state_proofs import review_proofs
+    from anchor.project.project import unix_now
+    from anchor.store.heads import load_reversible_anchors, newest_final_anchor
+
+    node = open_chain(project.config, output.note)
+    state = check_standing(project, node)
+    is_kept = project.database.remark is None  # else it is on read-only media
+    if is_kept:
+        refresh_anchors(project, node)
+    # The newest block is read from one node; what is final, from as many as have to agree.
+    newest, final_block = look_at_chain(project, node)
+    fault = judge_clock_at(project, node, unix_now(), newest, final_block)
+    if fault is not None:
+        output.note(str(fault), mark="warning: ")
+    unproven = review_proofs(project, node) if is_kept else None
+    key = find_key(project.config)
+    shortage = None if key is None else describe_shortage(project, node, key)
+    if shortage is not None:
+        output.note(shortage)
+    if unproven is not None:
+        output.note(f"receipts go without state proofs: {unproven.trouble}")
+    with project.database.read() as connection:
+        final = newest_final_anchor(connection, project.config.chain_id)
+        reversible = load_reversible_anchors(connection, project.config.chain_id)
+    sealed, anchored = (head.size if head else 0 for head in (state.newest, state.head_on_chain))
+    return OnChainDocument(
+        head=None if state.head_on_chain is None else _describe_head(state.head_on_chain),
+        final=None if final is None else _describe_anchor(final),
+        reversible=len(reversible),
+        unanchored=max(sealed - anchored, 0),
+        clock_off=None if fault is None else round(fault.seconds),
+        unproven=None
+        if unproven is None
+        else UnprovenDocument(
+            anchors=unproven.anchors, first_sequence=unproven.first, reason=unproven.trouble
+        ),
+        low_on_funds=None if key is None else shortage is not None,
+    )
+
+
+def _describe_head(head: Head) -> HeadDocument:
+    from anchor.cli.report_json import HeadDocument
+
+    return HeadDocument(size=head.size, root=head.root.hex())
+
+
+def _describe_anchor(anchored: AnchoredHead) -> FinalAnchorDocument:
+    from datetime import UTC, datetime
+
+    from anchor.cli.report_json import FinalAnchorDocument
+    from anchor.evidence.record import format_time
+
+    return FinalAnchorDocument(
+        size=anchored.head.size,
+        root=anchored.head.root.hex(),
+        sequence=anchored.sequence,
+        block_number=anchored.block_number,
+        included_at=format_time(datetime.fromtimestamp(anchored.timestamp, UTC)),
+        final_at=anchored.final_at,
+    )
+
+
+def _print_store(output: Output, document: StatusDocument) -> None:
+    log, head = document.log, document.head
+    _print_line(output, "log", f"number {log.number} of {log.owner}")
+    _print_line(output, "registry", f"{log.registry} on chain {log.chain_id}")
+    _print_line(output, "accepted", document.accepted)
+    _print_line(output, "not sealed", document.waiting)
+    _print_line(output, "head", f"{head.size} leaves, root {head.root}" if head else "none")
+    if document.copies is not None:
+        _print_line(output, "copies", f"{document.copies.count} of {document.copies.required}")
+
+
+def _print_chain(output: Output, chain: OnChainDocument) -> None:
+    head, final, unproven = chain.head, chain.final, chain.unproven
+    _print_line(output, "on chain", f"{head.size} leaves" if head else "nothing yet")
+    _print_line(
+        output, "final", f"{final.size} leaves, anchor {final.sequence}" if final else "none"
+    )
+    off = chain.clock_off
+    _print_line(output, "clock", "as the chain's" if off is None else f"off by {off:,} seconds")
+    _print_line(output, "reversible", chain.reversible)
+    _print_line(
+        output,
+        "unproven",
+        f"{unproven.anchors:,} anchors, from {unproven.first_sequence} on" if unproven else "none",
+    )
+    _print_line(output, "to anchor", chain.unanchored)
+
+
+def _print_line(output: Output, name: str, value: str | int) -> None:
+    output.line(f"{name:<14}{value}")

@@ -1,0 +1,157 @@
+"""``anchor succeed``: close a log that cannot go on, and open its successor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import (
+    SystemClock,
+    note_project,
+    open_chain,
+    open_signer,
+    project_session,
+)
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.owner_call import show_call
+from anchor.errors import UsageError
+from anchor.types import MAX_LOG_NUMBER
+
+if TYPE_CHECKING:
+    from anchor.project.config import SignerConfig
+
+NAME = "succeed"
+
+
+def command(
+    into: Annotated[
+        Path, typer.Option("--into", metavar="FOLDER", help="Where to make the new project.")
+    ],
+    from_root: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="HEX",
+            help="The anchored root to go on from; by default that of the newest anchored head in "
+            "the store.",
+        ),
+    ] = None,
+    store: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="FILE|URL",
+            help="Where the new project keeps what is recorded, as for `anchor init`; by default "
+            "a SQLite file in FOLDER.",
+        ),
+    ] = None,
+    number: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=0,
+            max=MAX_LOG_NUMBER,
+            help="Which of the owner's logs the new one is; by default the next.",
+        ),
+    ] = None,
+    keystore: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Encrypted keystore of the owner's key, if the project's is another."),
+    ] = None,
+    ape_account: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Use this ape account's keyfile instead."),
+    ] = None,
+    password_file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="File with that key's password; without it, it is asked for."),
+    ] = None,
+    is_call_only: Annotated[
+        bool,
+        typer.Option(
+            "--show-call",
+            help="Send nothing: print the call that the owner (a multisig, say) has to make. Run "
+            "again without this when it is made.",
+        ),
+    ] = False,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Close this project's log for ever, and go on in another from one of its anchors.
+
+    For when a stolen key anchored what nobody can extend, or leaves are lost. The log's owner
+    decides. What was anchored up to that root stays valid; what came after is abandoned, and its
+    evidence waits for a place in the new log.
+    """
+    from anchor.operate.anchoring import check_chain, check_registry
+    from anchor.recovery.succession import plan_successor, prepare_call, succeed
+    from anchor.store.location import holds_password, parse_place
+    from anchor.types import Hash32, log_number, parse_hex
+
+    output = Output(as_json=as_json)
+    root = None
+    if from_root is not None:
+        root = Hash32(parse_hex(from_root, length=32, what="--from-root", prefix=False))
+    signer = _signer(keystore, ape_account, password_file)
+    folder = into.resolve()
+    place = None if store is None else parse_place(store, folder)
+    with project_session(config_path) as project, project.database.hold_lease():
+        config = plan_successor(project, folder, number=number, signer=signer, store=place)
+        node = open_chain(config, output.note)
+        check_chain(config, node)
+        check_registry(config, node)
+        if is_call_only:
+            call = prepare_call(project, node, config, root)
+            if call is None:
+                output.line("the log is closed already: run this again without --show-call")
+            show_call(output, config, call)
+            return
+        done = succeed(
+            project,
+            node,
+            config,
+            root,
+            lambda: open_signer(config),
+            SystemClock(),
+            output.note,
+        )
+        old = log_number(project.config.log)
+    note_project(output, config.file)
+    output.line(f"log {old} is closed; log {log_number(config.log)} goes on from its anchor")
+    output.line(f"{done.head.size:,} leaves, root {done.head.root.hex()}")
+    output.line(f"{done.waiting:,} pieces of evidence wait for a place in the new log")
+    output.line(f"wrote {done.receipts:,} receipts of log {old} below {config.receipts}")
+    output.line(f"project    {config.folder}")
+    if store is not None and holds_password(store):
+        output.note("The store's URL is in the configuration without its password: set")
+        output.note("ANCHOR_STORE to the whole URL for every command there.")
+    output.note("Hand the new trust.toml to your verifiers: it accepts both logs.")
+    output.result(
+        {
+            "old_log": "0x" + project.config.log.hex(),
+            "log": "0x" + config.log.hex(),
+            "size": done.head.size,
+            "root": done.head.root.hex(),
+            "waiting": done.waiting,
+            "receipts": done.receipts,
+            "folder": str(config.folder),
+        }
+    )
+
+
+def _signer(
+    keystore: Path | None, ape_account: str | None, password_file: Path | None
+) -> SignerConfig | None:
+    from anchor.project.config import SignerConfig
+
+    if keystore is None and ape_account is None:
+        if password_file is not None:
+            raise UsageError("--password-file goes with --keystore or --ape-account")
+        return None
+    if keystore is not None and ape_account is not None:
+        raise UsageError("either --keystore or --ape-account names the owner's key, not both")
+    return SignerConfig(
+        keystore=keystore and keystore.resolve(),
+        ape_account=ape_account,
+        password_file=password_file and password_file.resolve(),
+    )

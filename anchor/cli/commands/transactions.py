@@ -1,0 +1,89 @@
+"""``anchor transactions``: what this project signed that is not settled."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import open_chain, project_session
+from anchor.cli.options import ConfigOption, JsonOption
+
+NAME = "transactions"
+
+app = typer.Typer(
+    help="See what is signed and not settled; give up what the chain never comes to.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command("list")
+def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the nonces that are open, lost in a reorganisation or given up, and what was signed."""
+    from anchor.ethereum.keccak import format_address
+    from anchor.project.project import utc_now
+    from anchor.store.tx_journal import StoredJournal
+
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project:
+        slots = StoredJournal(project.database, utc_now).list_slots(project.config.chain_id)
+    for slot, outcome in slots:
+        output.line(f"nonce {slot.nonce} of {format_address(slot.sender)}: {outcome or 'open'}")
+        for attempt in slot.attempts:
+            what = "no anchor" if attempt.head_size is None else f"{attempt.head_size:,} leaves"
+            output.line(f"  0x{attempt.tx_hash.hex()}  {what}")
+    if not slots:
+        output.line("all are settled")
+    output.result(
+        {
+            "transactions": [
+                {
+                    "nonce": slot.nonce,
+                    "sender": format_address(slot.sender),
+                    "state": outcome or "open",
+                    "hashes": [f"0x{attempt.tx_hash.hex()}" for attempt in slot.attempts],
+                }
+                for slot, outcome in slots
+            ]
+        }
+    )
+
+
+@app.command("give-up")
+def give_up(
+    nonce: Annotated[
+        int, typer.Argument(metavar="NONCE", min=0, help="As `anchor transactions list` shows it.")
+    ],
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give up a transaction that waits for nonces nobody uses, so that the log goes on.
+
+    Refused unless the final block, by as many nodes as must agree, shows that no block can take it.
+    Its bytes stay valid should the gap be filled; the registry refuses an old head then.
+    """
+    from anchor.ethereum.keccak import format_address
+    from anchor.operate import tx_abandonment
+    from anchor.operate.anchoring import check_chain
+
+    output = Output(as_json=as_json)
+    with project_session(config_path) as project, project.database.hold_lease():
+        node = open_chain(project.config, output.note)
+        check_chain(project.config, node)
+        done = tx_abandonment.give_up(project, node, nonce)
+    output.line(f"gave up nonce {nonce} of {format_address(done.slot.sender)}")
+    output.line(
+        f"the account has used {done.final_nonce} nonces in final block {done.final_block}, and "
+        "nothing waits for those between"
+    )
+    output.line("the next run goes on at the nonce that the chain waits for")
+    output.result(
+        {
+            "given_up": nonce,
+            "sender": format_address(done.slot.sender),
+            "final_block": done.final_block,
+            "final_nonce": done.final_nonce,
+        }
+    )

@@ -1,0 +1,165 @@
+"""``anchor trust``: the verifier's own policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional, cast, get_args
+
+import typer
+
+from anchor.cli import policy_commands
+from anchor.cli.console import Output
+from anchor.cli.options import (
+    FinalityOption,
+    JsonOption,
+    QuorumOption,
+    RpcOption,
+    parse_finality,
+)
+from anchor.errors import UsageError
+
+if TYPE_CHECKING:
+    from anchor.types import Assurance
+
+NAME = "trust"
+
+app = typer.Typer(
+    help="Keep your own trust policies, and say which projects are yours.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+policy_commands.register(app)
+
+
+@app.command("pin")
+def pin(
+    owner: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Who owns the log; find out whose key that is.")
+    ],
+    log: Annotated[
+        Optional[list[int]],  # noqa: UP045
+        typer.Option(
+            min=0, max=2**96 - 1, metavar="N", help="The owner's log; repeat it for several.  [0]"
+        ),
+    ] = None,
+    registry: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="ADDRESS",
+            help="The registry; by default the address that this release's has on every chain. At "
+            "any other, check the transaction that deployed it first.",
+        ),
+    ] = None,
+    code_hash: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="HASH",
+            help="Keccak-256 of the registry's code, as you checked it; by default that of this "
+            "release's contract.",
+        ),
+    ] = None,
+    rpc: RpcOption = None,
+    quorum: QuorumOption = None,
+    finality: FinalityOption = "finalized",
+    time_slack: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=0,
+            max=86_400,
+            help="Seconds that a block's time may be off; by default what this release knows of "
+            "the chain. On one that it does not list, nothing is known.",
+        ),
+    ] = None,
+    assurance: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="LEVEL",
+            help="The least that suffices: rpc, quorum, asserted or proof. By default rpc where "
+            "one node is enough, else quorum.",
+        ),
+    ] = None,
+    block_hash: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="HASH",
+            help="The hash of a final block, as you found it out; repeat it for several.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.")] = Path(
+        "trust.toml"
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Write a policy that pins a registry and a log that you checked.
+
+    Chain id, genesis block and code are read from the nodes; the code has to be the expected one.
+    """
+    from anchor.chain.connect import Nodes
+    from anchor.ethereum.keccak import format_address, parse_address
+    from anchor.registry.artifact import registry_address
+    from anchor.system.durable_files import write_file
+    from anchor.system.urls import is_plain_url
+    from anchor.types import parse_hash
+    from anchor.verification.pinning import Wish, pin_registry
+    from anchor.verification.policy import encode_policy
+
+    output = Output(as_json=as_json)
+    if not rpc:
+        raise UsageError("--rpc is missing", hint="name nodes of several operators")
+    if out.exists():
+        raise UsageError(f"{out} is there already", hint="name another file with --out")
+    here = registry_address() if registry is None else parse_address(registry, what="--registry")
+    wish = Wish(
+        registry=here,
+        code_hash=None if code_hash is None else parse_hash(code_hash, what="--code-hash"),
+        owner=parse_address(owner, what="--owner"),
+        logs=tuple(log or (0,)),
+        finality=parse_finality(finality),
+        time_slack=time_slack,
+        assurance=_parse_assurance(assurance),
+        block_hashes=tuple(parse_hash(text, what="--block-hash") for text in block_hash or ()),
+    )
+    nodes = Nodes(rpc, quorum, lambda _: ((), 1), output.note)
+    are_plain = all(map(is_plain_url, rpc))
+    urls = tuple(rpc) if are_plain else ()
+    entry = pin_registry(nodes.open(), wish, rpc=urls, quorum=nodes.needed)
+    write_file(out, encode_policy([entry]))
+    output.line(f"chain {entry.chain_id}, genesis 0x{entry.genesis.hex()}")
+    output.line(f"registry {format_address(here)}, code hash 0x{entry.code_hash.hex()}")
+    output.line(f"log {', '.join(map(str, entry.logs))} of {format_address(entry.owner)}")
+    output.line(f"wrote {out}: quorum {entry.quorum}, assurance {entry.assurance}")
+    output.note("What no node can tell you: whose key the owner's is, and that this is the chain")
+    output.note("you mean. docs/trust-policy.md says how to check each value.")
+    if here != registry_address():
+        output.note(
+            "At this address the storage could have been filled before the code came there:"
+        )
+        output.note("check the transaction that deployed it.")
+    if entry.time_slack is None:
+        output.note("How far this chain's times may be off is not known, so no time is proven:")
+        output.note("name --time-slack, once you found out.")
+    if not are_plain:
+        output.note("A URL may hold a key, so none is in the file: name the nodes with --rpc.")
+    output.result(
+        {
+            "policy": str(out),
+            "chain_id": entry.chain_id,
+            "genesis": "0x" + entry.genesis.hex(),
+            "registry": format_address(here),
+            "code_hash": "0x" + entry.code_hash.hex(),
+            "owner": format_address(entry.owner),
+            "logs": list(entry.logs),
+            "nodes": nodes.asked,
+        }
+    )
+
+
+def _parse_assurance(text: str | None) -> Assurance | None:
+    from anchor.types import Assurance
+
+    for level in get_args(Assurance):
+        if text == level:
+            return cast("Assurance", level)
+    if text is None:
+        return None
+    raise UsageError(f"--assurance takes rpc, quorum, asserted or proof, not {text[:80]!r}")

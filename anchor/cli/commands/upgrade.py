@@ -1,0 +1,76 @@
+"""``anchor upgrade``: bring receipts up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.context import open_chain, project_session
+from anchor.cli.options import ConfigOption, JsonOption
+from anchor.errors import ExitCode, NotTrustedError, UsageError
+
+if TYPE_CHECKING:
+    from anchor.operate.proving import Prover
+    from anchor.project.project import Project
+    from anchor.receipt.format import Receipt
+
+NAME = "upgrade"
+
+
+def command(
+    receipts: Annotated[list[Path], typer.Argument(help="Receipts, or the files they lie beside.")],
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Complete receipts that were written before their anchor was final.
+
+    Puts in the anchor, and the proof of the chain's state with which it can be verified offline.
+    """
+    from anchor.cli.input_files import read_receipt, receipt_path
+    from anchor.operate.anchoring import refresh_anchors
+    from anchor.operate.proving import Prover
+    from anchor.operate.receipt_files import count_state_proofs, save_receipt
+    from anchor.operate.state_proofs import StateProofs
+    from anchor.receipt.format import parse_receipt
+
+    output = Output(as_json=as_json)
+    results: list[dict[str, Any]] = []
+    with project_session(config_path) as project:
+        node = open_chain(project.config, output.note)
+        refresh_anchors(project, node)
+        prover, states = Prover(project), StateProofs(project.config, node, output.note)
+        for argument in receipts:
+            path = receipt_path(argument)
+            old = parse_receipt(read_receipt(path))
+            new = states.complete(old if old.anchors else _renew(project, prover, old, path))
+            if new.anchors and new != old:
+                save_receipt(path, new)
+            anchors, proofs = len(new.anchors), count_state_proofs(new)
+            output.line(f"{path}: {_describe(anchors, proofs)}")
+            results.append({"receipt": str(path), "anchors": anchors, "state_proofs": proofs})
+    output.result({"receipts": results})
+    if any(item["anchors"] == 0 for item in results):
+        raise typer.Exit(ExitCode.NOT_FINAL)
+
+
+def _describe(anchors: int, proofs: int) -> str:
+    if not anchors:
+        return "its anchor is not final yet"
+    return "has its anchor and its state proof" if proofs else "has its anchor"
+
+
+def _renew(project: Project, prover: Prover, old: Receipt, path: Path) -> Receipt:
+    from anchor.evidence.record import parse_record
+    from anchor.store.evidence import find_by_digest
+
+    if old.log != project.config.log:
+        raise NotTrustedError(f"{path} belongs to another log than this project's")
+    with project.database.read() as connection:
+        found = find_by_digest(connection, parse_record(old.record).digests)
+    match = next((item for item in found if item.record == old.record), None)
+    if match is None:
+        raise UsageError(f"this project's log does not hold the record of {path}")
+    return prover.prove(match)

@@ -1,0 +1,52 @@
+"""``anchor upgrade-store``: bring the store to this release's schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.options import ConfigOption, JsonOption
+
+NAME = "upgrade-store"
+
+
+def command(
+    backup: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where to make the backup, as `anchor backup` does; by default in before-upgrade/ "
+            "in the project's folder.",
+        ),
+    ] = None,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a store that an older release made to this release's schema.
+
+    Stop `anchor run` and `anchor serve` first. A backup is made and checked, then the store is
+    changed, as a whole or not at all.
+    """
+    from anchor.project.allowlist import find_config
+    from anchor.project.config import load_config
+    from anchor.recovery.store_upgrade import upgrade_store
+    from anchor.store.database import MIGRATION_HEAD
+
+    output = Output(as_json=as_json)
+    config = load_config(find_config(config_path))
+    done = upgrade_store(config, backup, output.note)
+    if done is None:
+        output.line(f"the store {config.store} has schema {MIGRATION_HEAD} already")
+    else:
+        output.line(f"the store {config.store} has schema {done.after} now, and had {done.before}")
+        output.line(f"backup     {done.backup}")
+    output.result(
+        {
+            "before": done.before if done else MIGRATION_HEAD,
+            "after": MIGRATION_HEAD,
+            "backup": str(done.backup) if done else None,
+        }
+    )

@@ -1,0 +1,55 @@
+"""``anchor verifier``: the verifier page, for whoever verifies in a browser."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.options import JsonOption
+from anchor.errors import UsageError
+
+NAME = "verifier"
+
+
+def command(
+    sha256: Annotated[
+        bool, typer.Option("--sha256", help="Print the page's SHA-256, as sha256sum would.")
+    ] = False,
+    file: Annotated[
+        Optional[Path],  # noqa: UP045 (Typer reads the annotation at run time)
+        typer.Option("-o", "--output", metavar="FILE", help="Write the page to FILE."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the verifier page: one HTML file that checks receipts in any browser, offline too.
+
+    Without an option it goes to standard output.
+    """
+    from anchor.page import load_page
+
+    if sha256 and file is not None:
+        raise UsageError("--sha256 and --output exclude each other")
+    if file is not None and file.is_dir():
+        raise UsageError(f"{file} is a folder", hint="name the file: --output verify.html")
+    output = Output(as_json=as_json)
+    page = load_page()
+    digest = hashlib.sha256(page).hexdigest()
+    if file is not None:
+        from anchor.system.durable_files import write_file
+
+        write_file(file, page)
+        output.note(f"wrote {file}, SHA-256 {digest}")
+    elif sha256:
+        output.line(f"{digest}  verify.html")
+    elif not as_json:
+        # The exact bytes: whoever hashes them gets the digest above.
+        sys.stdout.buffer.write(page)
+        sys.stdout.buffer.flush()
+    output.result(
+        {"sha256": digest, "bytes": len(page), "file": None if file is None else str(file)}
+    )

@@ -1,0 +1,149 @@
+"""``anchor verify``: check evidence against the chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from anchor.cli.console import Colour, Output
+from anchor.cli.options import (
+    AcceptUnpinnedOption,
+    BlockHashOption,
+    ChainIdOption,
+    ConfigOption,
+    JsonOption,
+    OfflineOption,
+    QuorumOption,
+    RpcOption,
+    TrustOption,
+)
+from anchor.errors import AnchorError, ExitCode, UsageError
+from anchor.verification.report_words import WORDS
+
+if TYPE_CHECKING:
+    from anchor.cli.report_json import FileDocument, UnreadFileDocument
+    from anchor.evidence.digests import Digests
+    from anchor.verification.report import Report
+
+NAME = "verify"
+
+
+def command(
+    files: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Argument(help="Files to verify; each one's receipt is FILE.anchor.json."),
+    ] = None,
+    receipt: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="RECEIPT", help="The receipt, where it does not lie beside the file."),
+    ] = None,
+    digest: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Verify this digest (sha256:HEX or sm3:HEX) instead of a file."),
+    ] = None,
+    trust: TrustOption = None,
+    rpc: RpcOption = None,
+    quorum: QuorumOption = None,
+    block_hash: BlockHashOption = None,
+    offline: OfflineOption = False,
+    chain_id: ChainIdOption = None,
+    accept_unpinned: AcceptUnpinnedOption = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="One line for each file, no steps.")
+    ] = False,
+    language: Annotated[
+        str, typer.Option("--lang", metavar="en|zh", help="The report's language; JSON has one.")
+    ] = "en",
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify that files are unchanged since they were anchored.
+
+    Ends with the worst code of all files: 0 verified, 10 mismatch, 11 not anchored, 12 not trusted,
+    20 cannot check, 21 not final yet, 22 unknown version.
+    """
+    if bool(files) == (digest is not None):
+        raise UsageError("name the files to verify, or one --digest with its --receipt")
+    words = WORDS.get(language)
+    if words is None:
+        raise UsageError(f"--lang takes en or zh, not {language[:80]!r}")
+    if offline and (rpc or quorum):
+        raise UsageError("--offline asks no node: leave out --rpc and --quorum")
+    if receipt is not None and files is not None and len(files) > 1:
+        raise UsageError("--receipt goes with one file")
+    from anchor.chain.connect import Nodes
+    from anchor.cli.evidence_inputs import Bench
+    from anchor.cli.report_json import (
+        PolicyDocument,
+        UnreadFileDocument,
+        UnusedProjectDocument,
+        VerificationDocument,
+    )
+    from anchor.cli.report_text import describe_report, print_policies, print_report
+    from anchor.types import ChainId, parse_hash
+    from anchor.verification.report import gravest_code
+
+    output = Output(as_json=as_json)
+    bench = Bench(config_path=config_path, trust=trust, offline=offline, tell=output.note)
+    policies = bench.describe_policies()
+    nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
+    named = {parse_hash(text, what="--block-hash") for text in block_hash or ()}
+    connect = None if offline else nodes.connect
+    chains = frozenset(map(ChainId, chain_id or ()))
+
+    def judge_one(data: bytes, evidence: Digests) -> Report:
+        from anchor.verification.verifier import judge
+
+        nodes.asked_now = []
+        return judge(
+            data,
+            evidence,
+            policy=bench.policy,
+            connect=connect,
+            block_hashes=named,
+            chain_ids=chains,
+            accept_unpinned=accept_unpinned,
+        )
+
+    if quiet:
+        print_policies(output, policies, words)
+    documents: list[FileDocument | UnreadFileDocument] = []
+    codes: list[ExitCode] = []
+    for name, load in bench.items(files or [], receipt=receipt, digest=digest):
+        try:
+            report = judge_one(*load())
+            print_report(
+                output,
+                name,
+                report,
+                policies=policies,
+                nodes=nodes.asked_now,
+                brief=quiet,
+                words=words,
+            )
+        except AnchorError as error:
+            if len(files or []) <= 1:
+                raise
+            output.note(f"{name}: {error.message}", mark="error: ", colour=Colour.RED)
+            code = int(error.exit_code)
+            documents.append(UnreadFileDocument(file=name, exit_code=code, error=error.message))
+            codes.append(error.exit_code)
+            continue
+        documents.append(describe_report(name, report))
+        codes.append(report.exit_code)
+    bench.close()
+    worst = gravest_code(codes)
+    document = VerificationDocument(
+        format="anchor-verify/1",
+        exit_code=int(worst),
+        policies=[PolicyDocument.model_validate(policy) for policy in bench.list_policies()],
+        unused_project=None
+        if bench.choice.unused is None
+        else UnusedProjectDocument.model_validate(bench.describe_unused()),
+        nodes=nodes.asked,
+        files=documents,
+    )
+    output.result(document.model_dump())
+    raise typer.Exit(worst)

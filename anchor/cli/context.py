@@ -1,0 +1,140 @@
+"""What most commands open: the project, its node, its key.  Heavy imports stay in here."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anchor.errors import AnchorError, ConfigError, SignerError, UsageError
+
+if TYPE_CHECKING:
+    from anchor.chain.node import Node
+    from anchor.chain.signer import Signer
+    from anchor.cli.console import Output
+    from anchor.project.config import Config, WaitFor
+    from anchor.project.project import Project
+
+
+class SystemClock:
+    """The machine's monotonic clock."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some fixed point."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        time.sleep(seconds)
+
+
+@contextmanager
+def project_session(
+    config_path: Path | None, *, moved: bool = False, only_reads: bool = False
+) -> Iterator[Project]:
+    """Open the project named by ``--config``, the environment or the current folder.
+
+    ``moved`` also takes one whose plain deployment was interrupted, at its new registry;
+    ``only_reads`` one on read-only media, and says how it is read.
+    """
+    from anchor.project.allowlist import find_config
+    from anchor.project.config import load_config
+    from anchor.project.project import open_project
+    from anchor.project.relocation import open_moved_project
+
+    config = load_config(find_config(config_path))
+    project = open_moved_project(config) if moved else open_project(config, only_reads=only_reads)
+    try:
+        if project.database.remark is not None:
+            print(project.database.remark, file=sys.stderr)
+        yield project
+    finally:
+        project.database.close()
+
+
+def finish_erasures(output: Output, project: Project) -> None:
+    """Finish what an interrupted `anchor erase` left; nothing else waits for it."""
+    from anchor.errors import StorageError, StoreBusyError
+    from anchor.operate.erasure_cleanup import finish
+
+    try:
+        done = finish(project)
+    except (StorageError, StoreBusyError) as error:
+        output.note(f"an erasure is not finished: {error.message}", mark="warning: ")
+        output.note("  run `anchor erase` without anything named once that is mended")
+        return
+    if done is not None:
+        output.note(f"finished the erasure of {done.leaves:,} pieces")
+        for text in done.remains:
+            output.note(text, mark="left to you: ")
+
+
+def note_project(output: Output, config: Path, *, again: bool = False) -> None:
+    """Note that a project is the user's, so that commands in its folder take it.
+
+    ``again``: only where it was noted before.  Where it cannot be noted, as in a container without
+    a home, this only warns.
+    """
+    from anchor.project.allowlist import allow_project, find_note
+
+    try:
+        if not again or find_note(config) is not None:
+            allow_project(config)
+    except AnchorError as error:
+        output.note(f"the project could not be noted as yours: {error.message}", mark="warning: ")
+        output.note(f"  name it for every command: --config {config}, or $ANCHOR_CONFIG")
+
+
+def open_node(url: str) -> Node:
+    """Return a node to ask; nothing is sent yet."""
+    from anchor.project import nodes
+
+    return nodes.open_node(url)
+
+
+def open_chain(config: Config, report: Callable[[str], None]) -> Node:
+    """Return the project's nodes as one: the first that can be used is read."""
+    from anchor.project import nodes
+
+    return nodes.open_chain(config, report)
+
+
+def open_signer(config: Config) -> Signer:
+    """Decrypt the project's key, asking for its password where no file holds it."""
+    from anchor.chain.signer.keystore import find_ape_keyfile, open_keystore, read_password_file
+
+    signer = config.signer
+    if signer.ape_account is not None:
+        path = find_ape_keyfile(signer.ape_account)
+    elif signer.keystore is not None:
+        path = signer.keystore
+    else:
+        raise ConfigError("the [signer] section names no key")
+
+    def ask_password() -> str:
+        if signer.password_file is not None:
+            return read_password_file(signer.password_file)
+        if not sys.stdin.isatty():
+            raise SignerError(
+                f"the password of {path} cannot be asked for: there is no terminal",
+                hint="name a file with signer.password_file, readable by you alone",
+            )
+        import getpass
+
+        return getpass.getpass(f"Password of {path}: ")
+
+    return open_keystore(path, ask_password)
+
+
+def choose_wait(config: Config, option: str | None) -> WaitFor:
+    """Return what to wait for: the option, or the configuration's setting."""
+    if option is None:
+        return config.wait
+    if option == "included":
+        return "included"
+    if option == "final":
+        return "final"
+    raise UsageError(f"--wait takes included or final, not {option!r}")

@@ -1,0 +1,80 @@
+"""What names evidence on the command line, for ``anchor erase`` and ``anchor hold``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anchor.errors import UsageError
+
+if TYPE_CHECKING:
+    from anchor.operate.evidence_selection import Wanted
+
+DigestsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--digest", metavar="ALGORITHM:HEX", help="All evidence with this digest, whoever's it is."
+    ),
+]
+
+LeavesOption = Annotated[
+    list[str] | None,
+    typer.Option("--leaf", metavar="HEX", help="The evidence with this leaf hash."),
+]
+
+TenantOption = Annotated[
+    str | None,
+    typer.Option("--tenant", metavar="NAME", help="All evidence of this tenant of the service."),
+]
+
+WHAT = (
+    "Ids as the service answers them, or files: each means all evidence with its content, or, "
+    "where it is gone, what was recorded from that path."
+)
+
+_HASH = re.compile(r"[0-9A-Fa-f]{64}")
+
+
+def read_wanted(
+    what: list[str], digests: list[str], leaves: list[str], tenant: str | None
+) -> Wanted:
+    """Return what the arguments name.
+
+    Raises:
+        UsageError: An argument is malformed, or a file cannot be read.
+    """
+    from anchor.cli.input_files import digest_file
+    from anchor.evidence.digests import SHA256, Digests, parse_digest
+    from anchor.operate.evidence_selection import Wanted
+    from anchor.operate.file_intake import source_of
+
+    ids, found, sources = [], [], []
+    for text in what:
+        path = Path(text)
+        if path.exists():
+            found.append(digest_file(path))
+        elif _HASH.fullmatch(text):
+            ids.append(bytes.fromhex(text))
+        else:
+            sources.append(source_of(path))
+    for text in digests:
+        algorithm, value = parse_digest(text)
+        is_sha256 = algorithm == SHA256
+        found.append(
+            Digests(
+                sha256=value if is_sha256 else None, sm3=None if is_sha256 else value, size=None
+            )
+        )
+    for text in leaves:
+        if not _HASH.fullmatch(text):
+            raise UsageError(f"a leaf hash has 64 hex digits, unlike {text[:80]!r}")
+    return Wanted(
+        ids=ids,
+        digests=found,
+        sources=sources,
+        leaves=[bytes.fromhex(text) for text in leaves],
+        tenant=tenant,
+    )

@@ -1,0 +1,42 @@
+"""A call that a log's owner makes by other means: a multisig, or a key that is kept offline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anchor.cli.console import Output
+    from anchor.project.config import Config
+
+
+def show_call(
+    output: Output, config: Config, call: bytes | None, *, members: dict[str, Any] | None = None
+) -> None:
+    """Print who has to send what; ``call`` None: nothing is left to be sent.
+
+    ``members`` are added to the JSON document.
+    """
+    from anchor.ethereum.keccak import format_address
+    from anchor.registry.calldata import describe_call
+    from anchor.types import log_owner
+
+    owner, registry = format_address(log_owner(config.log)), format_address(config.registry)
+    spelled = None if call is None else describe_call(call)
+    if call is not None:
+        output.line(f"from   {owner}, the log's owner")
+        output.line(f"to     {registry} on chain {config.chain_id}")
+        output.line("value  0")
+        output.line(f"data   0x{call.hex()}")
+        output.line(f"call   {spelled}")
+    output.result(
+        {
+            **(members or {}),
+            "from": owner,
+            "to": registry,
+            "chain_id": config.chain_id,
+            "value": 0,
+            "data": None if call is None else "0x" + call.hex(),
+            "call": spelled,
+        },
+        kind="call",
+    )

@@ -1,0 +1,188 @@
+"""The part of ``anchor trust`` that keeps policies and projects in the user's own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anchor.cli.console import Output
+from anchor.cli.options import JsonOption
+from anchor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from anchor.project.allowlist import Note
+    from anchor.project.policy_sources import PolicyFile
+    from anchor.verification.policy import TrustEntry
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="What you call the policy.")]
+_Folder = Annotated[
+    Path, typer.Argument(metavar="[DIR]", help="The project's folder; by default this one.")
+]
+
+
+def add(
+    name: _Name,
+    file: Annotated[Path, typer.Argument(help="The policy, as you checked it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a policy of yours under a name: from now on it counts without --trust.
+
+    All that you keep count together. Check each value first: docs/trust-policy.md says how.
+    """
+    from anchor.cli.input_files import read_bounded
+    from anchor.ethereum.keccak import format_address
+    from anchor.project.policy_sources import add_policy, find_owners_elsewhere
+    from anchor.verification.policy import MAX_POLICY_BYTES
+
+    output = Output(as_json=as_json)
+    policy = add_policy(name, read_bounded(file, MAX_POLICY_BYTES + 1))
+    _print_policy(output, policy)
+    known = {format_address(owner): names for owner, names in find_owners_elsewhere(policy).items()}
+    for owner, names in known.items():
+        output.note(
+            f"you keep {' and '.join(names)} about the owner {owner}, too: all count together, so "
+            "that what one of them accepts is accepted"
+        )
+    output.result({**_describe_policy(policy), "owners_kept_elsewhere": known})
+
+
+def show(name: _Name, as_json: JsonOption = False) -> None:
+    """Print a policy that you keep."""
+    from anchor.project.policy_sources import find_policy
+
+    output = Output(as_json=as_json)
+    policy = find_policy(name)
+    for line in policy.data.decode("utf-8").splitlines():
+        output.line(line)
+    output.result({**_describe_policy(policy), "text": policy.data.decode("utf-8")})
+
+
+def remove(name: _Name, as_json: JsonOption = False) -> None:
+    """Keep a policy no longer."""
+    from anchor.project.policy_sources import remove_policy
+
+    output = Output(as_json=as_json)
+    path = remove_policy(name)
+    output.line(f"removed {path}")
+    output.result({"removed": str(path)})
+
+
+def list_all(as_json: JsonOption = False) -> None:
+    """Print the policies that you keep, and the projects that you made or allowed."""
+    from anchor.project.allowlist import list_notes
+    from anchor.project.policy_sources import list_policies
+    from anchor.system.user_folder import user_folder
+
+    output = Output(as_json=as_json)
+    policies, notes = list_policies(), list_notes()
+    for policy in policies:
+        _print_policy(output, policy)
+    for note in notes:
+        _print_note(output, note)
+    if not policies and not notes:
+        output.line(f"{user_folder()} holds no policy and no project of yours")
+    output.result(
+        {
+            "policies": [_describe_policy(policy) for policy in policies],
+            "projects": [_describe_note(note) for note in notes],
+        }
+    )
+
+
+def allow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
+    """Let a project that you did not make here count as yours, as it is now.
+
+    Commands in its folder then use its policy, nodes, store and key. Read its anchor.toml first.
+    """
+    from anchor.project.allowlist import allow_project
+
+    output = Output(as_json=as_json)
+    note = allow_project(_config_in(folder))
+    _print_note(output, note)
+    output.result(_describe_note(note))
+
+
+def disallow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
+    """Let a project count no longer; its folder stays as it is."""
+    from anchor.project.allowlist import disallow_project
+    from anchor.project.files import CONFIG
+
+    output = Output(as_json=as_json)
+    config = folder if folder.name == CONFIG else folder / CONFIG
+    if not disallow_project(config):
+        raise ConfigError(
+            f"the project {config.resolve()} was not allowed", hint="see `anchor trust list`"
+        )
+    output.line(f"the project {config.resolve()} does not count as yours any more")
+    output.result({"disallowed": str(config.resolve())})
+
+
+def register(app: typer.Typer) -> None:
+    """Make these the application's commands."""
+    app.command("add")(add)
+    app.command("list")(list_all)
+    app.command("show")(show)
+    app.command("remove")(remove)
+    app.command("allow")(allow)
+    app.command("disallow")(disallow)
+
+
+def _config_in(folder: Path) -> Path:
+    from anchor.project.files import CONFIG
+
+    config = folder if folder.name == CONFIG else folder / CONFIG
+    if not config.is_file():
+        raise ConfigError(
+            f"there is no {CONFIG} in {folder.resolve()}", hint="name the project's own folder"
+        )
+    return config
+
+
+def _print_policy(output: Output, policy: PolicyFile) -> None:
+    output.line(f"policy   {policy.name} ({policy.path}, SHA-256 {policy.sha256})")
+    for entry in policy.policy.entries:
+        output.line(f"  {_describe_entry(entry)}")
+
+
+def _print_note(output: Output, note: Note) -> None:
+    from anchor.project.allowlist import describe_pins
+
+    output.line(f"project  {note.config}")
+    for pins in note.pins:
+        output.line(f"  {describe_pins(pins)}")
+
+
+def _describe_entry(entry: TrustEntry) -> str:
+    from anchor.ethereum.keccak import format_address
+
+    return (
+        f"log {', '.join(map(str, entry.logs))} of {format_address(entry.owner)} in registry "
+        f"{format_address(entry.registry)} on chain {entry.chain_id}"
+    )
+
+
+def _describe_policy(policy: PolicyFile) -> dict[str, Any]:
+    return {
+        "name": policy.name,
+        "file": str(policy.path),
+        "sha256": policy.sha256,
+        "trust": [_describe_entry(entry) for entry in policy.policy.entries],
+    }
+
+
+def _describe_note(note: Note) -> dict[str, Any]:
+    from anchor.ethereum.keccak import format_address
+
+    return {
+        "config": str(note.config),
+        "pins": [
+            {
+                "chain_id": pins.chain_id,
+                "registry": format_address(pins.registry),
+                "log": "0x" + pins.log.hex(),
+            }
+            for pins in note.pins
+        ],
+    }

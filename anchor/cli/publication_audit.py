@@ -1,0 +1,140 @@
+"""The part of ``anchor audit`` that reads a published log."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from anchor.cli.console import Colour, Output
+from anchor.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from anchor.types import LogId
+
+
+def audit_published(
+    output: Output,
+    place: str,
+    *,
+    trust: Path | None,
+    rpc: Sequence[str],
+    quorum: int | None,
+    key: str | None,
+    log: str | None,
+    chain_ids: Collection[int],
+    accept_unpinned: bool,
+    config_path: Path | None,
+) -> None:
+    """Print each step of reading the log at ``place``, and end with the code of the first failure.
+
+    Raises:
+        CannotCheckError: there is no checkpoint.
+    """
+    from functools import partial
+
+    from anchor.chain.connect import Nodes
+    from anchor.cli.evidence_inputs import Bench
+    from anchor.cli.report_text import print_policies, print_step
+    from anchor.errors import AnchorError, CannotCheckError, NotTrustedError
+    from anchor.ethereum.known_chains import HEADLINES, find_chain
+    from anchor.log.checkpoint import open_checkpoint, parse_origin
+    from anchor.log.publication import CHECKPOINT, open_source, read_anchors, read_tile
+    from anchor.log.signed_note import parse_verifier
+    from anchor.types import ChainId
+    from anchor.verification.log_audit import TITLES, check_log
+    from anchor.verification.report import Verdict, gravest_code, verdict_of
+    from anchor.verification.targets import name_unpinned
+
+    verifier = None if key is None else parse_verifier(key)
+    expected = None if log is None else _parse_log(log)
+    source = open_source(place)
+    bench = Bench(config_path=config_path, trust=trust, tell=output.note)
+    nodes = Nodes(rpc, quorum, bench.project_rpc, output.note)
+    steps: list[dict[str, Any]] = []
+
+    def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = "") -> None:
+        title = TITLES[number]
+        print_step(output, number, title, detail, verdict, hint)
+        steps.append({"number": number, "title": title, "verdict": verdict.value, "detail": detail})
+
+    note = source.read(CHECKPOINT)
+    if note is None:
+        raise CannotCheckError(
+            "there is no checkpoint", hint="name the folder or URL below which `checkpoint` lies"
+        )
+    print_policies(output, bench.describe_policies())
+    members: dict[str, Any] = {
+        "policies": bench.list_policies(),
+        "unused_project": bench.describe_unused(),
+        "unpinned": [],
+        "steps": steps,
+    }
+    code = ExitCode.DONE
+    try:
+        chain_id, _, owned = parse_origin(open_checkpoint(note, None).origin)
+        if chain_ids and chain_id not in chain_ids:
+            raise NotTrustedError(f"the log is on chain {chain_id}, which is not one that you name")
+        if bench.policy is None:
+            unnamed = () if chain_ids else (chain_id,)
+            members["unpinned"] = list(name_unpinned(None if expected else owned, unnamed))
+            _print_unpinned(output, members["unpinned"])
+        checked = check_log(
+            note,
+            partial(read_tile, source),
+            policy=bench.policy,
+            verifier=verifier,
+            connect=nodes.connect,
+            tell=tell,
+            anchored=lambda head: read_anchors(source, head),
+            expected=expected,
+            chain_ids=frozenset(map(ChainId, chain_ids)),
+            accept_unpinned=accept_unpinned,
+        )
+    except AnchorError as error:
+        tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
+        code = error.exit_code
+    else:
+        code = gravest_code([finding.exit_code for finding in checked.findings])
+        for finding in checked.findings:
+            output.line(f"  {finding.hint}")
+        head = checked.checkpoint.head
+        chain = find_chain(chain_id)
+        members |= {
+            "chain": {"name": chain.name, "kind": chain.kind, "tested": chain.tested},
+            "origin": checked.checkpoint.origin,
+            "size": head.size,
+            "root": head.root.hex(),
+            "sequence": checked.anchor.sequence,
+            "final_block": checked.final.number,
+        }
+    if code:
+        output.line(f"NOT VERIFIED (exit code {int(code)})", colour=Colour.RED)
+    else:
+        # Never the words, or the colour, of a better proof.
+        said = HEADLINES[chain.kind].replace("verified", "VERIFIED", 1)
+        colour = Colour.GREEN if chain.kind == "main" else Colour.YELLOW
+        output.line(f"{said}: the published log is the anchored one", colour=colour)
+    output.result({"exit_code": int(code), "nodes": nodes.asked, **members}, kind="published")
+    if code:
+        raise typer.Exit(code)
+
+
+def _print_unpinned(output: Output, unpinned: Sequence[str]) -> None:
+    if unpinned:
+        output.line("No trust policy was given; taken from the checkpoint, unpinned:")
+    for claim in unpinned:
+        output.line(f"  {claim}")
+
+
+def _parse_log(text: str) -> LogId:
+    """Read ``--log``: an owner's address, and behind a slash the number of the log."""
+    from anchor.ethereum.keccak import parse_address
+    from anchor.types import make_log_id
+
+    owner, _, number = text.partition("/")
+    if number and not (number.isdecimal() and number.isascii() and len(number) <= 29):
+        raise UsageError(f"--log takes OWNER or OWNER/NUMBER, not {text[:80]!r}")
+    return make_log_id(parse_address(owner, what="--log"), int(number or "0"))

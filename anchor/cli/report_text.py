@@ -1,0 +1,252 @@
+"""A verification report as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from anchor.cli.console import Colour, Output
+from anchor.verification.report_words import ENGLISH, Words
+
+if TYPE_CHECKING:
+    from anchor.cli.report_json import AnchorDocument, FileDocument
+    from anchor.verification.report import ProvenAnchor, Report, Verdict
+
+_COLOURS = {
+    "pass": Colour.GREEN,
+    "fail": Colour.RED,
+    "cannot tell": Colour.YELLOW,
+    "not present": Colour.YELLOW,
+}
+
+
+def print_report(
+    output: Output,
+    name: str,
+    report: Report,
+    *,
+    policies: Sequence[str],
+    nodes: Sequence[str],
+    brief: bool,
+    words: Words = ENGLISH,
+) -> None:
+    """Print one file's report: steps, claims, and what it does not prove."""
+    if brief:
+        output.line(
+            f"  {name}: {_summary(report, words)}",
+            mark=_brief_mark(report, words),
+            colour=_colour(report),
+        )
+        return
+    output.line(name)
+    for step in report.steps:
+        title = words.steps.get(step.number, step.title)
+        hint = step.error.hint if step.error else None
+        print_step(output, step.number, title, step.detail, step.verdict, hint or "", words=words)
+    output.line()
+    for claim in report.claims:
+        mark = f"  {claim.id} {_pad(words.verdicts.get(claim.verdict.value, claim.verdict.value))}"
+        title = words.claims.get(claim.id, claim.title)
+        colour = _COLOURS[claim.verdict.value]
+        output.line(f"{title} ({words.say(claim.reason)})", mark=mark, colour=colour)
+    output.line()
+    _print_trust(output, report, policies, nodes, words)
+    _print_statements(output, report, words)
+    items = "; ".join(_list_not_proven(report, words))
+    output.line(f"  {words.closing.format(items=items)}")
+    mark = f"  {_spell_headline(report, words).replace('verified', 'VERIFIED', 1)}"
+    code = words.exit_code.format(code=int(report.exit_code))
+    output.line(code, mark=mark, colour=_colour(report))
+    output.line()
+
+
+def _list_not_proven(report: Report, words: Words) -> list[str]:
+    """Return what is not proven: what never is, and what this verification leaves open."""
+    from anchor.verification.report import NOT_PROVEN
+
+    always = words.not_proven or NOT_PROVEN
+    return [*always, *(words.say(item) for item in report.not_proven[len(NOT_PROVEN) :])]
+
+
+def _print_statements(output: Output, report: Report, words: Words) -> None:
+    if report.statements:
+        names = ", ".join(report.statements)
+        output.line(f"  {words.statements.format(names=names)}")
+    for note in report.notes:
+        output.line(f"  {words.note.format(text=words.say(note))}")
+
+
+def _spell_headline(report: Report, words: Words) -> str:
+    leading, kind = report.leading, report.kind
+    if report.error is not None or leading is None or kind is None:
+        return words.not_verified
+    headline = words.verified[kind]
+    if leading.assurance != "asserted":
+        return headline
+    return words.verified_by_you.format(headline=headline)
+
+
+def _brief_mark(report: Report, words: Words) -> str:
+    from anchor.verification.report import verdict_of
+
+    if report.error is None:
+        return f"{_spell_headline(report, words):<9}"
+    return f"{words.brief[verdict_of(report.error).value]:<9}"
+
+
+def _colour(report: Report) -> Colour:
+    """Return the colour of the whole: green is for what proves something about real time."""
+    from anchor.verification.report import verdict_of
+
+    leading = report.leading
+    is_plain = report.kind == "main" and leading is not None and leading.assurance != "asserted"
+    if report.error is None and not is_plain:
+        return Colour.YELLOW
+    return _COLOURS[verdict_of(report.error).value]
+
+
+def _pad(verdict: str) -> str:
+    # A Chinese character takes two columns.
+    return verdict + " " * max(1, 12 - sum(1 + (ord(letter) > 0x2E7F) for letter in verdict))
+
+
+def print_step(
+    output: Output,
+    number: int,
+    title: str,
+    detail: str,
+    verdict: Verdict,
+    hint: str,
+    *,
+    words: Words = ENGLISH,
+) -> None:
+    """Print how one numbered step went; ``hint`` says what to do where it did not pass."""
+    mark = f"  {number:>2}. {_pad(words.verdicts.get(verdict.value, verdict.value))}"
+    output.line(f"{title}: {words.say(detail)}", mark=mark, colour=_COLOURS[verdict.value])
+    if hint:
+        output.line(f"                  {words.say(hint)}")
+
+
+def _print_trust(
+    output: Output, report: Report, policies: Sequence[str], nodes: Sequence[str], words: Words
+) -> None:
+    from anchor.ethereum.keccak import format_address
+    from anchor.ethereum.known_chains import find_chain
+
+    print_policies(output, policies, words, indent="  ")
+    if not policies:
+        output.line(f"  {words.no_policy}")
+        for item in report.unpinned:
+            output.line(f"    {words.say(item)}")
+    is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
+    existed = words.unchanged_since if is_unchanged else words.existed_by
+    if nodes:
+        output.line(f"  {words.asked.format(names=', '.join(nodes))}")
+    for proven in report.proven:
+        output.line(f"  {existed.format(time=f'{proven.existed_by:%Y-%m-%d %H:%M:%S}')}")
+        anchored = words.anchored.format(
+            submitter=format_address(proven.submitter),
+            chain=proven.chain_id,
+            block=proven.anchor.block_number,
+            basis=_describe_basis(proven, words),
+            level=proven.assurance,
+        )
+        output.line(f"  {anchored}")
+        place = words.place.format(index=proven.index, size=proven.anchor.size)
+        output.line(f"    {place}")
+        kind = find_chain(proven.chain_id).kind
+        if kind != "main":
+            said = words.chain_is.format(chain=proven.chain_id, kind=words.kinds[kind])
+            output.line(f"  {said}")
+
+
+def print_policies(
+    output: Output, policies: Sequence[str], words: Words = ENGLISH, *, indent: str = ""
+) -> None:
+    """Print each policy that a verification rests on."""
+    for policy in policies:
+        output.line(f"{indent}{words.policy.format(name=words.say(policy))}")
+
+
+def _describe_basis(proven: ProvenAnchor, words: Words) -> str:
+    if proven.assurance == "rpc":
+        return words.by_one_node
+    if proven.assurance == "quorum":
+        return words.by_nodes
+    if proven.assurance == "asserted":
+        basis = words.by_asserted_proof
+    else:
+        basis = words.by_policy_proof if proven.is_asserted else words.by_proof
+    return basis.format(block=proven.final_block_number)
+
+
+def describe_report(name: str, report: Report) -> FileDocument:
+    """Return one file's report as a part of the published document."""
+    from anchor.cli.report_json import ClaimDocument, FileDocument, StepDocument
+
+    return FileDocument(
+        file=name,
+        exit_code=int(report.exit_code),
+        headline=report.headline,
+        steps=[
+            StepDocument(
+                number=step.number,
+                title=step.title,
+                verdict=step.verdict.value,
+                detail=step.detail,
+            )
+            for step in report.steps
+        ],
+        claims=[
+            ClaimDocument(
+                id=claim.id, title=claim.title, verdict=claim.verdict.value, reason=claim.reason
+            )
+            for claim in report.claims
+        ],
+        anchors=[_describe_anchor(proven) for proven in report.proven],
+        unpinned=list(report.unpinned),
+        statements=list(report.statements),
+        notes=list(report.notes),
+        not_proven=list(report.not_proven),
+    )
+
+
+def _describe_anchor(proven: ProvenAnchor) -> AnchorDocument:
+    from anchor.cli.report_json import AnchorDocument, ChainDocument
+    from anchor.ethereum.keccak import format_address
+    from anchor.ethereum.known_chains import find_chain
+
+    chain = find_chain(proven.chain_id)
+    return AnchorDocument(
+        chain_id=proven.chain_id,
+        chain=ChainDocument(name=chain.name, kind=chain.kind, tested=chain.tested),
+        registry=format_address(proven.registry),
+        log="0x" + proven.log.hex(),
+        root=proven.root.hex(),
+        index=proven.index,
+        size=proven.anchor.size,
+        sequence=proven.anchor.sequence,
+        block_number=proven.anchor.block_number,
+        timestamp=proven.anchor.timestamp,
+        submitter=format_address(proven.submitter),
+        final_block_number=proven.final_block_number,
+        final_block_hash="0x" + proven.final_block_hash.hex(),
+        existed_no_later_than=proven.existed_by.isoformat().replace("+00:00", "Z"),
+        seconds_since_recorded=proven.seconds_since_recorded,
+        assurance=proven.assurance,
+        finality="asserted" if proven.is_asserted else "observed",
+    )
+
+
+def _summary(report: Report, words: Words) -> str:
+    leading = report.leading
+    if report.error is not None or leading is None:
+        detail = "" if report.error is None else words.say(report.error.message)
+    else:
+        time = f"{leading.existed_by:%Y-%m-%d %H:%M:%S}"
+        place = words.place.format(index=leading.index, size=leading.anchor.size)
+        detail = f"{words.brief_existed_by.format(time=time)} ({place})"
+    if not report.unpinned:
+        return detail
+    items = ", ".join(words.say(item) for item in report.unpinned)
+    return words.brief_unpinned.format(detail=detail, items=items)

@@ -1,0 +1,165 @@
+"""Block headers: what a block's hash commits to.
+
+A header is an RLP list, and the Keccak-256 of its bytes is the block's hash (Yellow Paper, section
+4.4).  Forks added items at its end: EIP-1559 (London) the base fee, EIP-4895 (Shanghai) the
+withdrawals' root, EIP-4844 and EIP-4788 (Cancun) two blob gas counters and the beacon block's root,
+EIP-7685 (Prague) the requests' hash, EIP-7928 and EIP-7843 (Amsterdam) the block access list's hash
+and the slot's number.  Merged chains and rollups (Arbitrum, the OP stack) give some items another
+meaning, but no other place.  Further items of forks to come leave the known ones where they are,
+and the hash covers them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from anchor.errors import MalformedError, UnknownVersionError
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.ethereum.rlp import (
+    RlpItem,
+    decode_rlp,
+    encode_integer,
+    encode_rlp,
+    parse_bytes,
+    parse_integer,
+)
+from anchor.types import Hash32, parse_hex
+
+# All but extraData takes less than 900 bytes.  Chains that keep their validators in there need some
+# KiB; nothing on Ethereum itself may have more than 32 bytes since the merge.
+MAX_HEADER_BYTES = 8192
+
+_QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
+_DATA = re.compile(r"0x([0-9a-f]{2})*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a verifier needs of a header; ``timestamp`` in Unix seconds.
+
+    ``unknown_items`` counts those at its end that this release has no name for.
+    """
+
+    hash: Hash32
+    number: int
+    timestamp: int
+    state_root: Hash32
+    unknown_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One item: its name in JSON-RPC, and how long it is: bytes exactly, or at most bits."""
+
+    name: str
+    kind: Literal["bytes", "integer", "any bytes"]
+    length: int = 0
+
+
+_ITEMS = (
+    _Item("parentHash", "bytes", 32),
+    _Item("sha3Uncles", "bytes", 32),
+    _Item("miner", "bytes", 20),
+    _Item("stateRoot", "bytes", 32),
+    _Item("transactionsRoot", "bytes", 32),
+    _Item("receiptsRoot", "bytes", 32),
+    _Item("logsBloom", "bytes", 256),
+    _Item("difficulty", "integer", 256),
+    _Item("number", "integer", 64),
+    _Item("gasLimit", "integer", 64),
+    _Item("gasUsed", "integer", 64),
+    _Item("timestamp", "integer", 64),
+    _Item("extraData", "any bytes"),
+    _Item("mixHash", "bytes", 32),
+    _Item("nonce", "bytes", 8),
+    _Item("baseFeePerGas", "integer", 256),
+    _Item("withdrawalsRoot", "bytes", 32),
+    _Item("blobGasUsed", "integer", 64),
+    _Item("excessBlobGas", "integer", 64),
+    _Item("parentBeaconBlockRoot", "bytes", 32),
+    _Item("requestsHash", "bytes", 32),
+    _Item("blockAccessListHash", "bytes", 32),
+    _Item("slotNumber", "integer", 64),
+)
+
+# Before London, London (and Paris), Shanghai, Cancun, Prague (and Osaka).
+_SHAPES = (15, 16, 17, 20, 21)
+# Items after these are read as whatever they are: their fork may not be known yet.
+_STRICT = _SHAPES[-1]
+# Amsterdam's two may come one at a time on a chain that takes the EIPs one at a time.
+_ENCODED_SHAPES = (*_SHAPES, 22, 23)
+
+
+def parse_header(encoded: bytes) -> Header:
+    """Read a header's RLP; its hash is that of these very bytes.
+
+    Raises:
+        MalformedError: no header: an item of the wrong type or length, or not RLP's only encoding.
+        UnknownVersionError: a number of items that no fork has.
+    """
+    items = decode_rlp(encoded, what="the header", max_bytes=MAX_HEADER_BYTES)
+    if not isinstance(items, tuple):
+        raise MalformedError("the header is not a list")
+    if len(items) not in _SHAPES and len(items) < _STRICT:
+        raise UnknownVersionError(
+            f"the header has {len(items)} items, which no fork known to this release has",
+            hint="a later release may know it",
+        )
+    strict = _ITEMS[:_STRICT]
+    found = {spec.name: _parse_item(item, spec) for item, spec in zip(items, strict, strict=False)}
+    return Header(
+        hash=hash_keccak256(encoded),
+        number=int.from_bytes(found["number"], "big"),
+        timestamp=int.from_bytes(found["timestamp"], "big"),
+        state_root=Hash32(found["stateRoot"]),
+        unknown_items=max(0, len(items) - len(_ITEMS)),
+    )
+
+
+def encode_header(block: Mapping[str, object]) -> bytes:
+    """Encode the header of a block as ``eth_getBlockByHash`` describes it.
+
+    Members that no header has are passed over.  Whether this is the header that the block's hash
+    was made of, only that hash can tell.
+
+    Raises:
+        MalformedError: a member is missing, or not spelled as the execution APIs say.
+        UnknownVersionError: the optional members together are those of no known fork.
+    """
+    added = [spec for spec in _ITEMS[_SHAPES[0] :] if block.get(spec.name) is not None]
+    count = _SHAPES[0] + len(added)
+    if count not in _ENCODED_SHAPES or tuple(added) != _ITEMS[_SHAPES[0] : count]:
+        names = ", ".join(spec.name for spec in added)
+        raise UnknownVersionError(f"no fork known to this release adds {names} to a header")
+    return encode_rlp(tuple(_encode_member(block.get(spec.name), spec) for spec in _ITEMS[:count]))
+
+
+def _parse_item(item: RlpItem, spec: _Item) -> bytes:
+    what = f"the header's {spec.name}"
+    if not isinstance(item, bytes):
+        raise MalformedError(f"{what} is a list")
+    if spec.kind == "integer":
+        parse_integer(item, what=what, max_bits=spec.length)
+    elif spec.kind == "bytes":
+        parse_bytes(item, what=what, length=spec.length)
+    return item
+
+
+def _encode_member(value: object, spec: _Item) -> bytes:
+    what = f"the block's {spec.name}"
+    if not isinstance(value, str):
+        raise MalformedError(f"{what} is missing, or no string")
+    if spec.kind == "bytes":
+        return parse_hex(value, length=spec.length, what=what, prefix=True)
+    if spec.kind == "any bytes":
+        if not _DATA.fullmatch(value):
+            raise MalformedError(f"{what} is not hex data")
+        return bytes.fromhex(value[2:])
+    if not _QUANTITY.fullmatch(value):
+        raise MalformedError(f"{what} is not a hex quantity")
+    item = encode_integer(int(value, 16))
+    parse_integer(item, what=what, max_bits=spec.length)
+    return item

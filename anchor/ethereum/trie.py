@@ -1,0 +1,155 @@
+"""Merkle-Patricia tries (Yellow Paper, appendix D): what one holds under a key, by a proof.
+
+Only the tries of Ethereum's state are meant: their keys are Keccak hashes, 32 bytes long, so that
+no key ends inside a branch.  A proof is the list of hashed nodes from the root down to where the
+key's path ends (EIP-1186).  There is one proof for a key in a trie, and no other is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anchor.errors import MalformedError, MismatchError
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.ethereum.rlp import RlpItem, decode_rlp, encode_rlp
+from anchor.types import Hash32
+
+EMPTY_TRIE_ROOT = hash_keccak256(b"\x80")
+"""The root of a trie that holds nothing."""
+
+_KEY_NIBBLES = 64
+# A branch at each nibble of the key, and a leaf below the last one.
+MAX_NODES = _KEY_NIBBLES + 1
+# A branch of sixteen hashes; the leaf of an account is shorter.
+MAX_NODE_BYTES = 532
+# What is shorter than a hash stands in its parent, as it is.
+_HASH_BYTES = 32
+
+
+def verify_trie_proof(*, root: Hash32, key: Hash32, nodes: Sequence[bytes]) -> bytes | None:
+    """Return the value under ``key`` in the trie of ``root``; None where it provably has none.
+
+    ``key`` is the hashed key: of an address or a slot, its Keccak-256.  The empty trie has no node,
+    so its proof is empty.
+
+    Raises:
+        MalformedError: this is no proof: a node that no such trie has, one too many or missing, or
+            more than there can be.
+        MismatchError: a node does not have the hash that the root, or the node before, names.
+    """
+    if len(nodes) > MAX_NODES:
+        raise MalformedError(f"the proof has {len(nodes)} nodes; at most {MAX_NODES} are possible")
+    walk = _Walk(key, nodes)
+    value = None if root == EMPTY_TRIE_ROOT else walk.descend(walk.take(root))
+    walk.finish()
+    return value
+
+
+class _Walk:
+    """One way from the root down, along the key's nibbles and through the list of nodes."""
+
+    def __init__(self, key: Hash32, nodes: Sequence[bytes]) -> None:
+        self._path = key.hex()
+        self._nodes = nodes
+        self._used = 0
+
+    def take(self, expected: Hash32) -> RlpItem:
+        """Decode the next node of the list, which must have the ``expected`` hash."""
+        what = f"node {self._used} of the proof"
+        if self._used == len(self._nodes):
+            raise MalformedError(f"{what} is missing: the key's path does not end before it")
+        node = self._nodes[self._used]
+        if len(node) > MAX_NODE_BYTES:
+            raise MalformedError(f"{what} has {len(node):,} bytes; {MAX_NODE_BYTES} are possible")
+        if hash_keccak256(node) != expected:
+            above = f"node {self._used - 1} names" if self._used else "the root is"
+            raise MismatchError(
+                f"{what} has hash 0x{hash_keccak256(node).hex()}; {above} 0x{expected.hex()}"
+            )
+        # The root is hashed whatever its length.
+        if len(node) < _HASH_BYTES and self._used:
+            raise MalformedError(f"{what} has {len(node)} bytes, and belongs into its parent")
+        self._used += 1
+        return decode_rlp(node, what=what, max_bytes=MAX_NODE_BYTES)
+
+    def finish(self) -> None:
+        """Refuse what is left in the list."""
+        if self._used < len(self._nodes):
+            raise MalformedError(
+                f"the proof has {len(self._nodes)} nodes; the key's path ends after {self._used}"
+            )
+
+    def descend(self, node: RlpItem) -> bytes | None:
+        """Follow the key's path to its end."""
+        is_below_extension = False
+        while True:
+            if not isinstance(node, tuple) or len(node) not in (2, 17):
+                raise self._malformed("is neither a branch, an extension nor a leaf")
+            if len(node) == 17:
+                child = self._pass_branch(node)
+            elif is_below_extension:
+                raise self._malformed("is no branch, and stands below an extension")
+            else:
+                is_leaf, path = self._read_path(node[0])
+                if is_leaf:
+                    return self._end_at_leaf(path, node[1])
+                child = self._pass_extension(path, node[1])
+            if child == b"":
+                return None
+            is_below_extension = len(node) == 2
+            node = self.take(Hash32(child)) if isinstance(child, bytes) else child
+
+    def _pass_branch(self, node: tuple[RlpItem, ...]) -> RlpItem:
+        """Return the child that the key's next nibble chooses."""
+        if not self._path:
+            raise self._malformed("is a branch below the end of every key")
+        if node[16] != b"":
+            raise self._malformed("is a branch with a value, whose key would be too short")
+        for child in node[:16]:
+            self._check_child(child)
+        if sum(child != b"" for child in node[:16]) < 2:
+            raise self._malformed("is a branch with fewer than two children")
+        nibble, self._path = int(self._path[0], 16), self._path[1:]
+        return node[nibble]
+
+    def _pass_extension(self, path: str, child: RlpItem) -> RlpItem:
+        """Return the child, or nothing where the key's path goes another way."""
+        if not path:
+            raise self._malformed("is an extension of nothing")
+        if len(path) >= len(self._path):
+            raise self._malformed("is an extension to the end of every key")
+        self._check_child(child)
+        if child == b"":
+            raise self._malformed("is an extension without a child")
+        if not self._path.startswith(path):
+            return b""
+        self._path = self._path[len(path) :]
+        return child
+
+    def _end_at_leaf(self, path: str, value: RlpItem) -> bytes | None:
+        """Return the value, or None where the leaf is another key's."""
+        if len(path) != len(self._path):
+            raise self._malformed("is a leaf whose key is not 32 bytes long")
+        if not isinstance(value, bytes) or not value:
+            raise self._malformed("is a leaf without a value")
+        return value if path == self._path else None
+
+    def _check_child(self, child: RlpItem) -> None:
+        """Refuse what is neither nothing, nor a hash, nor a node shorter than one."""
+        if isinstance(child, bytes):
+            if len(child) not in (0, _HASH_BYTES):
+                raise self._malformed(f"has a child of {len(child)} bytes, not a hash")
+        elif len(encode_rlp(child)) >= _HASH_BYTES:
+            raise self._malformed("holds a child that is long enough to be hashed")
+
+    def _read_path(self, item: RlpItem) -> tuple[bool, str]:
+        """Decode the hex prefix (Yellow Paper, appendix C): is it a leaf, and the path in hex."""
+        digits = item.hex() if isinstance(item, bytes) else ""
+        # The flags are 0 to 3; where the path is of even length, a zero fills the first byte.
+        flag = int(digits[:1] or "f", 16)
+        if flag > 3 or (flag % 2 == 0 and digits[1] != "0"):
+            raise self._malformed("has a path that is not in hex-prefix encoding")
+        return flag >= 2, digits[1:] if flag % 2 else digits[2:]
+
+    def _malformed(self, complaint: str) -> MalformedError:
+        return MalformedError(f"node {self._used - 1} of the proof, or one within it, {complaint}")

@@ -1,0 +1,283 @@
+"""Files to take in: find them below the arguments, and open them safely.
+
+What cannot be listed comes back as a `Problem`, what is left out by rule as a `Skipped`, each at
+its place in the order, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from anchor.evidence.checksums import decode_name
+
+_LIST_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+# Passing through a folder needs no right to list it; where O_PATH is missing (macOS), it does.
+PASS_FOLDER = _LIST_FOLDER | getattr(os, "O_PATH", 0)
+
+_LINK_REASON = "it is a symbolic link, and links are not followed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file to take in.
+
+    ``path`` is opened as it stands; ``name`` is the evidence name, text as `decode_name` makes it.
+    None of the last ``guarded`` components of ``path`` may be a symbolic link by the time the file
+    is opened; 0 follows all of them.
+    """
+
+    path: Path
+    name: str
+    guarded: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A path that should have been taken in and could not be; ``reason`` is one sentence."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A path that is left out by rule; ``reason`` is one sentence."""
+
+    path: Path
+    reason: str
+
+
+Found: TypeAlias = Source | Problem | Skipped
+
+
+def find_sources(arguments: Sequence[Path], *, follow_symlinks: bool) -> Iterator[Found]:
+    """List the files that ``arguments`` name, folders with all that is below them.
+
+    The arguments keep their order; below a folder the order is that of the paths' bytes (what
+    ``LC_ALL=C sort`` gives), whatever the locale or the file system.  A file argument's name is its
+    base name, a file's below a folder ``folder/relative/path`` with the folder's resolved name.
+    One directory's names are held at a time, and those of the directories above it.
+
+    A path that two arguments reach is listed once, at the first.  A followed link to a file is a
+    name of its own, like a hard link; a folder that a link leads to again is skipped, so that loops
+    end.  Devices, sockets and FIFOs are skipped without being opened.
+    """
+    walk = _Walk(follow_symlinks=follow_symlinks)
+    for argument in arguments:
+        yield from walk.take(argument)
+
+
+def open_guarded(parts: tuple[str, ...], guarded: int, flags: int) -> int:
+    """Open the path of these ``parts`` so that none of the last ``guarded`` is a symbolic link.
+
+    Folder by folder, because O_NOFOLLOW looks at the last component only, and a folder above it can
+    be replaced by a link, too, while we walk.  The descriptor is the caller's to close.
+
+    Raises:
+        OSError: as `os.open`; a symbolic link among the guarded parts is one.
+    """
+    base = len(parts) - min(guarded, len(parts))
+    path = os.path.join(*parts) if parts else "."
+    if base >= len(parts) - 1:
+        return os.open(path, flags | (os.O_NOFOLLOW if guarded else 0))
+    folder = os.open(os.path.join(*parts[:base]) if base else ".", PASS_FOLDER)
+    try:
+        for part in parts[base:-1]:
+            below = os.open(part, PASS_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        return os.open(parts[-1], flags | os.O_NOFOLLOW, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def describe_error(error: OSError | ValueError) -> str:
+    """Say in half a sentence what was wrong with a path, without naming the path."""
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
+        return "cannot be read: a symbolic link has taken its place, or links lead in a circle"
+    if isinstance(error, ValueError):
+        # A NUL byte, or text with no bytes behind it; Python words this anew in every version.
+        return "cannot be read: no file can have this path"
+    return f"cannot be read: {error.strerror or type(error).__name__}"
+
+
+def describe_mode(mode: int) -> str:
+    """Say in half a sentence what kind of special file ``st_mode`` tells of."""
+    kinds = (
+        (stat.S_ISFIFO, "a FIFO"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a character device"),
+        (stat.S_ISBLK, "a block device"),
+        (stat.S_ISDIR, "a folder"),
+    )
+    kind = next((name for test, name in kinds if test(mode)), "of an unknown kind")
+    return f"is {kind}, not a regular file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folder:
+    """A folder to list; ``name`` and ``real`` (its resolved path) are bytes without a last /."""
+
+    path: Path
+    name: bytes
+    real: bytes
+    guarded: int
+
+
+class _Walk:
+    """Lists arguments one after the other and remembers which paths they covered."""
+
+    def __init__(self, *, follow_symlinks: bool) -> None:
+        self._follow = follow_symlinks
+        # Resolved paths of the arguments so far, and of folders that gave no full listing.
+        self._covered: set[bytes] = set()
+        self._unlisted: set[bytes] = set()
+        # (device, inode) of every folder listed; kept only where links can lead to one again.
+        self._entered: set[tuple[int, int]] = set()
+
+    def take(self, argument: Path) -> Iterator[Found]:
+        try:
+            is_link = stat.S_ISLNK(os.lstat(argument).st_mode)
+            mode = os.stat(argument, follow_symlinks=self._follow).st_mode
+        except (OSError, ValueError) as error:
+            yield Problem(path=argument, reason=f"it {describe_error(error)}")
+            return
+        real = _resolve(argument)
+        place = os.path.join(_resolve(argument.parent), os.fsencode(argument.name))
+        # A link counts as itself, and as what it leads to when it is followed.
+        paths = {real} if not is_link else {place, real} if self._follow else {place}
+        if any(self._is_covered(path) for path in paths):
+            return
+        guarded = 0 if self._follow else 1
+        if stat.S_ISDIR(mode):
+            name = os.path.basename(real)
+            yield from self._descend(_Folder(path=argument, name=name, real=real, guarded=guarded))
+        elif stat.S_ISREG(mode):
+            name = os.fsencode(argument.name)
+            yield Source(path=argument, name=decode_name(name), guarded=guarded)
+        elif is_link and not self._follow:
+            yield Skipped(path=argument, reason=_LINK_REASON)
+        else:
+            yield Skipped(path=argument, reason=f"it {describe_mode(mode)}")
+        self._covered |= paths
+
+    def _is_covered(self, path: bytes) -> bool:
+        """Tell whether an earlier argument listed ``path``, by itself or through a folder."""
+        if path in self._covered:
+            return True
+        while (above := os.path.dirname(path)) != path:
+            if above in self._unlisted:
+                return False
+            if above in self._covered:
+                return True
+            path = above
+        return False
+
+    def _descend(self, top: _Folder) -> Iterator[Found]:
+        # A stack instead of recursion: evidence may nest deeper than Python does.
+        levels: list[Iterator[_Folder | Found]] = [iter((top,))]
+        while levels:
+            item = next(levels[-1], None)
+            if item is None:
+                levels.pop()
+            elif isinstance(item, _Folder):
+                levels.append(self._list(item))
+            else:
+                yield item
+
+    def _list(self, folder: _Folder) -> Iterator[_Folder | Found]:
+        try:
+            descriptor = open_guarded(folder.path.parts, folder.guarded, _LIST_FOLDER)
+        except OSError as error:
+            self._unlisted.add(folder.real)
+            yield Problem(path=folder.path, reason=f"it {describe_error(error)}")
+            return
+        try:
+            is_new = self._enter(descriptor)
+            listing = _Listing(descriptor, self._follow) if is_new else None
+        finally:
+            os.close(descriptor)
+        if listing is None:
+            yield Skipped(path=folder.path, reason="a link leads to this folder a second time")
+            return
+        if listing.error is not None:
+            self._unlisted.add(folder.real)
+            yield Problem(path=folder.path, reason=f"it {describe_error(listing.error)}")
+        yield from self._yield_entries(folder, listing)
+
+    def _enter(self, descriptor: int) -> bool:
+        if not self._follow:
+            return True
+        status = os.fstat(descriptor)
+        key = (status.st_dev, status.st_ino)
+        is_new = key not in self._entered
+        self._entered.add(key)
+        return is_new
+
+    def _yield_entries(self, folder: _Folder, listing: _Listing) -> Iterator[_Folder | Found]:
+        guarded = folder.guarded + 1 if folder.guarded else 0
+        for entry in listing.names:
+            base = entry.rstrip(b"/")
+            real = os.path.join(folder.real, base)
+            if real in self._covered:
+                continue
+            path = folder.path / os.fsdecode(base)
+            name = folder.name + b"/" + base if folder.name else base
+            if entry in listing.remarks:
+                yield _remark(path, listing.remarks[entry])
+            elif entry.endswith(b"/"):
+                real = _resolve(path) if self._follow else real
+                yield _Folder(path=path, name=name, real=real, guarded=guarded)
+            else:
+                yield Source(path=path, name=decode_name(name), guarded=guarded)
+
+
+class _Listing:
+    """One directory's names as bytes in order; folders end in /, so paths sort as a whole.
+
+    ``remarks`` says why an entry is neither file nor folder: a reason to skip it, or an error.
+    ``error`` says that the list is not complete.
+    """
+
+    def __init__(self, descriptor: int, follow: bool) -> None:
+        self.names: list[bytes] = []
+        self.remarks: dict[bytes, str | OSError] = {}
+        self.error: OSError | None = None
+        try:
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    self._add(entry, follow)
+        except OSError as error:
+            self.error = error
+        self.names.sort()
+
+    def _add(self, entry: os.DirEntry[str], follow: bool) -> None:
+        name = os.fsencode(entry.name)
+        try:
+            if entry.is_dir(follow_symlinks=follow):
+                name += b"/"
+            elif entry.is_symlink() and not follow:
+                self.remarks[name] = _LINK_REASON
+            elif not entry.is_file(follow_symlinks=follow):
+                # stat() also raises what is_file() hides: a link that leads nowhere.
+                mode = entry.stat(follow_symlinks=follow).st_mode
+                self.remarks[name] = f"it {describe_mode(mode)}"
+        except OSError as error:
+            self.remarks[name] = error
+        self.names.append(name)
+
+
+def _remark(path: Path, remark: str | OSError) -> Problem | Skipped:
+    if isinstance(remark, str):
+        return Skipped(path=path, reason=remark)
+    return Problem(path=path, reason=f"it {describe_error(remark)}")
+
+
+def _resolve(path: Path) -> bytes:
+    return os.path.realpath(os.fsencode(path))

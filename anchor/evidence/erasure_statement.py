@@ -1,0 +1,171 @@
+"""Erasure statements (``anchor-erasure/1``): that evidence was erased, when, by whom and why.
+
+A statement is canonical JSON (RFC 8785).  It names pieces by their leaves only, which are salted
+hashes, and is evidence itself: its record has the statement in the member ``erasure``, and the
+digests of the statement's bytes.  ``docs/erasure.md`` describes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from anchor.canonical import JsonValue, encode_canonical, parse_canonical
+from anchor.errors import AnchorError, MalformedError, UsageError
+from anchor.evidence.digests import SHA256, SM3, digest_bytes
+from anchor.evidence.record import MAX_RECORD_BYTES, SCHEMA, Record, parse_record
+from anchor.types import Hash32, LogId, parse_hex
+
+FORMAT = "anchor-erasure/1"
+MEMBER = "erasure"
+"""The member of a record that only the operator's own records have."""
+BASES: Final = ("gdpr-17", "pipl-47", "other")
+# Each takes about 100 bytes; a record has 65,535.
+MAX_PIECES = 500
+# Characters of up to four bytes each, twelve where they have to be escaped.
+MAX_WORDS = 1_000
+
+_WHAT = "the erasure statement"
+_MEMBERS = {"format", "log", "erased_at", "basis", "by", "reason", "pieces"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedPiece:
+    """One piece of evidence that was erased; ``index`` is None where it had no place yet."""
+
+    leaf: Hash32
+    index: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What was erased from a log; ``by`` and ``reason`` are the operator's words."""
+
+    log: LogId
+    erased_at: str
+    basis: str
+    by: str
+    reason: str
+    pieces: Sequence[ErasedPiece]
+
+    @property
+    def members(self) -> dict[str, JsonValue]:
+        """The statement as a JSON object."""
+        pieces: list[JsonValue] = []
+        for piece in self.pieces:
+            place: dict[str, JsonValue] = {} if piece.index is None else {"index": piece.index}
+            pieces.append({**place, "leaf": piece.leaf.hex()})
+        return {
+            "format": FORMAT,
+            "log": f"0x{self.log.hex()}",
+            "erased_at": self.erased_at,
+            "basis": self.basis,
+            "by": self.by,
+            "reason": self.reason,
+            "pieces": pieces,
+        }
+
+    def encode(self) -> bytes:
+        """Return the statement's bytes."""
+        return encode_canonical(self.members, what=_WHAT)
+
+
+def check_words(basis: str, words: dict[str, str]) -> None:
+    """Check what the operator says of an erasure.
+
+    Raises:
+        UsageError: The basis is not one of ``BASES``, or one of the words is empty, too long or
+            holds control characters.
+    """
+    if basis not in BASES:
+        raise UsageError(
+            f"the basis of an erasure is one of {', '.join(BASES)}, not {basis[:80]!r}"
+        )
+    for name, text in words.items():
+        if not 0 < len(text) <= MAX_WORDS or not text.isprintable():
+            raise UsageError(
+                f"{name} is a text of 1 to {MAX_WORDS:,} printable characters on one line"
+            )
+
+
+def build_record(
+    statement: Statement, *, name: str, salt: bytes, algorithms: Sequence[str]
+) -> Record:
+    """Return the record that makes a statement evidence."""
+    data = statement.encode()
+    digests = digest_bytes(data, algorithms)
+    known = {SHA256: digests.sha256, SM3: digests.sm3}
+    value: JsonValue = {
+        "schema": SCHEMA,
+        "digests": {name: digest.hex() for name, digest in known.items() if digest is not None},
+        "size": len(data),
+        "name": name,
+        "media_type": "application/json",
+        "salt": salt.hex(),
+        "recorded_at": statement.erased_at,
+        "log": f"0x{statement.log.hex()}",
+        MEMBER: statement.members,
+    }
+    return parse_record(encode_canonical(value, what="the record of an erasure"))
+
+
+def read_statement(data: bytes) -> Statement:
+    """Read a statement from its file.
+
+    Raises:
+        MalformedError: It is none.
+    """
+    return _parse(parse_canonical(data, what=_WHAT, max_bytes=MAX_RECORD_BYTES))
+
+
+def find_statement(record: bytes) -> Statement | None:
+    """Return the statement that a record makes evidence; None where it is of something else.
+
+    The statement is taken only where the record's digests are those of its bytes.
+    """
+    try:
+        parsed = parse_record(record)
+        if MEMBER not in parsed.statements:
+            return None
+        value = parse_canonical(record, what="the record", max_bytes=MAX_RECORD_BYTES)
+        statement = _parse(value[MEMBER] if isinstance(value, dict) else None)
+    except AnchorError:
+        return None
+    made = digest_bytes(statement.encode(), (SHA256, SM3))
+    stated = parsed.digests
+    is_same = stated.sha256 == made.sha256 and stated.sm3 in (None, made.sm3)
+    return statement if is_same else None
+
+
+def _parse(value: JsonValue) -> Statement:
+    if not isinstance(value, dict) or value.get("format") != FORMAT or set(value) != _MEMBERS:
+        raise MalformedError(f"{_WHAT} has not the members of {FORMAT}")
+    pieces = value["pieces"]
+    if not isinstance(pieces, list) or not 0 < len(pieces) <= MAX_PIECES:
+        raise MalformedError(f"{_WHAT} does not name 1 to {MAX_PIECES} pieces")
+    return Statement(
+        log=LogId(parse_hex(_text(value, "log"), length=32, what="its log", prefix=True)),
+        erased_at=_text(value, "erased_at"),
+        basis=_text(value, "basis"),
+        by=_text(value, "by"),
+        reason=_text(value, "reason"),
+        pieces=tuple(map(_parse_piece, pieces)),
+    )
+
+
+def _parse_piece(value: JsonValue) -> ErasedPiece:
+    if not isinstance(value, dict) or not {"leaf"} <= set(value) <= {"leaf", "index"}:
+        raise MalformedError(f"{_WHAT} names a piece by something else than leaf and index")
+    index = value.get("index")
+    if index is not None and (not isinstance(index, int) or isinstance(index, bool) or index < 0):
+        raise MalformedError(f"{_WHAT} has an index that is no place in the log")
+    leaf = parse_hex(_text(value, "leaf"), length=32, what="its leaf", prefix=False)
+    return ErasedPiece(leaf=Hash32(leaf), index=index)
+
+
+def _text(value: dict[str, JsonValue], member: str) -> str:
+    text = value[member]
+    if not isinstance(text, str):
+        raise MalformedError(f"{_WHAT} has a {member} that is no string")
+    return text

@@ -1,0 +1,297 @@
+"""Digest evidence in the file system, many files at a time.
+
+One bad file never stops the rest: it comes back as a `Problem` at its place in the order.
+
+A write that keeps a file's size and falls into the same tick of the file system's clock as the
+check before it cannot be noticed (before Linux 6.13 a tick lasts up to 10 ms).
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeAlias, cast
+
+from anchor.errors import UsageError
+from anchor.evidence.digests import (
+    CHUNK_BYTES,
+    Digests,
+    digest_bytes,
+    digest_stream,
+    parse_algorithms,
+)
+from anchor.evidence.discovery import (
+    PASS_FOLDER,
+    Found,
+    Problem,
+    Skipped,
+    Source,
+    describe_error,
+    describe_mode,
+    find_sources,
+    open_guarded,
+)
+
+__all__ = [
+    "Found",
+    "Hashed",
+    "Problem",
+    "Result",
+    "Skipped",
+    "Source",
+    "find_sources",
+    "hash_sources",
+    "hash_stdin",
+]
+
+# Measured on 20,000 files of 4 KiB, SHA-256 alone and one worker: 7,300 files/s with one file a
+# task, 20,700 with 16, 27,600 with 64, 30,700 with 256, and no more with 1,024.
+BATCH_FILES = 256
+# Some 15 ms of work with both digests: far above what a task costs (0.1 ms), short to wait for.
+BATCH_BYTES = 4 * CHUNK_BYTES
+# Enough to keep 16 workers busy twice over while the oldest task is a large file; the results held
+# for it are at most this times BATCH_FILES, whatever the number of files.
+MAX_TASKS = 32
+# A file of one chunk gains nothing from streaming: it is read with one call and no spare buffer.
+_WHOLE_BYTES = CHUNK_BYTES
+# How often large files that are being read are told of.
+_TELL_SECONDS = 0.25
+
+# O_NONBLOCK: a FIFO that took the file's place would otherwise hang the open for ever.
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
+_CHANGED = "it changed while it was read, twice in a row"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hashed:
+    """A file's digests and its modification time, in nanoseconds since 1970 (UTC)."""
+
+    source: Source
+    digests: Digests
+    modified_at_ns: int
+
+
+Result: TypeAlias = Hashed | Problem | Skipped
+
+
+def hash_sources(
+    sources: Iterable[Found],
+    algorithms: Iterable[str],
+    *,
+    executor: Executor,
+    on_done: Callable[[int, int], None] | None = None,
+) -> Generator[Result, None, None]:
+    """Digest ``sources`` on ``executor``; results come in the order of the sources.
+
+    A `Problem` or `Skipped` among the sources is handed through at its place.  A file that changes
+    while it is read is read once more before it becomes a `Problem`.  ``on_done(files, bytes)``
+    tells, in the caller's thread, how much each finished task adds, and with threads as workers
+    four times a second how much was read of large files meanwhile.  At most `MAX_TASKS` tasks
+    exist at a time.  When the caller stops early and closes this, also by KeyboardInterrupt, tasks
+    that wait are cancelled, and threads stop at their next read.
+
+    Raises:
+        UsageError, UnknownVersionError: algorithms that are not known or cannot be computed.
+    """
+    chosen = parse_algorithms(algorithms)
+    # Only threads share an event; a terminal's Ctrl-C reaches worker processes by itself.
+    stop = threading.Event() if isinstance(executor, ThreadPoolExecutor) else None
+    read = None if stop is None or on_done is None else _Read()
+    pending: deque[Future[list[Result]]] = deque()
+    try:
+        for batch in _split_batches(sources):
+            while pending and (len(pending) >= MAX_TASKS or pending[0].done()):
+                yield from _collect(pending.popleft(), on_done, read)
+            pending.append(executor.submit(_hash_batch, batch, chosen, stop, read))
+        while pending:
+            yield from _collect(pending.popleft(), on_done, read)
+    finally:
+        if stop is not None:
+            stop.set()
+        for task in pending:
+            task.cancel()
+
+
+def hash_stdin(stream: BinaryIO, algorithms: Iterable[str]) -> Digests:
+    """Digest what comes in on standard input.
+
+    Raises:
+        UsageError: it cannot be read to its end.
+        UnknownVersionError: an algorithm that is not known or cannot be computed here.
+    """
+    try:
+        return digest_stream(stream, algorithms)
+    except OSError as error:
+        raise UsageError(f"standard input {describe_error(error)}") from error
+
+
+def _split_batches(sources: Iterable[Found]) -> Iterator[tuple[Found, ...]]:
+    batch: list[Found] = []
+    size = 0
+    for found in sources:
+        expected = _expect_size(found)
+        if batch and (len(batch) >= BATCH_FILES or size + expected > BATCH_BYTES):
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.append(found)
+        size += expected
+    if batch:
+        yield tuple(batch)
+
+
+def _expect_size(found: Found) -> int:
+    """Return about how many bytes a task will read for this; only the batches depend on it."""
+    if not isinstance(found, Source):
+        return 0
+    try:
+        return os.stat(found.path, follow_symlinks=found.guarded == 0).st_size
+    except (OSError, ValueError):
+        return 0
+
+
+def _collect(
+    task: Future[list[Result]], on_done: Callable[[int, int], None] | None, read: _Read | None
+) -> Iterator[Result]:
+    while on_done is not None and read is not None and not wait((task,), _TELL_SECONDS).done:
+        on_done(0, read.take())
+    results = task.result()
+    if on_done is not None:
+        sizes = [result.digests.size or 0 for result in results if isinstance(result, Hashed)]
+        if read is None:
+            on_done(len(results), sum(sizes))
+        else:  # what is larger was told of as it was read
+            small = sum(size for size in sizes if size <= _WHOLE_BYTES)
+            on_done(len(results), small + read.take())
+    yield from results
+
+
+class _Read:
+    """Counts what tasks have read of large files since it was last asked."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self._count += count
+
+    def take(self) -> int:
+        with self._lock:
+            count, self._count = self._count, 0
+        return count
+
+
+def _hash_batch(
+    batch: tuple[Found, ...],
+    algorithms: tuple[str, ...],
+    stop: threading.Event | None,
+    read: _Read | None,
+) -> list[Result]:
+    """Digest one task's sources in order; the unit that runs on a worker."""
+    task = _Task(algorithms, stop, read)
+    try:
+        return [task.hash(found) if isinstance(found, Source) else found for found in batch]
+    finally:
+        task.close()
+
+
+class _Task:
+    """Digests files one after the other, keeping the last one's folder open for its neighbours."""
+
+    def __init__(
+        self, algorithms: tuple[str, ...], stop: threading.Event | None, read: _Read | None
+    ) -> None:
+        self._algorithms = algorithms
+        self._stop = stop
+        self._read = read
+        self._folder = -1
+        # What the open folder was opened for: its parts and how many of them are guarded.
+        self._folder_key: tuple[tuple[str, ...], int] | None = None
+
+    def close(self) -> None:
+        if self._folder_key is not None:
+            self._folder_key = None
+            os.close(self._folder)
+
+    def hash(self, source: Source) -> Hashed | Problem:
+        try:
+            hashed = self._hash_once(source) or self._hash_once(source)
+        except (OSError, ValueError) as error:
+            return Problem(path=source.path, reason=f"it {describe_error(error)}")
+        return hashed or Problem(path=source.path, reason=_CHANGED)
+
+    def _hash_once(self, source: Source) -> Hashed | Problem | None:
+        """Digest a file, or return None when it changed meanwhile."""
+        descriptor = self._open(source)
+        try:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                return Problem(path=source.path, reason=f"it {describe_mode(before.st_mode)}")
+            digests = self._read_digests(descriptor, before.st_size)
+            after = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        if digests is None or digests.size != before.st_size or _stamp(before) != _stamp(after):
+            return None
+        return Hashed(source=source, digests=digests, modified_at_ns=before.st_mtime_ns)
+
+    def _open(self, source: Source) -> int:
+        _check_stop(self._stop)
+        parts = source.path.parts
+        if source.guarded < 2 or len(parts) < 2:
+            return open_guarded(parts, source.guarded, _READ)
+        key = (parts[:-1], source.guarded - 1)
+        if self._folder_key != key:
+            self.close()
+            self._folder = open_guarded(*key, PASS_FOLDER)
+            self._folder_key = key
+        return os.open(parts[-1], _READ | os.O_NOFOLLOW, dir_fd=self._folder)
+
+    def _read_digests(self, descriptor: int, size: int) -> Digests | None:
+        """Digest an open file that should hold ``size`` bytes; None when it holds more."""
+        if size <= _WHOLE_BYTES:
+            # One byte more is asked for: getting exactly ``size`` shows that the end was reached.
+            data = os.read(descriptor, size + 1)
+            if len(data) == size:
+                return digest_bytes(data, self._algorithms)
+            # Too much, or a file system that gives less than it is asked for: count it properly.
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        with _Stoppable(descriptor, self._stop, self._read) as stream:
+            try:
+                return digest_stream(cast(BinaryIO, stream), self._algorithms, limit=size)
+            except UsageError:
+                return None
+
+
+class _Stoppable(io.FileIO):
+    """An open file whose reading ends with an error once nobody waits for its digest."""
+
+    def __init__(self, descriptor: int, stop: threading.Event | None, read: _Read | None) -> None:
+        super().__init__(descriptor, closefd=False)
+        self._stop = stop
+        self._read = read
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        _check_stop(self._stop)
+        count = super().readinto(buffer)
+        if self._read is not None:
+            self._read.add(count or 0)
+        return count
+
+
+def _check_stop(stop: threading.Event | None) -> None:
+    if stop is not None and stop.is_set():
+        raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

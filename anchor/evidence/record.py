@@ -1,0 +1,240 @@
+"""Evidence records (``evidence-record/1``): what is written down about one piece of evidence.
+
+A record is stored and shipped as its exact RFC 8785 bytes; ``docs/receipt-format.md`` is the
+specification.  The leaf of a record is ``SHA-256(0x00 ‖ record bytes)`` (RFC 9162 section 2.1.1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from json.encoder import encode_basestring
+
+from anchor.canonical import MAX_INTEGER, JsonValue, parse_canonical
+from anchor.errors import MalformedError, UnknownVersionError
+from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.types import LogId, parse_hex
+
+SCHEMA = "evidence-record/1"
+# A record is one leaf and travels inside every receipt; this bounds what a verifier reads.
+MAX_RECORD_BYTES = 65_535
+# Long enough for any path (PATH_MAX is 4,096 on Linux), short enough to print.
+MAX_NAME_CHARACTERS = 4_096
+SALT_BYTES = 32
+
+# Python 3.14 and later read hour 24 as the next day's 0, which RFC 3339 has not.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+_MEMBER_NAME = re.compile(r"[\x21-\x7e]+")
+_REQUIRED = ("schema", "digests", "name", "salt", "recorded_at")
+_MEMBERS = {*_REQUIRED, "size", "media_type", "log"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One parsed record; ``encoded`` are the bytes that were hashed.
+
+    ``digests.size`` is None, and digests not given are None, for evidence recorded by its digest
+    alone.  ``recorded_at`` is the operator's own clock: a claim, not a proof.  ``log`` is the one
+    that the record was written for, where it names one.  ``statements`` are the names of members
+    that the format does not know: the operator's own statements, which nothing checks.
+    """
+
+    encoded: bytes
+    digests: Digests
+    name: str
+    media_type: str | None
+    salt: bytes
+    recorded_at: datetime
+    log: LogId | None = None
+    statements: tuple[str, ...] = ()
+
+
+def build_record(
+    *,
+    digests: Digests,
+    name: str,
+    media_type: str | None,
+    salt: bytes,
+    recorded_at: datetime,
+    log: LogId | None = None,
+) -> Record:
+    """Build a record and its canonical bytes.
+
+    ``salt`` is 32 fresh random bytes: it keeps short or guessable evidence from being found by
+    guessing from its leaf.
+    """
+    encoded = encode_record(
+        digests=digests,
+        name=name,
+        media_type=media_type,
+        salt=salt,
+        recorded_at=format_time(recorded_at),
+        log=log,
+    )
+    return Record(
+        encoded=encoded,
+        digests=digests,
+        name=name,
+        media_type=media_type,
+        salt=salt,
+        recorded_at=_parse_time(format_time(recorded_at)),
+        log=log,
+    )
+
+
+def encode_record(
+    *,
+    digests: Digests,
+    name: str,
+    media_type: str | None,
+    salt: bytes,
+    recorded_at: str,
+    log: LogId | None = None,
+) -> bytes:
+    """Return the canonical bytes of a record; ``recorded_at`` as ``format_time`` writes it.
+
+    Millions are made at a time, so the members are written in their canonical order at once.
+
+    Raises:
+        MalformedError: the name is empty, too long or no text, or the size too large.
+    """
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"a salt has {SALT_BYTES} bytes")
+    _parse_name(name)
+    members = [f'"{SHA256}":"{digests.sha256.hex()}"'] if digests.sha256 is not None else []
+    if digests.sm3 is not None:
+        members.append(f'"{SM3}":"{digests.sm3.hex()}"')
+    if digests.size is not None and not 0 <= digests.size <= MAX_INTEGER:
+        raise MalformedError(f"the record's size {digests.size} is not a count of bytes")
+    named = "" if log is None else f'"log":"0x{log.hex()}",'
+    media = "" if media_type is None else f'"media_type":{encode_basestring(media_type)},'
+    size = "" if digests.size is None else f',"size":{digests.size}'
+    try:
+        encoded = (
+            f'{{"digests":{{{",".join(members)}}},{named}{media}"name":{encode_basestring(name)},'
+            f'"recorded_at":"{recorded_at}","salt":"{salt.hex()}","schema":"{SCHEMA}"{size}}}'
+        ).encode()
+    except UnicodeEncodeError:
+        raise MalformedError("the record holds a lone surrogate, which is no text") from None
+    if len(encoded) > MAX_RECORD_BYTES:
+        raise MalformedError(f"the record is longer than {MAX_RECORD_BYTES:,} bytes")
+    return encoded
+
+
+def parse_record(encoded: bytes) -> Record:
+    """Read a record from its exact bytes.
+
+    Members this version does not know are allowed: they are authenticated by the leaf like the
+    rest, and later versions of the schema add some.
+
+    Raises:
+        MalformedError: not canonical, a member missing or misshapen.
+        UnknownVersionError: another schema; or, of a record that is well formed, only digests of
+            unknown algorithms.
+    """
+    value = parse_canonical(encoded, what="the record", max_bytes=MAX_RECORD_BYTES)
+    if not isinstance(value, dict):
+        raise MalformedError("the record is not a JSON object")
+    if "schema" in value and value["schema"] != SCHEMA:
+        stated = str(value["schema"])[:80]
+        raise UnknownVersionError(f"the record's schema is {stated!r}, not {SCHEMA!r}")
+    for member in _REQUIRED:
+        if member not in value:
+            raise MalformedError(f"the record has no member {member!r}")
+    for member in ("size", "media_type", "log"):
+        if value.get(member, SCHEMA) is None:
+            raise MalformedError(f"the record's {member} is null; what is unknown is left out")
+    _check_member_names(value)
+    media_type = value.get("media_type")
+    if media_type is not None and not isinstance(media_type, str):
+        raise MalformedError("the record's media_type is not a string")
+    known, size = _parse_digests(value["digests"]), _parse_size(value.get("size"))
+    name, salt = _parse_name(value["name"]), _parse_hex_member(value["salt"], "salt")
+    recorded_at, log = _parse_time(value["recorded_at"]), _parse_log(value.get("log"))
+    # After every fault of form, so that a record with several has one outcome.
+    if not known:
+        raise _unknown_algorithms(value["digests"])
+    return Record(
+        encoded=encoded,
+        digests=Digests(sha256=known.get(SHA256), sm3=known.get(SM3), size=size),
+        name=name,
+        media_type=media_type,
+        salt=salt,
+        recorded_at=recorded_at,
+        log=log,
+        statements=tuple(sorted(set(value) - _MEMBERS)),
+    )
+
+
+def _parse_log(value: JsonValue) -> LogId | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise MalformedError("the record's log is not a string")
+    return LogId(parse_hex(value, length=32, what="the record's log", prefix=True))
+
+
+def _parse_digests(digests: JsonValue) -> dict[str, bytes]:
+    """Return the digests whose algorithms are known."""
+    if not isinstance(digests, dict) or not digests:
+        raise MalformedError("the record's digests are not a non-empty object")
+    return {
+        algorithm: _parse_hex_member(digests[algorithm], f"digests.{algorithm}")
+        for algorithm in (SHA256, SM3)
+        if algorithm in digests
+    }
+
+
+def _unknown_algorithms(digests: JsonValue) -> UnknownVersionError:
+    names = ", ".join(sorted(digests) if isinstance(digests, dict) else [])[:80]
+    return UnknownVersionError(f"the record holds only digests of unknown algorithms: {names}")
+
+
+def _parse_size(size: JsonValue) -> int | None:
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+        raise MalformedError("the record's size is not a count of bytes")
+    return size
+
+
+def _parse_name(name: JsonValue) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
+        raise MalformedError(f"the record's name is not 1 to {MAX_NAME_CHARACTERS} characters")
+    return name
+
+
+def _parse_hex_member(value: JsonValue, member: str) -> bytes:
+    if not isinstance(value, str):
+        raise MalformedError(f"the record's {member} is not a string")
+    return parse_hex(value, length=32, what=f"the record's {member}", prefix=False)
+
+
+def _parse_time(value: JsonValue) -> datetime:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise MalformedError("the record's recorded_at is not an RFC 3339 time in UTC (…Z)")
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError as error:
+        raise MalformedError(f"the record's recorded_at is no date: {error}") from error
+
+
+def format_time(time: datetime) -> str:
+    """Return a time as RFC 3339 text in UTC, to the millisecond."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _check_member_names(value: Mapping[str, JsonValue]) -> None:
+    pending: list[JsonValue] = [dict(value)]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            for name, member in item.items():
+                if not _MEMBER_NAME.fullmatch(name):
+                    raise MalformedError(
+                        f"the record's member name {name!a:.80} is not of printable ASCII "
+                        "without spaces"
+                    )
+                pending.append(member)
+        elif isinstance(item, list):
+            pending.extend(item)

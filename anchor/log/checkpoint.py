@@ -1,0 +1,131 @@
+"""C2SP checkpoints: a log's head as a signed note that other transparency tools read.
+
+The format is c2sp.org/tlog-checkpoint, version 1.0.0: the log's origin, its size and its root, a
+line each.  This project's origins name the chain, the registry and the log::
+
+    eip155:<chain id>/<registry, 0x and 40 hex digits>/<log, 0x and 64 hex digits>
+
+A signature says that the key's holder claims this head, not that the registry holds its root.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+
+from anchor.errors import MalformedError
+from anchor.log.signed_note import (
+    NoteKey,
+    NoteVerifier,
+    encode_text,
+    open_note,
+    parse_base64,
+    parse_note,
+    sign_note,
+)
+from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, parse_hex
+
+# As in receipts: the largest integer that JSON carries exactly everywhere.
+_MAX_CHAIN_ID = 2**53 - 1
+# No leading zeros; the largest of either kind of number has 16 digits.
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}")
+_ORIGIN_SCHEME = "eip155:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a checkpoint says: the log's origin and its head.
+
+    Raises:
+        MalformedError: an origin that is no line of a note, or a head that is none of our logs'.
+    """
+
+    origin: str
+    head: Head
+
+    def __post_init__(self) -> None:
+        if not self.origin or "\n" in self.origin:
+            raise MalformedError("a checkpoint's origin must be one line that is not empty")
+        if not 0 <= self.head.size <= MAX_LOG_SIZE:
+            raise MalformedError(f"a checkpoint's size must be 0 … {MAX_LOG_SIZE}")
+        if len(self.head.root) != 32:
+            raise MalformedError("a checkpoint's root must be 32 bytes long")
+        encode_text(self.origin + "\n")
+
+
+def encode_checkpoint(checkpoint: Checkpoint) -> str:
+    """Return the note text: three lines, and no extension lines."""
+    root = base64.b64encode(checkpoint.head.root).decode("ascii")
+    return f"{checkpoint.origin}\n{checkpoint.head.size}\n{root}\n"
+
+
+def parse_checkpoint(text: str) -> Checkpoint:
+    """Read a note text as a checkpoint; extension lines are passed over.
+
+    Raises:
+        MalformedError: any other form, an empty extension line, or a size of 2^48 or more.
+    """
+    encode_text(text)
+    # Only "\n" ends a line: str.splitlines knows ten more characters that do.
+    lines = text.split("\n")[:-1]
+    if len(lines) < 3:
+        raise MalformedError("a checkpoint must have the lines origin, size and root")
+    if "" in lines:
+        raise MalformedError(f"the checkpoint's line {lines.index('') + 1} is empty")
+    origin, size, root = lines[:3]
+    decoded = parse_base64(root, what="the checkpoint's root")
+    head = Head(root=Hash32(decoded), size=_parse_decimal(size, "the checkpoint's size"))
+    return Checkpoint(origin=origin, head=head)
+
+
+def sign_checkpoint(checkpoint: Checkpoint, key: NoteKey) -> bytes:
+    """Return the signed note of ``checkpoint``.
+
+    The specification wants the key's name to be the origin, and two checkpoints that one log signs
+    to be consistent; the caller sees to both.
+    """
+    return sign_note(encode_checkpoint(checkpoint), key)
+
+
+def open_checkpoint(note: bytes, verifier: NoteVerifier | None) -> Checkpoint:
+    """Read a signed checkpoint; the caller compares its origin with the log's.
+
+    Without a ``verifier`` the signature lines must be well-formed, but no signature is verified:
+    anybody may have written the checkpoint.
+
+    Raises:
+        MalformedError: no signed note, or its text is no checkpoint.
+        MismatchError: a signature by the verifier's key is not valid.
+        NotTrustedError: the verifier's key did not sign this note.
+    """
+    text = parse_note(note).text if verifier is None else open_note(note, verifier)
+    return parse_checkpoint(text)
+
+
+def log_origin(chain_id: ChainId, registry: Address, log: LogId) -> str:
+    """Return the origin of ``log`` in ``registry`` on the chain; it is a key name, too."""
+    return f"{_ORIGIN_SCHEME}{chain_id}/0x{registry.hex()}/0x{log.hex()}"
+
+
+def parse_origin(text: str) -> tuple[ChainId, Address, LogId]:
+    """Read an origin that `log_origin` wrote.
+
+    Raises:
+        MalformedError: any other origin, such as that of a log that is not ours.
+    """
+    chain, *rest = text.removeprefix(_ORIGIN_SCHEME).split("/", 3)
+    if not text.startswith(_ORIGIN_SCHEME) or len(rest) != 2:
+        raise MalformedError("the origin must be eip155:<chain id>/<registry>/<log>")
+    chain_id = _parse_decimal(chain, "the origin's chain id")
+    if not 1 <= chain_id <= _MAX_CHAIN_ID:
+        raise MalformedError(f"the origin's chain id must be 1 … {_MAX_CHAIN_ID}")
+    registry = parse_hex(rest[0], length=20, what="the origin's registry", prefix=True)
+    log = parse_hex(rest[1], length=32, what="the origin's log", prefix=True)
+    return ChainId(chain_id), Address(registry), LogId(log)
+
+
+def _parse_decimal(text: str, what: str) -> int:
+    if not _DECIMAL.fullmatch(text):
+        raise MalformedError(f"{what} must be a decimal number without leading zeros")
+    return int(text)

@@ -1,0 +1,329 @@
+"""Where a log is published: a folder, a web server, an object store.
+
+Paths are C2SP tlog-tiles' (https://c2sp.org/tlog-tiles), below a prefix: ``checkpoint``,
+``tile/0/000``, …, and our own list of the anchored heads, ``anchors/000``, …  A place is named as
+the user names it: a folder, an ``http(s)://`` URL (to read), or any other URL that fsspec knows
+(``s3://…``, ``gs://…``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from anchor.errors import (
+    CannotCheckError,
+    ConfigError,
+    MalformedError,
+    MismatchError,
+    NodeUnreachableError,
+    UsageError,
+)
+from anchor.log.tiles import TILE_BYTES, Tile
+from anchor.system.durable_files import write_files
+from anchor.types import MAX_LOG_SIZE, Hash32, Head
+
+if TYPE_CHECKING:
+    from anchor.system.http import BoundedSession
+
+CHECKPOINT = "checkpoint"
+
+# A signed note of three lines is far shorter, and so is a tile.
+MAX_FILE_BYTES = 1 << 16
+# Lines in one file of the list of anchors; of 80 bytes at most, so that it stays below the above.
+ANCHORS_PER_FILE = 512
+_ANCHOR_LINE = re.compile(rb"([1-9][0-9]{0,14}) ([0-9a-f]{64})\n")
+_TIMEOUT = 30.0
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_CHAINED = re.compile(rf"::{_SCHEME.pattern}://")
+
+
+class Source(Protocol):
+    """Where published files are read; ``name`` is what may be shown of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def read(self, path: str) -> bytes | None: ...
+
+
+class Target(Source, Protocol):
+    """Where files are published; each is replaced as a whole."""
+
+    def write(self, files: Mapping[str, bytes]) -> None: ...
+
+
+def open_source(place: str) -> Source:
+    """Return the place to read a published log from; nothing is read yet."""
+    if place.startswith(("http://", "https://")):
+        return WebSource(place)
+    return open_target(place)
+
+
+def open_target(place: str) -> Target:
+    """Return the place to publish a log in; nothing is written yet.
+
+    Raises:
+        UsageError: the URL's scheme cannot be written to, or its package is missing.
+        CannotCheckError: the store cannot be opened.
+    """
+    if place.startswith(("http://", "https://")):
+        raise UsageError(
+            "a log cannot be published to a web server's URL",
+            hint="publish to the folder or object store that it serves",
+        )
+    if "://" in place and not place.startswith("file://"):
+        return ObjectStore(place)
+    # fsspec would write a local file in place and not wait for the disk.
+    return Folder(Path(place.removeprefix("file://")))
+
+
+def read_tile(source: Source, tile: Tile) -> bytes:
+    """Return a tile's hashes; a partial one also from the full one that replaced it.
+
+    Raises:
+        CannotCheckError: it is not there.
+        MismatchError: it has another length.
+    """
+    data = source.read(tile.path)
+    if data is None and not tile.is_full:
+        data = source.read(tile._replace(width=256).path)
+        data = None if data is None or len(data) != TILE_BYTES else data[: 32 * tile.width]
+    if data is None:
+        raise CannotCheckError(
+            f"{tile.path} is missing from the published log",
+            hint="ask its operator to publish it again",
+        )
+    if len(data) != 32 * tile.width:
+        raise MismatchError(f"{tile.path} has {len(data)} bytes instead of {32 * tile.width}")
+    return data
+
+
+def anchors_path(number: int) -> str:
+    """Return where part ``number`` of the list of anchored heads is."""
+    return f"anchors/{number:03}"
+
+
+def encode_anchors(heads: Sequence[Head]) -> bytes:
+    """Write one part of the list: a line for each anchored head, size and root, smallest first."""
+    return b"".join(b"%d %s\n" % (head.size, head.root.hex().encode()) for head in heads)
+
+
+def parse_anchors(data: bytes, *, after: int, what: str) -> list[Head]:
+    """Read one part of the list, whose sizes grow from above ``after``.
+
+    Raises:
+        MalformedError: any other form; ``what`` names the file.
+    """
+    heads: list[Head] = []
+    at = 0
+    while at < len(data):
+        match = _ANCHOR_LINE.match(data, at)
+        if match is None or len(heads) == ANCHORS_PER_FILE:
+            raise MalformedError(f"{what} is not a list of sizes and roots")
+        size = int(match[1])
+        if not after < size <= MAX_LOG_SIZE:
+            raise MalformedError(f"in {what}, size {size} follows size {after}")
+        heads.append(Head(root=Hash32(bytes.fromhex(match[2].decode())), size=size))
+        after, at = size, match.end()
+    return heads
+
+
+def read_anchors(source: Source, head: Head) -> Iterator[Head]:
+    """Yield the anchored heads up to ``head``, smallest first; nothing where no list is published.
+
+    Anchors behind ``head`` are passed over: they are published before the checkpoint is.
+
+    Raises:
+        MalformedError: a part is not as it was written, or does not lead to ``head``.
+        CannotCheckError: a part is missing, or cannot be read.
+    """
+    size, number = 0, 0
+    while size < head.size:
+        path = anchors_path(number)
+        data = source.read(path)
+        if data is None:
+            if number == 0:
+                return
+            raise CannotCheckError(
+                f"{path} is missing from the published log",
+                hint="ask its operator to publish it again",
+            )
+        part = parse_anchors(data, after=size, what=path)
+        for anchored in part:
+            if anchored.size > head.size:
+                break
+            yield anchored
+            size = anchored.size
+        if size < head.size and (len(part) < ANCHORS_PER_FILE or part[-1].size > head.size):
+            raise MalformedError(f"{path} does not lead to the checkpoint's size {head.size}")
+        number += 1
+
+
+class Folder:
+    """A folder that some web server serves, or that was copied from elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.name = str(folder)
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's bytes; None where there is none.
+
+        Raises:
+            CannotCheckError: it is there and cannot be read, or is far too long.
+        """
+        file = self._folder / path
+        try:
+            # Without waiting for the other end of what may be a pipe.
+            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise CannotCheckError(f"{file} is no file")
+                with open(descriptor, "rb", closefd=False) as opened:
+                    return _bounded(opened.read(MAX_FILE_BYTES + 1), str(file))
+            finally:
+                os.close(descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise CannotCheckError(f"{file} cannot be read: {error.strerror}") from error
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Store files durably, each as a whole.
+
+        Raises:
+            UsageError: one cannot be written.
+        """
+        write_files([(self._folder / path, data) for path, data in files.items()])
+
+
+class WebSource:
+    """Any web server that serves the files."""
+
+    def __init__(self, url: str) -> None:
+        from anchor.system.urls import describe_url
+
+        try:
+            self.name = describe_url(url)
+        except ConfigError:
+            raise UsageError(
+                "the published log's address is not a URL", hint="name it as https://HOST/PATH"
+            ) from None
+        self._url = urlsplit(url)
+        self._session: BoundedSession | None = None
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's bytes; None where the server says that there is none.
+
+        Raises:
+            CannotCheckError: the server does not answer, or not with the file.
+        """
+        import requests
+
+        from anchor.system.http import BadResponse, BoundedSession, describe_failure
+
+        if self._session is None:
+            self._session = BoundedSession(
+                timeout=_TIMEOUT, max_bytes=MAX_FILE_BYTES, is_json=False
+            )
+        try:
+            response = self._session.get(self._locate(path))
+        except BadResponse as error:
+            raise CannotCheckError(f"{self.name} answered for {path} with {error}") from error
+        except requests.RequestException as error:
+            raise NodeUnreachableError(
+                f"{self.name} did not answer for {path}: {describe_failure(error)}"
+            ) from None
+        if response.status_code in (404, 410):
+            return None
+        if response.status_code != 200:
+            raise CannotCheckError(
+                f"{self.name} answered for {path} with status {response.status_code}"
+            )
+        return bytes(response.content)
+
+    def _locate(self, path: str) -> str:
+        """Return the file's own URL; a query, which may hold a token, stays behind the path."""
+        return self._url._replace(path=f"{self._url.path.rstrip('/')}/{path}").geturl()
+
+
+class ObjectStore:
+    """A bucket, or whatever else fsspec reaches by URL.  Credentials are its own affair."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            from fsspec.core import get_filesystem_class, url_to_fs
+        except ImportError:
+            raise UsageError(
+                "publishing to a URL needs the package fsspec",
+                hint="pip install 'anchor-evidence[publish]', and the package of your store (s3fs)",
+            ) from None
+        scheme = url.partition("://")[0]
+        if not _SCHEME.fullmatch(scheme) or _CHAINED.search(url):
+            # What a cache in between has may be older than the log.
+            raise UsageError(
+                "a chained URL cannot be used, nor one without a plain scheme",
+                hint="name the store itself, as s3://BUCKET/PATH",
+            )
+        self.name = f"the {scheme}:// store"
+        try:
+            get_filesystem_class(scheme)
+        except (ImportError, ValueError) as error:
+            raise UsageError(f"{scheme}:// cannot be used: {error}") from None
+        with _Foreign(f"{self.name} cannot be opened"):
+            self._store, self._prefix = url_to_fs(url)
+
+    def read(self, path: str) -> bytes | None:
+        """Return an object's bytes; None where there is none.
+
+        Raises:
+            CannotCheckError: the store fails.
+        """
+        with _Foreign(f"{path} could not be read from {self.name}"):
+            try:
+                name = f"{self._prefix}/{path}"
+                data = self._store.cat_file(name, start=0, end=MAX_FILE_BYTES + 1)
+            except FileNotFoundError:
+                return None
+        return _bounded(bytes(data), path)
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Store objects; each is replaced as a whole, as object stores do.
+
+        Raises:
+            CannotCheckError: the store fails; some of the files may be there.
+        """
+        objects: dict[str, Any] = {f"{self._prefix}/{path}": data for path, data in files.items()}
+        with _Foreign(f"{next(iter(files))} could not be written to {self.name}"):
+            self._store.pipe(objects)
+
+
+class _Foreign:
+    """Turns whatever an object store's package raises into an error of ours.
+
+    Without its text, which may quote credentials.
+    """
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if kind is not None and issubclass(kind, Exception):
+            raise CannotCheckError(f"{self._message}: {kind.__name__}") from None
+
+
+def _bounded(data: bytes, name: str) -> bytes:
+    if len(data) > MAX_FILE_BYTES:
+        raise CannotCheckError(f"{name} is longer than {MAX_FILE_BYTES:,} bytes: no tile, no note")
+    return data

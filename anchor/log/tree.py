@@ -1,0 +1,213 @@
+"""RFC 9162 section 2.1 Merkle trees from the prover's side: roots and proofs from stored nodes.
+
+``anchor.log.merkle`` verifies and needs none of this.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+from anchor.log.batch_sha256 import hash_levels, hash_pairs
+from anchor.log.merkle import EMPTY_ROOT, hash_node
+from anchor.types import MAX_LOG_SIZE, Hash32
+
+HASH = 32
+"""Bytes of a hash."""
+
+BLOCK_HEIGHT = 8
+"""Leaves are kept, and proven in bulk, in blocks of 2^8: the height of C2SP's tiles."""
+
+BLOCK = 1 << BLOCK_HEIGHT
+
+
+class MerkleTree(ABC):
+    """Whatever knows the complete subtrees over its first ``size`` leaves.
+
+    From those alone follow the root of every smaller tree and all proofs in and between them.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._ragged: dict[tuple[int, int], Hash32] = {}
+
+    @abstractmethod
+    def node(self, height: int, index: int) -> Hash32:
+        """Return the root of the complete subtree over leaves ``index · 2^height`` and on."""
+
+    @abstractmethod
+    def block(self, index: int) -> Sequence[bytes]:
+        """Return the levels of a complete block of 256 leaves: its leaf hashes, …, its root.
+
+        Each is the hashes of one height, back to back.
+        """
+
+    def subtree_root(self, start: int, end: int) -> Hash32:
+        """Return ``MTH(D[start:end])`` for a run that is a node of the tree or a ragged edge."""
+        width = end - start
+        height = (width - 1).bit_length()
+        if width == 1 << height:
+            return self.node(height, start >> height)
+        if (start, end) not in self._ragged:  # at most 48 for each size asked for
+            middle = start + (1 << (height - 1))
+            self._ragged[start, end] = hash_node(
+                self.subtree_root(start, middle), self.subtree_root(middle, end)
+            )
+        return self._ragged[start, end]
+
+    def root(self, size: int) -> Hash32:
+        """Return the root over the first ``size`` leaves."""
+        self._check_size(size)
+        return self.subtree_root(0, size) if size else EMPTY_ROOT
+
+    def inclusion_path(self, index: int, size: int) -> list[Hash32]:
+        """Return ``PATH(index, D[0:size])``, leaf side first (RFC 9162 section 2.1.3.1)."""
+        self._check_size(size)
+        if not 0 <= index < size:
+            raise ValueError(f"no leaf {index} in a tree of {size}")
+        return self._path_above(0, index, size)
+
+    def inclusion_paths(self, start: int, end: int, size: int) -> Iterator[bytes]:
+        """Yield the path of every leaf from ``start`` up to ``end``: its hashes, back to back.
+
+        Leaves of one block share the hashes above it, so that each hash is looked up once.
+        """
+        self._check_size(size)
+        if not 0 <= start <= end <= size:
+            raise ValueError(f"no leaves {start} to {end} in a tree of {size}")
+        while start < end:
+            block, first = divmod(start, BLOCK)
+            stop = min(end, (block + 1) * BLOCK)
+            if (block + 1) * BLOCK <= size:
+                yield from self._block_paths(block, size)[first : first + stop - start]
+            else:
+                for index in range(start, stop):
+                    yield b"".join(self._path_above(0, index, size))
+            start = stop
+
+    def consistency_proof(self, old_size: int, new_size: int) -> list[Hash32]:
+        """Return ``PROOF(old_size, D[0:new_size])`` (RFC 9162 section 2.1.4.1)."""
+        self._check_size(new_size)
+        if not 0 < old_size < new_size:
+            raise ValueError(f"no consistency proof from {old_size} to {new_size}")
+        # The old tree's last complete subtree, on the path from the old tree's last leaf upwards.
+        height = (old_size & -old_size).bit_length() - 1
+        index = (old_size >> height) - 1
+        proof = self._path_above(height, index, new_size)
+        # Where that is the whole old tree, the verifier has its root: the old root itself.
+        return [self.node(height, index), *proof] if index else proof
+
+    def _path_above(self, height: int, index: int, size: int) -> list[Hash32]:
+        """Return the siblings on the way from a complete node to the root over ``size`` leaves."""
+        path: list[Hash32] = []
+        last = (size - 1) >> height
+        while last:
+            if index & 1:
+                path.append(self.node(height, index - 1))
+            elif index < last:
+                start = (index + 1) << height
+                path.append(self.subtree_root(start, min(start + (1 << height), size)))
+            # else: the right edge is ragged here, the node is carried up unchanged.
+            index >>= 1
+            last >>= 1
+            height += 1
+        return path
+
+    def _block_paths(self, block: int, size: int) -> list[bytes]:
+        paths = [b"".join(self._path_above(BLOCK_HEIGHT, block, size))]
+        for level in reversed(self.block(block)[:BLOCK_HEIGHT]):
+            # A path begins with the sibling and goes on as the parent's does.
+            paths = [
+                level[at : at + HASH] + above
+                for place, above in enumerate(paths)
+                for at in (place * 2 * HASH + HASH, place * 2 * HASH)
+            ]
+        return paths
+
+    def _check_size(self, size: int) -> None:
+        if not 0 <= size <= self.size:
+            raise ValueError(f"the tree holds {self.size} leaves, not {size}")
+
+
+class Tree(MerkleTree):
+    """All complete nodes over a run of leaves, in memory: about 64 bytes a leaf."""
+
+    def __init__(self, leaves: bytes) -> None:
+        """Build from ``leaves``: their 32-byte hashes, back to back, in order."""
+        if len(leaves) % HASH:
+            raise ValueError("leaves are 32 bytes each")
+        super().__init__(len(leaves) // HASH)
+        self._levels = [leaves, *hash_levels(leaves, self.size.bit_length())]
+
+    def node(self, height: int, index: int) -> Hash32:
+        """Return the root of the complete subtree over leaves ``index · 2^height`` and on."""
+        return Hash32(self._levels[height][index * HASH : (index + 1) * HASH])
+
+    def block(self, index: int) -> Sequence[bytes]:
+        """Return the levels of a complete block of 256 leaves: its leaf hashes, …, its root."""
+        return [
+            self._levels[height][
+                (index << BLOCK_HEIGHT - height) * HASH : (index + 1 << BLOCK_HEIGHT - height)
+                * HASH
+            ]
+            for height in range(BLOCK_HEIGHT + 1)
+        ]
+
+
+class RightEdge:
+    """The roots of the complete subtrees a tree of ``size`` leaves falls into, largest first.
+
+    At most 48 hashes; with them alone a log can go on growing (they give the root of every larger
+    size once the new leaves are known).
+    """
+
+    def __init__(self, size: int = 0, nodes: Sequence[Hash32] = ()) -> None:
+        if len(nodes) != size.bit_count():
+            raise ValueError(f"a right edge of {size} leaves has {size.bit_count()} nodes")
+        self.size = size
+        heights = [height for height in range(size.bit_length()) if size >> height & 1]
+        self._by_height = dict(zip(reversed(heights), nodes, strict=True))
+
+    @property
+    def nodes(self) -> list[Hash32]:
+        """The roots, largest subtree first."""
+        return [self._by_height[height] for height in sorted(self._by_height, reverse=True)]
+
+    def node(self, height: int) -> Hash32:
+        """Return the root of the subtree of 2^height leaves; the size has that bit."""
+        return self._by_height[height]
+
+    def extend(self, leaves: bytes) -> list[bytes]:
+        """Append leaf hashes; return the nodes that this completes, for each height from 0 up.
+
+        ``result[h]`` are the hashes of nodes ``old_size >> h`` and on, back to back.  The time is
+        that of the new leaves, whatever the size before.
+        """
+        if len(leaves) % HASH:
+            raise ValueError("leaves are 32 bytes each")
+        old_size, count = self.size, len(leaves) // HASH
+        if old_size + count > MAX_LOG_SIZE:
+            raise ValueError(f"a log has at most {MAX_LOG_SIZE} leaves")
+        completed: list[bytes] = []
+        new = leaves
+        height = 0
+        while new:
+            completed.append(new)
+            if old_size >> height & 1:
+                new = self._by_height.pop(height) + new
+            if len(new) // HASH & 1:
+                self._by_height[height] = Hash32(new[-HASH:])
+            new = hash_pairs(new)
+            height += 1
+        self.size += count
+        return completed
+
+    def root(self) -> Hash32:
+        """Return the root over all leaves added."""
+        nodes = self.nodes
+        if not nodes:
+            return EMPTY_ROOT
+        root = nodes[-1]
+        for node in reversed(nodes[:-1]):
+            root = hash_node(node, root)
+        return root

@@ -1,0 +1,139 @@
+"""What stands outside the store: the log on the chain, and where it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anchor.chain.node import Node
+from anchor.errors import CannotCheckError, FinalityViolatedError, NodeFaultError
+from anchor.log.checkpoint import open_checkpoint
+from anchor.log.publication import CHECKPOINT, open_target
+from anchor.monitor.background_poll import Sighting, Watch
+from anchor.operate.anchor_watch import Watched
+from anchor.operate.anchoring import check_chain
+from anchor.operate.funds import find_key
+from anchor.project.project import Project
+from anchor.registry.storage import CLOSED_HEAD, head_slot
+from anchor.store.heads import find_head
+from anchor.store.statistics import load_newest_anchors
+from anchor.types import Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainFacts:
+    """The chain at one moment.  Times are Unix seconds, amounts wei.
+
+    ``size`` is that of the registry's head: 0 where nothing is anchored, None where that head is
+    not in our store, or the log is closed.  ``balance`` is None where the sender is not known,
+    ``base_fee`` where the chain has none, ``final_block`` where the nodes do not say.
+    """
+
+    block: int
+    block_time: int
+    final_block: int | None
+    size: int | None
+    is_closed: bool
+    balance: int | None
+    base_fee: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What was last seen: of the chain, and of how many leaves the log is published.
+
+    ``published`` is None where the configuration names no place, ``watched`` where nobody compares
+    the log with the chain.
+    """
+
+    chain: Sighting[ChainFacts]
+    published: Sighting[int] | None
+    watched: Watched | None = None
+
+
+class Outside:
+    """Watches both; looking never waits."""
+
+    def __init__(
+        self,
+        project: Project,
+        node: Node,
+        now: Callable[[], float],
+        tell: Callable[[], Watched | None] = lambda: None,
+    ) -> None:
+        """Prepare to look; nothing is asked before, and ``node`` by one thread at a time.
+
+        ``tell`` says how watching stands, without waiting for anything.
+        """
+        self._tell = tell
+        self._chain = Watch(lambda: fetch_chain_facts(project, node, find_sender(project)), now)
+        target = project.config.publish
+        self._published = (
+            None if target is None else Watch(lambda: fetch_published_size(target), now)
+        )
+
+    def look(self) -> View:
+        """Return what was seen last, and look again where that is old."""
+        published = None if self._published is None else self._published.look()
+        return View(chain=self._chain.look(), published=published, watched=self._tell())
+
+    def wait(self, seconds: float) -> View:
+        """Return what ``look`` does, after waiting so long at most for each of both."""
+        published = None if self._published is None else self._published.wait(seconds)
+        return View(chain=self._chain.wait(seconds), published=published, watched=self._tell())
+
+
+def fetch_published_size(target: str) -> int:
+    """Return of how many leaves the log is published at ``target``, by its checkpoint's own word.
+
+    Raises:
+        CannotCheckError: it cannot be read.
+        MalformedError: what is there is no checkpoint.
+    """
+    note = open_target(target).read(CHECKPOINT)
+    return 0 if note is None else open_checkpoint(note, None).head.size
+
+
+def fetch_chain_facts(project: Project, node: Node, sender: Address | None) -> ChainFacts:
+    """Ask the node where the log stands.
+
+    Raises:
+        CannotCheckError: it does not answer, or not properly.
+        ChainGuardError: it is on another chain than the project.
+    """
+    config = project.config
+    check_chain(config, node)
+    latest = node.fetch_block("latest")
+    if latest is None:
+        raise NodeFaultError(f"the node {node.name} has no latest block")
+    word = node.fetch_storage(config.registry, head_slot(config.log), latest.hash)
+    with project.database.read() as connection:
+        head = find_head(connection, word) if any(word) else None
+    size = 0 if not any(word) else None if head is None else head.size
+    try:
+        final_block = node.fetch_final_block(config.finality).number
+    except CannotCheckError:
+        final_block = None
+    except FinalityViolatedError:
+        # For whoever watches to judge; shown is what is so now.
+        node.forget_final()
+        final_block = None
+    return ChainFacts(
+        block=latest.number,
+        block_time=latest.timestamp,
+        final_block=final_block,
+        size=size,
+        is_closed=word == CLOSED_HEAD,
+        balance=None if sender is None else node.fetch_balance(sender),
+        base_fee=node.fetch_base_fee(),
+    )
+
+
+def find_sender(project: Project) -> Address | None:
+    """Return who sends: the project's key, or where its file does not say, who did last."""
+    key = find_key(project.config)
+    if key is not None:
+        return key
+    with project.database.read() as connection:
+        rows = load_newest_anchors(connection, project.config.chain_id, 1)
+    return rows[0].sender if rows else None

@@ -1,0 +1,164 @@
+"""``anchor doctor``: is everything set up so that this project can anchor?
+
+A check is a function that returns what it found, or raises the error that the command in question
+would end with: an unanswered question (``CannotCheckError``) makes it "cannot tell", anything else
+"fail".  A check whose needs did not pass is not made.  The checks are in
+``anchor.monitor.doctor_checks``.
+
+The whole ends with the code of the gravest finding, by what it keeps the operator from: 32 (going
+on could do harm), 2 (nothing works), 33, 22, 12 (verifiers would refuse), 31, 30, 20, 21.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anchor.chain.node import Node
+from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError
+from anchor.project.config import Config
+from anchor.project.project import Project
+from anchor.types import Address
+from anchor.verification.report import Verdict
+
+_UNANSWERED = (CannotCheckError, NotFinalError)
+_GRAVITY = (
+    ExitCode.DONE,
+    ExitCode.NOT_FINAL,
+    ExitCode.CANNOT_CHECK,
+    ExitCode.FUNDS,
+    ExitCode.SIGNER,
+    ExitCode.NOT_TRUSTED,
+    ExitCode.UNKNOWN_VERSION,
+    ExitCode.STORAGE,
+    ExitCode.USAGE,
+    ExitCode.CHAIN_GUARD,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found; ``exit_code`` is not ``DONE`` where it did not pass."""
+
+    check: str
+    verdict: Verdict
+    text: str
+    hint: str | None
+    exit_code: ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a check that passed has to say, with something the operator might want to do."""
+
+    text: str
+    hint: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Patient:
+    """What is examined, as far as it is known: earlier checks fill in what later ones need."""
+
+    config_path: Path
+    open_node: Callable[[str], Node]
+    now: float
+    _config: Config | None = None
+    _project: Project | None = None
+    _node: Node | None = None
+    key: Address | None = None
+    is_deployed: bool = False
+    passed: set[str] = field(default_factory=set)
+
+    @property
+    def config(self) -> Config:
+        """Return the configuration; ``configuration`` has passed."""
+        assert self._config is not None
+        return self._config
+
+    @config.setter
+    def config(self, config: Config) -> None:
+        self._config = config
+
+    @property
+    def project(self) -> Project:
+        """Return the open project; ``store`` has passed."""
+        assert self._project is not None
+        return self._project
+
+    @project.setter
+    def project(self, project: Project) -> None:
+        self._project = project
+
+    @property
+    def node(self) -> Node:
+        """Return the node; ``node`` has passed."""
+        assert self._node is not None
+        return self._node
+
+    @node.setter
+    def node(self, node: Node) -> None:
+        self._node = node
+
+    def close(self) -> None:
+        """Close the store, if it was opened."""
+        if self._project is not None:
+            self._project.database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: its name, what must have passed before, and how it is made."""
+
+    name: str
+    needs: tuple[str, ...]
+    look: Callable[[Patient], str | Note]
+
+
+def diagnose(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
+    """Make every check that can be made, in order."""
+    try:
+        return [_examine(patient, check) for check in checks]
+    finally:
+        patient.close()
+
+
+def gravest_exit_code(findings: Sequence[Finding]) -> ExitCode:
+    """Return the code the whole diagnosis ends with."""
+    codes = [finding.exit_code for finding in findings]
+    return max(codes, key=_rank, default=ExitCode.DONE)
+
+
+def _rank(code: ExitCode) -> int:
+    return _GRAVITY.index(code) if code in _GRAVITY else len(_GRAVITY)
+
+
+def _examine(patient: Patient, check: Check) -> Finding:
+    missing = [need for need in check.needs if need not in patient.passed]
+    if missing:
+        return Finding(
+            check=check.name,
+            verdict=Verdict.CANNOT_TELL,
+            text=f"not looked at, because this needs: {', '.join(missing)}",
+            hint=None,
+            exit_code=ExitCode.DONE,  # what is missing has a finding of its own
+        )
+    try:
+        found = check.look(patient)
+    except AnchorError as error:
+        return Finding(
+            check=check.name,
+            verdict=Verdict.CANNOT_TELL if isinstance(error, _UNANSWERED) else Verdict.FAIL,
+            text=error.message,
+            hint=error.hint,
+            exit_code=error.exit_code,
+        )
+    patient.passed.add(check.name)
+    note = found if isinstance(found, Note) else Note(found, "")
+    return Finding(
+        check=check.name,
+        verdict=Verdict.PASS,
+        text=note.text,
+        hint=note.hint or None,
+        exit_code=ExitCode.DONE,
+    )

@@ -1,0 +1,404 @@
+"""The checks of ``anchor doctor``, in the order they are made.
+
+To add one: write a function that returns what it found or raises what is wrong, and name it in
+``CHECKS`` with what must have passed before.  None may change or send anything, ask for a password
+or open a key.
+"""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
+from anchor.chain.fees import format_gwei, gas_limit
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import fetch_fees
+from anchor.chain.node_quorum import MAX_LAG, NodeGroup
+from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
+from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.errors import (
+    CannotCheckError,
+    ChainGuardError,
+    ConfigError,
+    FundsError,
+    NodeFaultError,
+    NotTrustedError,
+    SignerError,
+)
+from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
+from anchor.log.batch_sha256 import IMPLEMENTATION
+from anchor.monitor.doctor import Check, Note, Patient
+from anchor.monitor.second_copy_check import describe_copies
+from anchor.monitor.transaction_check import describe_transactions
+from anchor.operate.anchor_watch import judge_clock_at
+from anchor.operate.anchoring import (
+    check_authority,
+    check_chain,
+    check_sender,
+    read_chain_state,
+)
+from anchor.operate.clock_check import ClockFault, explain_fault
+from anchor.operate.deployment import has_create2_proxy, read_record
+from anchor.operate.funds import ANCHOR_GAS, describe_shortage
+from anchor.operate.incident_handling import check_no_incident
+from anchor.operate.node_capabilities import describe_offers
+from anchor.project.config import load_config
+from anchor.project.project import open_project, trust_entry
+from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
+from anchor.store.database import MIGRATION_HEAD
+from anchor.system.os_errors import explain_os_error
+from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
+from anchor.verification.verifier import Block
+
+# Seconds; a node this far behind, or a clock this far off, is worth a word.
+_CLOCK_TOLERANCE = 120
+
+
+def _look_at_kernel(_patient: Patient) -> str | Note:
+    if IMPLEMENTATION == "hashlib":
+        return Note(
+            "hashlib hashes the tree: this installation has no kernel of its own",
+            "right, but slower: for large logs, install again where there is a C compiler",
+        )
+    return f"{IMPLEMENTATION} hashes the tree"
+
+
+# The project's own files
+
+
+def _look_at_configuration(patient: Patient) -> str:
+    patient.config = load_config(patient.config_path)
+    return str(patient.config.file)
+
+
+def _look_at_store(patient: Patient) -> str:
+    patient.project = open_project(patient.config)
+    return f"{patient.config.store}, schema {MIGRATION_HEAD}, pinned to this chain and registry"
+
+
+def _look_at_copies(patient: Patient) -> str | Note:
+    text, note = describe_copies(patient.project.database)
+    return Note(text, note) if note else text
+
+
+def _look_at_lock(patient: Patient) -> str | Note:
+    if patient.project.database.is_leased():
+        return Note("held by another process", "it is sealing or anchoring: let it finish")
+    return "free"
+
+
+def _look_at_policy(patient: Patient) -> str:
+    config = patient.config
+    try:
+        with config.trust.open("rb") as file:
+            policy = parse_policy(file.read(MAX_POLICY_BYTES + 1))
+    except OSError as error:
+        raise explain_os_error(
+            f"the trust policy {config.trust} cannot be read",
+            error,
+            is_named=True,
+            hint="`anchor verify` in this project needs it",
+        ) from error
+    ours = trust_entry(config)
+    members = ("chain_id", "genesis", "registry", "code_hash", "owner")
+    for entry in policy.entries:
+        if all(getattr(entry, name) == getattr(ours, name) for name in members) and (
+            set(ours.logs) <= set(entry.logs)
+        ):
+            return f"{config.trust} accepts this log"
+    nearest = policy.entries[0]
+    odd = [name for name in members if getattr(nearest, name) != getattr(ours, name)]
+    raise NotTrustedError(
+        f"the trust policy {config.trust} accepts no anchor of this log: "
+        f"{', '.join(odd) or 'logs'} differs from the configuration",
+        hint="find out which of the two is right before you hand the policy out",
+    )
+
+
+def _look_at_signer(patient: Patient) -> str | Note:
+    signer = patient.config.signer
+    path = signer.keystore
+    if signer.ape_account is not None:
+        path = find_ape_keyfile(signer.ape_account)
+    if path is None:
+        raise ConfigError("the [signer] section names no key")
+    patient.key = find_keystore_address(path)
+    if signer.password_file is not None:
+        _check_private(signer.password_file, "password file")
+    if signer.ape_account is None:
+        _check_private(path, "keystore")
+    elif _is_open_to_others(path):
+        # ape itself leaves them so; the key in it is encrypted.
+        return Note(f"{path}, which other users can read, as ape left it", f"chmod 600 {path}")
+    if patient.key is None:
+        return Note(f"{path}, which does not state its address", "run once to see whose it is")
+    return f"{path}, key of {format_address(patient.key)}"
+
+
+def _check_private(path: Path, what: str) -> None:
+    try:
+        is_open = _is_open_to_others(path)
+    except OSError as error:
+        raise SignerError(f"the {what} {path} cannot be read: {error.strerror}") from error
+    if is_open:
+        raise SignerError(f"the {what} {path} can be read by other users", hint=f"chmod 600 {path}")
+
+
+def _is_open_to_others(path: Path) -> bool:
+    return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+
+
+# The chain
+
+
+def _look_at_node(patient: Patient) -> str:
+    node = patient.open_node(patient.config.rpc)
+    chain_id = node.fetch_chain_id()
+    patient.node = node
+    return f"{node.name} answers, on chain {chain_id}"
+
+
+def _look_at_chain(patient: Patient) -> str:
+    check_chain(patient.config, patient.node)
+    return f"chain {patient.config.chain_id}, genesis as pinned"
+
+
+def _look_at_finality(patient: Patient) -> str:
+    rule = patient.config.finality
+    final = patient.node.fetch_final_block(rule)
+    behind = _latest(patient).number - final.number
+    what = "`finalized`" if rule == "finalized" else f"{rule} blocks on top"
+    return f"by {what}: block {final.number} is final, {behind} behind the newest"
+
+
+def _look_at_quorum(patient: Patient) -> str | Note:
+    config = patient.config
+    if not config.witnesses:
+        return f"{patient.node.name} alone says what is final: chain.witnesses names no other"
+    told: list[str] = []
+    group = _group(patient, told)
+    final = group.fetch_final_block(config.finality)
+    told += _find_lagging(group)
+    text = (
+        f"{config.quorum} of {1 + len(config.witnesses)} nodes have to agree, and do so on final "
+    )
+    text += f"block {final.number}"
+    return Note(text, "; ".join(told)) if told else text
+
+
+def _group(patient: Patient, told: list[str]) -> NodeGroup:
+    """Return the project's nodes as one; what it reports goes into ``told``."""
+    config = patient.config
+    return NodeGroup(
+        [patient.node, *map(patient.open_node, config.witnesses)],
+        needed=config.quorum,
+        chain_id=config.chain_id,
+        genesis=config.genesis,
+        report=told.append,
+    )
+
+
+def _find_lagging(group: NodeGroup) -> list[str]:
+    """Say of each node that is far behind the others' newest block how far."""
+    newest = dict(group.ask_each(_read_newest))
+    highest = max(newest.values())
+    return [
+        f"{name} is at block {number}, {highest - number} behind"
+        for name, number in newest.items()
+        if highest - number > MAX_LAG
+    ]
+
+
+def _read_newest(node: Node) -> tuple[str, int]:
+    block = node.fetch_block("latest")
+    return node.name, 0 if block is None else block.number
+
+
+def _look_at_methods(patient: Patient) -> str | Note:
+    text, lacking = describe_offers(patient.config, patient.node)
+    return Note(text, lacking) if lacking else text
+
+
+def _look_at_clock(patient: Patient) -> str | Note:
+    latest = _latest(patient)
+    apart = round(patient.now - latest.timestamp)
+    when = datetime.fromtimestamp(latest.timestamp, UTC).isoformat().replace("+00:00", "Z")
+    text = f"{abs(apart)} s {'after' if apart >= 0 else 'before'} the newest block's time, {when}"
+    fault = _find_clock_fault(patient, latest)
+    if fault is not None and fault.is_certain:
+        raise explain_fault(fault)
+    if fault is not None:
+        return Note(text, f"{fault}: one node says so; set the clock right, or see to the node")
+    if abs(apart) <= _CLOCK_TOLERANCE:
+        return text
+    return Note(text, "a chain at rest, a node that lags, or this machine's clock: see which")
+
+
+def _find_clock_fault(patient: Patient, latest: Block) -> ClockFault | None:
+    if "store" not in patient.passed:
+        return None
+    group = _group(patient, [])
+    try:
+        final = group.fetch_final_block(patient.config.finality)
+    except CannotCheckError:  # another check tells
+        final = None
+    return judge_clock_at(patient.project, group, patient.now, latest, final)
+
+
+def _look_at_registry(patient: Patient) -> str:
+    config = patient.config
+    found = patient.node.fetch_code_hash(config.registry, "latest")
+    expected = expected_code_hash(config.chain_id)
+    place = format_address(config.registry)
+    if found == EMPTY_CODE_HASH:
+        raise ChainGuardError(
+            f"there is no registry at {place} on chain {config.chain_id}",
+            hint="deploy it with `anchor deploy`",
+        )
+    if not found == expected == config.code_hash:
+        raise ChainGuardError(
+            f"the code hashes for {place} differ: on chain 0x{found.hex()}, of this release "
+            f"0x{expected.hex()}, pinned 0x{config.code_hash.hex()}",
+            hint="do not anchor there: use the release the project was created with; if the code "
+            "on chain is the odd one, it is not the registry",
+        )
+    patient.is_deployed = True
+    return f"code hash 0x{found.hex()}: on chain, of this release and pinned"
+
+
+def _look_at_address(patient: Patient) -> str | Note:
+    registry = patient.config.registry
+    if registry == registry_address():
+        return f"{format_address(registry)}, the standard one"
+    return Note(
+        f"{format_address(registry)}, not the standard one ({format_address(registry_address())})",
+        "verifiers need a trust policy that names it, and should check the transaction that "
+        "deployed it",
+    )
+
+
+def _look_at_proxy(patient: Patient) -> str:
+    if has_create2_proxy(patient.node):
+        return f"at {format_address(CREATE2_PROXY)}"
+    if patient.is_deployed or patient.config.registry != registry_address():
+        return "not on this chain, and not needed for this registry"
+    raise ChainGuardError(
+        f"chain {patient.config.chain_id} has no CREATE2 proxy at {format_address(CREATE2_PROXY)}",
+        hint="`anchor deploy` says what can be done",
+    )
+
+
+def _look_at_record(patient: Patient) -> str | Note:
+    config = patient.config
+    try:
+        known = read_record(config)
+    except FileNotFoundError:
+        return Note("none yet", "`anchor deploy` writes it")
+    if known is None:
+        return f"{config.deployment_record}, without a transaction"
+    receipt = patient.node.fetch_receipt(known.hash)
+    if receipt is None:
+        return Note(
+            f"{config.deployment_record}, but the node does not know its transaction",
+            "nodes may drop old receipts",
+        )
+    now = (receipt.block_number, receipt.block_hash, receipt.gas_used, receipt.succeeded)
+    if now != (known.block_number, known.block_hash, known.gas_used, True):
+        raise ChainGuardError(
+            f"{config.deployment_record} names transaction 0x{known.hash.hex()}, which is not on "
+            "chain as the record says",
+            hint="the chain was reorganised, or the file changed: move it away and run `anchor "
+            "deploy`, which writes it anew",
+        )
+    return f"{config.deployment_record}, with its transaction as on chain"
+
+
+# The log
+
+
+def _look_at_authority(patient: Patient) -> str:
+    if patient.key is None:
+        raise CannotCheckError("whether the key may anchor: its file does not state its address")
+    check_sender(patient.node, patient.key)
+    operator_id = check_authority(patient.config, patient.node, patient.key)
+    return "the log's owner" if operator_id == 0 else f"the log's operator {operator_id}"
+
+
+def _look_at_log(patient: Patient) -> str:
+    check_no_incident(patient.project)
+    state = read_chain_state(patient.project, patient.node)
+    on_chain = f"{state.head_on_chain.size} leaves" if state.head_on_chain else "nothing"
+    sealed = f"{state.newest.size} leaves" if state.newest else "nothing"
+    return f"open; on chain {on_chain}, sealed {sealed}"
+
+
+def _look_at_funds(patient: Patient) -> str | Note:
+    config = patient.config
+    if patient.key is None:
+        raise CannotCheckError("the balance: the key's file does not state its address")
+    fees = fetch_fees(patient.node, config.fee_cap, legacy=config.legacy_fees)
+    balance = patient.node.fetch_balance(patient.key)
+    cost = gas_limit(ANCHOR_GAS) * fees.max_fee
+    if balance < cost:
+        raise FundsError(
+            f"{format_address(patient.key)} has {balance / 10**18:.6f} ether, and one anchor may "
+            f"take up to {cost / 10**18:.6f} now",
+            hint="send ether to that address",
+        )
+    times = f"{balance // cost:,}" if cost else "any number of"
+    text = f"{balance / 10**18:.6f} ether: {times} anchors at today's price"
+    shortage = describe_shortage(patient.project, patient.node, patient.key)
+    return Note(text, shortage) if shortage else text
+
+
+def _look_at_transactions(patient: Patient) -> str | Note:
+    text, note = describe_transactions(patient.project, _group(patient, []))
+    return Note(text, note) if note else text
+
+
+def _look_at_budget(patient: Patient) -> str | Note:
+    config = patient.config
+    cap = f"up to {format_gwei(config.fee_cap)} gwei a gas"
+    if config.budget is not None:
+        return f"{cap}, {config.budget / 10**18:g} ether in {BUDGET_DAYS} days"
+    if config.chain_id == DEVNET_CHAIN_ID:
+        return f"{cap}, without a budget: this is a development chain"
+    return Note(
+        f"{cap}, without a budget",
+        'set chain.budget_ether = "0.5", or what anchoring may take in 30 days',
+    )
+
+
+def _latest(patient: Patient) -> Block:
+    latest = patient.node.fetch_block("latest")
+    if latest is None:
+        raise NodeFaultError(f"the node {patient.node.name} has no latest block")
+    return latest
+
+
+CHECKS = (
+    Check("kernel", (), _look_at_kernel),
+    Check("configuration", (), _look_at_configuration),
+    Check("store", ("configuration",), _look_at_store),
+    Check("copies", ("store",), _look_at_copies),
+    Check("lock", ("store",), _look_at_lock),
+    Check("policy", ("configuration",), _look_at_policy),
+    Check("signer", ("configuration",), _look_at_signer),
+    Check("node", ("configuration",), _look_at_node),
+    Check("chain", ("node",), _look_at_chain),
+    Check("finality", ("node",), _look_at_finality),
+    Check("quorum", ("chain",), _look_at_quorum),
+    Check("clock", ("node",), _look_at_clock),
+    Check("registry", ("chain",), _look_at_registry),
+    Check("methods", ("registry",), _look_at_methods),
+    Check("address", ("configuration",), _look_at_address),
+    Check("proxy", ("chain",), _look_at_proxy),
+    Check("record", ("chain",), _look_at_record),
+    Check("authority", ("signer", "registry"), _look_at_authority),
+    Check("log", ("store", "registry"), _look_at_log),
+    Check("transactions", ("store", "chain"), _look_at_transactions),
+    Check("budget", ("configuration",), _look_at_budget),
+    Check("funds", ("store", "signer", "chain"), _look_at_funds),
+)

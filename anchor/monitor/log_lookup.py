@@ -1,0 +1,194 @@
+"""Looking into the log: where a leaf is, under which head, and how two heads belong together.
+
+What is returned was verified here, from hashes that were read from the tree on disk.  Only hashes,
+sizes and places come out: names and sources stay in the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.errors import ChainGuardError, MismatchError, UsageError
+from anchor.log.merkle import fold_path, path_sides, verify_consistency
+from anchor.log.tiles import Tile
+from anchor.log.tree import BLOCK, HASH
+from anchor.project.project import Project
+from anchor.store.evidence import load_leaves
+from anchor.store.heads import AnchoredHead
+from anchor.store.sequencer import open_tree, write_tiles
+from anchor.store.statistics import find_anchor_above, find_head_above, load_newest_heads
+from anchor.types import Hash32, Head
+
+MOST_SCANNED = 1 << 24
+"""How many leaves are looked through for a hash: 512 MiB of tiles, the newest first."""
+
+# Of 2^48.
+_MOST_DIGITS = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathStep:
+    """One step of a path: hash ``0x01 ‖ left ‖ right`` is ``node``; the sibling is one of both."""
+
+    sibling: Hash32
+    sibling_is_left: bool
+    node: Hash32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafPlace:
+    """A leaf, and its verified path to ``head``; ``anchored`` None where no anchor holds it yet."""
+
+    leaf: Hash32
+    index: int
+    head: Head
+    steps: tuple[PathStep, ...]
+    anchored: AnchoredHead | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """The verified proof that the log at ``new`` begins with all leaves of ``old``."""
+
+    old: Head
+    new: Head
+    proof: tuple[Hash32, ...]
+
+
+def locate_leaf(project: Project, index: int) -> LeafPlace:
+    """Return the path of the leaf at ``index`` to the first head that holds it.
+
+    That is the head of a final anchor where there is one, else of an anchor, else the first sealed.
+
+    Raises:
+        UsageError: no head holds that index.
+        ChainGuardError: the tree on disk does not lead to the head.
+    """
+    with project.database.read() as connection:
+        sealed = find_head_above(connection, index) if index >= 0 else None
+        if sealed is None:
+            raise UsageError(f"the log has no leaf {index}", hint="the first one has index 0")
+        chain_id = project.config.chain_id
+        row = find_anchor_above(connection, chain_id, index, final=True) or find_anchor_above(
+            connection, chain_id, index, final=False
+        )
+        leaf = Hash32(load_leaves(connection, index, index + 1))
+    head = sealed.head if row is None else row.anchored.head
+    path = open_tree(project.database, project.tiles, head).inclusion_path(index, head.size)
+    try:
+        nodes = fold_path(leaf=leaf, index=index, size=head.size, path=path)
+    except MismatchError as error:
+        raise _broken(index, head) from error
+    if nodes[-1] != head.root:
+        raise _broken(index, head)
+    sides = path_sides(index, head.size, len(path))
+    return LeafPlace(
+        leaf=leaf,
+        index=index,
+        head=head,
+        steps=tuple(
+            PathStep(sibling=sibling, sibling_is_left=is_left, node=node)
+            for sibling, is_left, node in zip(path, sides, nodes[1:], strict=True)
+        ),
+        anchored=None if row is None else row.anchored,
+    )
+
+
+def parse_index(text: str) -> int | None:
+    """Return the index that ``text`` is; None where it is none."""
+    is_index = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if is_index else None
+
+
+def parse_leaf(text: str) -> Hash32 | None:
+    """Return the leaf hash that ``text`` is, in hex; None where it is none."""
+    is_hash = len(text) == 2 * HASH and set(text.lower()) <= set("0123456789abcdef")
+    return Hash32(bytes.fromhex(text)) if is_hash else None
+
+
+def search_leaf(project: Project, leaf: Hash32) -> int:
+    """Return what ``find_leaf`` does.
+
+    Raises:
+        UsageError: it finds none.
+    """
+    index = find_leaf(project, leaf)
+    if index is None:
+        raise UsageError(
+            f"none of the log's newest {MOST_SCANNED:,} leaves is {leaf.hex()}",
+            hint="of an older one give the index, which its receipt states",
+        )
+    return index
+
+
+def find_leaf(project: Project, leaf: Hash32, *, most: int = MOST_SCANNED) -> int | None:
+    """Return the largest index of a leaf hash among the newest ``most`` leaves.
+
+    No index has them: the tiles are read through, at some ten million leaves a second.
+
+    Raises:
+        ChainGuardError: a tile is missing, or cannot be read.
+    """
+    size = write_tiles(project.database, project.tiles)
+    last = max(size - most, 0)
+    for number in range((size - 1) // BLOCK, last // BLOCK - 1, -1):
+        data = project.tiles.read(Tile(0, number, min(BLOCK, size - number * BLOCK)))
+        place = _find_aligned(data, leaf)
+        if place is not None:
+            return number * BLOCK + place
+    return None
+
+
+def _find_aligned(data: bytes, leaf: Hash32) -> int | None:
+    end = len(data)
+    while (at := data.rfind(leaf, 0, end)) >= 0:
+        if at % HASH == 0:
+            return at // HASH
+        end = at + HASH - 1
+    return None
+
+
+def prove_extension(project: Project, old_size: int, new_size: int) -> Extension:
+    """Return the proof that one head's log continues the other's.
+
+    Raises:
+        UsageError: a size is no head's, or they are not in this order.
+        ChainGuardError: the tree on disk does not lead to the heads.
+    """
+    old, new = _find_head(project, old_size), _find_head(project, new_size)
+    if old.size >= new.size:
+        raise UsageError(
+            f"the first head must be smaller than the second, not {old.size} and {new.size}"
+        )
+    tree = open_tree(project.database, project.tiles, new)
+    proof = tuple(tree.consistency_proof(old.size, new.size))
+    try:
+        verify_consistency(
+            old_size=old.size,
+            old_root=old.root,
+            new_size=new.size,
+            new_root=new.root,
+            proof=proof,
+        )
+    except MismatchError as error:
+        raise ChainGuardError(
+            f"the tree of {new.size} leaves does not continue the head of {old.size}: "
+            f"{error.message}",
+            hint="find out with `anchor audit` what was damaged or altered",
+        ) from error
+    return Extension(old=old, new=new, proof=proof)
+
+
+def _find_head(project: Project, size: int) -> Head:
+    with project.database.read() as connection:
+        rows = load_newest_heads(connection, 1, below=size + 1)
+    if not rows or rows[0].head.size != size:
+        raise UsageError(f"no head of this log has {size} leaves", hint="take sizes of its heads")
+    return rows[0].head
+
+
+def _broken(index: int, head: Head) -> ChainGuardError:
+    return ChainGuardError(
+        f"the path of leaf {index} does not lead to the head of {head.size} leaves",
+        hint="find out with `anchor audit` what was damaged or altered",
+    )

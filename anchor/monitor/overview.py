@@ -1,0 +1,213 @@
+"""Where everything stands: the queue, heads, anchors with their cost and latency, the money.
+
+Read from the store by a few bounded queries, in one snapshot.  Times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.errors import AnchorError
+from anchor.evidence.record import format_time
+from anchor.monitor.timeline import (
+    AnchorLine,
+    HeadLine,
+    load_head_lines,
+    make_anchor_line,
+    parse_moment,
+)
+from anchor.project.config import Config
+from anchor.project.project import Project
+from anchor.store.heads import Unproven, find_unproven, newest_final_anchor
+from anchor.store.incidents import Incident, load_open_incidents
+from anchor.store.replication import Copies
+from anchor.store.statistics import (
+    MOST_COUNTED,
+    Costs,
+    OpenTransaction,
+    count_accepted_since,
+    count_waiting_roughly,
+    find_head_above,
+    find_oldest_waiting,
+    find_open_transaction,
+    load_newest_anchors,
+    load_newest_heads,
+    sum_costs_since,
+)
+
+HOUR = 3_600
+DAY = 86_400
+# A day of heads every minute; and how wide the bars of a diagram of them may be.
+_MOST_HEADS = 1_500
+_BARS = 48
+_WIDTHS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0)
+
+SPENDING_DAYS = 7
+"""What is spent is measured over so many days."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """The evidence that no seal has given a place yet.
+
+    ``waiting`` is counted up to ``MOST_COUNTED``; ``oldest_at`` is when the first of it came.
+    """
+
+    waiting: int
+    oldest_at: float | None
+    accepted_last_hour: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more may wait than was counted."""
+        return self.waiting >= MOST_COUNTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What was spent: in ``SPENDING_DAYS``, by the day as measured, and of the budget's days.
+
+    ``wei_a_day`` is None until two hours are there to measure.
+    """
+
+    transactions: int
+    wei: int
+    wei_a_day: int | None
+    budget_spent: int
+    budget: int | None
+
+    def days_left(self, balance: int) -> float | None:
+        """Return how many days a balance lasts at that rate; None where there is no rate."""
+        return balance / self.wei_a_day if self.wei_a_day else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """How many leaves were sealed in each ``width`` seconds from ``start`` on."""
+
+    start: float
+    width: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """All of it, at ``now``; ``heads`` and ``anchors`` are the newest, newest first.
+
+    ``unanchored_since`` is when the first head was sealed that no anchor holds; ``tiles`` for how
+    many leaves the tree on disk is, None where that cannot be read.  ``copies`` says who
+    holds the store, None where one server is enough.
+    """
+
+    now: float
+    queue: Queue
+    newest: HeadLine | None
+    final_size: int
+    heads: tuple[HeadLine, ...]
+    anchors: tuple[AnchorLine, ...]
+    unanchored_since: float | None
+    transaction: OpenTransaction | None
+    spending: Spending
+    incidents: tuple[Incident, ...]
+    unproven: Unproven | None
+    is_running: bool
+    tiles: int | None
+    copies: Copies | None = None
+
+
+def read_overview(project: Project, now: float, *, heads: int = 10, anchors: int = 200) -> Overview:
+    """Read it, with so many of the newest heads and anchors."""
+    chain_id = project.config.chain_id
+    is_running = project.database.is_leased()
+    copies = project.database.look_at_copies()
+    with project.database.read() as connection:
+        lines = load_head_lines(connection, chain_id, heads)
+        rows = load_newest_anchors(connection, chain_id, anchors)
+        final = newest_final_anchor(connection, chain_id)
+        newest = lines[0] if lines else None
+        return Overview(
+            now=now,
+            queue=_read_queue(connection, now, newest.head.size if newest else 0),
+            newest=newest,
+            final_size=final.head.size if final else 0,
+            heads=tuple(lines),
+            anchors=tuple(map(make_anchor_line, rows)),
+            unanchored_since=_find_unanchored(
+                connection, rows[0].anchored.head.size if rows else 0
+            ),
+            transaction=find_open_transaction(connection, chain_id),
+            spending=_read_spending(connection, project.config, now),
+            incidents=tuple(load_open_incidents(connection, chain_id)),
+            unproven=find_unproven(connection, chain_id),
+            is_running=is_running,
+            tiles=_read_tiles(project),
+            copies=copies,
+        )
+
+
+def read_throughput(project: Project, now: float) -> Throughput:
+    """Return what was sealed in the last day, or since as many heads ago as are looked at."""
+    with project.database.read() as connection:
+        rows = load_newest_heads(connection, _MOST_HEADS)
+    sealed = [(parse_moment(row.sealed_at), row.added) for row in rows]
+    span = float(DAY)
+    if len(sealed) == _MOST_HEADS:
+        span = min(span, max(now - sealed[-1][0], 1.0))
+    width = next(each for each in _WIDTHS if each * _BARS >= span)
+    end = (now // width + 1) * width
+    counts = [0] * _BARS
+    start = end - _BARS * width
+    for moment, added in sealed:
+        place = int((moment - start) // width)
+        if 0 <= place < _BARS:
+            counts[place] += added
+    return Throughput(start=start, width=width, counts=tuple(counts))
+
+
+def _read_queue(connection: Connection, now: float, size: int) -> Queue:
+    waiting = count_waiting_roughly(connection)
+    oldest = find_oldest_waiting(connection)
+    hour_ago = format_time(datetime.fromtimestamp(now - HOUR, UTC))
+    return Queue(
+        waiting=waiting,
+        oldest_at=None if oldest is None else parse_moment(oldest),
+        accepted_last_hour=count_accepted_since(connection, hour_ago, size, waiting),
+    )
+
+
+def _find_unanchored(connection: Connection, anchored: int) -> float | None:
+    first = find_head_above(connection, anchored)
+    return None if first is None else parse_moment(first.sealed_at)
+
+
+def _read_spending(connection: Connection, config: Config, now: float) -> Spending:
+    lately = sum_costs_since(connection, config.chain_id, int(now) - SPENDING_DAYS * DAY)
+    budget_spent = 0
+    if config.budget is not None:
+        since = int(now) - BUDGET_DAYS * DAY
+        budget_spent = sum_costs_since(connection, config.chain_id, since).wei
+    return Spending(
+        transactions=lately.transactions,
+        wei=lately.wei,
+        wei_a_day=_rate(lately, now),
+        budget_spent=budget_spent,
+        budget=config.budget,
+    )
+
+
+def _rate(costs: Costs, now: float) -> int | None:
+    if costs.first_included_at is None:
+        return None
+    seconds = now - costs.first_included_at
+    return None if seconds < 2 * HOUR else int(costs.wei * DAY / seconds)
+
+
+def _read_tiles(project: Project) -> int | None:
+    try:
+        return project.tiles.size
+    except AnchorError:
+        return None

@@ -1,0 +1,182 @@
+"""An overview, and what else is shown of the log, as JSON documents.
+
+Amounts of wei are strings, because many readers of JSON keep no integer above 2^53; times are RFC
+3339.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from anchor.ethereum.keccak import format_address
+from anchor.evidence.record import format_time
+from anchor.monitor.alarms import Alarm
+from anchor.monitor.chain_status import View
+from anchor.monitor.log_lookup import Extension, LeafPlace
+from anchor.monitor.overview import Overview
+from anchor.monitor.timeline import AnchorLine, HeadLine
+from anchor.project.config import Config
+from anchor.types import Head, log_number, log_owner
+
+
+def describe_overview(
+    config: Config, overview: Overview, outside: View, alarms: Sequence[Alarm]
+) -> dict[str, Any]:
+    """Return everything that is shown of a log, as a document."""
+    queue, spending = overview.queue, overview.spending
+    return {
+        "time": _time(overview.now),
+        "log": describe_log(config),
+        "running": overview.is_running,
+        "alarms": [
+            {
+                "name": alarm.name,
+                "severity": alarm.severity.value,
+                "text": alarm.text,
+                "hint": alarm.hint,
+            }
+            for alarm in alarms
+        ],
+        "queue": {
+            "waiting": queue.waiting,
+            "oldest_at": None if queue.oldest_at is None else _time(queue.oldest_at),
+            "accepted_last_hour": queue.accepted_last_hour,
+        },
+        "heads": [describe_head(line) for line in overview.heads],
+        "anchors": [describe_anchor(line) for line in overview.anchors],
+        "spending": {
+            "transactions": spending.transactions,
+            "wei": str(spending.wei),
+            "wei_a_day": None if spending.wei_a_day is None else str(spending.wei_a_day),
+            "budget_wei": None if spending.budget is None else str(spending.budget),
+        },
+        "unproven": None
+        if overview.unproven is None
+        else {
+            "anchors": overview.unproven.anchors,
+            "first_sequence": overview.unproven.first,
+            "reason": overview.unproven.trouble,
+        },
+        **_describe_copies(overview),
+        "chain": _describe_chain(overview, outside),
+        "published": None
+        if outside.published is None
+        else {
+            "size": outside.published.what,
+            **_describe_seen(outside.published.seen_at, outside.published.trouble),
+        },
+    }
+
+
+def describe_log(config: Config) -> dict[str, Any]:
+    """Return which log it is."""
+    return {
+        "owner": format_address(log_owner(config.log)),
+        "number": log_number(config.log),
+        "registry": format_address(config.registry),
+        "chain_id": config.chain_id,
+    }
+
+
+def describe_head(line: HeadLine) -> dict[str, Any]:
+    """Return a head and what became of it."""
+    return {
+        **_describe(line.head),
+        "added": line.added,
+        "sealed_at": _time(line.sealed_at),
+        "state": line.state.value,
+        "anchor_size": line.anchor_size,
+        "sequence": line.sequence,
+    }
+
+
+def describe_anchor(line: AnchorLine) -> dict[str, Any]:
+    """Return an anchor with its cost and times."""
+    return {
+        **_describe(line.head),
+        "sequence": line.sequence,
+        "covers": line.covers,
+        "block_number": line.block_number,
+        "sealed_at": _time(line.sealed_at),
+        "included_at": _time(line.included_at),
+        "final": line.final,
+        "final_at": None if line.final_at is None else _time(line.final_at),
+        "gas_used": line.gas_used,
+        "wei": None if line.wei is None else str(line.wei),
+        "tx_hash": None if line.tx_hash is None else f"0x{line.tx_hash.hex()}",
+    }
+
+
+def describe_place(place: LeafPlace) -> dict[str, Any]:
+    """Return where a leaf is, and its path to the head."""
+    anchored = place.anchored
+    return {
+        "leaf": place.leaf.hex(),
+        "index": place.index,
+        "head": _describe(place.head),
+        "path": [
+            {
+                "sibling": step.sibling.hex(),
+                "side": "left" if step.sibling_is_left else "right",
+                "node": step.node.hex(),
+            }
+            for step in place.steps
+        ],
+        "anchor": None
+        if anchored is None
+        else {
+            "sequence": anchored.sequence,
+            "block_number": anchored.block_number,
+            "timestamp": anchored.timestamp,
+            "final": anchored.final,
+        },
+    }
+
+
+def describe_extension(extension: Extension) -> dict[str, Any]:
+    """Return two heads and the proof that the second continues the first."""
+    return {
+        "old": _describe(extension.old),
+        "new": _describe(extension.new),
+        "proof": [node.hex() for node in extension.proof],
+        "verified": True,
+    }
+
+
+def _describe_copies(overview: Overview) -> dict[str, Any]:
+    """Return how many servers hold the store, where there are to be several."""
+    copies = overview.copies
+    if copies is None:
+        return {}
+    return {"copies": {"count": copies.count, "wanted": copies.rule.copies}}
+
+
+def _describe_seen(seen_at: float | None, trouble: str | None) -> dict[str, Any]:
+    return {"seen_at": None if seen_at is None else _time(seen_at), "trouble": trouble}
+
+
+def _describe_chain(overview: Overview, outside: View) -> dict[str, Any]:
+    facts = outside.chain.what
+    seen = _describe_seen(outside.chain.seen_at, outside.chain.trouble)
+    if facts is None:
+        return seen
+    days = None if facts.balance is None else overview.spending.days_left(facts.balance)
+    return seen | {
+        "block": facts.block,
+        "block_time": _time(facts.block_time),
+        "final_block": facts.final_block,
+        "size": facts.size,
+        "closed": facts.is_closed,
+        "balance_wei": None if facts.balance is None else str(facts.balance),
+        "days_left": None if days is None else round(days, 1),
+    }
+
+
+def _describe(head: Head) -> dict[str, Any]:
+    return {"size": head.size, "root": head.root.hex()}
+
+
+def _time(moment: float) -> str:
+    return format_time(datetime.fromtimestamp(moment, UTC))

@@ -1,0 +1,153 @@
+"""How far heads have come: what became of each, what its anchor cost and how long it took.
+
+Times are Unix seconds of the operator's clock, but for ``included_at``, which is the block's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from sqlalchemy import Connection
+
+from anchor.store.statistics import (
+    AnchorRow,
+    HeadRow,
+    find_anchor_above,
+    find_open_transaction,
+    load_newest_anchors,
+    load_newest_heads,
+)
+from anchor.types import MAX_LOG_SIZE, ChainId, Hash32, Head
+
+
+class HeadState(Enum):
+    """How far a head has come, in the words that users see."""
+
+    SEALED = "sealed"
+    SUBMITTED = "submitted"
+    INCLUDED = "included (reversible)"
+    ANCHORED = "anchored (final)"
+    COVERED = "covered by a later anchor (reversible)"
+    COVERED_FINALLY = "covered by a later anchor (final)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadLine:
+    """A head, the leaves it added, and what became of it.
+
+    ``anchor_size`` and ``sequence`` are of the anchor that holds it; None where none does.
+    """
+
+    head: Head
+    added: int
+    sealed_at: float
+    state: HeadState
+    anchor_size: int | None
+    sequence: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorLine:
+    """An anchor, the leaves that the one before did not have, its cost and how long it took.
+
+    ``gas_used`` and ``gas_price`` (wei) are None where the transaction is none of ours;
+    ``final_at`` is when finality was seen, None where it was not, or before that was noted.
+    """
+
+    head: Head
+    covers: int
+    sequence: int
+    block_number: int
+    sealed_at: float
+    included_at: float
+    final: bool
+    final_at: float | None
+    gas_used: int | None
+    gas_price: int | None
+    tx_hash: Hash32 | None
+
+    @property
+    def wei(self) -> int | None:
+        """What it cost; what an L2 charges for its data on L1 is not in it."""
+        if self.gas_used is None or self.gas_price is None:
+            return None
+        return self.gas_used * self.gas_price
+
+    @property
+    def wei_each(self) -> int | None:
+        """What it cost for each of the leaves it covers first."""
+        return None if self.wei is None else self.wei // max(self.covers, 1)
+
+    @property
+    def to_included(self) -> float:
+        """Seconds from seal to block; two clocks may differ, but nothing is anchored earlier."""
+        return max(self.included_at - self.sealed_at, 0.0)
+
+    @property
+    def to_final(self) -> float | None:
+        """Seconds from seal until finality was seen."""
+        return None if self.final_at is None else max(self.final_at - self.sealed_at, 0.0)
+
+
+def parse_moment(text: str) -> float:
+    """Return a time as the store keeps it (RFC 3339) in Unix seconds."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def load_head_lines(
+    connection: Connection, chain_id: ChainId, count: int, *, below: int = MAX_LOG_SIZE + 1
+) -> list[HeadLine]:
+    """Return ``count`` heads smaller than ``below`` (the newest), the largest first."""
+    rows = load_newest_heads(connection, count, below=below)
+    if not rows:
+        return []
+    # Each head's anchor is one of so many at most, up from the one above the largest head.
+    above = find_anchor_above(connection, chain_id, rows[0].head.size - 1, final=False)
+    top = rows[0].head.size if above is None else above.anchored.head.size
+    known = load_newest_anchors(connection, chain_id, count + 1, below=top + 1)
+    final = find_anchor_above(connection, chain_id, rows[0].head.size - 1, final=True)
+    transaction = find_open_transaction(connection, chain_id)
+    submitted = (transaction.head_size if transaction else None) or 0
+    return [_make_head_line(row, known, final is not None, submitted) for row in rows]
+
+
+def _make_head_line(
+    row: HeadRow, known: list[AnchorRow], has_final_above: bool, submitted: int
+) -> HeadLine:
+    holding = [item.anchored for item in known if item.anchored.head.size >= row.head.size]
+    anchored = holding[-1] if holding else None
+    is_final = has_final_above or any(item.final for item in holding)
+    if anchored is None:
+        state = HeadState.SUBMITTED if submitted >= row.head.size else HeadState.SEALED
+    elif anchored.head.size == row.head.size:
+        state = HeadState.ANCHORED if anchored.final else HeadState.INCLUDED
+    else:
+        state = HeadState.COVERED_FINALLY if is_final else HeadState.COVERED
+    return HeadLine(
+        head=row.head,
+        added=row.added,
+        sealed_at=parse_moment(row.sealed_at),
+        state=state,
+        anchor_size=None if anchored is None else anchored.head.size,
+        sequence=None if anchored is None else anchored.sequence,
+    )
+
+
+def make_anchor_line(row: AnchorRow) -> AnchorLine:
+    """Return what is stored of an anchor, with times as numbers."""
+    anchored = row.anchored
+    return AnchorLine(
+        head=anchored.head,
+        covers=row.covers,
+        sequence=anchored.sequence,
+        block_number=anchored.block_number,
+        sealed_at=parse_moment(row.sealed_at),
+        included_at=anchored.timestamp,
+        final=anchored.final,
+        final_at=None if anchored.final_at is None else parse_moment(anchored.final_at),
+        gas_used=row.gas_used,
+        gas_price=row.gas_price,
+        tx_hash=anchored.tx_hash,
+    )

@@ -1,0 +1,234 @@
+"""Accepting evidence: a record, a leaf and a durable row for each piece, once."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+from anchor.errors import UsageError
+from anchor.evidence.digests import Digests
+from anchor.evidence.record import SALT_BYTES, Record, encode_record
+from anchor.log.merkle import hash_leaf
+from anchor.operate.clock_check import check_clock
+from anchor.project.project import Project, utc_now
+from anchor.store.evidence import Batch, NewEvidence, make_identity
+from anchor.store.insertion import insert_evidence, insert_once
+from anchor.types import Hash32, LogId
+
+# In one transaction: so many that the index over random identities pays its pages off, and so few
+# that their rows take little memory.
+_BATCH = 100_000
+# About what a record takes beside its name.
+_RECORD_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One piece of evidence, digested.
+
+    ``source`` says where it came from on this machine (an absolute path, or a label); together with
+    the digests it decides whether this is the same evidence as before.  It stays in the store:
+    only ``name`` goes into the record.  ``media_type`` None is guessed from the name.
+    """
+
+    source: str
+    name: str
+    digests: Digests
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """How many pieces a call accepted, and how many it had already.
+
+    ``copies`` is on how many servers they are; None where one is enough.
+    """
+
+    new: int
+    known: int
+    copies: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The answer to one submission, the same for each repetition of it but for ``is_new``.
+
+    ``copies`` is on how many servers it is; None where one is enough.
+    """
+
+    leaf: Hash32
+    record: bytes | None
+    is_new: bool
+    copies: int | None = None
+
+
+def accept(
+    project: Project,
+    submissions: Sequence[Submission],
+    *,
+    again: bool = False,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> Acceptance:
+    """Accept ``submissions`` in order; when this returns they are durable.
+
+    The same file with the same digests is the same evidence and accepted once, unless ``again``.
+    A long list takes several transactions; after a crash between them, the same call does the rest.
+
+    Raises:
+        ClockError: this machine's clock is certainly far from the chain's.
+    """
+    check_clock(project)
+    database = project.database
+    new = 0
+    copies: int | None = None
+    for start in range(0, len(submissions), _BATCH):
+        batch = submissions[start : start + _BATCH]
+        database.check_room(sum(_RECORD_BYTES + len(submission.name) for submission in batch))
+        uniques = [random_bytes(SALT_BYTES) if again else b"" for _ in batch]
+        items: Batch = _Prepared(batch, uniques, random_bytes, utc_now(), project.config.log)
+        if database.has_one_writer:
+            items = list(items)  # before others wait for this one
+        # Where another process takes in the same evidence, one of the two waits or begins again.
+        written = database.write_counted(partial(insert_evidence, items=items))
+        new += written.result
+        copies = fewest(copies, written.copies)
+    return Acceptance(new=new, known=len(submissions) - new, copies=copies)
+
+
+def fewest(before: int | None, now: int | None) -> int | None:
+    """Return on how many servers all of it is, what was counted before and what is counted now."""
+    return now if before is None else before if now is None else min(before, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Submissions as evidence, each made when it is asked for: with another salt every time."""
+
+    submissions: Sequence[Submission]
+    uniques: Sequence[bytes]
+    random_bytes: Callable[[int], bytes]
+    now: str
+    log: LogId
+
+    def __len__(self) -> int:
+        return len(self.submissions)
+
+    def __iter__(self) -> Iterator[NewEvidence]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, place: int) -> NewEvidence:
+        salt = self.random_bytes(SALT_BYTES)
+        submission, unique = self.submissions[place], self.uniques[place]
+        return prepare_evidence(submission, unique, salt, self.now, self.log)
+
+
+def accept_once(
+    project: Project,
+    submission: Submission,
+    *,
+    key: str | None = None,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> Accepted:
+    """Accept one piece of evidence, or find it; when this returns it is durable.
+
+    ``key`` is an idempotency key: however often and from wherever a submission is repeated with
+    it, it is accepted once.  Without a key its source and digests say what is the same.
+
+    Raises:
+        UsageError: other evidence was submitted with this key.
+        ClockError: this machine's clock is certainly far from the chain's.
+    """
+    check_clock(project)
+    unique = b"" if key is None else b"key:" + key.encode("utf-8", "surrogateescape")
+    salt = random_bytes(SALT_BYTES)
+    item = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
+    key_hash = None if key is None else hashlib.sha256(unique).digest()
+    project.database.check_room(len(item.record))
+    written = project.database.write_counted(partial(insert_once, item=item, key=key_hash))
+    stored, is_new = written.result
+    return Accepted(leaf=stored.leaf, record=stored.record, is_new=is_new, copies=written.copies)
+
+
+def accept_with_key(project: Project, submissions: Sequence[Submission], key: str) -> Acceptance:
+    """Accept the one submission there is under an idempotency key.
+
+    Raises:
+        UsageError: there are more or none, or the key was used for other evidence.
+    """
+    if len(submissions) != 1:
+        raise UsageError("an idempotency key goes with one file or digest")
+    done = accept_once(project, submissions[0], key=key)
+    return Acceptance(new=int(done.is_new), known=int(not done.is_new), copies=done.copies)
+
+
+def prepare_evidence(
+    submission: Submission, unique: bytes, salt: bytes, now: str, log: LogId
+) -> NewEvidence:
+    """Return the row of a submission: its record for ``log`` with this salt, as recorded ``now``.
+
+    Raises:
+        MalformedError: no record can be made of it.
+    """
+    digests = submission.digests
+    record = encode_record(
+        digests=digests,
+        name=submission.name,
+        media_type=submission.media_type or guess_media_type(submission.name),
+        salt=salt,
+        recorded_at=now,
+        log=log,
+    )
+    return NewEvidence(
+        identity=identify(submission, unique),
+        source=submission.source,
+        sha256=digests.sha256,
+        sm3=digests.sm3,
+        record=record,
+        leaf=hash_leaf(record),
+        accepted_at=now,
+    )
+
+
+def prepare_record(record: Record, source: str, unique: bytes, now: str) -> NewEvidence:
+    """Return the row of a record that somebody else made, whose bytes stay as they are."""
+    encoded = record.encoded
+    submission = Submission(source=source, name=record.name, digests=record.digests)
+    return NewEvidence(
+        identity=identify(submission, b"record:" + hashlib.sha256(encoded).digest() + unique),
+        source=source,
+        sha256=record.digests.sha256,
+        sm3=record.digests.sm3,
+        record=encoded,
+        leaf=hash_leaf(encoded),
+        accepted_at=now,
+    )
+
+
+def identify(submission: Submission, unique: bytes = b"") -> bytes:
+    """Return what makes a repeated submission the same evidence, or with ``unique`` another."""
+    digests = submission.digests
+    parts = (
+        submission.source.encode("utf-8", "surrogateescape"),
+        digests.sha256 or b"",
+        digests.sm3 or b"",
+        unique,
+    )
+    # Length-prefixed, so that no two different tuples are the same bytes.
+    described = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    return make_identity(digests, described)
+
+
+def guess_media_type(name: str) -> str | None:
+    """Return the media type that the name's ending stands for, if it stands for one."""
+    parts = name.rsplit(".", 2)
+    return _guess_by_ending(".".join([parts[0][-1:], *parts[1:]]))
+
+
+@lru_cache(maxsize=4_096)
+def _guess_by_ending(ending: str) -> str | None:
+    # Two endings matter: the last one may only say how the other one's type is packed.
+    return mimetypes.guess_type(ending)[0]

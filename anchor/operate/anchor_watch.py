@@ -1,0 +1,249 @@
+"""Looking at the newest final anchor on chain at least once a minute, though nothing waits.
+
+The daemon does, and each worker of the service for which no other process did.  What the chain
+contradicts is stored as an incident, or raised; a node that is away tells nothing, and stops
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from anchor.chain.node import BlockId, Node
+from anchor.chain.node_agreement import reached_by_enough
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    ChainGuardError,
+    ContradictedError,
+    FinalityViolatedError,
+    IncidentError,
+    NodeFaultError,
+)
+from anchor.operate.anchoring import check_chain_and_incidents, read_chain_state
+from anchor.operate.clock_check import (
+    ChainTime,
+    ClockFault,
+    find_fault,
+    has_jumped,
+    is_in_step,
+    judge_clock,
+    load_chain_time,
+    save_chain_time,
+)
+from anchor.operate.incident_handling import check_no_incident, fetch_final, note_contradictions
+from anchor.project.project import Project
+from anchor.store.heads import newest_final_anchor
+from anchor.verification.verifier import Block
+
+PERIOD = 50.0
+"""Seconds between two looks: a look takes some, and a minute is what is promised."""
+
+LASTING = 300.0
+"""Seconds without any answer after which that is an alarm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """The wall clock (Unix seconds), and a steady one that nobody sets."""
+
+    wall: Callable[[], float]
+    steady: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """How watching stands: since how many seconds nothing can be told, and why."""
+
+    unknown_for: float = 0.0
+    trouble: str | None = None
+    clock: ClockFault | None = None
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether nothing could be told for so long that somebody has to look."""
+        return self.unknown_for >= LASTING
+
+
+def look_at_chain(project: Project, node: Node) -> tuple[Block, Block | None]:
+    """Compare the log with the chain; return the newest block and the newest final one.
+
+    The newest final anchor is read in a final block, by as many nodes as have to agree.  Without a
+    final anchor there is nothing to read in one, and None may stand for the final block.
+
+    Raises:
+        CannotCheckError: The nodes do not tell.
+        IncidentError: A final anchor is not where it was; that is stored.
+        ContradictedError: The log is closed, or its head is not in the store.
+        ChainGuardError: Another chain, or a final block that was replaced.
+    """
+    check_chain_and_incidents(project, node)
+    with project.database.read() as connection:
+        anchored = newest_final_anchor(connection, project.config.chain_id)
+    final: Block | None = None
+    trouble: CannotCheckError | None = None
+    try:
+        final = fetch_final(project, node)
+        if anchored is not None and note_contradictions(project, node, final):
+            check_no_incident(project)
+    except CannotCheckError as error:
+        trouble = error
+    # A log that is closed, or goes on elsewhere, is told whatever is final.
+    read_chain_state(project, node)
+    if trouble is not None and anchored is not None:
+        raise trouble
+    newest = node.fetch_block("latest")
+    if newest is None:
+        raise NodeFaultError(f"the node {node.name} has no latest block")
+    return newest, final
+
+
+def judge_clock_at(
+    project: Project, node: Node, now: float, newest: Block, final: Block | None
+) -> ClockFault | None:
+    """Judge the clock by one look, and by what daemon or service saw last.
+
+    Raises:
+        CannotCheckError: One node makes it look wrong, and too few others answer.
+    """
+    seen = ChainTime(
+        seen_at=round(now),
+        number=newest.number,
+        newest=newest.timestamp,
+        final=None if final is None else final.timestamp,
+        in_step=False,
+        is_certain=node.needed > 1,
+    )
+    if judge_clock(now, seen, None) is not None and node.needed > 1:
+        seen = _ask_others(node, seen, final)
+    return find_fault(project, now, seen) or find_fault(project, now)
+
+
+class ChainWatch:
+    """Looks when it is time, and remembers since when nothing could be told."""
+
+    def __init__(self, project: Project, clocks: Clocks) -> None:
+        """Prepare; the first look is due after ``PERIOD``, unless ``look`` is called before."""
+        self._project = project
+        self._clocks = clocks
+        self._due = clocks.steady() + PERIOD
+        self._unknown_since: float | None = None
+        self._trouble: str | None = None
+        self._seen: ChainTime | None = load_chain_time(project.config)
+        self._seen_steady: float | None = None
+        self._saved: ChainTime | None = None
+        self._right: tuple[float, float] | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for the next look."""
+        return self._clocks.steady() >= self._due
+
+    def look(self, node: Node) -> bool:
+        """Look now; return whether the nodes told.  The next look is due ``PERIOD`` later.
+
+        Raises:
+            ChainGuardError: As ``look_at_chain``; that the nodes do not tell is only remembered.
+        """
+        began = self._clocks.steady()
+        self._due = began + PERIOD
+        try:
+            newest, final = look_at_chain(self._project, node)
+            self._note_time(node, newest, final)
+        except (IncidentError, ContradictedError, FinalityViolatedError):
+            self._unknown_since = self._trouble = None
+            raise
+        except (CannotCheckError, ChainGuardError) as error:
+            self._trouble = error.message
+            if self._unknown_since is None:
+                self._unknown_since = began
+            if isinstance(error, ChainGuardError):
+                raise
+            return False
+        self._unknown_since = self._trouble = None
+        return True
+
+    def adopt(self, period: float) -> float | None:
+        """Take over another process's look, which found all well; return how long it is good for.
+
+        None where there is none within ``period`` seconds, or the last look here found trouble.
+        """
+        seen, now = load_chain_time(self._project.config), self._clocks.wall()
+        if seen is None or seen == self._saved or self._trouble is not None:
+            return None
+        age = now - seen.seen_at
+        if not 0 <= age < period:
+            return None
+        steady = self._clocks.steady()
+        self._seen, self._seen_steady = seen, steady - age
+        if judge_clock(now, seen, None, elapsed=age) is None:
+            self._right = now, steady
+        return period - age
+
+    def judge(self, anchored: int | None) -> ClockFault | None:
+        """Judge the clock by what was seen last, and the newest final anchor's time."""
+        now, steady = self._clocks.wall(), self._clocks.steady()
+        seen = self._seen
+        if seen is not None and not seen.is_certain and has_jumped(self._right, now, steady):
+            seen = replace(seen, is_certain=True)
+        elapsed = None if self._seen_steady is None else steady - self._seen_steady
+        return judge_clock(now, seen, anchored, elapsed=elapsed)
+
+    def tell(self, anchored: int | None) -> Watched:
+        """Return how watching stands; where nothing is final yet, nothing is unknown of it."""
+        since = None if anchored is None else self._unknown_since
+        return Watched(
+            unknown_for=0.0 if since is None else self._clocks.steady() - since,
+            trouble=self._trouble,
+            clock=self.judge(anchored),
+        )
+
+    def _note_time(self, node: Node, newest: Block, final: Block | None) -> None:
+        """Remember the chain's time, and leave it for processes that ask no node."""
+        now, steady = self._clocks.wall(), self._clocks.steady()
+        before = None if self._seen_steady is None else self._seen
+        since = 0.0 if self._seen_steady is None else steady - self._seen_steady
+        seen = ChainTime(
+            seen_at=round(now),
+            number=newest.number,
+            newest=newest.timestamp,
+            final=None if final is None else final.timestamp,
+            in_step=is_in_step(before, newest.number, newest.timestamp, since),
+            is_certain=node.needed > 1,
+        )
+        if judge_clock(now, seen, None, elapsed=0.0) is None:
+            self._right = now, steady
+        elif node.needed > 1:
+            seen = _ask_others(node, seen, final)
+        else:
+            seen = replace(seen, is_certain=has_jumped(self._right, now, steady))
+        self._seen, self._seen_steady, self._saved = seen, steady, seen
+        try:
+            save_chain_time(self._project.config, seen)
+        except AnchorError:
+            return  # others then go by what the store knows
+
+
+def _ask_others(node: Node, seen: ChainTime, final: Block | None) -> ChainTime:
+    """Return what enough nodes say of the times, where one makes the clock look wrong.
+
+    Of the final block's time the highest counts that enough have reached; of the newest block's
+    the highest of all, so that a node that lags or lies makes no clock look ahead.
+
+    Raises:
+        CannotCheckError: Too few answer.
+    """
+    newest = max(node.ask_each(lambda one: _time_of(one, "latest")))
+    reached = None
+    if final is not None:
+        times = node.ask_all(lambda one: _time_of(one, final.hash))
+        reached = reached_by_enough(times, node.needed)
+    return replace(seen, newest=max(newest, seen.newest), final=reached)
+
+
+def _time_of(node: Node, block: BlockId) -> int:
+    found = node.fetch_block(block)
+    if found is None:
+        raise NodeFaultError(f"the node {node.name} does not know a block that others know")
+    return found.timestamp

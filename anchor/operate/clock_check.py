@@ -1,0 +1,196 @@
+"""Whether this machine's clock can be right, by what was last seen of the chain's time.
+
+A block's time is a lower bound of the time since; of a chain that goes on as time does, the newest
+block's is an upper bound, too.  One node's word raises an alarm and stops nothing: no record is
+made only where the block times are those of anchors that were final before, or enough nodes agree,
+or this process's own steady clock says that the wall clock jumped.
+
+Pure, but for the small file beside the configuration in which daemon and service leave what they
+saw, so that intake asks no node.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from anchor.canonical import encode_canonical, parse_strict
+from anchor.errors import AnchorError, ClockError
+from anchor.project.config import Config
+from anchor.project.project import Project, unix_now
+from anchor.store.heads import newest_final_anchor
+from anchor.system.durable_files import private_mode, write_file
+from anchor.units import spell_duration, spell_time
+
+TOLERANCE = 300.0
+"""Seconds that the clock may be off: slots, sequencers and a drifting clock stay below it."""
+
+FRESH = 300.0
+"""Seconds after which another process's sighting says nothing of an upper bound any more."""
+
+# Seconds by which block times may run ahead of a steady clock, or behind, between two looks.
+_SLACK = 30.0
+_FORMAT = "anchor-chain-time/1"
+_MOST_BYTES = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainTime:
+    """What was seen of the chain's time, at ``seen_at`` by this machine's clock; Unix seconds.
+
+    ``final`` is the newest final block's time, None where none is known.  ``in_step``: since the
+    look before, block times went on as the time did.  ``is_certain``: not one node's word alone.
+    """
+
+    seen_at: int
+    number: int
+    newest: int
+    final: int | None
+    in_step: bool
+    is_certain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockFault:
+    """By how many seconds the clock is off at least: ahead, or behind where negative."""
+
+    now: float
+    seconds: float
+    is_certain: bool
+
+    def __str__(self) -> str:
+        side = "ahead of" if self.seconds > 0 else "behind"
+        return (
+            f"this machine's clock says {spell_time(self.now)}, at least "
+            f"{spell_duration(abs(self.seconds))} {side} the chain's time"
+        )
+
+
+def judge_clock(
+    now: float, chain: ChainTime | None, anchored: int | None, *, elapsed: float | None = None
+) -> ClockFault | None:
+    """Return by how much the clock is off, or None: it may be right.
+
+    ``anchored`` is the time of the newest final anchor that the store knows; ``elapsed`` the
+    seconds since ``chain`` was seen by a steady clock, None where another process saw it.
+    """
+    if anchored is not None and now < anchored - TOLERANCE:
+        return ClockFault(now=now, seconds=now - anchored, is_certain=True)
+    if chain is None:
+        return None
+    if chain.final is not None and now < chain.final - TOLERANCE:
+        return ClockFault(now=now, seconds=now - chain.final, is_certain=chain.is_certain)
+    since = now - chain.seen_at if elapsed is None else elapsed
+    if not chain.in_step or not 0 <= since <= FRESH:
+        return None
+    ahead = now - (chain.newest + since)
+    if ahead <= TOLERANCE:
+        return None
+    return ClockFault(now=now, seconds=ahead, is_certain=chain.is_certain)
+
+
+def is_in_step(before: ChainTime | None, number: int, newest: int, elapsed: float) -> bool:
+    """Return whether block times advanced by about ``elapsed`` seconds since ``before``.
+
+    Only then is the newest block's time an upper bound for a clock: a chain may stand still, leap
+    or catch up.
+    """
+    if before is None or number <= before.number:
+        return False
+    return abs(newest - before.newest - elapsed) <= _SLACK
+
+
+def has_jumped(right: tuple[float, float] | None, now: float, steady: float) -> bool:
+    """Return whether the wall clock was set since ``right``, by more than ``TOLERANCE`` seconds.
+
+    ``right`` is a pair of wall and monotonic seconds read together; None where there is none.
+    """
+    return right is not None and abs((now - right[0]) - (steady - right[1])) > TOLERANCE
+
+
+def explain_fault(fault: ClockFault) -> ClockError:
+    """Return the error of whoever would make a record by such a clock."""
+    return ClockError(
+        f"{fault}: nothing is taken in, because its record would state a wrong time",
+        hint="set the clock right (NTP); if the chain's time is the one that is wrong, as on a "
+        "development chain, wait until the two agree",
+    )
+
+
+def check_clock(project: Project) -> None:
+    """Check that records may be made now, without asking a node.
+
+    Raises:
+        ClockError: The clock is certainly far from the chain's.
+    """
+    fault = find_fault(project, unix_now())
+    if fault is not None and fault.is_certain:
+        raise explain_fault(fault)
+
+
+def find_fault(project: Project, now: float, chain: ChainTime | None = None) -> ClockFault | None:
+    """Judge the clock by the store, and by ``chain`` or what another process saw last."""
+    with project.database.read() as connection:
+        anchored = newest_final_anchor(connection, project.config.chain_id)
+    return judge_clock(
+        now,
+        load_chain_time(project.config) if chain is None else chain,
+        None if anchored is None else anchored.timestamp,
+    )
+
+
+def chain_time_path(config: Config) -> Path:
+    """Return where daemon and service leave what they last saw of the chain's time."""
+    return config.file.with_name("chain-time.json")
+
+
+def save_chain_time(config: Config, seen: ChainTime) -> None:
+    """Leave what was seen for other processes; it is made again within a minute.
+
+    Raises:
+        AnchorError: It cannot be written.
+    """
+    path = chain_time_path(config)
+    members: dict[str, Any] = {"format": _FORMAT, **asdict(seen)}
+    data = encode_canonical(members, what="the chain's time") + b"\n"
+    write_file(path, data, durable=False, mode=private_mode(path.parent))
+
+
+def load_chain_time(config: Config) -> ChainTime | None:
+    """Return what was last seen; None where nobody did, or the file is none of this release's."""
+    try:
+        with open(_open_plain(chain_time_path(config)), "rb") as file:
+            members = parse_strict(
+                file.read(_MOST_BYTES + 1), what="the chain's time", max_bytes=_MOST_BYTES
+            )
+    except (OSError, AnchorError):
+        return None
+    if not isinstance(members, dict) or members.pop("format", None) != _FORMAT:
+        return None
+    return _parse(members)
+
+
+def _open_plain(path: Path) -> int:
+    """Open a file to read; a pipe in its place, which nobody writes to, is not waited for."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(path)
+    return descriptor
+
+
+def _parse(members: dict[str, Any]) -> ChainTime | None:
+    numbers = ("seen_at", "number", "newest")
+    flags = ("in_step", "is_certain")
+    final = members.get("final")
+    is_whole = (
+        members.keys() == {*numbers, *flags, "final"}
+        and all(type(members[name]) is int for name in numbers)
+        and all(type(members[name]) is bool for name in flags)
+        and (final is None or type(final) is int)
+    )
+    return ChainTime(**members) if is_whole else None

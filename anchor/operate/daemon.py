@@ -1,0 +1,342 @@
+"""Seals and anchors as evidence comes in, until it is told to stop.
+
+Crash only: whatever is not expected ends the process, and starting it again is the recovery.  What
+passes by itself (a node that is away, fees above the cap) is told and tried again; what could do
+harm (another chain, a store older than the chain) ends it with its exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anchor.chain.node import Node
+from anchor.chain.signer import Signer
+from anchor.errors import (
+    CannotCheckError,
+    CopyMissingError,
+    FundsError,
+    IncidentError,
+    NodeUnreachableError,
+    NotFinalError,
+    QuorumError,
+    StoreBusyError,
+)
+from anchor.operate.anchor_watch import ChainWatch, Clocks
+from anchor.operate.anchoring import check_chain, refresh_anchors
+from anchor.operate.backoff import Backoff
+from anchor.operate.events import (
+    Happened,
+    describe_clock,
+    describe_failure,
+    describe_final,
+    describe_late,
+    describe_reorganised,
+    describe_round,
+    describe_unwatched,
+)
+from anchor.operate.funds import describe_shortage
+from anchor.operate.publisher import Publisher
+from anchor.operate.single_run import anchor_round
+from anchor.project.project import Project
+from anchor.recovery.restore import record_anchors
+from anchor.store.evidence import count_waiting, estimate_waiting, measure_waiting
+from anchor.store.heads import (
+    AnchoredHead,
+    find_anchored,
+    load_reversible_anchors,
+    newest_anchored,
+    newest_final_anchor,
+    newest_head,
+)
+from anchor.system.stoppable_clock import StoppableClock, Stopped
+
+# Seconds between two looks at what is waiting, and between two at what may have become final.
+_POLL = 1.0
+_FINALITY_POLL = 4.0
+
+# An anchor that is not final after this long is worth a word: two epochs take 13 minutes, and the
+# longest that Ethereum's finality was away so far took an hour.
+LATE = 1800.0
+# What goes on being so is told again this often.
+_REMIND = 3600.0
+
+# These pass without the operator, or after the operator did something elsewhere.  An incident does
+# where one answer of a node was wrong; nothing is done while it is open.
+_PASSING = (
+    CannotCheckError,
+    CopyMissingError,
+    FundsError,
+    IncidentError,
+    NotFinalError,
+    StoreBusyError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """When to seal: ``seconds`` after the last seal, or as soon as enough is waiting.
+
+    Enough are ``leaves`` pieces of evidence, or records of ``size`` bytes in all.
+    """
+
+    seconds: float
+    leaves: int
+    size: int | None = None
+
+    def __str__(self) -> str:
+        text = f"sealing every {self.seconds:g} seconds, or when {self.leaves:,} are waiting"
+        return text if self.size is None else f"{text} or their records have {self.size:,} bytes"
+
+
+class Daemon:
+    """The one process that seals and sends for a project; the caller holds the store's lease."""
+
+    def __init__(
+        self,
+        project: Project,
+        node: Node,
+        signer: Signer,
+        clock: StoppableClock,
+        pace: Pace,
+        *,
+        tell: Callable[[Happened], None],
+        jitter: Callable[[], float],
+        wall: Callable[[], float],
+        publisher: Publisher | None = None,
+    ) -> None:
+        """Prepare; ``jitter`` draws numbers from 0 to 1, that spread the tries after failures.
+
+        ``wall`` is this machine's clock in Unix seconds, which is compared with the chain's.
+        """
+        self._project = project
+        self._node = node
+        self._signer = signer
+        self._clock = clock
+        self._pace = pace
+        self._tell = tell
+        self._backoff = Backoff(jitter)
+        self._publisher = publisher
+        self._watch = ChainWatch(project, Clocks(wall=wall, steady=clock.monotonic))
+        # An incident is open: nothing is published meanwhile, and it is looked at with each try.
+        self._is_contradicted = False
+        # When each standing trouble is to be told again, and since when an anchor is reversible.
+        self._reminders: dict[str, float] = {}
+        self._reversible_since: dict[int, float] = {}
+
+    def run(self) -> None:
+        """Work until the clock is told to stop.
+
+        Raises:
+            OperatorActionError: the operator has to do something before going on is safe.
+        """
+        self._look_at_finality()
+        now = self._clock.monotonic()
+        # The first round is at once: an earlier process may have left something half done.
+        next_round = next_look = now
+        is_first = True
+        try:
+            while not self._clock.stopping.is_set():
+                now = self._clock.monotonic()
+                try:
+                    if self._watch.is_due or self._is_contradicted:
+                        self._watch_chain()
+                    if self._is_due(now >= next_round, is_first=is_first):
+                        has_sealed = self._work()
+                        is_first = False
+                        pause = self._pace.seconds if has_sealed else 0.0
+                        next_round = self._clock.monotonic() + pause
+                    if now >= next_look:
+                        next_look = now + _FINALITY_POLL
+                        self._watch_copies()
+                        if self._look_for_final():
+                            next_round = now  # a reorganisation took something back
+                    self._backoff.reset()
+                except _PASSING as error:
+                    self._is_contradicted = isinstance(error, IncidentError)
+                    wait = self._backoff.next_wait(getattr(error, "retry_after", None))
+                    self._tell(describe_failure(error, wait))
+                    self._wait(wait)
+                    next_round = next_look = self._clock.monotonic()
+                else:
+                    self._wait(_POLL)
+        except Stopped:
+            self._tell(
+                Happened(event="cut off", text="stopped while a transaction is on its way; the "
+                         "next run goes on with it")
+            )  # fmt: skip
+
+    def _watch_chain(self) -> None:
+        """Compare the newest final anchor with the chain, and the clock with block times.
+
+        Raises:
+            ChainGuardError: The chain contradicts the store.
+        """
+        self._watch.look(self._node)
+        self._is_contradicted = False
+        with self._project.database.read() as connection:
+            anchored = newest_final_anchor(connection, self._project.config.chain_id)
+        watched = self._watch.tell(None if anchored is None else anchored.timestamp)
+        self._remind_while("unwatched", describe_unwatched(watched) if watched.is_lasting else None)
+        fault = watched.clock
+        self._remind_while("clock", None if fault is None else describe_clock(fault))
+
+    def _look_at_finality(self) -> None:
+        """Say so where the chain's finality cannot be known as configured; anchoring goes on."""
+        try:
+            self._node.choose()
+            self._node.fetch_final_block(self._project.config.finality)
+        except (NodeUnreachableError, QuorumError):
+            pass  # the first round, or the first look at an anchor, says so and tries again
+        except CannotCheckError as error:
+            self._tell(
+                Happened(
+                    event="warning",
+                    text=f"{error.message}; anchors stay included, and none becomes final",
+                    figures={"hint": error.hint or ""},
+                )
+            )
+
+    def _is_due(self, is_time: bool, *, is_first: bool) -> bool:
+        with self._project.database.read() as connection:
+            newest = newest_head(connection)
+            anchored = newest_anchored(connection, self._project.config.chain_id)
+            # After a failure or a reorganisation, whoever noticed that.
+            is_behind = newest is not None and (anchored is None or anchored.head != newest.head)
+            if is_first or is_behind:
+                return is_time
+            waiting = estimate_waiting(connection)
+            if not waiting or is_time:
+                return waiting > 0
+            if waiting >= self._pace.leaves and count_waiting(connection) >= self._pace.leaves:
+                return True
+            size = self._pace.size
+            return size is not None and measure_waiting(connection) >= size
+
+    def _work(self) -> bool:
+        """Do one round; return whether it sealed anything."""
+        with self._project.database.read() as connection:
+            before = newest_anchored(connection, self._project.config.chain_id)
+        done = anchor_round(
+            self._project,
+            self._node,
+            lambda: self._signer,
+            self._clock,
+            wait_for="included",
+            report=lambda text: self._tell(Happened(event="progress", text=text)),
+        )
+        if done.anchored is not None and (before is None or done.anchored.head != before.head):
+            self._tell(describe_round(done, done.anchored))
+        self._watch_funds()
+        return done.sealed > 0
+
+    def _watch_funds(self) -> None:
+        """Say in time that ether or budget will not last."""
+        try:
+            shortage = describe_shortage(self._project, self._node, self._signer.address)
+        except CannotCheckError:
+            return
+        warning = None if shortage is None else Happened(event="warning", text=shortage)
+        self._remind_while("funds", warning)
+
+    def _watch_copies(self) -> None:
+        """Emit a warning while fewer servers hold the store than are configured."""
+        copies = self._project.database.look_at_copies()
+        warning = None
+        if copies is not None and not copies.is_enough:
+            count = f"{copies.count} of {copies.rule.copies} servers"
+            text = f"second-copy-missing: {count} hold the store"
+            hint = f"check the standby: {copies.describe()}"
+            warning = Happened(event="warning", text=text, figures={"hint": hint})
+        self._remind_while("copies", warning)
+
+    def _look_for_final(self) -> bool:
+        """Look at what is reversible; return whether some is gone and has to be sent again."""
+        before = self._load_reversible()
+        if not before:
+            return False  # nothing to ask the node about
+        try:
+            now_final = refresh_anchors(self._project, self._node)
+        except QuorumError as error:
+            # Sealing and anchoring go on meanwhile: they rest on no final block.
+            self._remind("quorum", describe_failure(error, _FINALITY_POLL))
+            now_final = []
+        else:
+            self._reminders.pop("quorum", None)
+        is_gone = self._tell_reorganised(before)
+        self._watch_age()
+        for anchored in now_final:
+            self._tell(describe_final(anchored))
+        return is_gone
+
+    def _tell_reorganised(self, before: list[AnchoredHead]) -> bool:
+        """Say what became of included anchors; return whether some are gone."""
+        with self._project.database.read() as connection:
+            chain_id = self._project.config.chain_id
+            now = [find_anchored(connection, chain_id, item.head) for item in before]
+        for old, new in zip(before, now, strict=True):
+            if new is None:
+                self._tell(describe_reorganised(old, "is not on chain any more: sending it again"))
+            elif new.block_number != old.block_number:
+                self._tell(describe_reorganised(old, f"is in block {new.block_number} now"))
+        return None in now
+
+    def _load_reversible(self) -> list[AnchoredHead]:
+        with self._project.database.read() as connection:
+            return load_reversible_anchors(connection, self._project.config.chain_id)
+
+    def _watch_age(self) -> None:
+        """Say which anchors have been reversible for long; nothing is done about it."""
+        now = self._clock.monotonic()
+        reversible = self._load_reversible()
+        since = self._reversible_since
+        self._reversible_since = {
+            item.head.size: since.get(item.head.size, now) for item in reversible
+        }
+        for item in reversible:
+            age = now - self._reversible_since[item.head.size]
+            if age >= LATE:
+                self._remind(f"late {item.head.size}", describe_late(item, age))
+
+    def _remind_while(self, about: str, happened: Happened | None) -> None:
+        """Emit a standing event once an hour while it lasts; None resets it."""
+        if happened is None:
+            self._reminders.pop(about, None)
+        else:
+            self._remind(about, happened)
+
+    def _remind(self, about: str, happened: Happened) -> None:
+        """Emit the event, at most once in ``_REMIND`` seconds for each ``about``."""
+        now = self._clock.monotonic()
+        if now >= self._reminders.get(about, now):
+            self._reminders[about] = now + _REMIND
+            self._tell(happened)
+
+    def _note_missing_anchors(self) -> None:
+        """Look for anchors of which a crash kept the store from knowing."""
+        check_chain(self._project.config, self._node)
+        record_anchors(self._project, self._node)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait ``seconds``, and check the chain and publish meanwhile whenever that is due."""
+        end = self._clock.monotonic() + seconds
+        while not self._clock.stopping.is_set():
+            if self._publisher is not None and not self._is_contradicted:
+                self._publisher.look(self._note_missing_anchors)
+            left = end - self._clock.monotonic()
+            if left <= 0:
+                break
+            self._clock.sleep(min(left, _POLL))
+            if self._watch.is_due and left > _POLL and self._has_turned():
+                break
+
+    def _has_turned(self) -> bool:
+        """Check the chain; return whether an incident was opened or withdrawn since before."""
+        before = self._is_contradicted
+        try:
+            self._watch_chain()
+        except IncidentError:
+            self._is_contradicted = True
+        except _PASSING:
+            pass  # the next try tells it
+        return self._is_contradicted != before

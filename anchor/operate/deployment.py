@@ -1,0 +1,279 @@
+"""Deploying the registry, once: through the CREATE2 proxy, or plainly where a chain has none.
+
+Through the proxy the address is the same on every chain.  Plainly it follows from the sender and
+its nonce, so the project is pointed at it afterwards (``anchor.project.relocation``).  Either way
+the deployment's record is written last, beside the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.chain.node import Node
+from anchor.chain.signer import Signer
+from anchor.chain.tx_manager import Clock, Intent
+from anchor.errors import ChainGuardError, UsageError
+from anchor.ethereum.keccak import format_address
+from anchor.operate.anchoring import check_chain, is_deployed, make_manager
+from anchor.project.config import Config
+from anchor.project.project import Project, utc_now
+from anchor.project.relocation import check_movable, created_addresses, move_project
+from anchor.registry.artifact import (
+    CREATE2_PROXY,
+    CREATE2_PROXY_CODE_HASH,
+    expected_code_hash,
+    load_artifact,
+    registry_address,
+)
+from anchor.registry.calldata import encode_deployment
+from anchor.registry.create_address import create_address
+from anchor.registry.deployment_record import (
+    MAX_RECORD_BYTES,
+    DeployingTransaction,
+    DeploymentRecord,
+    check_deployment_record,
+    encode_deployment_record,
+)
+from anchor.store.heads import newest_head
+from anchor.store.tx_journal import StoredJournal
+from anchor.system.durable_files import write_file
+from anchor.system.os_errors import explain_os_error
+from anchor.types import Address, Hash32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """Where the registry is; ``tx_hash`` is None when it was there already."""
+
+    registry: Address
+    code_hash: Hash32
+    tx_hash: Hash32 | None
+    gas_used: int | None
+    record: Path
+
+
+def deploy(
+    project: Project,
+    node: Node,
+    open_signer: Callable[[], Signer],
+    clock: Clock,
+    report: Callable[[str], None],
+) -> Deployment:
+    """Deploy the registry unless it is there; the key is opened only when it is needed.
+
+    Raises:
+        ChainGuardError: wrong chain, no CREATE2 proxy, other code at the registry's address, or a
+            deployment record about something else.
+    """
+    config = project.config
+    _check_place(config, node)
+    if is_deployed(config, node):
+        return _conclude(project, node, sent=None)
+    if config.registry != registry_address():
+        raise ChainGuardError(
+            f"this project's registry at {format_address(config.registry)} was deployed plainly, "
+            "and is not there",
+            hint="a reorganisation took it back: `anchor deploy --plain` sends it again",
+        )
+    if not has_create2_proxy(node):
+        raise ChainGuardError(
+            f"chain {config.chain_id} has no CREATE2 proxy at {format_address(CREATE2_PROXY)}",
+            hint=_NO_PROXY_HINT,
+        )
+    manager = make_manager(project, node, open_signer(), clock, report)
+    intent = Intent(to=CREATE2_PROXY, data=encode_deployment(), head_size=None)
+    inclusion = manager.resume(intent)
+    if inclusion is None or not is_deployed(config, node):
+        inclusion = manager.send(intent)
+    if not is_deployed(config, node):
+        raise ChainGuardError(
+            f"the deployment was included, but the registry is not at "
+            f"{format_address(config.registry)}"
+        )
+    return _conclude(project, node, sent=inclusion.tx_hash)
+
+
+_NO_PROXY_HINT = (
+    "put the proxy there (github.com/Arachnid/deterministic-deployment-proxy; its transaction is "
+    "older than EIP-155, which some nodes refuse), or run `anchor deploy --plain`: the registry "
+    "then has an address of its own, which every verifier's trust policy must name"
+)
+
+
+def deploy_plainly(
+    project: Project,
+    node: Node,
+    open_signer: Callable[[], Signer],
+    clock: Clock,
+    report: Callable[[str], None],
+) -> Deployment:
+    """Deploy the registry without the CREATE2 proxy, and point the project at where it went.
+
+    Does nothing where the project's registry is there.  A deployment of an earlier run is found
+    by the journal, whatever that run came to, and never sent again.
+
+    Raises:
+        UsageError: the chain has the proxy.
+        ChainGuardError: heads are sealed already, or as for ``deploy``.
+        ConfigError: the configuration or the policy cannot be rewritten.
+    """
+    config = project.config
+    _check_place(config, node)
+    if is_deployed(config, node):
+        if config.registry in created_addresses(project.database, config.chain_id):
+            project = move_project(project, config.registry)
+        return _conclude(project, node, sent=None)
+    _check_unsealed(project)
+    check_movable(config)
+    sent: Hash32 | None = None
+    created = _find_created(project, node)
+    if created is None:
+        _check_needed(project, node)
+        manager = make_manager(project, node, open_signer(), clock, report)
+        intent = Intent(to=None, data=load_artifact().init_code, head_size=None)
+        inclusion = manager.resume(intent)
+        created = _find_created(project, node)
+        if created is None:
+            inclusion = manager.send(intent)
+            created = _find_created(project, node)
+        if created is None:
+            raise ChainGuardError(
+                "the deployment was included, but the registry is not where its sender and nonce "
+                "put it",
+                hint="the node may be lagging or lying: run again, or ask another one",
+            )
+        sent = inclusion.tx_hash if inclusion else None
+    # A crash here leaves the registry on chain and a project that does not know it: the next run
+    # finds it by the journal.
+    return _conclude(move_project(project, created), node, sent=sent)
+
+
+def has_create2_proxy(node: Node) -> bool:
+    """Say whether the chain has the CREATE2 proxy, by its code."""
+    return node.fetch_code_hash(CREATE2_PROXY, "latest") == CREATE2_PROXY_CODE_HASH
+
+
+def read_record(config: Config) -> DeployingTransaction | None:
+    """Read the deployment record and check that it is about this project's registry.
+
+    Returns the transaction it names, if it does.
+
+    Raises:
+        FileNotFoundError: there is none.
+        MalformedError, UnknownVersionError: it cannot be read.
+        ChainGuardError: it is about another deployment.
+    """
+    path = config.deployment_record
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_RECORD_BYTES + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise explain_os_error(f"{path} cannot be read", error, is_named=False) from error
+    return check_deployment_record(data, _describe(config, None), what=str(path))
+
+
+def _check_place(config: Config, node: Node) -> None:
+    """Check what must hold before anything is sent, or written over."""
+    check_chain(config, node)
+    if config.code_hash != expected_code_hash(config.chain_id):
+        raise ChainGuardError(
+            "this project pinned another release's registry, which this one cannot deploy",
+            hint="use the release it was created with, or create a project for this one's registry",
+        )
+    try:
+        read_record(config)
+    except FileNotFoundError:
+        pass
+
+
+def _check_unsealed(project: Project) -> None:
+    with project.database.read() as connection:
+        sealed = newest_head(connection)
+    if sealed is not None:
+        raise ChainGuardError(
+            f"this log has {sealed.head.size} sealed leaves: its registry cannot be exchanged any "
+            "more",
+            hint="create another project for a registry at another address; nothing was sent",
+        )
+
+
+def _check_needed(project: Project, node: Node) -> None:
+    config, standard = project.config, registry_address()
+    if config.registry in created_addresses(project.database, config.chain_id):
+        return  # deployed plainly before, and taken back by a reorganisation
+    if has_create2_proxy(node):
+        raise UsageError(
+            f"chain {config.chain_id} has the CREATE2 proxy, so a plain deployment is not needed",
+            hint="leave --plain out: the registry then gets the same address as on every chain",
+        )
+    if node.fetch_code_hash(standard, "latest") == config.code_hash:
+        raise ChainGuardError(
+            f"the registry is at {format_address(standard)}, but this project names another place",
+            hint="create a project for that registry; nothing was sent",
+        )
+
+
+def _find_created(project: Project, node: Node) -> Address | None:
+    """Return a plain deployment of this project's journal that is on chain."""
+    config = project.config
+    for address in created_addresses(project.database, config.chain_id):
+        if node.fetch_code_hash(address, "latest") == config.code_hash:
+            return address
+    return None
+
+
+def _conclude(project: Project, node: Node, *, sent: Hash32 | None) -> Deployment:
+    """Write the deployment record, unless one is there, and say what was done."""
+    config = project.config
+    transaction = _find_transaction(project, node)
+    try:
+        known = read_record(config)
+        stale = sent is not None and transaction is not None and known != transaction
+    except FileNotFoundError:
+        stale = True
+    if stale:
+        # A crash before this leaves no record; the next run writes it from the journal.
+        record = _describe(config, transaction)
+        write_file(config.deployment_record, encode_deployment_record(record))
+    return Deployment(
+        registry=config.registry,
+        code_hash=config.code_hash,
+        tx_hash=sent,
+        gas_used=transaction.gas_used if transaction and sent else None,
+        record=config.deployment_record,
+    )
+
+
+def _describe(config: Config, transaction: DeployingTransaction | None) -> DeploymentRecord:
+    return DeploymentRecord(
+        registry=config.registry,
+        chain_id=config.chain_id,
+        genesis=config.genesis,
+        code_hash=config.code_hash,
+        transaction=transaction,
+    )
+
+
+def _find_transaction(project: Project, node: Node) -> DeployingTransaction | None:
+    """Return the transaction that deployed the registry, if this project's journal holds it."""
+    config = project.config
+    standard = config.registry == registry_address()
+    payload = encode_deployment() if standard else load_artifact().init_code
+    for slot in StoredJournal(project.database, utc_now).load_deployments(config.chain_id):
+        if not standard and create_address(slot.sender, slot.nonce) != config.registry:
+            continue
+        for attempt in slot.attempts:
+            receipt = node.fetch_receipt(attempt.tx_hash) if payload in attempt.raw else None
+            if receipt is not None and receipt.succeeded:
+                return DeployingTransaction(
+                    hash=receipt.tx_hash,
+                    block_number=receipt.block_number,
+                    block_hash=receipt.block_hash,
+                    deployer=slot.sender,
+                    gas_used=receipt.gas_used,
+                )
+    return None

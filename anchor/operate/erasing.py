@@ -1,0 +1,167 @@
+"""Erasing evidence: everything but its leaf and its place goes, and a statement of it is evidence.
+
+One transaction takes the rows' content and takes in the statement: both are there or neither is.
+What follows can be done again any number of times, until nothing is left on disk: the statement's
+file, receipts, the side file, and the database's own files.  A crash in between leaves the rest to
+the next ``anchor erase`` or ``anchor run``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from anchor.errors import UsageError
+from anchor.evidence.erasure_statement import (
+    MAX_PIECES,
+    ErasedPiece,
+    Statement,
+    build_record,
+)
+from anchor.evidence.record import SALT_BYTES
+from anchor.operate.acceptance import prepare_record
+from anchor.operate.erasure_cleanup import remove_receipts
+from anchor.operate.evidence_selection import Wanted, describe_pieces, find_pieces
+from anchor.operate.file_intake import source_of
+from anchor.operate.key_audit_trail import note_key_event
+from anchor.project.config import Config
+from anchor.project.files import sidecar_path
+from anchor.project.project import Project, utc_now
+from anchor.store.erasures import (
+    ERASED,
+    Piece,
+    erase_rows,
+    load_erasures,
+    lock_holds,
+)
+from anchor.store.evidence import NewEvidence
+from anchor.store.insertion import insert_evidence
+from anchor.store.legal_holds import find_held
+
+# A shorter name is part of many words.
+_TELLING = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Why evidence is erased: one of ``erasure_statement.BASES``, and the operator's words."""
+
+    basis: str
+    by: str
+    reason: str
+
+
+def erase(
+    project: Project,
+    wanted: Wanted,
+    order: Order,
+    *,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> list[Piece]:
+    """Erase what is meant from the rows, and take in the statement of it; return what it was.
+
+    What was erased before is left out.  ``finish`` has to follow.
+
+    Raises:
+        UsageError: A piece is held, is itself the statement of an erasure, or is not there; or the
+            reason says what is to be erased.
+        StoreBusyError: Another process was in the way.
+    """
+
+    def work(connection: Connection) -> list[Piece]:
+        lock_holds(connection)
+        found = find_pieces(connection, wanted)
+        check_erasable(connection, found)
+        pieces = [piece for piece in found if piece.source != ERASED]
+        if not pieces:
+            return []
+        _check_reason(connection, pieces, order.reason)
+        now = utc_now()
+        note_key_event(
+            project.config, "evidence-erased", now=now, pieces=len(pieces), basis=order.basis
+        )
+        statements = _make_statements(project.config, pieces, order, now, random_bytes)
+        # A crash here: receipts are gone which can be written again, nothing else.
+        remove_receipts(_find_sidecars(pieces), {piece.leaf for piece in pieces}, None)
+        said = [(item.leaf, now) for item, part in statements for _ in part]
+        erase_rows(connection, pieces, said)
+        insert_evidence(connection, [item for item, _ in statements])
+        return pieces
+
+    return project.database.write_again(work)
+
+
+def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
+    """Check that nothing stands in the way of erasing ``pieces``.
+
+    Raises:
+        UsageError: One is held, or is the statement of an erasure.
+    """
+    held = find_held(connection, pieces)
+    if held is not None:
+        piece, hold = held
+        scope = f"the tenant {hold.tenant}" if hold.tenant else f"the leaf {piece.leaf.hex()}"
+        raise UsageError(
+            f"nothing was erased: {scope} is under the legal hold {hold.name!r} since "
+            f"{hold.placed_at}",
+            hint=f"`anchor hold remove {hold.name!r}` ends it, once what it protects is over",
+        )
+    statements = {item.statement for item in load_erasures(connection)}
+    for piece in pieces:
+        if piece.leaf in statements:
+            raise UsageError(
+                f"nothing was erased: the leaf {piece.leaf.hex()} is the statement of an erasure, "
+                "which names nobody's evidence",
+                hint="leave it out",
+            )
+
+
+def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) -> None:
+    told = reason.casefold()
+    for item in describe_pieces(connection, pieces):
+        name = item.name or ""
+        if len(name) >= _TELLING and name.casefold() in told:
+            raise UsageError(
+                "the reason names evidence that is to be erased, and would stay in the log",
+                hint="say it without names, for example by the number of the request",
+            )
+
+
+def _make_statements(
+    config: Config,
+    pieces: Sequence[Piece],
+    order: Order,
+    now: str,
+    random_bytes: Callable[[int], bytes],
+) -> list[tuple[NewEvidence, Sequence[Piece]]]:
+    """Return the statements' own evidence, each with the pieces that it names."""
+    made: list[tuple[NewEvidence, Sequence[Piece]]] = []
+    mark = "".join(character for character in now if character.isalnum())
+    rest = iter(pieces)
+    while part := list(islice(rest, MAX_PIECES)):
+        statement = Statement(
+            log=config.log,
+            erased_at=now,
+            basis=order.basis,
+            by=order.by,
+            reason=order.reason,
+            pieces=[ErasedPiece(leaf=piece.leaf, index=piece.leaf_index) for piece in part],
+        )
+        name = f"erasure-{mark}-{part[0].leaf.hex()[:16]}.json"
+        salt = random_bytes(SALT_BYTES)
+        record = build_record(statement, name=name, salt=salt, algorithms=config.digests)
+        source = source_of(config.erasures / name)
+        made.append((prepare_record(record, source, b"", now), part))
+    return made
+
+
+def _find_sidecars(pieces: Sequence[Piece]) -> Iterator[Path]:
+    """Yield where receipts lie beside the files that evidence came from."""
+    for piece in pieces:
+        if piece.source.startswith("/"):
+            yield sidecar_path(Path(piece.source))

@@ -1,0 +1,177 @@
+"""Taking what was erased off the disk: statements are written, receipts and entries removed.
+
+Each step can be done again any number of times; what an interruption leaves, the next one does.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.errors import AnchorError, StorageError
+from anchor.evidence.erasure_statement import find_statement
+from anchor.evidence.record import parse_record
+from anchor.log.merkle import hash_leaf
+from anchor.project.config import Config
+from anchor.project.files import BEFORE_UPGRADE, RECEIPT_SUFFIX
+from anchor.project.project import Project, utc_now
+from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
+from anchor.store.backup_folder import list_generations
+from anchor.store.erasures import (
+    Erasure,
+    find_by_ids,
+    find_by_leaves,
+    finish_erasures,
+    hash_id,
+    load_records,
+    load_unfinished,
+    stop_intake,
+)
+from anchor.store.location import SqliteFile, find_copies
+from anchor.store.side_file import SideFile
+from anchor.system.durable_files import is_temporary, private_mode, sync_folder, write_file
+from anchor.types import Hash32
+
+# As `anchor.operate.erasing` names them.
+_STATEMENT = re.compile(r"erasure-[0-9A-Za-z]+-[0-9a-f]{16}\.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What was done about erasures of which something was left on disk.
+
+    ``remains`` are sentences: what this program cannot see to.
+    """
+
+    leaves: int
+    statements: Sequence[Path]
+    receipts: int
+    remains: Sequence[str]
+
+
+def finish(project: Project) -> Finished | None:
+    """Take what was erased off the disk; return what was done, or None where nothing is left.
+
+    Raises:
+        StoreBusyError: Other processes use the store without end; it can be done again.
+        StorageError: The disk is full or fails; it can be done again.
+    """
+    config, database = project.config, project.database
+    with database.read() as connection:
+        found = load_unfinished(connection)
+        if not found:
+            return None
+        said = {item.statement for item in found if item.statement is not None}
+        records = list(load_records(connection, find_by_leaves(connection, said)))
+    leaves = {item.leaf for item in found}
+    files = _write_statements(config, [record for _, record in records if record is not None])
+    receipts = remove_receipts(_walk_receipts(config.receipts), leaves, config.receipts)
+    remains: list[str] = []
+    _clear_side_file(project, found, remains.append)
+    remains += [*database.purge(), *_list_old_stores(config)]
+    with database.write() as connection:
+        finish_erasures(connection, leaves, utc_now())
+    return Finished(leaves=len(leaves), statements=files, receipts=receipts, remains=remains)
+
+
+def remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Path | None) -> int:
+    """Remove the receipts of ``leaves``; return how many.
+
+    Folders ``below`` that nothing is left in go too: they are named as the evidence was.
+    """
+    removed = [path for path in paths if _find_leaf(path) in leaves]
+    try:
+        for path in removed:
+            path.unlink(missing_ok=True)
+            folder = path.parent
+            while below in folder.parents and not any(folder.iterdir()):
+                folder.rmdir()
+                folder = folder.parent
+            sync_folder(folder)
+    except OSError as error:
+        raise StorageError(
+            f"a receipt of what is erased cannot be removed: {error.filename}: {error.strerror}",
+            hint="see to the file, then run the same again",
+        ) from error
+    return len(removed)
+
+
+def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
+    """Write each statement into its file, from which ``anchor prove`` makes its receipt."""
+    files = []
+    for record in records:
+        statement = find_statement(record)
+        name = parse_record(record).name
+        # A foreign store may hold a record with any name, a path among them.
+        if statement is not None and _STATEMENT.fullmatch(name):
+            path = config.erasures / name
+            if not path.exists():
+                write_file(path, statement.encode(), mode=private_mode(config.folder))
+            files.append(path)
+    return files
+
+
+def _clear_side_file(
+    project: Project, found: Sequence[Erasure], report: Callable[[str], None]
+) -> None:
+    """Remove the entries of what was erased, also of tries that were never committed.
+
+    The same evidence may have been submitted again since: the entry of what is stored stays.
+    """
+    side_file = SideFile(project.config.side_file)
+    leaves = {item.leaf for item in found}
+    hashes = {item.id_hash for item in found}
+    with project.database.write() as connection:
+        stop_intake(connection)
+        ids = {
+            entry.identity
+            for entry in side_file.read_entries(lambda _: None)
+            if hash_id(entry.tenant or None, entry.identity) in hashes
+        }
+        stored = {piece.leaf for piece in find_by_ids(connection, ids)}
+        side_file.remove_where(
+            lambda entry: (
+                entry.leaf in leaves or (entry.identity in ids and entry.leaf not in stored)
+            ),
+            report,
+        )
+
+
+def _walk_receipts(folder: Path) -> Iterator[Path]:
+    """Yield the receipts below ``folder``, with those that a crash left half written."""
+    for path in folder.rglob("*"):
+        if path.name.endswith(RECEIPT_SUFFIX) or is_temporary(path.name):
+            yield path
+
+
+def _find_leaf(path: Path) -> Hash32 | None:
+    """Return the leaf of the receipt in a file; None where it is none."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return hash_leaf(parse_receipt(file.read(MAX_RECEIPT_BYTES + 1)).record)
+    except (AnchorError, OSError):
+        return None
+
+
+def _list_old_stores(config: Config) -> list[str]:
+    """Return what to do about stores that `anchor restore` and `anchor upgrade-store` left."""
+    found = [copied.path for copied in find_copies(config.folder)]
+    found += list_generations(config.folder / BEFORE_UPGRADE)
+    if isinstance(config.store, SqliteFile):
+        path = config.store.path
+        name = glob.escape(path.name)
+        for pattern in (
+            f"{name}.before-restore-*Z",
+            f"{name}.building",
+            f"{name}.building.damaged",
+        ):
+            found += path.parent.glob(pattern)
+    return [
+        f"{old} is an earlier store and may hold what was erased: remove it"
+        for old in sorted(found)
+    ]

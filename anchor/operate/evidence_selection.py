@@ -1,0 +1,105 @@
+"""Which pieces of evidence an operator means, to erase or to hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from anchor.errors import AnchorError, UsageError
+from anchor.evidence.digests import Digests
+from anchor.evidence.record import parse_record
+from anchor.store.api_keys import load_keys
+from anchor.store.erasures import (
+    Piece,
+    find_by_digests,
+    find_by_ids,
+    find_by_leaves,
+    find_by_source,
+    find_by_tenant,
+    load_records,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Pieces as the operator names them; each member adds to the others.
+
+    ``ids`` are what the service answers a submission with, ``sources`` absolute paths.
+    """
+
+    ids: Sequence[bytes] = ()
+    digests: Sequence[Digests] = ()
+    sources: Sequence[str] = ()
+    leaves: Sequence[bytes] = ()
+    tenant: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing is named."""
+        named = (*self.ids, *self.digests, *self.sources, *self.leaves)
+        return not named and self.tenant is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A piece with the name in its record, which is None where the record is gone."""
+
+    piece: Piece
+    name: str | None
+
+
+def find_pieces(connection: Connection, wanted: Wanted) -> list[Piece]:
+    """Return the pieces that are meant, each once, in order of acceptance.
+
+    Whatever has the same record as one of them is one of them, whoever submitted it: their leaves
+    are equal, so that nothing tells them apart later.
+
+    Raises:
+        UsageError: Something that is named is not there.
+    """
+    found: list[Piece] = []
+    for id in wanted.ids:
+        found += _some(find_by_ids(connection, [id]), f"the id {id.hex()}")
+    for digests in wanted.digests:
+        digest = digests.sha256 or digests.sm3 or b""
+        found += _some(find_by_digests(connection, digests), f"the digest {digest.hex()}")
+    for source in wanted.sources:
+        found += _some(find_by_source(connection, source), f"the path {source}")
+    for leaf in wanted.leaves:
+        found += _some(find_by_leaves(connection, [leaf]), f"the leaf {leaf.hex()}")
+    if wanted.tenant is not None:
+        found += _some(find_by_tenant(connection, wanted.tenant), f"the tenant {wanted.tenant}")
+    by_id = {piece.id: piece for piece in found}
+    leaves = {piece.leaf for piece in found}
+    by_id |= {piece.id: piece for piece in find_by_leaves(connection, leaves)}
+    return [by_id[id] for id in sorted(by_id)]
+
+
+def describe_pieces(connection: Connection, pieces: Sequence[Piece]) -> Iterator[Described]:
+    """Yield the pieces with their names."""
+    for piece, record in load_records(connection, pieces):
+        yield Described(piece=piece, name=None if record is None else _find_name(record))
+
+
+def is_tenant(connection: Connection, name: str) -> bool:
+    """Return whether a tenant has keys, or evidence, as after a restore, which brings no keys."""
+    has_keys = name in {key.tenant for key in load_keys(connection)}
+    return has_keys or bool(find_by_tenant(connection, name))
+
+
+def _find_name(record: bytes) -> str | None:
+    try:
+        return parse_record(record).name
+    except AnchorError:
+        return None
+
+
+def _some(found: list[Piece], named: str) -> list[Piece]:
+    if not found:
+        raise UsageError(
+            f"this project's store holds no evidence with {named}",
+            hint="an earlier erasure may have taken it: docs/erasure.md says what is left",
+        )
+    return found

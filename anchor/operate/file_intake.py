@@ -1,0 +1,146 @@
+"""Taking in files: found, digested and accepted, a few hundred at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.evidence.checksums import decode_name
+from anchor.evidence.file_hashing import Found, Hashed, Problem, Skipped, Source, hash_sources
+from anchor.evidence.record import MAX_NAME_CHARACTERS
+from anchor.operate.acceptance import Submission, accept, accept_with_key, fewest
+from anchor.project.project import Project
+from anchor.store.location import SqliteFile, StorePlace
+
+# One transaction, and so one fsync, for this many files.
+_CHUNK = 1_000
+_LONG_NAME = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of a record"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What taking in some paths came to.  ``files`` are those now in the store, if asked for.
+
+    ``copies`` is on how many servers they are; None where one is enough.
+    """
+
+    new: int
+    known: int
+    size: int
+    files: tuple[Hashed, ...]
+    problems: tuple[Problem, ...]
+    skipped: tuple[Skipped, ...]
+    copies: int | None = None
+
+
+def gather(
+    project: Project,
+    found: Iterable[Found],
+    *,
+    executor: Executor,
+    again: bool = False,
+    key: str | None = None,
+    keep_files: bool = False,
+    on_done: Callable[[int, int], None] | None = None,
+) -> Gathered:
+    """Accept every file found; what cannot be read is reported, and the rest is done.
+
+    ``key`` is an idempotency key, for one file only.
+    """
+    files: list[Hashed] = []
+    problems: list[Problem] = []
+    skipped: list[Skipped] = []
+    new = known = size = 0
+    copies: int | None = None
+    chunk: list[Hashed] = []
+
+    def accept_chunk() -> None:
+        nonlocal new, known, size, copies
+        if not chunk:
+            return
+        submissions = [_submission(hashed) for hashed in chunk]
+        if key is None:
+            done = accept(project, submissions, again=again)
+        else:
+            done = accept_with_key(project, submissions, key)
+        new += done.new
+        known += done.known
+        copies = fewest(copies, done.copies)
+        size += sum(hashed.digests.size or 0 for hashed in chunk)
+        if keep_files:
+            files.extend(chunk)
+        chunk.clear()
+
+    found = _leave_out_store(found, project.config.store)
+    results = hash_sources(found, project.config.digests, executor=executor, on_done=on_done)
+    with closing(results):  # else an interrupt out here would wait until all is read
+        for result in results:
+            if isinstance(result, Hashed) and len(result.source.name) > MAX_NAME_CHARACTERS:
+                problems.append(Problem(path=result.source.path, reason=_LONG_NAME))
+            elif isinstance(result, Hashed):
+                chunk.append(result)
+                if len(chunk) == _CHUNK:
+                    accept_chunk()
+            elif isinstance(result, Problem):
+                problems.append(result)
+            else:
+                skipped.append(result)
+    accept_chunk()
+    return Gathered(
+        new=new,
+        known=known,
+        size=size,
+        files=tuple(files),
+        problems=tuple(problems),
+        skipped=tuple(skipped),
+        copies=copies,
+    )
+
+
+def _leave_out_store(found: Iterable[Found], store: StorePlace) -> Iterator[Found]:
+    """Skip the files of the store that is open in this process, under whatever name.
+
+    Closing any of them, were it only to read it, would drop all locks that SQLite has in this
+    process (https://www.sqlite.org/howtocorrupt.html), and with them what it commits afterwards.
+    """
+    if not isinstance(store, SqliteFile):
+        yield from found
+        return
+    ours = {
+        (status.st_dev, status.st_ino)
+        for suffix in ("", "-wal", "-shm")
+        if (status := _stat(store.path.with_name(store.path.name + suffix))) is not None
+    }
+    for item in found:
+        status = _stat(item.path) if isinstance(item, Source) else None
+        if status is not None and (status.st_dev, status.st_ino) in ours:
+            yield Skipped(path=item.path, reason="it is this project's own store")
+        else:
+            yield item
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        return None
+
+
+def source_of(path: Path) -> str:
+    """Return how the store names a file's place: its absolute path, links in its folder resolved.
+
+    A link to a file stays a name of its own.
+    """
+    place = os.path.join(os.path.realpath(path.parent), path.name)
+    # The store keeps text; bytes that are no text are escaped as they are in names.
+    return decode_name(os.fsencode(place))
+
+
+def _submission(hashed: Hashed) -> Submission:
+    return Submission(
+        source=source_of(hashed.source.path), name=hashed.source.name, digests=hashed.digests
+    )

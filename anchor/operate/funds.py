@@ -1,0 +1,58 @@
+"""Whether the sender's balance and the budget will last."""
+
+from __future__ import annotations
+
+from anchor.chain.fees import gas_limit
+from anchor.chain.node import Node
+from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
+from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.errors import NodeFaultError, SignerError
+from anchor.ethereum.keccak import format_address
+from anchor.project.config import Config
+from anchor.project.project import Project, utc_now
+from anchor.store.tx_journal import StoredJournal
+from anchor.types import Address
+
+_ETHER = 10**18
+ANCHOR_GAS = 100_000
+"""A following anchor of a log of a thousand million leaves, by an operator, takes 90,000."""
+
+# What is left for fewer anchors than this, at the fee cap, is worth a word.
+FEW = 10
+
+
+def find_key(config: Config) -> Address | None:
+    """Return the address of the project's key, where its file states it."""
+    signer = config.signer
+    try:
+        if signer.ape_account is not None:
+            return find_keystore_address(find_ape_keyfile(signer.ape_account))
+        return None if signer.keystore is None else find_keystore_address(signer.keystore)
+    except SignerError:
+        return None
+
+
+def describe_shortage(project: Project, node: Node, key: Address) -> str | None:
+    """Say what will not last for ten more anchors at the fee cap; None where all does."""
+    config = project.config
+    each = gas_limit(ANCHOR_GAS) * config.fee_cap
+    balance = node.fetch_balance(key)
+    if balance < FEW * each:
+        return (
+            f"{format_address(key)} has {balance / _ETHER:.6f} ether left: {balance // each} "
+            "anchors at the fee cap. Send ether to that address in time"
+        )
+    if config.budget is None:
+        return None
+    latest = node.fetch_block("latest")
+    if latest is None:
+        raise NodeFaultError(f"the node {node.name} has no latest block")
+    journal = StoredJournal(project.database, utc_now)
+    spent = journal.sum_costs(config.chain_id, latest.timestamp - BUDGET_DAYS * 86_400)
+    left = max(config.budget - spent, 0)
+    if left < FEW * each:
+        return (
+            f"{left / _ETHER:.6f} ether of the budget for {BUDGET_DAYS} days are left: "
+            f"{left // each} anchors at the fee cap"
+        )
+    return None

@@ -1,0 +1,189 @@
+"""Incidents: final anchors that the chain contradicted, and when work goes on after one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+from anchor.chain.node import Node
+from anchor.chain.registry_reader import fetch_anchor
+from anchor.errors import (
+    CannotCheckError,
+    CopyMissingError,
+    FinalityViolatedError,
+    IncidentError,
+    StoreAwayError,
+    StoreBusyError,
+)
+from anchor.operate.contradiction import (
+    FinalReading,
+    contradiction_of,
+    is_behind,
+    is_in_place,
+    place_of,
+)
+from anchor.project.project import Project, utc_now
+from anchor.store.heads import AnchoredHead, newest_final_anchor
+from anchor.store.incidents import (
+    Incident,
+    load_open_incidents,
+    open_incident,
+    withdraw_incident,
+)
+from anchor.types import MAX_LOG_SIZE, Hash32
+from anchor.verification.verifier import Block
+
+
+def check_no_incident(project: Project) -> None:
+    """Check that no final anchor was contradicted without the operator's having acted.
+
+    Raises:
+        IncidentError: one was.
+    """
+    with project.database.read() as connection:
+        found = load_open_incidents(connection, project.config.chain_id)
+    error = explain_incidents(found)
+    if error is not None:
+        raise error
+
+
+def explain_incidents(found: Sequence[Incident]) -> IncidentError | None:
+    """Return the error that open incidents, the largest head first, are; None where none is."""
+    if not found:
+        return None
+    return IncidentError(
+        f"finality was violated: {describe_incident(found[0])}",
+        hint="nothing is sealed, sent or issued meanwhile. Once a later final block shows the "
+        "anchor where it was, work goes on by itself. Else find out what happened to the "
+        "chain and its nodes; if the chain is right, raise chain.finality, go on with `anchor "
+        "run --once --accept-incidents`, and write the receipts anew that name the old block",
+    )
+
+
+def describe_incident(incident: Incident) -> str:
+    """Return what was seen, and in which block: what is so now is another question."""
+    before, now = incident.before, incident.now
+    then = "was not in the registry" if now is None else f"was in block {now.block_number}"
+    seen = "" if incident.seen_block is None else f" in final block {incident.seen_block}"
+    return (
+        f"anchor {before.sequence} was final in block {before.block_number}, and {then}{seen} "
+        f"(noticed {incident.noticed_at})"
+    )
+
+
+def check_incidents(project: Project, node: Node) -> None:
+    """Look again at what was contradicted, and check that nothing is left of it.
+
+    Raises:
+        IncidentError: something is.
+    """
+    with suppress(CannotCheckError):  # then what was seen last counts
+        review_incidents(project, node)
+    check_no_incident(project)
+
+
+def review_incidents(project: Project, node: Node) -> None:
+    """Withdraw the incidents whose anchors a final block shows where they were.
+
+    What the node said then was wrong, or the chain came back to what it was.  A final block that is
+    older than the one in which the contradiction was seen tells nothing.
+
+    Raises:
+        CannotCheckError: the nodes do not say what is final, or disagree about the anchor.
+    """
+    config = project.config
+    with project.database.read() as connection:
+        found = load_open_incidents(connection, config.chain_id)
+    if not found:
+        return
+    final = fetch_final(project, node)
+    # The largest head first: the registry only grows, so that it has the smaller ones, too.
+    for incident in found:
+        if is_behind(final, incident.before) or final.number < (incident.seen_block or 0):
+            return
+        read = partial(fetch_anchor, config, root=incident.head.root, block=final.hash)
+        stored = node.confirm(read)
+        if stored is None or place_of(stored) != incident.before:
+            return
+        if project.database.remark is not None:
+            return  # on read-only media, which keep what was seen last
+        with project.database.write() as connection:
+            withdraw_incident(connection, config.chain_id, incident, final.number, utc_now())
+
+
+def fetch_final(project: Project, node: Node) -> Block:
+    """Return the newest final block; where it replaced one, first note what that contradicts.
+
+    Raises:
+        CannotCheckError: The nodes do not say what is final.
+        FinalityViolatedError: A block that this process saw as final is not on the chain any more.
+    """
+    try:
+        return node.fetch_final_block(project.config.finality)
+    except FinalityViolatedError as error:
+        with suppress(CannotCheckError):
+            instead = node.fetch_block(Hash32(error.block_hash))
+            if instead is not None:
+                note_contradictions(project, node, instead)
+        raise
+
+
+def note_contradictions(project: Project, node: Node, final: Block) -> int:
+    """Compare the newest final anchor with final block ``final``, and those before a moved one.
+
+    What is contradicted is stored as an incident.  Returns how many are.
+
+    Raises:
+        CannotCheckError: The nodes disagree, or too few answer.
+        IncidentError: One is, and the store cannot keep that now.
+    """
+    config = project.config
+    moved: list[FinalReading] = []
+    below = MAX_LOG_SIZE + 1
+    while True:
+        with project.database.read() as connection:
+            anchored = newest_final_anchor(connection, config.chain_id, below=below)
+        if anchored is None:
+            break
+        reading = _read_final(project, node, anchored, final)
+        if is_in_place(reading):
+            break
+        if contradiction_of(reading) is not None:
+            moved.append(reading)
+        below = anchored.head.size
+    if not moved:
+        return 0
+    if project.database.remark is not None:
+        raise _describe_unstored(moved[0], "this store is on read-only media, and does not keep it")
+    try:
+        with project.database.write() as connection:
+            for reading in moved:
+                open_incident(
+                    connection,
+                    config.chain_id,
+                    reading.anchored,
+                    None if reading.stored is None else place_of(reading.stored),
+                    seen_block=final.number,
+                    at=utc_now(),
+                )
+    except (CopyMissingError, StoreAwayError, StoreBusyError) as error:
+        # It counts all the same; the next look tries to store it again.
+        raise _describe_unstored(
+            moved[0], f"it could not be stored yet: {error.message}"
+        ) from error
+    return len(moved)
+
+
+def _describe_unstored(reading: FinalReading, hint: str) -> IncidentError:
+    anchored = reading.anchored
+    return IncidentError(
+        f"anchor {anchored.sequence}, which was final in block {anchored.block_number}, is not "
+        f"there in block {reading.final.number}, which is final",
+        hint=hint,
+    )
+
+
+def _read_final(project: Project, node: Node, anchored: AnchoredHead, final: Block) -> FinalReading:
+    read = partial(fetch_anchor, project.config, root=anchored.head.root, block=final.hash)
+    return FinalReading(anchored=anchored, stored=node.confirm(read), final=final)

@@ -1,0 +1,74 @@
+"""What the commands do to API keys, a line of JSON for each event in ``audit.jsonl``.
+
+The line is on disk before the change is: a change that cannot be noted is not made. A line whose
+change then failed says more than was done, never less.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+
+from anchor.errors import StorageError
+from anchor.project.config import Config
+from anchor.system.durable_files import open_private
+
+NAME = "audit.jsonl"
+
+
+def note_key_event(config: Config, event: str, *, now: str, **members: object) -> None:
+    """Append an event with the time and the user's name; never a key itself.
+
+    Raises:
+        StorageError: The line cannot be written.
+    """
+    user = {"user": find_user(), "login": os.environ.get("SUDO_USER")}
+    document = {"at": now, "event": event, **user, **members}
+    line = json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n"
+    path = config.folder / NAME
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    try:
+        descriptor = open_private(path, flags)
+        try:
+            os.write(descriptor, line.encode("ascii"))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="nothing was changed; give the user of this command the right to write it",
+        ) from error
+
+
+def find_noted_holds(config: Config) -> dict[str, str]:
+    """Return the legal holds that were placed and not ended, as the lines say, with the times.
+
+    A line that is none is passed over.
+    """
+    noted: dict[str, str] = {}
+    try:
+        lines = (config.folder / NAME).read_bytes().splitlines()
+    except OSError:
+        return noted
+    for line in lines:
+        try:
+            event = json.loads(line)
+            name, at = str(event["hold"]), str(event["at"])
+            kind = event["event"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if kind == "hold-added":
+            noted.setdefault(name, at)
+        elif kind == "hold-removed":
+            noted.pop(name, None)
+    return noted
+
+
+def find_user() -> str:
+    """Return the name of the user that runs this."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())

@@ -1,0 +1,38 @@
+"""What a node offers of what anchoring can use, and what it takes where something is missing."""
+
+from __future__ import annotations
+
+from anchor.chain.node import Node
+from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError, UnknownVersionError
+from anchor.project.config import Config
+from anchor.registry.storage import head_slot
+
+
+def describe_offers(config: Config, node: Node) -> tuple[str, str]:
+    """Return what the node offers, and what receipts or readings lack without the rest.
+
+    Raises:
+        CannotCheckError: it answers nothing any more.
+    """
+    latest = node.fetch_block("latest")
+    if latest is None:
+        raise NodeFaultError(f"the node {node.name} has no latest block")
+    offered, lacking = [], []
+    node.fetch_code(config.registry, latest.hash)
+    if node.takes_hashes:
+        offered.append("blocks by their hash")
+    else:
+        offered.append("blocks by their number, whose hash is looked at before and after")
+    try:
+        node.rpc.call("eth_maxPriorityFeePerGas")
+        offered.append("tips")
+    except NodeRefusedError:
+        offered.append("tips by what others paid")
+    try:
+        # Whether it holds, whoever makes a receipt of one looks.
+        slots = (head_slot(config.log),)
+        node.fetch_state_proof(config.registry, slots, latest.hash, lambda proof: proof)
+        offered.append("state proofs")
+    except (CannotCheckError, UnknownVersionError) as error:
+        lacking.append(f"receipts go without state proofs: {error.message}")
+    return ", ".join(offered), "; ".join(lacking)

@@ -1,0 +1,292 @@
+"""The keys that may anchor in the log, as the registry's storage has them.
+
+State says which key an id names, and whether it may anchor; it does not list the ids.  Which ids to
+look at is a matter of hints: the first few, those of this project's own calls, and those that the
+registry's events name.  Since when a key might anchor is in events only, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from anchor.chain.node import BlockId, Node
+from anchor.chain.node_agreement import Value, said_by_enough
+from anchor.chain.tx_decoding import read_call_data
+from anchor.errors import (
+    CannotCheckError,
+    ChainGuardError,
+    NodeUnreachableError,
+    QuorumError,
+    UnknownVersionError,
+    UsageError,
+)
+from anchor.ethereum.keccak import format_address
+from anchor.operate.deployment import read_record
+from anchor.operate.operator_events import (
+    MAX_ID,
+    OperatorChange,
+    fetch_changes,
+    fetch_named_ids,
+)
+from anchor.project.config import Config
+from anchor.project.project import Project, trust_entry, utc_now
+from anchor.registry.calldata import decode_set_operator_call
+from anchor.registry.storage import (
+    decode_key,
+    operator_id_slot,
+    operator_key_slot,
+    predecessor_slot,
+)
+from anchor.store.tx_journal import StoredJournal
+from anchor.types import Address, LogId
+from anchor.verification.policy import TrustedOperator, encode_policy
+from anchor.verification.verifier import Block
+
+FIRST_IDS = 16
+"""Ids up to this one are looked at whatever the hints say."""
+
+# More hints than this are not the log's: each costs a look at every node.
+_MOST_HINTS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """An id and the key that it names for ever.
+
+    ``is_final_active`` is None where the nodes do not say what is final, or do not have the id in
+    the final block yet.  ``periods`` are the blocks of its anchors that a policy should accept.
+    """
+
+    id: int
+    key: Address
+    is_active: bool
+    is_final_active: bool | None
+    periods: tuple[TrustedOperator, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorList:
+    """The operators that were found, by id, and where it was looked.
+
+    ``changes`` None: no node serves the registry's events, so that other ids may exist, and the
+    periods are wider than need be.
+    """
+
+    operators: tuple[Operator, ...]
+    final: Block | None
+    changes: tuple[OperatorChange, ...] | None
+    from_block: int
+
+
+def load_operators(project: Project, node: Node) -> OperatorList:
+    """Return the log's operators; ``check_chain`` and ``check_registry`` come first.
+
+    Raises:
+        CannotCheckError: a node does not answer.
+    """
+    config = project.config
+    final = _find_final(config, node)
+    from_block = _find_start(config)
+    changes = None if final is None else fetch_changes(config, config.log, node, from_block, final)
+    named = {change.id for change in changes or ()} | _named_by_journal(project)
+    named |= fetch_named_ids(config, config.log, node, from_block)
+    candidates = {*range(1, FIRST_IDS + 1), *sorted(named)[-_MOST_HINTS:]} - {0}
+    operators = [_look_at(config, node, number, final, changes) for number in sorted(candidates)]
+    return OperatorList(
+        operators=tuple(operator for operator in operators if operator is not None),
+        final=final,
+        changes=changes,
+        from_block=from_block,
+    )
+
+
+def fetch_operator_key(config: Config, node: Node, operator_id: int) -> Address | None:
+    """Return the key that an id names now; None for none."""
+    slot = operator_key_slot(config.log, operator_id)
+    return decode_key(node.fetch_storage(config.registry, slot, "latest"))
+
+
+def fetch_operator_id(config: Config, node: Node, key: Address, block: BlockId) -> int:
+    """Return the id under which ``key`` may anchor in ``block``; 0 for none."""
+    slot = operator_id_slot(config.log, key)
+    return int.from_bytes(node.fetch_storage(config.registry, slot, block), "big")
+
+
+def agree_on_operator_key(config: Config, node: Node, operator_id: int) -> Address | None:
+    """Return the key that an id names now, as enough nodes say alike.
+
+    Raises:
+        QuorumError: too few do: one alone does not decide whose key a call is about.
+    """
+    return _agree(
+        node, lambda one: fetch_operator_key(config, one, operator_id), f"id {operator_id}"
+    )
+
+
+def agree_on_operator_id(config: Config, node: Node, key: Address) -> int:
+    """Return the id under which ``key`` may anchor now, as enough nodes say alike; 0 for none.
+
+    Raises:
+        QuorumError: too few do.
+    """
+    what = f"the key {format_address(key)}"
+    return _agree(node, lambda one: fetch_operator_id(config, one, key, "latest"), what)
+
+
+def _agree(node: Node, read: Callable[[Node], Value], what: str) -> Value:
+    # In tuples, so that "none" is something that nodes may agree on.
+    agreed = said_by_enough(node.ask_each(lambda one: (read(one),)), node.needed)
+    if agreed is None:
+        raise QuorumError(
+            f"the nodes disagree about {what} in the registry",
+            hint="one lags behind or is wrong: run again, and see to the nodes",
+        )
+    return agreed[0]
+
+
+def _find_shared(node: Node, read: Callable[[Node], Value]) -> Value | None:
+    """Return what enough nodes say alike; None where they disagree."""
+    agreed = said_by_enough(node.ask_each(lambda one: (read(one),)), node.needed)
+    return None if agreed is None else agreed[0]
+
+
+def choose_id(project: Project, node: Node, key: Address) -> int:
+    """Return the id that ``key`` had, or one above all that are known of this log and the last.
+
+    Ids count log by log, but a policy's entry may name several logs and means them all.
+    """
+    config = project.config
+    operators = load_operators(project, node).operators
+    own = [operator.id for operator in operators if operator.key == key]
+    if own:
+        return own[-1]
+    used = {operator.id for operator in operators}
+    log = LogId(node.fetch_storage(config.registry, predecessor_slot(config.log), "latest"))
+    # One step back is enough: the log before chose its ids by the same rule.
+    if any(log):
+        hints = fetch_named_ids(config, log, node, _find_start(config))
+        for number in {*range(1, FIRST_IDS + 1), *sorted(hints)[-_MOST_HINTS:]}:
+            if node.confirm(partial(_has_key, config, log, number)):
+                used.add(number)
+    free = max(used, default=0) + 1
+    if free > MAX_ID:
+        raise UsageError("no id above those in use is left", hint="name a free one with --id")
+    return free
+
+
+def spell_policy(config: Config, listed: OperatorList) -> str:
+    """Return the lines of a trust policy that accept the anchors of the owner and the operators.
+
+    One without such lines accepts whoever the registry let anchor.
+    """
+    owner = TrustedOperator(id=0, from_block=0, until_block=None)
+    periods = [period for operator in listed.operators for period in operator.periods]
+    entry = replace(trust_entry(config), operators=(owner, *periods))
+    text = encode_policy([entry]).decode("utf-8")
+    return text[text.index("[[trust.operators]]") :]
+
+
+def _find_final(config: Config, node: Node) -> Block | None:
+    try:
+        return node.fetch_final_block(config.finality)
+    except NodeUnreachableError:
+        raise
+    except CannotCheckError:
+        return None
+
+
+def _find_start(config: Config) -> int:
+    """Return the block from which on there can be events: the registry's, where a record says."""
+    try:
+        transaction = read_record(config)
+    except (OSError, UsageError, UnknownVersionError, ChainGuardError):
+        return 0
+    return 0 if transaction is None else transaction.block_number
+
+
+def _look_at(
+    config: Config,
+    node: Node,
+    operator_id: int,
+    final: Block | None,
+    changes: Sequence[OperatorChange] | None,
+) -> Operator | None:
+    # What one node alone shows of the newest block is no operator.
+    key = _find_shared(node, lambda one: fetch_operator_key(config, one, operator_id))
+    final_key, is_final_active = None, None
+    if final is not None:
+        block = final.hash
+        final_key = node.confirm(
+            lambda one: decode_key(
+                one.fetch_storage(
+                    config.registry, operator_key_slot(config.log, operator_id), block
+                )
+            )
+        )
+    key = final_key or key
+    if key is None:
+        return None
+    known: Address = key
+    if final is not None and final_key is not None:
+        block = final.hash
+        final_id = node.confirm(lambda one: fetch_operator_id(config, one, known, block))
+        is_final_active = final_id == operator_id
+    now = _find_shared(node, lambda one: fetch_operator_id(config, one, known, "latest"))
+    is_active = now == operator_id
+    return Operator(
+        id=operator_id,
+        key=key,
+        is_active=is_active,
+        is_final_active=is_final_active,
+        periods=_periods(operator_id, key, is_active, is_final_active, final, changes),
+    )
+
+
+def _periods(
+    operator_id: int,
+    key: Address,
+    is_active: bool,
+    is_final_active: bool | None,
+    final: Block | None,
+    changes: Sequence[OperatorChange] | None,
+) -> tuple[TrustedOperator, ...]:
+    """Return the blocks in which the id may have anchored: by the events, else as state allows."""
+    found: list[TrustedOperator] = []
+    for change in changes or ():
+        if change.key != key:
+            continue
+        if found and found[-1].until_block is None:
+            found[-1] = replace(found[-1], until_block=change.block_number)
+        if change.id == operator_id:
+            found.append(
+                TrustedOperator(id=operator_id, from_block=change.block_number, until_block=None)
+            )
+    if found and (found[-1].until_block is None) == (is_final_active is not False):
+        return tuple(found)
+    # No events, or some that contradict the state.  An id that the final block does not have has
+    # no anchor up to there, and a key that was removed by then has none after it.
+    from_block, until = 0, None
+    if final is not None and is_final_active is None:
+        from_block = final.number + 1
+    if final is not None and is_final_active is False and not is_active:
+        until = final.number
+    return (TrustedOperator(id=operator_id, from_block=from_block, until_block=until),)
+
+
+def _named_by_journal(project: Project) -> set[int]:
+    """Return the ids that this project's own calls name."""
+    config = project.config
+    ids = set()
+    for slot in StoredJournal(project.database, utc_now).load_deployments(config.chain_id):
+        for attempt in slot.attempts:
+            call = decode_set_operator_call(read_call_data(attempt.raw))
+            if call is not None and call[0] == config.log:
+                ids.add(call[2])
+    return ids
+
+
+def _has_key(config: Config, log: LogId, operator_id: int, node: Node) -> bool:
+    slot = operator_key_slot(log, operator_id)
+    return any(node.fetch_storage(config.registry, slot, "latest"))

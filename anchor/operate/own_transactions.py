@@ -1,0 +1,64 @@
+"""The project's own transactions that its journal does not know, as the chain shows them.
+
+After a restore the journal lacks what was sent since the backup.  Of those nonces of the key that
+brought a head of this log into the registry, nobody but the key's holder is the sender, and nothing
+but an anchor of ours the purpose: they are no other program's.  Each is found in the block that the
+registry names for the anchor.  Where that number is a parent chain's, none is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from anchor.chain.node import BlockCall, Node
+from anchor.chain.node_agreement import said_by_enough
+from anchor.errors import CannotCheckError
+from anchor.project.config import Config
+from anchor.project.project import Project
+from anchor.registry.calldata import decode_anchor_call, decode_succeed_call
+from anchor.store.heads import AnchoredHead
+from anchor.store.tx_journal import load_unsigned_anchors
+from anchor.types import Address, Head, LogId
+
+# Blocks that are looked at in one go, the newest anchors' first.
+_MOST_BLOCKS = 1_000
+
+
+def find_own_nonces(project: Project, node: Node, sender: Address, missing: range) -> set[int]:
+    """Return which of the nonces that the journal lacks anchored heads of this log.
+
+    A block that nodes do not have, or disagree about, explains none.
+    """
+    found: set[int] = set()
+    for anchored in _load_unknown(project, len(missing)):
+        read = partial(_fetch_calls, config=project.config, number=anchored.block_number)
+        try:
+            calls = said_by_enough(node.ask_each(read), node.needed)
+        except CannotCheckError:
+            continue
+        for call in calls or ():
+            is_theirs = call.sender != sender or call.nonce not in missing
+            if not is_theirs and _is_of(project.config.log, anchored.head, call.data):
+                found.add(call.nonce)
+        if len(found) == len(missing):
+            break
+    return found
+
+
+def _load_unknown(project: Project, missing: int) -> Iterator[AnchoredHead]:
+    if missing:
+        with project.database.read() as connection:
+            yield from load_unsigned_anchors(connection, project.config.chain_id, _MOST_BLOCKS)
+
+
+def _fetch_calls(node: Node, *, config: Config, number: int) -> tuple[BlockCall, ...]:
+    return node.fetch_calls(number, config.registry)
+
+
+def _is_of(log: LogId, head: Head, data: bytes) -> bool:
+    """Return whether the calldata makes the head one of this log."""
+    if (succeeded := decode_succeed_call(data)) is not None:
+        _, from_root, new = succeeded
+        return (new, from_root) == (log, head.root)
+    return decode_anchor_call(data) == (log, head)

@@ -1,0 +1,107 @@
+"""Writing receipts for stored evidence."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from anchor.errors import ChainGuardError, NotFinalError, UsageError
+from anchor.log.merkle import hash_leaf
+from anchor.log.tiles import TileTree
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.project import Project
+from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor
+from anchor.store.edition import load_edition
+from anchor.store.evidence import StoredEvidence
+from anchor.store.heads import AnchoredHead, load_anchors, load_heads
+from anchor.store.sequencer import open_tree
+from anchor.types import Hash32, Head
+
+# Heads whose trees are kept open at a time; each remembers some MiB of tiles.
+_OPEN_TREES = 8
+
+
+class Prover:
+    """Makes receipts from one snapshot of the log.
+
+    A receipt carries the first *final* anchor that covers its leaf.  Until there is one it carries
+    the operator's promise: the first head that does.
+    """
+
+    def __init__(self, project: Project, states: StateProofs | None = None) -> None:
+        """Take the snapshot; ``states`` puts state proofs into the receipts, or none are."""
+        self._project = project
+        self._states = states
+        with project.database.read() as connection:
+            self.edition = load_edition(connection, project.config.chain_id)
+            self._heads = load_heads(connection)
+            self._anchors = [
+                anchored
+                for anchored in load_anchors(connection, project.config.chain_id)
+                if anchored.final
+            ]
+        self._trees: dict[int, TileTree] = {}
+
+    def prove(self, evidence: StoredEvidence) -> Receipt:
+        """Return the receipt for ``evidence``.
+
+        Raises:
+            NotFinalError: it is accepted, but no seal has given it a place in the log yet.
+            UsageError: its record was erased, or is lost.
+            ChainGuardError: The stored record is not the one that was taken in.
+        """
+        if evidence.record is None:
+            raise UsageError(
+                "the record of this evidence was erased or is lost, and with it its proof",
+                hint="a receipt that was written before still verifies",
+            )
+        if hash_leaf(evidence.record) != evidence.leaf:
+            raise ChainGuardError(
+                f"the stored record of {evidence.identity.hex()} does not have its leaf's hash",
+                hint="the store was damaged or altered: restore it from a backup; no receipt was "
+                "made of it",
+            )
+        index = evidence.leaf_index
+        if index is None or not self._heads or index >= self._heads[-1].size:
+            raise NotFinalError(
+                "this evidence is accepted but not sealed yet, so there is nothing to prove",
+                hint="anchor it with `anchor run --once`",
+            )
+        place = bisect_right(self._anchors, index, key=lambda item: item.head.size)
+        anchored = self._anchors[place] if place < len(self._anchors) else None
+        if anchored is not None:
+            head = anchored.head
+        else:
+            head = self._heads[bisect_right(self._heads, index, key=lambda head: head.size)]
+        path = tuple(self._tree(head).inclusion_path(index, head.size))
+        receipt = Receipt(
+            record=evidence.record,
+            log=self._project.config.log,
+            index=index,
+            promise=Promise(head=head, path=path) if anchored is None else None,
+            anchors=() if anchored is None else (self._anchor(anchored, path),),
+        )
+        return receipt if self._states is None else self._states.complete(receipt)
+
+    def _tree(self, head: Head) -> TileTree:
+        if head.size not in self._trees:
+            if len(self._trees) >= _OPEN_TREES:
+                self._trees.clear()
+            tree = open_tree(self._project.database, self._project.tiles, head)
+            self._trees[head.size] = tree
+        return self._trees[head.size]
+
+    def _anchor(self, anchored: AnchoredHead, path: tuple[Hash32, ...]) -> ReceiptAnchor:
+        hints = None
+        if anchored.tx_hash is not None and anchored.block_hash is not None:
+            hints = AnchorHints(tx_hash=anchored.tx_hash, block_hash=anchored.block_hash)
+        return ReceiptAnchor(
+            chain_id=self._project.config.chain_id,
+            registry=self._project.config.registry,
+            head=anchored.head,
+            path=path,
+            sequence=anchored.sequence,
+            block_number=anchored.block_number,
+            timestamp=anchored.timestamp,
+            hints=hints,
+            state=None,
+        )

@@ -1,0 +1,114 @@
+"""Publishes the log whenever a newer head is final, beside the daemon's own work.
+
+In a thread of its own, for a place that hangs must not keep anything from being anchored.  What
+fails is told and tried again.  A process that ends in the middle leaves what ``publishing`` says,
+and the next one goes on: whether something is to be published is seen from the store.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from anchor.chain.tx_manager import Clock
+from anchor.errors import AnchorError, CannotCheckError, StoreBusyError
+from anchor.log.publication import Target
+from anchor.operate.backoff import Backoff
+from anchor.operate.events import (
+    Happened,
+    describe_long_publication,
+    describe_publication,
+    describe_unpublished,
+)
+from anchor.operate.publishing import Publication, publish_log
+from anchor.project.project import Project
+from anchor.store.heads import newest_final_anchor
+from anchor.types import Head
+
+# A publication that takes longer is worth a word, and again each time so long has passed.
+_LONG = 600.0
+
+
+class Publisher:
+    """Keeps ``target`` up to the newest final head; ``look`` is called again and again."""
+
+    def __init__(
+        self,
+        project: Project,
+        target: Target,
+        clock: Clock,
+        *,
+        tell: Callable[[Happened], None],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._project = project
+        self._target = target
+        self._clock = clock
+        self._tell = tell
+        self._backoff = Backoff(jitter)
+        self._outcome: SimpleQueue[Publication | AnchorError] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._started = 0.0
+        self._next_try = self._next_word = clock.monotonic()
+        self._published: Head | None = None
+
+    def look(self, prepare: Callable[[], object]) -> None:
+        """Begin to publish where there is something new, and tell how the last time ended.
+
+        ``prepare`` is called before: it stores what is missing of the list of anchors.
+
+        Raises:
+            RuntimeError: the thread died of what nobody expected; it printed that.
+        """
+        now = self._clock.monotonic()
+        if self._thread is not None:
+            is_over = not self._thread.is_alive()  # before the look: it puts, and then ends
+            try:
+                outcome = self._outcome.get_nowait()
+            except Empty:
+                if is_over:
+                    raise RuntimeError("the thread that publishes the log died") from None
+                self._watch_duration(now)
+                return
+            self._thread = None
+            self._settle(outcome, now)
+        if now < self._next_try or not self._is_behind():
+            return
+        try:
+            prepare()
+        except (CannotCheckError, StoreBusyError):
+            pass  # what the store knows may be enough; if not, the publication says so
+        self._started, self._next_word = now, now + _LONG
+        self._thread = threading.Thread(target=self._publish, daemon=True, name="anchor-publisher")
+        self._thread.start()
+
+    def _is_behind(self) -> bool:
+        try:
+            with self._project.database.read() as connection:
+                newest = newest_final_anchor(connection, self._project.config.chain_id)
+        except StoreBusyError:
+            return False  # now; it is looked at again
+        return newest is not None and newest.head != self._published
+
+    def _publish(self) -> None:
+        try:
+            self._outcome.put(publish_log(self._project, self._target))
+        except AnchorError as error:
+            self._outcome.put(error)
+
+    def _settle(self, outcome: Publication | AnchorError, now: float) -> None:
+        if isinstance(outcome, AnchorError):
+            wait = self._backoff.next_wait()
+            self._next_try = now + wait
+            self._tell(describe_unpublished(outcome, wait))
+            return
+        self._published = outcome.head
+        self._backoff.reset()
+        if outcome.is_new:
+            self._tell(describe_publication(outcome, self._target.name))
+
+    def _watch_duration(self, now: float) -> None:
+        if now >= self._next_word:
+            self._next_word = now + _LONG
+            self._tell(describe_long_publication(self._target.name, now - self._started))

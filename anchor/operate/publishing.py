@@ -1,0 +1,176 @@
+"""Publishing the log as static files that anybody can read, copy and check.
+
+One process at a time does it, beside whoever seals and sends.  The order of effects: tiles and the
+list of anchors first, the checkpoint that needs them last.  A crash leaves some that no checkpoint
+covers yet; the next run writes them again, with the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    ChainGuardError,
+    MalformedError,
+    NotFinalError,
+    StoreBusyError,
+)
+from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.log.publication import (
+    ANCHORS_PER_FILE,
+    CHECKPOINT,
+    Target,
+    anchors_path,
+    encode_anchors,
+)
+from anchor.log.signed_note import NoteKey
+from anchor.log.tiles import Tile, TileTree, tiles_of
+from anchor.project.log_key import load_log_key, origin_of
+from anchor.project.project import Project
+from anchor.store.heads import AnchoredHead, load_anchors
+from anchor.store.sequencer import open_tree
+from anchor.system.file_lock import hold_file
+from anchor.types import Head
+
+# Tiles in memory at a time: 2 MiB.
+_BATCH = 256
+# Two that publish at once could leave the older list of anchors under the newer checkpoint.
+_LOCK = "publishing.lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What is published now, and how many tiles this run wrote for it."""
+
+    head: Head
+    origin: str
+    verifier_key: str
+    tiles_written: int
+    is_new: bool
+
+
+def publish_log(project: Project, target: Target) -> Publication:
+    """Bring what is published up to the newest head whose anchor is final.
+
+    Raises:
+        NotFinalError: no head is final yet.
+        ChainGuardError: what is there is not an earlier state of this log.
+        CannotCheckError: the list of anchors that is there could not be continued.
+        StoreBusyError: another process on this machine is publishing this log.
+    """
+    held = StoreBusyError(
+        "another process is publishing this log now", hint="wait until it is done, then run again"
+    )
+    with hold_file(project.config.folder / _LOCK, held):
+        return _publish(project, target)
+
+
+def _publish(project: Project, target: Target) -> Publication:
+    config = project.config
+    with project.database.read() as connection:
+        anchors = load_anchors(connection, config.chain_id)
+    final = [anchored for anchored in anchors if anchored.final]
+    head = final[-1].head if final else None
+    if head is None:
+        raise NotFinalError(
+            "nothing of this log is final yet, so there is nothing to publish",
+            hint="anchor it with `anchor run --once --wait final`",
+        )
+    key = load_log_key(config)
+    tree = open_tree(project.database, project.tiles, head)
+    there = _find_published(target, key, tree)
+    unknown = find_gap(final)
+    if unknown and there != head and target.read(anchors_path(0)) is not None:
+        raise CannotCheckError(
+            f"anchor {unknown} of this log is not known, so the published list of anchors cannot "
+            "be continued",
+            hint="run again when the node answers; `anchor audit` says what is missing. Nothing "
+            "was written",
+        )
+    written = 0
+    batch: dict[str, bytes] = {}
+    for tile in tiles_of(head.size, after=there.size if there else 0):
+        batch[tile.path] = tree.tile(tile)
+        written += 1
+        if len(batch) == _BATCH:
+            target.write(batch)
+            batch = {}
+    if batch:
+        target.write(batch)
+    if not unknown:
+        _publish_anchors(target, [anchored.head for anchored in final], there)
+    origin = origin_of(config)
+    if there != head:
+        # A crash before this: readers go on with the old checkpoint, whose tiles are all there.
+        checkpoint = Checkpoint(origin=origin, head=head)
+        target.write({CHECKPOINT: sign_checkpoint(checkpoint, key)})
+    return Publication(
+        head=head,
+        origin=origin,
+        verifier_key=key.verifier().encode(),
+        tiles_written=written,
+        is_new=there != head,
+    )
+
+
+def find_gap(final: list[AnchoredHead]) -> int | None:
+    """Return the number of the first anchor that the store does not know to be final.
+
+    Then it publishes no list of anchors: one with a gap would prove nothing.
+    """
+    for expected, anchored in enumerate(final, start=1):
+        if anchored.sequence != expected:
+            return expected
+    return None
+
+
+def _publish_anchors(target: Target, heads: list[Head], there: Head | None) -> None:
+    """Bring the list of anchored heads up to the newest final one."""
+    first = sum(head.size < there.size for head in heads) // ANCHORS_PER_FILE if there else 0
+    for number in range(first, (len(heads) - 1) // ANCHORS_PER_FILE + 1):
+        part = heads[number * ANCHORS_PER_FILE : (number + 1) * ANCHORS_PER_FILE]
+        data = encode_anchors(part)
+        if target.read(anchors_path(number)) != data:
+            target.write({anchors_path(number): data})
+
+
+def _find_published(target: Target, key: NoteKey, tree: TileTree) -> Head | None:
+    """Return the head that is published; None in an empty place.
+
+    A published tile must never change, so what is there has to be the beginning of this log.
+    """
+    note = target.read(CHECKPOINT)
+    if note is None:
+        # A crash before the first checkpoint leaves tiles; they have to be ours.
+        first = Tile(0, 0)
+        found = target.read(first.path)
+        if found is not None and (tree.size < first.width or found != tree.tile(first)):
+            raise _other_log("there are tiles of another log, and no checkpoint")
+        return None
+    try:
+        checkpoint = open_checkpoint(note, key.verifier())
+    except MalformedError as error:
+        raise _other_log(f"its checkpoint is damaged: {error.message}") from error
+    except AnchorError as error:
+        raise _other_log(
+            f"its checkpoint is not signed by this log's key: {error.message}"
+        ) from error
+    there = checkpoint.head
+    if there.size > tree.size:
+        raise ChainGuardError(
+            f"what is published has {there.size} leaves, this store's newest final head has "
+            f"{tree.size}",
+            hint="the store is older than what was published: rebuild it with `anchor restore`",
+        )
+    if tree.root(there.size) != there.root:
+        raise _other_log(f"its root of {there.size} leaves is not the one this log has there")
+    return there
+
+
+def _other_log(reason: str) -> ChainGuardError:
+    return ChainGuardError(
+        f"the place to publish to holds something else: {reason}",
+        hint="choose an empty place; nothing was written",
+    )

@@ -1,0 +1,86 @@
+"""One round of the operator's work: seal, anchor, wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+
+from anchor.chain.node import Node
+from anchor.chain.signer import Signer
+from anchor.chain.tx_manager import Clock
+from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
+from anchor.operate.anchoring import (
+    anchor_newest,
+    check_standing,
+    refresh_anchors,
+    wait_until_final,
+)
+from anchor.project.config import WaitFor
+from anchor.project.project import Project, utc_now
+from anchor.store.heads import AnchoredHead, find_anchored
+from anchor.store.sequencer import seal
+
+
+class State(Enum):
+    """How far a head has come, in the words users see."""
+
+    EMPTY = "empty"
+    INCLUDED = "included (still reversible)"
+    FINAL = "anchored (final)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What a round did; ``timed_out`` when it was to wait for finality and could not any longer."""
+
+    sealed: int
+    anchored: AnchoredHead | None
+    state: State
+    timed_out: bool
+
+
+def anchor_round(
+    project: Project,
+    node: Node,
+    open_signer: Callable[[], Signer],
+    clock: Clock,
+    *,
+    wait_for: WaitFor,
+    report: Callable[[str], None],
+) -> Round:
+    """Seal what is waiting, anchor the newest head and wait; does nothing twice.
+
+    The chain is compared with the pins before anything is sealed, so that a store older than the
+    chain never grows a fork.  The key is opened only when there is something to send.
+    """
+    check_standing(project, node)
+    sealed = seal(project.database, utc_now())
+    count = sealed[1] if sealed else 0
+    # A crash here leaves a sealed head; the next round anchors it.
+    try:
+        anchored = anchor_newest(project, node, open_signer, clock, report)
+    except (ForeignUseError, NotFinalError):
+        with suppress(CannotCheckError):  # what was lost is not called included meanwhile
+            refresh_anchors(project, node)
+        raise
+    if anchored is None:
+        return Round(sealed=count, anchored=None, state=State.EMPTY, timed_out=False)
+    final = anchored.final
+    if not final and wait_for == "final":
+        report("included; waiting until it is final")
+        final = wait_until_final(project, node, anchored.head, clock)
+    try:
+        refresh_anchors(project, node)
+    except QuorumError as error:
+        report(f"whether it is final is not known: {error.message}")
+    with project.database.read() as connection:
+        now = find_anchored(connection, project.config.chain_id, anchored.head)
+    anchored = now or anchored
+    return Round(
+        sealed=count,
+        anchored=anchored,
+        state=State.FINAL if anchored.final else State.INCLUDED,
+        timed_out=wait_for == "final" and not anchored.final,
+    )

@@ -1,0 +1,160 @@
+"""Putting state proofs into receipts, so that they can be verified by a block's hash alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from anchor.chain.anchor_proof import Question, fetch_anchor_proof
+from anchor.chain.node import Node
+from anchor.errors import (
+    CannotCheckError,
+    NodeUnreachableError,
+    NotTrustedError,
+    UnknownVersionError,
+)
+from anchor.project.config import Config
+from anchor.project.project import Project
+from anchor.receipt.format import Receipt, ReceiptAnchor
+from anchor.receipt.state_proof import StateProof
+from anchor.store.heads import (
+    AnchoredHead,
+    Unproven,
+    clear_proof_trouble,
+    find_unproven,
+    newest_final_anchor,
+    note_proof_trouble,
+)
+from anchor.types import Anchor, Hash32, LogId
+from anchor.verification.verifier import Block
+
+
+class StateProofs:
+    """Completes receipts, all by one final block.
+
+    Whatever the node does not give is left out: the receipt is as good as before, and can be
+    completed later.  The user is told once.
+    """
+
+    def __init__(self, config: Config, node: Node, report: Callable[[str], None]) -> None:
+        """Prepare to ask ``node``; nothing is asked before a receipt needs it."""
+        self._config = config
+        self._node = node
+        self._report = report
+        self._block: Block | None = None
+        self._proofs: dict[Hash32, tuple[StateProof, Anchor | None]] = {}
+        self._has_given_up = False
+
+    def complete(self, receipt: Receipt) -> Receipt:
+        """Return the receipt with a state proof in each anchor of this project's that has none.
+
+        Raises:
+            ChainGuardError: finality was violated.
+        """
+        if receipt.log != self._config.log:
+            return receipt
+        anchors = tuple(self._complete(receipt.log, anchor) for anchor in receipt.anchors)
+        return replace(receipt, anchors=anchors)
+
+    def find_trouble(self, root: Hash32) -> str | None:
+        """Return why the state proof of one of the log's anchors cannot be made; None: it can.
+
+        Raises:
+            NodeUnreachableError: nobody answers, which says nothing of proofs.
+            ChainGuardError: finality was violated.
+        """
+        try:
+            self._fetch(self._config.log, root)
+        except NodeUnreachableError:
+            raise
+        except (CannotCheckError, UnknownVersionError, NotTrustedError) as error:
+            return error.message
+        return None
+
+    def _complete(self, log: LogId, anchor: ReceiptAnchor) -> ReceiptAnchor:
+        here = (self._config.chain_id, self._config.registry)
+        if anchor.state is not None or (anchor.chain_id, anchor.registry) != here:
+            return anchor
+        proof, stored = self._find(log, anchor.head.root)
+        if proof is None or _is_as_stated(anchor, stored):
+            return replace(anchor, state=proof)
+        self._report(
+            "the registry's state does not hold the anchor of size "
+            f"{anchor.head.size} as a receipt states it: it gets no state proof"
+        )
+        return anchor
+
+    def _find(self, log: LogId, root: Hash32) -> tuple[StateProof | None, Anchor | None]:
+        """Return the root's proof and the anchor that it proves."""
+        if root not in self._proofs and not self._has_given_up:
+            try:
+                self._proofs[root] = self._fetch(log, root)
+            except (CannotCheckError, UnknownVersionError, NotTrustedError) as error:
+                self._has_given_up = True
+                self._report(
+                    f"receipts go without state proofs: {error.message}; `anchor upgrade` adds "
+                    "them once a node gives them"
+                )
+        return self._proofs.get(root, (None, None))
+
+    def _fetch(self, log: LogId, root: Hash32) -> tuple[StateProof, Anchor | None]:
+        config = self._config
+        if self._block is None:
+            self._block = self._node.fetch_final_block(config.finality)
+        question = Question(
+            registry=config.registry,
+            code_hash=config.code_hash,
+            log=log,
+            root=root,
+            block=self._block,
+        )
+        return fetch_anchor_proof(self._node, question)
+
+
+def watch_proofs(project: Project, node: Node, anchored: Sequence[AnchoredHead]) -> None:
+    """Note of anchors that have become final whether receipts of them get their state proofs.
+
+    The newest is tried: what a fork of the chain or a node keeps from one, it keeps from all.
+    """
+    if not anchored:
+        return
+    chain_id = project.config.chain_id
+    try:
+        trouble = _find_trouble(project, node, anchored[-1].head.root)
+    except NodeUnreachableError:
+        return  # the next final anchor tells
+    with project.database.write() as connection:
+        if trouble is None:
+            clear_proof_trouble(connection, chain_id)
+        else:
+            note_proof_trouble(connection, chain_id, anchored, trouble)
+
+
+def review_proofs(project: Project, node: Node) -> Unproven | None:
+    """Return of how many final anchors no state proof can be made, trying the newest again."""
+    chain_id = project.config.chain_id
+    with project.database.read() as connection:
+        unproven = find_unproven(connection, chain_id)
+        newest = newest_final_anchor(connection, chain_id)
+    if unproven is None or newest is None:
+        return None
+    try:
+        trouble = _find_trouble(project, node, newest.head.root)
+    except NodeUnreachableError:
+        return unproven
+    if trouble is not None:
+        return unproven
+    with project.database.write() as connection:
+        clear_proof_trouble(connection, chain_id)
+    return None
+
+
+def _find_trouble(project: Project, node: Node, root: Hash32) -> str | None:
+    return StateProofs(project.config, node, lambda _: None).find_trouble(root)
+
+
+def _is_as_stated(anchor: ReceiptAnchor, stored: Anchor | None) -> bool:
+    return stored is not None and (
+        (stored.size, stored.sequence, stored.block_number, stored.timestamp)
+        == (anchor.head.size, anchor.sequence, anchor.block_number, anchor.timestamp)
+    )

@@ -1,0 +1,121 @@
+"""Waiting for a store that is away, as for a node: told once, asked for less and less often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anchor.errors import (
+    AnchorError,
+    ConfigError,
+    StorageError,
+    StoreAwayError,
+    StoreBusyError,
+    StoreReplacedError,
+)
+from anchor.operate.events import Happened
+from anchor.project.project import Project
+from anchor.system.stoppable_clock import StoppableClock, Stopped
+
+# Seconds until the first try again; doubled each time, up to the longest.
+_FIRST = 1.0
+_LONGEST = 60.0
+# So much longer at most, so that many who failed together do not all come back together.
+_SPREAD = 0.25
+# What goes on being so is told again this often.
+_REMIND = 3600.0
+# A stop is noticed within this.
+_POLL = 1.0
+
+
+@dataclass
+class StoreWait:
+    """Waits until the next try; ``jitter`` draws a number from 0 to 1 for each."""
+
+    clock: StoppableClock
+    tell: Callable[[Happened], None]
+    jitter: Callable[[], float]
+    _next: float = _FIRST
+    _since: float | None = None
+    _told_at: float = 0.0
+
+    def wait(self, error: AnchorError) -> None:
+        """Tell why the store cannot be used, once an hour, and let some time pass.
+
+        Raises:
+            Stopped: The clock was told to stop.
+        """
+        started = self.clock.monotonic()
+        if self._since is None or started - self._told_at >= _REMIND:
+            self._told_at = started
+            self.tell(
+                Happened(
+                    event="store away",
+                    text=f"{error.message}; waiting until it can be used",
+                    figures={"hint": error.hint or ""},
+                )
+            )
+        self._since = started if self._since is None else self._since
+        end = started + self._next * (1 + _SPREAD * self.jitter())
+        self._next = min(2 * self._next, _LONGEST)
+        while (left := end - self.clock.monotonic()) > 0:
+            if self.clock.stopping.is_set():
+                raise Stopped
+            self.clock.sleep(min(left, _POLL))
+
+    def note_open(self) -> None:
+        """Tell that the store can be used again, where it could not."""
+        if self._since is not None:
+            seconds = self.clock.monotonic() - self._since
+            text = f"the store can be used again, after {seconds:,.0f} seconds"
+            self.tell(Happened(event="store back", text=text))
+        self._since = None
+        self._next = _FIRST
+
+
+def work_while_away(
+    waiting: StoreWait,
+    open_once: Callable[[], Project],
+    work: Callable[[Project, Callable[[], None]], None],
+) -> None:
+    """Open the project and do ``work`` in it to its end, anew after each time its store was away.
+
+    ``work`` calls its second argument once the store is known to take writes.  Until then every
+    error of the disk is waited for: nothing was begun.  Afterwards one whose outcome is not known
+    ends the work, and starting the process again is the recovery.
+
+    Raises:
+        AnchorError: What waiting does not mend, as from ``work``.
+        Stopped: The clock was told to stop while it waited.
+    """
+    has_worked = is_working = False
+
+    def note_open() -> None:
+        nonlocal has_worked, is_working
+        has_worked = is_working = True
+        waiting.note_open()
+
+    while True:
+        is_working = False
+        try:
+            try:
+                project = open_once()
+            except ConfigError as error:
+                if not has_worked:  # it is wrong; later the store is only being made or mounted
+                    raise
+                waiting.wait(error)
+                continue
+            try:
+                work(project, note_open)
+                return
+            finally:
+                project.database.close()
+        except StoreReplacedError as error:
+            has_worked = True  # what it was told is right; the other store may not be whole yet
+            waiting.wait(error)
+        except StoreAwayError as error:
+            waiting.wait(error)
+        except (StorageError, StoreBusyError) as error:
+            if is_working:
+                raise
+            waiting.wait(error)

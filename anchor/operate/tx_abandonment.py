@@ -1,0 +1,118 @@
+"""Giving up a stored transaction that the chain never comes to, and why that is safe.
+
+A transaction is signed for one nonce.  If the account never uses the nonces before it, no block can
+take it, and as long as it is open nothing else is signed: the log stands still.  That is so after
+a reorganisation undid somebody else's transactions for good, or after a node that was the only one
+named too high a nonce.
+
+What is given up stays valid: whoever holds the key may fill the gap, and whoever has the bytes may
+send them then.  Therefore only what does no harm later can be given up: an anchor of this log,
+which the registry refuses once a newer head or the same root is in it, and which before that
+anchors a head of ours; and the deployment of the registry.  The nonce keeps its bytes, marked, so
+that their receipts are looked for and the audit sees them.  It is not counted as the journal's
+highest any more, so that the log goes on at the nonce the chain waits for.  When the log comes to
+the marked nonce itself, what is signed there outbids the old bytes: of both, one is mined.
+
+The proof is the account's nonce in the final block, by as many nodes as must agree: it is below the
+transaction's, and so is what every single node has seen since; no node holds a transaction that
+waits for the nonces between; and none of those is ours to send again.  Whatever can still be mined
+without filling a gap is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import agree_on_final_nonce
+from anchor.chain.tx_decoding import read_call_data
+from anchor.chain.tx_state import Slot
+from anchor.errors import ChainGuardError, NodeRefusedError, UsageError
+from anchor.ethereum.keccak import format_address
+from anchor.project.config import Config
+from anchor.project.project import Project, utc_now
+from anchor.registry.artifact import load_artifact
+from anchor.registry.calldata import decode_anchor_call, encode_deployment
+from anchor.store.tx_journal import GIVEN_UP, StoredJournal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surrender:
+    """What was given up, and the proof: the account's nonce in a final block."""
+
+    slot: Slot
+    final_block: int
+    final_nonce: int
+
+
+def give_up(project: Project, node: Node, nonce: int) -> Surrender:
+    """Give up the transaction that is open for ``nonce``; ``check_chain`` comes first.
+
+    Raises:
+        UsageError: nothing is open for it.
+        ChainGuardError: its bytes can still be mined, or would do something else than anchor.
+        CannotCheckError: the nodes cannot tell.
+    """
+    config = project.config
+    journal = StoredJournal(project.database, utc_now)
+    slot = journal.open_slot(config.chain_id)
+    if slot is None or slot.nonce != nonce or not slot.attempts:
+        raise UsageError(
+            f"no transaction with nonce {nonce} is on its way",
+            hint="`anchor transactions list` shows what is",
+        )
+    _check_harmless(config, slot)
+    final = node.fetch_final_block(config.finality)
+    final_nonce = agree_on_final_nonce(node, slot.sender, config.finality)
+    name = f"nonce {nonce} of {format_address(slot.sender)}"
+    if final_nonce > nonce:
+        raise ChainGuardError(
+            f"{name} is used in the final block {final.number}: nothing is to be given up",
+            hint="run again: that settles it",
+        )
+    # The highest that any node has seen: one that lies can keep it from being given up, no more.
+    seen = max([final_nonce, *node.ask_each(lambda one: one.fetch_nonce(slot.sender, "latest"))])
+    if seen >= nonce:
+        raise ChainGuardError(
+            f"{name} can still be included: the chain has come to it",
+            hint="run again: the same bytes are sent until a block takes them",
+        )
+    ours = journal.find_signed(slot, final_nonce)
+    if ours is not None:
+        raise ChainGuardError(
+            f"nonce {ours}, which is one of those before {name}, is signed for, too",
+            hint="run again: its bytes are sent again",
+        )
+    waiting = max(node.ask_each(lambda one: _fetch_pending(one, slot)))
+    if waiting > seen:
+        raise ChainGuardError(
+            f"a node holds transactions of {format_address(slot.sender)} up to nonce {waiting - 1}"
+            f": with them the chain may come to nonce {nonce}",
+            hint="wait until they are included, or have whoever sent them withdraw them",
+        )
+    # A crash before this leaves it open; after it the next run signs for the nonce that is next.
+    journal.settle_slot(slot, GIVEN_UP)
+    return Surrender(slot=slot, final_block=final.number, final_nonce=final_nonce)
+
+
+def _check_harmless(config: Config, slot: Slot) -> None:
+    deployments = (encode_deployment(), load_artifact().init_code)
+    for attempt in slot.attempts:
+        data = read_call_data(attempt.raw)
+        anchored = decode_anchor_call(data)
+        if anchored is not None and anchored[0] == config.log:
+            continue
+        if data not in deployments:
+            raise ChainGuardError(
+                f"the transaction with nonce {slot.nonce} does something else than anchor, and "
+                "would do it whenever the gap before it is filled",
+                hint="fill the gap with transactions of that key, so that it is included or "
+                "replaced",
+            )
+
+
+def _fetch_pending(node: Node, slot: Slot) -> int:
+    try:
+        return node.fetch_nonce(slot.sender, "pending")
+    except NodeRefusedError:  # it has no such view of its pool
+        return 0

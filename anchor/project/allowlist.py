@@ -1,0 +1,298 @@
+"""The projects that this user made or allowed; no other counts because of where it lies.
+
+A folder that came with evidence may hold an ``anchor.toml`` that names the sender's own policy,
+nodes and store.  As git's ``safe.directory`` and direnv do, the user's configuration folder notes
+which projects are the user's: by the real path, and by the log and the registry it is about.  Its
+trust policy is noted by its digest: evidence that is unpacked in a project may overwrite the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from anchor.errors import ConfigError, MalformedError, NotTrustedError
+from anchor.ethereum.keccak import format_address, parse_address
+from anchor.project.files import CONFIG, TRUST_POLICY
+from anchor.system.file_ownership import read_own_file
+from anchor.system.user_folder import list_files, remove_file, save_file, user_folder
+from anchor.types import Address, ChainId, LogId, log_number, log_owner, make_log_id, parse_hex
+
+FORMAT = "anchor-project/1"
+# Configurations and notes are small; this keeps a wrong path from being read whole.
+MAX_CONFIG_BYTES = 1 << 20
+_Value = TypeVar("_Value", int, str)
+_FOLDER = "projects"
+_SUFFIX = ".json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """What a project is about: change one, and it is another project."""
+
+    chain_id: ChainId
+    registry: Address
+    log: LogId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A project that counts, by the real path of its configuration.
+
+    It has several ``pins`` only while it is being moved to another registry.  ``policy_sha256`` is
+    that of its trust policy, None where it had none.
+    """
+
+    config: Path
+    pins: tuple[Pins, ...]
+    policy_sha256: str | None
+
+
+def read_pins(config: Path, *, in_shared_folder: bool = False) -> Pins:
+    """Return what the project of that configuration is about, as its file says.
+
+    Raises:
+        NotTrustedError: the file or its folder is another user's, or others may write there.
+        ConfigError: The file is missing, is not TOML, or names no log or registry.
+    """
+    members = _read_members(config, in_shared_folder)
+    owner = _member(config, members, "log", "owner", str)
+    number = _member(config, {"log": {"number": 0} | members["log"]}, "log", "number", int)
+    if not 0 <= number < 2**96:
+        raise ConfigError(f"{config}, member log.number: not from 0 to 2^96 - 1")
+    return Pins(
+        chain_id=ChainId(_member(config, members, "chain", "chain_id", int)),
+        registry=parse_address(
+            _member(config, members, "chain", "registry", str), what="chain.registry"
+        ),
+        log=make_log_id(parse_address(owner, what="log.owner"), number),
+    )
+
+
+def find_policy_path(config: Path, *, in_shared_folder: bool = False) -> Path:
+    """Return where the trust policy is that a project's configuration names.
+
+    Only that one member is read: a verifier has no need for what reads the others.
+
+    Raises as ``read_pins`` does.
+    """
+    named = _read_members(config, in_shared_folder).get("trust", TRUST_POLICY)
+    if not isinstance(named, str):
+        raise ConfigError(f"{config}, member trust: not a string")
+    return config.resolve().parent / named
+
+
+def _read_members(config: Path, in_shared_folder: bool) -> dict[str, Any]:
+    data = read_own_file(config, MAX_CONFIG_BYTES, in_shared_folder=in_shared_folder)
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{config} cannot be read: {error}") from error
+
+
+def _digest_policy(config: Path) -> str | None:
+    path = find_policy_path(config)
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:  # whose it is, is checked whenever it is to count
+        return hashlib.sha256(file.read(MAX_CONFIG_BYTES + 1)).hexdigest()
+
+
+def _member(
+    config: Path, members: dict[str, Any], section: str, name: str, kind: type[_Value]
+) -> _Value:
+    part = members.get(section)
+    value = part.get(name) if isinstance(part, dict) else None
+    if type(value) is not kind:
+        raise ConfigError(f"{config}, member {section}.{name}: missing, or not of the type it has")
+    return value
+
+
+def allow_project(config: Path) -> Note:
+    """Note that a project is the user's, as it is now.
+
+    Raises:
+        AnchorError: Others may write the project's files, or the note cannot be written.
+    """
+    pins = (read_pins(config),)
+    note = Note(config=config.resolve(), pins=pins, policy_sha256=_digest_policy(config))
+    _save(note)
+    return note
+
+
+def allow_registry(config: Path, registry: Address) -> None:
+    """Note a second registry of a project that is about to be moved to it.
+
+    ``allow_project`` ends this.  A project without a note was named by its user, and gets none.
+    """
+    note = find_note(config)
+    if note is not None:
+        moved = [
+            Pins(chain_id=pins.chain_id, registry=registry, log=pins.log) for pins in note.pins
+        ]
+        _save(replace(note, pins=tuple(dict.fromkeys((*note.pins, *moved)))))
+
+
+def disallow_project(config: Path) -> bool:
+    """Take a project's note away; return whether there was one."""
+    path = user_folder() / _FOLDER / _note_name(config.resolve())
+    was_there = path.exists()
+    remove_file(path)
+    return was_there
+
+
+def list_notes() -> list[Note]:
+    """Return every project that this user made or allowed."""
+    return sorted((_read(path) for path in list_files(_FOLDER, _SUFFIX)), key=lambda n: n.config)
+
+
+def find_note(config: Path) -> Note | None:
+    """Return the note of the project with that configuration."""
+    name = _note_name(config.resolve())
+    found = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
+    return None if found is None else _read(found)
+
+
+def check_allowed(config: Path) -> None:
+    """Check that the user made or allowed the project of that configuration, as it is now.
+
+    Raises:
+        NotTrustedError: not so, or others may write the configuration.
+        ConfigError: the configuration cannot be read.
+    """
+    note = find_note(config)
+    hint = _hint(config)
+    if note is None:
+        raise NotTrustedError(
+            f"the project {config} is not one that you made or allowed", hint=hint
+        )
+    if read_pins(config) not in note.pins:
+        raise NotTrustedError(
+            f"the project {config} names another log or registry than when you allowed it",
+            hint=hint,
+        )
+
+
+def check_policy_allowed(config: Path, sha256: str) -> None:
+    """Check that an allowed project's trust policy is the one that it had then.
+
+    Raises:
+        NotTrustedError: The policy was changed since the project was allowed.
+    """
+    note = find_note(config)
+    if note is None or note.policy_sha256 != sha256:
+        raise NotTrustedError(
+            f"the trust policy of the project {config} is another than when you allowed it",
+            hint=f"look at what it says; {_hint(config)}",
+        )
+
+
+def _hint(config: Path) -> str:
+    return f"if it is yours: `anchor trust allow {config.parent}`; or name it: --config {config}"
+
+
+def named_config(option: Path | None) -> Path | None:
+    """Return the configuration that the user names: by the option, else by the environment."""
+    named = os.environ.get("ANCHOR_CONFIG")
+    if option is not None:
+        return option
+    return Path(named) if named else None
+
+
+def discover_config(start: Path | None = None) -> Path | None:
+    """Return the nearest configuration from ``start`` upwards, whosever it is.
+
+    It counts only where ``check_allowed`` says so.
+    """
+    try:
+        folder = (start or Path.cwd()).resolve()
+    except OSError:  # a working directory that was removed
+        return None
+    for candidate in (folder, *folder.parents):
+        try:
+            if (candidate / CONFIG).is_file():
+                return candidate / CONFIG
+        except OSError:
+            continue
+    return None
+
+
+def find_config(option: Path | None = None) -> Path:
+    """Return the configuration of the project that is named, or of the user's own around.
+
+    Raises:
+        ConfigError: there is none.
+        NotTrustedError: the nearest is not one that the user made or allowed.
+    """
+    named = named_config(option)
+    if named is not None:
+        return named
+    found = discover_config()
+    if found is None:
+        raise ConfigError(
+            f"no {CONFIG} in the working directory or above it",
+            hint="create a project here with `anchor init`, or name one with --config",
+        )
+    check_allowed(found)
+    return found
+
+
+def _note_name(config: Path) -> str:
+    # A path of any length and any letters, as the name of a file.
+    return hashlib.sha256(os.fsencode(config)).hexdigest() + _SUFFIX
+
+
+def _save(note: Note) -> None:
+    document = {
+        "format": FORMAT,
+        "config": str(note.config),
+        "policy_sha256": note.policy_sha256,
+        "pins": [
+            {
+                "chain_id": pins.chain_id,
+                "registry": format_address(pins.registry),
+                "log": "0x" + pins.log.hex(),
+            }
+            for pins in note.pins
+        ],
+    }
+    save_file(_FOLDER, _note_name(note.config), json.dumps(document, indent=1).encode("ascii"))
+
+
+def _read(path: Path) -> Note:
+    data = read_own_file(path, MAX_CONFIG_BYTES)
+    try:
+        document: dict[str, Any] = json.loads(data)
+        if document["format"] != FORMAT:
+            raise MalformedError(f"{path} is not of the format {FORMAT}")
+        return Note(
+            config=Path(document["config"]),
+            pins=tuple(_read_pins(pins) for pins in document["pins"]),
+            policy_sha256=document.get("policy_sha256"),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise MalformedError(
+            f"{path} is damaged",
+            hint="remove it, then run `anchor trust allow` in the project it was about",
+        ) from error
+
+
+def _read_pins(document: dict[str, Any]) -> Pins:
+    return Pins(
+        chain_id=ChainId(int(document["chain_id"])),
+        registry=parse_address(document["registry"], what="registry"),
+        log=LogId(parse_hex(document["log"], length=32, what="log", prefix=True)),
+    )
+
+
+def describe_pins(pins: Pins) -> str:
+    """Return what a project is about, in words."""
+    return (
+        f"log {log_number(pins.log)} of {format_address(log_owner(pins.log))} in registry "
+        f"{format_address(pins.registry)} on chain {pins.chain_id}"
+    )

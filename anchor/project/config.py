@@ -1,0 +1,495 @@
+"""The project's configuration: one ``anchor.toml``, overridable by ``ANCHOR_*`` variables.
+
+Relative paths count from the file itself.  Secrets are never in it: the keystore is encrypted and
+its password comes from a prompt or a file of its own.  RPC URLs that hold API keys belong in
+``ANCHOR_CHAIN__RPC`` and, as a JSON list, ``ANCHOR_CHAIN__WITNESSES``.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from anchor.chain.fees import GWEI, format_gwei
+from anchor.errors import ConfigError
+from anchor.ethereum.keccak import format_address, parse_address
+from anchor.evidence.digests import parse_algorithms
+from anchor.project.allowlist import MAX_CONFIG_BYTES
+from anchor.project.environment import list_variables, name_member
+from anchor.project.files import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
+from anchor.store.location import SqliteFile, StorePlace, holds_password, parse_place
+from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
+from anchor.system.file_ownership import read_own_file
+from anchor.system.urls import describe_url, is_plain_url
+from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
+from anchor.verification.node_rules import find_fault, majority
+from anchor.verification.policy import FinalityRule, format_toml_string
+
+FORMAT = "anchor-config/1"
+
+_GWEI_TEXT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,9})?")
+_MAX_FEE_CAP = 1_000_000 * GWEI
+# What pydantic says of a member's presence, in the words of the documentation.
+_REASONS = {"extra_forbidden": "there is no such member", "missing": "it is missing"}
+
+WaitFor = Literal["included", "final"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerConfig:
+    """Where the key is; ``password_file`` None asks on the terminal.
+
+    ``shared``: other programs send with this key, too, so that a nonce which one of them used,
+    finally, is told and no reason to stop.
+    """
+
+    keystore: Path | None
+    ape_account: str | None
+    password_file: Path | None
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything a command needs to know about the project in ``folder``.
+
+    ``fee_cap`` (``chain.max_fee_gwei``) is in wei a gas, ``budget`` in wei.  ``legacy_fees`` sends
+    transactions with one gas price (EIP-155) only.
+    ``publish`` is where `anchor run` publishes the log: a folder, or an object store's URL.
+    ``copies`` says on how many servers the store has to be; None: one is enough.
+    """
+
+    folder: Path
+    file: Path
+    store: StorePlace
+    tiles: Path
+    log_key: Path
+    receipts: Path
+    trust: Path
+    digests: tuple[str, ...]
+    rpc: str
+    witnesses: tuple[str, ...]
+    quorum: int
+    chain_id: ChainId
+    genesis: Hash32
+    registry: Address
+    code_hash: Hash32
+    finality: FinalityRule
+    wait: WaitFor
+    wait_seconds: int
+    time_slack: int | None
+    fee_cap: int
+    legacy_fees: bool
+    budget: int | None
+    log: LogId
+    signer: SignerConfig
+    publish: str | None = None
+    copies: CopyRule | None = None
+
+    @property
+    def erasures(self) -> Path:
+        """Return the folder of the statements of what was erased."""
+        return self.folder / ERASURES
+
+    @property
+    def side_file(self) -> Path:
+        """Return where it is noted whose each acknowledged piece of evidence is."""
+        return self.tiles.with_name(SIDE_FILE)
+
+    @property
+    def deployment_record(self) -> Path:
+        """Return where the record of the registry's deployment on this chain is."""
+        return deployment_record_path(self.folder, self.chain_id)
+
+
+def load_config(path: Path) -> Config:
+    """Read the configuration in ``path``.
+
+    Whether the project counts is ``anchor.project.allowlist``'s to say.
+
+    Raises:
+        ConfigError: missing, not TOML, or a member that is missing, unknown or misshapen.
+        NotTrustedError: others than the caller and root may write the file.
+    """
+    if not path.is_file():
+        raise ConfigError(
+            f"there is no configuration file {path}", hint="create a project with `anchor init`"
+        )
+    members = _read_toml(path)
+    try:
+        document = _load_document(members)
+    except ValidationError as error:
+        raise _explain(path, error) from None
+    _check_secrets(path, members)
+    return _from_document(document, path.resolve())
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    data = read_own_file(path, MAX_CONFIG_BYTES, in_shared_folder=True)
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text, from byte {error.start} on") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+
+
+def _explain(path: Path, error: ValidationError) -> ConfigError:
+    """Return the first thing that is wrong; never with the value, which may be a secret."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if not first["loc"]:
+        # A variable that holds a list or a section and is not JSON; only its section is told.
+        found = re.search(r'for field "(\w+)"', first["msg"])
+        names = list_variables(found[1]) if found else []
+        return ConfigError(
+            f"{' or '.join(names) or 'a variable ANCHOR_…'} in the environment is not JSON",
+            hint="a variable for several values takes a JSON list or object",
+        )
+    where = ".".join(str(part) for part in first["loc"])
+    reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return ConfigError(f"{name_member(where, f'{path}, member {where}')}: {reason}")
+
+
+def encode_config(config: Config) -> str:
+    """Write the configuration file of a new project."""
+    finality = config.finality if isinstance(config.finality, int) else f'"{config.finality}"'
+    signer = [
+        f"{name} = {format_toml_string(value)}"
+        for name, value in (
+            ("keystore", _relative(config.signer.keystore, config.folder)),
+            ("ape_account", config.signer.ape_account),
+            ("password_file", _relative(config.signer.password_file, config.folder)),
+        )
+        if value is not None
+    ]
+    rpc = config.rpc if is_plain_url(config.rpc) else describe_url(config.rpc)
+    digests = ", ".join(f'"{name}"' for name in config.digests)
+    return "\n".join(
+        [
+            f'format = "{FORMAT}"',
+            "# A SQLite file, or postgresql://user@host/database; a password belongs in the",
+            "# environment (ANCHOR_STORE with the whole URL) or in PostgreSQL's own password file.",
+            f"store = {format_toml_string(_encode_store(config))}",
+            "# The log's tree, made from the store; and the key that signs its checkpoints.",
+            f'tiles = "{config.tiles.name}"',
+            f'log_key = "{config.log_key.name}"',
+            f'receipts = "{config.receipts.name}"',
+            f'trust = "{config.trust.name}"',
+            "# sha256 always; sm3 is computed beside it and takes about four times as long.",
+            f"digests = [{digests}]",
+            *_encode_copies(config.copies),
+            "",
+            "[chain]",
+            "# A URL that holds an API key belongs in the environment: ANCHOR_CHAIN__RPC.",
+            f"rpc = {format_toml_string(rpc)}",
+            *_encode_witnesses(config),
+            f"chain_id = {config.chain_id}",
+            f'genesis = "0x{config.genesis.hex()}"',
+            f'registry = "{format_address(config.registry)}"',
+            f'code_hash = "0x{config.code_hash.hex()}"',
+            '# "finalized" is the chain\'s own tag; a number means that many blocks on top.',
+            f"finality = {finality}",
+            "# What `run --once` and `stamp` wait for: included (reversible) or final.",
+            f'wait = "{config.wait}"',
+            f"wait_seconds = {config.wait_seconds}",
+            *_encode_slack(config.time_slack),
+            "# The most that a gas may cost, in gwei; fractions as text.",
+            f"max_fee_gwei = {_encode_gwei(config.fee_cap)}",
+            *(["legacy_fees = true"] if config.legacy_fees else []),
+            "# The most that all transactions of 30 days may take together, in ether.",
+            *_encode_budget(config.budget),
+            "",
+            "[log]",
+            f'owner = "{format_address(Address(config.log[12:]))}"',
+            f"number = {int.from_bytes(config.log[:12], 'big')}",
+            "",
+            "[signer]",
+            *signer,
+            "# Other programs send with this key, too: what they do is told and stops nothing.",
+            "shared = true" if config.signer.shared else "# shared = true",
+            "",
+            "# Where `anchor run` publishes the log: a folder, or an object store's URL.",
+            "# [publish]",
+            '# target = "published"',
+            "",
+        ]
+    )
+
+
+def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> int:
+    """Return how many of the nodes have to agree: ``quorum``, or else more than half of them.
+
+    Raises:
+        ConfigError: there are fewer nodes than that, or one is named twice.
+    """
+    nodes = (rpc, *witnesses)
+    for url in witnesses:
+        describe_url(url)
+    needed = majority(len(nodes)) if quorum is None else quorum
+    fault = find_fault(nodes, needed)
+    if fault is not None:
+        raise ConfigError(
+            f"{name_member('chain.rpc')} together with {name_member('chain.witnesses')} {fault}",
+            hint="each is to be another operator's; URLs that hold secrets are not in the file: "
+            "set ANCHOR_CHAIN__WITNESSES to a JSON list of all witnesses",
+        )
+    return needed
+
+
+def _encode_store(config: Config) -> str:
+    store = config.store
+    if isinstance(store, SqliteFile):
+        return _relative(store.path, config.folder) or ""
+    return str(store)
+
+
+def _encode_copies(copies: CopyRule | None) -> list[str]:
+    if copies is None:
+        return []
+    names = ", ".join(map(format_toml_string, copies.standbys))
+    return [
+        "",
+        "[store_copies]",
+        "# Servers that hold what is acknowledged; degrade goes on with fewer, and says so.",
+        f"copies = {copies.copies}",
+        f"degrade = {str(copies.degrade).lower()}",
+        f"wait_seconds = {copies.seconds:g}",
+        *([f"standbys = [{names}]"] if names else []),
+    ]
+
+
+def _encode_witnesses(config: Config) -> list[str]:
+    if not config.witnesses:
+        return []
+    plain = [format_toml_string(url) for url in config.witnesses if is_plain_url(url)]
+    return [
+        "# Further nodes, and how many of all have to agree before a block counts as final.",
+        f"witnesses = [{', '.join(plain)}]",
+        f"quorum = {config.quorum}",
+    ]
+
+
+def _encode_slack(slack: int | None) -> list[str]:
+    if slack is None:
+        return ["# No rule of the release says how far this chain's times may be off: time_slack."]
+    return ["# Seconds the block time may be off, by the chain's rule.", f"time_slack = {slack}"]
+
+
+def _encode_budget(budget: int | None) -> list[str]:
+    if budget is None:
+        return ['# budget_ether = "0.5"']
+    return [f'budget_ether = "{Decimal(budget) / 10**18:f}"']
+
+
+def _encode_gwei(wei: int) -> str:
+    """Write whole gwei as a number, and fractions as text, which no reader rounds."""
+    gwei = format_gwei(wei)
+    return gwei if gwei.isdecimal() else f'"{gwei}"'
+
+
+def _parse_gwei(value: object) -> int:
+    """Read gwei, as a number or as text, in wei."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("it is neither a number nor text")
+    text = str(value)
+    if not _GWEI_TEXT.fullmatch(text):
+        raise ValueError('write gwei as a plain number, such as 100 or "0.05", to the wei')
+    wei = int(Decimal(text) * GWEI)
+    if not 1 <= wei <= _MAX_FEE_CAP:
+        raise ValueError("it is not between 0.000000001 and 1000000 gwei")
+    return wei
+
+
+def _relative(path: Path | None, folder: Path) -> str | None:
+    if path is None:
+        return None
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _ChainSection(_Section):
+    rpc: str
+    witnesses: list[str] = []
+    quorum: Annotated[int, Field(ge=1)] | None = None
+    chain_id: Annotated[int, Field(ge=1, lt=2**53)]
+    genesis: str
+    registry: str
+    code_hash: str
+    finality: FinalityRule = "finalized"
+    wait: WaitFor = "included"
+    wait_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    time_slack: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    max_fee_gwei: Annotated[int, BeforeValidator(_parse_gwei)] = 100 * GWEI
+    legacy_fees: bool = False
+    budget_ether: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,18})?$")] | None = None
+
+
+class _LogSection(_Section):
+    owner: str
+    number: Annotated[int, Field(ge=0, lt=2**96)] = 0
+
+
+class _SignerSection(_Section):
+    keystore: str | None = None
+    ape_account: str | None = None
+    password_file: str | None = None
+    shared: bool = False
+
+
+class _PublishSection(_Section):
+    target: Annotated[str, Field(min_length=1)] | None = None
+
+
+class _StoreCopiesSection(_Section):
+    copies: Annotated[int, Field(ge=1, le=9)] = 1
+    degrade: bool = False
+    wait_seconds: Annotated[int, Field(ge=1, le=60)] = 10
+    standbys: list[Annotated[str, Field(min_length=1, max_length=63)]] = []
+
+
+class _ConfigDocument(BaseSettings):
+    # extra="ignore" would hide a misspelt member; ANCHOR_CONFIG and the like are read elsewhere.
+    model_config = SettingsConfigDict(
+        env_prefix="ANCHOR_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    format: Literal["anchor-config/1"]
+    store: str = "anchor.db"
+    tiles: str = "tiles"
+    log_key: str = "log-key.pem"
+    receipts: str = "receipts"
+    trust: str = TRUST_POLICY
+    digests: list[str] = ["sha256", "sm3"]
+    chain: _ChainSection
+    log: _LogSection
+    signer: _SignerSection
+    publish: _PublishSection = _PublishSection()
+    store_copies: _StoreCopiesSection = _StoreCopiesSection()
+
+
+def _load_document(members: dict[str, Any]) -> _ConfigDocument:
+    class FromFile(_ConfigDocument):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base class's signature)
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            # No `.env`: it would be read from the working directory, whoever put it there.
+            # And $ANCHOR_TRUST names the verifier's policy, not the one that the project keeps.
+            kept = {name: value for name, value in env_settings().items() if name != "trust"}
+            return InitSettingsSource(settings_cls, kept), InitSettingsSource(settings_cls, members)
+
+    return FromFile.model_validate({})
+
+
+def _check_secrets(path: Path, written: dict[str, Any]) -> None:
+    """Refuse a password in the file itself, which is read by more people than the environment."""
+    target = str(written.get("publish", {}).get("target", ""))
+    # A user's name may be a key, and so may a query's value.
+    if "://" in target and ("@" in target.split("/")[2] or "?" in target):
+        raise ConfigError(
+            f"{path}, member publish.target: the URL may hold a password",
+            hint="set the whole URL in ANCHOR_PUBLISH__TARGET",
+        )
+    if holds_password(str(written.get("store", ""))):
+        raise ConfigError(
+            f"{path}, member store: the URL holds a password",
+            hint="set the whole URL in ANCHOR_STORE, or use PostgreSQL's password file",
+        )
+
+
+def _from_document(document: _ConfigDocument, file: Path) -> Config:
+    folder, chain, signer = file.parent, document.chain, document.signer
+    if (signer.keystore is None) == (signer.ape_account is None):
+        overriding = list_variables("signer")
+        raise ConfigError(
+            "the [signer] section needs either keystore or ape_account",
+            hint=f"the environment sets {' and '.join(overriding)}" if overriding else None,
+        )
+    store = parse_place(document.store, folder)
+    return Config(
+        folder=folder,
+        file=file,
+        store=store,
+        tiles=folder / document.tiles,
+        log_key=folder / document.log_key,
+        receipts=folder / document.receipts,
+        trust=folder / document.trust,
+        digests=parse_algorithms(document.digests),
+        rpc=chain.rpc,
+        witnesses=tuple(chain.witnesses),
+        quorum=resolve_quorum(chain.rpc, chain.witnesses, chain.quorum),
+        chain_id=ChainId(chain.chain_id),
+        genesis=_hash(chain.genesis, "chain.genesis"),
+        registry=parse_address(chain.registry, what=name_member("chain.registry")),
+        code_hash=_hash(chain.code_hash, "chain.code_hash"),
+        finality=chain.finality,
+        wait=chain.wait,
+        wait_seconds=chain.wait_seconds,
+        time_slack=chain.time_slack,
+        fee_cap=chain.max_fee_gwei,
+        legacy_fees=chain.legacy_fees,
+        budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
+        log=make_log_id(
+            parse_address(document.log.owner, what=name_member("log.owner")), document.log.number
+        ),
+        signer=SignerConfig(
+            keystore=None if signer.keystore is None else folder / signer.keystore,
+            ape_account=signer.ape_account,
+            password_file=None if signer.password_file is None else folder / signer.password_file,
+            shared=signer.shared,
+        ),
+        publish=_place(document.publish.target, folder),
+        copies=_read_copies(document.store_copies, store),
+    )
+
+
+def _read_copies(section: _StoreCopiesSection, store: StorePlace) -> CopyRule | None:
+    if section.copies == 1:
+        return None
+    if isinstance(store, SqliteFile):
+        raise ConfigError(
+            SECOND_SERVER_NEEDED,
+            hint="name postgresql://user@host/database as the store, or leave copies out",
+        )
+    if section.standbys and len(set(section.standbys)) < section.copies - 1:
+        raise ConfigError(
+            f"store_copies.standbys names {len(set(section.standbys))}, too few for "
+            f"{section.copies} copies",
+            hint="the first server is one of the copies, each standby another",
+        )
+    return CopyRule(
+        copies=section.copies,
+        degrade=section.degrade,
+        seconds=section.wait_seconds,
+        standbys=tuple(section.standbys),
+    )
+
+
+def _place(target: str | None, folder: Path) -> str | None:
+    """Return where to publish; a folder's path counts from the configuration's."""
+    return target if target is None or "://" in target else str(folder / target)
+
+
+def _hash(text: str, member: str) -> Hash32:
+    return Hash32(parse_hex(text, length=32, what=name_member(member), prefix=True))

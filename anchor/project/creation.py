@@ -1,0 +1,181 @@
+"""What a new project's configuration is made of: facts of the chain, and the operator's choices."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from anchor.chain.devnet.accounts import DEV_ADDRESS, DEVNET_CHAIN_ID, PUBLIC_DEV_KEY
+from anchor.chain.node import Node
+from anchor.chain.signer.keystore import write_keystore
+from anchor.errors import (
+    CannotCheckError,
+    ChainGuardError,
+    ConfigError,
+    NodeFaultError,
+    NodeUnreachableError,
+    UsageError,
+)
+from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
+from anchor.ethereum.known_chains import find_chain
+from anchor.evidence.digests import SHA256, SM3
+from anchor.project.config import Config, SignerConfig, WaitFor, resolve_quorum
+from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance, size_allowance
+from anchor.project.files import CONFIG, TRUST_POLICY
+from anchor.registry.artifact import expected_code_hash, registry_address
+from anchor.store.location import SqliteFile, StorePlace
+from anchor.types import Address, ChainId, make_log_id
+from anchor.verification.policy import FinalityRule
+
+
+def plan_project(
+    folder: Path,
+    node: Node,
+    *,
+    url: str,
+    signer: SignerConfig,
+    owner: Address,
+    number: int,
+    finality: FinalityRule,
+    wait: WaitFor,
+    registry: Address | None = None,
+    store: StorePlace | None = None,
+    witnesses: Mapping[str, Node] = MappingProxyType({}),
+    quorum: int | None = None,
+    allowance: Allowance | None = None,
+) -> Config:
+    """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
+
+    ``registry`` None is the standard address, deployed or not; any other must be there already.
+    ``store`` None is a SQLite file in the folder.
+    ``witnesses`` are further nodes by their URLs; ``quorum`` None is more than half of all.
+    ``allowance`` None is sized by what a gas costs now.
+
+    Raises:
+        ChainGuardError: the code at ``registry`` is not our registry's, or a witness is on another
+            chain.
+        ConfigError: fewer nodes than ``quorum``, or one twice.
+    """
+    needed = resolve_quorum(url, tuple(witnesses), quorum)
+    chain_id = node.fetch_chain_id()
+    if registry is not None and registry != registry_address():
+        _check_code(node, registry, chain_id)
+    genesis = node.fetch_block(0)
+    if genesis is None:
+        raise NodeFaultError(f"the node {node.name} has no genesis block")
+    for witness in witnesses.values():
+        start = witness.fetch_block(0)
+        if start is None:
+            raise NodeFaultError(f"the node {witness.name} has no genesis block")
+        if witness.fetch_chain_id() != chain_id or start.hash != genesis.hash:
+            raise ChainGuardError(
+                f"the witness {witness.name} is on another chain than {node.name}",
+                hint="name nodes of one chain; nothing was created",
+            )
+    if allowance is None:
+        allowance = size_allowance([node, *witnesses.values()], needed)
+    return Config(
+        folder=folder,
+        file=folder / CONFIG,
+        store=store or SqliteFile(folder / "anchor.db"),
+        tiles=folder / "tiles",
+        log_key=folder / "log-key.pem",
+        receipts=folder / "receipts",
+        trust=folder / TRUST_POLICY,
+        digests=(SHA256, SM3),
+        rpc=url,
+        witnesses=tuple(witnesses),
+        quorum=needed,
+        chain_id=chain_id,
+        genesis=genesis.hash,
+        registry=registry or registry_address(),
+        code_hash=expected_code_hash(chain_id),
+        finality=finality,
+        wait=wait,
+        wait_seconds=600,
+        time_slack=find_chain(chain_id).time_slack,
+        fee_cap=allowance.fee_cap,
+        legacy_fees=False,
+        budget=allowance.budget,
+        log=make_log_id(owner, number),
+        signer=signer,
+    )
+
+
+def _check_code(node: Node, registry: Address, chain_id: ChainId) -> None:
+    found = node.fetch_code_hash(registry, "latest")
+    if found == expected_code_hash(chain_id):
+        return
+    there = "no code" if found == EMPTY_CODE_HASH else f"code with the hash 0x{found.hex()}"
+    raise ChainGuardError(
+        f"there is {there} at {format_address(registry)} on chain {chain_id}, not our registry's "
+        f"0x{expected_code_hash(chain_id).hex()}",
+        hint="check address and chain; nothing was created",
+    )
+
+
+def plan_dev_project(
+    folder: Path,
+    node: Node,
+    *,
+    url: str,
+    number: int,
+    registry: Address | None = None,
+    store: StorePlace | None = None,
+) -> Config:
+    """Return the configuration of a project on a devnet, with its public test key.
+
+    Where the devnet has no finality (py-evm), its latest block counts as final: there is nothing
+    behind it that could reorganise.
+
+    Raises:
+        UsageError: the node is not on the devnets' chain id, where that key must not be used.
+        ConfigError: one of the key's two files exists already.
+    """
+    chain_id = node.fetch_chain_id()
+    if chain_id != DEVNET_CHAIN_ID:
+        raise UsageError(
+            f"the node {node.name} is on chain {chain_id}, which is no devnet ({DEVNET_CHAIN_ID})",
+            hint="start one with `anchor devnet`, or give --rpc and --keystore for a real chain",
+        )
+    keystore, password_file = folder / "devnet-key.json", folder / "devnet-password"
+    for path in (keystore, password_file):
+        if path.exists():
+            raise ConfigError(
+                f"{path} exists already", hint="choose an empty folder, or use the project in it"
+            )
+    try:
+        node.fetch_final_block("finalized")
+        finality: FinalityRule = "finalized"
+    except NodeUnreachableError:
+        raise
+    except CannotCheckError:
+        finality = 0
+    return plan_project(
+        folder,
+        node,
+        url=url,
+        signer=SignerConfig(keystore=keystore, ape_account=None, password_file=password_file),
+        owner=DEV_ADDRESS,
+        number=number,
+        finality=finality,
+        wait="final",
+        registry=registry,
+        store=store,
+        allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),  # its ether is free
+    )
+
+
+def write_dev_key(config: Config) -> None:
+    """Write the public test key and its password where ``config`` looks for them."""
+    signer = config.signer
+    assert signer.keystore is not None and signer.password_file is not None
+    password = "devnet"
+    # The key is public and the password stands beside it: stretching it would protect nothing.
+    key = bytes.fromhex(PUBLIC_DEV_KEY[2:])
+    write_keystore(signer.keystore, key, password, iterations=1_000)
+    descriptor = os.open(signer.password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(password + "\n")

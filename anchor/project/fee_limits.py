@@ -1,0 +1,70 @@
+"""How much a new project may spend: a fee cap and a budget, sized by what a gas costs now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anchor.chain.fees import GWEI, gas_limit, price_dynamic, price_legacy
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import asked_by_enough
+from anchor.errors import CannotCheckError, FundsError, NodeFaultError
+from anchor.operate.funds import ANCHOR_GAS
+
+HIGHEST_FEE_CAP = 100 * GWEI
+"""The fee cap of a new project, unless the market is above it."""
+
+# A rollup's price may be a thousandth of a gwei; some bursts take it above a hundred times that.
+_LOWEST_FEE_CAP = GWEI // 10
+_TIMES = 10
+# Where the market is above the highest cap, room for a few full blocks.
+_TIMES_ABOVE = 3
+# An anchor each hour of thirty days at the cap, so about one each six minutes at today's price.
+_ANCHORS = 720
+# More than anybody pays: a third of the highest cap that a configuration takes.
+_NO_CAP = 300_000 * GWEI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """The most that a gas may cost, in wei, and all transactions of thirty days (None: no end)."""
+
+    fee_cap: int
+    budget: int | None
+
+
+def size_allowance(nodes: Sequence[Node], needed: int) -> Allowance:
+    """Return what suits the price that ``needed`` of the nodes name; where none does, the highest.
+
+    The cap is ten times the price, between a tenth of a gwei and a hundred.
+    """
+    prices = []
+    for node in nodes:
+        try:
+            prices.append(_fetch_price(node))
+        except (CannotCheckError, FundsError):  # not one, or none that anybody pays
+            continue
+    fee_cap = HIGHEST_FEE_CAP
+    if len(prices) >= needed:
+        price = asked_by_enough(prices, needed)
+        fee_cap = min(max(_TIMES * price, _LOWEST_FEE_CAP), HIGHEST_FEE_CAP)
+        fee_cap = _round_up(max(fee_cap, _TIMES_ABOVE * price if 2 * price > fee_cap else 0))
+    return Allowance(fee_cap=fee_cap, budget=_round_up(_ANCHORS * gas_limit(ANCHOR_GAS) * fee_cap))
+
+
+def _fetch_price(node: Node) -> int:
+    """Return what a gas costs now, with its tip."""
+    block = node.fetch_priced_block("latest")
+    if block is None:
+        raise NodeFaultError(f"the node {node.name} has no latest block")
+    if block.base_fee is None:
+        return price_legacy(gas_price=node.fetch_gas_price(), cap=_NO_CAP).max_fee
+    tip = node.fetch_priority_fee(block.base_fee)
+    fees = price_dynamic(base_fee=block.base_fee, suggested_tip=tip, cap=_NO_CAP)
+    return block.base_fee + fees.priority_fee
+
+
+def _round_up(wei: int) -> int:
+    """Round up to two digits that count."""
+    unit: int = 10 ** max(len(str(wei)) - 2, 0)
+    return -(-wei // unit) * unit

@@ -1,0 +1,54 @@
+"""The key that signs the log's checkpoints.
+
+It says who publishes, to readers that know its public half; what is anchored does not rest on it.
+"""
+
+from __future__ import annotations
+
+from anchor.errors import AnchorError, ConfigError
+from anchor.log.checkpoint import log_origin
+from anchor.log.signed_note import NoteKey, encode_private_key, generate_key, parse_private_key
+from anchor.project.config import Config
+from anchor.system.durable_files import private_mode, write_file
+from anchor.system.os_errors import explain_os_error
+
+_MAX_KEY_BYTES = 4_096
+
+
+def origin_of(config: Config) -> str:
+    """Return the log's name in checkpoints, which is its key's name, too."""
+    return log_origin(config.chain_id, config.registry, config.log)
+
+
+def create_log_key(config: Config) -> None:
+    """Make the key, readable by its owner alone, and by the group of a shared folder."""
+    key = generate_key(origin_of(config))
+    mode = private_mode(config.log_key.parent)
+    write_file(config.log_key, encode_private_key(key).encode("ascii"), mode=mode)
+
+
+def load_log_key(config: Config) -> NoteKey:
+    """Return the key that signs the log's checkpoints.
+
+    Raises:
+        ConfigError: its file is missing, or holds no such key.
+        StorageError: It cannot be read.
+    """
+    path = config.log_key
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_KEY_BYTES + 1)
+        return parse_private_key(data.decode("ascii"), name=origin_of(config))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"the log's key {path} is missing",
+            hint="restore it from a backup; with a new one (openssl genpkey -algorithm ed25519) "
+            "readers need its new verifier key",
+        ) from None
+    except OSError as error:
+        what = f"the log's key {path} cannot be read"
+        raise explain_os_error(what, error, is_named=False) from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"the log's key {path} is no PEM file") from None
+    except AnchorError as error:
+        raise ConfigError(f"the log's key {path}: {error.message}", hint=error.hint) from None

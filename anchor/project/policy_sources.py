@@ -1,0 +1,269 @@
+"""The trust policy that counts: what the verifier chose, and where each part of it came from.
+
+In this order: the option ``--trust`` (or the project of ``--config``); ``$ANCHOR_TRUST``; all named
+policies of the user's configuration folder together with that of the user's own project around.
+Nothing counts because of where it lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from anchor.errors import ConfigError, MalformedError, NotTrustedError, UnknownVersionError
+from anchor.ethereum.keccak import format_address
+from anchor.project.allowlist import (
+    check_allowed,
+    check_policy_allowed,
+    discover_config,
+    find_policy_path,
+    named_config,
+)
+from anchor.system.file_ownership import read_own_file
+from anchor.system.user_folder import list_files, remove_file, save_file
+from anchor.types import Address
+from anchor.verification.policy import MAX_POLICY_BYTES, TrustEntry, TrustPolicy, parse_policy
+
+PolicySource = Literal["option", "environment", "user", "project"]
+"""Who chose a policy: the command line or the environment names it, or the project that it is of;
+or the user keeps it, or it is of the user's own project around."""
+
+_FOLDER = "trust"
+_SUFFIX = ".toml"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFile:
+    """A trust policy as it was read."""
+
+    path: Path
+    data: bytes
+    source: PolicySource
+    policy: TrustPolicy
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of its bytes, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """Return the name of one in the user's folder."""
+        return self.path.name.removesuffix(_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unused:
+    """A project that was found and does not count, and why."""
+
+    config: Path
+    reason: NotTrustedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What the verifier chose: a policy, and a project whose nodes and store may be used.
+
+    ``policy`` None: none was chosen.  ``files`` are what it was read from.
+    """
+
+    policy: TrustPolicy | None
+    files: tuple[PolicyFile, ...]
+    config: Path | None
+    unused: Unused | None
+
+
+def choose_policy(*, trust: Path | None, config: Path | None) -> Choice:
+    """Return what the options and the environment name, else what the user keeps.
+
+    With ``trust`` the project around is left alone, unless it is named as well.
+
+    Raises:
+        NotTrustedError: a file that is named can be written by others than the caller and root.
+        UsageError: one cannot be read, or breaks its format, or two contradict each other.
+    """
+    if trust is not None:
+        return _choice([load_policy(trust, "option")], config, None)
+    if config is not None:
+        return _choice([_load_project_policy(config, "option")], config, None)
+    own, unused = _find_own_project()
+    named = os.environ.get("ANCHOR_TRUST")
+    if named:
+        return _choice([load_policy(Path(named), "environment")], own, unused)
+    files = list_policies()
+    if own is not None:
+        source: PolicySource = "project" if named_config(None) is None else "environment"
+        file = _load_project_policy(own, source)
+        try:
+            if source == "project":
+                check_policy_allowed(own, file.sha256)
+        except NotTrustedError as error:
+            return _choice(files, None, Unused(config=own, reason=error))
+        files.append(file)
+    return _choice(files, own, unused)
+
+
+def load_policy(path: Path, source: PolicySource, *, in_shared_folder: bool = False) -> PolicyFile:
+    """Read a trust policy that is the caller's or root's.
+
+    Raises:
+        NotTrustedError: others may write it.
+        UsageError: it cannot be read, or breaks its format.
+        UnknownVersionError: it is of another format.
+    """
+    data = read_own_file(path, MAX_POLICY_BYTES + 1, in_shared_folder=in_shared_folder)
+    return _parse(path, data, source)
+
+
+def list_policies() -> list[PolicyFile]:
+    """Return the policies of the user's configuration folder, by their names."""
+    return [load_policy(path, "user") for path in list_files(_FOLDER, _SUFFIX)]
+
+
+def add_policy(name: str, data: bytes) -> PolicyFile:
+    """Keep a policy under a name in the user's configuration folder.
+
+    Raises:
+        MalformedError: the name or the policy breaks its format.
+        ConfigError: another has that name, or says something else about the same log.
+    """
+    if not _NAME.fullmatch(name):
+        raise MalformedError(
+            f"{name[:80]!r} cannot name a policy",
+            hint="up to 64 letters, digits, dots, hyphens and underscores, the first of them a "
+            "letter or a digit",
+        )
+    kept = list_policies()
+    added = _parse(Path(name + _SUFFIX), data, "user")
+    for other in kept:
+        if other.name == name and other.sha256 != added.sha256:
+            raise ConfigError(
+                f"you keep another policy under the name {name}",
+                hint=f"`anchor trust remove {name}` first, or choose another name",
+            )
+    merge_policies([*(other for other in kept if other.name != name), added])
+    return replace(added, path=save_file(_FOLDER, added.path.name, data))
+
+
+def find_owners_elsewhere(policy: PolicyFile) -> dict[Address, list[str]]:
+    """Return the owners of a kept policy that others name, too, with the names of those."""
+    owners: dict[Address, list[str]] = {}
+    for other in list_policies():
+        if other.name == policy.name:
+            continue
+        named = {entry.owner for entry in other.policy.entries}
+        for owner in dict.fromkeys(entry.owner for entry in policy.policy.entries):
+            if owner in named:
+                owners.setdefault(owner, []).append(other.name)
+    return owners
+
+
+def find_policy(name: str) -> PolicyFile:
+    """Return the policy of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    return load_policy(_find(name), "user")
+
+
+def remove_policy(name: str) -> Path:
+    """Remove the policy of that name, even one that cannot be read; return where it was.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    path = _find(name)
+    remove_file(path)
+    return path
+
+
+def merge_policies(files: Iterable[PolicyFile]) -> TrustPolicy:
+    """Return one policy that says what each of them says.
+
+    Raises:
+        ConfigError: two say different things about the same log in the same registry.
+    """
+    merged: list[tuple[TrustEntry, PolicyFile]] = []
+    for file in files:
+        for entry in file.policy.entries:
+            if not _is_said_already(entry, file, merged):
+                merged.append((entry, file))
+    return TrustPolicy(entries=tuple(entry for entry, _ in merged))
+
+
+def _is_said_already(
+    entry: TrustEntry, file: PolicyFile, merged: Sequence[tuple[TrustEntry, PolicyFile]]
+) -> bool:
+    """Say whether an entry adds nothing to those of other files.
+
+    Raises:
+        ConfigError: it contradicts one of them.
+    """
+    for known, origin in merged:
+        place = (known.chain_id, known.registry, known.owner)
+        # Within a file, whoever wrote it meant all of what it says to hold.
+        if origin is file or place != (entry.chain_id, entry.registry, entry.owner):
+            continue
+        if replace(known, logs=entry.logs) == entry:
+            if set(entry.logs) <= set(known.logs):
+                return True
+        elif set(known.logs) & set(entry.logs):
+            raise ConfigError(
+                f"the policies {origin.path} and {file.path} contradict each other about owner "
+                f"{format_address(entry.owner)} in registry {format_address(entry.registry)} on "
+                f"chain {entry.chain_id}",
+                hint="remove one with `anchor trust remove`, or name the one that counts with "
+                "--trust",
+            )
+    return False
+
+
+def _find(name: str) -> Path:
+    for path in list_files(_FOLDER, _SUFFIX):
+        if path.name == name + _SUFFIX:
+            return path
+    raise ConfigError(
+        f"you keep no policy under the name {name[:80]!r}", hint="see `anchor trust list`"
+    )
+
+
+def _choice(files: Sequence[PolicyFile], config: Path | None, unused: Unused | None) -> Choice:
+    policy = merge_policies(files) if files else None
+    return Choice(policy=policy, files=tuple(files), config=config, unused=unused)
+
+
+def _find_own_project() -> tuple[Path | None, Unused | None]:
+    """Return the project that is named or the user's own, or else the one that does not count."""
+    found = named_config(None)
+    if found is not None:
+        return found, None
+    found = discover_config()
+    if found is None:
+        return None, None
+    try:
+        check_allowed(found)
+    except NotTrustedError as error:
+        return None, Unused(config=found, reason=error)
+    return found, None
+
+
+def _load_project_policy(config: Path, source: PolicySource) -> PolicyFile:
+    """Return the trust policy that a project's configuration names."""
+    is_named = source != "project"
+    path = find_policy_path(config, in_shared_folder=is_named)
+    return load_policy(path, source, in_shared_folder=is_named)
+
+
+def _parse(path: Path, data: bytes, source: PolicySource) -> PolicyFile:
+    try:
+        policy = parse_policy(data)
+    except (MalformedError, UnknownVersionError) as error:
+        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
+    return PolicyFile(path=path, data=data, source=source, policy=policy)

@@ -1,0 +1,210 @@
+"""A project: one folder with a configuration, a store and a trust policy, for one log.
+
+Only ``create_project`` creates.  Log, chain, genesis, registry and code hash are pinned in the
+store then, and every later opening checks the configuration against the pins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, insert, select, update
+
+from anchor.errors import ChainGuardError, ConfigError
+from anchor.evidence.record import format_time
+from anchor.project.config import Config, encode_config
+from anchor.project.log_key import create_log_key
+from anchor.store.database import Database, create_filled, open_database
+from anchor.store.heads import newest_head
+from anchor.store.schema import project
+from anchor.store.side_file import SideFile
+from anchor.store.staging import Writable, build_database
+from anchor.store.tile_folder import TileFolder
+from anchor.system.durable_files import write_file
+from anchor.system.urls import is_plain_url
+from anchor.types import Address, ChainId, LogId, log_number, log_owner
+from anchor.verification.node_rules import MAX_NODES
+from anchor.verification.policy import TrustEntry, encode_policy
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """An open project."""
+
+    config: Config
+    database: Database
+
+    @property
+    def tiles(self) -> TileFolder:
+        """The log's tree on disk."""
+        return TileFolder(self.config.tiles)
+
+
+def utc_now() -> str:
+    """Return the operator's clock as RFC 3339 text, for the store's own columns."""
+    return format_time(datetime.now(UTC))
+
+
+def unix_now() -> float:
+    """Return the operator's clock in Unix seconds."""
+    return datetime.now(UTC).timestamp()
+
+
+def create_project(config: Config) -> Project:
+    """Create the project's store, log key, trust policy and configuration, in that order.
+
+    The configuration comes last: a crash half-way leaves a folder that no command takes for a
+    project.
+
+    Raises:
+        ConfigError: there is a project, or one of its files, already.
+    """
+    for path in (config.file, config.trust, config.log_key):
+        if path.exists():
+            raise ConfigError(
+                f"{path} exists already", hint="choose an empty folder, or use the project in it"
+            )
+    side_file = SideFile(config.side_file)
+    database, _ = create_filled(config.store, partial(_pin, config), side_file)
+    create_log_key(config)
+    write_file(config.trust, encode_policy([trust_entry(config)]))
+    write_file(config.file, encode_config(config).encode("utf-8"))
+    return Project(config=config, database=database)
+
+
+def make_store(config: Config, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
+    """Let ``fill`` make the configuration's store; return what it does, and where an old one went.
+
+    The pins come last: what has none is no store, wherever it was found.
+
+    Raises:
+        ConfigError: there is a store in PostgreSQL already.
+        StorageError: the new one could not be finished; nothing was replaced.
+    """
+
+    def fill_and_pin(database: Writable) -> T:
+        filled = fill(database)
+        with database.write() as connection:
+            _pin(config, connection)
+        return filled
+
+    return build_database(config.store, fill_and_pin)
+
+
+def _pin(config: Config, connection: Connection) -> None:
+    connection.execute(
+        insert(project).values(
+            id=1,
+            log=config.log,
+            chain_id=config.chain_id,
+            genesis=config.genesis,
+            registry=config.registry,
+            code_hash=config.code_hash,
+            created_at=utc_now(),
+        )
+    )
+
+
+def open_project(config: Config, *, only_reads: bool = False) -> Project:
+    """Open the project's store and compare its pins with the configuration.
+
+    ``only_reads`` also takes a store on read-only media.
+
+    Raises:
+        ConfigError: the store is missing, or was not finished.
+        ChainGuardError: the configuration names another log, chain or registry than was pinned.
+    """
+    database = open_database(
+        config.store, SideFile(config.side_file), config.copies, only_reads=only_reads
+    )
+    with database.read() as connection:
+        pins = connection.execute(select(project)).one_or_none()
+    if pins is None:
+        database.close()
+        raise ConfigError(
+            f"the store {config.store} was not finished: what made it ended before",
+            hint="remove the file, or drop the tables (or name another place as the `store`); then "
+            "run again what made it, or `anchor restore`",
+        )
+    for member, pinned, configured in (
+        ("log", pins.log, config.log),
+        ("chain_id", pins.chain_id, config.chain_id),
+        ("genesis", pins.genesis, config.genesis),
+        ("registry", pins.registry, config.registry),
+        ("code_hash", pins.code_hash, config.code_hash),
+    ):
+        if pinned != configured:
+            database.close()
+            raise ChainGuardError(
+                f"the configuration's {member} is not the one this store was created with",
+                hint=_MOVED_HINT
+                if member == "registry"
+                else "undo the change: another log or chain needs a project of its own",
+            )
+    return Project(config=config, database=database)
+
+
+_MOVED_HINT = (
+    "undo the change, or run `anchor deploy --plain` again where it was interrupted: another "
+    "registry needs a project of its own"
+)
+
+
+def is_pinned(connection: Connection, chain_id: ChainId, registry: Address, log: LogId) -> bool:
+    """Return whether a store is of this log in this registry."""
+    pins = connection.execute(
+        select(project.c.chain_id, project.c.registry, project.c.log)
+    ).one_or_none()
+    return pins is not None and tuple(pins) == (chain_id, registry, log)
+
+
+def load_pinned_registry(database: Database) -> Address | None:
+    """Return the registry this store is pinned to; None where it was never initialised."""
+    with database.read() as connection:
+        found = connection.execute(select(project.c.registry)).scalar_one_or_none()
+    return None if found is None else Address(found)
+
+
+def pin_registry(database: Database, registry: Address) -> None:
+    """Pin another registry, for a log of which no head exists.
+
+    Raises:
+        ChainGuardError: something is sealed.
+    """
+    with database.sequence() as connection:
+        if newest_head(connection) is not None:
+            raise ChainGuardError(
+                "this log has sealed heads: its registry cannot be exchanged any more",
+                hint="create another project for the new registry, and anchor there",
+            )
+        connection.execute(update(project).values(registry=registry))
+
+
+def trust_entry(config: Config) -> TrustEntry:
+    """Return what this project's verifiers have to pin.
+
+    The policy is handed out: a URL that holds more than a host may hold an API key, and is left
+    out.  Of the nodes that are named as many have to agree as here, or all where they are fewer.
+    """
+    plain = tuple(url for url in (config.rpc, *config.witnesses) if is_plain_url(url))
+    nodes = plain[:MAX_NODES]
+    return TrustEntry(
+        chain_id=config.chain_id,
+        genesis=config.genesis,
+        registry=config.registry,
+        code_hash=config.code_hash,
+        owner=log_owner(config.log),
+        logs=(log_number(config.log),),
+        operators=None,
+        time_slack=config.time_slack,
+        finality=config.finality,
+        rpc=nodes,
+        quorum=max(1, min(config.quorum, len(nodes))),
+    )

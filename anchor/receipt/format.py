@@ -1,0 +1,371 @@
+"""Receipts (``anchor-receipt/1``): a self-contained proof for one record.
+
+``docs/receipt-format.md`` is the specification, with the table that says which members are
+authenticated, which are derived and which are hints.  A receipt names no URL, no trust root and no
+status: what it is worth, the verifier finds out.
+
+The pydantic models below are the document as it enters; ``Receipt`` is what the rest of the
+package works with.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from anchor.canonical import parse_strict
+from anchor.errors import MalformedError, UnknownVersionError
+from anchor.ethereum.header import MAX_HEADER_BYTES
+from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES
+from anchor.evidence.record import MAX_RECORD_BYTES
+from anchor.log.merkle import MAX_PATH
+from anchor.receipt.state_proof import StateProof, SuccessorProof, Takeover
+from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
+
+FORMAT = "anchor-receipt/1"
+# A record escaped at its worst takes 400 KB; 16 anchors with paths and state proofs of a chain as
+# large as Ethereum's take 20 KB each.
+MAX_RECEIPT_BYTES = 1 << 20
+# One log on this many chains is more than anybody runs; it bounds a verifier's work.
+MAX_ANCHORS = 16
+# EIP-1474 quantities are unbounded; EIP-2294 bounds chain ids so that they fit a double.
+_MAX_CHAIN_ID = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorHints:
+    """Where the anchoring transaction was seen; never reaches a verdict."""
+
+    tx_hash: Hash32
+    block_hash: Hash32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptAnchor:
+    """One anchored head that covers the record, and the record's path to it.
+
+    ``sequence``, ``block_number`` and ``timestamp`` are derived: they must equal what the registry
+    says.  ``state`` proves what it says by the hash of a block, which nothing in a receipt vouches
+    for.
+    """
+
+    chain_id: ChainId
+    registry: Address
+    head: Head
+    path: tuple[Hash32, ...]
+    sequence: int
+    block_number: int
+    timestamp: int
+    hints: AnchorHints | None
+    state: StateProof | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """A head that covers the record and is still to be anchored, and the record's path to it."""
+
+    head: Head
+    path: tuple[Hash32, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One parsed receipt: with anchors or, while there is none, with the operator's promise."""
+
+    record: bytes
+    log: LogId
+    index: int
+    promise: Promise | None
+    anchors: tuple[ReceiptAnchor, ...]
+
+    def __post_init__(self) -> None:
+        assert (self.promise is None) == bool(self.anchors), "an anchor takes the promise's place"
+
+
+def parse_receipt(data: bytes) -> Receipt:
+    """Read a receipt's bytes, strictly and within bounds.
+
+    Raises:
+        MalformedError: anything but the format; the message names the member.
+        UnknownVersionError: another format or version.
+    """
+    value = parse_strict(data, what="the receipt", max_bytes=MAX_RECEIPT_BYTES)
+    if not isinstance(value, dict) or "format" not in value:
+        raise MalformedError("the receipt is not a JSON object with a member 'format'")
+    if value["format"] != FORMAT:
+        stated = str(value["format"])[:80]
+        raise UnknownVersionError(f"the receipt's format is {stated!r}, not {FORMAT!r}")
+    try:
+        document = ReceiptDocument.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MalformedError(f"the receipt's member {where[:80]!r}: {first['msg']}") from error
+    if len(document.record.encode("utf-8")) > MAX_RECORD_BYTES:
+        raise MalformedError(f"the receipt's record is longer than {MAX_RECORD_BYTES:,} bytes")
+    return _from_document(document)
+
+
+def encode_receipt(receipt: Receipt) -> bytes:
+    """Write a receipt; one spelling per value, so equal receipts are equal bytes."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "record": receipt.record.decode("utf-8"),
+        "log": "0x" + receipt.log.hex(),
+        "index": receipt.index,
+    }
+    if receipt.promise is not None:
+        document["head"] = _head_members(receipt.promise.head, receipt.promise.path)
+    document["anchors"] = [_anchor_members(anchor) for anchor in receipt.anchors]
+    return (_write(document) + "\n").encode("utf-8")
+
+
+def _write(value: Any) -> str:
+    """Return JSON with a line for each member, but flat objects and lists on one.
+
+    No blanks: a state proof is long enough.
+    """
+    parts = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(parts, list) or not any(isinstance(part, (dict, list)) for part in parts):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    written = [_write(part) for part in parts]
+    if isinstance(value, dict):
+        members = (f"{json.dumps(name)}:{text}" for name, text in zip(value, written, strict=True))
+        return "{\n" + ",\n".join(members) + "\n}"
+    return "[\n" + ",\n".join(written) + "\n]"
+
+
+def _head_members(head: Head, path: tuple[Hash32, ...]) -> dict[str, Any]:
+    return {"size": head.size, "root": head.root.hex(), "path": [node.hex() for node in path]}
+
+
+def _anchor_members(anchor: ReceiptAnchor) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "chain_id": anchor.chain_id,
+        "registry": "0x" + anchor.registry.hex(),
+        **_head_members(anchor.head, anchor.path),
+        "sequence": anchor.sequence,
+        "block_number": anchor.block_number,
+        "timestamp": anchor.timestamp,
+    }
+    if anchor.hints is not None:
+        members["hints"] = {
+            "tx_hash": "0x" + anchor.hints.tx_hash.hex(),
+            "block_hash": "0x" + anchor.hints.block_hash.hex(),
+        }
+    if anchor.state is not None:
+        members["state"] = _state_members(anchor.state)
+    return members
+
+
+def _state_members(state: StateProof) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "header": "0x" + state.header.hex(),
+        "account_proof": ["0x" + node.hex() for node in state.account_proof],
+        "storage_proof": ["0x" + node.hex() for node in state.storage_proof],
+    }
+    if state.operator_proof:
+        members["operator_proof"] = ["0x" + node.hex() for node in state.operator_proof]
+    if state.successor is not None:
+        members["successor"] = _successor_members(state.successor)
+    return members
+
+
+def _successor_members(successor: SuccessorProof) -> dict[str, Any]:
+    members: dict[str, Any] = {"proof": ["0x" + node.hex() for node in successor.proof]}
+    if successor.takeover is not None:
+        members["takeover"] = {
+            "root": successor.takeover.root.hex(),
+            "proof": ["0x" + node.hex() for node in successor.takeover.proof],
+        }
+    return members
+
+
+Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Bytes32Hex = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
+AddressHex = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{40}$")]
+HeaderHex = Annotated[
+    str, StringConstraints(pattern=r"^0x([0-9a-f]{2})+$", max_length=2 + 2 * MAX_HEADER_BYTES)
+]
+NodeHex = Annotated[
+    str, StringConstraints(pattern=r"^0x([0-9a-f]{2})+$", max_length=2 + 2 * MAX_NODE_BYTES)
+]
+# An account and a slot that are there: their tries have a root.
+Nodes = Annotated[list[NodeHex], Field(min_length=1, max_length=MAX_NODES)]
+Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
+Path = Annotated[list[Sha256Hex], Field(max_length=MAX_PATH)]
+
+
+def _drop_null(schema: dict[str, Any]) -> None:
+    """Publish what is read: a member that is not there is left out, and is never null."""
+    for member in schema.get("properties", {}).values():
+        options = member.get("anyOf", [])
+        if {"type": "null"} in options:
+            del member["anyOf"], member["default"]
+            member |= next(option for option in options if option != {"type": "null"})
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", json_schema_extra=_drop_null
+    )
+
+
+def _refuse_null(value: object) -> object:
+    if value is None:
+        raise ValueError("must not be null; where there is none, the member is left out")
+    return value
+
+
+_Value = TypeVar("_Value")
+_Optional = Annotated[_Value | None, BeforeValidator(_refuse_null)]
+
+
+class HeadDocument(_Document):
+    """``head``, the promise: a root, its size, and the record's path to it."""
+
+    size: Size
+    root: Sha256Hex
+    path: Path
+
+
+class HintsDocument(_Document):
+    """``hints``: where the anchoring transaction was seen."""
+
+    tx_hash: Bytes32Hex
+    block_hash: Bytes32Hex
+
+
+class TakeoverDocument(_Document):
+    """``takeover``: the head that the successor went on from, as its first anchor."""
+
+    root: Sha256Hex
+    proof: Nodes
+
+
+class SuccessorDocument(_Document):
+    """``successor``: the proof of the log that goes on from this one, or that there is none."""
+
+    proof: Nodes
+    takeover: _Optional[TakeoverDocument] = None
+
+
+class StateDocument(_Document):
+    """``state``: a block's header, and the proofs that lead from it to the anchor's slot."""
+
+    header: HeaderHex
+    account_proof: Nodes
+    storage_proof: Nodes
+    operator_proof: _Optional[Nodes] = None
+    successor: _Optional[SuccessorDocument] = None
+
+
+class AnchorDocument(HeadDocument):
+    """One member of ``anchors``."""
+
+    chain_id: Annotated[int, Field(ge=1, le=_MAX_CHAIN_ID)]
+    registry: AddressHex
+    sequence: Annotated[int, Field(ge=1, lt=2**40)]
+    block_number: Annotated[int, Field(ge=0, lt=2**48)]
+    timestamp: Annotated[int, Field(ge=0, lt=2**48)]
+    hints: _Optional[HintsDocument] = None
+    state: _Optional[StateDocument] = None
+
+
+def _require_head(schema: dict[str, Any]) -> None:
+    """Publish that ``head`` is there exactly where ``anchors`` is empty."""
+    _drop_null(schema)
+    schema["if"] = {"properties": {"anchors": {"maxItems": 0}}}
+    schema["then"] = {"required": ["head"]}
+    schema["else"] = {"properties": {"head": False}}
+
+
+class ReceiptDocument(_Document):
+    """The whole receipt; its JSON schema is published with the documentation."""
+
+    model_config = ConfigDict(json_schema_extra=_require_head)
+
+    format: Literal["anchor-receipt/1"]
+    # In characters, of which each takes a byte at least; the bytes are counted as well.
+    record: Annotated[str, Field(max_length=MAX_RECORD_BYTES)]
+    log: Bytes32Hex
+    index: Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
+    head: _Optional[HeadDocument] = None
+    anchors: Annotated[list[AnchorDocument], Field(max_length=MAX_ANCHORS)]
+
+
+def _from_document(document: ReceiptDocument) -> Receipt:
+    head = document.head
+    if head is None and not document.anchors:
+        raise MalformedError("the receipt's member 'head': it is required where there is no anchor")
+    if head is not None and document.anchors:
+        raise MalformedError("the receipt's member 'head': an anchor takes its place")
+    return Receipt(
+        record=document.record.encode("utf-8"),
+        log=LogId(bytes.fromhex(document.log[2:])),
+        index=document.index,
+        promise=None if head is None else Promise(head=_head(head), path=_path(head)),
+        anchors=tuple(_anchor(anchor) for anchor in document.anchors),
+    )
+
+
+def _anchor(document: AnchorDocument) -> ReceiptAnchor:
+    hints = document.hints
+    return ReceiptAnchor(
+        chain_id=ChainId(document.chain_id),
+        registry=Address(bytes.fromhex(document.registry[2:])),
+        head=_head(document),
+        path=_path(document),
+        sequence=document.sequence,
+        block_number=document.block_number,
+        timestamp=document.timestamp,
+        hints=None
+        if hints is None
+        else AnchorHints(
+            tx_hash=Hash32(bytes.fromhex(hints.tx_hash[2:])),
+            block_hash=Hash32(bytes.fromhex(hints.block_hash[2:])),
+        ),
+        state=None if document.state is None else _state(document.state),
+    )
+
+
+def _state(document: StateDocument) -> StateProof:
+    return StateProof(
+        header=bytes.fromhex(document.header[2:]),
+        account_proof=_nodes(document.account_proof),
+        storage_proof=_nodes(document.storage_proof),
+        operator_proof=_nodes(document.operator_proof or []),
+        successor=None if document.successor is None else _successor(document.successor),
+    )
+
+
+def _successor(document: SuccessorDocument) -> SuccessorProof:
+    takeover = document.takeover
+    return SuccessorProof(
+        proof=_nodes(document.proof),
+        takeover=None
+        if takeover is None
+        else Takeover(root=Hash32(bytes.fromhex(takeover.root)), proof=_nodes(takeover.proof)),
+    )
+
+
+def _nodes(document: list[str]) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(node[2:]) for node in document)
+
+
+def _head(document: HeadDocument) -> Head:
+    return Head(root=Hash32(bytes.fromhex(document.root)), size=document.size)
+
+
+def _path(document: HeadDocument) -> tuple[Hash32, ...]:
+    return tuple(Hash32(bytes.fromhex(node)) for node in document.path)

@@ -1,0 +1,277 @@
+"""State proofs: what a registry's storage holds at a block, by the block's hash alone.
+
+The way leads from the hash to the header, from the header to the state's root, from there to the
+registry's account and its storage root, and on to the slot that holds the anchor (EIP-1186).
+The account has to have the pinned code, and the slot is computed here.  No node is asked, and
+nobody's word is taken but the caller's for the block's hash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.errors import (
+    CannotCheckError,
+    MalformedError,
+    MismatchError,
+    NodeFaultError,
+    NotTrustedError,
+)
+from anchor.ethereum.header import Header, parse_header
+from anchor.ethereum.keccak import format_address, hash_keccak256
+from anchor.ethereum.rlp import decode_rlp, parse_bytes, parse_integer
+from anchor.ethereum.trie import verify_trie_proof
+from anchor.registry.storage import (
+    anchor_slot,
+    decode_anchor,
+    decode_key,
+    operator_key_slot,
+    successor_slot,
+)
+from anchor.types import Address, Anchor, Hash32, LogId, log_owner
+
+# Four items: two integers and two hashes take at most 110 bytes.
+_MAX_ACCOUNT_BYTES = 110
+# A word of 32 bytes and its prefix.
+_MAX_VALUE_BYTES = 33
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    """The root that a successor went on from, and the proof of it as its first anchor."""
+
+    root: Hash32
+    proof: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessorProof:
+    """The proof of ``successors[log]`` under the same storage root: of a log, or of none.
+
+    ``takeover`` is there exactly where it proves a log.
+    """
+
+    proof: tuple[bytes, ...]
+    takeover: Takeover | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateProof:
+    """A block's header as RLP, and the proofs of an account and of its slots under it.
+
+    ``operator_proof`` is that of the operator's key, for an anchor that the log's owner did not
+    send; else it is empty.  ``successor`` is None where nothing is proven of who goes on.
+    """
+
+    header: bytes
+    account_proof: tuple[bytes, ...]
+    storage_proof: tuple[bytes, ...]
+    operator_proof: tuple[bytes, ...] = ()
+    successor: SuccessorProof | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenState:
+    """What a state proof proves: at ``header``'s block, the registry holds ``anchor``, or none."""
+
+    header: Header
+    anchor: Anchor | None
+
+
+def check_state(
+    proof: StateProof,
+    *,
+    block_hash: Hash32,
+    registry: Address,
+    code_hash: Hash32,
+    log: LogId,
+    root: Hash32,
+) -> ProvenState:
+    """Return what the registry holds for ``root`` in ``log`` at the block of ``block_hash``.
+
+    That this block is final is for the caller to know; ``parse_header`` tells which one it is.
+
+    Raises:
+        MalformedError: the header or a proof is none.
+        MismatchError: the header is another block's, or the proofs do not lead to its state root.
+        NotTrustedError: no account is at ``registry``, or it has other code than ``code_hash``, or
+            its storage holds what that code never writes.
+        UnknownVersionError: a header of a fork that this release does not know.
+    """
+    header, storage_root = check_account(
+        proof, block_hash=block_hash, registry=registry, code_hash=code_hash
+    )
+    anchor = check_anchor(proof, storage_root, header=header, registry=registry, log=log, root=root)
+    return ProvenState(header=header, anchor=anchor)
+
+
+def check_account(
+    proof: StateProof, *, block_hash: Hash32, registry: Address, code_hash: Hash32
+) -> tuple[Header, Hash32]:
+    """Return the block's header, and the storage root of the registry with the pinned code.
+
+    Raises as ``check_state`` does.
+    """
+    header = parse_header(proof.header)
+    if header.hash != block_hash:
+        raise MismatchError(
+            f"the state proof's header has hash 0x{header.hash.hex()}, not 0x{block_hash.hex()}"
+        )
+    return header, _prove_account(proof, header, registry, code_hash)
+
+
+def check_anchor(
+    proof: StateProof,
+    storage_root: Hash32,
+    *,
+    header: Header,
+    registry: Address,
+    log: LogId,
+    root: Hash32,
+) -> Anchor | None:
+    """Return what a registry of that storage root holds for ``root`` in ``log``; None: nothing.
+
+    Raises as ``check_state`` does.
+    """
+    word = prove_word("storage", storage_root, anchor_slot(log, root), proof.storage_proof)
+    anchor = _decode_anchor(word, registry)
+    # Not the number: on some rollups the registry's block.number is the parent chain's.
+    if anchor is not None and anchor.timestamp > header.timestamp:
+        raise _foreign_storage(
+            registry, f"an anchor of a later time, {anchor.timestamp}, than its block's"
+        )
+    return anchor
+
+
+def _decode_anchor(word: Hash32, registry: Address) -> Anchor | None:
+    try:
+        return decode_anchor(word)
+    except NodeFaultError as error:
+        raise _foreign_storage(registry, "a word that it never writes") from error
+
+
+def prove_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
+    """Return the word in ``slot``; zero where the proof shows that there is none."""
+    value = _prove(which, storage_root, slot, nodes)
+    return Hash32(bytes(32)) if value is None else _decode_word(value)
+
+
+def check_submitter(
+    proof: StateProof, storage_root: Hash32, *, registry: Address, log: LogId, operator_id: int
+) -> Address:
+    """Return who anchored in ``log`` under ``operator_id``: the log's owner (0), or an operator.
+
+    Raises as ``check_state`` does, and
+        CannotCheckError: the operator's key is not proven.
+    """
+    if operator_id == 0:
+        if proof.operator_proof:
+            raise MalformedError("the receipt proves an operator's key, and the owner anchored")
+        return log_owner(log)
+    if not proof.operator_proof:
+        raise CannotCheckError(
+            f"the receipt does not prove the key of operator {operator_id}",
+            hint="ask for an upgraded receipt: `anchor upgrade`",
+        )
+    slot = operator_key_slot(log, operator_id)
+    key = decode_key(prove_word("operator", storage_root, slot, proof.operator_proof))
+    if key is None:
+        raise _foreign_storage(registry, f"an anchor of operator {operator_id}, who has no key")
+    return key
+
+
+def check_successor(
+    successor: SuccessorProof, storage_root: Hash32, *, registry: Address, log: LogId
+) -> tuple[LogId, int] | None:
+    """Return the log that goes on from ``log``, and from which size on; None: no log does.
+
+    Raises:
+        CannotCheckError: a log does, and from where is not proven.
+        Else as ``check_state`` does.
+    """
+    found = find_successor(successor, storage_root, log)
+    takeover = successor.takeover
+    if found is None:
+        if takeover is not None:
+            raise MalformedError(
+                "the receipt proves what a successor took over, and the log has none"
+            )
+        return None
+    if takeover is None:
+        raise CannotCheckError(
+            "the log was closed by its owner, and the receipt does not show from where its "
+            "successor goes on",
+            hint="ask for an upgraded receipt: `anchor upgrade`, or name nodes to ask with --rpc",
+        )
+    size = check_takeover(takeover, storage_root, registry=registry, successor=found)
+    if size is None:
+        raise NotTrustedError(
+            f"the registry {format_address(registry)} does not hold root {takeover.root.hex()} as "
+            f"the first of log 0x{found.hex()}, the successor"
+        )
+    return found, size
+
+
+def find_successor(successor: SuccessorProof, storage_root: Hash32, log: LogId) -> LogId | None:
+    """Return the log that goes on from ``log``; None: no log does.
+
+    Raises as ``check_state`` does.
+    """
+    word = prove_word("successor", storage_root, successor_slot(log), successor.proof)
+    return LogId(word) if any(word) else None
+
+
+def check_takeover(
+    takeover: Takeover, storage_root: Hash32, *, registry: Address, successor: LogId
+) -> int | None:
+    """Return the size from which ``successor`` goes on; None: it began with another root.
+
+    Raises as ``check_state`` does.
+    """
+    slot = anchor_slot(successor, takeover.root)
+    first = _decode_anchor(prove_word("takeover", storage_root, slot, takeover.proof), registry)
+    return first.size if first is not None and first.sequence == 1 else None
+
+
+def _prove_account(
+    proof: StateProof, header: Header, registry: Address, code_hash: Hash32
+) -> Hash32:
+    """Return the storage root of the registry's account, which has the pinned code."""
+    value = _prove("account", header.state_root, registry, proof.account_proof)
+    where = f"{format_address(registry)} in block {header.number}"
+    if value is None:
+        raise NotTrustedError(f"there is no account at {where}")
+    items = decode_rlp(value, what="the account", max_bytes=_MAX_ACCOUNT_BYTES)
+    if not isinstance(items, tuple) or len(items) != 4:
+        raise MalformedError("the account does not have exactly four items")
+    parse_integer(items[0], what="the account's nonce", max_bits=64)
+    parse_integer(items[1], what="the account's balance", max_bits=256)
+    storage_root = parse_bytes(items[2], what="the account's storage root", length=32)
+    found = parse_bytes(items[3], what="the account's code hash", length=32)
+    if found != code_hash:
+        raise NotTrustedError(
+            f"the code at {where} has hash 0x{found.hex()}, not the pinned 0x{code_hash.hex()}"
+        )
+    return Hash32(storage_root)
+
+
+def _prove(which: str, root: Hash32, key: bytes, nodes: tuple[bytes, ...]) -> bytes | None:
+    try:
+        return verify_trie_proof(root=root, key=hash_keccak256(key), nodes=nodes)
+    except (MalformedError, MismatchError) as error:
+        raise type(error)(f"the {which} proof does not hold: {error.message}") from error
+
+
+def _decode_word(value: bytes) -> Hash32:
+    """Return the word that a storage trie's value stands for; zero is never stored."""
+    item = decode_rlp(value, what="the slot's value", max_bytes=_MAX_VALUE_BYTES)
+    number = parse_integer(item, what="the slot's value", max_bits=256)
+    if number == 0:
+        raise MalformedError("the slot's value is zero, which no trie holds")
+    return Hash32(number.to_bytes(32, "big"))
+
+
+def _foreign_storage(registry: Address, what: str) -> NotTrustedError:
+    return NotTrustedError(
+        f"the registry {format_address(registry)} holds {what}: its storage was filled by others"
+    )

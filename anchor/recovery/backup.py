@@ -1,0 +1,156 @@
+"""Making a backup of a project while everything goes on: all that ``anchor restore`` needs.
+
+The store is copied first, in one state; the tiles are made from that copy, so that both are of one
+head; the list of what was acknowledged is copied last, so that it names everything in the store.
+No private key is in a backup.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from anchor.errors import ChainGuardError, ConfigError, MismatchError, UsageError
+from anchor.ethereum.keccak import format_address
+from anchor.operate.funds import find_key
+from anchor.project.config import Config
+from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
+from anchor.project.log_key import load_log_key
+from anchor.project.project import utc_now
+from anchor.recovery.backup_check import CheckedBackup, check_contents
+from anchor.store.backup_files import disk_failure, settle, write_manifest
+from anchor.store.backup_folder import fill_folder
+from anchor.store.backup_manifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest, is_name
+from anchor.store.heads import newest_head
+from anchor.store.sequencer import write_tiles
+from anchor.store.side_file_frames import Damage, walk_frames
+from anchor.store.snapshot import open_copy
+from anchor.store.tile_folder import TileFolder
+from anchor.types import Head
+
+
+def make_backup(
+    config: Config,
+    copy: Callable[[Path], str],
+    place: Path,
+    report: Callable[[str], None],
+    *,
+    partial: Path | None = None,
+) -> CheckedBackup:
+    """Make a backup at ``place``, where nothing may be, and check it before it is one.
+
+    ``copy`` copies the store into a new file and returns its schema version.
+
+    Raises:
+        UsageError: There is something at ``place``, nothing can be made there, or it is in a
+            folder whose content is public.
+        MismatchError: What was copied is damaged, so that no backup was made.
+        LeaseHeldError: Another process makes one there.
+        StorageError: The disk is full or failing, or the store's server is away.
+    """
+    _check_private(config, place)
+    made_at = utc_now()
+    with fill_folder(place, partial) as folder:
+        schema = copy(folder / STORE)
+        # A crash from here on leaves an unfinished folder, which the next backup empties.
+        head = _write_tiles(folder)
+        _copy_files(config, folder, report)
+        _write_keys(config, folder, report)
+        manifest = Manifest(
+            made_at=made_at,
+            chain_id=config.chain_id,
+            registry=config.registry,
+            log=config.log,
+            head=head,
+            schema=schema,
+            files=settle(folder),
+        )
+        checked = check_contents(folder, manifest)
+        if checked.breaches:
+            raise _unusable("; ".join(checked.breaches[:3]))
+        write_manifest(folder, manifest)
+    return CheckedBackup(folder=place, manifest=manifest, waiting=checked.waiting, breaches=())
+
+
+def _check_private(config: Config, place: Path) -> None:
+    """Refuse a place in a folder whose content is published, handed out or taken for its own."""
+    resolved = place.absolute().resolve()
+    for folder in (config.tiles, config.receipts, config.erasures):
+        if folder.resolve() in (resolved, *resolved.parents):
+            raise UsageError(
+                f"{place} is in {folder}, where a backup would be published or taken for its own",
+                hint="name a folder elsewhere, best of all on another disk",
+            )
+
+
+def _write_tiles(folder: Path) -> Head | None:
+    try:
+        with open_copy(folder / STORE) as database:
+            write_tiles(database, TileFolder(folder / TILES))
+            with database.read() as connection:
+                newest = newest_head(connection)
+    except (ConfigError, ChainGuardError) as error:
+        raise _unusable(error.message) from error
+    return newest.head if newest else None
+
+
+def _unusable(why: str) -> MismatchError:
+    return MismatchError(
+        f"no backup was made: {why}",
+        hint="what was copied is not as it must be: `anchor audit` says more, and `anchor restore` "
+        "mends a store that was damaged",
+    )
+
+
+def _copy_files(config: Config, folder: Path, report: Callable[[str], None]) -> None:
+    for source, name in (
+        (config.side_file, SIDE_FILE),
+        (config.file, CONFIG),
+        (config.trust, TRUST_POLICY),
+    ):
+        try:
+            shutil.copyfile(source, folder / name)
+        except FileNotFoundError:
+            if source == config.file:
+                raise
+        except OSError as error:
+            raise disk_failure(source, error) from error
+    _cut_tail(folder / SIDE_FILE)
+    try:
+        for statement in config.erasures.glob("*.json"):
+            if not is_name(statement.name) or not statement.is_file():
+                report(f"{statement} is no statement of an erasure, and is not in the backup")
+                continue
+            (folder / ERASURES).mkdir(exist_ok=True)
+            shutil.copyfile(statement, folder / ERASURES / statement.name)
+    except OSError as error:
+        raise disk_failure(config.erasures, error) from error
+
+
+def _cut_tail(path: Path) -> None:
+    """Leave out an entry that was being written while the side file was copied."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        torn = (part for part in walk_frames(file, size) if isinstance(part, Damage))
+        for part in torn:
+            if part.is_tail:
+                file.truncate(part.start)
+
+
+def _write_keys(config: Config, folder: Path, report: Callable[[str], None]) -> None:
+    """Write what is public of the keys; of one that cannot be read, nothing."""
+    (folder / LOG_KEY).parent.mkdir()
+    try:
+        verifier = load_log_key(config).verifier().encode()
+        (folder / LOG_KEY).write_text(verifier + "\n", "ascii")
+    except ConfigError as error:
+        report(f"the log key's public half is not in the backup: {error.message}")
+    key = find_key(config)
+    if key is None:
+        report("the operator's address is not in the backup: its keystore does not state it")
+    members = {"address": None if key is None else format_address(key)}
+    (folder / OPERATOR).write_text(json.dumps(members) + "\n", "ascii")

@@ -1,0 +1,67 @@
+"""A folder that ``anchor backup`` made, as restore reads it: its files are checked first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.errors import ChainGuardError, MismatchError
+from anchor.project.config import Config
+from anchor.project.files import ERASURES, SIDE_FILE
+from anchor.store.backup_files import OTHER_BACKUP, find_changes, read_manifest
+from anchor.store.backup_folder import find_backup
+from anchor.store.backup_manifest import STORE, TILES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupFolder:
+    """A backup whose files are as they were written."""
+
+    folder: Path
+
+    @property
+    def store(self) -> Path:
+        """Return where its SQLite store is."""
+        return self.folder / STORE
+
+    @property
+    def tiles(self) -> Path:
+        """Return where its tiles are."""
+        return self.folder / TILES
+
+    @property
+    def erasures(self) -> Path:
+        """Return where its statements of erasures are."""
+        return self.folder / ERASURES
+
+    @property
+    def side_file(self) -> Path:
+        """Return where its side file is."""
+        return self.folder / SIDE_FILE
+
+
+def check_backup_folder(folder: Path, config: Config) -> BackupFolder:
+    """Compare each file of a backup, or of the newest one in a folder, with its hash.
+
+    Raises:
+        ConfigError: The folder is no backup and holds none.
+        MismatchError: A file is missing or damaged.
+        ChainGuardError: It is the backup of another log.
+        UnknownVersionError: A newer release made it.
+    """
+    folder = find_backup(folder)
+    manifest = read_manifest(folder)
+    changed = next(find_changes(folder, manifest), None)
+    if changed is not None:
+        raise MismatchError(f"the backup in {folder} is damaged: {changed}", hint=OTHER_BACKUP)
+    for name, found, wanted in (
+        ("chain_id", manifest.chain_id, config.chain_id),
+        ("registry", manifest.registry, config.registry),
+        ("log", manifest.log, config.log),
+    ):
+        if found != wanted:
+            raise ChainGuardError(
+                f"the {name} of the backup in {folder} is another than this project's",
+                hint="name a backup of this log",
+            )
+    return BackupFolder(folder=folder)

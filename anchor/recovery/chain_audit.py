@@ -1,0 +1,279 @@
+"""Comparing a project's store with the registry's state in one final block.
+
+Events are not asked for: nodes may have dropped them.  The head in the registry says how many
+anchors the log has; each of them is found by the root of one of the store's heads.  Where several
+nodes have to agree, each is asked all of it: one alone neither invents a breach nor hides one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, groupby, pairwise
+
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import reached_by_enough
+from anchor.chain.registry_reader import RegistryHead, fetch_anchor, fetch_head
+from anchor.errors import CannotCheckError, QuorumError
+from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
+from anchor.operate.anchoring import check_chain, check_registry
+from anchor.operate.contradiction import is_behind
+from anchor.operate.own_transactions import find_own_nonces
+from anchor.project.config import Config
+from anchor.project.project import Project
+from anchor.recovery.store_audit import limit_breaches
+from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
+from anchor.store.tx_journal import GIVEN_UP, SlotRow, load_slot_rows
+from anchor.types import Anchor, Hash32, Head
+from anchor.verification.verifier import Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainAudit:
+    """What the registry said in block ``final``, and what of the store contradicts it.
+
+    ``foreign_nonces`` counts transactions that our keys sent from elsewhere between ours.
+    """
+
+    final: Block
+    anchors: int
+    foreign_nonces: int
+    breaches: tuple[str, ...]
+
+
+def audit_chain(project: Project, node: Node) -> ChainAudit:
+    """Compare heads, anchors and nonces with the newest final block.
+
+    Raises:
+        CannotCheckError: the node cannot be asked, does not say what is final, or not as late as
+            this project saw an anchor final; or nodes disagree.
+        ChainGuardError: it is on another chain, or foreign code is in the registry's place.
+    """
+    config = project.config
+    check_chain(config, node)
+    final = node.fetch_final_block(config.finality)
+    with project.database.read() as connection:
+        heads = load_heads(connection)
+        stored = load_anchors(connection, config.chain_id)
+        slots = load_slot_rows(connection)
+    code_hash = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
+    if code_hash == EMPTY_CODE_HASH:
+        head, there = None, dict[int, tuple[Head, Anchor]]()
+    else:
+        check_registry(config, node)
+
+        def read(one: Node) -> tuple[RegistryHead | None, dict[int, tuple[Head, Anchor]]]:
+            head = fetch_head(config, one, final.hash)
+            return head, find_anchors(config, one, final, head, heads, stored)
+
+        head, there = node.confirm(read)
+    roots = {item.root: anchor for item, anchor in there.values()}
+    _check_not_behind(node, final, stored, roots)
+    foreign, nonces = _audit_nonces(project, node, slots)
+    found = chain(
+        _audit_sequence(head, there),
+        _audit_stored(final, stored, roots),
+        _audit_latest(project, node),
+        iter(nonces),
+    )
+    return ChainAudit(
+        final=final,
+        anchors=head.anchor.sequence if head else 0,
+        foreign_nonces=foreign,
+        breaches=limit_breaches(found),
+    )
+
+
+def _check_not_behind(
+    node: Node, final: Block, stored: list[AnchoredHead], there: dict[Hash32, Anchor]
+) -> None:
+    """Check that what ``final`` lacks of the final anchors is no younger than it.
+
+    Raises:
+        CannotCheckError: one is.
+    """
+    for item in stored:
+        if item.final and item.head.root not in there and is_behind(final, item):
+            raise CannotCheckError(
+                f"the node {node.name} calls block {final.number} final, and anchor "
+                f"{item.sequence} was seen final in block {item.block_number}: what is final now "
+                "does not tell",
+                hint="it lags behind, or its chain was rolled back: wait, or name another node",
+            )
+
+
+def find_anchors(
+    config: Config,
+    node: Node,
+    final: Block,
+    head: RegistryHead | None,
+    heads: list[Head],
+    stored: list[AnchoredHead],
+) -> dict[int, tuple[Head, Anchor]]:
+    """Return by sequence which of ``heads`` the registry holds in ``final``.
+
+    Those that the store knows to be anchored are asked for first; if they are all there can be,
+    the others are not asked for at all.
+    """
+    there: dict[int, tuple[Head, Anchor]] = {}
+    known = {item.head.root for item in stored}
+    for is_known in (True, False):
+        for item in heads:
+            if (item.root in known) is is_known:
+                anchor = fetch_anchor(config, node, item.root, final.hash)
+                if anchor is not None:
+                    there[anchor.sequence] = (item, anchor)
+        if head is None or len(there) == head.anchor.sequence:
+            break
+    return there
+
+
+def _audit_sequence(
+    head: RegistryHead | None, there: dict[int, tuple[Head, Anchor]]
+) -> Iterator[str]:
+    """See that the anchors are 1 … N without a gap, of growing size, each with its head's size."""
+    count = head.anchor.sequence if head else 0
+    within = [number for number in sorted(there) if number <= count]
+    missing = list(_gaps([0, *within, count + 1]))
+    for first, last in missing:
+        name = f"anchor {first}" if first == last else f"anchors {first} to {last}"
+        yield (
+            f"the registry's {name} of {count} is of no head in this store: `anchor restore` "
+            "finds what is missing"
+        )
+    if head is not None and not missing and there[count][0].root != head.root:
+        yield f"the registry's head 0x{head.root.hex()} is not the store's head of anchor {count}"
+    before = 0
+    for number in sorted(there):
+        item, anchor = there[number]
+        if number > count:
+            yield f"the registry counts {count} anchors, but holds anchor {number}"
+        if anchor.size != item.size:
+            yield (
+                f"the registry holds the root of the head of size {item.size} for {anchor.size} "
+                "leaves"
+            )
+        elif anchor.size <= before:
+            yield f"anchor {number} is of {anchor.size} leaves, the one before it of {before}"
+        before = anchor.size
+
+
+def _audit_stored(
+    final: Block, stored: list[AnchoredHead], there: dict[Hash32, Anchor]
+) -> Iterator[str]:
+    """See that what the store calls final is in the final block, and as the store says."""
+    for item in stored:
+        if not item.final:
+            continue
+        anchor = there.get(item.head.root)
+        if anchor is None:
+            yield (
+                f"the store says that the head of size {item.head.size} is anchored (final), but "
+                f"the registry does not hold it in final block {final.number}"
+            )
+            continue
+        for member, said, is_there in (
+            ("sequence", item.sequence, anchor.sequence),
+            ("block", item.block_number, anchor.block_number),
+            ("timestamp", item.timestamp, anchor.timestamp),
+        ):
+            if said != is_there:
+                yield (
+                    f"the store says {member} {said} of the anchor of size {item.head.size}, the "
+                    f"registry says {is_there}"
+                )
+
+
+def _audit_latest(project: Project, node: Node) -> Iterator[str]:
+    """See that the newest head in the registry, final or not, is one of the store's."""
+    config = project.config
+    with project.database.read() as connection:
+        unknown = [
+            head
+            for head in node.ask_all(lambda one: fetch_head(config, one, "latest"))
+            if head is not None and find_head(connection, head.root) is None
+        ]
+    if not unknown:
+        return
+    _check_shared(node, len(unknown), "a head that is not in this store")
+    for head in unknown[:1]:
+        yield (
+            f"the registry's head 0x{head.root.hex()} of {head.anchor.size} leaves is not in this "
+            "store: it is older than the chain, or somebody else anchors here (`anchor restore`)"
+        )
+
+
+def _check_shared(node: Node, count: int, what: str) -> None:
+    """Check that enough nodes show ``what``, each by its newest block, before it is a breach.
+
+    Raises:
+        QuorumError: too few do.
+    """
+    if count < node.needed:
+        raise QuorumError(
+            f"the nodes disagree: {count} of them show {what}, and {node.needed} have to",
+            hint="one lags behind or is wrong: try again, or see to the nodes",
+        )
+
+
+def _audit_nonces(project: Project, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
+    """Count the nonces between ours that were used elsewhere; one that was not is a breach.
+
+    This log's own anchors whose journal was lost are none of them.
+    """
+    foreign = 0
+    breaches: list[str] = []
+    for sender, rows in groupby(slots, key=lambda row: row.sender):
+        ours = {row.nonce: row for row in rows if row.outcome != GIVEN_UP}
+        if not ours:
+            continue
+        own: set[int] = set()
+        if max(ours) - min(ours) >= len(ours):
+            own = find_own_nonces(project, node, sender, range(min(ours), max(ours))) - ours.keys()
+        judged = [
+            _judge_nonces(format_address(sender), ours, own, used)
+            for used in node.ask_all(partial(Node.fetch_nonce, address=sender, block="latest"))
+        ]
+        foreign += reached_by_enough((count for count, _ in judged), node.needed)
+        # Who has seen more knows better what was used; the others may lag by a block.
+        accused = [found for _, found in judged if found]
+        if accused:
+            _check_shared(node, len(accused), f"nonces of {format_address(sender)} unused")
+            breaches += accused[0]
+    return foreign, breaches
+
+
+def _judge_nonces(
+    name: str, ours: dict[int, SlotRow], own: set[int], used: int
+) -> tuple[int, list[str]]:
+    """Judge by how many nonces of a key are used, according to one node.
+
+    ``own`` are those between ours that anchored this log, and that the journal lacks.
+    """
+    foreign = -sum(number < used for number in own)
+    breaches: list[str] = []
+    for first, last in _gaps(sorted(ours)):
+        foreign += max(0, min(used, last + 1) - first)
+        first = max(used, first)
+        if first <= last and ours[max(ours)].attempts:
+            nonces = f"nonce {first}" if first == last else f"nonces {first} to {last}"
+            are = "is" if first == last else "are"
+            breaches.append(
+                f"{nonces} of {name} {are} neither reserved nor used, but a later one is signed"
+            )
+    breaches += [
+        f"nonce {row.nonce} of {name} is noted as {row.outcome}, but the chain has seen only "
+        f"{used} of that key"
+        for row in ours.values()
+        # An included one may have been taken back by a reorganisation; these two are final.
+        if row.outcome in ("reverted", "foreign") and row.nonce >= used
+    ]
+    return foreign, breaches
+
+
+def _gaps(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last number of each gap in ``numbers``, which grow."""
+    for before, after in pairwise(numbers):
+        if after - before > 1:
+            yield before + 1, after - 1

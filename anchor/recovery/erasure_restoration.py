@@ -1,0 +1,131 @@
+"""Erasures and legal holds in a store that is made anew: nothing erased comes back.
+
+What was erased is known from the stores that are left, from the statements in the project's
+folder, and from the statements' records in the log itself.  Only leaves are compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from anchor.errors import AnchorError
+from anchor.evidence.erasure_statement import Statement, find_statement, read_statement
+from anchor.evidence.record import MAX_RECORD_BYTES
+from anchor.log.merkle import hash_leaf
+from anchor.store.database import Database
+from anchor.store.erasures import (
+    ERASED,
+    Erasure,
+    erase_rows,
+    find_by_leaves,
+    hash_id,
+    insert_erasures,
+    load_erasures,
+    load_records,
+    load_statement_records,
+)
+from anchor.store.file_origins import tenant_of
+from anchor.store.legal_holds import insert_holds, load_holds
+from anchor.store.row_transfer import EvidenceRow
+from anchor.store.staging import Writable
+from anchor.types import Hash32
+
+
+class Erased:
+    """What is known to be erased before rows are written: none of them takes an erased id again.
+
+    ``found`` are the erasures, those first that say whose it was.
+    """
+
+    def __init__(self, found: Sequence[Erasure]) -> None:
+        self.found = list(found)
+        self._by_leaf = {item.leaf: item for item in reversed(self.found)}
+        self.leaves = frozenset(self._by_leaf)
+
+    def blank(self, row: EvidenceRow) -> EvidenceRow:
+        """Return the row as its erasure left it; of others, the row itself.
+
+        Evidence that was submitted again has the id of what was erased, and keeps it.
+        """
+        known = self._by_leaf.get(row.leaf)
+        if known is None:
+            return row
+        if row.source != ERASED:
+            hashed = hash_id(tenant_of(row.source), row.identity)
+            self.found.insert(0, replace(known, id_hash=hashed))
+        return replace(
+            row,
+            identity=hashlib.sha256(b"erased leaf" + row.leaf).digest(),
+            source=ERASED,
+            sha256=None,
+            sm3=None,
+            record=None,
+            is_stored=False,
+        )
+
+
+def find_erased(stores: Sequence[Database], folders: Sequence[Path]) -> Erased:
+    """Return what stores, and the statements in ``folders``, say of erasures."""
+    found: list[Erasure] = []
+    for store in stores:
+        with store.read() as source:
+            found += load_erasures(source)
+    return Erased([*found, *_read_folders(folders)])
+
+
+def uphold(database: Writable, stores: Sequence[Database], erased: Erased) -> int:
+    """Erase from a new store what was erased before, and take over all holds.
+
+    Returns how many leaves of the log had a record until then.
+    A hold that was ended after one of ``stores`` was saved is there again: what is held too long
+    can be let go, what is erased cannot be brought back.
+    """
+    found = erased.found
+    for store in stores:
+        with store.read() as source:
+            holds = load_holds(source)
+        with database.write() as connection:
+            insert_holds(connection, holds)
+    with database.write() as connection:
+        found += _find_in_log(connection)
+        by_leaf = {item.leaf: item for item in reversed(found)}
+        back = find_by_leaves(connection, by_leaf.keys())
+        back = [piece for piece in back if piece.source != ERASED]
+        lost = sum(
+            record is not None and piece.leaf_index is not None
+            for piece, record in load_records(connection, back)
+        )
+        said = [by_leaf[piece.leaf] for piece in back]
+        erase_rows(connection, back, [(item.statement, item.erased_at) for item in said])
+        insert_erasures(connection, found)
+    return lost
+
+
+def _find_in_log(connection: Connection) -> Iterator[Erasure]:
+    for leaf, record in load_statement_records(connection):
+        statement = find_statement(record)
+        if statement is not None and hash_leaf(record) == leaf:
+            yield from _list_erasures(statement, leaf)
+
+
+def _read_folders(folders: Sequence[Path]) -> Iterator[Erasure]:
+    for folder in folders:
+        for path in sorted(folder.glob("*.json")):
+            try:
+                with path.open("rb") as file:
+                    statement = read_statement(file.read(MAX_RECORD_BYTES + 1))
+            except (AnchorError, OSError):
+                continue
+            yield from _list_erasures(statement, None)
+
+
+def _list_erasures(statement: Statement, said_by: Hash32 | None) -> Iterator[Erasure]:
+    for piece in statement.pieces:
+        yield Erasure(
+            leaf=piece.leaf, id_hash=None, statement=said_by, erased_at=statement.erased_at
+        )

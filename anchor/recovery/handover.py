@@ -1,0 +1,117 @@
+"""What a log's successor gets from it: evidence, heads, receipts and the verifiers' trust.
+
+Of the old project only tiles that are missing are made, as for any proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice
+
+from anchor.errors import AnchorError, ChainGuardError
+from anchor.operate.proving import Prover
+from anchor.operate.receipt_files import ReceiptFolder
+from anchor.project.config import Config
+from anchor.project.project import Project, make_store, trust_entry
+from anchor.recovery.erasure_restoration import find_erased, uphold
+from anchor.store.evidence import known_identities, load_all, place_waiting
+from anchor.store.file_origins import tenant_of
+from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
+from anchor.store.row_transfer import EvidenceRow, insert_rows, load_placed_rows, load_rows_after
+from anchor.store.side_file import SideFile
+from anchor.store.side_file_frames import Entry
+from anchor.store.staging import Writable
+from anchor.types import Head, log_number
+from anchor.verification.policy import encode_policy, parse_policy
+
+# Rows in one transaction, each with a record of a KiB or so.
+_BATCH = 10_000
+
+
+def build_store(project: Project, config: Config, sealed: SealedHead) -> None:
+    """Copy everything: up to the head with its place, the rest in order as waiting."""
+    config.folder.mkdir(parents=True, exist_ok=True)
+    side_file = SideFile(config.side_file)
+    make_store(config, lambda database: _copy(project, database, sealed.head, side_file))
+
+
+def _copy(project: Project, database: Writable, head: Head, side_file: SideFile) -> None:
+    for start in range(0, head.size, _BATCH):
+        end = min(start + _BATCH, head.size)
+        with project.database.read() as connection:
+            placed = load_placed_rows(connection, start, end)
+        if sorted(placed) != list(range(start, end)):
+            raise ChainGuardError(
+                f"the store lacks some of the log's first {head.size} leaves",
+                hint="restore it first, with `anchor restore`; nothing was sent",
+            )
+        with database.write() as connection:
+            rows = [placed[index] for index in sorted(placed)]
+            insert_rows(connection, rows)
+            place_waiting(connection, start)
+            _note(side_file, rows)
+    with project.database.read() as source, database.write() as connection:
+        for item, sealed_at in load_sealed_heads(source, head.size):
+            insert_head(connection, item, sealed_at)
+    take_new(project, database, head, side_file)
+
+
+def _note(side_file: SideFile, rows: Iterable[EvidenceRow]) -> None:
+    """Let the successor's side file have what comes into its store, before it is committed."""
+    side_file.append(
+        Entry(row.leaf, row.identity, tenant_of(row.source) or "", None) for row in rows
+    )
+
+
+def take_new(project: Project, database: Writable, head: Head, side_file: SideFile) -> int:
+    """Let all evidence that has no place up to ``head`` wait; return how much waits in all."""
+    count = 0
+    with project.database.read() as source:
+        rows = load_rows_after(source, head.size)
+        while batch := list(islice(rows, _BATCH)):
+            with database.write() as connection:
+                known = known_identities(connection, [row.identity for row in batch])
+                new = [row for row in batch if row.identity not in known]
+                insert_rows(connection, new)
+                _note(side_file, new)
+            count += len(batch)
+    stores = [project.database]
+    uphold(database, stores, find_erased(stores, [project.config.erasures]))
+    return count
+
+
+def write_receipts(project: Project, config: Config, head: Head) -> int:
+    """Write what the old log's anchors up to ``head`` prove: the new log's came later."""
+    folder = ReceiptFolder(config.receipts / f"log-{log_number(project.config.log)}")
+    prover = Prover(project)
+    count = 0
+    with project.database.read() as connection:
+        for evidence in load_all(connection):
+            if evidence.record is None or evidence.leaf_index is None:
+                continue
+            if evidence.leaf_index >= head.size:
+                continue
+            receipt = prover.prove(evidence)
+            if not receipt.anchors:
+                continue
+            folder.save(receipt, durable=False)
+            count += 1
+    return count
+
+
+def encode_successor_policy(old: Config, new: Config) -> bytes:
+    """Return a policy that accepts the logs the old one did, and the new one."""
+    entry = trust_entry(new)
+    numbers = {log_number(old.log)}
+    try:
+        for known in parse_policy(old.trust.read_bytes()).entries:
+            if (known.registry, known.chain_id, known.owner) == (
+                entry.registry,
+                entry.chain_id,
+                entry.owner,
+            ):
+                numbers |= set(known.logs)
+    except (OSError, AnchorError):
+        pass  # the old policy is lost, or somebody's own: then these two
+    return encode_policy([replace(entry, logs=(*sorted(numbers), log_number(new.log)))])

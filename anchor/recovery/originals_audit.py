@@ -1,0 +1,95 @@
+"""Hashing again the files that the evidence came from, where they still are."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Generator, Iterator
+from concurrent.futures import Executor
+from contextlib import closing
+from dataclasses import dataclass, field
+from os import fsdecode
+from pathlib import Path
+
+from anchor.evidence.checksums import encode_name
+from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.evidence.discovery import describe_error
+from anchor.evidence.file_hashing import Found, Hashed, Problem, Skipped, Source, hash_sources
+from anchor.project.project import Project
+from anchor.store.file_origins import load_files
+
+# Names in memory at a time, with their digests.
+_PAGE = 10_000
+
+
+@dataclass(slots=True)
+class Originals:
+    """What became of the files; none of it says anything about the log.
+
+    A file that is gone, or cannot be read, is no breach: whoever took it in need not keep it.
+    """
+
+    equal: int = 0
+    missing: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def audit_originals(
+    project: Project, executor: Executor, found: Originals
+) -> Generator[str, None, None]:
+    """Yield a sentence for each file that is none of what was accepted from its place.
+
+    A file that was accepted several times may be any of its versions.  ``found`` counts the rest.
+    The store is not held: others may write to it meanwhile.
+    """
+    expected: dict[str, list[Digests]] = {}
+    results = hash_sources(_list_files(project, expected, found), (SHA256, SM3), executor=executor)
+    with closing(results):  # else an interrupt out here would wait until all is read
+        for result in results:
+            if isinstance(result, Hashed):
+                versions = expected.pop(result.source.name)
+                if any(_is_same(version, result.digests) for version in versions):
+                    found.equal += 1
+                else:
+                    path = result.source.path
+                    yield f"{path} is not what was accepted from there: it was changed"
+            elif isinstance(result, Problem):
+                found.unreadable.append(f"{result.path}: {result.reason}")
+            else:
+                assert not isinstance(result, Skipped)
+
+
+def _list_files(
+    project: Project, expected: dict[str, list[Digests]], found: Originals
+) -> Iterator[Found]:
+    for name, versions in _load_pages(project):
+        path = Path(fsdecode(encode_name(name)))
+        try:
+            is_file = stat.S_ISREG(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            is_file = False
+        except (OSError, ValueError) as error:
+            yield Problem(path=path, reason=f"it {describe_error(error)}")
+            continue
+        if is_file:
+            expected[name] = versions
+            yield Source(path=path, name=name, guarded=0)
+        else:
+            found.missing += 1
+
+
+def _load_pages(project: Project) -> Iterator[tuple[str, list[Digests]]]:
+    last = ""
+    while True:
+        with project.database.read() as connection:
+            page = load_files(connection, last, _PAGE)
+        if not page:
+            return
+        yield from page
+        last = page[-1][0]
+
+
+def _is_same(accepted: Digests, now: Digests) -> bool:
+    return all(
+        value in (None, other)
+        for value, other in ((accepted.sha256, now.sha256), (accepted.sm3, now.sm3))
+    )

@@ -1,0 +1,482 @@
+"""Filling a new store with what is left of a log: rows from other stores, from receipts, or hashes.
+
+``anchor.recovery.restore`` decides which leaves are the log's; here each gets its row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from anchor.chain.node import Node, TransactionReceipt
+from anchor.chain.registry_reader import fetch_anchor
+from anchor.errors import AnchorError
+from anchor.evidence.digests import Digests
+from anchor.evidence.record import format_time, parse_record
+from anchor.log.merkle import hash_leaf
+from anchor.log.tree import HASH, RightEdge
+from anchor.operate.acceptance import Submission, identify
+from anchor.operate.file_intake import source_of
+from anchor.project.config import Config
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.project import utc_now
+from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
+from anchor.recovery.erasure_restoration import Erased, uphold
+from anchor.recovery.leaf_sources import FoundReceipts, LeafSource
+from anchor.store.database import Database
+from anchor.store.erasures import ERASED
+from anchor.store.evidence import known_identities, make_identity, place_waiting
+from anchor.store.fence import Fence
+from anchor.store.file_origins import tenant_of
+from anchor.store.heads import (
+    AnchoredHead,
+    SealedHead,
+    insert_head,
+    load_anchors,
+    load_heads,
+    save_anchor,
+)
+from anchor.store.incidents import insert_incident_row, load_incident_rows
+from anchor.store.leaf_owners import Owners, Piece
+from anchor.store.row_transfer import (
+    EvidenceRow,
+    SlotKey,
+    insert_attempt_row,
+    insert_keys,
+    insert_rows,
+    insert_slot_row,
+    load_costs,
+    load_keys,
+    load_placed_rows,
+    load_rows_after,
+    load_sealing_times,
+)
+from anchor.store.side_file import SideFile
+from anchor.store.side_file_frames import Entry
+from anchor.store.staging import Writable
+from anchor.store.tx_journal import AttemptRow, SlotRow, load_attempt_rows, load_slot_rows
+from anchor.types import Hash32, Head
+
+# Rows in one transaction, each with a record of a KiB or so.
+_BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """What is left of a log.
+
+    These are leaves to choose from, other stores, receipts, sizes to try, what was erased, and
+    whose each acknowledged piece of evidence was, with the side file that the new store goes on
+    with.
+    ``fences`` are around stores that the new one replaces.
+    """
+
+    leaves: Sequence[LeafSource]
+    stores: Sequence[Database]
+    receipts: FoundReceipts
+    sizes: frozenset[int]
+    erased: Erased
+    owners: Owners
+    side_file: SideFile
+    fences: Sequence[Fence] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """What a new store was filled with.
+
+    ``unreadable`` evidence had no place yet, and no store has its record any more.  ``lost`` was
+    acknowledged, as side files say, and is in nothing that is left.
+    """
+
+    records: int
+    hashes_only: int
+    waiting: int
+    unreadable: int
+    lost: tuple[Piece, ...]
+
+
+def fill_store(
+    config: Config,
+    node: Node,
+    database: Writable,
+    source: LeafSource,
+    edges: dict[int, RightEdge],
+    anchored: list[AnchoredHead],
+    remains: Remains,
+    final: Hash32 | None,
+) -> Filled:
+    """Write everything that is left; return how much it was.
+
+    ``final`` is the hash of the final block by which open nonces are settled, if there is one.
+    """
+    now = utc_now()
+    loose: dict[Hash32, EvidenceRow] = {}
+    for row in _load_loose(edges, remains.stores):
+        if row.leaf not in loose or loose[row.leaf].record is None:
+            loose[row.leaf] = row
+    lost = 0
+    for leaves, start in _batches(source):
+        rows = list(_find_rows(leaves, start, remains, loose, now))
+        lost += sum(row.record is None for row in rows)
+        _note_owners(remains, rows)
+        with database.write() as connection:
+            taken = known_identities(connection, [row.identity for row in rows])
+            insert_rows(connection, _make_unique(rows, taken, start))
+            place_waiting(connection, start)
+    kept = _insert_heads(database, source, edges, anchored, remains, now)
+    signed = _insert_journal(config, node, database, remains, kept, final)
+    _insert_incidents(database, kept, remains.stores)
+    hints = _load_hints(config, remains.stores)
+    with database.write() as connection:
+        for item in anchored:
+            place = (item.head, item.sequence, item.block_number)
+            known = hints.get(place)
+            item = replace(
+                item,
+                # Of a transaction that no journal has any more, nothing is said.
+                tx_hash=known.tx_hash if known and known.tx_hash in signed else None,
+                block_hash=known.block_hash if known and known.tx_hash in signed else None,
+                final_at=known.final_at if known and item.final else None,
+            )
+            save_anchor(connection, config.chain_id, item)
+    # What was accepted and has no place in the log waits, so that nothing acknowledged is lost.
+    for row in _find_unplaced(remains, source.size):
+        loose.setdefault(row.leaf, row)
+    unplaced = list(map(remains.erased.blank, loose.values()))
+    _note_owners(remains, unplaced)
+    waiting, unreadable = _insert_unplaced(database, unplaced)
+    # What was erased is not lost, and its keys are not what was submitted again.
+    remains.owners.forget(remains.erased.leaves)
+    _insert_keys(database, remains)
+    # Before pieces lose what names them here, whose erasure only the log knows.
+    missing = tuple(_find_lost(database, remains.owners))
+    lost += uphold(database, remains.stores, remains.erased)
+    return Filled(
+        records=source.size - lost,
+        hashes_only=lost,
+        waiting=waiting,
+        unreadable=unreadable,
+        lost=missing,
+    )
+
+
+def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iterator[EvidenceRow]:
+    """Yield what the stores hold beyond the heads that they share with the log.
+
+    It waits there, or has a place that need not be the log's.
+    """
+    for store in stores:
+        with store.read() as connection:
+            shared = [
+                head.size
+                for head in load_heads(connection)
+                if head.size in edges and edges[head.size].root() == head.root
+            ]
+            yield from map(_check_record, load_rows_after(connection, max(shared, default=0)))
+
+
+def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:
+    """Yield what was acknowledged, and of which a receipt promised a place that is lost."""
+    for index, paths in remains.receipts.by_index.items():
+        for path in paths if index >= size else ():
+            row = _row_of_receipt(path, None)
+            if row is not None and remains.owners.find(row.leaf) is not None:
+                yield _give_back(row, remains.owners)
+
+
+def _give_back(row: EvidenceRow, owners: Owners) -> EvidenceRow:
+    """Return a row with the identity and the tenant that the side file knows it by."""
+    entry = owners.find(row.leaf)
+    if entry is None or entry.identity == row.identity:
+        return row
+    source = row.source
+    if entry.tenant != (tenant_of(source) or ""):
+        name = source if row.record is None else parse_record(row.record).name
+        source = f"tenant:{entry.tenant}/{name}" if entry.tenant else name
+    return replace(row, identity=entry.identity, source=source)
+
+
+def _note_owners(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
+    """Let the side file have those rows of stores that it does not know.
+
+    Of a row that came from a receipt or a leaf alone nobody knows whose it is.
+    """
+    remains.side_file.append(
+        Entry(row.leaf, row.identity, tenant_of(row.source) or "", None)
+        for row in rows
+        if row.is_stored and remains.owners.find(row.leaf) is None
+    )
+
+
+def _find_lost(database: Writable, owners: Owners) -> Iterator[Piece]:
+    """Yield what was acknowledged and is in nothing that is left."""
+    for batch in owners.load_pieces():
+        with database.write() as connection:
+            known = known_identities(connection, [piece.identity for piece in batch])
+        yield from (piece for piece in batch if piece.identity not in known)
+
+
+def _check_record(row: EvidenceRow) -> EvidenceRow:
+    """Return a row whose record was damaged without it: another store may have it whole."""
+    if row.record is None or hash_leaf(row.record) == row.leaf:
+        return row
+    return replace(row, record=None)
+
+
+def _load_slots(store: Database) -> dict[SlotKey, SlotRow]:
+    """Return a store's reserved nonces by chain, sender and number."""
+    with store.read() as connection:
+        return {(row.chain_id, row.sender, row.nonce): row for row in load_slot_rows(connection)}
+
+
+def _batches(source: LeafSource) -> Iterator[tuple[bytes, int]]:
+    start = 0
+    for leaves in source.read(0, source.size):
+        for at in range(0, len(leaves), _BATCH * HASH):
+            part = leaves[at : at + _BATCH * HASH]
+            yield part, start
+            start += len(part) // HASH
+
+
+def _find_rows(
+    leaves: bytes, start: int, remains: Remains, loose: dict[Hash32, EvidenceRow], now: str
+) -> Iterator[EvidenceRow]:
+    """Yield a row for each leaf: from a store, else from a receipt, else the leaf alone."""
+    end = start + len(leaves) // HASH
+    stored = []
+    for store in remains.stores:
+        with store.read() as connection:
+            stored.append(load_placed_rows(connection, start, end))
+    for index in range(start, end):
+        leaf = Hash32(leaves[(index - start) * HASH :][:HASH])
+        rows = [
+            _check_record(rows[index])
+            for rows in stored
+            if index in rows and rows[index].leaf == leaf
+        ]
+        rows += [loose[leaf]] if leaf in loose else []
+        whole = next((row for row in rows if row.record is not None), None)
+        if whole is None:
+            found = (
+                _row_of_receipt(path, leaf) for path in remains.receipts.by_index.get(index, ())
+            )
+            whole = next(filter(None, found), None)
+            if whole is not None and rows:
+                # What a store knows of it is more than a receipt says.
+                whole = replace(rows[0], record=whole.record)
+        row = whole or next(iter(rows), None) or _row_of_leaf(index, leaf, now)
+        yield remains.erased.blank(_give_back(row, remains.owners))
+
+
+def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
+    """Return the evidence as it was accepted; None where the receipt's record is another leaf's."""
+    try:
+        with path.open("rb") as file:
+            receipt = parse_receipt(file.read(MAX_RECEIPT_BYTES + 1))
+        record = parse_record(receipt.record)
+    except (AnchorError, OSError):
+        return None
+    if leaf not in (None, hash_leaf(receipt.record)):
+        return None
+    file_of = path.with_name(path.name.removesuffix(RECEIPT_SUFFIX))
+    source = source_of(file_of) if file_of.is_file() else record.name
+    submission = Submission(source=source, name=record.name, digests=record.digests)
+    return EvidenceRow(
+        identity=identify(submission),
+        source=source,
+        sha256=record.digests.sha256,
+        sm3=record.digests.sm3,
+        record=receipt.record,
+        leaf=hash_leaf(receipt.record),
+        accepted_at=format_time(record.recorded_at),
+        is_stored=False,
+    )
+
+
+def _row_of_leaf(index: int, leaf: Hash32, now: str) -> EvidenceRow:
+    return EvidenceRow(
+        identity=hashlib.sha256(b"leaf" + index.to_bytes(8, "big") + leaf).digest(),
+        source=f"(leaf {index}, whose record is lost)",
+        sha256=None,
+        sm3=None,
+        record=None,
+        leaf=leaf,
+        accepted_at=now,
+        is_stored=False,
+    )
+
+
+def _make_unique(rows: list[EvidenceRow], taken: set[bytes], start: int) -> list[EvidenceRow]:
+    """Give a second receipt for one file an identity of its own, as ``add --again`` does."""
+    unique = []
+    for index, row in enumerate(rows, start=start):
+        if row.identity in taken:
+            mark = index.to_bytes(8, "big")
+            digests = Digests(sha256=row.sha256, sm3=row.sm3, size=None)
+            row = replace(row, identity=make_identity(digests, row.identity + row.leaf + mark))
+        taken.add(row.identity)
+        unique.append(row)
+    return unique
+
+
+def _insert_heads(
+    database: Writable,
+    source: LeafSource,
+    edges: dict[int, RightEdge],
+    anchored: list[AnchoredHead],
+    remains: Remains,
+    now: str,
+) -> set[Head]:
+    """Insert the heads that are known to have been sealed, and the newest one; return them."""
+    sealed: dict[Head, str] = {}
+    for store in remains.stores:
+        with store.read() as connection:
+            times = load_sealing_times(connection)
+            sealed |= {head: times[head.size] for head in load_heads(connection)}
+    sizes = {item.head.size for item in anchored} | {source.size}
+    kept = set()
+    with database.write() as connection:
+        for size, edge in sorted(edges.items()):
+            head = Head(root=edge.root(), size=size)
+            if size in sizes or head in sealed:
+                insert_head(
+                    connection, SealedHead(head=head, right_edge=edge), sealed.get(head, now)
+                )
+                kept.add(head)
+    return kept
+
+
+def _insert_journal(
+    config: Config,
+    node: Node,
+    database: Writable,
+    remains: Remains,
+    kept: set[Head],
+    final: Hash32 | None,
+) -> set[Hash32]:
+    """Take over what other stores know of our transactions; the chain says how each ended.
+
+    Returns the hashes of those that were taken over.
+    """
+    slots: dict[SlotKey, SlotRow] = {}
+    costs: dict[SlotKey, Mapping[str, int | str | None]] = {}
+    attempts: dict[Hash32, AttemptRow] = {}
+    for store in remains.stores:
+        slots = _load_slots(store) | slots
+        with store.read() as connection:
+            costs = load_costs(connection) | costs
+            attempts = {row.tx_hash: row for row in load_attempt_rows(connection)} | attempts
+    signed: dict[SlotKey, list[AttemptRow]] = {}
+    for attempt in attempts.values():
+        if attempt.head is None or attempt.head in kept:
+            nonce: SlotKey = (attempt.chain_id, attempt.sender, attempt.nonce)
+            signed.setdefault(nonce, []).append(attempt)
+    # Of the others nothing was signed that could ever be included.
+    slots = {key: slot for key, slot in slots.items() if key in signed}
+    for key, slot in slots.items():
+        if slot.outcome is None and final is not None:
+            outcome, costs[key] = _settle(config, node, slot, signed[key], final)
+            slots[key] = replace(slot, outcome=outcome)
+    with database.write() as connection:
+        for key, slot in slots.items():
+            insert_slot_row(connection, slot, costs[key])
+            for attempt in signed[key]:
+                insert_attempt_row(connection, attempt)
+    return {attempt.tx_hash for key in slots for attempt in signed[key]}
+
+
+def _settle(
+    config: Config, node: Node, slot: SlotRow, mine: list[AttemptRow], final: Hash32
+) -> tuple[str | None, Mapping[str, int | str | None]]:
+    """Return how an open nonce ended, and what it took; None while it can still be used."""
+    if node.fetch_nonce(slot.sender, final) <= slot.nonce:
+        return None, {}
+    for attempt in mine:
+        receipt = node.fetch_receipt(attempt.tx_hash)
+        if receipt is not None:
+            outcome = "included" if receipt.succeeded else "reverted"
+            return outcome, _find_cost(node, receipt, attempt)
+        # Nodes may have dropped the receipt; the state stays.
+        if attempt.head and fetch_anchor(config, node, attempt.head.root, final):
+            return "included", {}
+    return "foreign", {}
+
+
+def _find_cost(
+    node: Node, receipt: TransactionReceipt, attempt: AttemptRow
+) -> Mapping[str, int | None]:
+    block = node.fetch_block(receipt.block_number)
+    if block is None or block.hash != receipt.block_hash:
+        return {}
+    return {
+        "gas_used": receipt.gas_used,
+        # Nobody pays more than was offered, whatever the node says.
+        "gas_price": min(receipt.gas_price or attempt.max_fee, attempt.max_fee),
+        "included_at": block.timestamp,
+    }
+
+
+def _insert_incidents(database: Writable, kept: set[Head], stores: Sequence[Database]) -> None:
+    """Take over each incident of a head that is kept; open ones stay the operator's to close."""
+    seen = set()
+    for store in stores:
+        with store.read() as connection:
+            rows = load_incident_rows(connection)
+        with database.write() as connection:
+            for head, row in rows:
+                key = (row["chain_id"], head, row["noticed_at"])
+                if head in kept and key not in seen:
+                    seen.add(key)
+                    insert_incident_row(connection, row)
+
+
+def _load_hints(
+    config: Config, stores: Sequence[Database]
+) -> dict[tuple[Head, int, int], AnchoredHead]:
+    """Return by head, sequence and block what a store knows beyond that."""
+    hints: dict[tuple[Head, int, int], AnchoredHead] = {}
+    for store in stores:
+        with store.read() as connection:
+            for known in load_anchors(connection, config.chain_id):
+                place = (known.head, known.sequence, known.block_number)
+                hints.setdefault(place, known)
+    return hints
+
+
+def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[int, int]:
+    """Let rows wait that are not there yet; return how many, and how many have no record."""
+    waiting = unreadable = 0
+    rest = iter(rows)
+    while batch := list(islice(rest, _BATCH)):
+        with database.write() as connection:
+            known = known_identities(connection, [row.identity for row in batch])
+            new = []
+            for row in batch:
+                if row.identity in known:
+                    continue
+                if row.record is None and row.source != ERASED:
+                    unreadable += 1
+                    continue
+                # Accepted again after the store went back, it is one piece of evidence still.
+                known.add(row.identity)
+                new.append(row)
+            insert_rows(connection, new)
+        waiting += len(new)
+    return waiting, unreadable
+
+
+def _insert_keys(database: Writable, remains: Remains) -> None:
+    """Take over the idempotency keys, so that what is submitted again is known again."""
+    for keys in remains.owners.load_keys():
+        with database.write() as target:
+            insert_keys(target, keys)
+    for store in remains.stores:
+        with store.read() as connection:
+            found = load_keys(connection, remains.erased.leaves)
+            while batch := list(islice(found, _BATCH)):
+                with database.write() as target:
+                    insert_keys(target, batch)

@@ -1,0 +1,317 @@
+"""Gathering what is left of a project: its store, backups, tiles, receipts and side files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from anchor.chain.node import Node
+from anchor.chain.registry_reader import fetch_head
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    ChainGuardError,
+    ConfigError,
+    MismatchError,
+    StorageError,
+    UnknownVersionError,
+    UsageError,
+)
+from anchor.log.checkpoint import log_origin, open_checkpoint
+from anchor.log.publication import CHECKPOINT, open_source, read_anchors
+from anchor.project.config import Config
+from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.project import load_pinned_registry, open_project
+from anchor.recovery.backup_source import BackupFolder, check_backup_folder
+from anchor.recovery.erasure_restoration import Erased, find_erased
+from anchor.recovery.leaf_sources import (
+    LeafSource,
+    find_receipts,
+    leaves_of_folder,
+    leaves_of_publication,
+    leaves_of_store,
+)
+from anchor.recovery.rebuild import Remains
+from anchor.store.backup_files import OTHER_BACKUP
+from anchor.store.database import Database, lock_place, open_database
+from anchor.store.fence import Fence, fenced
+from anchor.store.leaf_owners import Owners
+from anchor.store.location import (
+    PostgresDatabase,
+    SqliteFile,
+    StorePlace,
+    discard,
+    find_copies,
+    name_copy,
+    parse_place,
+)
+from anchor.store.side_file import SideFile
+from anchor.store.snapshot import is_older_copy, upgrade_copy
+from anchor.store.sqlite_integrity import find_damage
+from anchor.store.sqlite_salvage import salvage_store
+from anchor.store.tile_folder import TileFolder
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What whoever restores named, and how a store that is there is treated.
+
+    ``publication`` is where the log is published; ``backup`` a store, or a folder of
+    `anchor backup`; ``side_files`` are others than the project's own.
+    """
+
+    publication: str | None = None
+    backup: str | None = None
+    receipts: tuple[Path, ...] = ()
+    side_files: tuple[Path, ...] = ()
+    is_partial: bool = False
+    without_store: bool = False
+    is_salvaging: bool = False
+
+
+def gather_remains(
+    stack: ExitStack,
+    config: Config,
+    node: Node,
+    wanted: Wanted,
+    left: StorePlace | None,
+    report: Report,
+) -> Remains:
+    """Open everything that a store can be rebuilt from, to the end of ``stack``.
+
+    ``left`` is the store that is there, or was moved aside.  The caller has the lock of the place:
+    copies that are there are those of a restore that was killed.
+
+    Raises:
+        AnchorError: Something that was named, or the store that is there, cannot be read.
+    """
+    for copied in find_copies(config.folder):
+        discard(copied)
+    folder = _find_backup_folder(config, wanted.backup)
+    fences: list[Fence] = []
+    stores = _open_stores(stack, config, wanted, left, folder, fences, report)
+    leaves, sizes = _find_leaves(config, node, wanted, stores, folder)
+    statements = [config.erasures, *([folder.erasures] if folder else [])]
+    erased = find_erased(list(stores.values()), statements)
+    return Remains(
+        leaves=leaves,
+        stores=list(stores.values()),
+        receipts=find_receipts([config.receipts, *wanted.receipts], config.log, RECEIPT_SUFFIX),
+        sizes=sizes,
+        erased=erased,
+        owners=_load_owners(stack, config, wanted, folder, erased, report),
+        side_file=SideFile(config.side_file),
+        fences=fences,
+    )
+
+
+def _find_backup_folder(config: Config, backup: str | None) -> BackupFolder | None:
+    if backup is None or not Path(backup).is_dir():
+        return None
+    return check_backup_folder(Path(backup), config)
+
+
+def _open_stores(
+    stack: ExitStack,
+    config: Config,
+    wanted: Wanted,
+    left: StorePlace | None,
+    folder: BackupFolder | None,
+    fences: list[Fence],
+    report: Report,
+) -> dict[str, Database]:
+    """Return the stores that are there, by name, the project's own first."""
+    stores: dict[str, Database] = {}
+    if left is not None and not wanted.without_store:
+        stores[str(left)] = _open_left(stack, config, wanted, left, report)
+    elif left is not None:
+        report(f"the store in {left} is not read, as --without-store says")
+    if folder is not None:
+        stores[str(folder.store)] = _open_backup(stack, config, folder)
+    elif wanted.backup is not None:
+        other = parse_place(wanted.backup, Path.cwd())
+        if wanted.is_salvaging and isinstance(other, SqliteFile):
+            stores[str(other)] = _salvage(stack, config, other, report)
+        else:
+            stores[str(other)] = _open_store(stack, replace(config, store=other))
+        if isinstance(other, PostgresDatabase):
+            # Whoever seals and sends with it would do so beside the new one.
+            stack.enter_context(lock_place(other))
+            # What is committed by now is read below; what comes later is refused.
+            fences.append(stack.enter_context(fenced(stores[str(other)])))
+    return stores
+
+
+def _open_backup(stack: ExitStack, config: Config, folder: BackupFolder) -> Database:
+    """Open the store in a backup, or rather a copy of it.
+
+    Raises:
+        MismatchError: It cannot be read, though its bytes are those that were written.
+    """
+    try:
+        copied = _copy_aside(stack, config, folder.store)
+        return _open_store(stack, replace(config, store=copied))
+    except ConfigError as error:
+        raise MismatchError(
+            f"the store {folder.store} of the backup cannot be read: `anchor backup --check` says "
+            "what is amiss",
+            hint=OTHER_BACKUP,
+        ) from error
+
+
+def _open_left(
+    stack: ExitStack, config: Config, wanted: Wanted, left: StorePlace, report: Report
+) -> Database:
+    """Open the store that is there, or what can still be read of it.
+
+    Raises:
+        UnknownVersionError: It has another schema than this release's.
+        StorageError: It is damaged, and nobody said what is to become of it.
+    """
+    if wanted.is_salvaging and isinstance(left, SqliteFile):
+        return _salvage(stack, config, left, report)
+    try:
+        database = _open_store(stack, replace(config, store=left))
+        damage = _find_damage(database)
+    except UnknownVersionError as error:
+        error.hint = (
+            "nothing was changed: `anchor upgrade-store` takes an older store on, and a newer "
+            "release reads a newer one; --without-store leaves what it holds behind"
+        )
+        raise
+    except ConfigError as error:
+        damage = error.message
+    if damage is not None:
+        raise StorageError(
+            f"the store in {left} cannot be read as a whole: {damage}",
+            hint="nothing was changed: --salvage takes over what can still be read of a SQLite "
+            "file, and --without-store leaves what it holds behind",
+        )
+    return database
+
+
+def _find_damage(database: Database) -> str | None:
+    with database.read() as connection:
+        return next(find_damage(connection), None)
+
+
+def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report) -> Database:
+    """Return a store of what can be read of a damaged one, and report what cannot."""
+    place = _make_place(stack, config)
+    salvaged = salvage_store(left, place)
+    for sentence in salvaged.lost:
+        report(f"lost: {sentence}")
+    report(f"{salvaged.rows['evidence']:,} pieces of evidence were read of the store in {left}")
+    database = open_database(place)
+    stack.callback(database.close)
+    if load_pinned_registry(database) is None:
+        # The registry judges the leaves, as it does with those of tiles.
+        return database
+    return _open_store(stack, replace(config, store=place))
+
+
+def _open_store(stack: ExitStack, config: Config) -> Database:
+    # How many copies of the project's own store there have to be says nothing of this one.
+    database = open_project(replace(config, copies=None)).database
+    stack.callback(database.close)
+    return database
+
+
+def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
+    """Copy a store that has to stay as it is: SQLite may write to whatever it opens.
+
+    One of an older schema is upgraded in the copy.
+    """
+    copied = _make_place(stack, config)
+    shutil.copyfile(store, copied.path)
+    copied.path.chmod(0o600)
+    if is_older_copy(copied.path):
+        upgrade_copy(copied.path)
+    return copied
+
+
+def _make_place(stack: ExitStack, config: Config) -> SqliteFile:
+    """Return where a store can be for as long as the restoring takes."""
+    place = name_copy(config.folder)
+    stack.callback(discard, place)
+    return place
+
+
+def _load_owners(
+    stack: ExitStack,
+    config: Config,
+    wanted: Wanted,
+    folder: BackupFolder | None,
+    erased: Erased,
+    report: Report,
+) -> Owners:
+    """Return what the side files say; the project's own gets what only the others have.
+
+    Of what was erased it gets nothing, whatever becomes of the restoring.
+    """
+    owners = Owners()
+    stack.callback(owners.close)
+    own = SideFile(config.side_file)
+    if not own.path.exists():
+        report(f"there is no side file {own.path}: whose evidence is, only stores say")
+    owners.add(own.read_entries(report))
+    others = [*wanted.side_files, *([folder.side_file] if folder else [])]
+    for path in others:
+        if path in wanted.side_files and not path.is_file():
+            raise UsageError(f"there is no side file {path}")
+        other = SideFile(path)
+        own.append(
+            entry
+            for entry in other.read_entries(report)
+            if owners.find(entry.leaf) is None and entry.leaf not in erased.leaves
+        )
+        owners.add(own.read_entries(report))
+        # So that its tenant is still told that it was erased.
+        told = (entry for entry in other.read_entries(_ignore) if entry.leaf in erased.leaves)
+        owners.add(told)
+    return owners
+
+
+def _ignore(_: str) -> None:
+    """Say nothing of damage that was reported."""
+
+
+def _find_leaves(
+    config: Config,
+    node: Node,
+    wanted: Wanted,
+    stores: dict[str, Database],
+    folder: BackupFolder | None,
+) -> tuple[list[LeafSource], frozenset[int]]:
+    """Return where leaves may be, and the sizes that a published list of anchors speaks of."""
+    leaves = [leaves_of_store(name, database) for name, database in stores.items()]
+    head = fetch_head(config, node, "latest")
+    size = 0 if head is None else head.anchor.size
+    least = 0 if wanted.is_partial else size
+    leaves.append(leaves_of_folder(TileFolder(config.tiles), least))
+    if folder is not None:
+        leaves.append(leaves_of_folder(TileFolder(folder.tiles), 0))
+    if wanted.publication is None:
+        return leaves, frozenset()
+    source = open_source(wanted.publication)
+    note = source.read(CHECKPOINT)
+    if note is None:
+        raise CannotCheckError(
+            f"there is no checkpoint in {source.name}",
+            hint="name the folder or URL below which `checkpoint` lies",
+        )
+    # Its signature says nothing here: the registry judges the leaves.
+    checkpoint = open_checkpoint(note, None)
+    if checkpoint.origin != log_origin(config.chain_id, config.registry, config.log):
+        raise ChainGuardError(f"what is published in {source.name} is another log's")
+    leaves.append(leaves_of_publication(source, checkpoint.head.size, size))
+    sizes: set[int] = set()
+    with suppress(AnchorError):  # a hint only
+        bound = replace(checkpoint.head, size=min(size, checkpoint.head.size))
+        sizes.update(anchored.size for anchored in read_anchors(source, bound))
+    return leaves, frozenset(sizes)

@@ -1,0 +1,361 @@
+"""Rebuilding a project's store from what is left, with the registry as the judge.
+
+Leaf hashes come from tiles, a published log or another store; they are taken only if they lead to
+the head in the registry.  Records come from other stores and from receipts; where both are gone, a
+leaf stays as a hash.  Anchors come from the registry's state.  Nothing is invented, and no store is
+written over: the new one is a store when it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryHead, fetch_anchor, fetch_head
+from anchor.errors import (
+    AnchorError,
+    CannotCheckError,
+    ChainGuardError,
+    MismatchError,
+    NodeFaultError,
+    NodeUnreachableError,
+    NotFinalError,
+    QuorumError,
+)
+from anchor.ethereum.keccak import format_address, hash_keccak256
+from anchor.log.tree import HASH, RightEdge
+from anchor.operate.funds import find_key
+from anchor.project.config import Config
+from anchor.project.project import Project, make_store, open_project
+from anchor.recovery.leaf_sources import LeafSource, walk_edges
+from anchor.recovery.rebuild import Filled, Remains, fill_store
+from anchor.recovery.store_audit import rebuild_tiles
+from anchor.store.database import Database
+from anchor.store.heads import (
+    AnchoredHead,
+    load_anchors,
+    load_heads,
+    reversible_anchor,
+    save_anchor,
+)
+from anchor.store.staging import Writable
+from anchor.store.tx_journal import load_attempt_rows
+from anchor.types import Address, Anchor, Hash32, Head
+
+_ANCHORED_TOPIC = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,bytes32)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What the new store holds, and where an old one went."""
+
+    head: Head
+    source: str
+    anchors: int
+    filled: Filled
+    moved: Path | None
+
+
+def restore_project(
+    config: Config,
+    node: Node,
+    remains: Remains,
+    report: Callable[[str], None],
+    *,
+    is_partial: bool = False,
+) -> Restored:
+    """Rebuild the store; ``check_chain`` and ``check_registry`` come first.
+
+    ``is_partial`` also takes leaves that lead to an earlier anchor only.  With such a store the log
+    cannot go on (a run refuses: the chain is ahead), but its owner can name a successor.
+
+    Raises:
+        ChainGuardError: the registry holds nothing of this log.
+        CannotCheckError: nothing that is left leads to the registry's head.
+        NotFinalError: a transaction of the project's key is on its way.
+    """
+    # Before the head is read: what is included in between is in it.
+    pending = _find_pending(config, node, report)
+    head = fetch_head(config, node, "latest")
+    if head is None:
+        raise ChainGuardError(
+            "the registry holds no anchor of this log, so there is nothing to restore from it",
+            hint="restore the newest backup of the store, or begin with `anchor init`",
+        )
+    wanted = _find_sizes(config, node, head, remains)
+    if is_partial:
+        head, source, edges = _choose_part(config, node, head, remains, wanted, report)
+        report(f"{source.size:,} leaves from {source.name} lead to anchor {head.anchor.sequence}")
+    else:
+        source, edges = _choose_leaves(head, remains, wanted, report)
+    _check_pending(config, pending, remains.stores, edges)
+    anchored = _find_anchors(config, node, head, source, edges, report)
+    final = _fetch_final_hash(config, node)
+
+    def fill(database: Writable) -> Filled:
+        filled = fill_store(config, node, database, source, edges, anchored, remains, final)
+        # One of them may be in the new one's place.
+        for old in remains.stores:
+            old.close()
+        # Whether the commit that comes took effect is not always known.
+        for fence in remains.fences:
+            fence.keep()
+        return filled
+
+    filled, moved = make_store(config, fill)
+    project = open_project(config)
+    try:
+        rebuild_tiles(project)
+    finally:
+        project.database.close()
+    largest = edges[source.size]
+    return Restored(
+        head=Head(root=largest.root(), size=largest.size),
+        source=source.name,
+        anchors=len(anchored),
+        filled=filled,
+        moved=moved,
+    )
+
+
+def record_anchors(project: Project, node: Node) -> int:
+    """Store the anchors that the registry has of this store's heads and the store knows nothing of.
+
+    Such there are after a crash between an inclusion and its note.  Returns how many they were.
+    """
+    config = project.config
+    head = fetch_head(config, node, "latest")
+    with project.database.read() as connection:
+        anchors = load_anchors(connection, config.chain_id)
+        if head is None or len(anchors) >= head.anchor.sequence:
+            return 0
+        known = {item.head.size for item in anchors}
+        heads = [item for item in load_heads(connection) if item.size not in known]
+    found = 0
+    for item in heads:
+        anchor = fetch_anchor(config, node, item.root, "latest")
+        if anchor is not None and anchor.size == item.size:
+            with project.database.write() as connection:
+                save_anchor(connection, config.chain_id, reversible_anchor(item, anchor))
+            found += 1
+    return found
+
+
+def fetch_event_sizes(config: Config, node: Node) -> frozenset[int]:
+    """Return the sizes that the registry's events speak of.
+
+    A hint: nodes may have dropped events, and what they say is looked up in the state.
+    """
+    asked = {
+        "address": "0x" + config.registry.hex(),
+        "topics": ["0x" + _ANCHORED_TOPIC.hex(), "0x" + config.log.hex()],
+        "fromBlock": "0x0",
+        "toBlock": "latest",
+    }
+    sizes: set[int] = set()
+    with suppress(CannotCheckError):
+        entries = node.rpc.call("eth_getLogs", [asked])
+        for entry in entries if isinstance(entries, list) else ():
+            with suppress(KeyError, TypeError, ValueError):
+                sizes.add(int(entry["data"][2:66], 16))
+    return frozenset(sizes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    """The nonces of the project's key that transactions on their way use."""
+
+    key: Address
+    nonces: range
+
+
+def _find_pending(config: Config, node: Node, report: Callable[[str], None]) -> _Pending | None:
+    """Return what is on its way; None where the key is not known."""
+    key = find_key(config)
+    if key is None:
+        report(
+            "the address of the project's key is not known, so it could not be checked whether a "
+            "transaction of the lost store is still on its way"
+        )
+        return None
+    used, pending = node.fetch_nonce(key, "latest"), node.fetch_nonce(key, "pending")
+    return _Pending(key=key, nonces=range(used, pending))
+
+
+def _check_pending(
+    config: Config,
+    pending: _Pending | None,
+    stores: Sequence[Database],
+    edges: dict[int, RightEdge],
+) -> None:
+    """Refuse while a transaction is on its way that the new store's journal will not hold."""
+    if not pending:
+        return
+    kept: set[int] = set()
+    for store in stores:
+        with store.read() as connection:
+            for row in load_attempt_rows(connection):
+                head = row.head
+                is_kept = head is None or (
+                    head.size in edges and edges[head.size].root() == head.root
+                )
+                if (row.chain_id, row.sender) == (config.chain_id, pending.key) and is_kept:
+                    kept.add(row.nonce)
+    if any(nonce not in kept for nonce in pending.nonces):
+        raise NotFinalError(
+            f"a transaction of {format_address(pending.key)} is on its way that no store here "
+            "knows, or whose head is lost",
+            hint="it may anchor a head of this log: run again once it is included",
+        )
+
+
+def _find_sizes(config: Config, node: Node, head: RegistryHead, remains: Remains) -> set[int]:
+    """Return every size at which a head may have been sealed or anchored."""
+    wanted = {head.anchor.size} | remains.sizes | remains.receipts.sizes
+    for store in remains.stores:
+        with store.read() as connection:
+            wanted |= {item.size for item in load_heads(connection)}
+    return wanted | fetch_event_sizes(config, node)
+
+
+def _choose_part(
+    config: Config,
+    node: Node,
+    head: RegistryHead,
+    remains: Remains,
+    wanted: set[int],
+    report: Callable[[str], None],
+) -> tuple[RegistryHead, LeafSource, dict[int, RightEdge]]:
+    """Return the newest anchor to which leaves lead, those leaves, and their right edges."""
+    found: list[tuple[RegistryHead, LeafSource, dict[int, RightEdge]]] = []
+    for source in remains.leaves:
+        edges: dict[int, RightEdge] = {}
+        try:
+            for edge in walk_edges(source, wanted | {source.size}):
+                edges[edge.size] = edge
+        except AnchorError as error:
+            report(f"{source.name}: {error.message}")
+        for size in sorted(edges, reverse=True):
+            anchor = fetch_anchor(config, node, edges[size].root(), "latest")
+            if anchor is not None and anchor.size == size:
+                part = replace(head, root=edges[size].root(), anchor=anchor)
+                edges = {other: edge for other, edge in edges.items() if other <= size}
+                found.append((part, replace(source, size=size), edges))
+                break
+    if not found:
+        raise CannotCheckError(
+            "nothing that is left leads to any of the registry's anchors",
+            hint="name a published log or another backup",
+        )
+    return max(found, key=lambda item: item[1].size)
+
+
+def _choose_leaves(
+    head: RegistryHead, remains: Remains, wanted: set[int], report: Callable[[str], None]
+) -> tuple[LeafSource, dict[int, RightEdge]]:
+    """Return the longest run of leaves that leads to the registry's head, and its right edges.
+
+    Of runs of one length the first is taken: the project's own come before what is published.
+    """
+    refused: list[str] = []
+    for source in sorted(remains.leaves, key=lambda source: source.size, reverse=True):
+        if source.size < head.anchor.size:
+            refused.append(f"{source.name} has {source.size} leaves")
+            continue
+        try:
+            edges = {edge.size: edge for edge in walk_edges(source, wanted | {source.size})}
+        except AnchorError as error:
+            refused.append(f"{source.name}: {error.message}")
+            continue
+        if edges[head.anchor.size].root() == head.root:
+            report(f"{source.size:,} leaves from {source.name} lead to the registry's head")
+            return source, edges
+        refused.append(f"{source.name} does not lead to the registry's root")
+    for reason in refused:
+        report(f"not taken: {reason}")
+    raise CannotCheckError(
+        f"nothing that is left leads to the registry's head of {head.anchor.size} leaves, root "
+        f"0x{head.root.hex()}",
+        hint="name a published log or another backup; without the leaves the log cannot go on: "
+        "`anchor restore --partial`, then `anchor succeed`",
+    )
+
+
+def _find_anchors(
+    config: Config,
+    node: Node,
+    head: RegistryHead,
+    source: LeafSource,
+    edges: dict[int, RightEdge],
+    report: Callable[[str], None],
+) -> list[AnchoredHead]:
+    """Return the log's anchors 1 … N, each found in the registry by a recomputed root.
+
+    The right edge of one that was not among ``edges`` is added there.
+    """
+    found: dict[int, tuple[Head, Anchor]] = {}
+
+    def look(edge: RightEdge) -> None:
+        item = Head(root=edge.root(), size=edge.size)
+        anchor = fetch_anchor(config, node, item.root, "latest")
+        if anchor is not None and anchor.size == item.size:
+            found[anchor.sequence] = (item, anchor)
+            edges.setdefault(item.size, RightEdge(edge.size, edge.nodes))
+
+    for edge in list(edges.values()):
+        look(edge)
+    if len(found) < head.anchor.sequence:
+        report("trying every size between the anchors that are known")
+        for edge in _missing_edges(source, found, edges):
+            look(edge)
+            if len(found) == head.anchor.sequence:
+                break
+    if sorted(found) != list(range(1, head.anchor.sequence + 1)):
+        raise MismatchError(
+            f"only {len(found)} of the registry's {head.anchor.sequence} anchors are of this log's "
+            "leaves",
+            hint="ask another node; if it says the same, the leaves are another log's",
+        )
+    final = _fetch_final_hash(config, node)
+    anchored = []
+    for item, anchor in found.values():
+        settled = None
+        if final is not None:
+            read = partial(fetch_anchor, config, root=item.root, block=final)
+            with suppress(QuorumError):  # then it is final when the nodes agree
+                settled = node.confirm(read)
+        reversible = reversible_anchor(item, settled or anchor)
+        anchored.append(replace(reversible, final=settled is not None))
+    return anchored
+
+
+def _missing_edges(
+    source: LeafSource,
+    found: dict[int, tuple[Head, Anchor]],
+    edges: dict[int, RightEdge],
+) -> Iterator[RightEdge]:
+    """Yield the right edge at each size at which an anchor that is not found yet can be."""
+    bounds = {0: 0} | {number: item.size for number, (item, _) in found.items()}
+    for number, after in pairwise(sorted(bounds)):
+        if after == number + 1:
+            continue
+        known = edges.get(bounds[number], RightEdge())
+        edge = RightEdge(known.size, known.nodes)
+        for leaves in source.read(bounds[number], bounds[after] - 1):
+            for at in range(0, len(leaves), HASH):
+                edge.extend(leaves[at : at + HASH])
+                yield edge
+
+
+def _fetch_final_hash(config: Config, node: Node) -> Hash32 | None:
+    try:
+        return node.fetch_final_block(config.finality).hash
+    except (NodeUnreachableError, NodeFaultError):
+        raise
+    except CannotCheckError:
+        return None

@@ -1,0 +1,260 @@
+"""Reading a project's log again from the ground: records, leaves, heads, tiles and the journal.
+
+Each check is a generator of sentences, one for each breach; it says nothing where all is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Protocol
+
+from anchor.errors import AnchorError, ChainGuardError, ConfigError
+from anchor.log.merkle import hash_leaf
+from anchor.log.tiles import Tile, TileBuilder, tiles_of
+from anchor.log.tree import HASH, RightEdge
+from anchor.project.project import Project
+from anchor.recovery.journal_audit import audit_attempts, audit_hints, audit_slots
+from anchor.store.database import Database
+from anchor.store.evidence import (
+    count_lost_waiting,
+    count_misplaced,
+    load_sealed_records,
+    load_waiting_records,
+)
+from anchor.store.heads import find_edge, load_heads, newest_head
+from anchor.store.incidents import load_open_incidents
+from anchor.store.sequencer import check_leaves, read_leaves, write_tiles
+from anchor.store.sqlite_integrity import find_damage
+from anchor.store.tile_folder import TileFolder
+from anchor.types import Head
+
+# Past this many, one reason stands behind all of them.
+MAX_BREACHES = 100
+
+
+class Readable(Protocol):
+    """A log's store and its tiles: a project's own, or copies of them."""
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def tiles(self) -> TileFolder: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What was read, and each thing that is not as it must be, in one sentence."""
+
+    leaves: int
+    heads: int
+    breaches: tuple[str, ...]
+
+
+def audit_project(project: Project) -> Audit:
+    """Recompute leaves, roots and tiles from what is stored, and compare.
+
+    Raises:
+        ConfigError: the heads cannot even be listed.
+    """
+    return _audit(
+        project,
+        audit_slots(project),
+        audit_attempts(project),
+        audit_hints(project),
+        _audit_incidents(project),
+    )
+
+
+def audit_log(log: Readable) -> Audit:
+    """Recompute leaves, roots and tiles alone; of the journal and of incidents nothing is said.
+
+    Raises:
+        ConfigError: The heads cannot even be listed.
+    """
+    return _audit(log)
+
+
+def _audit(log: Readable, *others: Iterator[str]) -> Audit:
+    with log.database.read() as connection:
+        heads = load_heads(connection)
+    size = heads[-1].size if heads else 0
+    checks = (
+        _audit_file(log),
+        _audit_records(log, size),
+        _audit_places(log),
+        _audit_heads(log, heads),
+        _audit_tiles(log, size),
+        *others,
+    )
+    breaches = limit_breaches(chain.from_iterable(map(_survive, checks)))
+    return Audit(leaves=size, heads=len(heads), breaches=breaches)
+
+
+def limit_breaches(found: Iterable[str]) -> tuple[str, ...]:
+    """Take the first of them, and say so if there may be more."""
+    breaches = tuple(islice(found, MAX_BREACHES))
+    if len(breaches) == MAX_BREACHES:
+        breaches = (*breaches, f"… and perhaps more: the audit stopped after {MAX_BREACHES}")
+    return breaches
+
+
+def _survive(check: Iterator[str]) -> Iterator[str]:
+    """Let a store that cannot be read any further be a breach, not the end of the audit."""
+    try:
+        yield from check
+    except ConfigError as error:
+        yield error.message
+
+
+def rebuild_tiles(project: Project) -> int:
+    """Make all tiles again from the stored leaves; return of how many leaves they are.
+
+    Raises:
+        ChainGuardError: the stored leaves do not lead to the log's head.
+    """
+    with project.database.read() as connection:
+        newest = newest_head(connection)
+    if newest is not None:
+        # Before the tiles go, which may be the last place that has the leaves' hashes.
+        check_leaves(project.database, newest.head)
+    project.tiles.clear()
+    return write_tiles(project.database, project.tiles)
+
+
+def _audit_file(log: Readable) -> Iterator[str]:
+    """Ask the database itself."""
+    with log.database.read() as connection:
+        yield from find_damage(connection)
+
+
+def _audit_records(log: Readable, size: int) -> Iterator[str]:
+    """Hash every record that was not erased; it must be its leaf, and leaves must have no gap."""
+    expected = 0
+    with log.database.read() as connection:
+        for index, leaf, record in load_sealed_records(connection):
+            if index != expected:
+                yield f"leaf {expected} is missing: the next one there is leaf {index}"
+            expected = index + 1
+            if record is not None and hash_leaf(record) != leaf:
+                yield f"the record of leaf {index} does not hash to its leaf"
+        if expected > size:
+            yield (
+                f"leaves {size} to {expected - 1} have a place beyond the newest head, of size "
+                f"{size}: a newer head was lost"
+            )
+        for _, leaf, record in load_waiting_records(connection):
+            if record is not None and hash_leaf(record) != leaf:
+                yield f"a record that waits for its place no longer hashes to leaf {leaf.hex()}"
+
+
+def _audit_places(log: Readable) -> Iterator[str]:
+    """See that every piece of evidence waits, or has one place."""
+    with log.database.read() as connection:
+        neither, both = count_misplaced(connection)
+        lost = count_lost_waiting(connection)
+    if neither:
+        yield f"{neither} pieces of evidence have no place in the log and do not wait for one"
+    if both:
+        yield f"{both} pieces of evidence wait for a place that they have"
+    if lost:
+        yield f"{lost} that wait for a place are no evidence of this store"
+
+
+def _audit_incidents(project: Project) -> Iterator[str]:
+    """See that no final anchor was contradicted without the operator's having acted."""
+    with project.database.read() as connection:
+        incidents = load_open_incidents(connection, project.config.chain_id)
+    for incident in incidents:
+        before, now = incident.before, incident.now
+        then = "was not in the registry" if now is None else f"was in block {now.block_number}"
+        yield (
+            f"an incident is open: anchor {before.sequence}, of size {incident.head.size}, was "
+            f"final in block {before.block_number}, and then {then}"
+        )
+
+
+def _audit_heads(log: Readable, heads: list[Head]) -> Iterator[str]:
+    """Recompute every head's root and right edge from the leaves."""
+    edge = RightEdge()
+    for head in heads:
+        size = head.size
+        try:
+            for leaves in read_leaves(log.database, edge.size, size):
+                edge.extend(leaves)
+        except ChainGuardError as error:
+            yield f"the head of size {size} cannot be recomputed: {error.message}"
+            return
+        if edge.root() != head.root:
+            yield f"the leaves do not lead to the root of the head of size {size}"
+        yield from _audit_edge(log, edge)
+
+
+def _audit_edge(log: Readable, edge: RightEdge) -> Iterator[str]:
+    try:
+        with log.database.read() as connection:
+            sealed = find_edge(connection, edge.size)
+    except ChainGuardError as error:
+        yield error.message
+        return
+    if sealed is not None and edge.nodes != sealed.right_edge.nodes:
+        yield f"the right edge stored with the head of size {edge.size} is not the leaves'"
+
+
+def _audit_tiles(log: Readable, size: int) -> Iterator[str]:
+    """Make every tile again and compare; report what lies between them, too."""
+    folder = log.tiles
+    try:
+        there = folder.size
+    except AnchorError as error:
+        yield error.message
+        return
+    if there > size:
+        yield f"there are tiles for {there} leaves, but the log has {size}"
+        return
+    found: dict[tuple[int, int], list[int]] = {}
+    for path, tile in folder.list_tiles():
+        if tile is None:
+            yield f"{path} in {folder.folder} is no tile"
+        else:
+            found.setdefault((tile.level, tile.number), []).append(tile.width)
+    needed = {(tile.level, tile.number): tile for tile in tiles_of(there)}
+    try:
+        for tile, expected in _remake_tiles(log, size):
+            place = (tile.level, tile.number)
+            # After a crash there may be tiles of more leaves than are noted, and narrower ones.
+            widths = [width for width in found.get(place, ()) if width <= tile.width]
+            for width in widths:
+                narrower = tile._replace(width=width)
+                yield from _compare_tile(folder, narrower, expected[: width * HASH])
+                found[place].remove(width)
+            if place in needed and needed[place].width > max(widths, default=0):
+                yield f"{folder.folder / needed[place].path} is missing"
+    except ChainGuardError as error:
+        yield f"the tiles cannot be made again: {error.message}"
+        return
+    for (level, number), widths in found.items():
+        for width in widths:
+            yield f"{Tile(level, number, width).path} has hashes of leaves that the log lacks"
+
+
+def _remake_tiles(log: Readable, size: int) -> Iterator[tuple[Tile, bytes]]:
+    builder = TileBuilder()
+    for leaves in read_leaves(log.database, 0, size):
+        yield from builder.add(leaves)
+    yield from builder.unfinished()
+
+
+def _compare_tile(folder: TileFolder, tile: Tile, expected: bytes) -> Iterator[str]:
+    try:
+        found = folder.read(tile)
+    except AnchorError as error:
+        yield error.message
+        return
+    if len(found) != len(expected):
+        yield f"{tile.path} has {len(found)} bytes instead of {len(expected)}"
+    elif found != expected:
+        at = next(at for at in range(len(found)) if found[at] != expected[at])
+        yield f"{tile.path} was altered: hash {at // HASH} in it is not the log's"

@@ -1,0 +1,319 @@
+"""Closing a log that cannot go on, and opening its successor from one of its anchors.
+
+The successor is a project of its own.  Its store is made first, then ``succeed`` is sent through
+its journal, then, once that is final, its configuration is written: until there is one no command
+takes the folder for a project, so that nothing can be anchored in the new log too early.  The old
+project's evidence and heads stay as they are; its store notes what the chain says of its anchors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from anchor.chain.node import Node
+from anchor.chain.registry_reader import fetch_anchor, fetch_head
+from anchor.chain.signer import Signer
+from anchor.chain.tx_manager import Clock, Intent
+from anchor.errors import (
+    ChainGuardError,
+    ConfigError,
+    NodeFaultError,
+    NotFinalError,
+    SignerError,
+    UsageError,
+)
+from anchor.ethereum.keccak import format_address
+from anchor.operate.anchoring import (
+    check_shared,
+    make_manager,
+    refresh_anchors,
+    wait_until_final,
+)
+from anchor.operate.incident_handling import check_no_incident
+from anchor.project.config import Config, SignerConfig, encode_config
+from anchor.project.files import CONFIG, TRUST_POLICY
+from anchor.project.log_key import create_log_key
+from anchor.project.project import Project, open_project
+from anchor.recovery.handover import (
+    build_store,
+    encode_successor_policy,
+    take_new,
+    write_receipts,
+)
+from anchor.recovery.restore import record_anchors
+from anchor.registry.calldata import encode_succeed_call
+from anchor.registry.storage import head_slot, successor_slot
+from anchor.store.database import Database, is_taken
+from anchor.store.heads import (
+    SealedHead,
+    find_edge,
+    load_heads,
+    newest_head,
+    reversible_anchor,
+    save_anchor,
+)
+from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.side_file import SideFile
+from anchor.system.durable_files import write_file
+from anchor.types import Hash32, Head, LogId, log_number, log_owner, make_log_id
+
+# How many transactions one call may need: an earlier run's, then ours.
+_MAX_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succession:
+    """What became of it.  ``waiting`` evidence has no place in the new log yet."""
+
+    config: Config
+    head: Head
+    waiting: int
+    receipts: int
+
+
+def plan_successor(
+    project: Project,
+    folder: Path,
+    *,
+    number: int | None,
+    signer: SignerConfig | None,
+    store: StorePlace | None,
+) -> Config:
+    """Return the configuration of the project that follows ``project``, in ``folder``.
+
+    ``store`` None is a SQLite file in the folder.
+
+    Raises:
+        ConfigError: there is a project in it already, or the store is the old one's.
+    """
+    old = project.config
+    file = folder / CONFIG
+    if file.exists():
+        raise ConfigError(f"{file} exists already", hint="choose an empty folder for the successor")
+    store = store or SqliteFile(folder / "anchor.db")
+    if str(store) == str(old.store):
+        raise ConfigError(
+            f"{store} is this project's own store",
+            hint="name another file, another database, or another schema of it",
+        )
+    following = log_number(old.log) + 1 if number is None else number
+    return replace(
+        old,
+        folder=folder,
+        file=file,
+        store=store,
+        tiles=folder / "tiles",
+        log_key=folder / "log-key.pem",
+        receipts=folder / "receipts",
+        trust=folder / TRUST_POLICY,
+        log=make_log_id(log_owner(old.log), following),
+        signer=signer or old.signer,
+        publish=None,  # what is published there is the old log
+        # A SQLite file has no second server.
+        copies=None if isinstance(store, SqliteFile) else old.copies,
+    )
+
+
+def succeed(
+    project: Project,
+    node: Node,
+    config: Config,
+    from_root: Hash32 | None,
+    open_signer: Callable[[], Signer],
+    clock: Clock,
+    report: Callable[[str], None],
+) -> Succession:
+    """Close the project's log at ``from_root`` and make the successor that ``config`` describes.
+
+    Without a root it is the newest anchored head that the store can go on from.  What an earlier
+    run began is finished.  ``check_chain`` and ``check_registry`` come first.
+
+    Raises:
+        UsageError: the root is none that the store could go on from.
+        ChainGuardError: the log has another successor, the new one's number is in use, or an
+            incident is open.
+        SignerError: the key is not the owner's.
+        NotFinalError: sent, and not final in time; a later call goes on.
+    """
+    check_no_incident(project)
+    is_closed = _check_logs(project.config, node, config)
+    record_anchors(project, node)  # the old log's receipts need them
+    database = _open_store(project, node, config, from_root, is_closed=is_closed)
+    with closing(database), database.hold_lease():
+        successor = Project(config=config, database=database)
+        head = _check_begun(successor, from_root)
+        if not is_closed:
+            _send(project.config, successor, node, head, open_signer, clock, report)
+        _note_anchor(successor, node, head)
+        report("included; waiting until it is final")
+        if not wait_until_final(successor, node, head, clock):
+            raise NotFinalError(
+                "the log is closed and its successor open, but not in a final block yet",
+                hint="run the same command again: it finishes then",
+            )
+        refresh_anchors(project, node)
+        receipts = write_receipts(project, config, head)
+        waiting = take_new(project, database, head, SideFile(config.side_file))
+    if not config.log_key.exists():
+        create_log_key(config)
+    write_file(config.trust, encode_successor_policy(project.config, config))
+    write_file(config.file, encode_config(config).encode("utf-8"))
+    return Succession(config=config, head=head, waiting=waiting, receipts=receipts)
+
+
+def prepare_call(
+    project: Project, node: Node, config: Config, from_root: Hash32 | None
+) -> bytes | None:
+    """Make the successor's store, and return the calldata for its owner to send to the registry.
+
+    Afterwards ``succeed`` finds the log closed and needs no key.  None: it is closed already.
+
+    Raises:
+        As ``succeed``.
+    """
+    check_no_incident(project)
+    if _check_logs(project.config, node, config):
+        return None
+    database = _open_store(project, node, config, from_root, is_closed=False)
+    try:
+        head = _check_begun(Project(config=config, database=database), from_root)
+    finally:
+        database.close()
+    return encode_succeed_call(project.config.log, head.root, config.log)
+
+
+def find_successor(config: Config, node: Node) -> LogId:
+    """Return the log that goes on from the project's; 0 while none does.
+
+    Raises:
+        QuorumError: one node says that the log is closed, and too few others.
+    """
+    slot = successor_slot(config.log)
+    word = node.fetch_storage(config.registry, slot, "latest")
+    if any(word):
+        read = partial(Node.fetch_storage, address=config.registry, slot=slot, block="latest")
+        check_shared(node, read, word, "the log's successor")
+    return LogId(word)
+
+
+def _check_logs(old: Config, node: Node, new: Config) -> bool:
+    """Say whether ``old`` is closed already, with ``new`` as its successor."""
+    successor = find_successor(old, node)
+    if successor == new.log:
+        return True
+    if any(successor):
+        raise ChainGuardError(
+            f"this log was closed before: its successor is log {log_number(successor)}",
+            hint=f"go on there, or make its project with --number {log_number(successor)}",
+        )
+    if any(node.fetch_storage(new.registry, head_slot(new.log), "latest")):
+        raise ChainGuardError(
+            f"log {log_number(new.log)} of this owner is in use, and cannot be a successor",
+            hint="choose another with --number; nothing was sent",
+        )
+    return False
+
+
+def _open_store(
+    project: Project, node: Node, config: Config, root: Hash32 | None, *, is_closed: bool
+) -> Database:
+    """Open the successor's store, which is made where an earlier run has not done it."""
+    if not is_taken(config.store):
+        sealed = _choose_head(project, node, config, root, is_closed=is_closed)
+        build_store(project, config, sealed)
+    # A crash here, or later, leaves a store without a configuration: the next run goes on with it.
+    return open_project(config).database
+
+
+def _choose_head(
+    project: Project, node: Node, new: Config, root: Hash32 | None, *, is_closed: bool
+) -> SealedHead:
+    """Return the newest head that the registry holds and the store can go on from."""
+    holder = new if is_closed else project.config
+    with project.database.read() as connection:
+        heads = load_heads(connection)
+    for head in reversed(heads):
+        if root not in (None, head.root):
+            continue
+        sealed = _find_whole(project, head)
+        if sealed is None:
+            continue
+        anchor = fetch_anchor(holder, node, head.root, "latest")
+        if anchor is not None and anchor.size == head.size:
+            return sealed
+    raise UsageError(
+        "this store has no head that the registry holds"
+        if root is None
+        else f"root {root.hex()} is no anchored head from which this store can go on",
+        hint="`anchor audit` says what the store has; `anchor restore` finds what is missing",
+    )
+
+
+def _find_whole(project: Project, head: Head) -> SealedHead | None:
+    """Return the head with its right edge; None where that was damaged."""
+    with suppress(ChainGuardError), project.database.read() as connection:
+        sealed = find_edge(connection, head.size)
+        if sealed is not None and sealed.right_edge.root() == head.root:
+            return sealed
+    return None
+
+
+def _check_begun(successor: Project, root: Hash32 | None) -> Head:
+    with successor.database.read() as connection:
+        newest = newest_head(connection)
+    if newest is None or root not in (None, newest.head.root):
+        raise UsageError(
+            f"{successor.config.store} was begun from another root",
+            hint="leave --from-root out to finish that, or choose another folder",
+        )
+    return newest.head
+
+
+def _send(
+    old: Config,
+    successor: Project,
+    node: Node,
+    head: Head,
+    open_signer: Callable[[], Signer],
+    clock: Clock,
+    report: Callable[[str], None],
+) -> None:
+    signer = open_signer()
+    if signer.address != log_owner(old.log):
+        raise SignerError(
+            f"{format_address(signer.address)} does not own this log, and only the owner can close "
+            "it",
+            hint=f"name the key of {format_address(log_owner(old.log))} with --keystore",
+        )
+    config = successor.config
+    call = encode_succeed_call(old.log, head.root, config.log)
+    intent = Intent(to=config.registry, data=call, head_size=head.size)
+    manager = make_manager(successor, node, signer, clock, report)
+    report(f"closing the log at {head.size:,} leaves; this cannot be undone")
+    inclusion = manager.resume(intent)
+    for _ in range(_MAX_ROUNDS):
+        if find_successor(old, node) == config.log:
+            return
+        if inclusion is not None:
+            report("a reorganisation took it back; sending it again")
+        inclusion = manager.send(intent)
+    raise ChainGuardError("the registry does not follow our transactions; run again later")
+
+
+def _note_anchor(successor: Project, node: Node, head: Head) -> None:
+    found = fetch_head(successor.config, node, "latest")
+    if found is None:
+        raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")
+    if found.root != head.root:
+        raise ChainGuardError(
+            f"the new log begins with root 0x{found.root.hex()}, not with the one that "
+            f"{successor.config.store} was made for",
+            hint="move that store away, and run the same command again",
+        )
+    with successor.database.write() as connection:
+        anchored = reversible_anchor(head, found.anchor)
+        save_anchor(connection, successor.config.chain_id, anchored)

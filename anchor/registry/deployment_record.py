@@ -1,0 +1,154 @@
+"""The deployment record (``anchor-deployment/1``): where the registry is on one chain.
+
+One file for each chain, ``deployments/<chain id>/AnchorRegistry.json`` beside the configuration.
+It is for people, explorers and scripts: no verdict rests on it.  What identifies the deployment is
+compared with the chain and the project; how it came there is null where nobody knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from anchor.canonical import parse_strict
+from anchor.errors import ChainGuardError, MalformedError, UnknownVersionError
+from anchor.ethereum.keccak import format_address, hash_keccak256, parse_address
+from anchor.registry.artifact import (
+    CREATE2_PROXY,
+    CREATE2_SALT,
+    load_artifact,
+    load_standard_input,
+    registry_address,
+)
+from anchor.types import Address, ChainId, Hash32, parse_hex
+
+FORMAT = "anchor-deployment/1"
+# Ours has under 2 KiB; this keeps a wrong file from being read whole.
+MAX_RECORD_BYTES = 64 << 10
+
+_IDENTITY = (
+    "address", "chain_id", "code_hash", "contract", "create2", "genesis", "init_code_hash",
+)  # fmt: skip
+_MEMBERS = {"format", "transaction", "compiler", *_IDENTITY}
+_TRANSACTION_MEMBERS = {"hash", "block_number", "block_hash", "deployer", "gas_used"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployingTransaction:
+    """The transaction that deployed the registry, as it was included at the time."""
+
+    hash: Hash32
+    block_number: int
+    block_hash: Hash32
+    deployer: Address
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentRecord:
+    """One deployment of this release's registry; ``transaction`` None where nobody knows it."""
+
+    registry: Address
+    chain_id: ChainId
+    genesis: Hash32
+    code_hash: Hash32
+    transaction: DeployingTransaction | None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return the members that say which deployment this is, as they stand in the file."""
+        artifact = load_artifact()
+        standard = self.registry == registry_address()
+        proxy = {"proxy": format_address(CREATE2_PROXY), "salt": _hex(CREATE2_SALT)}
+        return {
+            "contract": artifact.contract,
+            "address": format_address(self.registry),
+            "chain_id": self.chain_id,
+            "genesis": _hex(self.genesis),
+            "code_hash": _hex(self.code_hash),
+            "init_code_hash": _hex(hash_keccak256(artifact.init_code)),
+            "create2": proxy if standard else None,
+        }
+
+
+def encode_deployment_record(record: DeploymentRecord) -> bytes:
+    """Write a record: sorted members, the same bytes for the same deployment."""
+    transaction = record.transaction
+    document = record.identity | {
+        "format": FORMAT,
+        "compiler": {
+            "version": load_artifact().compiler_version,
+            "standard_input_sha256": hashlib.sha256(load_standard_input()).hexdigest(),
+        },
+        "transaction": transaction
+        and {
+            "hash": _hex(transaction.hash),
+            "block_number": transaction.block_number,
+            "block_hash": _hex(transaction.block_hash),
+            "deployer": format_address(transaction.deployer),
+            "gas_used": transaction.gas_used,
+        },
+    }
+    return (json.dumps(document, sort_keys=True, indent=1) + "\n").encode("ascii")
+
+
+def check_deployment_record(
+    data: bytes, expected: DeploymentRecord, *, what: str
+) -> DeployingTransaction | None:
+    """Check that a record is about ``expected``'s deployment; return the transaction it names.
+
+    Raises:
+        MalformedError: no deployment record.
+        UnknownVersionError: one of another version.
+        ChainGuardError: it is about another deployment; the message names the first member.
+    """
+    members = parse_strict(data, what=what, max_bytes=MAX_RECORD_BYTES)
+    if not isinstance(members, dict):
+        raise MalformedError(f"{what} is not a deployment record")
+    if members.get("format") != FORMAT:
+        raise UnknownVersionError(f"{what} is not in the format {FORMAT!r}")
+    if members.keys() != _MEMBERS:
+        odd = sorted(members.keys() ^ _MEMBERS)[0]
+        raise MalformedError(f"{what}: the member {odd[:40]!r} is missing or unknown")
+    for name, value in expected.identity.items():
+        if members[name] != value or type(members[name]) is not type(value):
+            raise ChainGuardError(
+                f"{what} says {name} {_show(members[name])}, but here it is {_show(value)}",
+                hint="it is about another deployment, or was changed: see which is right, and move "
+                "the file away; `anchor deploy` then writes it anew and sends nothing twice",
+            )
+    return _parse_transaction(members["transaction"], what)
+
+
+def _parse_transaction(members: Any, what: str) -> DeployingTransaction | None:
+    if members is None:
+        return None
+    if not isinstance(members, dict) or members.keys() != _TRANSACTION_MEMBERS:
+        raise MalformedError(f"{what}: the member 'transaction' is misshapen")
+    for name in ("block_number", "gas_used"):
+        if type(members[name]) is not int or members[name] < 0:
+            raise MalformedError(f"{what}: the transaction's {name} is not a number")
+    for name in ("hash", "block_hash", "deployer"):
+        if not isinstance(members[name], str):
+            raise MalformedError(f"{what}: the transaction's {name} is not a text")
+    return DeployingTransaction(
+        hash=_parse_hash(members["hash"], what),
+        block_number=members["block_number"],
+        block_hash=_parse_hash(members["block_hash"], what),
+        deployer=parse_address(members["deployer"], what=f"{what}: the deployer"),
+        gas_used=members["gas_used"],
+    )
+
+
+def _parse_hash(text: str, what: str) -> Hash32:
+    return Hash32(parse_hex(text, length=32, what=f"{what}: a hash", prefix=True))
+
+
+def _show(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True)[:120]
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()

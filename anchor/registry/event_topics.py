@@ -1,0 +1,21 @@
+"""The registry's events, which are an index only: what they say is looked up in storage."""
+
+from __future__ import annotations
+
+from anchor.errors import MalformedError
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.types import Hash32
+
+SUCCEEDED = hash_keccak256(b"Succeeded(bytes32,bytes32,bytes32,uint256)")
+"""The first topic of ``Succeeded(oldLog indexed, newLog indexed, fromRoot, size)``."""
+
+
+def decode_takeover(data: bytes) -> Hash32:
+    """Return the root from which the successor goes on, out of the event's data.
+
+    Raises:
+        MalformedError: the data is not two words.
+    """
+    if len(data) != 64:
+        raise MalformedError(f"the event's data has {len(data)} bytes, not 64")
+    return Hash32(data[:32])

@@ -1,0 +1,145 @@
+"""JSON lines of a bulk submission: cut out of what arrives, and made into rows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+from anchor.evidence.record import SALT_BYTES, SCHEMA
+from anchor.log.merkle import hash_leaf
+from anchor.operate.acceptance import guess_media_type
+from anchor.service.problems import Problem
+from anchor.service.submission import Origin, read_submission
+from anchor.store.evidence import NewEvidence
+
+Line: TypeAlias = tuple[int, bytes | None]
+"""A line's number, from 1, and its bytes; None where it was too long to keep."""
+
+Entry: TypeAlias = tuple[int, NewEvidence | Problem]
+"""A line's number, and what it came to."""
+
+
+class LineSplitter:
+    """Cuts what arrives into lines, and never keeps more than the longest of them may have."""
+
+    def __init__(self, max_line: int) -> None:
+        self._max_line = max_line
+        self._rest = b""
+        self._number = 0
+        self._is_skipping = False
+
+    def feed(self, data: bytes) -> list[Line]:
+        """Return the lines that end in ``data``; blank ones are counted and left out."""
+        parts = data.split(b"\n")
+        if len(parts) == 1:
+            self._keep(parts[0])
+            return []
+        lines = self._end(parts[0])
+        for part in parts[1:-1]:
+            self._number += 1
+            if len(part) > self._max_line:
+                lines.append((self._number, None))
+            elif part and not part.isspace():
+                lines.append((self._number, part))
+        self._keep(parts[-1])
+        return lines
+
+    def finish(self) -> list[Line]:
+        """Return the last line, where it has no end."""
+        return self._end(b"") if self._rest or self._is_skipping else []
+
+    def _keep(self, part: bytes) -> None:
+        if self._is_skipping:
+            return
+        if len(self._rest) + len(part) > self._max_line:
+            self._rest, self._is_skipping = b"", True
+        else:
+            self._rest += part
+
+    def _end(self, part: bytes) -> list[Line]:
+        self._keep(part)
+        line, was_skipping = self._rest, self._is_skipping
+        self._rest, self._is_skipping = b"", False
+        self._number += 1
+        if was_skipping:
+            return [(self._number, None)]
+        return [(self._number, line)] if line and not line.isspace() else []
+
+
+def read_lines(lines: Sequence[Line], origin: Origin, *, max_line: int) -> list[Entry]:
+    """Return what each line comes to; one that is wrong does not disturb the others."""
+    # One call for all: the system is asked once.
+    salts = origin.random_bytes(SALT_BYTES * len(lines)).hex().encode()
+    reader = _PlainReader(origin)
+    entries: list[Entry] = []
+    for place, (number, line) in enumerate(lines):
+        if line is None:
+            entries.append((number, Problem(413, f"a line has at most {max_line:,} bytes")))
+            continue
+        match = _PLAIN.fullmatch(line)
+        if match is not None:
+            salt = salts[2 * SALT_BYTES * place : 2 * SALT_BYTES * (place + 1)]
+            entries.append((number, reader.read(match, salt)))
+            continue
+        try:
+            entries.append((number, read_submission(line, origin, max_bytes=max_line)))
+        except Problem as problem:
+            entries.append((number, problem))
+    return entries
+
+
+# What nearly every line looks like, and needs no JSON reader: a SHA-256, and a name whose
+# characters JSON writes as themselves.  ``read_submission`` makes the same of it, more slowly.
+_PLAIN = re.compile(rb'\{"sha256": ?"([0-9a-f]{64})"(?:, ?"name": ?"([ !#-\[\]-~]{1,1000})")?\}\r?')
+
+
+class _PlainReader:
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._now = origin.now.encode()
+        self._log = f'"log":"0x{origin.log.hex()}",'.encode()
+        self._source = origin.source("").encode()
+        unique = origin.unique
+        self._unique = b"\0\0\0\0\0\0\0\0" + len(unique).to_bytes(8, "big") + unique
+
+    def read(self, match: re.Match[bytes], salt: bytes) -> NewEvidence:
+        """Return the row of a line; ``salt`` is hex."""
+        digest, name = match.groups()
+        if name is None:
+            name = b"sha256:" + digest
+        media, schema = _media_member(_ending(name)), _SCHEMA_MEMBER
+        form = b'{"digests":{"sha256":"%b"},%b%b"name":"%b","recorded_at":"%b","salt":"%b",%b}'
+        record = form % (digest, self._log, media, name, self._now, salt, schema)
+        sha256 = bytes.fromhex(digest.decode())
+        source = self._source + name
+        described = b"%b%b%b%b%b" % (
+            len(source).to_bytes(8, "big"), source, _DIGEST_LENGTH, sha256, self._unique,
+        )  # fmt: skip
+        return NewEvidence(
+            identity=sha256[:16] + hashlib.sha256(described).digest()[:16],
+            source=source.decode(),
+            sha256=sha256,
+            sm3=None,
+            record=record,
+            leaf=hash_leaf(record),
+            accepted_at=self._origin.now,
+        )
+
+
+_SCHEMA_MEMBER = f'"schema":"{SCHEMA}"'.encode()
+_DIGEST_LENGTH = (32).to_bytes(8, "big")
+
+
+def _ending(name: bytes) -> bytes:
+    # The media type depends on nothing else: two endings, and that something is before them.
+    parts = name.rsplit(b".", 2)
+    return b".".join([parts[0][-1:], *parts[1:]])
+
+
+@lru_cache(maxsize=4_096)
+def _media_member(ending: bytes) -> bytes:
+    guessed = guess_media_type(ending.decode())
+    return b"" if guessed is None else f'"media_type":"{guessed}",'.encode()

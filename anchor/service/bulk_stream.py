@@ -1,0 +1,281 @@
+"""The answer to a bulk submission, made while the submission arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+from fastapi.responses import Response
+
+from anchor.errors import AnchorError
+from anchor.project.project import utc_now
+from anchor.service.bulk_lines import Entry, Line, LineSplitter, read_lines
+from anchor.service.header_protection import Message, Receive, Send
+from anchor.service.key_recheck import Hold
+from anchor.service.problems import Problem, explain, explain_system_error
+from anchor.service.request_body import too_long, too_slow
+from anchor.service.routes.submit import over_quota
+from anchor.service.submission import Origin
+from anchor.service.worker import Service, Slot
+from anchor.service.write_queue import Job
+from anchor.store.api_keys import ApiKey
+from anchor.store.evidence import NewEvidence
+from anchor.store.quota import Outcome, Taken
+
+MEDIA_TYPE = "application/x-ndjson"
+
+# Seconds that lines wait for more of them before they are written.
+_LINGER = 0.02
+# Lines that are read without a pause: about a millisecond's.
+_AT_ONCE = 100
+# Bytes of answers that wait for a client which does not read them yet.
+_MOST_UNREAD = 16 << 20
+
+
+class BulkAnswer(Response):
+    """Reads lines, has them written, and sends an answer to each.
+
+    Three things go on at once: the next lines are read while the ones before are written, and the
+    answers to those before are sent.
+    """
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, service: Service, key: ApiKey, origin: Origin, slot: Slot) -> None:
+        super().__init__(status_code=200)
+        del self.headers["content-length"]
+        self._service = service
+        self._settings = service.settings
+        self._held = Hold(key)
+        self._slot = slot
+        self._origin = origin
+        self._splitter = LineSplitter(service.settings.max_line)
+        self._entries: deque[Entry] = deque()
+        self._writing: asyncio.Task[None] | None = None
+        self._outbox = _Outbox(service.settings.answer_seconds)
+        self._counts = {"lines": 0, "new": 0, "known": 0, "refused": 0}
+
+    async def __call__(self, _scope: Message, receive: Receive, send: Send) -> None:
+        """Answer; the client may go at any time."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        with self._slot, self._service.standing.hold(self._held.key) as self._held:
+            await send(start)
+            sending = asyncio.create_task(self._outbox.drain(send))
+            try:
+                await self._work(receive)
+                self._outbox.close()
+                await sending
+            except _Gone:
+                # What was being written is written to its end; nobody reads the answers.
+                sending.cancel()
+            finally:
+                left = [sending]
+                if self._writing is not None:
+                    self._writing.cancel()
+                    left.append(self._writing)
+                await asyncio.gather(*left, return_exceptions=True)
+
+    async def _work(self, receive: Receive) -> None:
+        try:
+            await self._read_body(receive)
+            while self._entries:
+                await self._write_some()
+            await self._wait_for_writing()
+            await self._outbox.put(_encode(self._counts))
+        except Problem as problem:
+            await self._end_early(problem)
+        except AnchorError as error:
+            await self._end_early(explain(error))
+        except OSError as error:
+            await self._end_early(explain_system_error(error))
+
+    async def _end_early(self, problem: Problem) -> None:
+        await self._outbox.put(_encode({"problem": problem.members()}))
+
+    async def _read_body(self, receive: Receive) -> None:
+        size = 0
+        body = _Body(receive, self._service.stopping, self._held)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._settings.bulk_seconds
+        try:
+            while not body.is_complete:
+                patience = _LINGER if self._entries else self._settings.body_seconds
+                piece = await body.next(min(patience, end - loop.time()))
+                if piece is None:
+                    if not self._entries:
+                        raise too_slow()
+                    await self._write_some()
+                    continue
+                size += len(piece)
+                if size > self._settings.max_bulk:
+                    raise too_long(self._settings.max_bulk)
+                await self._add(self._splitter.feed(piece))
+                while len(self._entries) >= self._service.intake.chunk:
+                    await self._write_some()
+            await self._add(self._splitter.finish())
+        finally:
+            body.close()
+
+    async def _add(self, lines: list[Line]) -> None:
+        origin = replace(self._origin, now=utc_now())
+        for start in range(0, len(lines), _AT_ONCE):
+            some = lines[start : start + _AT_ONCE]
+            self._entries.extend(read_lines(some, origin, max_line=self._settings.max_line))
+            await asyncio.sleep(0)  # others are answered meanwhile
+
+    async def _write_some(self) -> None:
+        """Have the next lines written; the ones before are, and answered, when this returns."""
+        count = min(len(self._entries), self._service.intake.chunk)
+        entries = [self._entries.popleft() for _ in range(count)]
+        await self._wait_for_writing()
+        self._held.check()
+        self._service.check_intake()
+        self._writing = asyncio.create_task(self._write(entries))
+
+    async def _wait_for_writing(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
+
+    async def _write(self, entries: list[Entry]) -> None:
+        items = [item for _, item in entries if isinstance(item, NewEvidence)]
+        outcomes: list[Outcome] = []
+        copies: int | None = None
+        if items:
+            key = self._held.key
+            job = Job(key.tenant, key.limits, items, is_bulk=True)
+            outcomes = await self._service.intake.take(job)
+            copies = job.copies
+        rest = iter(outcomes)
+        answers = [
+            self._refuse(number, item)
+            if isinstance(item, Problem)
+            else self._describe(number, item, next(rest), copies)
+            for number, item in entries
+        ]
+        self._counts["lines"] += len(entries)
+        await self._outbox.put(b"".join(answers))
+
+    def _describe(
+        self, number: int, item: NewEvidence, outcome: Outcome, copies: int | None
+    ) -> bytes:
+        if not isinstance(outcome, Taken):
+            return self._refuse(number, over_quota(self._held.key))
+        if outcome.is_new:
+            self._counts["new"] += 1
+            return b'{"line":%d,"id":"%b","state":"accepted","known":false%b}\n' % (
+                number,
+                item.identity.hex().encode(),
+                b"" if copies is None else b',"copies":%d' % copies,
+            )
+        self._counts["known"] += 1
+        state = self._service.watch.reach.stage_of(outcome.leaf_index).value
+        members = {"line": number, "id": item.identity.hex(), "state": state, "known": True}
+        return _encode(members if copies is None else members | {"copies": copies})
+
+    def _refuse(self, number: int, problem: Problem) -> bytes:
+        self._counts["refused"] += 1
+        return _encode({"line": number, "problem": problem.members()})
+
+
+class _Gone(Exception):
+    """The client is gone, or does not read its answers."""
+
+
+class _Body:
+    """A request's body, whose next piece can be waited for again and again."""
+
+    def __init__(self, receive: Receive, stopping: asyncio.Event, held: Hold) -> None:
+        self._receive = receive
+        self._stopping = asyncio.ensure_future(stopping.wait())
+        self._held = held
+        self._ending = asyncio.ensure_future(held.ended.wait())
+        self._next: asyncio.Future[Message] | None = None
+        self.is_complete = False
+
+    async def next(self, seconds: float) -> bytes | None:
+        """Return the next piece; None where none comes in time.
+
+        Raises:
+            _Gone: the client is.
+            Problem: The service is to stop (503), or the key was revoked or has expired (401).
+        """
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._receive())
+        waited: set[asyncio.Future[Any]] = {self._next, self._stopping, self._ending}
+        await asyncio.wait(waited, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+        if self._stopping.done():
+            raise Problem(503, "the service is stopping; send the lines without an answer again")
+        self._held.check()
+        if not self._next.done():
+            return None
+        message, self._next = self._next.result(), None
+        if message["type"] != "http.request":
+            raise _Gone
+        self.is_complete = not message.get("more_body", False)
+        return bytes(message.get("body", b""))
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        self._stopping.cancel()
+        self._ending.cancel()
+        if self._next is not None:
+            self._next.cancel()
+
+
+class _Outbox:
+    """Answers on their way to the client, which may read them late but not never."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+        self._is_closed = False
+        self._changed = asyncio.Event()
+
+    async def put(self, data: bytes) -> None:
+        """Add an answer; waits while many are unread.
+
+        Raises:
+            _Gone: they stay so.
+        """
+        if self._is_closed:
+            raise _Gone
+        self._parts.append(data)
+        self._size += len(data)
+        self._changed.set()
+        if self._size > _MOST_UNREAD:
+            try:
+                async with asyncio.timeout(self._patience):
+                    while self._size > _MOST_UNREAD:
+                        await asyncio.sleep(_LINGER)
+            except TimeoutError:
+                raise _Gone from None
+
+    def close(self) -> None:
+        """Let ``drain`` come to its end."""
+        self._is_closed = True
+        self._changed.set()
+
+    async def drain(self, send: Send) -> None:
+        """Send what is put in, to the last of it."""
+        try:
+            while not (self._is_closed and not self._parts):
+                await self._changed.wait()
+                self._changed.clear()
+                while self._parts:
+                    data = b"".join(self._parts)
+                    self._parts.clear()
+                    async with asyncio.timeout(self._patience):
+                        await send({"type": "http.response.body", "body": data, "more_body": True})
+                    self._size -= len(data)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            self._is_closed = True
+
+
+def _encode(members: object) -> bytes:
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"

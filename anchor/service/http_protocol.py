@@ -1,0 +1,247 @@
+"""The server's HTTP protocol, held to bounds: uvicorn's own waits and reads without limit.
+
+What uvicorn leaves open and this closes, each in a few lines over its hooks:
+
+- heads and trailers: fields are counted as the parser reports them, and so are the bytes of reads
+  that report nothing. Trailer fields are dropped (RFC 9110 section 6.5.1 forbids merging them).
+- a client that does not read: the transport reports every unsent byte (a write buffer limit of
+  zero), and a timer runs until they are gone.
+- pipelining: a few requests wait in line; after those are answered the connection is closed.
+- connections: each one beyond the worker's or its peer's bound is answered with 503, except on the
+  health checks, which a supervisor must reach while strangers hold everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from anchor.service.header_protection import Message, Receive, Send
+from anchor.service.peer_addresses import Peers
+from anchor.service.problems import Problem
+from anchor.service.settings import Settings
+
+# Seconds for what is left of a body that was answered before its end.
+_REST = 10.0
+# Bytes of first line and headers together.
+_MAX_HEAD = 32 * 1024
+# Bytes between two pieces of a body, or after the last: chunk headers and trailers.
+_MAX_TRAILERS = 16 * 1024
+# What separates a field's name from its value, and ends its line.
+_FIELD_OVERHEAD = 4
+# Requests that wait for the answer to an earlier one of their connection.
+_MOST_PIPELINED = 4
+# Bytes that a client has to read in each second while answers wait for it.
+_LEAST_READ = 1024
+SPARE = 4
+"""How many times the bound may be connected: what is above the bound may ask for health checks."""
+
+_HEALTH = frozenset({b"/healthz", b"/readyz"})
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """Closes connections that do not get on, bounds what they may hold, and tells of the stop."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _write_deadline: asyncio.TimerHandle | None = None
+    _unsent = 0
+    _is_in_head = True
+    _is_surplus = False
+    # No more is parsed: the answers under way are the last.
+    _is_ended = False
+    # Bytes of the fields that the parser has reported, and of reads without any body byte.
+    _fields = 0
+    _received = 0
+    _has_body = False
+    _running: RequestResponseCycle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)
+        self._full_app = self.app
+        self._address = self.client[0] if self.client else ""
+        settings, open_now = self._settings, len(self.connections)
+        open_of_peer = self._peers.arrive(self._address)
+        self._is_surplus = (
+            open_now > settings.max_connections or open_of_peer > settings.max_per_peer
+        )
+        if (
+            open_now > SPARE * settings.max_connections
+            or open_of_peer > SPARE * settings.max_per_peer
+        ):
+            transport.abort()
+            return
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell every request of the connection that its client is gone."""
+        self._forget()
+        self._forget_writing()
+        self._peers.leave(self._address)
+        # uvicorn tells the newest alone; an earlier one would go on to write, and fail.
+        for cycle in (self._running, *(cycle for cycle, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what comes, and count what is not body."""
+        if self._is_ended:
+            return
+        was_in_head = self._is_in_head
+        if was_in_head and self._deadline is None:
+            self._expect_head()
+        self._has_body = False
+        self._received += len(data)
+        super().data_received(data)
+        if self._is_in_head != was_in_head or self._has_body:
+            self._received = 0
+        elif self._received > (_MAX_HEAD if was_in_head else _MAX_TRAILERS):
+            self.send_400_response("The request's headers are too long.")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be read, without cutting into an answer; parse no more."""
+        if self._is_ended or self.transport.is_closing():
+            return
+        self._is_ended = True
+        self._forget()
+        newest = self.cycle
+        if self._running is None or (self._is_in_head and newest.response_complete):
+            super().send_400_response(msg)
+        elif self._is_in_head:
+            newest.keep_alive = False  # it is closed once that is answered
+        elif newest is self._running and not newest.response_started:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        self._fields = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Count the address."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, and drop a trailer: it came after the request was judged by its head."""
+        self._count(len(name) + len(value) + _FIELD_OVERHEAD)
+        if self._is_in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Stop the clock; the application has one of its own for the body."""
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            raise _TooMuch
+        self._is_in_head, self._fields = False, 0
+        self._forget()
+        is_refused = self._is_surplus and self.url.partition(b"?")[0] not in _HEALTH
+        self.app = _answer_busy if is_refused else self._full_app
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Note that the body goes on."""
+        self._has_body, self._fields = True, 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Wait for the next request."""
+        self._is_in_head, self._received = True, 0
+        self._forget()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Give a client that was answered early some time to come to its body's end."""
+        if not self._is_in_head:
+            self._expect(_REST)
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """Give the client its time to read what is written."""
+        super().pause_writing()
+        self._expect_reading()
+
+    def resume_writing(self) -> None:
+        """Stop the clock: everything was sent."""
+        self._forget_writing()
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        """Let streams come to their end."""
+        stopping: Any = self.app_state.get("stopping")
+        if stopping is not None:
+            stopping.set()
+        super().shutdown()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    @property
+    def _settings(self) -> Settings:
+        settings: Settings = self.app_state["settings"]
+        return settings
+
+    @property
+    def _peers(self) -> Peers:
+        peers: Peers = self.app_state["peers"]
+        return peers
+
+    def _count(self, size: int) -> None:
+        self._fields += size
+        if self._fields > (_MAX_HEAD if self._is_in_head else _MAX_TRAILERS):
+            raise _TooMuch
+
+    def _expect_head(self) -> None:
+        self._expect(self._settings.header_seconds)
+
+    def _expect(self, seconds: float) -> None:
+        self._forget()
+        self._deadline = self.loop.call_later(seconds, self._give_up)
+
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def _expect_reading(self) -> None:
+        self._forget_writing()
+        self._unsent = self.transport.get_write_buffer_size()
+        seconds = self._settings.answer_seconds
+        self._write_deadline = self.loop.call_later(seconds, self._check_reading)
+
+    def _forget_writing(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
+
+    def _check_reading(self) -> None:
+        """End a connection whose client does not read; closing alone would wait for it to."""
+        read = self._unsent - self.transport.get_write_buffer_size()
+        if read < _LEAST_READ * self._settings.answer_seconds:
+            self.transport.abort()
+        else:
+            self._expect_reading()
+
+
+class _TooMuch(Exception):
+    """Raised in a callback of the parser, which then fails as it does on malformed requests."""
+
+
+async def _answer_busy(scope: Message, receive: Receive, send: Send) -> None:
+    problem = Problem(
+        503,
+        "too many connections are open; nothing was taken in",
+        headers={"Retry-After": "5", "Connection": "close"},
+    )
+    await problem.response()(scope, receive, send)

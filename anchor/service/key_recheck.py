@@ -1,0 +1,92 @@
+"""Whether keys still stand while long requests rest on them: one look a second for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from anchor.errors import AnchorError
+from anchor.service.problems import Problem
+from anchor.store.api_keys import ApiKey
+
+# Seconds between two looks; a key that is revoked is known to be within twice that.
+_PAUSE = 1.0
+
+
+class Hold:
+    """A long request's hold on its key: what the key is worth by the newest look."""
+
+    def __init__(self, key: ApiKey) -> None:
+        self.key = key
+        """As it was found last, with the tenant's limits of that time."""
+        self.ended = asyncio.Event()
+        """Set once the key is revoked or expired."""
+
+    def check(self) -> None:
+        """Check that the key still stands.
+
+        Raises:
+            Problem: The key was revoked or has expired since the request began (401).
+        """
+        if self.ended.is_set():
+            raise Problem(
+                401,
+                "the API key was revoked or has expired since this request began",
+                headers={"WWW-Authenticate": 'Bearer realm="anchor"', "Connection": "close"},
+            )
+
+
+class Standing:
+    """Looks at the keys of all long requests of a worker, once a second while there are any.
+
+    A look that the store does not answer changes nothing: whoever cannot read the store cannot
+    write to it either.
+    """
+
+    def __init__(
+        self, load: Callable[[Iterable[str]], dict[str, ApiKey]], now: Callable[[], str]
+    ) -> None:
+        """Prepare; ``load`` returns the keys with these ids, and may block."""
+        self._load = load
+        self._now = now
+        self._holds: set[Hold] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def hold(self, key: ApiKey) -> Iterator[Hold]:
+        """Stand around what rests on a key for longer than a moment."""
+        held = Hold(key)
+        self._holds.add(held)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        try:
+            yield held
+        finally:
+            self._holds.discard(held)
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while self._holds:
+            await asyncio.sleep(_PAUSE)
+            with contextlib.suppress(AnchorError):
+                await self._look()
+
+    async def _look(self) -> None:
+        ids = {held.key.id for held in self._holds}
+        found = await asyncio.to_thread(self._load, ids)
+        for held in self._holds:
+            if held.key.id not in ids:
+                continue  # it came during the look
+            key = found.get(held.key.id)
+            if key is None or not key.stands_at(self._now()):
+                held.ended.set()
+            else:
+                held.key = key

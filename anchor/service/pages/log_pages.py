@@ -1,0 +1,124 @@
+"""``/log``: the log for everybody.  Hashes, sizes and places; no name and no source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+from markupsafe import Markup
+
+from anchor.errors import AnchorError, UsageError
+from anchor.monitor.log_lookup import (
+    Extension,
+    LeafPlace,
+    locate_leaf,
+    parse_index,
+    parse_leaf,
+    prove_extension,
+    search_leaf,
+)
+from anchor.monitor.timeline import HeadLine, load_head_lines
+from anchor.project.project import Project
+from anchor.service.pages.rendering import describe_log
+from anchor.service.pages.responses import answer_page, answer_trouble
+from anchor.service.pages.svg_path import draw_path
+from anchor.service.worker import Service, service_of
+from anchor.types import MAX_LOG_SIZE
+
+router = APIRouter(include_in_schema=False)
+
+_HEADS = 50
+_NOTHING_ASKED = {"of": "", "old": "", "new": ""}
+
+TheService = Annotated[Service, Depends(service_of)]
+
+
+@router.get("/log")
+async def log(service: TheService, before: str = "") -> Response:
+    """Show a page of heads, the newest first or those below ``before``."""
+    below = parse_index(before)
+    if before and below is None:
+        error = UsageError("a page of heads begins below a number of leaves")
+        return await _answer_log(service, problem=error)
+    return await _answer_log(service, below=below)
+
+
+@router.get("/log/leaf")
+async def leaf(service: TheService, of: str = "") -> Response:
+    """Show where a leaf is: by its index, or by its hash."""
+    text = of.strip()
+    try:
+        place = await service.exploring.run(lambda: _find_place(service.project, text))
+    except UsageError as error:
+        return await _answer_log(service, problem=error, of=text)
+    except AnchorError as error:
+        return answer_trouble(error, "log")
+    return answer_page("leaf.html", {"here": "log", "place": place, "drawing": _draw(place)})
+
+
+@router.get("/log/consistency")
+async def consistency(service: TheService, old: str = "", new: str = "") -> Response:
+    """Show the proof that one head continues another."""
+
+    def prove() -> Extension:
+        sizes = [parse_index(text.strip()) for text in (old, new)]
+        if sizes[0] is None or sizes[1] is None:
+            raise UsageError("name two heads by their numbers of leaves")
+        return prove_extension(service.project, sizes[0], sizes[1])
+
+    try:
+        extension = await service.exploring.run(prove)
+    except UsageError as error:
+        return await _answer_log(service, problem=error, old=old, new=new)
+    except AnchorError as error:
+        return answer_trouble(error, "log")
+    return answer_page("consistency.html", {"here": "log", "extension": extension})
+
+
+def _find_place(project: Project, text: str) -> LeafPlace:
+    index = parse_index(text)
+    if index is None:
+        found = parse_leaf(text)
+        if found is None:
+            raise UsageError("a leaf is named by its index, or by its hash of 64 hex digits")
+        index = search_leaf(project, found)
+    return locate_leaf(project, index)
+
+
+def _draw(place: LeafPlace) -> Markup:
+    return Markup(draw_path(place))
+
+
+async def _answer_log(
+    service: Service,
+    *,
+    below: int | None = None,
+    problem: UsageError | None = None,
+    **asked: str,
+) -> Response:
+    try:
+        heads = await service.read(_load_heads(service.project, below))
+    except AnchorError as error:
+        return answer_trouble(error, "log")
+    values = {
+        "here": "log",
+        "log": describe_log(service.project.config),
+        "heads": heads[:_HEADS],
+        "before": below is not None,
+        "next_before": heads[_HEADS - 1].head.size if len(heads) > _HEADS else None,
+        "problem": None if problem is None else problem.message,
+        "hint": None if problem is None else problem.hint,
+        "asked": _NOTHING_ASKED | {name: text[:64] for name, text in asked.items()},
+    }
+    return answer_page("log.html", values, status=200 if problem is None else 404)
+
+
+def _load_heads(project: Project, below: int | None) -> Callable[[], list[HeadLine]]:
+    def load() -> list[HeadLine]:
+        limit = MAX_LOG_SIZE + 1 if below is None else min(below, MAX_LOG_SIZE + 1)
+        with project.database.read() as connection:
+            return load_head_lines(connection, project.config.chain_id, _HEADS + 1, below=limit)
+
+    return load

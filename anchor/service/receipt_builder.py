@@ -1,0 +1,172 @@
+"""Receipts, made off the event loop, with the state proofs that a node gives in time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from anchor.chain.node import Node
+from anchor.errors import AnchorError, FinalityViolatedError
+from anchor.operate.incident_handling import check_no_incident
+from anchor.operate.proving import Prover
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.project import Project
+from anchor.receipt.format import Receipt, ReceiptAnchor
+from anchor.receipt.state_proof import StateProof
+from anchor.store.edition import load_edition
+from anchor.store.evidence import StoredEvidence
+from anchor.types import Hash32
+
+_LOG = logging.getLogger("anchor.service")
+
+# Seconds that a receipt waits for a node; what comes later is there for the next one.
+_NODE_SECONDS = 5.0
+# Seconds until a node that gave no proof is asked again.
+_NODE_PAUSE = 30.0
+# State proofs of anchored roots, some 8 KiB each.
+_MOST_PROOFS = 256
+
+
+_Era = tuple[str, tuple[int, int]]
+"""Which store it is, and how many incidents there were and are closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Which anchor a state proof is of: a root can be anchored again in another block."""
+
+    era: _Era
+    root: Hash32
+    sequence: int
+    block_number: int
+    timestamp: int
+    block_hash: Hash32 | None
+
+
+class Proofs:
+    """Makes receipts as ``anchor prove`` does, one after the other.
+
+    All evidence below one anchored root shares one state proof, which is asked for once for each
+    place of the anchor: what is remembered ends with the edition of the store that it is of.
+    """
+
+    def __init__(
+        self, project: Project, open_node: Callable[[], Node], wake: Callable[[], None]
+    ) -> None:
+        """Prepare; ``open_node`` opens a node to ask.
+
+        ``wake`` is called where a node shows that what was final was replaced.
+        """
+        self._project = project
+        self._open_node = open_node
+        self._wake = wake
+        self._node: Node | None = None
+        self._prover: Prover | None = None
+        self._states: OrderedDict[_Place, StateProof] = OrderedDict()
+        self._asked: dict[_Place, asyncio.Task[StateProof | None]] = {}
+        self._era: _Era | None = None
+        self._asked_in: _Era | None = None
+        self._pause_until = 0.0
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="prove")
+        self._asker = ThreadPoolExecutor(1, thread_name_prefix="node")
+
+    async def prove(self, evidence: StoredEvidence) -> Receipt:
+        """Return the receipt for sealed evidence: a promise, unless it is anchored.
+
+        Raises:
+            AnchorError: as ``Prover.prove``; or finality was violated, and nothing is issued.
+        """
+        loop = asyncio.get_running_loop()
+        receipt, era = await loop.run_in_executor(self._maker, self._make, evidence)
+        if not receipt.anchors:
+            return receipt
+        self._begin(era)
+        anchor = receipt.anchors[0]
+        place = _place_in(era, anchor)
+        state = self._states.get(place)
+        if state is None and time.monotonic() >= self._pause_until:
+            # Whatever this request waits for, the question goes on for the next one.
+            asking = asyncio.shield(self._ask_once(place, receipt))
+            with contextlib.suppress(TimeoutError):
+                state = await asyncio.wait_for(asking, _NODE_SECONDS)
+        return replace(receipt, anchors=(replace(anchor, state=state),))
+
+    def _begin(self, era: _Era) -> None:
+        """Let what was remembered in another era go: the chain or the store was another one."""
+        if era == self._era:
+            return
+        self._era = era
+        self._states.clear()
+        self._pause_until = 0.0
+
+    def _ask_once(self, place: _Place, receipt: Receipt) -> asyncio.Task[StateProof | None]:
+        if place not in self._asked:
+            self._asked[place] = asyncio.create_task(self._ask_and_keep(place, receipt))
+        return self._asked[place]
+
+    async def _ask_and_keep(self, place: _Place, receipt: Receipt) -> StateProof | None:
+        loop = asyncio.get_running_loop()
+        try:
+            state = await loop.run_in_executor(self._asker, self._ask, receipt, place.era)
+        finally:
+            del self._asked[place]
+        if place.era != self._era:
+            return state  # nobody else may get it
+        if state is None:
+            self._pause_until = time.monotonic() + _NODE_PAUSE
+            return None
+        self._states[place] = state
+        if len(self._states) > _MOST_PROOFS:
+            self._states.popitem(last=False)
+        return state
+
+    def close(self) -> None:
+        """Finish what was begun, but for what a node was asked."""
+        self._maker.shutdown()
+        self._asker.shutdown(wait=False, cancel_futures=True)
+
+    def _make(self, evidence: StoredEvidence) -> tuple[Receipt, _Era]:
+        check_no_incident(self._project)
+        with self._project.database.read() as connection:
+            edition = load_edition(connection, self._project.config.chain_id)
+        if self._prover is None or edition != self._prover.edition:
+            self._prover = Prover(self._project)
+        edition = self._prover.edition
+        receipt = self._prover.prove(evidence)
+        return receipt, (edition.store_made_at, edition.incidents)
+
+    def _ask(self, receipt: Receipt, era: _Era) -> StateProof | None:
+        """Ask for the proof of the receipt's anchor; one thread does, one root after the other."""
+        try:
+            if self._node is None:
+                self._node = self._open_node()
+            if era != self._asked_in:
+                # What was final in another era may have been replaced, and that was accepted.
+                self._node.forget_final()
+                self._asked_in = era
+            states = StateProofs(self._project.config, self._node, _LOG.warning)
+            return states.complete(receipt).anchors[0].state
+        except FinalityViolatedError as error:
+            self._wake()
+            _LOG.error("a receipt goes without its state proof: %s", error.message)
+            return None
+        except AnchorError as error:
+            _LOG.warning("a receipt goes without its state proof: %s", error.message)
+            return None
+
+
+def _place_in(era: _Era, anchor: ReceiptAnchor) -> _Place:
+    return _Place(
+        era=era,
+        root=anchor.head.root,
+        sequence=anchor.sequence,
+        block_number=anchor.block_number,
+        timestamp=anchor.timestamp,
+        block_hash=None if anchor.hints is None else anchor.hints.block_hash,
+    )

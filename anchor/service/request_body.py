@@ -1,0 +1,87 @@
+"""Reading request bodies within bounds of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import Request
+
+from anchor.service.header_protection import Disconnected
+from anchor.service.problems import Problem
+from anchor.service.settings import Settings
+
+_CLOSE = {"Connection": "close"}
+
+
+def check_media_type(request: Request, *allowed: str) -> None:
+    """See that the body is said to be one of these.
+
+    Raises:
+        Problem: it is not (415).
+    """
+    stated = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if stated not in allowed:
+        raise Problem(
+            415, f"the body has to be {' or '.join(allowed)} (Content-Type)", headers=_CLOSE
+        )
+
+
+def check_length(request: Request, most: int) -> None:
+    """See that the body is not said to be longer than ``most`` bytes.
+
+    Raises:
+        Problem: it is (413).
+    """
+    stated = request.headers.get("Content-Length", "0")
+    if not stated.isascii() or not stated.isdigit() or len(stated) > 18 or int(stated) > most:
+        raise too_long(most)
+
+
+def too_long(most: int) -> Problem:
+    """Return the answer to a body of more than ``most`` bytes."""
+    return Problem(413, f"the body has at most {most:,} bytes", headers=_CLOSE)
+
+
+async def read_body(request: Request, settings: Settings) -> bytes:
+    """Return a whole body.
+
+    Raises:
+        Problem: it is too long (413), or takes too long (408).
+        Disconnected: it ended before its end.
+    """
+    most = settings.max_body
+    check_length(request, most)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(settings.body_seconds):
+            async for part in stream_body(request):
+                size += len(part)
+                if size > most:
+                    raise too_long(most)
+                parts.append(part)
+    except TimeoutError:
+        raise too_slow() from None
+    return b"".join(parts)
+
+
+async def stream_body(request: Request) -> AsyncIterator[bytes]:
+    """Yield a body's pieces as they come.
+
+    Raises:
+        Disconnected: it ended before its end.
+    """
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise Disconnected
+        if message.get("body"):
+            yield message["body"]
+        if not message.get("more_body", False):
+            return
+
+
+def too_slow() -> Problem:
+    """Return the answer to a body that does not come."""
+    return Problem(408, "the body did not come in time", headers=_CLOSE)

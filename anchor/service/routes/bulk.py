@@ -1,0 +1,93 @@
+"""``POST /v1/bulk``: JSON lines in, JSON lines out, while they come.
+
+Lines are written in transactions of some hundred.  Each answer is sent when its line is durable:
+whatever cuts the connection, a line that was answered is kept, and one that was not can be sent
+again.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from anchor.project.project import utc_now
+from anchor.service.auth import Submitter
+from anchor.service.bulk_stream import MEDIA_TYPE, BulkAnswer
+from anchor.service.request_body import check_length, check_media_type
+from anchor.service.routes.submit import IdempotencyKey, check_key
+from anchor.service.schemas import problems
+from anchor.service.submission import Origin
+from anchor.service.worker import Service, service_of
+
+router = APIRouter(tags=["evidence"])
+
+_LINE = (
+    '{"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",'
+    '"name":"contract.pdf"}\n'
+)
+_ANSWER = (
+    '{"line":1,"id":"9f86d081884c7d659a2feaa0c55ad0153b1de8ec6cd1b0ab2ed1a7c8a1d0a6a5",'
+    '"state":"accepted","known":false}\n{"lines":1,"new":1,"known":0,"refused":0}\n'
+)
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"type": "string", "description": "A submission on each line."},
+                "examples": {"lines": {"value": _LINE}},
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/v1/bulk",
+    summary="Submit evidence in bulk, as JSON lines",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "An answer to each line, as it is written: `line` with `id`, `state` "
+            "and `known` (and `copies`, where more than one is kept), or with a `problem`. The "
+            "last line counts them; where the last is a `problem` without `line`, the lines "
+            "without an answer were not taken in.",
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"type": "string"},
+                    "examples": {"answers": {"value": _ANSWER}},
+                }
+            },
+        },
+        **problems(401, 403, 413, 422, 429),
+    },
+    openapi_extra=_BODY,
+)
+async def submit_bulk(
+    request: Request,
+    key: Submitter,
+    service: Annotated[Service, Depends(service_of)],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Take in what `POST /v1/evidence` takes, on each line one, in any number.
+
+    A line that is wrong is answered with a problem and does not disturb the others. Repeating
+    lines changes nothing: they are answered as known. With an `Idempotency-Key` all lines are
+    submitted under it: evidence that was submitted before without it, or under another one, is
+    then new.
+
+    Read the answers while you send: the service reads on only while few of them wait for you.
+    """
+    check_media_type(request, MEDIA_TYPE, "application/jsonl")
+    service.check_intake()
+    check_length(request, service.settings.max_bulk)
+    origin = Origin(
+        tenant=key.tenant,
+        key=check_key(idempotency_key),
+        now=utc_now(),
+        log=service.project.config.log,
+    )
+    slot = service.take_slot("bulk submissions", key.tenant, service.settings.max_bulks)
+    return BulkAnswer(service, key, origin, slot)

@@ -1,0 +1,34 @@
+"""``/healthz``: this process answers.  ``/readyz``: it could take evidence in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from anchor.service.schemas import problems
+from anchor.service.worker import Service, service_of
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Whether this process answers")
+async def healthz() -> dict[str, str]:
+    """Answer; nothing is looked at."""
+    return {"status": "alive"}
+
+
+@router.get(
+    "/readyz",
+    summary="Whether evidence can be taken in",
+    responses=problems(503),
+)
+async def readyz(service: Annotated[Service, Depends(service_of)]) -> dict[str, str]:
+    """Commit a small write, once a second however many ask, and see what was seen of the chain.
+
+    How much waits in the store is for administrators (`/metrics`).
+    """
+    await service.readiness.check()
+    service.check_chain()
+    service.check_clock()
+    return {"status": "ready"}

@@ -1,0 +1,74 @@
+"""The public log: checkpoint, tiles and the list of anchors, for anybody, at C2SP's paths."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+from fastapi.responses import Response
+
+from anchor.log.publication import CHECKPOINT
+from anchor.service.problems import Problem
+from anchor.service.schemas import problems
+from anchor.service.worker import Service, service_of
+
+router = APIRouter(tags=["public log"])
+
+# https://c2sp.org/tlog-tiles: a tile never changes, a checkpoint always may.
+_FOR_EVER = "public, max-age=31536000, immutable"
+_ALWAYS_ASK = "no-cache"
+
+_TEXT: dict[str, Any] = {"text/plain; charset=utf-8": {"schema": {"type": "string"}}}
+_BYTES: dict[str, Any] = {
+    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+}
+
+
+@router.get(
+    "/checkpoint",
+    summary="The newest final head, signed by the log's key",
+    response_class=Response,
+    responses={200: {"content": _TEXT}, **problems(404)},
+)
+async def checkpoint(service: Annotated[Service, Depends(service_of)]) -> Response:
+    """Return the checkpoint (C2SP `tlog-checkpoint`) of the newest head whose anchor is final."""
+    return await _serve(service, CHECKPOINT, "text/plain; charset=utf-8")
+
+
+@router.get(
+    "/tile/{path:path}",
+    summary="A tile of the log's hashes",
+    response_class=Response,
+    responses={200: {"content": _BYTES}, **problems(404)},
+)
+async def tile(
+    path: Annotated[str, Path(examples=["0/000", "0/000.p/8"])],
+    service: Annotated[Service, Depends(service_of)],
+) -> Response:
+    """Return a hash tile (C2SP `tlog-tiles`) of the log up to the checkpoint's size."""
+    return await _serve(service, f"tile/{path}", "application/octet-stream")
+
+
+@router.get(
+    "/anchors/{number}",
+    summary="A part of the list of anchored heads",
+    response_class=Response,
+    responses={200: {"content": _TEXT}, **problems(404)},
+)
+async def anchors(
+    number: Annotated[str, Path(examples=["000"])],
+    service: Annotated[Service, Depends(service_of)],
+) -> Response:
+    """Return up to 512 anchored heads, a line each: size and root."""
+    return await _serve(service, f"anchors/{number}", "text/plain; charset=utf-8")
+
+
+async def _serve(service: Service, path: str, media_type: str) -> Response:
+    data, is_fixed = await service.read_published(path)
+    if data is None:
+        raise Problem(404, "the published log has no such file")
+    headers = {
+        "Cache-Control": _FOR_EVER if is_fixed else _ALWAYS_ASK,
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+    return Response(data, media_type=media_type, headers=headers)

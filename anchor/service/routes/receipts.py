@@ -1,0 +1,70 @@
+"""``GET /v1/evidence/{id}/receipt``: the proof to keep, as ``anchor prove`` writes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse, Response
+
+from anchor.monitor.stage import Stage
+from anchor.receipt.format import ReceiptDocument, encode_receipt
+from anchor.service.auth import Reader
+from anchor.service.problems import Problem
+from anchor.service.routes.status import (
+    IdInPath,
+    WaitSeconds,
+    find_evidence,
+    load_status,
+    wait_for,
+)
+from anchor.service.schemas import Status, problems
+from anchor.service.worker import Service, service_of
+
+router = APIRouter(tags=["evidence"])
+
+
+@router.get(
+    "/v1/evidence/{id}/receipt",
+    summary="The receipt of a piece of evidence",
+    response_class=Response,
+    responses={
+        200: {
+            "model": ReceiptDocument,
+            "description": "The receipt (`anchor-receipt/1`), to be kept byte for byte. Until its "
+            "anchor is final it holds the operator's promise instead.",
+        },
+        202: {"model": Status, "description": "It is not as far as `until` yet."},
+        **problems(401, 403, 404, 410, 422, 429),
+    },
+)
+async def receipt(
+    id: IdInPath,
+    key: Reader,
+    service: Annotated[Service, Depends(service_of)],
+    wait: WaitSeconds = 0,
+    until: Annotated[
+        Literal["sealed", "anchored"],
+        Query(description="Whether a promise will do, or only a final anchor."),
+    ] = "sealed",
+) -> Response:
+    """Return the receipt: as soon as it is sealed or, with `until=anchored`, anchored for good."""
+    service.check_chain()
+    goal = Stage(until)
+    found = await wait_for(
+        service, key, id, wait, lambda status: Stage(status.state).rank >= goal.rank
+    )
+    if Stage(found.state).rank < goal.rank:
+        return _not_yet(service, found)
+    stored = await service.read(lambda: find_evidence(service, key, id))
+    if stored.record is None:
+        raise Problem(410, "the record of this evidence was erased, and with it its proof")
+    proven = await service.proofs.prove(stored)
+    if goal is Stage.ANCHORED and not proven.anchors:  # an incident was accepted meanwhile
+        return _not_yet(service, await load_status(service, key, id))
+    return Response(encode_receipt(proven), media_type="application/json")
+
+
+def _not_yet(service: Service, found: Status) -> JSONResponse:
+    headers = {"Retry-After": str(service.settings.retry_after)}
+    return JSONResponse(found.model_dump(), status_code=202, headers=headers)

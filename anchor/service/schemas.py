@@ -1,0 +1,224 @@
+"""The service's documents, as its OpenAPI page describes them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from anchor.canonical import MAX_INTEGER
+from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
+from anchor.monitor.stage import Stage
+from anchor.service.submission import (
+    DIGEST_PATTERN,
+    MAX_MEDIA_TYPE_CHARACTERS,
+    MEDIA_TYPE_PATTERN,
+)
+from anchor.types import MAX_LOG_SIZE
+
+_DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_ID = "9f86d081884c7d659a2feaa0c55ad015" + "3b1de8ec6cd1b0ab2ed1a7c8a1d0a6a5"
+_ROOT = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+
+Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_DIGEST])]
+Id = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_ID])]
+State = Literal["accepted", "sealed", "submitted", "included", "anchored"]
+Index = Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
+Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
+
+
+def name_state(stage: Stage) -> State:
+    """Return a stage's name as the documents have it."""
+    return stage.value
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DigestSubmission(_Document):
+    """Evidence by its digests; at least one of ``sha256`` and ``sm3``."""
+
+    sha256: Digest | None = None
+    sm3: Digest | None = None
+    size: Annotated[int, Field(ge=0, le=MAX_INTEGER, description="In bytes.")] | None = None
+    name: (
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=MAX_NAME_CHARACTERS,
+                description="Goes into the record; without it the digest is the name.",
+                examples=["contract.pdf"],
+            ),
+        ]
+        | None
+    ) = None
+    media_type: (
+        Annotated[
+            str,
+            Field(
+                pattern=MEDIA_TYPE_PATTERN,
+                max_length=MAX_MEDIA_TYPE_CHARACTERS,
+                description="Without it the name's ending says it, or nothing does.",
+                examples=["application/pdf"],
+            ),
+        ]
+        | None
+    ) = None
+
+
+class RecordSubmission(_Document):
+    """A record that the client made itself (``evidence-record/1``)."""
+
+    record: Annotated[
+        str,
+        Field(
+            max_length=MAX_RECORD_BYTES,
+            description="The record's exact canonical bytes (RFC 8785), as a string.",
+        ),
+    ]
+
+
+class Accepted(_Document):
+    """What became of a submission: it is on disk when this is sent."""
+
+    id: Id
+    state: State
+    known: Annotated[bool, Field(description="It was submitted before.")]
+    copies: (
+        Annotated[
+            int,
+            Field(
+                ge=1,
+                description="On how many servers it is; only where the service keeps more than "
+                "one copy.",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class HeadDocument(_Document):
+    """A state of the log: the Merkle root over its first ``size`` leaves."""
+
+    size: Size
+    root: Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_ROOT])]
+
+
+class AnchorDocument(HeadDocument):
+    """A head that the registry holds; ``final``: in a block that cannot be reversed any more."""
+
+    final: bool
+    sequence: Annotated[int, Field(ge=1)]
+    block_number: Annotated[int, Field(ge=0)]
+    timestamp: Annotated[int, Field(ge=0, description="The block's, in seconds since 1970.")]
+
+
+class Status(_Document):
+    """How far one piece of evidence has come."""
+
+    id: Id
+    state: State
+    leaf: Annotated[str, Field(pattern=DIGEST_PATTERN, description="SHA-256(0x00 ‖ record).")]
+    index: Annotated[Index | None, Field(description="Its place in the log, once it is sealed.")]
+    anchor: Annotated[
+        AnchorDocument | None,
+        Field(description="The first final anchor that covers it, or else the first there is."),
+    ]
+
+
+class SealedHead(HeadDocument):
+    """A head of the log, and its own anchor, where it has one."""
+
+    sealed_at: str
+    state: Annotated[State, Field(description="Of the evidence up to this head.")]
+    anchor: AnchorDocument | None
+
+
+class Heads(_Document):
+    """Heads, the newest first; ``next`` is the ``before`` of those that follow."""
+
+    heads: list[SealedHead]
+    next: int | None
+
+
+class UsageDocument(_Document):
+    """New evidence of a tenant today (UTC), and its limits; null: none."""
+
+    tenant: str
+    day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    accepted: Annotated[int, Field(ge=0)]
+    per_day: int | None
+    per_minute: int | None
+
+
+class FieldErrorDocument(_Document):
+    """What is wrong with one member or parameter."""
+
+    pointer: Annotated[str, Field(description="A JSON pointer (/sha256), or a parameter's name.")]
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldErrorDocument] = []
+
+
+class Ready(_Document):
+    """The service can take evidence in."""
+
+    status: Literal["ready"]
+
+
+class Alive(_Document):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+SUBMISSION_EXAMPLES: dict[str, Any] = {
+    "digest": {"summary": "A digest", "value": {"sha256": _DIGEST, "name": "contract.pdf"}},
+    "digests": {
+        "summary": "Both digests, and what else is known",
+        "value": {
+            "sha256": _DIGEST,
+            "sm3": "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
+            "size": 4,
+            "name": "contract.pdf",
+            "media_type": "application/pdf",
+        },
+    },
+}
+
+_DETAILS = {
+    400: "It cannot be read.",
+    401: "No usable API key.",
+    403: "The API key is for something else.",
+    404: "There is no such thing, or it is another tenant's.",
+    408: "The body did not come in time.",
+    405: "The address does not take that method.",
+    409: "It is not that far yet.",
+    410: "It was erased.",
+    413: "It is too long.",
+    415: "It is of another media type, or compressed.",
+    422: "A member or parameter is not as it has to be; `errors` names it.",
+    429: "The tenant's quota is used up, it does too much at once, or too much comes from this "
+    "address; `Retry-After` says when.",
+    500: "A bug.",
+    503: "The service cannot do it now; `Retry-After` says when to try again.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says of its errors in the OpenAPI page."""
+    everywhere = {400, 405, 415, 429, 500, 503}
+    return {
+        status: {"model": ProblemDocument, "description": _DETAILS[status]}
+        for status in sorted({*statuses, *everywhere})
+    }

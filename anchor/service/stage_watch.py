@@ -1,0 +1,114 @@
+"""Waiting for the log to come further: one look at the store for all who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from anchor.errors import AnchorError
+from anchor.monitor.stage import Reach, load_reach
+from anchor.project.project import Project
+from anchor.store.evidence import count_waiting
+from anchor.store.heads import newest_final_anchor
+from anchor.store.incidents import Incident, load_open_incidents
+
+_LOG = logging.getLogger("anchor.service")
+# Seconds between two looks: while somebody waits, and otherwise.
+_POLL = 0.25
+_IDLE_POLL = 1.0
+
+
+class Watch:
+    """Looks at the store again and again; tells those who wait what changed."""
+
+    def __init__(
+        self, project: Project, most_waiting: int, give_up: Callable[[], None] = lambda: None
+    ) -> None:
+        """Prepare; where ``most_waiting`` or more seems to wait for a seal, it is counted.
+
+        ``give_up`` is called where looking has come to an end that nobody expected.
+        """
+        self._give_up = give_up
+        self._project = project
+        self._most_waiting = most_waiting
+        self._changed = asyncio.Event()
+        self._waiters = 0
+        self._task: asyncio.Task[None] | None = None
+        self.reach = Reach(waiting=0, sealed=0, submitted=0, included=0, anchored=0)
+        self.incidents: tuple[Incident, ...] = ()
+        """The open ones, the largest head first."""
+        self.anchored_at: int | None = None
+        """The time of the newest final anchor's block."""
+
+    async def start(self) -> None:
+        """Look once, then go on looking in the background."""
+        with contextlib.suppress(AnchorError, OSError):
+            await self._look()
+        self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._note_end)
+
+    async def stop(self) -> None:
+        """Let all who wait go on, and look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._changed.set()
+
+    def next_change(self) -> asyncio.Event:
+        """Return what will be set when the log has come further than it is known to have now.
+
+        Whoever takes it before a look at the store misses nothing that comes after the look.
+        """
+        return self._changed
+
+    async def wait(self, changed: asyncio.Event, seconds: float) -> bool:
+        """Wait for a change, at most so long; say whether it came."""
+        self._waiters += 1
+        try:
+            await asyncio.wait_for(changed.wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiters -= 1
+        return True
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():  # what it saw last would count for ever
+            _LOG.error("nothing looks at the store any more; this process ends for another")
+            self._give_up()
+
+    async def _run(self) -> None:
+        while True:
+            started = time.monotonic()
+            try:
+                await self._look()
+            except (AnchorError, OSError) as error:
+                _LOG.warning("%s; looking again", error)
+            pause = _POLL if self._waiters else _IDLE_POLL
+            while time.monotonic() - started < pause:
+                await asyncio.sleep(_POLL / 2)
+                pause = _POLL if self._waiters else _IDLE_POLL
+
+    def _load(self) -> tuple[Reach, tuple[Incident, ...], int | None]:
+        reach = load_reach(self._project)
+        chain_id = self._project.config.chain_id
+        with self._project.database.read() as connection:
+            if reach.waiting >= self._most_waiting:
+                # So much that nothing more is to be taken in; then it has to be so.
+                reach = replace(reach, waiting=count_waiting(connection))
+            final = newest_final_anchor(connection, chain_id)
+            incidents = tuple(load_open_incidents(connection, chain_id))
+        return reach, incidents, None if final is None else final.timestamp
+
+    async def _look(self) -> None:
+        before = self.reach, self.incidents
+        self.reach, self.incidents, self.anchored_at = await asyncio.to_thread(self._load)
+        if (self.reach, self.incidents) != before:
+            # Whoever begins to wait now waits for the next change.
+            changed, self._changed = self._changed, asyncio.Event()
+            changed.set()

@@ -1,0 +1,185 @@
+"""What a client submits: digests, or a record of its own; strictly read, and made into rows."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from anchor.canonical import MAX_INTEGER, JsonValue, parse_strict
+from anchor.errors import AnchorError, MalformedError
+from anchor.evidence.digests import Digests
+from anchor.evidence.erasure_statement import MEMBER
+from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
+from anchor.operate.acceptance import Submission, prepare_evidence, prepare_record
+from anchor.service.problems import FieldError, Problem
+from anchor.store.evidence import NewEvidence
+from anchor.types import LogId, log_owner
+
+# RFC 6838 names have at most 127 characters on each side; parameters follow.
+MAX_MEDIA_TYPE_CHARACTERS = 255
+MEDIA_TYPE_PATTERN = r"^[!-~]+/[!-~]+(?:[ -~]*[!-~])?$"
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+# What an idempotency key may be: printable ASCII, as HTTP headers carry it.
+KEY_PATTERN = r"^[!-~]{1,255}$"
+
+_DIGEST = re.compile(DIGEST_PATTERN.rstrip("$") + r"\Z")
+_MEDIA_TYPE = re.compile(MEDIA_TYPE_PATTERN.rstrip("$") + r"\Z")
+_MEMBERS: Final = ("sha256", "sm3", "size", "name", "media_type", "record")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who submits to which log, under which idempotency key, and when.
+
+    ``random_bytes`` gives the salts.
+    """
+
+    tenant: str
+    key: str | None
+    now: str
+    log: LogId
+    random_bytes: Callable[[int], bytes] = os.urandom
+
+    @property
+    def unique(self) -> bytes:
+        """What makes the same evidence under another idempotency key other evidence."""
+        return b"" if self.key is None else f"key:{self.tenant}/{self.key}".encode()
+
+    @property
+    def key_hash(self) -> bytes | None:
+        """What the store keeps of the idempotency key."""
+        return None if self.key is None else hashlib.sha256(self.unique).digest()
+
+    def source(self, name: str) -> str:
+        """Return where evidence of this name comes from: a tenant's is never another's."""
+        return f"tenant:{self.tenant}/{name}"
+
+
+def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEvidence:
+    """Return the row of one submission.
+
+    Raises:
+        Problem: it is not one; status 413 where it is too long, 400 where it is no JSON, else 422.
+    """
+    if len(data) > max_bytes:
+        raise Problem(413, f"a submission has at most {max_bytes:,} bytes")
+    try:
+        value = parse_strict(data, what="the submission", max_bytes=max_bytes)
+    except MalformedError as error:
+        raise Problem(400, error.message) from error
+    return _prepare(_read_members(value), origin)
+
+
+def _read_members(value: JsonValue) -> Mapping[str, JsonValue]:
+    if not isinstance(value, dict):
+        raise Problem(422, "a submission is a JSON object", errors=[FieldError("", "no object")])
+    unknown = [
+        FieldError(f"/{_escape(name)}", "no member of a submission")
+        for name in value
+        if name not in _MEMBERS
+    ]
+    if unknown:
+        raise _refuse(unknown)
+    return value
+
+
+def _prepare(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
+    if "record" in members:
+        return _prepare_record(members, origin)
+    errors: list[FieldError] = []
+    sha256, sm3 = (_read_digest(members, name, errors) for name in ("sha256", "sm3"))
+    size = _read_size(members, errors)
+    name = _read_text(members, "name", MAX_NAME_CHARACTERS, errors)
+    media_type = _read_media_type(members, errors)
+    if sha256 is None and sm3 is None and not errors:
+        errors.append(FieldError("/sha256", "missing: a submission has sha256, sm3 or a record"))
+    if errors:
+        raise _refuse(errors)
+    if name is None:
+        name = f"sha256:{sha256.hex()}" if sha256 is not None else f"sm3:{(sm3 or b'').hex()}"
+    submission = Submission(
+        source=origin.source(name),
+        name=name,
+        digests=Digests(sha256=sha256, sm3=sm3, size=size),
+        media_type=media_type,
+    )
+    try:
+        salt = origin.random_bytes(SALT_BYTES)
+        return prepare_evidence(submission, origin.unique, salt, origin.now, origin.log)
+    except AnchorError as error:
+        raise _refuse([FieldError("/name", error.message)]) from error
+
+
+def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
+    encoded = members["record"]
+    others = [FieldError(f"/{name}", "not beside a record") for name in members if name != "record"]
+    if others:
+        raise _refuse(others)
+    if not isinstance(encoded, str):
+        raise _refuse([FieldError("/record", "not a string with the record's exact bytes")])
+    try:
+        record = parse_record(encoded.encode("utf-8"))
+    except AnchorError as error:
+        raise _refuse([FieldError("/record", error.message)]) from error
+    if record.log is not None and log_owner(record.log) != log_owner(origin.log):
+        raise _refuse([FieldError("/record", "names a log of another owner than this service's")])
+    if MEMBER in record.statements:
+        # `anchor restore` erases what such records name.
+        raise _refuse([FieldError("/record", f"has a member {MEMBER!r}, which is the operator's")])
+    if "\0" in record.name:
+        raise _refuse([FieldError("/record", "its name holds a NUL character")])
+    return prepare_record(record, origin.source(record.name), origin.unique, origin.now)
+
+
+def _read_digest(
+    members: Mapping[str, JsonValue], name: str, errors: list[FieldError]
+) -> bytes | None:
+    value = members.get(name)
+    if isinstance(value, str) and _DIGEST.match(value):
+        return bytes.fromhex(value)
+    if name in members:
+        errors.append(FieldError(f"/{name}", "not 64 lower-case hex digits"))
+    return None
+
+
+def _read_size(members: Mapping[str, JsonValue], errors: list[FieldError]) -> int | None:
+    value = members.get("size")
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER:
+        return value
+    if "size" in members:
+        errors.append(FieldError("/size", "not a number of bytes"))
+    return None
+
+
+def _read_text(
+    members: Mapping[str, JsonValue], name: str, longest: int, errors: list[FieldError]
+) -> str | None:
+    value = members.get(name)
+    if isinstance(value, str) and 0 < len(value) <= longest and "\0" not in value:
+        return value
+    if name in members:
+        errors.append(FieldError(f"/{name}", f"not a text of 1 to {longest:,} characters"))
+    return None
+
+
+def _read_media_type(members: Mapping[str, JsonValue], errors: list[FieldError]) -> str | None:
+    value = members.get("media_type")
+    fits = isinstance(value, str) and len(value) <= MAX_MEDIA_TYPE_CHARACTERS
+    if isinstance(value, str) and fits and _MEDIA_TYPE.match(value):
+        return value
+    if "media_type" in members:
+        errors.append(FieldError("/media_type", "not a media type, as application/pdf is"))
+    return None
+
+
+def _refuse(errors: list[FieldError]) -> Problem:
+    return Problem(422, "the submission is not as it has to be", errors=errors)
+
+
+def _escape(name: str) -> str:
+    """Return a member's name as a part of a JSON pointer, cut where it is long."""
+    return name[:80].replace("~", "~0").replace("/", "~1")

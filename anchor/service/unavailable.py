@@ -1,0 +1,89 @@
+"""What a worker answers while its project cannot be opened: 503, until it can.
+
+The disk, the database's server, or a store that is just being exchanged: whatever it is, a worker
+that ended for it would only be started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from fastapi.responses import JSONResponse
+
+from anchor.errors import AnchorError
+from anchor.service.header_protection import Message, Receive, Send
+from anchor.service.peer_addresses import Peers
+from anchor.service.problems import Problem
+from anchor.service.settings import Settings
+
+_LOG = logging.getLogger("anchor.service")
+
+# Seconds between two tries to open the project.
+_PAUSE = 1.0
+_RETRY_AFTER = "5"
+
+
+class WaitingRoom:
+    """An application that answers every request with 503 until the project can be opened."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        reason: AnchorError | OSError,
+        attempt: Callable[[], None],
+        give_up: Callable[[], None],
+    ) -> None:
+        """Prepare; ``attempt`` raises while it cannot be opened, ``give_up`` ends the process."""
+        self._settings = settings
+        self._attempt = attempt
+        self._give_up = give_up
+        self._told = ""
+        self._tell(reason)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request, or the server's start and stop."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["path"] == "/healthz":
+            await JSONResponse({"status": "alive"})(scope, receive, send)
+        else:
+            problem = Problem(
+                503,
+                "the store cannot be used just now; nothing was taken in",
+                headers={"Retry-After": _RETRY_AFTER, "Connection": "close"},
+            )
+            await problem.response()(scope, receive, send)
+
+    async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
+        stopping = asyncio.Event()
+        scope["state"].update(
+            stopping=stopping, settings=self._settings, peers=Peers(self._settings.proxies)
+        )
+        await receive()
+        trying = asyncio.create_task(self._wait())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        stopping.set()
+        trying.cancel()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _wait(self) -> None:
+        while not await asyncio.to_thread(self._try):
+            await asyncio.sleep(_PAUSE)
+        self._give_up()  # the worker that takes this one's place opens it
+
+    def _try(self) -> bool:
+        try:
+            self._attempt()
+        except (AnchorError, OSError) as error:
+            self._tell(error)
+            return False
+        return True
+
+    def _tell(self, reason: AnchorError | OSError) -> None:
+        """Log a reason, but not the same one again and again."""
+        if str(reason) != self._told:
+            self._told = str(reason)
+            _LOG.error("%s; every request is answered with 503 until it can be opened", reason)

@@ -1,0 +1,242 @@
+"""The threads of a worker that write evidence into the store.
+
+Submissions that arrive while it writes are committed together by the next transaction: a commit
+waits for the disk, and all that wait can wait for the same one.
+
+Where the store has one writer, one thread writes: single submissions first, then a part of a bulk
+one, no larger than it can write in some milliseconds, so that none waits for long.  What there is
+to write it looks up when the store is its own.  Where writers go on side by side, the two have a
+thread each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from anchor.errors import (
+    AnchorError,
+    CopyMissingError,
+    SideFileHeldError,
+    StorageError,
+    StoreAwayError,
+    WriteRefusedError,
+)
+from anchor.store.api_keys import Limits
+from anchor.store.database import Database
+from anchor.store.evidence import NewEvidence
+from anchor.store.quota import Outcome, admit
+
+_LOG = logging.getLogger("anchor.service")
+
+# Single submissions in one transaction.
+_SINGLES = 500
+# Transactions of them that may go before a part of a bulk submission.
+_IN_A_ROW = 4
+# What a bulk transaction should take, in seconds, and how many lines it has at least and at most.
+_TARGET = 0.015
+LEAST_CHUNK, MOST_CHUNK = 200, 1_000
+# What a record takes beside its name, for the room on the disk.
+_RECORD_BYTES = 512
+
+
+@dataclass(slots=True)
+class Job:
+    """Evidence of one tenant that comes in with one request, and who waits for it.
+
+    ``key`` is the hash of the idempotency key of a single piece.  ``is_bulk`` says that others may
+    go first.
+    """
+
+    tenant: str
+    limits: Limits
+    items: Sequence[NewEvidence]
+    key: bytes | None = None
+    is_bulk: bool = False
+    # On how many servers it is, once it is done; None where one is enough.
+    copies: int | None = None
+    done: asyncio.Future[list[Outcome]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it brings."""
+        return sum(len(item.record) for item in self.items) + _RECORD_BYTES * len(self.items)
+
+
+class Intake:
+    """Takes jobs from the event loop, and answers them there once they are durable."""
+
+    def __init__(
+        self, database: Database, now: Callable[[], str], give_up: Callable[[], None]
+    ) -> None:
+        """Prepare; ``give_up`` is called after an error that nothing goes on after."""
+        self._database = database
+        self._now = now
+        self._give_up = give_up
+        self._singles: deque[Job] = deque()
+        self._bulks: deque[Job] = deque()
+        self._condition = threading.Condition()
+        self._is_closing = False
+        self._threads: list[threading.Thread] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.chunk = LEAST_CHUNK if database.has_one_writer else MOST_CHUNK
+        """How many lines of a bulk submission should come in one job now."""
+
+    def start(self) -> None:
+        """Begin, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        nothing: deque[Job] = deque()
+        parts = ((self._singles, nothing), (nothing, self._bulks))
+        for queues in [(self._singles, self._bulks)] if self._database.has_one_writer else parts:
+            thread = threading.Thread(target=self._run, args=queues, name="intake", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Write what was given, then end."""
+        with self._condition:
+            self._is_closing = True
+            self._condition.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    async def take(self, job: Job) -> list[Outcome]:
+        """Write a job; when this returns it is durable.
+
+        Raises:
+            AnchorError: it is not; nothing of it was written, or it is not known to be.
+        """
+        with self._condition:
+            if self._is_closing:
+                raise StorageError("the service is stopping")
+            (self._bulks if job.is_bulk else self._singles).append(job)
+            self._condition.notify_all()
+        return await job.done
+
+    def _run(self, singles: deque[Job], bulks: deque[Job]) -> None:
+        """Write what is in these queues, until the worker ends."""
+        in_a_row = 0
+
+        def choose() -> list[Job]:
+            nonlocal in_a_row
+            with self._condition:
+                if bulks and (in_a_row == _IN_A_ROW or not singles):
+                    in_a_row = 0
+                    return [bulks.popleft()]
+                in_a_row += 1
+                jobs = [singles.popleft() for _ in range(min(len(singles), _SINGLES))]
+            # In the order of their tenants, so that two processes never wait in a circle.
+            return sorted(jobs, key=lambda job: job.tenant)
+
+        while True:
+            with self._condition:
+                while not (singles or bulks or self._is_closing):
+                    self._condition.wait()
+                if not (singles or bulks):
+                    return
+            self._write(choose)
+
+    def _write(self, choose: Callable[[], list[Job]]) -> None:
+        """Write what ``choose`` returns once the store is ours: what came until then is in it."""
+        batch = _Batch(choose, self._database.check_room)
+        try:
+            written = self._database.write_counted(
+                lambda connection: [
+                    admit(
+                        connection, job.tenant, job.limits, job.items, key=job.key, now=self._now()
+                    )
+                    for job in batch.begin()
+                ]
+            )
+        except _NoRoomError as error:  # nothing was begun
+            self._answer([(job, error.reason) for job in batch.jobs])
+        except (CopyMissingError, WriteRefusedError, SideFileHeldError) as error:
+            # The first server is all right: whoever repeats a submission finds it there.  What was
+            # refused is nowhere: another process, or another try at once, would be refused, too.
+            self._answer([(job, error) for job in batch.jobs or choose()])
+        except StoreAwayError as error:
+            if batch.jobs:
+                self._give_up_after(error, batch.jobs)
+            else:  # nothing was begun: those who wait are told, and who comes later tries again
+                self._answer([(job, error) for job in choose()])
+        except StorageError as error:
+            # Whether it was written is not known; starting again is the recovery.
+            self._give_up_after(error, batch.jobs or choose())
+        except Exception as error:  # noqa: BLE001 (a job must be answered, whatever happened)
+            if len(batch.jobs) > 1:  # let the others not suffer for the one
+                for job in batch.jobs:
+                    self._write(partial(list, [job]))
+            else:
+                self._answer([(job, error) for job in batch.jobs or choose()])
+        else:
+            if batch.jobs[0].is_bulk:
+                self._adapt(len(batch.jobs[0].items), time.monotonic() - batch.began)
+            for job in batch.jobs:
+                job.copies = written.copies
+            self._answer(list(zip(batch.jobs, written.result, strict=True)))
+
+    def _give_up_after(self, error: StorageError, jobs: list[Job]) -> None:
+        self._answer([(job, error) for job in jobs])
+        _LOG.error("%s; this process ends, and another takes its place", error.message)
+        self._give_up()
+
+    def _adapt(self, count: int, seconds: float) -> None:
+        """Choose how large the next parts are, slowly: one slow commit says little."""
+        if not self._database.has_one_writer:
+            return
+        fitting = count * _TARGET / max(seconds, 1e-4)
+        self.chunk = round(max(LEAST_CHUNK, min(MOST_CHUNK, (3 * self.chunk + fitting) / 4)))
+
+    def _answer(self, answers: list[tuple[Job, list[Outcome] | Exception]]) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(_settle, answers)
+
+
+class _Batch:
+    """The jobs of one transaction, chosen when it begins, and when that was."""
+
+    def __init__(self, choose: Callable[[], list[Job]], check_room: Callable[[int], None]) -> None:
+        self._choose = choose
+        self._check_room = check_room
+        self.jobs: list[Job] = []
+        self.began = 0.0
+
+    def begin(self) -> list[Job]:
+        """Return the jobs: the same ones where others disturbed the transaction.
+
+        Raises:
+            _NoRoomError: the disk has no room for them.
+        """
+        self.began = time.monotonic()
+        if not self.jobs:
+            self.jobs = self._choose()
+            try:
+                self._check_room(sum(job.size for job in self.jobs))
+            except AnchorError as error:
+                raise _NoRoomError(error) from error
+        return self.jobs
+
+
+class _NoRoomError(Exception):
+    """The disk has no room for these jobs."""
+
+    def __init__(self, reason: AnchorError) -> None:
+        self.reason = reason
+
+
+def _settle(answers: list[tuple[Job, list[Outcome] | Exception]]) -> None:
+    for job, answer in answers:
+        if job.done.done():
+            continue  # nobody waits any more
+        if isinstance(answer, Exception):
+            job.done.set_exception(answer)
+        else:
+            job.done.set_result(answer)

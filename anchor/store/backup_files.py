@@ -1,0 +1,154 @@
+"""The files of a backup: made durable, named in its ``backup.json``, and read again."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from anchor.errors import (
+    AnchorError,
+    ConfigError,
+    MalformedError,
+    MismatchError,
+    StorageError,
+    UsageError,
+)
+from anchor.store.backup_manifest import (
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    FileEntry,
+    Manifest,
+    encode_manifest,
+    parse_manifest,
+)
+from anchor.system.durable_files import sync_folder, write_file
+
+_CHUNK = 1 << 20
+# The place is not what whoever named it thinks; anything else is the disk's.
+_WRONG_PLACE = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EEXIST,
+        errno.ENOTEMPTY,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+    }
+)
+
+OTHER_BACKUP = "take another backup: nothing in this one can be relied on"
+"""What to do about a damaged one."""
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and parse the ``backup.json`` of a backup.
+
+    Raises:
+        ConfigError: The folder is no backup.
+        MismatchError: The file is damaged.
+        UnknownVersionError: It is of another format.
+        StorageError: The disk fails.
+    """
+    path = folder / MANIFEST
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise ConfigError(
+                f"{folder} is no backup: it has no {MANIFEST}",
+                hint="name a folder that `anchor backup` made; one that it did not finish is none",
+            ) from error
+        raise place_failure(path, error) from error
+    try:
+        return parse_manifest(data, str(path))
+    except MalformedError as error:
+        raise MismatchError(f"the backup is damaged: {error.message}", hint=OTHER_BACKUP) from error
+
+
+def settle(folder: Path) -> dict[str, FileEntry]:
+    """Make every file durable and private to its owner; return what each is, by its path.
+
+    Raises:
+        StorageError: The disk is full or failing.
+    """
+    found: dict[str, FileEntry] = {}
+    try:
+        for parent, _, names in os.walk(folder, topdown=False):
+            for name in names:
+                path = Path(parent, name)
+                with path.open("rb") as file:
+                    os.fchmod(file.fileno(), 0o600)
+                    os.fsync(file.fileno())
+                    # What is checked later is to come from the disk.
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                found[path.relative_to(folder).as_posix()] = _read_entry(path)
+            os.chmod(parent, 0o700)
+            sync_folder(Path(parent))
+    except OSError as error:
+        raise disk_failure(folder, error) from error
+    return found
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write ``backup.json`` durably: from then on the folder is a backup."""
+    write_file(folder / MANIFEST, encode_manifest(manifest), mode=0o600)
+
+
+def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Read every file of a backup again; yield a sentence for each that is not as it was made.
+
+    Raises:
+        StorageError: The disk fails.
+    """
+    there = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if not path.is_dir() or path.is_symlink()
+    }
+    for name, entry in sorted(manifest.files.items()):
+        path = there.pop(name, None)
+        # What a pipe says, one waits for.
+        if path is None or path.is_symlink() or not path.is_file():
+            yield f"{name} is missing"
+            continue
+        try:
+            found = _read_entry(path)
+        except OSError as error:
+            raise disk_failure(path, error) from error
+        if found.size != entry.size:
+            yield f"{name} has {found.size:,} bytes instead of {entry.size:,}"
+        elif found != entry:
+            yield f"{name} is not the file that was written: its SHA-256 is {found.sha256.hex()}"
+    there.pop(MANIFEST, None)
+    yield from (f"{name} is no part of the backup" for name in there)
+
+
+def _read_entry(path: Path) -> FileEntry:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while data := file.read(_CHUNK):
+            digest.update(data)
+            size += len(data)
+    return FileEntry(size=size, sha256=digest.digest())
+
+
+def place_failure(path: Path, error: OSError) -> AnchorError:
+    """Return what it means that nothing can be made at a place that was just named."""
+    if error.errno in _WRONG_PLACE:
+        return UsageError(f"{path} cannot be written: {error.strerror}")
+    return disk_failure(path, error)
+
+
+def disk_failure(path: Path, error: OSError) -> StorageError:
+    """Return what it means that a file that has to be there cannot be read or written."""
+    return StorageError(
+        f"{error.filename or path} cannot be read or written: {error.strerror}",
+        hint="look after the disk (`df`, `dmesg`), then run the same again",
+    )

@@ -1,0 +1,190 @@
+"""The folder that a backup is: it comes into its place whole, alone or beside others.
+
+Backups that are kept beside each other lie in folders named by the moment they were begun.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from anchor.errors import (
+    ConfigError,
+    LeaseHeldError,
+    UsageError,
+)
+from anchor.store.backup_files import disk_failure, place_failure
+from anchor.store.backup_manifest import MANIFEST
+from anchor.system.durable_files import sync_folder
+
+_PARTIAL = ".partial"
+_REMOVED = ".removed"
+_NAME = "%Y%m%dT%H%M%SZ"
+_GENERATION = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+
+
+def find_backup(folder: Path) -> Path:
+    """Return the backup that ``folder`` is, or the newest of those in it.
+
+    Raises:
+        ConfigError: It is none, and holds none.
+    """
+    if (folder / MANIFEST).is_file():
+        return folder
+    kept = list_generations(folder)
+    if not kept:
+        raise ConfigError(
+            f"there is no backup in {folder}",
+            hint="name a folder that `anchor backup` made; one that it did not finish is none",
+        )
+    return kept[-1]
+
+
+def list_generations(folder: Path) -> list[Path]:
+    """Return the backups that are kept in ``folder``, oldest first."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if _GENERATION.fullmatch(name))
+    except OSError:
+        return []
+    return [folder / name for name in names if (folder / name / MANIFEST).is_file()]
+
+
+def name_generation(folder: Path, moment: datetime) -> Path:
+    """Return the folder of a backup that is begun at ``moment``.
+
+    It is named after every other generation, so that the newest by name is the one made last: of
+    two in one second, or after the clock was set back, the later one gets the next free second.
+    """
+    names = os.listdir(folder) if folder.is_dir() else []
+    moment = moment.astimezone(UTC).replace(microsecond=0)
+    for name in names:
+        with suppress(ValueError, OverflowError):  # a name that is no time is no generation
+            taken = datetime.strptime(name, _NAME).replace(tzinfo=UTC)
+            moment = max(moment, taken + timedelta(seconds=1))
+    return folder / f"{moment:{_NAME}}"
+
+
+def open_generations(folder: Path) -> Path:
+    """Make the folder of several backups where it is missing; return what an unfinished one is.
+
+    Raises:
+        UsageError: It cannot be made there.
+        StorageError: The disk is full or failing.
+    """
+    try:
+        folder.mkdir(0o700, exist_ok=True)
+    except OSError as error:
+        raise place_failure(folder, error) from error
+    # One name for all, so that two processes never make one at once.
+    return folder / _PARTIAL
+
+
+def forget_generations(folder: Path, keep: int) -> list[Path]:
+    """Remove all backups in ``folder`` but the newest ``keep``; return those removed.
+
+    Raises:
+        StorageError: The disk fails.
+    """
+    old = list_generations(folder)[:-keep]
+    try:
+        for path in old:
+            # Under a name of no backup first: one that is removed in part must not pass for one.
+            path.rename(path.with_name(f".{path.name}{_REMOVED}"))
+        if old:
+            sync_folder(folder)
+        for name in os.listdir(folder):
+            if name.startswith(".") and name.endswith(_REMOVED):
+                shutil.rmtree(folder / name)
+    except OSError as error:
+        raise disk_failure(folder, error) from error
+    return old
+
+
+@contextmanager
+def fill_folder(place: Path, partial: Path | None = None) -> Iterator[Path]:
+    """Give an empty folder to fill, which takes ``place`` at the end of the block.
+
+    ``partial`` is its name until then; what another process left there is removed.  Whatever ends
+    in between leaves nothing at ``place``.
+
+    Raises:
+        UsageError: There is something at ``place``, or nothing can be made there.
+        LeaseHeldError: Another process fills such a folder.
+        StorageError: The disk is full or failing.
+    """
+    partial = partial or place.with_name(f".{place.name}{_PARTIAL}")
+    _check_free(place)
+    descriptor = _hold(partial)
+    try:
+        try:
+            _empty(partial)
+            yield partial
+            sync_folder(partial)
+            # A crash here leaves it whole, under a name that passes for no backup.
+            _check_free(place)
+            partial.rename(place)
+            sync_folder(place.parent)
+        except OSError as error:
+            raise disk_failure(place, error) from error
+    except BaseException:
+        with suppress(OSError):
+            _empty(partial)
+            partial.rmdir()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _check_free(place: Path) -> None:
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        raise UsageError(f"{place} exists already, and is no folder")
+    if place.is_dir() and any(place.iterdir()):
+        raise UsageError(
+            f"{place} exists already, and nothing is written over",
+            hint="name a new folder, or keep several in one: --keep N",
+        )
+
+
+def _hold(partial: Path) -> int:
+    """Make the folder, and lock it; the system drops the lock when the process ends."""
+    try:
+        with suppress(FileExistsError):
+            partial.mkdir(0o700)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(partial, flags)
+    except OSError as error:
+        raise place_failure(partial.parent, error) from error
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise UsageError(
+                f"{partial} is another user's",
+                hint="make backups in a folder in which only you may write",
+            )
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Another process may have moved it into its place in between.
+        if os.fstat(descriptor).st_ino != partial.stat().st_ino:
+            raise BlockingIOError
+    except (BlockingIOError, FileNotFoundError) as error:
+        os.close(descriptor)
+        raise LeaseHeldError(
+            f"another process makes a backup in {partial.parent}",
+            hint="wait until it is done, then run again",
+        ) from error
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _empty(folder: Path) -> None:
+    for entry in list(os.scandir(folder)):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)

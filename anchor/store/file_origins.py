@@ -1,0 +1,47 @@
+"""Where evidence came from: whose it is, and the files that it was accepted from, by name."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from sqlalchemy import Connection, func, literal_column, or_, select
+
+from anchor.evidence.digests import Digests
+from anchor.store.schema import evidence
+
+# As the partial index has it; whatever else is a source is a label.
+_IS_FILE = func.substr(
+    evidence.c.source, literal_column("1"), literal_column("1")
+) == literal_column("'/'")
+_HAS_DIGEST = or_(evidence.c.sha256.is_not(None), evidence.c.sm3.is_not(None))
+
+
+def tenant_of(source: str) -> str | None:
+    """Return whose evidence has this source; None where the service did not take it in."""
+    label, slash, _ = source.partition("/")
+    return label.removeprefix("tenant:") if slash and label.startswith("tenant:") else None
+
+
+def load_files(connection: Connection, after: str, count: int) -> list[tuple[str, list[Digests]]]:
+    """Return the next ``count`` absolute paths behind ``after``, by name.
+
+    Each comes with the digests of everything that was accepted from it.
+    """
+    names = connection.scalars(
+        select(evidence.c.source)
+        .distinct()
+        .where(_IS_FILE, _HAS_DIGEST, evidence.c.source > after)
+        .order_by(evidence.c.source)
+        .limit(count)
+    ).all()
+    if not names:
+        return []
+    rows = connection.execute(
+        select(evidence.c.source, evidence.c.sha256, evidence.c.sm3)
+        .where(_IS_FILE, _HAS_DIGEST, evidence.c.source.between(names[0], names[-1]))
+        .order_by(evidence.c.source, evidence.c.id)
+    )
+    return [
+        (source, [Digests(sha256=row.sha256, sm3=row.sm3, size=None) for row in group])
+        for source, group in groupby(rows, key=lambda row: str(row.source))
+    ]

@@ -1,0 +1,182 @@
+"""Evidence into the store, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, insert, text
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import IntegrityError
+
+from anchor.errors import StoreBusyError, UsageError
+from anchor.store.evidence import Batch, NewEvidence, StoredEvidence, find_by_identity, find_by_key
+from anchor.store.schema import evidence, waiting
+from anchor.store.side_file import describe_entry, noted_entries
+from anchor.store.side_file_frames import Entry
+
+# Below this, PostgreSQL takes longer to set up a COPY than to insert the rows.
+_WORTH_A_COPY = 1_000
+
+
+def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None = None) -> int:
+    """Insert those whose identity is new, in this order, and let them wait; return how many.
+
+    ``key`` is the hash of an idempotency key, which goes with a single piece.
+    """
+    if not len(items):
+        return 0
+    if connection.dialect.name == "postgresql":
+        new = _insert_into_postgresql(connection, items)
+    else:
+        new = _insert_into_sqlite(connection, list(items))
+    _note(connection, new, key)
+    return len(new)
+
+
+def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> list[bool]:
+    """Insert those whose identity is new, in this order, and let them wait; say which were.
+
+    Of equal ones the first is new.  Meant for up to some thousand at a time.
+    """
+    if not items:
+        return []
+    if connection.dialect.name == "postgresql":
+        new = _insert_into_postgresql(connection, items)
+    else:
+        new = _insert_chunks(connection, items)
+    _note(connection, new)
+    if len(new) == len(items):
+        return [True] * len(items)
+    rest = {item.identity for item in new}
+    is_new = []
+    for item in items:
+        is_new.append(item.identity in rest)
+        rest.discard(item.identity)
+    return is_new
+
+
+def _note(connection: Connection, new: Sequence[Entry], key: bytes | None = None) -> None:
+    """Let the side file have the entries of what was inserted, before it is committed."""
+    noted = noted_entries(connection)
+    if noted is not None:
+        noted += new if key is None else [entry._replace(key=key) for entry in new]
+
+
+_INSERT_NEW = (
+    "INSERT INTO evidence (identity, source, sha256, sm3, record, leaf, accepted_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO NOTHING"
+)
+_LAST_ID = "SELECT coalesce(max(id), 0) FROM evidence"
+_LET_WAIT = "INSERT INTO waiting SELECT id FROM evidence WHERE id > ?"
+_FIND_NEW = "SELECT identity FROM evidence WHERE id > ?"
+# Rows in one statement: between two of them other threads get Python's lock, and give it back only
+# after milliseconds.  With more rows SQLite takes longer for each.
+_ROWS_AT_ONCE = 100
+
+
+def _insert_into_sqlite(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
+    """Insert, and return the entries of those that were new."""
+    # The driver's: SQLAlchemy takes longer for a statement than SQLite does.
+    cursor = connection.connection.cursor()
+    cursor.execute(_LAST_ID)
+    last = cursor.fetchone()
+    cursor.executemany(_INSERT_NEW, items)
+    return _let_wait(cursor, last, items)
+
+
+def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
+    """Insert, and return the entries of those that were new."""
+    cursor = connection.connection.cursor()
+    cursor.execute(_LAST_ID)
+    last = cursor.fetchone()
+    for start in range(0, len(items), _ROWS_AT_ONCE):
+        chunk = items[start : start + _ROWS_AT_ONCE]
+        cursor.execute(_insert_rows(len(chunk)), [value for item in chunk for value in item])
+    return _let_wait(cursor, last, items)
+
+
+def _let_wait(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> list[Entry]:
+    """Let the rows that came after row ``last`` wait; return their entries."""
+    # The transaction has the only writer, so that these are the rows above and no others.
+    cursor.execute(_LET_WAIT, last)
+    if cursor.rowcount == len(items):
+        return [describe_entry(item) for item in items]
+    cursor.execute(_FIND_NEW, last)
+    return _pick(items, {identity for (identity,) in cursor.fetchall()})
+
+
+def _pick(items: Iterable[NewEvidence], identities: set[bytes]) -> list[Entry]:
+    """Return the entry of the first item with each of these identities."""
+    picked = []
+    for item in items:
+        if item.identity in identities:
+            identities.remove(item.identity)
+            picked.append(describe_entry(item))
+    return picked
+
+
+@lru_cache(maxsize=_ROWS_AT_ONCE)
+def _insert_rows(count: int) -> str:
+    """Return the statement that inserts so many rows."""
+    before, row, after = _INSERT_NEW.partition("(?, ?, ?, ?, ?, ?, ?)")
+    return before + ", ".join([row] * count) + after
+
+
+def _insert_into_postgresql(connection: Connection, items: Batch) -> list[Entry]:
+    """Insert, and return the entries of those that were new."""
+    from sqlalchemy.dialects.postgresql import insert as insert_or_not
+
+    from anchor.store.postgresql_copy import copy_new
+
+    if len(items) >= _WORTH_A_COPY:
+        return copy_new(connection, items)
+    items = list(items)  # each is made once
+    unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
+    fresh = unless_known.returning(evidence.c.id, evidence.c.identity)
+    found = connection.execute(fresh, [item._asdict() for item in items]).all()
+    if found:
+        ids = sorted(row.id for row in found)
+        connection.execute(insert(waiting), [{"evidence_id": id} for id in ids])
+    return _pick(items, {row.identity for row in found})
+
+
+def insert_once(
+    connection: Connection, item: NewEvidence, key: bytes | None
+) -> tuple[NewEvidence | StoredEvidence, bool]:
+    """Insert ``item`` unless it is there; return what is there, and whether it is new.
+
+    ``key`` is the hash of an idempotency key, under which only this very item may be submitted.
+
+    Raises:
+        UsageError: another was.
+        StoreBusyError: another process uses the key right now.
+    """
+    if key is not None:
+        known = find_by_key(connection, key)
+        if known is not None and known.identity != item.identity:
+            raise UsageError(
+                "other evidence was submitted with this idempotency key",
+                hint="give each submission a key of its own, and repeat it only as it was",
+            )
+    if insert_evidence(connection, [item], key=key) == 0:
+        stored = find_by_identity(connection, item.identity)
+        if stored is None:
+            raise StoreBusyError("the same evidence was erased just now", hint="run again")
+        return stored, False
+    if key is not None:
+        _insert_key(connection, key, item.identity)
+    return item, True
+
+
+_INSERT_KEY = text("INSERT INTO keys SELECT :key, id FROM evidence WHERE identity = :identity")
+
+
+def _insert_key(connection: Connection, key: bytes, identity: bytes) -> None:
+    try:
+        connection.execute(_INSERT_KEY, {"key": key, "identity": identity})
+    except IntegrityError as error:
+        raise StoreBusyError(
+            "another process submits evidence with the same idempotency key", hint="run again"
+        ) from error

@@ -1,0 +1,75 @@
+"""Whose each leaf is, as side files say, at hand while a store is rebuilt.
+
+There may be as many as the log has leaves, so that they are in a temporary database, not in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from anchor.store.side_file_frames import Entry
+from anchor.types import Hash32
+
+_BATCH = 500
+_CREATE = (
+    "CREATE TABLE owners (leaf BLOB PRIMARY KEY, identity BLOB, tenant TEXT, key BLOB) "
+    "WITHOUT ROWID"
+)
+_ADD = "INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)"
+_FIND = "SELECT identity, tenant, key FROM owners WHERE leaf = ?"
+_FORGET = "DELETE FROM owners WHERE leaf = ?"
+_KEYED = "SELECT key, identity FROM owners WHERE key IS NOT NULL"
+_PIECES = "SELECT identity, max(tenant) FROM owners GROUP BY identity ORDER BY 2, 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One acknowledged piece of evidence; ``tenant`` is empty where the service had none."""
+
+    identity: bytes
+    tenant: str
+
+
+class Owners:
+    """The entries of side files; of two for one leaf the one that was added later counts."""
+
+    def __init__(self) -> None:
+        # An empty name is a file of SQLite's own, which is gone with the connection.
+        self._connection = sqlite3.connect("", isolation_level=None)
+        self._connection.execute(_CREATE)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add the entries of a side file."""
+        self._connection.execute("BEGIN")
+        self._connection.executemany(_ADD, entries)
+        self._connection.execute("COMMIT")
+
+    def find(self, leaf: Hash32) -> Entry | None:
+        """Return what is known of a leaf."""
+        row = self._connection.execute(_FIND, (leaf,)).fetchone()
+        return None if row is None else Entry(leaf, *row)
+
+    def load_keys(self) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Yield idempotency keys, hashed, with the identities of their evidence, in batches."""
+        rows = self._connection.execute(_KEYED)
+        while batch := rows.fetchmany(_BATCH):
+            yield batch
+
+    def load_pieces(self) -> Iterator[list[Piece]]:
+        """Yield each piece that was acknowledged, once, by tenant, in batches."""
+        rows = (Piece(*row) for row in self._connection.execute(_PIECES))
+        while batch := list(islice(rows, _BATCH)):
+            yield batch
+
+    def forget(self, leaves: Iterable[bytes]) -> None:
+        """Leave out what is known of these leaves from here on."""
+        self._connection.execute("BEGIN")
+        self._connection.executemany(_FORGET, ((leaf,) for leaf in leaves))
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Forget them."""
+        self._connection.close()

@@ -1,0 +1,91 @@
+"""Legal holds: what must not be erased while a dispute, or a duty to keep it, lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from anchor.store.erasures import Piece
+from anchor.store.file_origins import tenant_of
+from anchor.store.schema import holds
+from anchor.types import Hash32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """One piece of evidence, or everything of a tenant, that is held under ``name``."""
+
+    name: str
+    leaf: Hash32 | None
+    tenant: str | None
+    reason: str
+    placed_by: str
+    placed_at: str
+
+
+def load_holds(connection: Connection, name: str | None = None) -> list[Hold]:
+    """Return all holds, or those of one name, oldest first."""
+    query = select(holds).order_by(holds.c.id)
+    rows = connection.execute(query if name is None else query.where(holds.c.name == name))
+    return [
+        Hold(
+            name=row.name,
+            leaf=None if row.leaf is None else Hash32(row.leaf),
+            tenant=row.tenant,
+            reason=row.reason,
+            placed_by=row.placed_by,
+            placed_at=row.placed_at,
+        )
+        for row in rows
+    ]
+
+
+def insert_holds(connection: Connection, found: Iterable[Hold]) -> int:
+    """Insert those of name and scope that are new; return how many."""
+    known = {(hold.name, hold.leaf, hold.tenant) for hold in load_holds(connection)}
+    new: dict[tuple[str, Hash32 | None, str | None], Hold] = {}
+    for hold in found:
+        key = (hold.name, hold.leaf, hold.tenant)
+        if key not in known:
+            new.setdefault(key, hold)
+    if new:
+        connection.execute(
+            insert(holds),
+            [
+                {
+                    "name": hold.name,
+                    "leaf": hold.leaf,
+                    "tenant": hold.tenant,
+                    "reason": hold.reason,
+                    "placed_by": hold.placed_by,
+                    "placed_at": hold.placed_at,
+                }
+                for hold in new.values()
+            ],
+        )
+    return len(new)
+
+
+def remove_holds(connection: Connection, name: str) -> int:
+    """Remove the holds of one name; return how many they were."""
+    count = connection.execute(
+        select(func.count()).select_from(holds).where(holds.c.name == name)
+    ).scalar_one()
+    connection.execute(delete(holds).where(holds.c.name == name))
+    return count
+
+
+def find_held(connection: Connection, pieces: Sequence[Piece]) -> tuple[Piece, Hold] | None:
+    """Return the first piece that is held, and by which hold."""
+    found = load_holds(connection)
+    if not found:
+        return None
+    leaves = {hold.leaf: hold for hold in found if hold.leaf is not None}
+    tenants = {hold.tenant: hold for hold in found if hold.tenant is not None}
+    for piece in pieces:
+        hold = leaves.get(piece.leaf) or tenants.get(tenant_of(piece.source) or "")
+        if hold is not None:
+            return piece, hold
+    return None

@@ -1,0 +1,100 @@
+"""Evidence of the service's tenants into the store, within their limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqlalchemy import Connection
+
+from anchor.errors import StoreBusyError, UsageError
+from anchor.store.api_keys import Limits, count_usage, measure_allowance
+from anchor.store.evidence import NewEvidence, find_places
+from anchor.store.insertion import insert_once, insert_reporting
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one piece of evidence: it is durable."""
+
+    is_new: bool
+    # Its place in the log; None while it is not sealed, as everything new is.
+    leaf_index: int | None
+
+
+class OverQuota:
+    """What became of one piece of evidence: the tenant's quota is used up."""
+
+
+class OtherEvidence:
+    """What became of one piece of evidence: its idempotency key was used for another."""
+
+
+Outcome: TypeAlias = Taken | OverQuota | OtherEvidence
+_NEW = Taken(is_new=True, leaf_index=None)
+
+
+def admit(
+    connection: Connection,
+    tenant: str,
+    limits: Limits,
+    items: Sequence[NewEvidence],
+    *,
+    key: bytes | None,
+    now: str,
+) -> list[Outcome]:
+    """Insert a tenant's evidence, what is new of it only up to its limits; say what became of each.
+
+    ``key`` is the hash of an idempotency key, which goes with a single piece.
+
+    Raises:
+        StoreBusyError: another process was in the way; the transaction can be done again.
+    """
+    allowance = measure_allowance(connection, tenant, limits, now)
+    outcomes: list[Outcome] = []
+    new = 0
+    while items:
+        part = items if allowance is None else items[: allowance - new]
+        if not part:
+            break
+        if key is not None:
+            try:
+                is_new = [insert_once(connection, part[0], key)[1]]
+            except UsageError:  # before anything was written
+                return [OtherEvidence()]
+        else:
+            is_new = insert_reporting(connection, part)
+        outcomes += _describe(connection, part, is_new)
+        new += sum(is_new)
+        items = items[len(part) :]
+    if items:
+        outcomes += _describe_rest(connection, items)
+    count_usage(connection, tenant, new, now)
+    return outcomes
+
+
+def _describe(
+    connection: Connection, items: Sequence[NewEvidence], is_new: Sequence[bool]
+) -> list[Outcome]:
+    if all(is_new):
+        return [_NEW] * len(items)
+    known = [item.identity for item, new in zip(items, is_new, strict=True) if not new]
+    places = find_places(connection, known)
+    if len(places) < len(set(known)):
+        raise StoreBusyError("the same evidence was erased just now", hint="run again")
+    return [
+        _NEW if new else Taken(is_new=False, leaf_index=places[item.identity])
+        for item, new in zip(items, is_new, strict=True)
+    ]
+
+
+def _describe_rest(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
+    """Say of what is beyond the quota which is known all the same."""
+    places = find_places(connection, [item.identity for item in items])
+    return [
+        Taken(is_new=False, leaf_index=places[item.identity])
+        if item.identity in places
+        else OverQuota()
+        for item in items
+    ]

@@ -1,0 +1,148 @@
+"""Bringing a store of an older release to this release's schema.
+
+One transaction holds all of it: whatever ends in between leaves the store as it was.  Nobody else
+has the store open meanwhile: an older release that goes on with it would write what this one does
+not expect.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import text
+
+from anchor.errors import StoreBusyError
+from anchor.store.alembic_runner import is_outdated, migrate
+from anchor.store.database import (
+    MIGRATION_HEAD,
+    Database,
+    check_schema,
+    load_schema_version,
+    lock_place,
+)
+from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.snapshot import copy_snapshot, copy_store, make_engine, open_file
+from anchor.store.sqlite import SqliteBackend
+
+# The store's transaction waits while the copy is read again, which may take minutes.
+_LET_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
+# Whoever opens the store reads this first, waits, and then finds the new schema.
+_HOLD = text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+# Older releases do not name their sessions, this one names the schema.  The holder of the advisory
+# lock is this process.
+_OTHERS = text(
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid() AND coalesce(backend_type, 'client backend') = 'client backend' "
+    "AND application_name IN ('', left('anchor ' || current_schema(), 63)) "
+    "AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND (classid::bigint << 32 | objid::bigint) = "
+    "('x' || md5('anchor lease of ' || current_schema()))::bit(64)::bigint) ORDER BY pid"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outdated:
+    """A store of an older schema that nobody else has open.
+
+    ``copy`` copies it into a file and returns its schema version; ``upgrade`` migrates it, and
+    counts when the block ends.
+    """
+
+    version: str
+    copy: Callable[[Path], str]
+    upgrade: Callable[[], None]
+
+
+@contextmanager
+def hold_outdated(place: StorePlace) -> Iterator[Outdated | None]:
+    """Hold a store of an older schema, to upgrade it; None for one of this release's.
+
+    Raises:
+        ConfigError: There is no store.
+        UnknownVersionError: A newer release made it.
+        LeaseHeldError: Another process seals and sends with it.
+        StoreBusyError: Another process has it open.
+    """
+    if _find_outdated(place) is None:
+        yield None
+        return
+    with lock_place(place):
+        # Another process may have upgraded it meanwhile.
+        version = _find_outdated(place)
+        if version is None:
+            yield None
+        elif isinstance(place, SqliteFile):
+            with _hold_file(place, version) as outdated:
+                yield outdated
+        else:
+            with _hold_tables(place, version) as outdated:
+                yield outdated
+
+
+def _find_outdated(place: StorePlace) -> str | None:
+    version = load_schema_version(place)
+    if version is not None and is_outdated(version, MIGRATION_HEAD):
+        return version
+    check_schema(place, version)
+    return None
+
+
+@contextmanager
+def _hold_file(place: SqliteFile, version: str) -> Iterator[Outdated]:
+    engine = make_engine(place.path, "rw", begin="BEGIN IMMEDIATE")
+    database = Database(SqliteBackend(place.path), engine)
+    with closing(database), database.translated(), engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        try:
+            # SQLite gives up the write-ahead log only where no other connection has the file open.
+            driver.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError as error:
+            raise _busy(place, "") from error
+        # The rollback journal is the commit: its removal is to be on disk, too.
+        driver.execute("PRAGMA synchronous=EXTRA")
+        with connection.begin(), open_file(place.path) as reader:
+            yield Outdated(
+                version=version,
+                copy=partial(copy_store, reader),
+                upgrade=partial(migrate, connection),
+            )
+        # A crash here: whoever opens the store next switches the write-ahead log on.
+        with suppress(sqlite3.Error):
+            driver.execute("PRAGMA journal_mode=WAL")
+
+
+@contextmanager
+def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[Outdated]:
+    from anchor.store.postgresql import PostgresBackend
+
+    backend = PostgresBackend(place)
+    engine = backend.open()
+    database = Database(backend, engine)
+    options = engine.execution_options(**backend.sequencing)
+    with closing(database), database.translated(), options.begin() as connection:
+        connection.execute(_LET_IDLE)
+        connection.execute(_HOLD)
+        others = connection.execute(_OTHERS).scalars().all()
+        if others:
+            numbers = ", ".join(map(str, others))
+            raise _busy(place, f" (the server's processes {numbers})")
+        yield Outdated(
+            version=version,
+            copy=partial(copy_snapshot, connection),
+            upgrade=partial(migrate, connection),
+        )
+
+
+def _busy(place: StorePlace, which: str) -> StoreBusyError:
+    return StoreBusyError(
+        f"other processes have the store {place} open{which}",
+        hint="stop `anchor serve` and whatever else works with it, on every machine, then run "
+        "again; nothing was changed",
+    )

@@ -1,0 +1,195 @@
+"""The sequencer: gives accepted leaves their place in the log, once and for ever.
+
+Places, right edge and head come with one transaction: together or not at all.  The tiles follow:
+they are made from the stored leaves, whenever somebody needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from anchor.errors import ChainGuardError, MismatchError
+from anchor.log.merkle import hash_leaf
+from anchor.log.tiles import TileTree, grow
+from anchor.log.tree import HASH, RightEdge
+from anchor.store.database import Database
+from anchor.store.evidence import (
+    last_waiting,
+    load_leaves,
+    load_waiting,
+    load_waiting_records,
+    place_waiting,
+)
+from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
+from anchor.store.tile_folder import TileFolder
+from anchor.types import Head
+
+# Leaves in memory at a time while tiles are made: with their nodes about 16 MiB.
+CHUNK = 1 << 17
+# Leaves in one part of a seal that others wait for: some 25 ms.
+PART = 1 << 15
+
+_REBUILD = "find out with `anchor audit`; `anchor audit --rebuild` makes the tiles again"
+
+
+def seal(database: Database, now: str) -> tuple[Head, int] | None:
+    """Append every accepted leaf to the log; return the new head and how many leaves were added.
+
+    What is accepted meanwhile waits for the next seal.  None where nothing was waiting.  Leaves
+    keep the order in which they were accepted.
+
+    Raises:
+        ChainGuardError: of what waits, something was altered or lost; that is not sealed.
+    """
+    parts = _read_waiting(database)
+    if not parts:
+        return None
+    if not database.has_one_writer:
+        return _append(database, parts[-1][0], now)
+    # Others wait while this writes: part by part, each with a head of its own.  Up to a given row
+    # nobody else changes what waits, so that what was read above is still what is there.
+    count = 0
+    for last, leaves in parts:
+        head, added = _append(database, last, now, leaves)
+        count += added
+    return head, count
+
+
+def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
+    """Check each leaf against its record: once it is anchored, a wrong one cannot be mended.
+
+    Returns what waits in parts: the number of the last row, and the leaves up to it.
+    """
+    parts: list[tuple[int, bytes]] = []
+    leaves: list[bytes] = []
+    with database.read() as connection:
+        for number, leaf, record in load_waiting_records(connection):
+            if record is not None and hash_leaf(record) != leaf:
+                raise ChainGuardError(
+                    f"the store holds evidence whose record no longer hashes to its leaf "
+                    f"{leaf.hex()}",
+                    hint="it was damaged or altered: restore it from a backup; nothing was sealed",
+                )
+            leaves.append(leaf)
+            if len(leaves) == PART:
+                parts.append((number, b"".join(leaves)))
+                leaves.clear()
+        last = last_waiting(connection)
+    if last is not None and (not parts or parts[-1][0] < last):
+        parts.append((last, b"".join(leaves)))
+    return parts
+
+
+def _append(
+    database: Database, last: int, now: str, leaves: bytes | None = None
+) -> tuple[Head, int]:
+    """Seal the rows up to number ``last``, whose leaves are these, or are read first."""
+    with database.sequence() as connection:
+        if leaves is None:
+            leaves = load_waiting(connection, last)
+        before = newest_head(connection)
+        edge = before.right_edge if before else RightEdge()
+        if before and edge.root() != before.head.root:
+            raise ChainGuardError(
+                f"the right edge stored with the head of size {edge.size} is not that of its root",
+                hint="it was damaged or altered: restore it from a backup; nothing was sealed",
+            )
+        count = place_waiting(connection, edge.size, last)
+        if count * HASH != len(leaves):
+            raise ChainGuardError(
+                f"the store holds {len(leaves) // HASH} of {count} leaves that wait for a seal",
+                hint="it was damaged or altered: restore it from a backup; they were not sealed",
+            )
+        edge.extend(leaves)
+        head = Head(root=edge.root(), size=edge.size)
+        insert_head(connection, SealedHead(head=head, right_edge=edge), now)
+        # A crash before this commit leaves them unsealed; the next run seals the same order.
+    return head, count
+
+
+def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:
+    """Return the tree of a sealed head, read from tiles; those that are missing are made first.
+
+    Raises:
+        ChainGuardError: stored leaves or tiles do not lead to the log's roots.  The tree raises the
+            same whenever it meets a tile that does not.
+    """
+    write_tiles(database, tiles)
+    return TileTree(head, tiles.read, mismatch=lambda text: _damaged(tiles, text))
+
+
+def write_tiles(database: Database, tiles: TileFolder) -> int:
+    """Bring the tiles up to the newest sealed head; return for how many leaves they are now.
+
+    Raises:
+        ChainGuardError: the tiles are of another log, or the stored leaves do not lead to the head.
+    """
+    size = tiles.size
+    with database.read() as connection:
+        newest = newest_head(connection)
+        begun = find_edge(connection, size) if size else None
+    if newest is None or newest.head.size == size:
+        return size
+    if size and begun is None:
+        raise ChainGuardError(
+            f"the tiles in {tiles.folder} are of {size} leaves, a size this log never had",
+            hint="is the store older than its tiles? then restore the newest backup; if the tiles "
+            "are another log's, move the folder away",
+        )
+    edge = begun.right_edge if begun else RightEdge()
+    try:
+        for leaves in read_leaves(database, size, newest.head.size):
+            grown = grow(edge, leaves, tiles.read)
+            if edge.size == newest.head.size and edge.root() != newest.head.root:
+                raise _altered(edge.size)
+            tiles.write(grown)
+            # A crash here: the next time the same tiles are written again, with the same bytes.
+    except MismatchError as error:
+        raise _damaged(tiles, error.message) from error
+    tiles.note_size(edge.size)
+    return edge.size
+
+
+def check_leaves(database: Database, head: Head) -> None:
+    """Check that the stored leaves lead to ``head``.
+
+    Raises:
+        ChainGuardError: they do not.
+    """
+    edge = RightEdge()
+    for leaves in read_leaves(database, 0, head.size):
+        edge.extend(leaves)
+    if edge.root() != head.root:
+        raise _altered(head.size)
+
+
+def _altered(size: int) -> ChainGuardError:
+    return ChainGuardError(
+        f"the stored leaves no longer lead to the root of size {size}",
+        hint="the store was damaged or altered: restore it from a backup",
+    )
+
+
+def _damaged(tiles: TileFolder, text: str) -> ChainGuardError:
+    return ChainGuardError(f"in {tiles.folder}, {text}", hint=_REBUILD)
+
+
+def read_leaves(database: Database, start: int, end: int) -> Iterator[bytes]:
+    """Yield the log's leaf hashes from number ``start`` up to ``end``, in chunks.
+
+    Chunks end at multiples of ``CHUNK``.
+
+    Raises:
+        ChainGuardError: some are missing.
+    """
+    while start < end:
+        stop = min(end, (start // CHUNK + 1) * CHUNK)
+        with database.read() as connection:
+            leaves = load_leaves(connection, start, stop)
+        if len(leaves) != HASH * (stop - start):
+            raise ChainGuardError(
+                f"the store holds {len(leaves) // HASH} of the log's leaves {start} to {stop - 1}",
+                hint="restore the store from a backup; nothing was sent",
+            )
+        yield leaves
+        start = stop

@@ -1,0 +1,305 @@
+"""The side file ``acknowledged.log``: whose each acknowledged piece of evidence is.
+
+It lies beside the tiles, is private and never published.  Together with an old backup and the
+tiles it lets ``anchor restore`` give evidence back to its tenants, and say what is lost.  It holds
+no record, no salt, no name and no whole digest.
+
+Entries are appended and synced before the transaction that stores their rows is committed: each
+row that was ever acknowledged has an entry, and an entry without a row is a submission that was
+never committed.  What a crash left of an append is cut off by the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy import Connection
+
+from anchor.errors import SideFileHeldError, StorageError, WriteRefusedError
+from anchor.store.evidence import NewEvidence
+from anchor.store.file_origins import tenant_of
+from anchor.store.side_file_frames import (
+    MAGIC,
+    Damage,
+    Entry,
+    encode_entries,
+    ends_whole,
+    parse_entries,
+    walk_frames,
+)
+from anchor.system.durable_files import open_private, sync_folder
+from anchor.system.file_lock import wait_for_lock
+
+OnDamage = Callable[[str], None]
+
+# Seconds until another process's append is no longer waited for, and between two tries.
+_PATIENCE = 10
+_COPIED = 100_000
+# Bytes with which it is tried whether the disk takes more.
+_TRIED = 16_384
+_NOTED = "anchor_acknowledged"
+
+
+class SideFile:
+    """The side file at ``path``, which the first append makes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Inode and size after this process's last append: its end need not be looked at again.
+        self._sound: tuple[int, int] | None = None
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        """Add entries; on return they are synced to disk.
+
+        Raises:
+            WriteRefusedError: The disk is full or fails; the file is as it was.
+            SideFileHeldError: Another process holds the file and does not end.
+        """
+        data = encode_entries(entries)
+        if not data:
+            return
+        with self._translated(), self._locked() as descriptor:
+            end = self._find_end(descriptor)
+            if end == 0:
+                data = MAGIC + data
+            try:
+                _write_at(descriptor, data, end)
+                os.fdatasync(descriptor)
+            except OSError:
+                # What the disk did not take must not lie between two whole frames.
+                with suppress(OSError):
+                    os.ftruncate(descriptor, end)
+                raise
+            self._sound = os.fstat(descriptor).st_ino, end + len(data)
+
+    def try_appending(self) -> None:
+        """Try whether the file can be written, and whether its disk takes and syncs more.
+
+        Nothing is written to it: who copies it meanwhile must not find what goes again.
+
+        Raises:
+            As ``append``.
+        """
+        with self._translated():
+            with self._locked() as descriptor:
+                self._find_end(descriptor)
+            _try_folder(self.path.parent)
+
+    def read_entries(self, on_damage: OnDamage | None = None) -> Iterator[Entry]:
+        """Yield every entry, oldest first; none where there is no file.
+
+        What a crash left of the last append is passed over.  ``on_damage`` is told of anything else
+        that cannot be read, and reading goes on behind it.
+
+        Raises:
+            StorageError: The file is damaged and ``on_damage`` is None, or it cannot be read.
+            UnknownVersionError: A newer release wrote it.
+        """
+        with self._translated():
+            try:
+                # A pipe would be waited for.
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return
+            with open(descriptor, "rb") as file:
+                self._check_kind(descriptor)
+                yield from self._walk(file, on_damage)
+
+    def remove(self, leaves: Container[bytes], on_damage: OnDamage | None = None) -> int:
+        """Rewrite the file without the entries of ``leaves``; return how many they were.
+
+        What cannot be read is left out too, after ``on_damage`` was told of it.
+
+        Raises:
+            StorageError: The file is damaged and ``on_damage`` is None, or the disk is full or
+                fails; the file is as it was.
+            SideFileHeldError: Another process holds the file and does not end.
+        """
+        return self.remove_where(lambda entry: entry.leaf in leaves, on_damage)
+
+    def remove_where(
+        self, is_unwanted: Callable[[Entry], bool], on_damage: OnDamage | None = None
+    ) -> int:
+        """Rewrite the file without the entries that ``is_unwanted`` picks, as `remove` does."""
+        if not self.path.exists():
+            return 0
+        temporary = self.path.with_name(f".anchor-{secrets.token_hex(8)}.tmp")
+        removed = 0
+
+        def keep(entries: Iterable[Entry]) -> Iterator[Entry]:
+            nonlocal removed
+            for entry in entries:
+                if is_unwanted(entry):
+                    removed += 1
+                else:
+                    yield entry
+
+        with self._translated(), self._locked() as descriptor:
+            try:
+                with open(descriptor, "rb", closefd=False) as old:
+                    _write_copy(temporary, keep(self._walk(old, on_damage)))
+                temporary.replace(self.path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            sync_folder(self.path.parent)
+        return removed
+
+    def _walk(self, file: BinaryIO, on_damage: OnDamage | None) -> Iterator[Entry]:
+        for part in walk_frames(file, os.fstat(file.fileno()).st_size):
+            if not isinstance(part, Damage):
+                yield from parse_entries(part)
+            elif not part.is_tail or (part.start == 0 and not _is_unfinished(file)):
+                told = f"{self.path} is damaged: bytes {part.start} to {part.end} cannot be read"
+                if on_damage is None:
+                    raise StorageError(told, hint="take it from a backup, then run again")
+                on_damage(told)
+
+    def _find_end(self, descriptor: int) -> int:
+        """Return where to append, after what a crash left there was cut off."""
+        status = os.fstat(descriptor)
+        size = status.st_size
+        if self._sound == (status.st_ino, size):
+            return size
+        if size == 0:
+            # Before the first entry: the file's name must not be lost with the power.
+            sync_folder(self.path.parent)
+            return 0
+        with open(descriptor, "rb", closefd=False) as file:
+            if ends_whole(file, size):
+                return size
+            parts = walk_frames(file, size)
+            torn = (part for part in parts if isinstance(part, Damage) and part.is_tail)
+            end = next((part.start for part in torn), size)
+            is_other = end == 0 and not _is_unfinished(file)
+        if is_other:
+            raise WriteRefusedError(
+                f"{self.path} is not the project's side file",
+                hint="another program wrote it: move it away, then run the same again",
+            )
+        os.ftruncate(descriptor, end)
+        return end
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """Hold the lock on the file itself; one that was replaced meanwhile is opened again."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
+            try:
+                self._check_kind(descriptor)
+                self._wait_for(descriptor, deadline)
+                if _is_at(descriptor, self.path):
+                    yield descriptor
+                    return
+            finally:
+                os.close(descriptor)
+
+    def _check_kind(self, descriptor: int) -> None:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StorageError(
+                f"{self.path} is no file",
+                hint="move away what lies there; a backup may have the file",
+            )
+
+    def _wait_for(self, descriptor: int, deadline: float) -> None:
+        try:
+            wait_for_lock(descriptor, deadline)
+        except BlockingIOError as error:
+            raise SideFileHeldError(
+                f"another process holds {self.path}",
+                hint="wait for it, or stop it; nothing was changed",
+            ) from error
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise WriteRefusedError(
+                f"{self.path} cannot be read or written: {error.strerror}",
+                hint="see to the disk (`df`, `dmesg`), then run the same again; nothing was "
+                "acknowledged",
+            ) from error
+
+
+def describe_entry(item: NewEvidence) -> Entry:
+    """Return the entry of evidence that was submitted without an idempotency key."""
+    return Entry(item.leaf, item.identity, tenant_of(item.source) or "", None)
+
+
+def begin_noting(connection: Connection, *, is_kept: bool) -> list[Entry]:
+    """Let a transaction's intake note what it inserts; return the list that it notes it in."""
+    entries: list[Entry] = []
+    connection.info[_NOTED] = entries if is_kept else None
+    return entries
+
+
+def noted_entries(connection: Connection) -> list[Entry] | None:
+    """Return the list in which this transaction notes what it inserts; None where nobody keeps it.
+
+    Raises:
+        RuntimeError: It is no transaction of `Database.write`.
+    """
+    try:
+        noted: list[Entry] | None = connection.info[_NOTED]
+    except KeyError:
+        raise RuntimeError("evidence is taken in by Database.write only") from None
+    return noted
+
+
+def _write_at(descriptor: int, data: bytes, offset: int) -> None:
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(descriptor, rest, offset)
+        rest = rest[written:]
+        offset += written
+
+
+def _try_folder(folder: Path) -> None:
+    """Write and sync some bytes to a file of their own, and remove it."""
+    path = folder / f".anchor-{secrets.token_hex(8)}.tmp"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        return  # appending needs none
+    try:
+        _write_at(descriptor, bytes(_TRIED), 0)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+
+
+def _write_copy(path: Path, entries: Iterator[Entry]) -> None:
+    descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+    with open(descriptor, "wb") as file:
+        file.write(MAGIC)
+        while part := list(islice(entries, _COPIED)):
+            file.write(encode_entries(part))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _is_unfinished(file: BinaryIO) -> bool:
+    """Return whether a file begins as one of which the first append did not end."""
+    file.seek(0)
+    first = file.read(len(MAGIC))
+    return not any(first) or MAGIC.startswith(first)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False
+    opened = os.fstat(descriptor)
+    return (opened.st_dev, opened.st_ino) == (status.st_dev, status.st_ino)

@@ -1,0 +1,86 @@
+"""A SQLite store on read-only media, such as a sealed backup or an expert's write-blocked copy.
+
+SQLite in WAL mode keeps a write-ahead log and shared memory beside the file, and makes both where
+they are missing.  Where nothing can be made, what is there decides
+(https://www.sqlite.org/wal.html#readonly):
+
+- log and shared memory: SQLite reads both as they are;
+- a log alone, which holds commits: the two files are copied to a private folder and read there;
+- no log, or an empty one: the file is all there is, and is opened as one that never changes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from anchor.system.os_errors import explain_os_error
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnlySource:
+    """How a store on read-only media is opened; ``remark`` says what the user should know."""
+
+    uri: str
+    remark: str
+    copy: tempfile.TemporaryDirectory[str] | None = None
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a connection that cannot write."""
+        return sqlite3.connect(self.uri, uri=True, check_same_thread=False)
+
+    def release(self) -> None:
+        """Remove the private copy, where there is one."""
+        if self.copy is not None:
+            self.copy.cleanup()
+
+
+def is_on_read_only_media(path: Path) -> bool:
+    """Return whether the file system that holds ``path`` is mounted read-only."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def choose_source(path: Path) -> ReadOnlySource:
+    """Return how to open the store at ``path``, on read-only media.
+
+    Raises:
+        StorageError: It has to be copied, and cannot be.
+    """
+    log, shared = (path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
+    has_log = log.exists() and log.stat().st_size > 0
+    where = f"the store {path} is on read-only media"
+    if has_log and shared.exists():
+        return ReadOnlySource(_uri(path, "mode=ro"), f"{where}: read with its write-ahead log")
+    if has_log:
+        copy = _copy(path, log)
+        remark = (
+            f"{where}, and commits are in its write-ahead log alone: both are read in a private "
+            f"copy below {copy.name}, which is removed afterwards"
+        )
+        return ReadOnlySource(_uri(Path(copy.name, path.name), "mode=rw"), remark, copy)
+    return ReadOnlySource(_uri(path, "mode=ro&immutable=1"), f"{where}: read as it is")
+
+
+def _uri(path: Path, options: str) -> str:
+    return f"file:{quote(os.fsencode(path.absolute()))}?{options}"
+
+
+def _copy(*files: Path) -> tempfile.TemporaryDirectory[str]:
+    """Copy files to a folder that only this user can read."""
+    folder = tempfile.TemporaryDirectory(prefix="anchor-read-only-")
+    try:
+        for file in files:
+            shutil.copyfile(file, Path(folder.name, file.name))
+    except OSError as error:
+        folder.cleanup()
+        what = f"the store {files[0]} cannot be copied from its read-only media to {folder.name}"
+        raise explain_os_error(what, error, is_named=False) from error
+    return folder

@@ -1,0 +1,207 @@
+"""Saving what can still be read of a damaged SQLite store, into a new one.
+
+Rows are read in the order of their numbers up to a page that cannot be read, and on behind it.
+The damaged file is never opened itself, only a copy: SQLite may write to what it opens.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+
+from anchor.errors import ConfigError, UnknownVersionError
+from anchor.log.merkle import hash_leaf
+from anchor.store.database import MIGRATION_HEAD, create_database
+from anchor.store.location import SqliteFile, beside, discard
+from anchor.store.schema import lease, metadata
+from anchor.system.durable_files import open_private
+
+_LAST_ROW = 1 << 62
+# What is lost at once where a disk cannot read: a page of SQLite's.
+_BLOCK = 4_096
+_BATCH = 1_000
+
+
+@dataclass(slots=True)
+class Salvaged:
+    """How many rows were saved, by table, and a sentence for each thing that was not."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+
+
+def salvage_store(damaged: SqliteFile, target: SqliteFile) -> Salvaged:
+    """Make a store at ``target`` of what can be read of a damaged one.
+
+    Raises:
+        ConfigError: Not even its tables' names can be read.
+        UnknownVersionError: It has another schema than this release's.
+    """
+    copied = beside(target, ".damaged")
+    discard(copied)
+    try:
+        _copy(damaged, copied)
+        create_database(target).close()
+        with (
+            closing(sqlite3.connect(copied.path, isolation_level=None)) as source,
+            closing(sqlite3.connect(target.path, isolation_level=None)) as new,
+        ):
+            return _salvage(source, new, damaged)
+    finally:
+        discard(copied)
+
+
+def _copy(damaged: SqliteFile, copied: SqliteFile) -> None:
+    if not damaged.path.is_file():
+        raise ConfigError(f"the store {damaged} is missing")
+    for suffix in ("", "-wal"):
+        source = damaged.path.with_name(damaged.path.name + suffix)
+        if source.is_file():
+            target = copied.path.with_name(copied.path.name + suffix)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with source.open("rb") as old, open(open_private(target, flags), "wb") as new:
+                for at in range(0, source.stat().st_size, _BLOCK):
+                    new.write(_read_block(old.fileno(), at))
+
+
+def _read_block(descriptor: int, at: int) -> bytes:
+    """Return a block of a file; zeros stand for what the disk does not give back."""
+    try:
+        return os.pread(descriptor, _BLOCK, at)
+    except OSError:
+        return bytes(_BLOCK)
+
+
+def _salvage(source: sqlite3.Connection, new: sqlite3.Connection, damaged: SqliteFile) -> Salvaged:
+    source.execute("PRAGMA cell_size_check=ON")
+    new.execute("PRAGMA foreign_keys=OFF")
+    columns = _find_columns(source, damaged)
+    salvaged = Salvaged()
+    new.execute("BEGIN IMMEDIATE")
+    for table in metadata.sorted_tables:
+        names = [column.name for column in table.columns if column.name in columns[table.name]]
+        if table is not lease and names:
+            _copy_rows(source, new, table.name, names, salvaged)
+    _drop_orphans(new, salvaged)
+    _count_damaged_records(new, salvaged)
+    new.execute("COMMIT")
+    return salvaged
+
+
+def _find_columns(source: sqlite3.Connection, damaged: SqliteFile) -> dict[str, set[str]]:
+    """Return the columns of each table, by the schema that the file itself states."""
+    try:
+        columns = {
+            table.name: {row[1] for row in source.execute(f"PRAGMA table_info({table.name})")}
+            for table in metadata.sorted_tables
+        }
+    except sqlite3.Error as error:
+        raise ConfigError(
+            f"nothing can be read of the store {damaged}: {error}",
+            hint="its first page is lost: restore with a backup, and --without-store",
+        ) from error
+    if not columns["evidence"]:
+        raise ConfigError(
+            f"nothing can be read of the store {damaged}: it has no table of evidence"
+        )
+    with suppress(sqlite3.DatabaseError):
+        found = source.execute("SELECT version_num FROM alembic_version").fetchone()
+        if found is not None and found[0] != MIGRATION_HEAD:
+            raise UnknownVersionError(
+                f"the store {damaged} has schema {found[0]}; this release works with "
+                f"{MIGRATION_HEAD}"
+            )
+    return columns
+
+
+def _copy_rows(
+    source: sqlite3.Connection,
+    new: sqlite3.Connection,
+    table: str,
+    names: list[str],
+    salvaged: Salvaged,
+) -> None:
+    marks = ", ".join("?" * len(names))
+    words = ("INSERT OR IGNORE INTO", table, "(", ", ".join(names), ") VALUES (", marks, ")")
+    insert = " ".join(words)
+    saved = 0
+    for row in _read_rows(source, table, names, salvaged.lost):
+        try:
+            saved += new.execute(insert, row[1:]).rowcount
+        except sqlite3.IntegrityError as error:  # a value that cannot be one
+            salvaged.lost.append(f"row {row[0]} of {table} is damaged: {error}")
+    salvaged.rows[table] = saved
+
+
+def _read_rows(
+    source: sqlite3.Connection, table: str, names: list[str], lost: list[str]
+) -> Iterator[tuple[object, ...]]:
+    """Yield number and values of each row that can be read, in order."""
+    columns = ", ".join(["rowid", *names])
+    query = " ".join(("SELECT", columns, "FROM", table, "WHERE rowid > ? ORDER BY rowid LIMIT ?"))
+
+    def read(after: int, count: int) -> list[tuple[int, ...]] | None:
+        try:
+            return source.execute(query, (after, count)).fetchall()
+        except sqlite3.DatabaseError:
+            return None
+
+    last, count = -1, _BATCH
+    while True:
+        rows = read(last, count)
+        if rows is None and count > 1:
+            count = 1  # what lies before the damage, row by row
+            continue
+        if rows is None:
+            following = _find_readable(read, last)
+            if following is None:
+                lost.append(f"the rows of {table} behind row {last} cannot be read")
+                return
+            lost.append(f"rows {last + 1} to {following} of {table} cannot be read")
+            last, count = following, _BATCH
+            continue
+        rows = [row for row in rows if row[0] > last]
+        if not rows:
+            return
+        yield from rows
+        last = rows[-1][0]
+
+
+def _find_readable(read: Callable[[int, int], object | None], last: int) -> int | None:
+    """Return the smallest number behind ``last`` after which a row can be read; None for none."""
+    step = 1
+    while last + step < _LAST_ROW and read(last + step, 1) is None:
+        step *= 2
+    if last + step >= _LAST_ROW:
+        return None
+    low, high = last + step // 2, last + step
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if read(middle, 1) is None else (low, middle)
+    return high
+
+
+def _drop_orphans(new: sqlite3.Connection, salvaged: Salvaged) -> None:
+    """Remove rows that name others which could not be read."""
+    counts: dict[tuple[str, str], int] = {}
+    while orphans := new.execute("PRAGMA foreign_key_check").fetchall():
+        for table, row, parent, _ in orphans:
+            removed = new.execute(
+                " ".join(("DELETE FROM", table, "WHERE rowid = ?")), (row,)
+            ).rowcount
+            counts[table, parent] = counts.get((table, parent), 0) + removed
+    salvaged.lost += (
+        f"{count} rows of {table} name rows of {parent} that cannot be read"
+        for (table, parent), count in counts.items()
+    )
+
+
+def _count_damaged_records(new: sqlite3.Connection, salvaged: Salvaged) -> None:
+    """Compare each record with its leaf; one that is not its leaf's is not taken over later."""
+    rows = new.execute("SELECT record, leaf FROM evidence WHERE record IS NOT NULL")
+    damaged = sum(hash_leaf(record) != leaf for record, leaf in rows)
+    if damaged:
+        salvaged.lost.append(f"{damaged} records do not hash to their leaves")

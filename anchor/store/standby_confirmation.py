@@ -1,0 +1,201 @@
+"""Seeing for oneself that a commit is on a second PostgreSQL server before it is acknowledged.
+
+The server's own waiting (``synchronous_standby_names``) is not relied on: the setting may be empty
+or changed, a role may have ``synchronous_commit = local``, and a COMMIT whose waiting is cancelled
+ends with a mere warning.  So a transaction commits here as far as the local disk, which never
+hangs, and then asks, on the same connection, which standbys have flushed the log up to there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
+
+from sqlalchemy import Connection, text
+
+from anchor.errors import ConfigError, CopyMissingError
+from anchor.store.replication import Copies, CopyRule, Position, Standby
+
+# Seconds between two looks, at first and at most: a standby on the same network takes about one.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
+# A standby that is behind by so many seconds holds acknowledgements up, or is none.
+_LATE = 2.0
+
+_MAY_SEE = text("SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')")
+
+# The message makes the commit one that is flushed, with all that was committed before it: of a
+# repeated submission, too, which writes nothing itself.
+_MARK = text(
+    "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint, "
+    "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), "
+    "set_config('synchronous_commit', 'local', true), "
+    "pg_logical_emit_message(true, 'anchor', '')"
+)
+_LOOK = text(
+    "SELECT here.place, here.timeline, here.may_see, here.waited_for, follower.pid, "
+    "follower.application_name, follower.sync_state, (follower.flush_lsn - '0/0')::bigint, "
+    "coalesce(slot.slot_type = 'logical', false), "
+    "coalesce(slot.temporary AND slot.slot_name LIKE 'pg\\_basebackup\\_%', false), "
+    "follower.client_addr IS NULL OR follower.client_addr <<= '127.0.0.0/8' "
+    "OR follower.client_addr = '::1' OR follower.client_addr = inet_server_addr() "
+    "FROM (SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS place, "
+    "substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) AS timeline, "
+    "pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS may_see, "
+    "current_setting('synchronous_standby_names') AS waited_for) AS here "
+    "LEFT JOIN pg_stat_replication AS follower ON true "
+    "LEFT JOIN pg_replication_slots AS slot ON slot.active_pid = follower.pid"
+)
+_GRANT = "let an administrator GRANT pg_read_all_stats to it"
+
+
+class StandbyCopies:
+    """Waits until commits are on as many servers as the rule says; threads may share it."""
+
+    def __init__(
+        self,
+        rule: CopyRule,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Prepare; nothing is asked yet."""
+        self.rule = rule
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._lock = Lock()
+        # Up to where copies were missing, since then: nothing waits again before that is on them.
+        self._lacking: Position | None = None
+
+    def check_rights(self, connection: Connection) -> None:
+        """See that the role may see who follows the server.
+
+        Raises:
+            ConfigError: It may not.
+        """
+        if not connection.execute(_MAY_SEE).scalar_one():
+            raise ConfigError(
+                "store_copies.copies cannot be kept: the store's role may not see which standbys "
+                "follow the server (pg_stat_replication)",
+                hint=_GRANT,
+            )
+
+    def admit(self, connection: Connection) -> None:
+        """Let a transaction begin, unless copies are known to be missing still.
+
+        Raises:
+            CopyMissingError: They are; nothing was written.
+        """
+        if self._lacking is None or self.rule.degrade:
+            return
+        seen = look(connection, self.rule)
+        if self._is_lacking(seen):
+            raise CopyMissingError(
+                f"nothing is written while the second copy is missing: {seen.describe()}",
+                hint=_HINT,
+            )
+
+    def mark(self, connection: Connection) -> Position:
+        """Return where the log is now: the last statement of a transaction, before its commit."""
+        place, timeline, *_ = connection.execute(_MARK).one()
+        return Position(timeline=timeline, place=place)
+
+    def confirm(self, connection: Connection, mark: Position) -> int:
+        """Return on how many servers the commit is that this connection has just made.
+
+        The connection is the very one: another may lead to another server.
+
+        Raises:
+            CopyMissingError: On too few after the rule's seconds; it is on the first one's disk.
+        """
+        # Each look is a transaction of its own: within one, who follows is looked up once only.
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        seen = look(connection, self.rule)
+        target = seen.position
+        if not target.continues(mark):
+            raise CopyMissingError(
+                "the store's server was exchanged during a commit: whether the new one holds it is "
+                "not known",
+                hint="do it again: it is done once",
+            )
+        pause = _FIRST_PAUSE
+        end = self._monotonic() + self.rule.seconds
+        while seen.count_at(target) < self.rule.copies:
+            if self._is_lacking(seen) or self._monotonic() >= end:
+                return self._fall_short(seen, target)
+            self._sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            seen = look(connection, self.rule)
+        with self._lock:
+            self._lacking = None
+        return self.rule.copies
+
+    def _fall_short(self, seen: Copies, target: Position) -> int:
+        with self._lock:
+            if self._lacking is None:
+                self._lacking = target
+        if self.rule.degrade:
+            return seen.count_at(target)
+        raise CopyMissingError(
+            f"the change is on {seen.count_at(target)} of {self.rule.copies} servers after "
+            f"{self.rule.seconds:g} s: {seen.describe()}",
+            hint=_HINT,
+        )
+
+    def _is_lacking(self, seen: Copies) -> bool:
+        """Say whether what lacked copies before still does."""
+        with self._lock:
+            lacking = self._lacking
+            if lacking is None:
+                return False
+            is_over = lacking.timeline != seen.position.timeline
+            if is_over or seen.count_at(lacking) >= self.rule.copies:
+                self._lacking = None
+                return False
+            return True
+
+
+_HINT = "see to the standby; then do the same again: what is written already is not written twice"
+
+
+def look(connection: Connection, rule: CopyRule) -> Copies:
+    """Return where the server's log is, on its disk, and who follows it how far.
+
+    Raises:
+        CopyMissingError: The role may not see that.
+    """
+    rows = connection.execute(_LOOK).all()
+    place, timeline, may_see, waited_for = rows[0][:4]
+    if not may_see:
+        raise CopyMissingError(
+            "the store's role may no longer see which standbys follow the server", hint=_GRANT
+        )
+    return Copies(
+        rule=rule,
+        position=Position(timeline=timeline, place=place),
+        standbys=tuple(
+            Standby(
+                name=name or "",
+                sync_state=sync_state or "unknown",
+                flushed=flushed,
+                is_logical=is_logical,
+                is_backup=is_backup,
+                is_near=is_near,
+            )
+            for *_, pid, name, sync_state, flushed, is_logical, is_backup, is_near in rows
+            if pid is not None
+        ),
+        waited_for=waited_for,
+    )
+
+
+def watch(connection: Connection, rule: CopyRule) -> Copies:
+    """Return who holds what was committed when it was called, giving them some moments for it."""
+    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    first = look(connection, rule)
+    seen, end = first, time.monotonic() + _LATE
+    while seen.count_at(first.position) < rule.copies and time.monotonic() < end:
+        time.sleep(_LONGEST_PAUSE)
+        seen = look(connection, rule)
+    return replace(seen, position=first.position)

@@ -1,0 +1,159 @@
+"""The log's hash tiles in a folder, as a web server can serve them.
+
+Derived data: everything in here can be made again from the stored leaves.  The file ``size`` says
+for how many leaves all tiles are there; it is written after them, so that a crash leaves tiles too
+many and never too few.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from anchor.errors import ChainGuardError
+from anchor.log.tiles import Tile, parse_tile_path
+from anchor.log.tree import HASH
+from anchor.system.durable_files import is_temporary, write_files
+from anchor.system.os_errors import explain_os_error
+from anchor.types import MAX_LOG_SIZE
+
+_SIZE = "size"
+
+
+class TileFolder:
+    """Reads and writes tiles below ``folder``, which is made with the first of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def size(self) -> int:
+        """For how many leaves all tiles are there; 0 for an empty folder.
+
+        Raises:
+            ChainGuardError: the folder's note of it is damaged.
+            StorageError: It cannot be read.
+        """
+        try:
+            text = (self.folder / _SIZE).read_bytes()[:32]
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            what = f"{self.folder / _SIZE} cannot be read"
+            raise explain_os_error(what, error, is_named=False) from error
+        digits = text.removesuffix(b"\n")
+        if not digits.isdigit() or int(digits) > MAX_LOG_SIZE:
+            raise ChainGuardError(
+                f"{self.folder / _SIZE} does not hold a number of leaves",
+                hint="make the tiles again with `anchor audit --rebuild`",
+            )
+        return int(digits)
+
+    def read(self, tile: Tile) -> bytes:
+        """Return the tile's hashes; a partial one also from a wider one, which begins with them.
+
+        What is returned may be short: whoever uses it checks it anyway.
+
+        Raises:
+            ChainGuardError: it is not there.
+            StorageError: It cannot be read.
+        """
+        for candidate in (tile, tile._replace(width=256)):
+            with contextlib.suppress(FileNotFoundError):
+                return self._read_bytes(candidate, tile.width)
+        # Only a wider partial tile is left: the log has grown since.
+        for width in sorted(self._partial_widths(tile)):
+            if width > tile.width:
+                with contextlib.suppress(FileNotFoundError):
+                    return self._read_bytes(tile._replace(width=width), tile.width)
+        raise ChainGuardError(
+            f"{self.folder / tile.path} is missing",
+            hint="make the tiles again with `anchor audit --rebuild`",
+        )
+
+    def write(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
+        """Store tiles durably.
+
+        Raises:
+            StorageError: A file cannot be written.
+        """
+        tiles = list(tiles)
+        write_files([(self.folder / tile.path, data) for tile, data in tiles], is_named=False)
+        for tile, _ in tiles:
+            self._drop_narrower(tile)
+
+    def note_size(self, size: int) -> None:
+        """Note durably that all tiles of ``size`` leaves are there.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        write_files([(self.folder / _SIZE, b"%d\n" % size)], is_named=False)
+
+    def list_tiles(self) -> Iterator[tuple[str, Tile | None]]:
+        """Yield the path of every file below, and which tile it is; None for what is none.
+
+        What a crash left of a file that was being written is passed over.
+        """
+        for path in self._list_files():
+            name = path.relative_to(self.folder).as_posix()
+            if name != _SIZE and not is_temporary(path.name):
+                yield name, parse_tile_path(name)
+
+    def clear(self) -> None:
+        """Remove every tile, and what crashes left of some; other people's files stay.
+
+        Raises:
+            StorageError: A file cannot be removed.
+        """
+        if not self.folder.is_dir():
+            return
+        self.note_size(0)
+        for path in list(self._list_files()):
+            name = path.relative_to(self.folder).as_posix()
+            if is_temporary(path.name) or parse_tile_path(name) is not None:
+                try:
+                    path.unlink()
+                except OSError as error:
+                    what = f"{path} cannot be removed"
+                    raise explain_os_error(what, error, is_named=False) from error
+
+    def _list_files(self) -> Iterator[Path]:
+        for parent, folders, names in os.walk(self.folder):
+            folders.sort()
+            for name in sorted(names):
+                yield Path(parent, name)
+
+    def _read_bytes(self, tile: Tile, width: int) -> bytes:
+        path = self.folder / tile.path
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.read(descriptor, width * HASH)
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            what = f"{path} cannot be read"
+            raise explain_os_error(what, error, is_named=False) from error
+
+    def _partial_widths(self, tile: Tile) -> list[int]:
+        folder = (self.folder / tile._replace(width=1).path).parent
+        try:
+            return [int(name) for name in os.listdir(folder) if name.isdecimal()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _drop_narrower(self, tile: Tile) -> None:
+        """Remove partial tiles that this one contains; losing the race to is no harm."""
+        folder = (self.folder / tile._replace(width=1).path).parent
+        for width in self._partial_widths(tile):
+            if width < tile.width:
+                with contextlib.suppress(OSError):
+                    (folder / str(width)).unlink()
+        if tile.is_full:
+            with contextlib.suppress(OSError):
+                folder.rmdir()

@@ -1,0 +1,420 @@
+"""The transaction journal: nonces and signed bytes, durable before their effect.
+
+Implements ``anchor.chain.tx_manager.TxJournal`` over the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from anchor.chain.tx_cost import bound_cost
+from anchor.chain.tx_state import LOST, Attempt, Cost, Slot, Unsettled
+from anchor.errors import ChainGuardError
+from anchor.ethereum.keccak import hash_keccak256
+from anchor.store.database import Database
+from anchor.store.heads import AnchoredHead, load_anchors
+from anchor.store.schema import anchors, attempts, heads, slots
+from anchor.types import Address, ChainId, Hash32, Head
+
+GIVEN_UP = "given-up"
+"""The outcome of a nonce whose transaction is valid still, and is not sent any more."""
+
+
+# How many nonces are looked at again in one go: more than ever wait for finality.
+_MOST_UNSETTLED = 256
+
+
+class StoredJournal:
+    """The journal of one project."""
+
+    def __init__(self, database: Database, now: Callable[[], str]) -> None:
+        self._database = database
+        self._now = now
+
+    def open_slot(self, chain_id: ChainId) -> Slot | None:
+        """Return the nonce that is reserved and not settled, with its attempts."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(slots.c.sender, slots.c.nonce).where(
+                    (slots.c.chain_id == chain_id) & slots.c.outcome.is_(None)
+                )
+            ).one_or_none()
+            if row is None:
+                return None
+            return _load_slot(connection, chain_id, Address(row.sender), row.nonce)
+
+    def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
+        """Store the reservation of a nonce, before anything is signed for it."""
+        with self._database.sequence() as connection:
+            opened = connection.execute(
+                update(slots)
+                .where(_is_slot(slots, chain_id, sender, nonce))
+                .values(outcome=None, **_cost_values(None), confirmed_at=None)
+            )
+            if opened.rowcount == 0:
+                connection.execute(
+                    insert(slots).values(
+                        chain_id=chain_id, sender=sender, nonce=nonce, reserved_at=self._now()
+                    )
+                )
+            return _load_slot(connection, chain_id, sender, nonce)
+
+    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot | None:
+        """Return what is stored for a nonce, open or settled; None where nothing is."""
+        with self._database.read() as connection:
+            stored = connection.execute(
+                select(slots.c.nonce).where(_is_slot(slots, chain_id, sender, nonce))
+            ).one_or_none()
+            return None if stored is None else _load_slot(connection, chain_id, sender, nonce)
+
+    def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
+        """Return the highest nonce that a transaction was signed for, and that was not given up.
+
+        None before the first.
+        """
+        same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
+        with self._database.read() as connection:
+            last: int | None = connection.execute(
+                select(func.max(attempts.c.nonce))
+                .join(slots, and_(*same))
+                .where(
+                    attempts.c.chain_id == chain_id,
+                    attempts.c.sender == sender,
+                    or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
+                )
+            ).scalar_one()
+        return last
+
+    def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
+        """Store a signed transaction's bytes, before they are sent."""
+        with self._database.sequence() as connection:
+            connection.execute(
+                insert(attempts).values(
+                    tx_hash=attempt.tx_hash,
+                    chain_id=slot.chain_id,
+                    sender=slot.sender,
+                    nonce=slot.nonce,
+                    head_size=attempt.head_size,
+                    raw=attempt.raw,
+                    max_fee=attempt.max_fee,
+                    priority_fee=attempt.priority_fee,
+                    l1_fee=attempt.l1_fee,
+                    signed_at=self._now(),
+                )
+            )
+
+    def settle_slot(
+        self, slot: Slot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
+    ) -> None:
+        """Store how a nonce ended, what it took, and whether that can change no more."""
+        with self._database.sequence() as connection:
+            connection.execute(
+                update(slots)
+                .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
+                .values(
+                    outcome=outcome,
+                    **_cost_values(cost),
+                    confirmed_at=self._now() if confirmed else None,
+                )
+            )
+
+    def mark_lost(self, slot: Slot) -> None:
+        """Store that a nonce's transaction is not included any more, and cost nothing."""
+        with self._database.sequence() as connection:
+            connection.execute(
+                update(slots)
+                .where(_is_slot(slots, slot.chain_id, slot.sender, slot.nonce))
+                .values(outcome=LOST, **_cost_values(None), confirmed_at=None)
+            )
+
+    def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
+        """Return the nonces included or lost, of any key, that no final block has settled.
+
+        The highest nonce of each key comes first; of very many, those that are lost and the newest.
+        """
+        query = (
+            select(slots)
+            .where(_counts_at_most(chain_id), slots.c.outcome.is_not(None))
+            .order_by(slots.c.outcome != LOST, slots.c.nonce.desc())
+            .limit(_MOST_UNSETTLED)
+        )
+        with self._database.read() as connection:
+            found = [
+                Unsettled(
+                    slot=_parse_slot(connection, row),
+                    outcome=row.outcome,
+                    included_at=row.included_at,
+                )
+                for row in connection.execute(query).all()
+            ]
+        return sorted(found, key=lambda each: each.slot.nonce, reverse=True)
+
+    def sum_costs(self, chain_id: ChainId, since: int, *, but: Slot | None = None) -> int:
+        """Return the wei that transactions took in blocks after ``since``, of any key.
+
+        What is not confirmed counts for the most it may take, but not that of ``but``.
+        """
+        with self._database.read() as connection:
+            confirmed = connection.execute(
+                select(slots.c.gas_used, slots.c.gas_price, slots.c.l1_fee).where(
+                    slots.c.chain_id == chain_id,
+                    slots.c.included_at > since,
+                    slots.c.confirmed_at.is_not(None),
+                )
+            )
+            # Multiplied here: the product may not fit into 64 bits.
+            wei = 0
+            for row in confirmed:
+                wei += row.gas_used * row.gas_price + (row.l1_fee or 0)
+            others = connection.execute(
+                select(slots).where(
+                    _counts_at_most(chain_id),
+                    or_(slots.c.included_at.is_(None), slots.c.included_at > since),
+                )
+            )
+            for row in others.all():
+                if but is None or (row.sender, row.nonce) != (but.sender, but.nonce):
+                    wei += bound_cost(_parse_slot(connection, row).attempts)
+        return wei
+
+    def list_slots(self, chain_id: ChainId) -> list[tuple[Slot, str | None]]:
+        """Return each nonce that is open, lost or given up, with its outcome."""
+        query = select(slots).where(
+            slots.c.chain_id == chain_id,
+            or_(slots.c.outcome.is_(None), slots.c.outcome.in_((LOST, GIVEN_UP))),
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(slots.c.sender, slots.c.nonce)).all()
+            return [(_parse_slot(connection, row), row.outcome) for row in rows]
+
+    def find_signed(self, slot: Slot, since: int) -> int | None:
+        """Return the lowest nonce from ``since`` on, below the slot's, that bytes are kept for.
+
+        Those that were given up are passed over.
+        """
+        same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
+        with self._database.read() as connection:
+            found: int | None = connection.execute(
+                select(func.min(attempts.c.nonce))
+                .join(slots, and_(*same))
+                .where(
+                    attempts.c.chain_id == slot.chain_id,
+                    attempts.c.sender == slot.sender,
+                    attempts.c.nonce >= since,
+                    attempts.c.nonce < slot.nonce,
+                    or_(slots.c.outcome.is_(None), slots.c.outcome != GIVEN_UP),
+                )
+            ).scalar_one()
+        return found
+
+    def load_deployments(self, chain_id: ChainId) -> list[Slot]:
+        """Return every nonce for which a deployment was signed, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(attempts.c.sender, attempts.c.nonce)
+                .where((attempts.c.chain_id == chain_id) & attempts.c.head_size.is_(None))
+                .distinct()
+                .order_by(attempts.c.nonce)
+            ).all()
+            return [
+                _load_slot(connection, chain_id, Address(row.sender), row.nonce) for row in rows
+            ]
+
+
+def _is_slot(table: Table, chain_id: ChainId, sender: Address, nonce: int) -> ColumnElement[bool]:
+    return (table.c.chain_id == chain_id) & (table.c.sender == sender) & (table.c.nonce == nonce)
+
+
+def _counts_at_most(chain_id: ChainId) -> ColumnElement[bool]:
+    """Choose the nonces of which some attempt may be, or is, included, without a confirmed cost."""
+    return and_(
+        slots.c.chain_id == chain_id,
+        slots.c.confirmed_at.is_(None),
+        or_(slots.c.outcome.is_(None), slots.c.outcome.in_(("included", "reverted", LOST))),
+    )
+
+
+def _cost_values(cost: Cost | None) -> dict[str, int | None]:
+    if cost is None:
+        return dict.fromkeys(("gas_used", "gas_price", "l1_fee", "included_at"))
+    return {
+        "gas_used": cost.gas_used,
+        "gas_price": cost.gas_price,
+        "l1_fee": cost.l1_fee,
+        "included_at": cost.timestamp,
+    }
+
+
+def _parse_slot(connection: Connection, row: Any) -> Slot:
+    return _load_slot(connection, ChainId(row.chain_id), Address(row.sender), row.nonce)
+
+
+def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
+    outcome = connection.execute(
+        select(slots.c.outcome).where(_is_slot(slots, chain_id, sender, nonce))
+    ).scalar_one_or_none()
+    rows = connection.execute(
+        select(attempts)
+        .where(_is_slot(attempts, chain_id, sender, nonce))
+        .order_by(attempts.c.max_fee)
+    )
+    return Slot(
+        chain_id=chain_id,
+        sender=sender,
+        nonce=nonce,
+        attempts=tuple(map(_parse_attempt, rows)),
+        given_up=outcome == GIVEN_UP,
+    )
+
+
+def _parse_attempt(row: Row[Any]) -> Attempt:
+    if hash_keccak256(row.raw) != row.tx_hash:
+        raise ChainGuardError(
+            f"the stored transaction 0x{row.tx_hash.hex()} no longer has that hash",
+            hint="the store was damaged or altered: restore it from a backup; nothing was sent",
+        )
+    return Attempt(
+        tx_hash=Hash32(row.tx_hash),
+        raw=row.raw,
+        head_size=row.head_size,
+        max_fee=row.max_fee,
+        priority_fee=row.priority_fee,
+        l1_fee=row.l1_fee,
+    )
+
+
+def find_submitted_size(connection: Connection, chain_id: ChainId) -> int | None:
+    """Return the size of the largest head that a transaction on its way anchors, if one is."""
+    is_open = (slots.c.chain_id == chain_id) & slots.c.outcome.is_(None)
+    same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
+    found: int | None = connection.execute(
+        select(func.max(attempts.c.head_size)).join(slots, and_(*same)).where(is_open)
+    ).scalar_one()
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRow:
+    """A reserved nonce, how it ended (None: it is open), and how many attempts were signed."""
+
+    chain_id: ChainId
+    sender: Address
+    nonce: int
+    reserved_at: str
+    outcome: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """An attempt as it is stored, with the head it says it anchors."""
+
+    tx_hash: Hash32
+    chain_id: ChainId
+    sender: Address
+    nonce: int
+    head: Head | None
+    raw: bytes
+    max_fee: int
+    priority_fee: int
+    signed_at: str
+    l1_fee: int | None = None
+
+
+def load_slot_rows(connection: Connection) -> list[SlotRow]:
+    """Return every nonce that was ever reserved, by chain, sender and number."""
+    key = (slots.c.chain_id, slots.c.sender, slots.c.nonce)
+    rows = connection.execute(
+        select(
+            *key,
+            slots.c.reserved_at,
+            slots.c.outcome,
+            func.count(attempts.c.tx_hash).label("number"),
+        )
+        .select_from(
+            slots.outerjoin(
+                attempts,
+                (attempts.c.chain_id == slots.c.chain_id)
+                & (attempts.c.sender == slots.c.sender)
+                & (attempts.c.nonce == slots.c.nonce),
+            )
+        )
+        .group_by(*key, slots.c.reserved_at, slots.c.outcome)
+        .order_by(*key)
+    )
+    return [
+        SlotRow(
+            chain_id=ChainId(row.chain_id),
+            sender=Address(row.sender),
+            nonce=row.nonce,
+            reserved_at=row.reserved_at,
+            outcome=row.outcome,
+            attempts=row.number,
+        )
+        for row in rows
+    ]
+
+
+def load_attempt_rows(connection: Connection) -> Iterator[AttemptRow]:
+    """Yield every attempt, by nonce; ``head`` None where it anchors none, or none of ours."""
+    rows = connection.execute(
+        select(attempts, heads.c.root)
+        .select_from(attempts.outerjoin(heads, heads.c.size == attempts.c.head_size))
+        .order_by(attempts.c.chain_id, attempts.c.sender, attempts.c.nonce, attempts.c.max_fee)
+        .execution_options(yield_per=1_000)
+    )
+    for row in rows:
+        yield AttemptRow(
+            tx_hash=Hash32(row.tx_hash),
+            chain_id=ChainId(row.chain_id),
+            sender=Address(row.sender),
+            nonce=row.nonce,
+            head=None if row.root is None else Head(root=Hash32(row.root), size=row.head_size),
+            raw=row.raw,
+            max_fee=row.max_fee,
+            priority_fee=row.priority_fee,
+            signed_at=row.signed_at,
+            l1_fee=row.l1_fee,
+        )
+
+
+def load_unsigned_anchors(
+    connection: Connection, chain_id: ChainId, most: int
+) -> list[AnchoredHead]:
+    """Return the newest anchors whose transaction is not in the journal, at most so many."""
+    query = (
+        select(anchors.c.head_size)
+        .select_from(anchors.outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash))
+        .where(anchors.c.chain_id == chain_id, attempts.c.tx_hash.is_(None))
+        .order_by(anchors.c.head_size.desc())
+        .limit(most)
+    )
+    sizes = {row.head_size for row in connection.execute(query)}
+    found = [each for each in load_anchors(connection, chain_id) if each.head.size in sizes]
+    return sorted(found, key=lambda each: each.head.size, reverse=True)
+
+
+def load_unknown_hints(connection: Connection) -> list[tuple[int, Hash32]]:
+    """Return size and transaction of each anchor that names a transaction we did not sign."""
+    rows = connection.execute(
+        select(anchors.c.head_size, anchors.c.tx_hash)
+        .select_from(anchors.outerjoin(attempts, attempts.c.tx_hash == anchors.c.tx_hash))
+        .where(anchors.c.tx_hash.is_not(None), attempts.c.tx_hash.is_(None))
+        .order_by(anchors.c.head_size)
+    )
+    return [(row.head_size, Hash32(row.tx_hash)) for row in rows]

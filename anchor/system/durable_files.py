@@ -1,0 +1,141 @@
+"""Files that are there as a whole or not at all, and stay when the power goes.
+
+Readers see the old bytes or the new ones, never a part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from anchor.system.os_errors import explain_os_error
+
+# A process may well have no more than 256 descriptors.
+_OPEN_AT_ONCE = 100
+_TEMPORARY = re.compile(r"\.anchor-[0-9a-f]{16}\.tmp")
+
+
+def write_file(
+    path: Path,
+    data: bytes,
+    *,
+    durable: bool = True,
+    mode: int = 0o666,
+    is_named: bool = True,
+) -> None:
+    """Replace ``path`` as a whole.
+
+    ``durable`` also waits until a power cut cannot undo it; ``mode`` is narrowed by the umask.
+    ``is_named`` says that the caller named the place just now, which then may be wrong.
+
+    Raises:
+        UsageError: The place is wrong.
+        StorageError: The disk is full, fails or cannot be written.
+    """
+    write_files([(path, data)], durable=durable, mode=mode, is_named=is_named)
+
+
+def write_files(
+    files: Iterable[tuple[Path, bytes]],
+    *,
+    durable: bool = True,
+    mode: int = 0o666,
+    is_named: bool = True,
+) -> None:
+    """Replace several files, each as a whole.  A crash leaves any of them old and the others new.
+
+    Many are written before the first of them is waited for, so that their waits overlap.
+
+    Raises:
+        UsageError: The place of one is wrong; the others may have been written.
+        StorageError: The disk is full, fails or cannot be written.
+    """
+    rest = iter(files)
+    while batch := list(islice(rest, _OPEN_AT_ONCE)):
+        _write_batch(batch, durable=durable, mode=mode, is_named=is_named)
+
+
+def private_mode(folder: Path) -> int:
+    """Return the mode of files that hold what is private: 0600, or 0660 in a shared folder.
+
+    A folder with the set-group-ID bit that its group may write is shared by that group, as where
+    the service and the signer are two users.
+    """
+    try:
+        mode = folder.stat().st_mode
+    except OSError:
+        return 0o600
+    is_shared = mode & stat.S_ISGID and mode & stat.S_IWGRP
+    return 0o660 if is_shared else 0o600
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a file that holds what is private, with ``private_mode`` whatever the umask is.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    mode = private_mode(path.parent)
+    descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
+    status = os.fstat(descriptor)
+    if flags & os.O_CREAT and status.st_uid == os.geteuid() and mode & ~status.st_mode:
+        os.fchmod(descriptor, mode)
+    return descriptor
+
+
+def is_temporary(name: str) -> bool:
+    """Say whether a file of this name is what a crash left of one that was being written."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def _write_batch(
+    files: Iterable[tuple[Path, bytes]], *, durable: bool, mode: int, is_named: bool
+) -> None:
+    pending: list[tuple[int, Path, Path]] = []
+    path = Path()
+    try:
+        for path, data in files:
+            # Not guessable, and never through a link that somebody else put there.
+            temporary = path.with_name(f".anchor-{secrets.token_hex(8)}.tmp")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            pending.append((os.open(temporary, flags, mode), temporary, path))
+            _write_all(pending[-1][0], data)
+        if durable:
+            for descriptor, _, _ in pending:
+                os.fsync(descriptor)
+        # A crash here leaves temporary files and the old content.
+        for _, temporary, path in pending:
+            temporary.replace(path)
+        if durable:
+            for folder in dict.fromkeys(path.parent for _, _, path in pending):
+                sync_folder(folder)
+    except OSError as error:
+        for _, temporary, _ in pending:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        raise explain_os_error(f"{path} cannot be written", error, is_named=is_named) from error
+    finally:
+        for descriptor, _, _ in pending:
+            os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

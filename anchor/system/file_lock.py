@@ -1,0 +1,73 @@
+"""Locks by files: the system drops them when the process ends, however it does."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from anchor.errors import AnchorError, StoreAwayError
+from anchor.system.durable_files import open_private
+from anchor.system.os_errors import explain_os_error
+
+# Seconds between two attempts to lock a file that another process holds.
+_POLL = 0.002
+
+
+@contextmanager
+def hold_file(path: Path, held: AnchorError) -> Iterator[None]:
+    """Hold the lock file ``path``, which is made where it is missing, to the end of the block.
+
+    Raises:
+        AnchorError: ``held``, if another process holds it.
+        StoreAwayError: It cannot be opened or locked.
+    """
+    descriptor = open_lock(path)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise held from error
+        except OSError as error:
+            raise describe_lock_failure(path, error) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def wait_for_lock(descriptor: int, deadline: float) -> None:
+    """Lock an open file exclusively, waiting until ``deadline`` (monotonic seconds).
+
+    Raises:
+        BlockingIOError: Another process still holds the lock at the deadline.
+        OSError: The file cannot be locked.
+    """
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL)
+
+
+def open_lock(path: Path) -> int:
+    """Return a descriptor of the lock file, which is made where it is missing.
+
+    Raises:
+        StoreAwayError: It cannot be opened.
+    """
+    try:
+        return open_private(path, os.O_CREAT | os.O_RDWR)
+    except OSError as error:
+        raise describe_lock_failure(path, error) from error
+
+
+def describe_lock_failure(path: Path, error: OSError) -> StoreAwayError:
+    """Return what it means that a lock file could not be opened or locked: nothing was begun."""
+    explained = explain_os_error(f"the lock {path} cannot be taken", error, is_named=False)
+    return StoreAwayError(explained.message, hint=explained.hint)

@@ -1,0 +1,114 @@
+"""Files that count only where nobody but the caller and root can have written them.
+
+A configuration or a trust policy decides what a verification rests on and where evidence goes, so
+whose it is matters as much as what it says (CVE-2022-24765 was git's taking of anybody's).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from anchor.errors import NotTrustedError, UsageError
+from anchor.system.os_errors import explain_os_error
+
+# A folder is opened only to look at it, and at what is in it: that needs no permission to list it.
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Not blocking: a pipe would be waited for.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def read_own_file(path: Path, most: int, *, in_shared_folder: bool = False) -> bytes:
+    """Return at most ``most`` bytes of a file that is the caller's or root's.
+
+    Links are followed first.  The file and its folder are checked on the descriptors that are read,
+    so that nobody can exchange either in between.  ``in_shared_folder`` lets a group write in the
+    folder: what others of it put there is theirs, and so refused.
+
+    Raises:
+        NotTrustedError: another user owns the file or its folder, or may write there.
+        UsageError: It is not there or not a regular file, or may not be read.
+        StorageError: It cannot be read.
+    """
+    try:
+        with open(_open_own(path, in_shared_folder), "rb") as file:
+            return file.read(most)
+    except OSError as error:
+        raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
+    except RuntimeError as error:  # a loop of links, before Python 3.13
+        raise UsageError(f"{path} cannot be read: too many links") from error
+
+
+def check_own_folder(path: Path) -> None:
+    """Check that a folder is the caller's or root's, and that no others may write there.
+
+    Raises:
+        NotTrustedError: it is another user's, or others may write there.
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(path.resolve(strict=True), _FOLDER)
+    try:
+        _check(os.fstat(descriptor), f"the folder {path}", is_shared=False)
+    finally:
+        os.close(descriptor)
+
+
+def _open_own(path: Path, in_shared_folder: bool) -> int:
+    real = path.resolve(strict=True)
+    folder = os.open(real.parent, _FOLDER)
+    try:
+        descriptor = os.open(real.name, _FILE, dir_fd=folder)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"{path} is not a regular file")
+            _check(status, str(path), is_shared=False)
+            _check(os.fstat(folder), f"the folder of {path}", is_shared=in_shared_folder)
+        except BaseException:
+            os.close(descriptor)
+            raise
+    finally:
+        os.close(folder)
+    return descriptor
+
+
+def _check(status: os.stat_result, name: str, *, is_shared: bool) -> None:
+    caller = os.geteuid()
+    if status.st_uid not in (caller, 0):
+        raise NotTrustedError(
+            f"{name} belongs to the user with the id {status.st_uid}, not to you or root",
+            hint="only what you or root own counts: look at what it says, then make a copy of "
+            "your own",
+        )
+    # In a folder like /tmp everybody may write, and only a file's owner may exchange it.
+    if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
+        return
+    writers = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if writers & stat.S_IWGRP and (is_shared or _is_private_group(caller, status.st_gid)):
+        writers &= ~stat.S_IWGRP
+    if writers:
+        whose = "everybody" if writers & stat.S_IWOTH else f"the group with the id {status.st_gid}"
+        raise NotTrustedError(
+            f"{name} can be written by {whose}, not by you alone",
+            hint="check what it says, then take that away: chmod go-w",
+        )
+
+
+def _is_private_group(user: int, group: int) -> bool:
+    """Say whether the group is the user's own, with nobody else in it.
+
+    Many systems give each user one, and let new files be written by it (umask 002).
+    """
+    import grp
+    import pwd
+
+    try:
+        account, members = pwd.getpwuid(user), grp.getgrgid(group)
+    except KeyError:
+        return False
+    return (
+        account.pw_gid == group
+        and members.gr_name == account.pw_name
+        and set(members.gr_mem) <= {account.pw_name}
+    )

@@ -1,0 +1,105 @@
+"""The folder of this user's own configuration, which no project and no evidence can bring along."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from anchor.errors import ConfigError, UsageError
+from anchor.system.file_ownership import check_own_folder
+from anchor.system.os_errors import explain_os_error
+
+_INSTEAD = (
+    "name a trust policy with --trust or $ANCHOR_TRUST, and a project with --config or "
+    "$ANCHOR_CONFIG"
+)
+
+
+def user_folder() -> Path:
+    """Return the folder, whether it is there or not.
+
+    Raises:
+        ConfigError: the environment names none.
+    """
+    from platformdirs import user_config_dir
+
+    folder = Path(user_config_dir("anchor", appauthor=False))
+    # Counted from the working directory, it would be whatever came with the evidence.
+    if not folder.is_absolute():
+        raise ConfigError(
+            "you have no configuration folder here: neither $XDG_CONFIG_HOME nor $HOME names one "
+            "by an absolute path",
+            hint=_INSTEAD,
+        )
+    return folder
+
+
+def list_files(name: str, suffix: str) -> list[Path]:
+    """Return the files with that suffix in the user's folder ``name``, by their names.
+
+    A user without a configuration folder has none.
+
+    Raises:
+        NotTrustedError: the folder is another user's, or others may write there.
+        UsageError: it cannot be read.
+    """
+    try:
+        folder = user_folder() / name
+    except ConfigError:
+        return []
+    try:
+        check_own_folder(folder)
+        return sorted(path for path in folder.iterdir() if path.name.endswith(suffix))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        what = f"{folder} cannot be read"
+        raise explain_os_error(what, error, is_named=True, hint=_INSTEAD) from error
+
+
+def save_file(name: str, file: str, data: bytes) -> Path:
+    """Write a file of the user's folder ``name``, readable by the user alone.
+
+    Raises:
+        ConfigError: the user has no configuration folder.
+        UsageError: it cannot be written.
+        StorageError: the disk is full, or fails.
+    """
+    from anchor.system.durable_files import write_file
+
+    folder = user_folder() / name
+    try:
+        _make_folder(folder)
+    except OSError as error:
+        what = f"your configuration folder {folder} cannot be made"
+        raise explain_os_error(what, error, is_named=True, hint=_INSTEAD) from error
+    path = folder / file
+    try:
+        write_file(path, data, mode=0o600)
+    except UsageError as error:
+        raise UsageError(error.message, hint=_INSTEAD) from error
+    return path
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file of the user's folder; one that is gone is no error.
+
+    Raises:
+        UsageError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise explain_os_error(f"{path} cannot be removed", error, is_named=True) from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and those above it, for the user alone, whatever the umask says."""
+    missing = [folder]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for part in reversed(missing):
+        try:
+            os.mkdir(part, 0o700)
+        except FileExistsError:
+            continue

@@ -1,0 +1,139 @@
+"""Step 9, the log: does its owner stand by the anchor, or was the log closed from before it.
+
+``succeed`` closes a log and opens its successor with one of the old log's anchored heads.  Anchors
+of the old log that are larger than that head are abandoned; those up to it stand.  What decides is
+storage only: ``successors[log]``, and the successor's first anchor.  Events are no more than a hint
+at which root that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from anchor.errors import AbandonedError, AnchorError, CannotCheckError
+from anchor.ethereum.keccak import format_address
+from anchor.receipt.format import ReceiptAnchor
+from anchor.receipt.state_proof import StateProof, check_successor
+from anchor.registry.storage import anchor_slot, decode_anchor, last_head_slot, successor_slot
+from anchor.types import Anchor, Hash32, LogId, log_number, log_owner
+from anchor.verification.steps import Block, ChainView, Connect, Target, check_chain
+
+UNKNOWN = "whether the log's owner has abandoned this anchor since"
+"""What is not proven where neither the receipt nor a node says which log goes on."""
+
+
+class ClosedLogError(CannotCheckError):
+    """The log was closed by its owner, and from where its successor goes on is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What nodes say of an anchor that its owner stands by; ``is_closed``: though the log goes on.
+
+    No log is ever opened again, so that ``is_closed`` holds from its block on.
+    """
+
+    said: str
+    is_closed: bool
+
+
+def check_proven_standing(
+    proof: StateProof, target: Target, stored: Anchor, storage_root: Hash32, number: int
+) -> str | None:
+    """Return what the state proof of block ``number`` says of the log's owner; None: nothing.
+
+    Raises:
+        AbandonedError: the owner abandoned the anchor.
+        CannotCheckError: the log was closed, and from where it goes on is not proven.
+    """
+    if proof.successor is None:
+        return None
+    found = check_successor(proof.successor, storage_root, registry=target.registry, log=target.log)
+    if found is None:
+        return f"not abandoned as of block {number}"
+    return _judge(stored, *found)
+
+
+def ask_standing(
+    target: Target, stored: Anchor, connect: Connect
+) -> tuple[Standing | None, str | None]:
+    """Return what nodes say of the log's owner, and a note on why they say nothing.
+
+    A state proof was enough for the rest, so that what is wrong with the nodes is no finding; that
+    the log was closed since is one.
+
+    Raises:
+        AbandonedError: The owner abandoned the anchor.
+        ClosedLogError: The log was closed, and whether that abandons the anchor is not known.
+    """
+    try:
+        view = connect(target)
+        check_chain(view, target, "proof")
+        final = view.fetch_final_block(target.finality)
+        return read_standing(view, target, stored, final), None
+    except (AbandonedError, ClosedLogError):
+        raise
+    except AnchorError as error:
+        return None, f"no node could say {UNKNOWN}: {error.message}"
+
+
+def read_standing(view: ChainView, target: Target, stored: Anchor, final: Block) -> Standing:
+    """Return what the registry says of the log's owner in the final block.
+
+    Raises:
+        AbandonedError: The owner abandoned the anchor.
+        ClosedLogError: The log was closed, and from where it goes on is not known.
+        CannotCheckError: The nodes do not say whether the log was closed.
+    """
+    word = view.fetch_storage(target.registry, successor_slot(target.log), final)
+    if not any(word):
+        return Standing(said=f"not abandoned as of block {final.number}", is_closed=False)
+    successor = LogId(word)
+    with suppress(CannotCheckError):  # the log is closed, whatever else the nodes fail to say
+        for root in _list_hints(view, target, stored, final):
+            slot = anchor_slot(successor, root)
+            first = decode_anchor(view.fetch_storage(target.registry, slot, final))
+            if first is not None and first.sequence == 1:
+                return Standing(said=_judge(stored, successor, first.size), is_closed=True)
+            if root == target.head.root:
+                last = view.fetch_storage(target.registry, last_head_slot(target.log), final)
+                if last == root:  # the newest of the closed log, and not what was taken over
+                    raise _abandoned(successor, "an earlier head")
+    raise ClosedLogError(
+        "the log was closed by its owner, and nothing shows from where its successor goes on",
+        hint="`anchor audit` of the published log finds out",
+    )
+
+
+def _list_hints(view: ChainView, target: Target, stored: Anchor, final: Block) -> Iterator[Hash32]:
+    """Return roots that the successor may have begun with, the cheapest to know first."""
+    yield target.head.root
+    proven = _takeover_of(target.anchor)
+    if proven is not None:
+        yield proven
+    # The log as a whole, as a successor in good order goes on from it.
+    yield view.fetch_storage(target.registry, last_head_slot(target.log), final)
+    yield from view.fetch_takeovers(target.registry, target.log, stored.block_number, final)
+
+
+def _takeover_of(anchor: ReceiptAnchor | None) -> Hash32 | None:
+    state = None if anchor is None else anchor.state
+    takeover = None if state is None or state.successor is None else state.successor.takeover
+    return None if takeover is None else takeover.root
+
+
+def _judge(stored: Anchor, successor: LogId, size: int) -> str:
+    if stored.size > size:
+        raise _abandoned(successor, f"size {size}")
+    return f"the log was closed; its successor goes on from size {size}, which covers this anchor"
+
+
+def _abandoned(successor: LogId, since: str) -> AbandonedError:
+    return AbandonedError(
+        f"the log's owner abandoned this anchor: log {log_number(successor)} of "
+        f"{format_address(log_owner(successor))} took over from {since}",
+        hint="the record existed by then, and its operator no longer stands by this part of the "
+        "log: ask why",
+    )

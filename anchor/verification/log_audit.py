@@ -1,0 +1,494 @@
+"""Verifying a published log: its checkpoint, its tiles and the registry, against one another.
+
+No operator data but what is published is needed.  Nothing here does I/O: tiles come through a
+``TileReader``, the chain is a ``ChainView``.  Steps:
+
+1. The checkpoint must be a signed note of a log in a registry.
+2. It must be signed by the log's key, where that is known.
+3. Chain, registry and log must be the ones the trust policy pins.
+4. The node must be on that chain: chain id and genesis block.
+5. The code at the registry's address must have the pinned hash.
+6. The registry's storage must hold the root, with that size, in a final block.
+7. Who submitted it must be an operator the policy accepts.
+8. All leaf hashes, in their order and number, must lead to the root, and every tile must hold what
+   follows from the leaf hashes.
+9. Every anchored head that is published must be the log's at that size, and the registry must hold
+   them as its anchors 1 … N, without a gap.
+10. The registry must hold no newer head than the checkpoint's, and the log's owner must stand by
+    it.  Who anchored, which log it goes on from, and which goes on from it, is told.
+11. Every other registry that the policy pins for the same log must hold, as its newest head, one of
+    this very log: else it was forked.
+12. Where the policy says that the owner keeps only the logs it lists, no other of the owner's may
+    have anchors in the registry.
+
+Steps 3 and 10 may find what does not end the others: the log is not pinned, or a part of it was
+abandoned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from anchor.errors import (
+    AbandonedError,
+    AnchorError,
+    CannotCheckError,
+    MismatchError,
+    NotAnchoredError,
+    NotTrustedError,
+)
+from anchor.ethereum.keccak import format_address
+from anchor.log.checkpoint import Checkpoint, open_checkpoint, parse_origin
+from anchor.log.signed_note import NoteVerifier
+from anchor.log.tiles import Tile, TileBuilder, TileReader, read_leaves
+from anchor.log.tree import BLOCK, HASH
+from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, log_number, log_owner
+from anchor.verification.abandonment import read_standing
+from anchor.verification.log_history import (
+    check_other_logs,
+    describe_links,
+    describe_operators,
+    read_links,
+    read_stored,
+)
+from anchor.verification.policy import TrustEntry, TrustPolicy
+from anchor.verification.report import Verdict, verdict_of
+from anchor.verification.steps import (
+    Block,
+    ChainView,
+    Connect,
+    Target,
+    check_chain,
+    check_code,
+    check_submitter,
+    read_anchor,
+)
+from anchor.verification.targets import (
+    doubt_unpinned,
+    name_other_chains,
+    name_unpinned,
+    pinned_entries,
+    pinned_target,
+    unpinned_target,
+)
+
+TITLES = {
+    1: "checkpoint is well formed",
+    2: "checkpoint is signed",
+    3: "registry and log are trusted",
+    4: "node is on the right chain",
+    5: "registry's code is ours",
+    6: "root is anchored and final",
+    7: "submitter is accepted",
+    8: "tiles lead to the root",
+    9: "anchors are complete",
+    10: "nothing newer is anchored",
+    11: "no fork in another registry",
+    12: "owner keeps no other log",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedLog:
+    """A published log of which every step was made; ``final`` is the block that was read.
+
+    ``findings`` are those that did not end the others; without any, the log is verified.
+    """
+
+    checkpoint: Checkpoint
+    target: Target
+    anchor: Anchor
+    final: Block
+    findings: tuple[AnchorError, ...]
+
+
+class Tell(Protocol):
+    """Called with the number of each step that did not fail, and a line about it."""
+
+    def __call__(self, number: int, detail: str, verdict: Verdict = Verdict.PASS) -> None: ...
+
+
+def check_log(
+    note: bytes,
+    read: TileReader,
+    *,
+    policy: TrustPolicy | None,
+    verifier: NoteVerifier | None,
+    connect: Connect,
+    tell: Tell,
+    anchored: Callable[[Head], Iterable[Head]] = lambda _: (),
+    expected: LogId | None = None,
+    chain_ids: Collection[ChainId] = (),
+    accept_unpinned: bool = False,
+) -> CheckedLog:
+    """Check the log that ``note``, its checkpoint, speaks of.
+
+    ``anchored`` returns the heads up to a head that are published as anchored; none: it is not
+    published which they are.  ``expected`` is the log that it has to be, and ``chain_ids`` are the
+    chains that the verifier names: together they pin the log, where no policy does.
+
+    Raises:
+        AnchorError: the first step that failed, or could not be made.
+    """
+    checkpoint = open_checkpoint(note, None)
+    head = checkpoint.head
+    chain_id, registry, log = parse_origin(checkpoint.origin)
+    tell(
+        1,
+        f"{head.size:,} leaves of log {log_number(log)} of {format_address(log_owner(log))}, "
+        f"root {head.root.hex()}",
+    )
+    if verifier is None:
+        # Not a failure: whose log it is, and which head, is the registry's word, not the key's.
+        tell(2, "no key was given", Verdict.CANNOT_TELL)
+    else:
+        open_checkpoint(note, verifier)
+        if verifier.name != checkpoint.origin:
+            raise NotTrustedError(f"the key is {verifier.name}'s, not {checkpoint.origin}'s")
+        tell(2, f"by {verifier.encode()}")
+    if expected is not None and log != expected:
+        raise NotTrustedError(
+            f"this is log {log_number(log)} of {format_address(log_owner(log))}, not log "
+            f"{log_number(expected)} of {format_address(log_owner(expected))}"
+        )
+    place = _Place(chain_id=chain_id, registry=registry, log=log, head=head)
+    if policy is None:
+        named = (expected == log, chain_id in chain_ids)
+        place, detail, doubt = _choose_unpinned(place, named, accept_unpinned=accept_unpinned)
+    else:
+        place, detail, doubt = _choose_pinned(place, policy), "as pinned", None
+    findings: list[AnchorError] = [] if doubt is None else [doubt]
+    tell(3, detail, verdict_of(doubt))
+    targets, entries = place.targets, place.entries
+    # Where a policy says several things about one place, each of them has to hold.
+    chains = [check_chain(connect(target), target) for target in targets]
+    views = [view for view, _ in chains]
+    tell(4, chains[0][1])
+    codes = [check_code(view, target) for view, target in zip(views, targets, strict=True)]
+    finals = [final for final, _ in codes]
+    tell(5, codes[0][1])
+    places = list(zip(views, targets, finals, strict=True))
+    anchors = [_read_anchor(view, target, final, head) for view, target, final in places]
+    anchor, final = anchors[0], finals[0]
+    tell(6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}")
+    submitters = [
+        check_submitter(view, target, found, final)
+        for (view, target, final), found in zip(places, anchors, strict=True)
+    ]
+    tell(7, submitters[0][1])
+    heads, unread = _read_list(anchored, head)
+    others, unasked = _read_others(place.others, connect)
+    sizes = {item.size for item in heads}
+    sizes.update(found.size for _, found in others if found.size <= head.size)
+    roots = dict.fromkeys(sizes, head.root)
+    tiles = check_tiles(head, read, roots)
+    tell(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
+    if unread is not None:
+        raise unread
+    if heads:
+        _check_roots(head, heads, roots)
+        for view, target, final in places:
+            _check_sequence(view, target, final, heads)
+        tell(9, f"anchors 1 to {len(heads):,}, each with its size, and no other")
+    else:
+        # Not a failure: that the log only grew, the registry has seen to.
+        tell(9, "no list of anchors is published", Verdict.CANNOT_TELL)
+    whole, verdict, abandoned = _check_whole(*places[0], head, heads, anchor)
+    tell(10, whole, verdict)
+    if abandoned is not None:
+        findings.append(abandoned)
+    compared = _compare_others(others, head, roots)  # a fork is one, whoever else is silent
+    if unasked is not None:
+        raise unasked
+    tell(11, *compared)
+    tell(12, *_check_exclusive(entries, places))
+    return CheckedLog(
+        checkpoint=checkpoint,
+        target=targets[0],
+        anchor=anchor,
+        final=final,
+        findings=tuple(findings),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where the checkpoint says that the log is, and what the policy pins, here and elsewhere."""
+
+    chain_id: ChainId
+    registry: Address
+    log: LogId
+    head: Head
+    targets: tuple[Target, ...] = ()
+    others: tuple[Target, ...] = ()
+    entries: tuple[TrustEntry, ...] = ()
+
+
+def _choose_unpinned(
+    place: _Place, named: tuple[bool, bool], *, accept_unpinned: bool
+) -> tuple[_Place, str, AnchorError | None]:
+    """Step 3 without a policy; ``named`` says whether the verifier names the log, and the chain."""
+    is_log_named, is_chain_named = named
+    chain_id, log = place.chain_id, place.log
+    chain_ids = (chain_id,) if is_chain_named else ()
+    target = unpinned_target(chain_id, place.registry, log, place.head, None, chain_ids)
+    found = replace(place, targets=(target,))
+    unpinned = name_unpinned(None if is_log_named else log, () if is_chain_named else (chain_id,))
+    ours = "the registry is this release's own"
+    if not unpinned:
+        return found, f"as you name them; {ours}", None
+    if accept_unpinned:
+        return found, f"not pinned, taken from the checkpoint; {ours}", None
+    doubt = doubt_unpinned(unpinned, "checkpoint")
+    return found, doubt.message, doubt
+
+
+def _choose_pinned(place: _Place, policy: TrustPolicy) -> _Place:
+    """Step 3: return what the policy pins of the log, in this registry and in others."""
+    entries = pinned_entries(policy, place.log)
+    pinned = name_other_chains(
+        [pinned_target(entry, place.log, place.head, None) for entry in entries]
+    )
+    here = (place.chain_id, place.registry)
+    targets = tuple(target for target in pinned if (target.chain_id, target.registry) == here)
+    if not targets:
+        raise NotTrustedError(
+            f"the log is in registry {format_address(place.registry)} on chain {place.chain_id}, "
+            "which the policy does not pin"
+        )
+    others = tuple(target for target in pinned if target not in targets)
+    return replace(place, targets=targets, others=others, entries=tuple(entries))
+
+
+def _check_exclusive(
+    entries: Sequence[TrustEntry], places: Sequence[tuple[ChainView, Target, Block]]
+) -> tuple[str, Verdict]:
+    """Look for other logs of the owner's where the policy says that there are none."""
+    view, target, final = places[0]
+    here = [
+        entry
+        for entry in entries
+        if entry.exclusive_logs
+        and (entry.chain_id, entry.registry) == (target.chain_id, target.registry)
+    ]
+    if not here:
+        return "no policy says which logs the owner keeps", Verdict.NOT_PRESENT
+    logs = sorted({number for entry in here for number in entry.logs})
+    return check_other_logs(view, target, final, logs), Verdict.PASS
+
+
+def _read_anchor(view: ChainView, target: Target, final: Block, head: Head) -> Anchor:
+    anchor = read_anchor(view, target, final)
+    if anchor is None:
+        raise NotAnchoredError(
+            f"the registry {format_address(target.registry)} does not hold the checkpoint's root "
+            f"{head.root.hex()} for log 0x{target.log.hex()}"
+        )
+    if anchor.size != head.size:
+        raise MismatchError(
+            f"the checkpoint has {head.size} leaves, the registry holds its root for {anchor.size}"
+        )
+    return anchor
+
+
+def _read_list(
+    anchored: Callable[[Head], Iterable[Head]], head: Head
+) -> tuple[list[Head], AnchorError | None]:
+    """Return the published anchors, or the error to raise at their own step."""
+    try:
+        return list(anchored(head)), None
+    except AnchorError as error:
+        return [], error
+
+
+def _read_others(
+    others: Sequence[Target], connect: Connect
+) -> tuple[list[tuple[Target, Anchor]], AnchorError | None]:
+    """Return the newest anchor of the log in each of the other registries that the policy pins.
+
+    Its root is the target's head.  An error is returned, to be raised at its own step.
+    """
+    found: list[tuple[Target, Anchor]] = []
+    problem: AnchorError | None = None
+    for other in others:
+        try:
+            view, _ = check_chain(connect(other), other)
+            final, _ = check_code(view, other)
+            root = read_links(view, other, final).root
+            stored = None if root is None else read_stored(view, other, final, root)
+        except AnchorError as error:
+            # Nothing is wrong with this log: of the other place nothing is known.
+            problem = problem or CannotCheckError(
+                f"{_place(other)} could not be looked at: {error.message}",
+                hint=error.hint or "name nodes of its chain in the policy",
+            )
+            continue
+        if root is not None and stored is not None:
+            head = Head(root=root, size=stored.size)
+            found.append((replace(other, head=head), stored))
+    return found, problem
+
+
+def _place(target: Target) -> str:
+    return f"the registry {format_address(target.registry)} on chain {target.chain_id}"
+
+
+def _compare_others(
+    others: Sequence[tuple[Target, Anchor]], head: Head, roots: Mapping[int, Hash32]
+) -> tuple[str, Verdict]:
+    """Compare other registries' newest heads with the log's own roots at those sizes.
+
+    Raises:
+        MismatchError: one of them holds another log under the same name.
+    """
+    newer = []
+    for other, stored in others:
+        where = _place(other)
+        if stored.size > head.size:
+            newer.append(f"{where} holds {stored.size:,} leaves, more than are published")
+        elif roots[stored.size] != other.head.root:
+            raise MismatchError(
+                f"{where} holds another root for this log's first {stored.size:,} leaves: the log "
+                "was forked"
+            )
+    if newer:
+        return "; ".join(newer), Verdict.CANNOT_TELL
+    if not others:
+        return "the log is looked for in one registry only", Verdict.NOT_PRESENT
+    return f"{len(others)} more hold heads of this very log", Verdict.PASS
+
+
+def _check_whole(
+    view: ChainView,
+    target: Target,
+    final: Block,
+    head: Head,
+    heads: Sequence[Head],
+    anchor: Anchor,
+) -> tuple[str, Verdict, AnchorError | None]:
+    """Compare the checkpoint with the newest head; tell who anchored, and what goes on from it.
+
+    A finding is returned where the owner abandoned what is published, or may have.
+    """
+    links = read_links(view, target, final)
+    detail, left = describe_links(view, target, final, links, heads)
+    # Where it is not published which heads were anchored, events may tell.
+    abandoned = left if heads else _find_abandonment(view, target, final, anchor)
+    if heads:
+        stored = [read_stored(view, target, final, item.root) for item in heads]
+        anchors = [anchor for anchor in stored if anchor is not None]
+        detail = f"{describe_operators(view, target, final, anchors)}; {detail}"
+    if abandoned is not None:
+        return f"{abandoned.message}; {detail}", verdict_of(abandoned), abandoned
+    if links.root is None or links.root == head.root:
+        return detail, Verdict.PASS, None
+    newest = read_stored(view, target, final, links.root)
+    size = "more" if newest is None else f"{newest.size:,}"
+    detail = f"the registry holds {size} leaves, newer than what is published; {detail}"
+    return detail, Verdict.CANNOT_TELL, None
+
+
+def _find_abandonment(
+    view: ChainView, target: Target, final: Block, anchor: Anchor
+) -> AnchorError | None:
+    try:
+        read_standing(view, target, anchor, final)
+    except (AbandonedError, CannotCheckError) as error:
+        return error
+    return None
+
+
+def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> None:
+    """See that every head of the list is this log's, and that it ends with the checkpoint's."""
+    for item in heads:
+        if roots[item.size] != item.root:
+            raise MismatchError(
+                f"the first {item.size} leaf hashes do not lead to the root that is published as "
+                "anchored"
+            )
+    if heads[-1] != head:
+        raise MismatchError("the list of anchors does not end with the checkpoint's head")
+
+
+def _check_sequence(view: ChainView, target: Target, final: Block, heads: list[Head]) -> None:
+    """See that the registry holds ``heads``, the last of which is the checkpoint's, as 1 … N."""
+    for sequence, head in enumerate(heads, start=1):
+        anchor = read_anchor(view, replace(target, head=head), final)
+        if anchor is None:
+            raise NotAnchoredError(
+                f"the registry does not hold the root {head.root.hex()}, which is published as "
+                f"anchor {sequence}"
+            )
+        if (anchor.sequence, anchor.size) != (sequence, head.size):
+            raise MismatchError(
+                f"the head of size {head.size} is published as anchor {sequence}; the registry "
+                f"holds its root as anchor {anchor.sequence}, of size {anchor.size}",
+                hint="an anchor is missing from the list, or was added to it",
+            )
+
+
+def check_tiles(
+    head: Head, read: TileReader, roots: MutableMapping[int, Hash32] | None = None
+) -> int:
+    """Recompute the whole tree from the tiles of leaf hashes; return how many tiles there are.
+
+    For each size in ``roots``, the root that the first so many leaves lead to is put there.
+
+    Raises:
+        MismatchError: a tile does not hold what follows from those below it, or the root is other.
+    """
+    builder = TileBuilder()
+    count = 0
+    roots = {} if roots is None else roots
+    for leaves in _cut(read_leaves(read, head.size, 0, head.size), sorted(roots)):
+        for tile, expected in builder.add(leaves):
+            _compare(tile, expected, read)
+            count += 1
+        if builder.edge.size in roots:
+            roots[builder.edge.size] = builder.edge.root()
+    for tile, expected in builder.unfinished():
+        _compare(tile, expected, read)
+        count += 1
+    if builder.edge.root() != head.root:
+        raise MismatchError(f"the {head.size} leaf hashes do not lead to the checkpoint's root")
+    return count
+
+
+def _cut(chunks: Iterable[bytes], sizes: Sequence[int]) -> Iterator[bytes]:
+    """Cut ``chunks`` of leaf hashes so that one ends at each of ``sizes``."""
+    done = 0
+    pending = iter(sizes)
+    size = next(pending, None)
+    for chunk in chunks:
+        start, end = done, done + len(chunk) // HASH
+        while size is not None and size <= end:
+            if size > done:
+                yield chunk[(done - start) * HASH : (size - start) * HASH]
+                done = size
+            size = next(pending, None)
+        if done < end:
+            yield chunk[(done - start) * HASH :]
+            done = end
+
+
+def _compare(tile: Tile, expected: bytes, read: TileReader) -> None:
+    if not tile.level:
+        return  # it is what the rest was computed from
+    found = read(tile)
+    if found == expected:
+        return
+    at = next(
+        at for at in range(tile.width) if found[at * HASH :][:HASH] != expected[at * HASH :][:HASH]
+    )
+    below = Tile(tile.level - 1, tile.number * BLOCK + at)
+    raise MismatchError(f"{below.path} does not lead to hash {at} of {tile.path}: one was altered")

@@ -1,0 +1,155 @@
+"""What the registry's state says of a whole log: who anchored, whether it goes on, and where else.
+
+Everything is read from storage in one final block, from slots that are computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from anchor.errors import AbandonedError, CannotCheckError, NotTrustedError
+from anchor.ethereum.keccak import format_address
+from anchor.registry.storage import (
+    CLOSED_HEAD,
+    anchor_slot,
+    decode_anchor,
+    head_slot,
+    last_head_slot,
+    predecessor_slot,
+    successor_slot,
+)
+from anchor.types import Anchor, Hash32, Head, LogId, log_number, log_owner, make_log_id
+from anchor.verification.steps import Block, ChainView, Target, read_operator_key
+
+_EMPTY = bytes(32)
+# Numbers beyond the highest that a policy lists: an owner counts up.
+_FURTHER_LOGS = 64
+# Each takes a read of every node.
+_MAX_LOGS = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """The newest root the registry holds for a log, and the logs before and after it.
+
+    ``root`` is None where nothing was ever anchored; a log with a successor is closed.
+    """
+
+    root: Hash32 | None
+    successor: LogId | None
+    predecessor: LogId | None
+
+
+def read_links(view: ChainView, target: Target, final: Block) -> Links:
+    """Read the log's head and its neighbours."""
+
+    def read(slot: Hash32) -> Hash32 | None:
+        word = view.fetch_storage(target.registry, slot, final)
+        return None if word == _EMPTY else word
+
+    root = read(head_slot(target.log))
+    if root == CLOSED_HEAD:
+        root = read(last_head_slot(target.log))
+    successor = read(successor_slot(target.log))
+    predecessor = read(predecessor_slot(target.log))
+    return Links(
+        root=root,
+        successor=None if successor is None else LogId(successor),
+        predecessor=None if predecessor is None else LogId(predecessor),
+    )
+
+
+def describe_operators(
+    view: ChainView, target: Target, final: Block, anchors: Sequence[Anchor]
+) -> str:
+    """Say which operator sent how many anchors, with the key that the registry keeps of each."""
+    counts: dict[int, int] = {}
+    for anchor in anchors:
+        counts[anchor.operator_id] = counts.get(anchor.operator_id, 0) + 1
+    parts = []
+    for operator_id, count in sorted(counts.items()):
+        if operator_id == 0:
+            who = f"the owner {format_address(log_owner(target.log))}"
+        else:
+            key = read_operator_key(view, target, operator_id, final)
+            who = f"operator {operator_id}, key {format_address(key)}"
+        parts.append(f"{count:,} by {who}")
+    return "; ".join(parts)
+
+
+def describe_links(
+    view: ChainView, target: Target, final: Block, links: Links, heads: Sequence[Head]
+) -> tuple[str, AbandonedError | None]:
+    """Say what is before and after the log; ``heads`` are its anchored heads, oldest first.
+
+    Where the owner abandoned the newest of them, that is returned as a finding.
+    """
+    abandoned: AbandonedError | None = None
+    parts = []
+    if links.predecessor is not None:
+        parts.append(f"goes on from {_name(links.predecessor)}")
+    if links.successor is None:
+        parts.append("open")
+    else:
+        parts.append(f"closed: {_name(links.successor)} goes on")
+        taken = _find_taken_over(view, replace(target, log=links.successor), final, heads)
+        if taken is not None:
+            parts.append(f"from {heads[taken].size:,} leaves")
+            if taken + 1 < len(heads):
+                left = f"anchors {taken + 2} to {len(heads)}, up to {heads[-1].size:,} leaves, are "
+                parts.append(f"{left}abandoned")
+                abandoned = AbandonedError(
+                    f"the log's owner abandoned a part of it: {left}not taken over by "
+                    f"{_name(links.successor)}",
+                    hint="the records in it existed by then, and the operator no longer stands by "
+                    "them: ask why",
+                )
+    return ", ".join(parts), abandoned
+
+
+def check_other_logs(view: ChainView, target: Target, final: Block, logs: Sequence[int]) -> str:
+    """Look for heads of other logs of the owner's than ``logs`` in the registry.
+
+    Numbers go to 2^96, so that the absence of all cannot be read; where was looked is told.
+
+    Raises:
+        NotTrustedError: there is one.
+        CannotCheckError: the numbers are too many to look at.
+    """
+    owner, count = log_owner(target.log), max(logs) + 1 + _FURTHER_LOGS
+    if count > _MAX_LOGS:
+        raise CannotCheckError(
+            f"the policy says that the owner keeps only the logs it lists, up to {max(logs)}: more "
+            f"than the {_MAX_LOGS:,} numbers that are looked at",
+            hint="leave exclusive_logs out of this entry",
+        )
+    for number in sorted(set(range(count)) - set(logs)):
+        slot = head_slot(make_log_id(owner, number))
+        if view.fetch_storage(target.registry, slot, final) != _EMPTY:
+            raise NotTrustedError(
+                f"{_name(make_log_id(owner, number))} has anchors in this registry, and the policy "
+                "says that the owner keeps only the logs it lists",
+                hint="ask the owner what that log is for",
+            )
+    return f"none of the owner's logs 0 to {count - 1} has anchors but those that the policy lists"
+
+
+def _find_taken_over(
+    view: ChainView, successor: Target, final: Block, heads: Sequence[Head]
+) -> int | None:
+    """Return the place of the head that the successor begins with."""
+    for place in reversed(range(len(heads))):
+        anchor = read_stored(view, successor, final, heads[place].root)
+        if anchor is not None and anchor.sequence == 1:
+            return place
+    return None
+
+
+def read_stored(view: ChainView, target: Target, final: Block, root: Hash32) -> Anchor | None:
+    """Return what the registry holds for ``root`` in the final block, and in no later one."""
+    return decode_anchor(view.fetch_storage(target.registry, anchor_slot(target.log, root), final))
+
+
+def _name(log: LogId) -> str:
+    return f"log {log_number(log)} of {format_address(log_owner(log))}"

@@ -1,0 +1,35 @@
+"""The rules of asking several nodes: the same for operators, verifiers and trust policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anchor.system.urls import are_distinct
+
+MAX_NODES = 16
+"""More are never asked at once."""
+
+
+def find_fault(urls: Sequence[str], needed: int) -> str | None:
+    """Return why these nodes cannot be asked together, as the end of a sentence that names them.
+
+    One node under two spellings would agree with itself; whose two nodes are one operator's no
+    rule can tell.
+    """
+    if len(urls) > MAX_NODES:
+        return f"names {len(urls)} nodes; {MAX_NODES} are asked at most"
+    if not are_distinct(urls):
+        return "names one node twice, which would agree with itself"
+    if needed > len(urls):
+        return f"names {len(urls)} nodes, of which {needed} would have to agree"
+    return None
+
+
+def pair(count: int) -> int:
+    """Return how many of a verifier's nodes have to agree, unless more is asked for: two."""
+    return max(1, min(2, count))
+
+
+def majority(count: int) -> int:
+    """Return how many of an operator's nodes have to agree, unless it is said: more than half."""
+    return count // 2 + 1

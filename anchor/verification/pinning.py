@@ -1,0 +1,75 @@
+"""A trust policy's entry: a registry that the verifier checked, pinned as nodes show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.errors import NotTrustedError
+from anchor.ethereum.keccak import format_address
+from anchor.ethereum.known_chains import find_chain
+from anchor.registry.artifact import expected_code_hash
+from anchor.types import Address, Assurance, Hash32
+from anchor.verification.policy import FinalityRule, TrustEntry
+from anchor.verification.steps import ChainView, word_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the verifier wants pinned; ``code_hash`` None stands for this release's own contract.
+
+    ``assurance`` None asks for as much as the nodes are worth, and ``time_slack`` None for the
+    chain's rule, where the release has one.
+    """
+
+    registry: Address
+    code_hash: Hash32 | None
+    owner: Address
+    logs: tuple[int, ...]
+    finality: FinalityRule
+    time_slack: int | None
+    assurance: Assurance | None
+    block_hashes: tuple[Hash32, ...]
+
+
+def pin_registry(view: ChainView, wish: Wish, *, rpc: tuple[str, ...], quorum: int) -> TrustEntry:
+    """Return the entry that pins the registry as it is in the newest final block.
+
+    Raises:
+        NotTrustedError: other code is there, or none.
+        CannotCheckError: the nodes do not answer, or not alike.
+    """
+    chain_id = view.fetch_chain_id()
+    genesis = view.fetch_genesis()
+    chain = find_chain(chain_id)
+    if chain.genesis not in (None, genesis):
+        raise NotTrustedError(
+            f"the node's genesis block is 0x{genesis.hex()}, which is not that of {chain.name}: "
+            "another chain with the same chain id",
+            hint="point --rpc at a node of the right chain",
+        )
+    final = view.fetch_final_block(wish.finality)
+    found = view.fetch_code_hash(wish.registry, final)
+    expected = wish.code_hash or expected_code_hash(chain_id)
+    if found != expected:
+        whose = "the one you name" if wish.code_hash else "that of this release's registry"
+        raise NotTrustedError(
+            f"the code at {format_address(wish.registry)} in final block {final.number} of chain "
+            f"{chain_id} has hash 0x{found.hex()}, not 0x{expected.hex()}, {whose}",
+            hint="check the address and the chain; another contract that you checked yourself is "
+            "pinned with --code-hash",
+        )
+    return TrustEntry(
+        chain_id=chain_id,
+        genesis=genesis,
+        registry=wish.registry,
+        code_hash=found,
+        owner=wish.owner,
+        logs=wish.logs,
+        operators=None,
+        time_slack=chain.time_slack if wish.time_slack is None else wish.time_slack,
+        finality=wish.finality,
+        rpc=rpc,
+        quorum=quorum,
+        assurance=wish.assurance or word_of(view),
+        block_hashes=wish.block_hashes,
+    )

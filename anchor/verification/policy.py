@@ -1,0 +1,248 @@
+"""The trust policy (``anchor-trust/1``): what the *verifier* pins, outside any receipt.
+
+A policy is a TOML file.  Each ``[[trust]]`` entry names one log owner's logs in one registry on one
+chain, and how to ask that chain.  A receipt must fit an entry; it can never widen one.
+``docs/trust-policy.md`` shows every member.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, cast, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from anchor.errors import MalformedError, UnknownVersionError
+from anchor.ethereum.keccak import format_address, parse_address
+from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
+from anchor.verification.node_rules import MAX_NODES, find_fault, pair
+
+FORMAT = "anchor-trust/1"
+# A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
+MAX_POLICY_BYTES = 1 << 20
+DEFAULT_TOLERANCE = 300
+"""How many seconds an operator's clock may be ahead of the chain's."""
+_MAX_BLOCK_HASHES = 1_000
+_MAX_DOTS = 500
+
+MAX_DEPTH = 100_000
+FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=MAX_DEPTH)]
+"""``finalized``: the chain's own tag; a number: that many blocks on top, where a chain has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedOperator:
+    """An operator id that is accepted for anchors in blocks ``from_block`` to ``until_block``."""
+
+    id: int
+    from_block: int
+    until_block: int | None
+
+    def accepts(self, *, operator_id: int, block_number: int) -> bool:
+        """Say whether an anchor by ``operator_id`` in that block falls under this entry."""
+        return (
+            operator_id == self.id
+            and block_number >= self.from_block
+            and (self.until_block is None or block_number <= self.until_block)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustEntry:
+    """One owner's logs in one registry on one chain.
+
+    ``operators`` None accepts whoever the registry let anchor, and an empty tuple nobody.
+    ``time_slack`` (seconds) is added to the block's timestamp in the claim "existed no later than";
+    None takes the release's rule for the chain.  A record may say it was made as much as
+    ``recorded_at_tolerance`` seconds later than that.  ``exclusive_logs``: the owner keeps no other
+    logs in this registry than ``logs``.  ``quorum`` of the nodes at ``rpc`` have to agree;
+    ``assurance`` is the least that suffices.  ``block_hashes`` name final blocks of the chain, as
+    the verifier found them out.
+    """
+
+    chain_id: ChainId
+    genesis: Hash32
+    registry: Address
+    code_hash: Hash32
+    owner: Address
+    logs: tuple[int, ...]
+    operators: tuple[TrustedOperator, ...] | None
+    time_slack: int | None
+    finality: FinalityRule
+    rpc: tuple[str, ...]
+    quorum: int = 1
+    assurance: Assurance = "rpc"
+    block_hashes: tuple[Hash32, ...] = ()
+    recorded_at_tolerance: int = DEFAULT_TOLERANCE
+    exclusive_logs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustPolicy:
+    """Everything the verifier pinned."""
+
+    entries: tuple[TrustEntry, ...]
+
+
+def parse_policy(data: bytes) -> TrustPolicy:
+    """Read a trust policy.
+
+    Raises:
+        MalformedError: not TOML, or a member that is missing, unknown or misshapen.
+        UnknownVersionError: another format, or an assurance this version cannot reach.
+    """
+    if len(data) > MAX_POLICY_BYTES:
+        raise MalformedError(f"the trust policy is longer than {MAX_POLICY_BYTES:,} bytes")
+    # Reading a key of many parts takes time by their square.
+    if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
+        raise MalformedError(f"the trust policy has a line of more than {_MAX_DOTS} dots")
+    try:
+        value = tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # tomllib lets int's and Python's own through
+        raise MalformedError(f"the trust policy is not TOML: {error}") from error
+    if value.get("format") != FORMAT:
+        raise UnknownVersionError(
+            f"the trust policy's format is {_show(value.get('format'))}, not {FORMAT!r}"
+        )
+    try:
+        document = _PolicyDocument.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MalformedError(f"the trust policy's member {where[:80]!r}: {first['msg']}") from error
+    return TrustPolicy(entries=tuple(_entry(entry) for entry in document.trust))
+
+
+def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
+    """Write a policy file that ``parse_policy`` reads back."""
+    lines = [
+        "# What this verifier trusts, independent of any receipt.  Check each value against a",
+        "# source of your own before you rely on it: docs/trust-policy.md says how.",
+        f'format = "{FORMAT}"',
+    ]
+    for entry in entries:
+        finality = entry.finality if isinstance(entry.finality, int) else f'"{entry.finality}"'
+        lines += [
+            "",
+            "[[trust]]",
+            f"chain_id = {entry.chain_id}",
+            f'genesis = "0x{entry.genesis.hex()}"',
+            f'registry = "{format_address(entry.registry)}"',
+            f'code_hash = "0x{entry.code_hash.hex()}"',
+            f'owner = "{format_address(entry.owner)}"',
+            f"logs = [{', '.join(str(number) for number in entry.logs)}]",
+            *([] if entry.time_slack is None else [f"time_slack = {entry.time_slack}"]),
+            f"recorded_at_tolerance = {entry.recorded_at_tolerance}",
+            *(["exclusive_logs = true"] if entry.exclusive_logs else []),
+            f"finality = {finality}",
+            f"rpc = [{', '.join(format_toml_string(url) for url in entry.rpc)}]",
+            f"quorum = {entry.quorum}",
+            f'assurance = "{entry.assurance}"',
+        ]
+        if entry.block_hashes:
+            hashes = ", ".join(f'"0x{block_hash.hex()}"' for block_hash in entry.block_hashes)
+            lines.append(f"block_hashes = [{hashes}]")
+        if entry.operators == ():
+            lines.append("operators = []")  # nobody: left out, it would mean everybody
+        for operator in entry.operators or ():
+            lines += ["", "[[trust.operators]]", f"id = {operator.id}"]
+            lines.append(f"from_block = {operator.from_block}")
+            if operator.until_block is not None:
+                lines.append(f"until_block = {operator.until_block}")
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+_Bytes32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
+_BlockNumber = Annotated[int, Field(ge=0, lt=2**48)]
+_Seconds = Annotated[int, Field(ge=0, le=86_400)]
+
+
+class _OperatorDocument(_Document):
+    id: Annotated[int, Field(ge=0, lt=2**72)]
+    from_block: _BlockNumber = 0
+    until_block: _BlockNumber | None = None
+
+
+class _EntryDocument(_Document):
+    chain_id: Annotated[int, Field(ge=1, lt=2**53)]
+    genesis: _Bytes32
+    registry: str
+    code_hash: _Bytes32
+    owner: str
+    logs: Annotated[list[Annotated[int, Field(ge=0, lt=2**96)]], Field(min_length=1)]
+    operators: list[_OperatorDocument] | None = None
+    time_slack: _Seconds | None = None
+    recorded_at_tolerance: _Seconds = DEFAULT_TOLERANCE
+    exclusive_logs: bool = False
+    finality: FinalityRule = "finalized"
+    rpc: Annotated[list[str], Field(max_length=MAX_NODES)] = []
+    # Of several nodes two have to agree, unless it says otherwise.
+    quorum: Annotated[int, Field(ge=1, le=MAX_NODES)] | None = None
+    assurance: str = "rpc"
+    block_hashes: Annotated[list[_Bytes32], Field(max_length=_MAX_BLOCK_HASHES)] = []
+
+
+class _PolicyDocument(_Document):
+    format: Literal["anchor-trust/1"]
+    trust: Annotated[list[_EntryDocument], Field(min_length=1)]
+
+
+def _entry(document: _EntryDocument) -> TrustEntry:
+    # Asking for what this version does not know must not quietly get less.
+    if document.assurance not in get_args(Assurance):
+        raise UnknownVersionError(
+            f"the trust policy asks for the assurance {_show(document.assurance)}; this version "
+            f"knows {', '.join(get_args(Assurance))}"
+        )
+    quorum = document.quorum or pair(len(document.rpc))
+    fault = find_fault(document.rpc, quorum) if document.rpc else None
+    if fault is not None:
+        raise MalformedError(f"the trust policy's member 'rpc' {fault}")
+    operators = document.operators
+    return TrustEntry(
+        chain_id=ChainId(document.chain_id),
+        genesis=parse_hash(document.genesis, what="the trust policy's genesis"),
+        registry=parse_address(document.registry, what="the trust policy's registry"),
+        code_hash=parse_hash(document.code_hash, what="the trust policy's code_hash"),
+        owner=parse_address(document.owner, what="the trust policy's owner"),
+        logs=tuple(document.logs),
+        operators=None
+        if operators is None
+        else tuple(
+            TrustedOperator(id=item.id, from_block=item.from_block, until_block=item.until_block)
+            for item in operators
+        ),
+        time_slack=document.time_slack,
+        finality=document.finality,
+        rpc=tuple(document.rpc),
+        quorum=quorum,
+        assurance=cast(Assurance, document.assurance),
+        block_hashes=tuple(
+            parse_hash(text, what="the trust policy's block_hashes")
+            for text in document.block_hashes
+        ),
+        recorded_at_tolerance=document.recorded_at_tolerance,
+        exclusive_logs=document.exclusive_logs,
+    )
+
+
+def _show(value: object) -> str:
+    return repr(value[:80]) if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+def format_toml_string(text: str) -> str:
+    """Spell ``text`` as a TOML basic string.
+
+    Raises:
+        MalformedError: it holds what cannot be printed.
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    if not escaped.isprintable():
+        raise MalformedError("a value holds a character that cannot be printed")
+    return f'"{escaped}"'

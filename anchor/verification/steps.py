@@ -1,0 +1,449 @@
+"""The single steps of a verification: each returns what it established and a line about it.
+
+``anchor.verification.verifier`` numbers them and says in what order they run.  A step raises the
+error that says what is wrong; what it could not find out is a ``CannotCheckError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, get_args
+
+from anchor.errors import (
+    CannotCheckError,
+    MismatchError,
+    NodeFaultError,
+    NotAnchoredError,
+    NotFinalError,
+    NotTrustedError,
+)
+from anchor.ethereum.keccak import format_address
+from anchor.ethereum.known_chains import find_chain
+from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.evidence.record import Record, parse_record
+from anchor.log import merkle
+from anchor.receipt.format import Receipt, ReceiptAnchor, parse_receipt
+from anchor.registry.storage import anchor_slot, decode_anchor, decode_key, operator_key_slot
+from anchor.types import (
+    Address,
+    Anchor,
+    Assurance,
+    ChainId,
+    Hash32,
+    Head,
+    LogId,
+    log_number,
+    log_owner,
+)
+from anchor.verification.policy import FinalityRule, TrustedOperator
+
+_WORTH = get_args(Assurance)
+_MORE_ASSURANCE = {
+    "quorum": "name more nodes with --rpc, and --quorum how many of them have to agree",
+    "asserted": "it takes a receipt with a state proof, and a block hash or several nodes",
+    "proof": "it takes a receipt with a state proof, and several nodes or a hash in the policy",
+}
+
+
+Connect = Callable[["Target"], "ChainView"]
+"""Opens a view of a target's chain, by the policy's nodes (without a policy it names none)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One block, named by its hash; ``timestamp`` in Unix seconds."""
+
+    number: int
+    hash: Hash32
+    timestamp: int
+
+
+class ChainView(Protocol):
+    """What a verifier reads from one chain.
+
+    Every answer is strictly decoded; a node that does not answer, or not properly, raises
+    ``CannotCheckError``.  Reads at one block may be cached: a block hash names one state.
+    """
+
+    def fetch_chain_id(self) -> ChainId: ...
+
+    def fetch_genesis(self) -> Hash32: ...
+
+    @property
+    def needed(self) -> int:
+        """Return how many nodes have to agree."""
+
+    def fetch_latest_storage(
+        self, address: Address, slot: Hash32
+    ) -> Sequence[tuple[Block, Hash32]]:
+        """Return each node's newest block, and the word in it; of ``needed`` nodes at least."""
+
+    def fetch_latest_code_hash(self, address: Address) -> Sequence[tuple[Block, Hash32]]:
+        """Return each node's newest block, and the code hash in it."""
+
+    def fetch_final_block(self, rule: FinalityRule) -> Block: ...
+
+    def fetch_block(self, number: int) -> Block:
+        """Return the chain's block of a number that is final."""
+
+    def fetch_code_hash(self, address: Address, block: Block) -> Hash32: ...
+
+    def fetch_storage(self, address: Address, slot: Hash32, block: Block) -> Hash32: ...
+
+    def fetch_takeovers(
+        self, registry: Address, log: LogId, since: int, final: Block
+    ) -> Sequence[Hash32]:
+        """Return the roots from which events say that the closed ``log`` goes on, as hints.
+
+        ``since`` is a block of the registry's own numbering.  Nothing where nodes keep no events.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One anchor to look up, or (``anchor`` None) a head that may have been anchored since.
+
+    ``genesis`` is what the policy pins or this release lists; None where neither does.
+    ``time_slack`` is the policy's; None takes the release's rule for the chain.  ``other_chains``
+    are those that the same verification asks for its other targets.
+    """
+
+    chain_id: ChainId
+    genesis: Hash32 | None
+    registry: Address
+    code_hash: Hash32
+    log: LogId
+    head: Head
+    anchor: ReceiptAnchor | None
+    operators: tuple[TrustedOperator, ...] | None
+    time_slack: int | None
+    finality: FinalityRule
+    rpc: tuple[str, ...]
+    quorum: int
+    assurance: Assurance
+    block_hashes: tuple[Hash32, ...]
+    recorded_at_tolerance: int
+    other_chains: frozenset[ChainId] = frozenset()
+
+
+def parse_documents(data: bytes) -> tuple[tuple[Receipt, Record], str]:
+    """Step 1: parse the receipt and its record strictly."""
+    receipt = parse_receipt(data)
+    record = parse_record(receipt.record)
+    return (receipt, record), f"log 0x{receipt.log.hex()}, leaf {receipt.index}"
+
+
+def check_file(evidence: Digests, record: Record) -> tuple[bool, str]:
+    """Step 2: compare the digests of the file, and its size, with the record's."""
+    compared: list[str] = []
+    for name, ours, theirs in (
+        (SHA256, evidence.sha256, record.digests.sha256),
+        (SM3, evidence.sm3, record.digests.sm3),
+    ):
+        if ours is None or theirs is None:
+            continue
+        if ours != theirs:
+            raise MismatchError(
+                f"the {name} of the file is {ours.hex()}, the record says {theirs.hex()}",
+                hint="the file was changed, or the receipt belongs to another file",
+            )
+        compared.append(name)
+    sizes = (evidence.size, record.digests.size)
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise MismatchError(f"the file has {sizes[0]} bytes, the record says {sizes[1]}")
+    if not compared:
+        raise CannotCheckError("the record has none of the digests given, so nothing was compared")
+    return True, " and ".join(compared) + " equal"
+
+
+def check_paths(receipt: Receipt, record: Record) -> tuple[bool, str]:
+    """Step 3: fold the record's leaf up to the root of every anchor, or of the promise."""
+    leaf = merkle.hash_leaf(receipt.record)
+    places = [("anchor", anchor.head, anchor.path) for anchor in receipt.anchors]
+    if receipt.promise is not None:
+        places = [("promise", receipt.promise.head, receipt.promise.path)]
+    for place, head, path in places:
+        try:
+            merkle.verify_inclusion(
+                leaf=leaf, index=receipt.index, size=head.size, path=path, root=head.root
+            )
+        except MismatchError as error:
+            raise MismatchError(
+                f"the record does not lead to the root of the {place} of size {head.size}: "
+                f"{error.message}",
+                hint="the record, the index, the path or the root was changed",
+            ) from error
+    sizes = ", ".join(str(size) for size in dict.fromkeys(head.size for _, head, _ in places))
+    named = _compare_log(record, receipt.log)
+    return True, f"leaf {receipt.index} of a log of {sizes} leaves, {leaf.hex()}{named}"
+
+
+def _compare_log(record: Record, log: LogId) -> str:
+    """Compare the log that the record names, if it names one; return what is to be said of it.
+
+    A log goes on in its successor, whose owner is the same and whose number is another.
+
+    Raises:
+        MismatchError: the record names a log of another owner.
+    """
+    if record.log is None:
+        return ""
+    if log_owner(record.log) != log_owner(log):
+        raise MismatchError(
+            f"the record names a log of owner {format_address(log_owner(record.log))}, and the "
+            f"receipt is of a log of owner {format_address(log_owner(log))}",
+            hint="somebody put another operator's record into a log of their own",
+        )
+    if record.log != log:
+        return (
+            f"; the record names log {log_number(record.log)} of the same owner, and the receipt "
+            f"log {log_number(log)}"
+        )
+    return ""
+
+
+def word_of(view: ChainView) -> Assurance:
+    """Return what the view's answers amount to."""
+    return "rpc" if view.needed == 1 else "quorum"
+
+
+def check_chain(
+    view: ChainView, target: Target, assurance: Assurance | None = None
+) -> tuple[ChainView, str]:
+    """Step 5: compare the node's chain id, and its genesis block where that is pinned.
+
+    ``assurance`` is what this amounts to, where it is not the nodes' word alone.
+
+    Raises:
+        CannotCheckError: it is less than the policy asks for.
+    """
+    reached = assurance or word_of(view)
+    if _WORTH.index(reached) < _WORTH.index(target.assurance):
+        raise CannotCheckError(
+            f"the policy asks for the assurance {target.assurance!r}, and this is {reached!r}",
+            hint=_MORE_ASSURANCE[target.assurance],
+        )
+    if view.needed > 1:
+        view.fetch_final_block(target.finality)  # leaves out nodes of other chains, and names them
+    chain_id = view.fetch_chain_id()
+    if chain_id != target.chain_id:
+        raise NotTrustedError(
+            f"the node is on chain {chain_id}, not on chain {target.chain_id}",
+            hint="point --rpc at a node of the right chain",
+        )
+    if target.genesis is None:
+        return view, f"chain {chain_id}; its genesis block is not pinned"
+    genesis = view.fetch_genesis()
+    if genesis != target.genesis:
+        raise NotTrustedError(
+            f"the node's genesis block is 0x{genesis.hex()}, and that of chain {chain_id} is "
+            f"0x{target.genesis.hex()}: another chain with the same chain id"
+        )
+    return view, f"chain {chain_id}, genesis 0x{genesis.hex()[:16]}…"
+
+
+def check_code(view: ChainView, target: Target) -> tuple[Block, str]:
+    """Step 6: compare the registry's code hash in the newest final block; return that block."""
+    final = view.fetch_final_block(target.finality)
+    where = f"{format_address(target.registry)} in final block {final.number}"
+    code_hash = view.fetch_code_hash(target.registry, final)
+    if code_hash == target.code_hash:
+        return final, f"code hash 0x{code_hash.hex()[:16]}… at {where}"
+    answers = view.fetch_latest_code_hash(target.registry)
+    _check_reached(view, target, [latest for latest, _ in answers])
+    for latest, newest in answers:
+        if newest == target.code_hash:
+            raise NotFinalError(
+                f"the registry {format_address(target.registry)} is deployed, but not in a final "
+                f"block yet (final: {final.number}, latest: {latest.number})"
+            )
+    raise NotTrustedError(
+        f"the code at {where} has hash 0x{code_hash.hex()}, not the pinned "
+        f"0x{target.code_hash.hex()}"
+    )
+
+
+def read_anchor(view: ChainView, target: Target, final: Block) -> Anchor | None:
+    """Read the root's anchor from the registry's storage in the final block; None if it has none.
+
+    Raises:
+        NotFinalError: it is there, but only in a later block.
+    """
+    slot = anchor_slot(target.log, target.head.root)
+    stored = decode_anchor(view.fetch_storage(target.registry, slot, final))
+    if stored is not None:
+        # Not the number: on some rollups the registry's block.number is the parent chain's.
+        if stored.timestamp > final.timestamp:
+            raise NodeFaultError("the node shows an anchor later than the block it was read at")
+        return stored
+    answers = view.fetch_latest_storage(target.registry, slot)
+    _check_reached(view, target, [latest for latest, _ in answers])
+    for _, word in answers:
+        pending = decode_anchor(word)
+        if pending is not None:
+            raise NotFinalError(
+                f"included in block {pending.block_number}, which is not final yet "
+                f"(final: {final.number})",
+                hint="verify again once it is; until then a reorganisation can undo it",
+            )
+    return None
+
+
+def check_anchored(view: ChainView, target: Target, final: Block) -> tuple[Anchor, str]:
+    """Step 7: read the root's anchor from the registry's storage in the final block."""
+    stored = read_anchor(view, target, final)
+    if stored is not None:
+        return stored, f"read at final block {final.number}, 0x{final.hash.hex()}"
+    if target.anchor is None:
+        raise NotFinalError(
+            f"the receipt is the operator's promise: the registry does not hold its head of size "
+            f"{target.head.size}",
+            hint="ask for an upgraded receipt: `anchor upgrade`",
+        )
+    raise NotAnchoredError(
+        f"the registry {format_address(target.registry)} does not hold root "
+        f"{target.head.root.hex()} for log 0x{target.log.hex()}"
+    )
+
+
+def _check_reached(view: ChainView, target: Target, latest: Sequence[Block]) -> None:
+    """See that as many nodes as have to agree know the block that the receipt names.
+
+    Raises:
+        CannotCheckError: fewer do, so that what they lack may be in it.
+    """
+    if target.anchor is None:
+        return
+    # By the time first: the registry's numbers may be the parent chain's.
+    anchored = (target.anchor.timestamp, target.anchor.block_number)
+    if sum((block.timestamp, block.number) >= anchored for block in latest) < view.needed:
+        newest = max(latest, key=lambda block: block.number)
+        raise CannotCheckError(
+            f"the node has reached block {newest.number} of time {newest.timestamp}, the "
+            f"receipt's anchor is in block {anchored[1]} of time {anchored[0]}",
+            hint="wait until the node is in step with its chain, or ask another",
+        )
+
+
+def check_derived(target: Target, stored: Anchor) -> tuple[bool, str]:
+    """Step 8: compare what the receipt states about the anchor with what is stored."""
+    pairs = [("size", target.head.size, stored.size)]
+    if target.anchor is not None:
+        pairs += [
+            ("sequence", target.anchor.sequence, stored.sequence),
+            ("block_number", target.anchor.block_number, stored.block_number),
+            ("timestamp", target.anchor.timestamp, stored.timestamp),
+        ]
+    for member, stated, found in pairs:
+        if stated != found:
+            raise MismatchError(
+                f"the receipt says {member} {stated}, the registry says {found}",
+                hint="the receipt was altered, or written before a reorganisation: upgrade it",
+            )
+    return True, f"size {stored.size}, anchor {stored.sequence}, block {stored.block_number}"
+
+
+def check_submitter(
+    view: ChainView, target: Target, stored: Anchor, final: Block
+) -> tuple[Address, str]:
+    """Step 9: return the address behind the anchor's operator id, if the policy accepts it."""
+    check_operator(target, stored)
+    by = stored.operator_id
+    key = log_owner(target.log) if by == 0 else read_operator_key(view, target, by, final)
+    return key, describe_submitter(by, key)
+
+
+def describe_submitter(operator_id: int, key: Address) -> str:
+    """Return a line about who anchored; 0 is the log's owner."""
+    who = f"operator {operator_id}, key" if operator_id else "the log's owner"
+    return f"{who} {format_address(key)}"
+
+
+def read_operator_key(view: ChainView, target: Target, operator_id: int, final: Block) -> Address:
+    """Read the address behind an operator id, which the registry never changes.
+
+    Raises:
+        NodeFaultError: there is none, though the registry anchored for it.
+    """
+    slot = operator_key_slot(target.log, operator_id)
+    key = decode_key(view.fetch_storage(target.registry, slot, final))
+    if key is None:
+        raise NodeFaultError(f"the node shows no key for operator {operator_id}")
+    return key
+
+
+def check_operator(target: Target, stored: Anchor) -> None:
+    """See that the policy accepts the operator for the anchor's block.
+
+    Raises:
+        NotTrustedError: it does not.
+    """
+    if target.operators is None:
+        return
+    by = stored.operator_id
+    if not any(
+        operator.accepts(operator_id=by, block_number=stored.block_number)
+        for operator in target.operators
+    ):
+        raise NotTrustedError(
+            f"operator {by} is not accepted by the policy for block {stored.block_number}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeBound:
+    """When the record existed at the latest, and how many seconds before that it says it was made.
+
+    ``seconds_since_recorded`` is negative where the record names a later time.
+    """
+
+    existed_by: datetime
+    seconds_since_recorded: int
+
+
+def check_time(target: Target, stored: Anchor, record: Record) -> tuple[TimeBound, str]:
+    """Step 10: return the time by which the record existed, beside when it says it was made.
+
+    Raises:
+        CannotCheckError: no rule says how far the block's time may be off, or the record says that
+            it was made later than it is proven to have existed.
+    """
+    slack, said = _time_slack(target)
+    try:
+        bound = datetime.fromtimestamp(stored.timestamp + slack, UTC)
+    except (OverflowError, ValueError) as error:
+        raise NodeFaultError(f"the registry's timestamp {stored.timestamp} is no date") from error
+    since = (bound - record.recorded_at.replace(microsecond=0)) // timedelta(seconds=1)
+    if -since > target.recorded_at_tolerance:
+        raise CannotCheckError(
+            f"the record says it was made {-since} s after it is proven to have existed "
+            f"({bound:%Y-%m-%d %H:%M:%S} UTC)",
+            hint="the operator's clock was wrong, or the chain's times are: find out which",
+        )
+    distance = f"{since} s before that" if since >= 0 else f"{-since} s after that, as is tolerated"
+    return (
+        TimeBound(existed_by=bound, seconds_since_recorded=since),
+        f"{bound:%Y-%m-%d %H:%M:%S} UTC: {said}; the record says it was made {distance}",
+    )
+
+
+def _time_slack(target: Target) -> tuple[int, str]:
+    """Return how many seconds the block's time may be off, and a line about it."""
+    chain = find_chain(target.chain_id)
+    slack = chain.time_slack if target.time_slack is None else target.time_slack
+    if slack is None:
+        raise CannotCheckError(
+            f"this release has no rule for how far the times of chain {chain.id} may be off",
+            hint="pin time_slack in a trust policy",
+        )
+    whose = (
+        "the time that the chain's sequencer gives its block"
+        if chain.is_sequenced
+        else ("the block's time")
+    )
+    said = f"{whose}, and {slack} s it may be off"
+    if chain.time_slack is not None and slack < chain.time_slack:
+        said += f" by the policy, where the chain's own rule allows {chain.time_slack} s"
+    return slack, said

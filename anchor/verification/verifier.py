@@ -1,0 +1,392 @@
+"""Verification as one numbered list; documentation, messages and tests use its numbers.
+
+1.  Parse the receipt and its record strictly.
+2.  Recompute the file's digests; they must equal the record's.
+3.  Hash the record into its leaf and fold the paths; each must lead to its anchor's root, or while
+    there is no anchor to the root that is promised.
+4.  Chain, registry and log must be the ones the trust policy pins, each anchor by itself.
+5.  The node must be on that chain: chain id and genesis block.  Where the receipt proves the
+    chain's state, the proof's block must be final: to nodes, or because the verifier names it.
+6.  The code at the registry's address must have the pinned hash.
+7.  The registry's storage must hold the root for that log in a final block.
+8.  The stored size, sequence, block number and time must be those the receipt states.
+9.  Who submitted it must be an operator the policy accepts, and the log's owner must stand by it.
+10. The record existed no later than the anchor's block time plus the chain's slack, and must not
+    say that it was made later.
+
+Steps 6, 7 and 9 are about one final block, named by its hash: read from nodes, or proven by the
+receipt.  ``judge`` runs what can be run and reports claim by claim; ``verify`` returns what was
+proven or raises.  Nothing here does I/O: the chain is a ``ChainView``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import TypeVar
+
+from anchor.errors import AnchorError, CannotCheckError
+from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.evidence.record import Record
+from anchor.receipt.format import Receipt
+from anchor.receipt.state_proof import StateProof
+from anchor.types import Anchor, Assurance, ChainId, Hash32
+from anchor.verification.abandonment import UNKNOWN
+from anchor.verification.policy import TrustPolicy
+from anchor.verification.proof_steps import (
+    Submitter,
+    check_block,
+    check_proven_anchor,
+    check_proven_code,
+    check_proven_submitter,
+    check_read_submitter,
+)
+from anchor.verification.report import (
+    NOT_PROVEN,
+    Claim,
+    ProvenAnchor,
+    Report,
+    Step,
+    Verdict,
+    verdict_of,
+)
+from anchor.verification.steps import (
+    Block,
+    ChainView,
+    Connect,
+    Target,
+    check_anchored,
+    check_chain,
+    check_code,
+    check_derived,
+    check_file,
+    check_paths,
+    check_time,
+    parse_documents,
+    word_of,
+)
+from anchor.verification.targets import (
+    choose_target,
+    describe_unpinned,
+    doubt_unpinned,
+    list_candidates,
+)
+
+__all__ = ["Block", "ChainView", "Connect", "judge", "verify"]
+
+TITLES = {
+    1: "receipt is well formed",
+    2: "file matches the record",
+    3: "record is in the log",
+    4: "registry and log are trusted",
+    5: "chain and block are the right ones",
+    6: "registry's code is ours",
+    7: "root is anchored and final",
+    8: "anchor is as the receipt says",
+    9: "submitter is accepted, and the owner stands by the anchor",
+    10: "latest time of existence",
+}
+
+
+def verify(
+    receipt: bytes,
+    evidence: Digests,
+    *,
+    policy: TrustPolicy | None,
+    connect: Connect | None,
+    block_hashes: Collection[Hash32] = (),
+    chain_ids: Collection[ChainId] = (),
+    accept_unpinned: bool = False,
+) -> Report:
+    """Return the report of a verification in which every required check was made and passed.
+
+    Raises:
+        AnchorError: the gravest finding, with its step's message.
+    """
+    report = judge(
+        receipt,
+        evidence,
+        policy=policy,
+        connect=connect,
+        block_hashes=block_hashes,
+        chain_ids=chain_ids,
+        accept_unpinned=accept_unpinned,
+    )
+    if report.error is not None:
+        raise report.error
+    return report
+
+
+def judge(
+    receipt: bytes,
+    evidence: Digests,
+    *,
+    policy: TrustPolicy | None,
+    connect: Connect | None,
+    block_hashes: Collection[Hash32] = (),
+    chain_ids: Collection[ChainId] = (),
+    accept_unpinned: bool = False,
+) -> Report:
+    """Run every step that can be run, and report each claim's verdict with its reason.
+
+    ``block_hashes`` are final blocks, as the verifier knows from elsewhere.  Without ``connect`` no
+    node is asked: then they, or the policy's, have to answer for the receipt's state proof.
+    ``chain_ids`` are the chains that the verifier names: anchors on others are left aside.  Without
+    a ``policy`` step 4 cannot tell whose log this is; ``accept_unpinned`` takes the receipt's word.
+    """
+    run = _Run()
+    parsed = run.step(1, lambda: parse_documents(receipt))
+    if parsed is None:
+        return run.report(record=None, unpinned=())
+    document, record = parsed
+    run.index = document.index
+    run.step(2, lambda: check_file(evidence, record))
+    is_logged = run.step(3, lambda: check_paths(document, record))
+    unpinned = () if policy else describe_unpinned(document, chain_ids)
+    doubt = None if policy or accept_unpinned else doubt_unpinned(unpinned)
+    for target in _choose_targets(run, document, policy, chain_ids, doubt):
+        proof = None if target.anchor is None else target.anchor.state
+        if proof is not None:
+            _judge_by_proof(run, target, proof, record, connect, block_hashes)
+        else:
+            _judge_by_nodes(run, target, record, connect)
+    if not is_logged:
+        run.proven.clear()  # those anchors are someone's, but say nothing about this record
+    return run.report(record=record, unpinned=unpinned)
+
+
+def _choose_targets(
+    run: _Run,
+    receipt: Receipt,
+    policy: TrustPolicy | None,
+    chain_ids: Collection[ChainId],
+    doubt: AnchorError | None,
+) -> Iterator[Target]:
+    """Make step 4 for each anchor, before its other steps; ``doubt`` is what no policy leaves."""
+    if doubt is not None and receipt.promise is not None:
+        run.fail(4, doubt)
+    try:
+        candidates = list_candidates(receipt, policy, chain_ids)
+    except AnchorError as error:
+        run.fail(4, error)
+        return
+    run.notes += candidates.aside
+    for candidate in candidates.chosen:
+        target = run.step(4, partial(choose_target, candidate, chain_ids), doubt=doubt)
+        if target is not None:
+            yield target
+
+
+def _judge_by_proof(
+    run: _Run,
+    target: Target,
+    proof: StateProof,
+    record: Record,
+    connect: Connect | None,
+    block_hashes: Collection[Hash32],
+) -> None:
+    proven = run.step(5, lambda: check_block(proof, target, block_hashes, connect))
+    if proven is None:
+        return
+    storage_root = run.step(6, lambda: check_proven_code(proof, target, proven))
+    if storage_root is None:
+        return
+    stored = run.step(7, lambda: check_proven_anchor(proof, target, proven, storage_root))
+    if stored is None:
+        return
+    _conclude(
+        run,
+        target,
+        stored,
+        record,
+        proven.block,
+        lambda: check_proven_submitter(proof, target, stored, proven, storage_root, connect),
+        assurance=proven.assurance,
+        is_asserted=proven.is_asserted,
+    )
+
+
+def _judge_by_nodes(run: _Run, target: Target, record: Record, connect: Connect | None) -> None:
+    view = run.step(5, lambda: _open_view(target, connect))
+    if view is None:
+        return
+    final = run.step(6, lambda: check_code(view, target))
+    if final is None:
+        return
+    stored = run.step(7, lambda: check_anchored(view, target, final))
+    if stored is None:
+        return
+    _conclude(
+        run,
+        target,
+        stored,
+        record,
+        final,
+        lambda: check_read_submitter(view, target, stored, final),
+        assurance=word_of(view),
+        is_asserted=False,
+    )
+
+
+def _open_view(target: Target, connect: Connect | None) -> tuple[ChainView, str]:
+    if connect is None:
+        raise CannotCheckError(
+            "the receipt holds no proof of the chain's state, so that a node has to be asked",
+            hint="ask for an upgraded receipt, or verify without --offline",
+        )
+    return check_chain(connect(target), target)
+
+
+def _conclude(
+    run: _Run,
+    target: Target,
+    stored: Anchor,
+    record: Record,
+    final: Block,
+    find_submitter: Callable[[], tuple[Submitter, str]],
+    *,
+    assurance: Assurance,
+    is_asserted: bool,
+) -> None:
+    is_as_stated = run.step(8, lambda: check_derived(target, stored))
+    submitter = run.step(9, find_submitter)
+    bound = run.step(10, lambda: check_time(target, stored, record))
+    if submitter is not None and submitter.standing is None:
+        run.add_not_proven(UNKNOWN)
+    if submitter is not None and submitter.note is not None:
+        run.notes.append(submitter.note)
+    if is_as_stated and submitter is not None and bound is not None:
+        run.proven.append(
+            ProvenAnchor(
+                chain_id=target.chain_id,
+                registry=target.registry,
+                log=target.log,
+                root=target.head.root,
+                index=run.index,
+                anchor=stored,
+                submitter=submitter.key,
+                final_block_number=final.number,
+                final_block_hash=final.hash,
+                existed_by=bound.existed_by,
+                seconds_since_recorded=bound.seconds_since_recorded,
+                assurance=assurance,
+                is_asserted=is_asserted,
+            )
+        )
+
+
+_Value = TypeVar("_Value")
+
+# Those without steps rest on the format alone, or on nothing that a receipt holds.
+CLAIMS = (
+    ("C1", "the file is unchanged since it was recorded", (1, 2)),
+    ("C2", "the record is in the anchored log", (1, 3, 4, 5, 6, 7)),
+    ("C3", "the anchor exists on the named chain and is final", (1, 4, 5, 6, 7, 8)),
+    ("C4", "the record existed no later than", (1, 3, 4, 5, 6, 7, 8, 10)),
+    ("C5", "the record was made no earlier than", ()),
+    ("C6", "the anchor was submitted under an accepted key", (1, 4, 5, 6, 7, 9)),
+    ("C7", "how it was collected and kept is documented", ()),
+    ("C8", "the operator's log has no gap and was never rewritten", ()),
+    ("C9", "the algorithms are acceptable, or renewed in time", ()),
+)
+
+
+def _judge_without_steps(claim_id: str, record: Record | None) -> tuple[Verdict, str]:
+    if claim_id == "C5":
+        return Verdict.NOT_PRESENT, "the record names nothing that did not exist before it"
+    if claim_id == "C7":
+        return Verdict.NOT_PRESENT, "the record holds no account of that"
+    if claim_id == "C8":
+        return (
+            Verdict.CANNOT_TELL,
+            "a receipt shows its own place only; `anchor audit` reads the whole log",
+        )
+    if record is None:
+        return Verdict.CANNOT_TELL, "the receipt could not be read"
+    names = ((SHA256, record.digests.sha256), (SM3, record.digests.sm3))
+    of_file = " and ".join(name for name, digest in names if digest is not None)
+    reason = f"{of_file} of the file, sha256 in the log, keccak256 on the chain"
+    only = "" if record.digests.sm3 is None else "sm3 covers the file only, "
+    return Verdict.PASS, (
+        f"{reason}: none known to this release to be broken; {only}the log rests on sha256 alone, "
+        "and nothing was renewed"
+    )
+
+
+class _Run:
+    """Collects the steps of one verification."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.proven: list[ProvenAnchor] = []
+        self.notes: list[str] = []
+        self.index = 0
+        self._not_proven: list[str] = []
+
+    def step(
+        self,
+        number: int,
+        check: Callable[[], tuple[_Value, str]],
+        *,
+        doubt: AnchorError | None = None,
+    ) -> _Value | None:
+        """Run one check; keep its error instead of raising, so that other steps still run.
+
+        ``doubt`` is the step's error where the check passes: its value is used all the same.
+        """
+        try:
+            value, detail = check()
+        except AnchorError as error:
+            self.fail(number, error)
+            return None
+        if doubt is not None:
+            self.fail(number, doubt)
+        else:
+            self._add(number, detail, None)
+        return value
+
+    def fail(self, number: int, error: AnchorError) -> None:
+        """Keep the error of a step."""
+        self._add(number, error.message, error)
+
+    def add_not_proven(self, statement: str) -> None:
+        """Keep what this verification leaves open, once."""
+        if statement not in self._not_proven:
+            self._not_proven.append(statement)
+
+    def _add(self, number: int, detail: str, error: AnchorError | None) -> None:
+        self.steps.append(Step(number=number, title=TITLES[number], detail=detail, error=error))
+
+    def report(self, *, record: Record | None, unpinned: tuple[str, ...]) -> Report:
+        return Report(
+            record=record,
+            steps=tuple(self.steps),
+            claims=tuple(self._claim(*claim, record=record) for claim in CLAIMS),
+            proven=tuple(self.proven),
+            unpinned=unpinned,
+            notes=tuple(dict.fromkeys(self.notes)),
+            not_proven=(*NOT_PROVEN, *self._not_proven),
+        )
+
+    def _claim(
+        self, claim_id: str, title: str, needs: tuple[int, ...], *, record: Record | None
+    ) -> Claim:
+        if not needs:
+            verdict, reason = _judge_without_steps(claim_id, record)
+            return Claim(id=claim_id, title=title, verdict=verdict, reason=reason)
+        mine = [step for step in self.steps if step.number in needs]
+        wrong = sorted(
+            (step for step in mine if step.error is not None),
+            key=lambda step: step.verdict is not Verdict.FAIL,
+        )
+        missing = set(needs) - {step.number for step in mine}
+        if wrong:
+            verdict, reason = (
+                verdict_of(wrong[0].error),
+                f"step {wrong[0].number}: {wrong[0].detail}",
+            )
+        elif missing:
+            verdict, reason = Verdict.CANNOT_TELL, f"step {min(missing)} could not be made"
+        else:
+            verdict, reason = Verdict.PASS, mine[-1].detail
+        return Claim(id=claim_id, title=title, verdict=verdict, reason=reason)
