@@ -93,3 +93,12 @@ def parse_hex(text: str, *, length: int, what: str, prefix: bool) -> bytes:
     if not set(digits) <= set("0123456789abcdef"):
         raise MalformedError(f"{what} must be {spelled} lower-case hex digits")
     return bytes.fromhex(digits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One block, named by its hash; ``timestamp`` in Unix seconds."""
+
+    number: int
+    hash: Hash32
+    timestamp: int

@@ -20,7 +20,7 @@ from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.node import Node
 from anchor.chain.signer import UnsignedTransaction
 from anchor.cli.console import Output
-from anchor.cli.context import SystemClock, note_project
+from anchor.cli.context import note_project
 from anchor.errors import AnchorError, CannotCheckError, NodeFaultError, SignerError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
@@ -30,6 +30,7 @@ from anchor.project.config import Config, SignerConfig, load_config
 from anchor.project.creation import plan_project
 from anchor.project.files import CONFIG
 from anchor.project.project import Project, create_project, open_project
+from anchor.system.clock import SystemClock
 from anchor.types import Address, ChainId
 from scripts._ape_chain import open_node, provide_create2_proxy
 

@@ -14,17 +14,18 @@ import click
 from ape.api import AccountAPI, ProviderAPI
 from ape.cli import account_option
 
-from anchor.cli.context import SystemClock
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.file_hashing import Hashed, find_sources
 from anchor.evidence.workers import open_executor
 from anchor.operate.file_intake import gather
 from anchor.operate.proving import Prover
-from anchor.operate.receipt_files import find_evidence, save_receipt
+from anchor.operate.receipt_files import save_receipt
 from anchor.operate.single_run import State, anchor_round
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 from anchor.project.project import Project
+from anchor.store.evidence import find_evidence
+from anchor.system.clock import SystemClock
 from scripts._ape_project import (
     AnchorCommand,
     autosign_option,

@@ -30,15 +30,16 @@ import httpx
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.cli.context import SystemClock, open_signer
+from anchor.cli.context import open_signer
 from anchor.client import Accepted, Client, Submission
 from anchor.monitor.stage import load_reach
 from anchor.operate.deployment import deploy
 from anchor.project.creation import plan_dev_project, write_dev_key
-from anchor.project.project import Project, create_project, utc_now
+from anchor.project.project import Project, create_project
 from anchor.store.api_keys import create_key
 from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
 from anchor.store.replication import CopyRule
+from anchor.system.clock import SystemClock, utc_now
 
 ROOT = Path(__file__).resolve().parent.parent
 # Two copies, the second one at the standby of this name.

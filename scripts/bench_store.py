@@ -25,7 +25,7 @@ from typing import cast
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.cli.context import SystemClock, open_signer
+from anchor.cli.context import open_signer
 from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import Submission, accept, accept_once
 from anchor.operate.deployment import deploy
@@ -37,6 +37,7 @@ from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
 from anchor.store.sequencer import seal, write_tiles
 from anchor.store.side_file import SideFile
 from anchor.store.tile_folder import TileFolder
+from anchor.system.clock import SystemClock
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 100_000

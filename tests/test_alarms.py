@@ -32,13 +32,14 @@ from anchor.operate.anchor_watch import LASTING, Watched
 from anchor.operate.clock_check import ClockFault
 from anchor.operate.daemon import LATE
 from anchor.operate.publishing import publish_log
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import Unproven
 from anchor.store.incidents import Incident, Place
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 from anchor.store.sequencer import seal
 from anchor.store.statistics import OpenTransaction
+from anchor.system.clock import utc_now
 
 GWEI = 10**9
 ETHER = 10**18

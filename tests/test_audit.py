@@ -30,7 +30,6 @@ from anchor.ethereum.keccak import hash_keccak256
 from anchor.evidence.file_hashing import Source
 from anchor.evidence.workers import open_executor
 from anchor.operate.anchoring import refresh_anchors
-from anchor.project.project import utc_now
 from anchor.recovery import originals_audit as originals_module
 from anchor.recovery.chain_audit import ChainAudit, _audit_sequence, audit_chain
 from anchor.recovery.originals_audit import Originals, audit_originals
@@ -44,6 +43,7 @@ from anchor.registry.calldata import (
     encode_succeed_call,
 )
 from anchor.store.sequencer import seal
+from anchor.system.clock import utc_now
 from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId
 
 _numbers = itertools.count(700)

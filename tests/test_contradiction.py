@@ -14,8 +14,7 @@ from anchor.operate.contradiction import (
 )
 from anchor.registry.storage import CLOSED_HEAD
 from anchor.store.heads import AnchoredHead
-from anchor.types import Anchor, Hash32, Head
-from anchor.verification.verifier import Block
+from anchor.types import Anchor, Block, Hash32, Head
 
 HEAD = Head(root=Hash32(b"\x11" * 32), size=3)
 STORED = Anchor(size=3, sequence=1, block_number=100, timestamp=5_000, operator_id=0)

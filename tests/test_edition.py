@@ -10,7 +10,7 @@ import pytest
 from support.grown_logs import grow, grow_log
 from support.memory_projects import MemorySite
 
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.store.edition import Edition, load_edition
 from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import (
@@ -20,6 +20,7 @@ from anchor.store.incidents import (
     open_incident,
     withdraw_incident,
 )
+from anchor.system.clock import utc_now
 
 
 @pytest.fixture

@@ -24,10 +24,11 @@ from anchor.monitor.log_lookup import (
     prove_extension,
     search_leaf,
 )
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.store.evidence import load_leaves
 from anchor.store.location import SqliteFile
 from anchor.store.sequencer import seal
+from anchor.system.clock import utc_now
 from anchor.types import Hash32
 
 SIZES = [3, 4, 304, 306, 600]

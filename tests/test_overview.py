@@ -22,10 +22,9 @@ from support.stores import Postgres, make_item
 from support.troubles import Crash, Effects
 
 from anchor.chain.devnet import Devnet
-from anchor.evidence.record import format_time
 from anchor.monitor.overview import HOUR, Overview, read_overview, read_throughput
 from anchor.monitor.timeline import HeadState, load_head_lines, parse_moment
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.store.database import create_database
 from anchor.store.insertion import insert_evidence
 from anchor.store.location import StorePlace
@@ -37,6 +36,7 @@ from anchor.store.statistics import (
     find_oldest_waiting,
     sum_costs_since,
 )
+from anchor.system.clock import format_time, utc_now
 from anchor.types import ChainId
 from anchor.units import spell_duration, spell_wei
 

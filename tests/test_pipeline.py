@@ -28,7 +28,7 @@ from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import write_keystore
 from anchor.chain.tx_manager import Intent
-from anchor.cli.context import SystemClock, open_signer
+from anchor.cli.context import open_signer
 from anchor.errors import (
     AnchorError,
     ExitCode,
@@ -47,13 +47,14 @@ from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder, save_receipt
 from anchor.operate.single_run import Round
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.recovery.leaf_sources import find_receipts
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.store.evidence import count_evidence, load_all
 from anchor.store.location import SqliteFile, parse_place
 from anchor.store.sequencer import seal
+from anchor.system.clock import SystemClock, utc_now
 from anchor.system.durable_files import write_file
 from anchor.types import make_log_id
 

@@ -58,10 +58,11 @@ from anchor.operate.acceptance import accept
 from anchor.operate.publishing import publish_log
 from anchor.project.config import load_config
 from anchor.project.log_key import load_log_key, origin_of
-from anchor.project.project import trust_entry, utc_now
+from anchor.project.project import trust_entry
 from anchor.recovery.store_audit import audit_project, rebuild_tiles
 from anchor.store.heads import load_heads
 from anchor.store.sequencer import read_leaves, seal, write_tiles
+from anchor.system.clock import utc_now
 from anchor.types import Address, ChainId, Hash32, Head, make_log_id
 from anchor.verification.log_audit import TITLES, CheckedLog, check_log, check_tiles
 from anchor.verification.policy import TrustPolicy

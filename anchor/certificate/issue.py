@@ -32,10 +32,11 @@ from anchor.certificate.time_format import Moment, format_seconds, format_utc
 from anchor.errors import AnchorError, NotFinalError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
-from anchor.evidence.record import Record, format_time
+from anchor.evidence.record import Record
 from anchor.log.merkle import hash_leaf
 from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, parse_receipt
+from anchor.system.clock import format_time
 from anchor.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import ProvenAnchor, Report

@@ -1,1 +1,1 @@
-"""Talking to a chain: reading, deciding, signing, sending."""
+"""Talking to a chain: nodes and quorums, reading, signing, sending; no store and no project."""

@@ -21,8 +21,7 @@ from anchor.receipt.state_proof import (
 )
 from anchor.registry.event_topics import SUCCEEDED, decode_takeover
 from anchor.registry.storage import anchor_slot, operator_key_slot, successor_slot
-from anchor.types import Address, Anchor, Hash32, LogId
-from anchor.verification.steps import Block
+from anchor.types import Address, Anchor, Block, Hash32, LogId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from anchor.chain.node import Node
 from anchor.errors import CannotCheckError, MalformedError, NodeFaultError
 from anchor.registry.event_topics import SUCCEEDED, decode_takeover
-from anchor.types import Address, ChainId, Hash32, LogId
+from anchor.types import Address, Block, ChainId, Hash32, LogId
 from anchor.verification.policy import FinalityRule
-from anchor.verification.verifier import Block
 
 
 class ChainReader:

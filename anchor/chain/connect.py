@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from anchor.verification.steps import ChainView, Target
 
 
+def open_node(url: str) -> Node:
+    """Return a node to ask; nothing is sent yet."""
+    from anchor.chain.json_rpc import Rpc
+    from anchor.chain.node import Node
+
+    return Node(Rpc(url))
+
+
 class Nodes:
     """Reaches a chain: by ``--rpc``, else the policy's nodes, else the project's.
 
@@ -112,8 +120,6 @@ class Nodes:
         return self._chain_ids[url]
 
     def _open_node(self, url: str) -> Node:
-        from anchor.cli.context import open_node
-
         if url not in self._nodes:
             self._nodes[url] = open_node(url)
         return self._nodes[url]

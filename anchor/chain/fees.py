@@ -83,3 +83,7 @@ def gas_limit(estimate: int) -> int:
 def format_gwei(wei: int) -> str:
     """Write wei a gas in gwei, to the wei."""
     return f"{wei // GWEI}.{wei % GWEI:09}".rstrip("0").rstrip(".")
+
+
+ANCHOR_GAS = 100_000
+"""A following anchor of a log of a thousand million leaves, by an operator, takes 90,000."""

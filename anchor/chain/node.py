@@ -20,9 +20,8 @@ from anchor.errors import (
 )
 from anchor.ethereum.header import encode_header, parse_header
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.types import Address, ChainId, Hash32
+from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
-from anchor.verification.verifier import Block
 
 BlockId = str | int | Hash32
 """A tag (``latest``, ``finalized``, …), a number, or a block hash (EIP-1898)."""

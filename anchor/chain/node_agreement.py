@@ -18,9 +18,8 @@ from anchor.chain.get_proof import decode_account_nonce
 from anchor.chain.node import Node, PricedBlock
 from anchor.errors import CannotCheckError, NodeFaultError, QuorumError, UnknownVersionError
 from anchor.ethereum.header import parse_header
-from anchor.types import Address
+from anchor.types import Address, Block
 from anchor.verification.policy import FinalityRule
-from anchor.verification.verifier import Block
 
 # Nodes that have not heard of the newest block, or of another one, agree a block or two before it.
 _BLOCKS_BACK = 3

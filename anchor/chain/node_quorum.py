@@ -23,9 +23,8 @@ from anchor.errors import (
     QuorumError,
     UnknownVersionError,
 )
-from anchor.types import Address, ChainId, Hash32
+from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
-from anchor.verification.verifier import Block
 
 MAX_LAG = 4
 """Blocks that a node may be behind the newest one seen: some are on their way, more are stale."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from anchor.chain.node import BlockId, Node
 from anchor.errors import NodeFaultError
-from anchor.project.config import Config
 from anchor.registry.storage import (
     CLOSED_HEAD,
     anchor_slot,
@@ -14,7 +13,7 @@ from anchor.registry.storage import (
     head_slot,
     last_head_slot,
 )
-from anchor.types import Anchor, Hash32
+from anchor.types import Address, Anchor, Hash32, LogId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,20 +25,32 @@ class RegistryHead:
     is_closed: bool
 
 
-def fetch_head(config: Config, node: Node, block: BlockId) -> RegistryHead | None:
-    """Return the log's newest anchor in ``block``, also of a closed log; None before the first."""
-    root = node.fetch_storage(config.registry, head_slot(config.log), block)
-    is_closed = root == CLOSED_HEAD
-    if is_closed:
-        root = node.fetch_storage(config.registry, last_head_slot(config.log), block)
-    if not any(root):
-        return None
-    anchor = fetch_anchor(config, node, root, block)
-    if anchor is None:
-        raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
-    return RegistryHead(root=root, anchor=anchor, is_closed=is_closed)
+class RegistryReader:
+    """Reads what the registry's storage holds of one log, by whichever node a call names."""
 
+    def __init__(self, registry: Address, log: LogId) -> None:
+        self._registry = registry
+        self._log = log
 
-def fetch_anchor(config: Config, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
-    """Return what the registry holds of ``root`` in ``block``."""
-    return decode_anchor(node.fetch_storage(config.registry, anchor_slot(config.log, root), block))
+    def head(self, node: Node, block: BlockId) -> RegistryHead | None:
+        """Return the log's newest anchor in ``block``, also of a closed log.
+
+        None before the first anchor.
+        """
+        root = self._fetch(node, head_slot(self._log), block)
+        is_closed = root == CLOSED_HEAD
+        if is_closed:
+            root = self._fetch(node, last_head_slot(self._log), block)
+        if not any(root):
+            return None
+        anchor = self.anchor(node, root, block)
+        if anchor is None:
+            raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
+        return RegistryHead(root=root, anchor=anchor, is_closed=is_closed)
+
+    def anchor(self, node: Node, root: Hash32, block: BlockId) -> Anchor | None:
+        """Return the anchor of ``root`` in ``block``; None where the registry has none."""
+        return decode_anchor(self._fetch(node, anchor_slot(self._log, root), block))
+
+    def _fetch(self, node: Node, slot: Hash32, block: BlockId) -> Hash32:
+        return node.fetch_storage(self._registry, slot, block)

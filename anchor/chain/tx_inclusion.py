@@ -22,8 +22,7 @@ from anchor.chain.node_agreement import (
 from anchor.chain.tx_cost import parse_cost
 from anchor.chain.tx_state import Inclusion, Slot
 from anchor.errors import NodeRefusedError, QuorumError
-from anchor.types import Hash32
-from anchor.verification.verifier import Block
+from anchor.types import Block, Hash32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.ethereum.keccak import format_address, hash_keccak256
+from anchor.system.clock import Clock
 from anchor.types import Address, ChainId
 from anchor.verification.policy import FinalityRule
 
@@ -105,14 +106,6 @@ class TxJournal(SettlementJournal, Protocol):
 
         What is not confirmed counts for the most it may take, but not that of ``but``.
         """
-
-
-class Clock(Protocol):
-    """Monotonic seconds, and a way to let some pass."""
-
-    def monotonic(self) -> float: ...
-
-    def sleep(self, seconds: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,9 +24,8 @@ from anchor.errors import CannotCheckError, ForeignUseError, NodeUnreachableErro
 from anchor.ethereum.keccak import format_address
 from anchor.registry.calldata import decode_anchor_call
 from anchor.registry.storage import anchor_slot
-from anchor.types import Address, ChainId, Hash32
+from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
-from anchor.verification.verifier import Block
 
 # How many nonces are settled in one go: an old store may have many.
 _MOST_SETTLED = 50

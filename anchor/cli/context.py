@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,18 +16,6 @@ if TYPE_CHECKING:
     from anchor.cli.console import Output
     from anchor.project.config import Config, WaitFor
     from anchor.project.project import Project
-
-
-class SystemClock:
-    """The machine's monotonic clock."""
-
-    def monotonic(self) -> float:
-        """Return seconds since some fixed point."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Let ``seconds`` pass."""
-        time.sleep(seconds)
 
 
 @contextmanager
@@ -86,13 +73,6 @@ def note_project(output: Output, config: Path, *, again: bool = False) -> None:
     except AnchorError as error:
         output.note(f"the project could not be noted as yours: {error.message}", mark="warning: ")
         output.note(f"  name it for every command: --config {config}, or $ANCHOR_CONFIG")
-
-
-def open_node(url: str) -> Node:
-    """Return a node to ask; nothing is sent yet."""
-    from anchor.project import nodes
-
-    return nodes.open_node(url)
 
 
 def open_chain(config: Config, report: Callable[[str], None]) -> Node:

@@ -129,8 +129,8 @@ class Bench:
                 f"there is no receipt for {file}: {beside.name} is missing",
                 hint="name it with --receipt",
             )
-        from anchor.operate.receipt_files import find_evidence
         from anchor.receipt.format import encode_receipt
+        from anchor.store.evidence import find_evidence
 
         project, prover = self._open_prover(self._config_path)
         with project.database.read() as connection:

@@ -48,8 +48,8 @@ def read_wanted(
     """
     from anchor.cli.input_files import digest_file
     from anchor.evidence.digests import SHA256, Digests, parse_digest
+    from anchor.evidence.record import source_of
     from anchor.operate.evidence_selection import Wanted
-    from anchor.operate.file_intake import source_of
 
     ids, found, sources = [], [], []
     for text in what:

@@ -6,15 +6,19 @@ specification.  The leaf of a record is ``SHA-256(0x00 ‖ record bytes)`` (RFC 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from json.encoder import encode_basestring
+from pathlib import Path
 
 from anchor.canonical import MAX_INTEGER, JsonValue, parse_canonical
 from anchor.errors import MalformedError, UnknownVersionError
+from anchor.evidence.checksums import decode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.system.clock import format_time
 from anchor.types import LogId, parse_hex
 
 SCHEMA = "evidence-record/1"
@@ -219,11 +223,6 @@ def _parse_time(value: JsonValue) -> datetime:
         raise MalformedError(f"the record's recorded_at is no date: {error}") from error
 
 
-def format_time(time: datetime) -> str:
-    """Return a time as RFC 3339 text in UTC, to the millisecond."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _check_member_names(value: Mapping[str, JsonValue]) -> None:
     pending: list[JsonValue] = [dict(value)]
     while pending:
@@ -238,3 +237,13 @@ def _check_member_names(value: Mapping[str, JsonValue]) -> None:
                 pending.append(member)
         elif isinstance(item, list):
             pending.extend(item)
+
+
+def source_of(path: Path) -> str:
+    """Return how the store names a file's place: its absolute path, links in its folder resolved.
+
+    A link to a file stays a name of its own.
+    """
+    place = os.path.join(os.path.realpath(path.parent), path.name)
+    # The store keeps text; bytes that are no text are escaped as they are in names.
+    return decode_name(os.fsencode(place))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from anchor.chain.fees import format_gwei, gas_limit
+from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.tx_manager import BUDGET_DAYS
 from anchor.chain.tx_state import REPLACE_AFTER
 from anchor.monitor.background_poll import Seen, Sighting
@@ -17,7 +17,7 @@ from anchor.monitor.chain_status import ChainFacts, View
 from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import parse_moment
 from anchor.operate.daemon import LATE
-from anchor.operate.funds import ANCHOR_GAS, FEW
+from anchor.operate.funds import FEW
 from anchor.project.config import Config
 
 UNSEALED = 600.0

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
-from anchor.chain.fees import format_gwei, gas_limit
+from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import fetch_fees
 from anchor.chain.node_quorum import MAX_LAG, NodeGroup
@@ -41,7 +41,7 @@ from anchor.operate.anchoring import (
 )
 from anchor.operate.clock_check import ClockFault, explain_fault
 from anchor.operate.deployment import has_create2_proxy, read_record
-from anchor.operate.funds import ANCHOR_GAS, describe_shortage
+from anchor.operate.funds import describe_shortage
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.node_capabilities import describe_offers
 from anchor.project.config import load_config
@@ -49,8 +49,8 @@ from anchor.project.project import open_project, trust_entry
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.store.database import MIGRATION_HEAD
 from anchor.system.os_errors import explain_os_error
+from anchor.types import Block
 from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
-from anchor.verification.verifier import Block
 
 # Seconds; a node this far behind, or a clock this far off, is worth a word.
 _CLOCK_TOLERANCE = 120

@@ -94,18 +94,6 @@ def locate_leaf(project: Project, index: int) -> LeafPlace:
     )
 
 
-def parse_index(text: str) -> int | None:
-    """Return the index that ``text`` is; None where it is none."""
-    is_index = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
-    return int(text) if is_index else None
-
-
-def parse_leaf(text: str) -> Hash32 | None:
-    """Return the leaf hash that ``text`` is, in hex; None where it is none."""
-    is_hash = len(text) == 2 * HASH and set(text.lower()) <= set("0123456789abcdef")
-    return Hash32(bytes.fromhex(text)) if is_hash else None
-
-
 def search_leaf(project: Project, leaf: Hash32) -> int:
     """Return what ``find_leaf`` does.
 
@@ -192,3 +180,15 @@ def _broken(index: int, head: Head) -> ChainGuardError:
         f"the path of leaf {index} does not lead to the head of {head.size} leaves",
         hint="find out with `anchor audit` what was damaged or altered",
     )
+
+
+def parse_index(text: str) -> int | None:
+    """Return the index that ``text`` is; None where it is none."""
+    is_index = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if is_index else None
+
+
+def parse_leaf(text: str) -> Hash32 | None:
+    """Return the leaf hash that ``text`` is, in hex; None where it is none."""
+    is_hash = len(text) == 2 * HASH and set(text.lower()) <= set("0123456789abcdef")
+    return Hash32(bytes.fromhex(text)) if is_hash else None

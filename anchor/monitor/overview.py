@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from anchor.chain.tx_manager import BUDGET_DAYS
 from anchor.errors import AnchorError
-from anchor.evidence.record import format_time
 from anchor.monitor.timeline import (
     AnchorLine,
     HeadLine,
@@ -38,6 +37,7 @@ from anchor.store.statistics import (
     load_newest_heads,
     sum_costs_since,
 )
+from anchor.system.clock import format_time
 
 HOUR = 3_600
 DAY = 86_400

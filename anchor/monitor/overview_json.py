@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from anchor.ethereum.keccak import format_address
-from anchor.evidence.record import format_time
 from anchor.monitor.alarms import Alarm
 from anchor.monitor.chain_status import View
 from anchor.monitor.log_lookup import Extension, LeafPlace
 from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import AnchorLine, HeadLine
 from anchor.project.config import Config
+from anchor.system.clock import format_time
 from anchor.types import Head, log_number, log_owner
 
 

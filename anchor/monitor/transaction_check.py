@@ -17,8 +17,9 @@ from anchor.chain.tx_decoding import read_gas_limit
 from anchor.chain.tx_state import LOST, Slot
 from anchor.errors import CannotCheckError, ChainGuardError, FundsError
 from anchor.ethereum.keccak import format_address
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
+from anchor.system.clock import utc_now
 
 
 def describe_transactions(project: Project, node: Node) -> tuple[str, str]:

@@ -1,1 +1,1 @@
-"""The operator's work: a project, and what is done in it, step by step."""
+"""The operator's work: accept, seal, anchor, prove, publish and erase evidence."""

@@ -14,9 +14,10 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.record import SALT_BYTES, Record, encode_record
 from anchor.log.merkle import hash_leaf
 from anchor.operate.clock_check import check_clock
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.store.evidence import Batch, NewEvidence, make_identity
 from anchor.store.insertion import insert_evidence, insert_once
+from anchor.system.clock import utc_now
 from anchor.types import Hash32, LogId
 
 # In one transaction: so many that the index over random identities pays its pages off, and so few

@@ -35,7 +35,7 @@ from anchor.operate.clock_check import (
 from anchor.operate.incident_handling import check_no_incident, fetch_final, note_contradictions
 from anchor.project.project import Project
 from anchor.store.heads import newest_final_anchor
-from anchor.verification.verifier import Block
+from anchor.types import Block
 
 PERIOD = 50.0
 """Seconds between two looks: a look takes some, and a minute is what is promised."""

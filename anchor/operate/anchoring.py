@@ -9,9 +9,9 @@ from functools import partial
 
 from anchor.chain.node import BlockId, Node
 from anchor.chain.node_agreement import said_by_enough
-from anchor.chain.registry_reader import fetch_anchor
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Clock, Intent, Limits, TransactionManager
+from anchor.chain.tx_manager import Intent, Limits, TransactionManager
 from anchor.chain.tx_settlement import Settlement
 from anchor.chain.tx_state import Inclusion
 from anchor.errors import (
@@ -41,7 +41,7 @@ from anchor.operate.incident_handling import (
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.operate.state_proofs import watch_proofs
 from anchor.project.config import Config
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.registry.calldata import encode_anchor_call
 from anchor.registry.storage import head_slot, operator_id_slot
 from anchor.store.heads import (
@@ -49,6 +49,8 @@ from anchor.store.heads import (
     find_anchored,
     find_head,
     forget_anchor,
+    load_anchors,
+    load_heads,
     load_reversible_anchors,
     newest_final_anchor,
     newest_head,
@@ -57,8 +59,8 @@ from anchor.store.heads import (
 )
 from anchor.store.sequencer import open_tree
 from anchor.store.tx_journal import StoredJournal
-from anchor.types import Address, Anchor, ChainId, Hash32, Head, log_owner
-from anchor.verification.verifier import Block
+from anchor.system.clock import Clock, utc_now
+from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, log_owner
 
 # How many nonces one call may sign for: more means that somebody interferes, or the node lies.
 _MOST_NEW = 3
@@ -238,7 +240,7 @@ def _check_final_anchors(project: Project, node: Node) -> None:
         anchored = newest_final_anchor(connection, config.chain_id)
     if anchored is None:
         return
-    stored = fetch_anchor(config, node, anchored.head.root, "latest")
+    stored = RegistryReader(config.registry, config.log).anchor(node, anchored.head.root, "latest")
     if stored is not None and place_of(stored) == place_of(anchored):
         return
     note_contradictions(project, node, fetch_final(project, node))
@@ -372,11 +374,17 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
     _check_code_at(config, node, final)
     now_final: list[AnchoredHead] = []
     for anchored in reversible:
-        read = partial(fetch_anchor, config, root=anchored.head.root, block=final.hash)
+        read = partial(
+            RegistryReader(config.registry, config.log).anchor,
+            root=anchored.head.root,
+            block=final.hash,
+        )
         stored = node.confirm(read)
         is_final = stored is not None
         if stored is None:
-            stored = fetch_anchor(config, node, anchored.head.root, "latest")
+            stored = RegistryReader(config.registry, config.log).anchor(
+                node, anchored.head.root, "latest"
+            )
         if stored is not None and place_of(stored) != place_of(anchored):
             anchored = _renew_hints(node, anchored, stored)
         with project.database.write() as connection:
@@ -494,11 +502,13 @@ def _record_anchor(
     project: Project, node: Node, head: Head, block: BlockId, inclusion: Inclusion | None
 ) -> AnchoredHead:
     config = project.config
-    anchor = fetch_anchor(config, node, head.root, block)
+    anchor = RegistryReader(config.registry, config.log).anchor(node, head.root, block)
     if anchor is None:
         raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
     if anchor.size != head.size:
-        read = partial(fetch_anchor, config, root=head.root, block=block)
+        read = partial(
+            RegistryReader(config.registry, config.log).anchor, root=head.root, block=block
+        )
         check_shared(node, read, anchor, f"the anchor of root {head.root.hex()}")
         raise ChainGuardError(f"the registry holds root {head.root.hex()} under another size")
     now = reversible_anchor(
@@ -523,3 +533,26 @@ def _check_code_at(config: Config, node: Node, final: Block) -> None:
     found = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
     if found not in (config.code_hash, EMPTY_CODE_HASH):
         raise _foreign_code(config, found)
+
+
+def record_anchors(project: Project, node: Node) -> int:
+    """Store the anchors that the registry has of this store's heads and the store knows nothing of.
+
+    Such there are after a crash between an inclusion and its note.  Returns how many they were.
+    """
+    config = project.config
+    head = RegistryReader(config.registry, config.log).head(node, "latest")
+    with project.database.read() as connection:
+        anchors = load_anchors(connection, config.chain_id)
+        if head is None or len(anchors) >= head.anchor.sequence:
+            return 0
+        known = {item.head.size for item in anchors}
+        heads = [item for item in load_heads(connection) if item.size not in known]
+    found = 0
+    for item in heads:
+        anchor = RegistryReader(config.registry, config.log).anchor(node, item.root, "latest")
+        if anchor is not None and anchor.size == item.size:
+            with project.database.write() as connection:
+                save_anchor(connection, config.chain_id, reversible_anchor(item, anchor))
+            found += 1
+    return found

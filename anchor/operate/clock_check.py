@@ -20,8 +20,9 @@ from typing import Any
 from anchor.canonical import encode_canonical, parse_strict
 from anchor.errors import AnchorError, ClockError
 from anchor.project.config import Config
-from anchor.project.project import Project, unix_now
+from anchor.project.project import Project
 from anchor.store.heads import newest_final_anchor
+from anchor.system.clock import unix_now
 from anchor.system.durable_files import private_mode, write_file
 from anchor.units import spell_duration, spell_time
 

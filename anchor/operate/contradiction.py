@@ -12,8 +12,7 @@ from enum import Enum
 from anchor.registry.storage import CLOSED_HEAD
 from anchor.store.heads import AnchoredHead
 from anchor.store.incidents import Place
-from anchor.types import Anchor, Hash32, Head
-from anchor.verification.verifier import Block
+from anchor.types import Anchor, Block, Hash32, Head
 
 
 class Contradiction(Enum):

@@ -23,7 +23,7 @@ from anchor.errors import (
     StoreBusyError,
 )
 from anchor.operate.anchor_watch import ChainWatch, Clocks
-from anchor.operate.anchoring import check_chain, refresh_anchors
+from anchor.operate.anchoring import check_chain, record_anchors, refresh_anchors
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import (
     Happened,
@@ -39,7 +39,6 @@ from anchor.operate.funds import describe_shortage
 from anchor.operate.publisher import Publisher
 from anchor.operate.single_run import anchor_round
 from anchor.project.project import Project
-from anchor.recovery.restore import record_anchors
 from anchor.store.evidence import count_waiting, estimate_waiting, measure_waiting
 from anchor.store.heads import (
     AnchoredHead,

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Clock, Intent
+from anchor.chain.tx_manager import Intent
 from anchor.errors import ChainGuardError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.operate.anchoring import check_chain, is_deployed, make_manager
 from anchor.project.config import Config
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.project.relocation import check_movable, created_addresses, move_project
 from anchor.registry.artifact import (
     CREATE2_PROXY,
@@ -38,6 +38,7 @@ from anchor.registry.deployment_record import (
 )
 from anchor.store.heads import newest_head
 from anchor.store.tx_journal import StoredJournal
+from anchor.system.clock import Clock, utc_now
 from anchor.system.durable_files import write_file
 from anchor.system.os_errors import explain_os_error
 from anchor.types import Address, Hash32

@@ -23,15 +23,14 @@ from anchor.evidence.erasure_statement import (
     Statement,
     build_record,
 )
-from anchor.evidence.record import SALT_BYTES
+from anchor.evidence.record import SALT_BYTES, source_of
 from anchor.operate.acceptance import prepare_record
 from anchor.operate.erasure_cleanup import remove_receipts
 from anchor.operate.evidence_selection import Wanted, describe_pieces, find_pieces
-from anchor.operate.file_intake import source_of
 from anchor.operate.key_audit_trail import note_key_event
 from anchor.project.config import Config
 from anchor.project.files import sidecar_path
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.store.erasures import (
     ERASED,
     Piece,
@@ -42,6 +41,7 @@ from anchor.store.erasures import (
 from anchor.store.evidence import NewEvidence
 from anchor.store.insertion import insert_evidence
 from anchor.store.legal_holds import find_held
+from anchor.system.clock import utc_now
 
 # A shorter name is part of many words.
 _TELLING = 4

@@ -17,7 +17,7 @@ from anchor.evidence.record import parse_record
 from anchor.log.merkle import hash_leaf
 from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE, RECEIPT_SUFFIX
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.store.backup_folder import list_generations
 from anchor.store.erasures import (
@@ -32,6 +32,7 @@ from anchor.store.erasures import (
 )
 from anchor.store.location import SqliteFile, find_copies
 from anchor.store.side_file import SideFile
+from anchor.system.clock import utc_now
 from anchor.system.durable_files import is_temporary, private_mode, sync_folder, write_file
 from anchor.types import Hash32
 

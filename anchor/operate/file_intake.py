@@ -9,9 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.evidence.checksums import decode_name
 from anchor.evidence.file_hashing import Found, Hashed, Problem, Skipped, Source, hash_sources
-from anchor.evidence.record import MAX_NAME_CHARACTERS
+from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
 from anchor.operate.acceptance import Submission, accept, accept_with_key, fewest
 from anchor.project.project import Project
 from anchor.store.location import SqliteFile, StorePlace
@@ -128,16 +127,6 @@ def _stat(path: Path) -> os.stat_result | None:
         return path.stat()
     except (OSError, ValueError):
         return None
-
-
-def source_of(path: Path) -> str:
-    """Return how the store names a file's place: its absolute path, links in its folder resolved.
-
-    A link to a file stays a name of its own.
-    """
-    place = os.path.join(os.path.realpath(path.parent), path.name)
-    # The store keeps text; bytes that are no text are escaped as they are in names.
-    return decode_name(os.fsencode(place))
 
 
 def _submission(hashed: Hashed) -> Submission:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from anchor.chain.fees import gas_limit
+from anchor.chain.fees import ANCHOR_GAS, gas_limit
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
 from anchor.chain.tx_manager import BUDGET_DAYS
 from anchor.errors import NodeFaultError, SignerError
 from anchor.ethereum.keccak import format_address
 from anchor.project.config import Config
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.store.tx_journal import StoredJournal
+from anchor.system.clock import utc_now
 from anchor.types import Address
 
 _ETHER = 10**18
-ANCHOR_GAS = 100_000
-"""A following anchor of a log of a thousand million leaves, by an operator, takes 90,000."""
 
 # What is left for fewer anchors than this, at the fee cap, is worth a word.
 FEW = 10

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from anchor.chain.node import Node
-from anchor.chain.registry_reader import fetch_anchor
+from anchor.chain.registry_reader import RegistryReader
 from anchor.errors import (
     CannotCheckError,
     CopyMissingError,
@@ -23,7 +23,7 @@ from anchor.operate.contradiction import (
     is_in_place,
     place_of,
 )
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.store.heads import AnchoredHead, newest_final_anchor
 from anchor.store.incidents import (
     Incident,
@@ -31,8 +31,8 @@ from anchor.store.incidents import (
     open_incident,
     withdraw_incident,
 )
-from anchor.types import MAX_LOG_SIZE, Hash32
-from anchor.verification.verifier import Block
+from anchor.system.clock import utc_now
+from anchor.types import MAX_LOG_SIZE, Block, Hash32
 
 
 def check_no_incident(project: Project) -> None:
@@ -102,7 +102,11 @@ def review_incidents(project: Project, node: Node) -> None:
     for incident in found:
         if is_behind(final, incident.before) or final.number < (incident.seen_block or 0):
             return
-        read = partial(fetch_anchor, config, root=incident.head.root, block=final.hash)
+        read = partial(
+            RegistryReader(config.registry, config.log).anchor,
+            root=incident.head.root,
+            block=final.hash,
+        )
         stored = node.confirm(read)
         if stored is None or place_of(stored) != incident.before:
             return
@@ -185,5 +189,9 @@ def _describe_unstored(reading: FinalReading, hint: str) -> IncidentError:
 
 
 def _read_final(project: Project, node: Node, anchored: AnchoredHead, final: Block) -> FinalReading:
-    read = partial(fetch_anchor, project.config, root=anchored.head.root, block=final.hash)
+    read = partial(
+        RegistryReader(project.config.registry, project.config.log).anchor,
+        root=anchored.head.root,
+        block=final.hash,
+    )
     return FinalReading(anchored=anchored, stored=node.confirm(read), final=final)

@@ -12,7 +12,7 @@ from functools import partial
 
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer, UnsignedTransaction
-from anchor.chain.tx_manager import Clock, Intent
+from anchor.chain.tx_manager import Intent
 from anchor.errors import ChainGuardError, NotFinalError, SignerError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.operate.anchoring import make_manager
@@ -25,11 +25,12 @@ from anchor.operate.operators import (
     fetch_operator_id,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import newest_anchored
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
+from anchor.system.clock import Clock, utc_now
 from anchor.types import Address, Hash32, log_owner
 
 # How many transactions one call may need: an earlier run's, then ours.

@@ -13,8 +13,7 @@ from anchor.chain.node import Node
 from anchor.errors import CannotCheckError, NodeFaultError, NodeUnreachableError
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.project.config import Config
-from anchor.types import Address, LogId
-from anchor.verification.verifier import Block
+from anchor.types import Address, Block, LogId
 
 _SET_TOPIC = hash_keccak256(b"OperatorSet(bytes32,address,uint72)")
 MAX_ID = 2**72 - 1

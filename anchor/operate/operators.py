@@ -31,7 +31,7 @@ from anchor.operate.operator_events import (
     fetch_named_ids,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project, trust_entry, utc_now
+from anchor.project.project import Project, trust_entry
 from anchor.registry.calldata import decode_set_operator_call
 from anchor.registry.storage import (
     decode_key,
@@ -40,9 +40,9 @@ from anchor.registry.storage import (
     predecessor_slot,
 )
 from anchor.store.tx_journal import StoredJournal
-from anchor.types import Address, LogId
+from anchor.system.clock import utc_now
+from anchor.types import Address, Block, LogId
 from anchor.verification.policy import TrustedOperator, encode_policy
-from anchor.verification.verifier import Block
 
 FIRST_IDS = 16
 """Ids up to this one are looked at whatever the hints say."""

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from anchor.chain.tx_manager import Clock
 from anchor.errors import AnchorError, CannotCheckError, StoreBusyError
 from anchor.log.publication import Target
 from anchor.operate.backoff import Backoff
@@ -24,6 +23,7 @@ from anchor.operate.events import (
 from anchor.operate.publishing import Publication, publish_log
 from anchor.project.project import Project
 from anchor.store.heads import newest_final_anchor
+from anchor.system.clock import Clock
 from anchor.types import Head
 
 # A publication that takes longer is worth a word, and again each time so long has passed.

@@ -6,15 +6,10 @@ import contextlib
 import stat
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from anchor.errors import AnchorError, UsageError
-from anchor.evidence.digests import Digests
 from anchor.evidence.record import parse_record
-from anchor.operate.file_intake import source_of
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, encode_receipt, parse_receipt
-from anchor.store.evidence import StoredEvidence, find_by_digest, find_by_file
 from anchor.system.durable_files import write_file
 from anchor.system.os_errors import explain_os_error
 from anchor.types import LogId
@@ -97,30 +92,6 @@ def count_state_proofs(receipt: Receipt) -> int:
 
 def _worth(receipt: Receipt) -> tuple[int, int]:
     return len(receipt.anchors), count_state_proofs(receipt)
-
-
-def find_evidence(
-    connection: Connection, file: Path, digests: Digests, *, or_changed: bool = False
-) -> StoredEvidence:
-    """Return the evidence that is ``file``, or else one that has its digests.
-
-    Of several the one that is longest in the log.  ``or_changed`` takes what was last recorded of
-    a file whose digests are not in the log any more, so that a verification can say what differs.
-
-    Raises:
-        UsageError: nothing in this project's log has these digests.
-    """
-    here = source_of(file)
-    found = find_by_digest(connection, digests)
-    if not found and or_changed:
-        found = find_by_file(connection, here)[-1:]
-    if not found:
-        raise UsageError(
-            f"{file} is not in this project's log, with this content",
-            hint="add it with `anchor add`",
-        )
-    mine = [item for item in found if item.source == here] or found
-    return next((item for item in mine if item.leaf_index is not None), mine[0])
 
 
 def _read_receipt(path: Path) -> bytes:

@@ -9,7 +9,6 @@ from enum import Enum
 
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Clock
 from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
 from anchor.operate.anchoring import (
     anchor_newest,
@@ -18,9 +17,10 @@ from anchor.operate.anchoring import (
     wait_until_final,
 )
 from anchor.project.config import WaitFor
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.store.heads import AnchoredHead, find_anchored
 from anchor.store.sequencer import seal
+from anchor.system.clock import Clock, utc_now
 
 
 class State(Enum):

@@ -25,8 +25,7 @@ from anchor.store.heads import (
     newest_final_anchor,
     note_proof_trouble,
 )
-from anchor.types import Anchor, Hash32, LogId
-from anchor.verification.verifier import Block
+from anchor.types import Anchor, Block, Hash32, LogId
 
 
 class StateProofs:

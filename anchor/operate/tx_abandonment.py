@@ -30,10 +30,11 @@ from anchor.chain.tx_state import Slot
 from anchor.errors import ChainGuardError, NodeRefusedError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.project.config import Config
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.registry.artifact import load_artifact
 from anchor.registry.calldata import decode_anchor_call, encode_deployment
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
+from anchor.system.clock import utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,10 +33,11 @@ from anchor.project.files import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_r
 from anchor.store.location import SqliteFile, StorePlace, holds_password, parse_place
 from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
 from anchor.system.file_ownership import read_own_file
+from anchor.system.toml import format_toml_string
 from anchor.system.urls import describe_url, is_plain_url
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
 from anchor.verification.node_rules import find_fault, majority
-from anchor.verification.policy import FinalityRule, format_toml_string
+from anchor.verification.policy import FinalityRule
 
 FORMAT = "anchor-config/1"
 

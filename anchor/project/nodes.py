@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from anchor.chain.json_rpc import Rpc
+from anchor.chain.connect import open_node
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
 
 if TYPE_CHECKING:  # a verifier opens nodes, and has no project
     from anchor.project.config import Config
-
-
-def open_node(url: str) -> Node:
-    """Return a node to ask; nothing is sent yet."""
-    return Node(Rpc(url))
 
 
 def open_chain(config: Config, report: Callable[[str], None]) -> Node:

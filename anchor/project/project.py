@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +15,6 @@ from typing import TypeVar
 from sqlalchemy import Connection, insert, select, update
 
 from anchor.errors import ChainGuardError, ConfigError
-from anchor.evidence.record import format_time
 from anchor.project.config import Config, encode_config
 from anchor.project.log_key import create_log_key
 from anchor.store.database import Database, create_filled, open_database
@@ -25,6 +23,7 @@ from anchor.store.schema import project
 from anchor.store.side_file import SideFile
 from anchor.store.staging import Writable, build_database
 from anchor.store.tile_folder import TileFolder
+from anchor.system.clock import utc_now
 from anchor.system.durable_files import write_file
 from anchor.system.urls import is_plain_url
 from anchor.types import Address, ChainId, LogId, log_number, log_owner
@@ -45,16 +44,6 @@ class Project:
     def tiles(self) -> TileFolder:
         """The log's tree on disk."""
         return TileFolder(self.config.tiles)
-
-
-def utc_now() -> str:
-    """Return the operator's clock as RFC 3339 text, for the store's own columns."""
-    return format_time(datetime.now(UTC))
-
-
-def unix_now() -> float:
-    """Return the operator's clock in Unix seconds."""
-    return datetime.now(UTC).timestamp()
 
 
 def create_project(config: Config) -> Project:

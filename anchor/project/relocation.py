@@ -18,16 +18,11 @@ from anchor.errors import AnchorError, ConfigError
 from anchor.ethereum.keccak import format_address
 from anchor.project.allowlist import allow_registry
 from anchor.project.config import Config
-from anchor.project.project import (
-    Project,
-    load_pinned_registry,
-    open_project,
-    pin_registry,
-    utc_now,
-)
+from anchor.project.project import Project, load_pinned_registry, open_project, pin_registry
 from anchor.registry.create_address import create_address
 from anchor.store.database import Database, open_database
 from anchor.store.tx_journal import StoredJournal
+from anchor.system.clock import utc_now
 from anchor.system.durable_files import write_file
 from anchor.types import Address, ChainId
 

@@ -1,1 +1,1 @@
-"""."""
+"""Receipts and the state proofs in them, read strictly; ``verification`` judges what they say."""

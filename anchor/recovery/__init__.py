@@ -1,1 +1,1 @@
-"""."""
+"""Backups, audits, restores and successors, for when something is lost or doubted."""

@@ -18,7 +18,6 @@ from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
 from anchor.project.log_key import load_log_key
-from anchor.project.project import utc_now
 from anchor.recovery.backup_check import CheckedBackup, check_contents
 from anchor.store.backup_files import disk_failure, settle, write_manifest
 from anchor.store.backup_folder import fill_folder
@@ -28,6 +27,7 @@ from anchor.store.sequencer import write_tiles
 from anchor.store.side_file_frames import Damage, walk_frames
 from anchor.store.snapshot import open_copy
 from anchor.store.tile_folder import TileFolder
+from anchor.system.clock import utc_now
 from anchor.types import Head
 
 

@@ -14,7 +14,7 @@ from itertools import chain, groupby, pairwise
 
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import reached_by_enough
-from anchor.chain.registry_reader import RegistryHead, fetch_anchor, fetch_head
+from anchor.chain.registry_reader import RegistryHead, RegistryReader
 from anchor.errors import CannotCheckError, QuorumError
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.operate.anchoring import check_chain, check_registry
@@ -25,8 +25,7 @@ from anchor.project.project import Project
 from anchor.recovery.store_audit import limit_breaches
 from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
 from anchor.store.tx_journal import GIVEN_UP, SlotRow, load_slot_rows
-from anchor.types import Anchor, Hash32, Head
-from anchor.verification.verifier import Block
+from anchor.types import Anchor, Block, Hash32, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,7 @@ def audit_chain(project: Project, node: Node) -> ChainAudit:
         check_registry(config, node)
 
         def read(one: Node) -> tuple[RegistryHead | None, dict[int, tuple[Head, Anchor]]]:
-            head = fetch_head(config, one, final.hash)
+            head = RegistryReader(config.registry, config.log).head(one, final.hash)
             return head, find_anchors(config, one, final, head, heads, stored)
 
         head, there = node.confirm(read)
@@ -121,7 +120,9 @@ def find_anchors(
     for is_known in (True, False):
         for item in heads:
             if (item.root in known) is is_known:
-                anchor = fetch_anchor(config, node, item.root, final.hash)
+                anchor = RegistryReader(config.registry, config.log).anchor(
+                    node, item.root, final.hash
+                )
                 if anchor is not None:
                     there[anchor.sequence] = (item, anchor)
         if head is None or len(there) == head.anchor.sequence:
@@ -191,7 +192,9 @@ def _audit_latest(project: Project, node: Node) -> Iterator[str]:
     with project.database.read() as connection:
         unknown = [
             head
-            for head in node.ask_all(lambda one: fetch_head(config, one, "latest"))
+            for head in node.ask_all(
+                lambda one: RegistryReader(config.registry, config.log).head(one, "latest")
+            )
             if head is not None and find_head(connection, head.root) is None
         ]
     if not unknown:

@@ -12,17 +12,15 @@ from itertools import islice
 from pathlib import Path
 
 from anchor.chain.node import Node, TransactionReceipt
-from anchor.chain.registry_reader import fetch_anchor
+from anchor.chain.registry_reader import RegistryReader
 from anchor.errors import AnchorError
 from anchor.evidence.digests import Digests
-from anchor.evidence.record import format_time, parse_record
+from anchor.evidence.record import parse_record, source_of
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import HASH, RightEdge
 from anchor.operate.acceptance import Submission, identify
-from anchor.operate.file_intake import source_of
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.project.project import utc_now
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.recovery.erasure_restoration import Erased, uphold
 from anchor.recovery.leaf_sources import FoundReceipts, LeafSource
@@ -58,6 +56,7 @@ from anchor.store.side_file import SideFile
 from anchor.store.side_file_frames import Entry
 from anchor.store.staging import Writable
 from anchor.store.tx_journal import AttemptRow, SlotRow, load_attempt_rows, load_slot_rows
+from anchor.system.clock import format_time, utc_now
 from anchor.types import Hash32, Head
 
 # Rows in one transaction, each with a record of a KiB or so.
@@ -401,7 +400,9 @@ def _settle(
             outcome = "included" if receipt.succeeded else "reverted"
             return outcome, _find_cost(node, receipt, attempt)
         # Nodes may have dropped the receipt; the state stays.
-        if attempt.head and fetch_anchor(config, node, attempt.head.root, final):
+        if attempt.head and RegistryReader(config.registry, config.log).anchor(
+            node, attempt.head.root, final
+        ):
             return "included", {}
     return "foreign", {}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anchor.chain.node import Node
-from anchor.chain.registry_reader import fetch_head
+from anchor.chain.registry_reader import RegistryReader
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
@@ -290,7 +290,7 @@ def _find_leaves(
 ) -> tuple[list[LeafSource], frozenset[int]]:
     """Return where leaves may be, and the sizes that a published list of anchors speaks of."""
     leaves = [leaves_of_store(name, database) for name, database in stores.items()]
-    head = fetch_head(config, node, "latest")
+    head = RegistryReader(config.registry, config.log).head(node, "latest")
     size = 0 if head is None else head.anchor.size
     least = 0 if wanted.is_partial else size
     leaves.append(leaves_of_folder(TileFolder(config.tiles), least))

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from anchor.chain.node import Node
-from anchor.chain.registry_reader import RegistryHead, fetch_anchor, fetch_head
+from anchor.chain.registry_reader import RegistryHead, RegistryReader
 from anchor.errors import (
     AnchorError,
     CannotCheckError,
@@ -31,17 +31,15 @@ from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.log.tree import HASH, RightEdge
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
-from anchor.project.project import Project, make_store, open_project
+from anchor.project.project import make_store, open_project
 from anchor.recovery.leaf_sources import LeafSource, walk_edges
 from anchor.recovery.rebuild import Filled, Remains, fill_store
 from anchor.recovery.store_audit import rebuild_tiles
 from anchor.store.database import Database
 from anchor.store.heads import (
     AnchoredHead,
-    load_anchors,
     load_heads,
     reversible_anchor,
-    save_anchor,
 )
 from anchor.store.staging import Writable
 from anchor.store.tx_journal import load_attempt_rows
@@ -81,7 +79,7 @@ def restore_project(
     """
     # Before the head is read: what is included in between is in it.
     pending = _find_pending(config, node, report)
-    head = fetch_head(config, node, "latest")
+    head = RegistryReader(config.registry, config.log).head(node, "latest")
     if head is None:
         raise ChainGuardError(
             "the registry holds no anchor of this log, so there is nothing to restore from it",
@@ -121,29 +119,6 @@ def restore_project(
         filled=filled,
         moved=moved,
     )
-
-
-def record_anchors(project: Project, node: Node) -> int:
-    """Store the anchors that the registry has of this store's heads and the store knows nothing of.
-
-    Such there are after a crash between an inclusion and its note.  Returns how many they were.
-    """
-    config = project.config
-    head = fetch_head(config, node, "latest")
-    with project.database.read() as connection:
-        anchors = load_anchors(connection, config.chain_id)
-        if head is None or len(anchors) >= head.anchor.sequence:
-            return 0
-        known = {item.head.size for item in anchors}
-        heads = [item for item in load_heads(connection) if item.size not in known]
-    found = 0
-    for item in heads:
-        anchor = fetch_anchor(config, node, item.root, "latest")
-        if anchor is not None and anchor.size == item.size:
-            with project.database.write() as connection:
-                save_anchor(connection, config.chain_id, reversible_anchor(item, anchor))
-            found += 1
-    return found
 
 
 def fetch_event_sizes(config: Config, node: Node) -> frozenset[int]:
@@ -241,7 +216,9 @@ def _choose_part(
         except AnchorError as error:
             report(f"{source.name}: {error.message}")
         for size in sorted(edges, reverse=True):
-            anchor = fetch_anchor(config, node, edges[size].root(), "latest")
+            anchor = RegistryReader(config.registry, config.log).anchor(
+                node, edges[size].root(), "latest"
+            )
             if anchor is not None and anchor.size == size:
                 part = replace(head, root=edges[size].root(), anchor=anchor)
                 edges = {other: edge for other, edge in edges.items() if other <= size}
@@ -302,7 +279,7 @@ def _find_anchors(
 
     def look(edge: RightEdge) -> None:
         item = Head(root=edge.root(), size=edge.size)
-        anchor = fetch_anchor(config, node, item.root, "latest")
+        anchor = RegistryReader(config.registry, config.log).anchor(node, item.root, "latest")
         if anchor is not None and anchor.size == item.size:
             found[anchor.sequence] = (item, anchor)
             edges.setdefault(item.size, RightEdge(edge.size, edge.nodes))
@@ -326,7 +303,9 @@ def _find_anchors(
     for item, anchor in found.values():
         settled = None
         if final is not None:
-            read = partial(fetch_anchor, config, root=item.root, block=final)
+            read = partial(
+                RegistryReader(config.registry, config.log).anchor, root=item.root, block=final
+            )
             with suppress(QuorumError):  # then it is final when the nodes agree
                 settled = node.confirm(read)
         reversible = reversible_anchor(item, settled or anchor)

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from anchor.chain.node import Node
-from anchor.chain.registry_reader import fetch_anchor, fetch_head
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Clock, Intent
+from anchor.chain.tx_manager import Intent
 from anchor.errors import (
     ChainGuardError,
     ConfigError,
@@ -30,6 +30,7 @@ from anchor.ethereum.keccak import format_address
 from anchor.operate.anchoring import (
     check_shared,
     make_manager,
+    record_anchors,
     refresh_anchors,
     wait_until_final,
 )
@@ -44,7 +45,6 @@ from anchor.recovery.handover import (
     take_new,
     write_receipts,
 )
-from anchor.recovery.restore import record_anchors
 from anchor.registry.calldata import encode_succeed_call
 from anchor.registry.storage import head_slot, successor_slot
 from anchor.store.database import Database, is_taken
@@ -58,6 +58,7 @@ from anchor.store.heads import (
 )
 from anchor.store.location import SqliteFile, StorePlace
 from anchor.store.side_file import SideFile
+from anchor.system.clock import Clock
 from anchor.system.durable_files import write_file
 from anchor.types import Hash32, Head, LogId, log_number, log_owner, make_log_id
 
@@ -242,7 +243,7 @@ def _choose_head(
         sealed = _find_whole(project, head)
         if sealed is None:
             continue
-        anchor = fetch_anchor(holder, node, head.root, "latest")
+        anchor = RegistryReader(holder.registry, holder.log).anchor(node, head.root, "latest")
         if anchor is not None and anchor.size == head.size:
             return sealed
     raise UsageError(
@@ -305,7 +306,7 @@ def _send(
 
 
 def _note_anchor(successor: Project, node: Node, head: Head) -> None:
-    found = fetch_head(successor.config, node, "latest")
+    found = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
     if found is None:
         raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")
     if found.root != head.root:

@@ -13,7 +13,8 @@ from anchor.errors import AnchorError, ContradictedError, FinalityViolatedError,
 from anchor.operate.anchor_watch import PERIOD, ChainWatch, Clocks, Watched
 from anchor.operate.clock_check import ClockFault
 from anchor.operate.incident_handling import check_no_incident
-from anchor.project.project import Project, unix_now
+from anchor.project.project import Project
+from anchor.system.clock import unix_now
 
 # A part of what PERIOD leaves of the minute, in seconds.
 _SPREAD = 5.0

@@ -12,7 +12,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from anchor.project.project import utc_now
 from anchor.service.address_limits import Buckets, Throttle, too_many
 from anchor.service.audit_trail import claimed_id, note_event
 from anchor.service.client_address import client_of
@@ -20,6 +19,7 @@ from anchor.service.problems import Problem
 from anchor.service.query_parameters import check_parameters
 from anchor.service.worker import Service, service_of
 from anchor.store.api_keys import ApiKey, find_key
+from anchor.system.clock import utc_now
 
 # A key has 84 characters; whatever is much longer is none.
 _MAX_TOKEN = 200

@@ -11,7 +11,6 @@ from typing import Any
 from fastapi.responses import Response
 
 from anchor.errors import AnchorError
-from anchor.project.project import utc_now
 from anchor.service.bulk_lines import Entry, Line, LineSplitter, read_lines
 from anchor.service.header_protection import Message, Receive, Send
 from anchor.service.key_recheck import Hold
@@ -24,6 +23,7 @@ from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
 from anchor.store.evidence import NewEvidence
 from anchor.store.quota import Outcome, Taken
+from anchor.system.clock import utc_now
 
 MEDIA_TYPE = "application/x-ndjson"
 

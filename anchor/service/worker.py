@@ -21,7 +21,7 @@ from anchor.operate.incident_handling import check_no_incident, explain_incident
 from anchor.operate.live_publication import LiveLog
 from anchor.project.log_key import load_log_key
 from anchor.project.nodes import open_chain
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.service.anchor_watch_thread import Lookout
 from anchor.service.key_cache import KeyCache
 from anchor.service.key_recheck import Hold, Standing
@@ -34,6 +34,7 @@ from anchor.service.settings import Settings
 from anchor.service.stage_watch import Watch
 from anchor.service.write_queue import Intake
 from anchor.store.api_keys import ApiKey, find_keys_by_id
+from anchor.system.clock import utc_now
 
 _LOG = logging.getLogger("anchor.service")
 

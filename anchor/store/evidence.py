@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import (
@@ -24,7 +25,9 @@ from sqlalchemy import (
     true,
 )
 
+from anchor.errors import UsageError
 from anchor.evidence.digests import Digests
+from anchor.evidence.record import source_of
 from anchor.store.schema import evidence, keys, positions, waiting
 from anchor.types import Hash32
 
@@ -291,3 +294,27 @@ def count_lost_waiting(connection: Connection) -> int:
     return connection.execute(
         select(func.count()).select_from(joined).where(evidence.c.id.is_(None))
     ).scalar_one()
+
+
+def find_evidence(
+    connection: Connection, file: Path, digests: Digests, *, or_changed: bool = False
+) -> StoredEvidence:
+    """Return the evidence that is ``file``, or else one that has its digests.
+
+    Of several the one that is longest in the log.  ``or_changed`` takes what was last recorded of
+    a file whose digests are not in the log any more, so that a verification can say what differs.
+
+    Raises:
+        UsageError: nothing in this project's log has these digests.
+    """
+    here = source_of(file)
+    found = find_by_digest(connection, digests)
+    if not found and or_changed:
+        found = find_by_file(connection, here)[-1:]
+    if not found:
+        raise UsageError(
+            f"{file} is not in this project's log, with this content",
+            hint="add it with `anchor add`",
+        )
+    mine = [item for item in found if item.source == here] or found
+    return next((item for item in mine if item.leaf_index is not None), mine[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from threading import Event
 
-from anchor.chain.tx_manager import Clock
+from anchor.system.clock import Clock
 
 
 class Stopped(Exception):

@@ -1,1 +1,1 @@
-"""."""
+"""Verifying evidence: ten numbered steps, policy, report; pure, the chain is a parameter."""

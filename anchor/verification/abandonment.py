@@ -17,8 +17,8 @@ from anchor.ethereum.keccak import format_address
 from anchor.receipt.format import ReceiptAnchor
 from anchor.receipt.state_proof import StateProof, check_successor
 from anchor.registry.storage import anchor_slot, decode_anchor, last_head_slot, successor_slot
-from anchor.types import Anchor, Hash32, LogId, log_number, log_owner
-from anchor.verification.steps import Block, ChainView, Connect, Target, check_chain
+from anchor.types import Anchor, Block, Hash32, LogId, log_number, log_owner
+from anchor.verification.steps import ChainView, Connect, Target, check_chain
 
 UNKNOWN = "whether the log's owner has abandoned this anchor since"
 """What is not proven where neither the receipt nor a node says which log goes on."""

@@ -52,7 +52,7 @@ from anchor.log.checkpoint import Checkpoint, open_checkpoint, parse_origin
 from anchor.log.signed_note import NoteVerifier
 from anchor.log.tiles import Tile, TileBuilder, TileReader, read_leaves
 from anchor.log.tree import BLOCK, HASH
-from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, log_number, log_owner
+from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, log_number, log_owner
 from anchor.verification.abandonment import read_standing
 from anchor.verification.log_history import (
     check_other_logs,
@@ -64,7 +64,6 @@ from anchor.verification.log_history import (
 from anchor.verification.policy import TrustEntry, TrustPolicy
 from anchor.verification.report import Verdict, verdict_of
 from anchor.verification.steps import (
-    Block,
     ChainView,
     Connect,
     Target,

@@ -19,8 +19,8 @@ from anchor.registry.storage import (
     predecessor_slot,
     successor_slot,
 )
-from anchor.types import Anchor, Hash32, Head, LogId, log_number, log_owner, make_log_id
-from anchor.verification.steps import Block, ChainView, Target, read_operator_key
+from anchor.types import Anchor, Block, Hash32, Head, LogId, log_number, log_owner, make_log_id
+from anchor.verification.steps import ChainView, Target, read_operator_key
 
 _EMPTY = bytes(32)
 # Numbers beyond the highest that a policy lists: an owner counts up.

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.keccak import format_address, parse_address
+from anchor.system.toml import format_toml_string
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
 from anchor.verification.node_rules import MAX_NODES, find_fault, pair
 
@@ -234,15 +235,3 @@ def _entry(document: _EntryDocument) -> TrustEntry:
 
 def _show(value: object) -> str:
     return repr(value[:80]) if isinstance(value, str) else f"a {type(value).__name__}"
-
-
-def format_toml_string(text: str) -> str:
-    """Spell ``text`` as a TOML basic string.
-
-    Raises:
-        MalformedError: it holds what cannot be printed.
-    """
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    if not escaped.isprintable():
-        raise MalformedError("a value holds a character that cannot be printed")
-    return f'"{escaped}"'

@@ -17,7 +17,7 @@ from anchor.errors import (
 from anchor.ethereum.header import Header, parse_header
 from anchor.ethereum.keccak import format_address
 from anchor.receipt.state_proof import StateProof, check_account, check_anchor, check_submitter
-from anchor.types import Address, Anchor, Assurance, Hash32
+from anchor.types import Address, Anchor, Assurance, Block, Hash32
 from anchor.verification.abandonment import (
     Standing,
     ask_standing,
@@ -26,7 +26,6 @@ from anchor.verification.abandonment import (
 )
 from anchor.verification.report import Findings
 from anchor.verification.steps import (
-    Block,
     ChainView,
     Connect,
     Target,

@@ -30,6 +30,7 @@ from anchor.types import (
     Address,
     Anchor,
     Assurance,
+    Block,
     ChainId,
     Hash32,
     Head,
@@ -49,15 +50,6 @@ _MORE_ASSURANCE = {
 
 Connect = Callable[["Target"], "ChainView"]
 """Opens a view of a target's chain, by the policy's nodes (without a policy it names none)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One block, named by its hash; ``timestamp`` in Unix seconds."""
-
-    number: int
-    hash: Hash32
-    timestamp: int
 
 
 class ChainView(Protocol):

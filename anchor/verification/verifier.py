@@ -30,7 +30,7 @@ from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.record import Record
 from anchor.receipt.format import Receipt
 from anchor.receipt.state_proof import StateProof
-from anchor.types import Anchor, Assurance, ChainId, Hash32
+from anchor.types import Anchor, Assurance, Block, ChainId, Hash32
 from anchor.verification.abandonment import UNKNOWN
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.proof_steps import (
@@ -51,7 +51,6 @@ from anchor.verification.report import (
     verdict_of,
 )
 from anchor.verification.steps import (
-    Block,
     ChainView,
     Connect,
     Target,

@@ -20,7 +20,7 @@ from anchor.chain.fees import Fees
 from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.chain.signer.keystore import open_keystore, write_keystore
 from anchor.chain.tx_manager import Intent
-from anchor.cli.context import SystemClock, open_signer
+from anchor.cli.context import open_signer
 from anchor.errors import AnchorError, ExitCode
 from anchor.ethereum.keccak import format_address
 from anchor.operate import deployment
@@ -28,11 +28,12 @@ from anchor.operate.anchoring import make_manager
 from anchor.operate.deployment import Deployment, deploy, deploy_plainly
 from anchor.project import relocation
 from anchor.project.config import load_config
-from anchor.project.project import open_project, pin_registry, utc_now
+from anchor.project.project import open_project, pin_registry
 from anchor.project.relocation import open_moved_project
 from anchor.registry.artifact import expected_code_hash, load_artifact, registry_address
 from anchor.registry.create_address import create_address
 from anchor.store.sequencer import seal
+from anchor.system.clock import SystemClock, utc_now
 from anchor.types import Address, ChainId
 
 CODE_HASH = "0x" + expected_code_hash(ChainId(31337)).hex()

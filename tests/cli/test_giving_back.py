@@ -17,13 +17,13 @@ from support.stores import Postgres
 
 from anchor.chain.devnet import Devnet
 from anchor.project.files import RECEIPT_SUFFIX, SIDE_FILE
-from anchor.project.project import utc_now
 from anchor.service.submission import Origin, read_submission
 from anchor.store.api_keys import Limits
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.quota import Outcome, Taken, admit
 from anchor.store.side_file import SideFile
+from anchor.system.clock import utc_now
 
 _numbers = itertools.count(8_000)
 

@@ -17,7 +17,7 @@ from support.stores import Postgres, damage
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
-from anchor.chain.registry_reader import fetch_head
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer.keystore import keystore_address, write_keystore
 from anchor.errors import NodeRefusedError
 from anchor.log.tree import Tree
@@ -62,7 +62,7 @@ def steal(site: Site) -> Head:
     call = encode_anchor_call(config.log, head, tree.consistency_proof(before, head.size))
     send_as(site, THIEF, call)
     with reading(site.url) as node:
-        found = fetch_head(config, node, "latest")
+        found = RegistryReader(config.registry, config.log).head(node, "latest")
     assert found is not None and found.root == head.root
     return head
 

@@ -13,9 +13,9 @@ from support.bent_nodes import anvil_with
 from support.projects import Site, make_site, reading
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
-from anchor.chain.registry_reader import fetch_anchor
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.tx_manager import Intent
-from anchor.cli.context import SystemClock, open_signer
+from anchor.cli.context import open_signer
 from anchor.operate.anchoring import make_manager
 from anchor.operate.deployment import deploy
 from anchor.operate.state_proofs import StateProofs
@@ -25,6 +25,7 @@ from anchor.project.files import sidecar_path
 from anchor.project.project import create_project, trust_entry
 from anchor.receipt.format import Receipt, ReceiptAnchor, encode_receipt, parse_receipt
 from anchor.registry.calldata import encode_anchor_call
+from anchor.system.clock import SystemClock
 from anchor.verification.policy import TrustEntry, encode_policy
 
 SECOND = 4242
@@ -85,7 +86,9 @@ def anchor_there(config: Config, receipt: Receipt) -> Receipt:
             call = encode_anchor_call(config.log, first.head, [])
             manager = make_manager(project, node, signer, SystemClock(), lambda _: None)
             manager.send(Intent(to=config.registry, data=call, head_size=None))
-            stored = fetch_anchor(config, node, first.head.root, "latest")
+            stored = RegistryReader(config.registry, config.log).anchor(
+                node, first.head.root, "latest"
+            )
             assert stored is not None
             second = ReceiptAnchor(
                 chain_id=config.chain_id, registry=config.registry, head=first.head,

@@ -16,10 +16,11 @@ from anchor.chain.devnet import Devnet
 from anchor.evidence.digests import digest_bytes
 from anchor.operate.acceptance import Submission, accept
 from anchor.project.files import SIDE_FILE
-from anchor.project.project import Project, utc_now
+from anchor.project.project import Project
 from anchor.recovery.store_audit import audit_project
 from anchor.store.sequencer import seal
 from anchor.store.side_file import SideFile
+from anchor.system.clock import utc_now
 
 ACKNOWLEDGEMENTS = 1_000
 RUNS = 40

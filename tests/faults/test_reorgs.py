@@ -25,8 +25,8 @@ from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.operate import daemon
 from anchor.operate.anchoring import refresh_anchors
 from anchor.operate.single_run import Round
-from anchor.project.project import utc_now
 from anchor.store.tx_journal import StoredJournal
+from anchor.system.clock import utc_now
 from anchor.types import Address
 
 Make = Callable[..., Site]

@@ -31,8 +31,7 @@ from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.evidence.digests import digest_bytes
 from anchor.receipt.format import encode_receipt, parse_receipt
 from anchor.registry.artifact import expected_code_hash
-from anchor.types import Hash32
-from anchor.verification.steps import Block
+from anchor.types import Block, Hash32
 
 STANDALONE = ROOT / "anchor" / "standalone" / "verify.py"
 

@@ -15,11 +15,11 @@ from support.raw_http import Address, connect, head, read_all, serving
 from support.service import digest, lines, make_key
 
 from anchor.chain.devnet import open_devnet
-from anchor.evidence.record import format_time
 from anchor.project.config import load_config
-from anchor.project.project import open_project, utc_now
+from anchor.project.project import open_project
 from anchor.service.settings import Settings
 from anchor.store.api_keys import Limits, create_key, revoke_key
+from anchor.system.clock import format_time, utc_now
 
 SETTINGS = Settings(max_waits=5, access_log=False, body_seconds=20)
 # Two seconds as promised, and what a busy machine adds.

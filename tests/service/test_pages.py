@@ -21,7 +21,6 @@ from anchor.evidence.digests import digest_bytes
 from anchor.log.merkle import hash_node
 from anchor.monitor.background_poll import Sighting
 from anchor.operate.acceptance import Submission, accept
-from anchor.project.project import utc_now
 from anchor.service import proof_queue
 from anchor.service.pages import session_cookie
 from anchor.service.pages.ended_sessions import EndedSessions
@@ -31,6 +30,7 @@ from anchor.store.api_keys import create_key, revoke_key
 from anchor.store.evidence import load_leaves
 from anchor.store.location import SqliteFile
 from anchor.store.sequencer import seal
+from anchor.system.clock import utc_now
 
 PUBLIC = ("/log", "/log/leaf?of=0", "/log/leaf?of=nonsense", "/log/consistency?old=3&new=4")
 EVIL = "<script>alert(1)</script>'\"&{{7133*7001}}{% raw %}\u202e\u0000"

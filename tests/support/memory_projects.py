@@ -24,13 +24,14 @@ from anchor.operate.single_run import Round, anchor_round
 from anchor.project.config import Config, SignerConfig, WaitFor
 from anchor.project.creation import plan_project
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance
-from anchor.project.project import Project, create_project, open_project, utc_now
+from anchor.project.project import Project, create_project, open_project
 from anchor.registry.calldata import encode_anchor_call, encode_set_operator_call
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
 from anchor.store.heads import find_head, load_heads, newest_head
 from anchor.store.incidents import accept_incidents
 from anchor.store.location import SqliteFile
 from anchor.store.sequencer import open_tree
+from anchor.system.clock import utc_now
 from anchor.system.stoppable_clock import StoppableClock
 from anchor.types import Address, Anchor, Hash32, Head
 

@@ -14,7 +14,7 @@ from anchor.log.publication import Target
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Happened
 from anchor.operate.publisher import Publisher
-from anchor.project.project import unix_now
+from anchor.system.clock import unix_now
 from anchor.system.stoppable_clock import StoppableClock
 
 

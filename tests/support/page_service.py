@@ -17,12 +17,13 @@ from support.memory_projects import MemorySite
 
 from anchor.chain.node import Node
 from anchor.monitor.chain_status import Outside
-from anchor.project.project import Project, open_project, utc_now
+from anchor.project.project import Project, open_project
 from anchor.service.app import create_app
 from anchor.service.http_protocol import PatientProtocol
 from anchor.service.settings import Settings
 from anchor.service.worker import Service
 from anchor.store.api_keys import create_key
+from anchor.system.clock import utc_now
 
 NO_NODE = "http://127.0.0.1:1"
 

@@ -17,13 +17,13 @@ from support.nodes import ask, nonce
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.tx_manager import Clock, Intent
-from anchor.cli.context import SystemClock, open_signer
+from anchor.chain.tx_manager import Intent
+from anchor.cli.context import open_signer
 from anchor.evidence.digests import digest_bytes
+from anchor.evidence.record import source_of
 from anchor.operate.acceptance import Submission, accept
 from anchor.operate.anchoring import make_manager
 from anchor.operate.deployment import deploy
-from anchor.operate.file_intake import source_of
 from anchor.operate.single_run import Round, anchor_round
 from anchor.project.allowlist import allow_project
 from anchor.project.config import WaitFor, load_config
@@ -33,6 +33,7 @@ from anchor.project.project import Project, create_project, open_project
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
 from anchor.store.location import SqliteFile, StorePlace
+from anchor.system.clock import Clock, SystemClock
 from anchor.types import Address, Hash32, make_log_id
 
 # How long the shared anvil takes for a block, and a little more.

@@ -16,8 +16,9 @@ import httpx
 from support.command import Running, start_anchor
 
 from anchor.project.config import load_config
-from anchor.project.project import open_project, utc_now
+from anchor.project.project import open_project
 from anchor.store.api_keys import Limits, create_key
+from anchor.system.clock import utc_now
 
 _numbers = itertools.count(1)
 

@@ -37,10 +37,10 @@ from anchor.registry.storage import (
     operator_key_slot,
     successor_slot,
 )
-from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId, make_log_id
+from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, make_log_id
 from anchor.verification.policy import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.verification.report import Report, Verdict
-from anchor.verification.steps import Block, Target
+from anchor.verification.steps import Target
 from anchor.verification.verifier import Connect, judge
 
 OWNER = Address(bytes.fromhex("a11ce00000000000000000000000000000000001"))

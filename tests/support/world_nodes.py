@@ -12,8 +12,7 @@ from support.nodes import send, serve
 from support.world import REGISTRY, MemoryChain
 
 from anchor.registry.artifact import runtime_code
-from anchor.types import Address, ChainId, Hash32
-from anchor.verification.steps import Block
+from anchor.types import Address, Block, ChainId, Hash32
 
 
 @contextmanager

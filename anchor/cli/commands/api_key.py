@@ -62,9 +62,9 @@ def create(
     """
     from datetime import UTC, datetime, timedelta
 
-    from anchor.evidence.record import format_time
     from anchor.operate.key_audit_trail import note_key_event
     from anchor.store.api_keys import Limits, create_key
+    from anchor.system.clock import format_time
 
     if never_expires and days is not None:
         raise typer.BadParameter("--days and --never-expires contradict each other")
@@ -112,8 +112,8 @@ def create(
 @app.command("list")
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the keys, without what they are."""
-    from anchor.project.project import utc_now
     from anchor.store.api_keys import load_keys
+    from anchor.system.clock import utc_now
 
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.read() as connection:
@@ -150,8 +150,8 @@ def revoke(
 ) -> None:
     """Let a key be used no more; running services know within two seconds."""
     from anchor.operate.key_audit_trail import note_key_event
-    from anchor.project.project import utc_now
     from anchor.store.api_keys import revoke_key
+    from anchor.system.clock import utc_now
 
     output = Output(as_json=as_json)
     now = utc_now()

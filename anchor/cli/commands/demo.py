@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from anchor.chain.connect import open_node
 from anchor.cli.console import Colour, Output
-from anchor.cli.context import SystemClock, open_node, open_signer
+from anchor.cli.context import open_signer
 from anchor.cli.input_files import digest_file, read_receipt
 from anchor.errors import MismatchError, UsageError
 from anchor.ethereum.known_chains import KIND_SENTENCES
+from anchor.system.clock import SystemClock
 
 if TYPE_CHECKING:
     from anchor.chain.devnet import Devnet
@@ -106,10 +108,11 @@ def _anchor(
     from anchor.evidence.workers import open_executor
     from anchor.operate.file_intake import gather
     from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import ReceiptFolder, find_evidence
+    from anchor.operate.receipt_files import ReceiptFolder
     from anchor.operate.single_run import anchor_round
     from anchor.operate.state_proofs import StateProofs
     from anchor.receipt.format import encode_receipt
+    from anchor.store.evidence import find_evidence
     from anchor.system.durable_files import write_file
 
     with open_executor() as executor, output.progress("hashing") as progress:

@@ -7,14 +7,9 @@ from typing import Annotated
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import (
-    SystemClock,
-    note_project,
-    open_chain,
-    open_signer,
-    project_session,
-)
+from anchor.cli.context import note_project, open_chain, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.system.clock import SystemClock
 
 NAME = "deploy"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 
+from anchor.chain.connect import open_node
 from anchor.cli.console import Colour, Output
-from anchor.cli.context import open_node
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ConfigError
 

@@ -32,9 +32,8 @@ def command(
     which can publish by itself.
     """
     from anchor.log.publication import open_target
-    from anchor.operate.anchoring import check_standing, refresh_anchors
+    from anchor.operate.anchoring import check_standing, record_anchors, refresh_anchors
     from anchor.operate.publishing import publish_log
-    from anchor.recovery.restore import record_anchors
 
     output = Output(as_json=as_json)
     with project_session(config_path) as project:

@@ -48,9 +48,9 @@ def add(
     from anchor.evidence.erasure_statement import check_words
     from anchor.operate.evidence_selection import find_pieces, is_tenant
     from anchor.operate.key_audit_trail import find_user, note_key_event
-    from anchor.project.project import utc_now
     from anchor.store.erasures import ERASED, lock_holds
     from anchor.store.legal_holds import Hold, insert_holds
+    from anchor.system.clock import utc_now
 
     output = Output(as_json=as_json)
     wanted = read_wanted(what or [], digest or [], leaf or [], tenant)
@@ -112,9 +112,9 @@ def remove(
 ) -> None:
     """End a hold; what it protected can be erased then, if no other hold protects it."""
     from anchor.operate.key_audit_trail import note_key_event
-    from anchor.project.project import utc_now
     from anchor.store.erasures import lock_holds
     from anchor.store.legal_holds import load_holds, remove_holds
+    from anchor.system.clock import utc_now
 
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.write() as connection:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from anchor.chain.connect import open_node
 from anchor.cli.console import Output
-from anchor.cli.context import note_project, open_node
+from anchor.cli.context import note_project
 from anchor.cli.options import JsonOption, parse_finality
 from anchor.errors import UsageError
 from anchor.system.os_errors import explain_os_error

@@ -78,7 +78,7 @@ def _find_index(project: Project, text: str) -> int:
     from anchor.cli.input_files import digest_file
     from anchor.errors import NotFinalError
     from anchor.monitor.log_lookup import parse_index, parse_leaf, search_leaf
-    from anchor.operate.receipt_files import find_evidence
+    from anchor.store.evidence import find_evidence
 
     index = parse_index(text)
     if index is not None:
@@ -115,7 +115,7 @@ def _show_log(output: Output, project: Project, *, once: bool) -> None:
     from anchor.monitor.chain_status import Outside
     from anchor.operate.anchor_watch import Watched
     from anchor.operate.clock_check import find_fault
-    from anchor.project.project import unix_now
+    from anchor.system.clock import unix_now
 
     outside = Outside(
         project,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import SystemClock, open_chain, open_signer, project_session
+from anchor.cli.context import open_chain, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.owner_call import show_call
 from anchor.errors import ExitCode, UsageError
+from anchor.system.clock import SystemClock
 
 if TYPE_CHECKING:
     from anchor.chain.node import Node

@@ -99,8 +99,9 @@ def _prove_files(
     project: Project, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
 ) -> list[dict[str, Any]]:
     from anchor.cli.input_files import digest_file
-    from anchor.operate.receipt_files import find_evidence, save_receipt
+    from anchor.operate.receipt_files import save_receipt
     from anchor.project.files import sidecar_path
+    from anchor.store.evidence import find_evidence
 
     written: list[dict[str, Any]] = []
     with project.database.read() as connection:

@@ -12,7 +12,6 @@ import typer
 
 from anchor.cli.console import Output, document_format
 from anchor.cli.context import (
-    SystemClock,
     choose_wait,
     finish_erasures,
     open_chain,
@@ -22,6 +21,7 @@ from anchor.cli.context import (
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.cli.standard_streams import EventLines
 from anchor.errors import ConfigError, ExitCode, UsageError
+from anchor.system.clock import SystemClock
 from anchor.system.signals import STOP_SIGNALS
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def command(
 
 
 def _accept_incidents(output: Output, project: Project) -> None:
-    from anchor.project.project import utc_now
     from anchor.store.incidents import accept_incidents
+    from anchor.system.clock import utc_now
 
     with project.database.sequence() as connection:
         count = accept_incidents(connection, project.config.chain_id, utc_now())
@@ -170,7 +170,7 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
     from anchor.operate.events import Happened
     from anchor.operate.publisher import Publisher
     from anchor.operate.store_outage import StoreWait, work_while_away
-    from anchor.project.project import unix_now, utc_now
+    from anchor.system.clock import unix_now, utc_now
     from anchor.system.stoppable_clock import StoppableClock, Stopped
 
     lines = EventLines(Output(as_json=as_json).note)

@@ -12,8 +12,8 @@ NAME = "seal"
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Append what was added to the log, without anchoring it yet."""
     from anchor.operate.anchoring import check_standing
-    from anchor.project.project import utc_now
     from anchor.store.sequencer import seal
+    from anchor.system.clock import utc_now
     from anchor.units import spell_leaves
 
     output = Output(as_json=as_json)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import SystemClock
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import AnchorError, ConfigError, UsageError
+from anchor.system.clock import SystemClock
 
 if TYPE_CHECKING:
     from anchor.project.config import Config

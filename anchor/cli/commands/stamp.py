@@ -8,15 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anchor.cli.console import Colour, Output
-from anchor.cli.context import (
-    SystemClock,
-    choose_wait,
-    open_chain,
-    open_signer,
-    project_session,
-)
+from anchor.cli.context import choose_wait, open_chain, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.errors import ExitCode, UsageError
+from anchor.system.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,8 +122,9 @@ def _report_left_out(output: Output, gathered: Gathered) -> None:
 def _write_sidecars(
     prover: Prover, project: Project, files: tuple[Hashed, ...], output: Output
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    from anchor.operate.receipt_files import find_evidence, save_receipt
+    from anchor.operate.receipt_files import save_receipt
     from anchor.project.files import sidecar_path
+    from anchor.store.evidence import find_evidence
 
     written: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []

@@ -68,9 +68,9 @@ def _check_file(project: Project) -> None:
 def _read_store(project: Project, output: Output) -> StatusDocument:
     from anchor.cli.report_json import LogDocument, StatusDocument
     from anchor.monitor.overview_json import describe_log
-    from anchor.project.project import utc_now
     from anchor.store.evidence import count_evidence
     from anchor.store.heads import newest_head
+    from anchor.system.clock import utc_now
 
     with project.database.read() as connection:
         total, waiting = count_evidence(connection)
@@ -108,8 +108,8 @@ def _look_at_chain(project: Project, output: Output) -> OnChainDocument:
     from anchor.operate.anchoring import check_standing, refresh_anchors
     from anchor.operate.funds import describe_shortage, find_key
     from anchor.operate.state_proofs import review_proofs
-    from anchor.project.project import unix_now
     from anchor.store.heads import load_reversible_anchors, newest_final_anchor
+    from anchor.system.clock import unix_now
 
     node = open_chain(project.config, output.note)
     state = check_standing(project, node)
@@ -157,7 +157,7 @@ def _describe_anchor(anchored: AnchoredHead) -> FinalAnchorDocument:
     from datetime import UTC, datetime
 
     from anchor.cli.report_json import FinalAnchorDocument
-    from anchor.evidence.record import format_time
+    from anchor.system.clock import format_time
 
     return FinalAnchorDocument(
         size=anchored.head.size,

@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import (
-    SystemClock,
-    note_project,
-    open_chain,
-    open_signer,
-    project_session,
-)
+from anchor.cli.context import note_project, open_chain, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.owner_call import show_call
 from anchor.errors import UsageError
+from anchor.system.clock import SystemClock
 from anchor.types import MAX_LOG_NUMBER
 
 if TYPE_CHECKING:

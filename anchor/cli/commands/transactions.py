@@ -23,8 +23,8 @@ app = typer.Typer(
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the nonces that are open, lost in a reorganisation or given up, and what was signed."""
     from anchor.ethereum.keccak import format_address
-    from anchor.project.project import utc_now
     from anchor.store.tx_journal import StoredJournal
+    from anchor.system.clock import utc_now
 
     output = Output(as_json=as_json)
     with project_session(config_path) as project:

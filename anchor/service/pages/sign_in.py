@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from anchor.errors import MalformedError
-from anchor.project.project import utc_now
 from anchor.service.audit_trail import note_event
 from anchor.service.auth import authenticate
 from anchor.service.client_address import scheme_of
@@ -30,6 +29,7 @@ from anchor.service.problems import Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.worker import Service, service_of
 from anchor.store.api_keys import ApiKey, find_key_by_id
+from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False)
 

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from anchor.project.project import utc_now
 from anchor.service.auth import Submitter
 from anchor.service.bulk_stream import MEDIA_TYPE, BulkAnswer
 from anchor.service.request_body import check_length, check_media_type
@@ -20,6 +19,7 @@ from anchor.service.routes.submit import IdempotencyKey, check_key
 from anchor.service.schemas import problems
 from anchor.service.submission import Origin
 from anchor.service.worker import Service, service_of
+from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["evidence"])
 

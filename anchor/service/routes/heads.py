@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from anchor.monitor.stage import load_reach
-from anchor.project.project import utc_now
 from anchor.service.auth import Administrator, Reader
 from anchor.service.routes.status import describe_anchor
 from anchor.service.schemas import Heads, SealedHead, UsageDocument, name_state, problems
 from anchor.service.worker import Service, service_of
 from anchor.store.api_keys import load_limits, load_usage
 from anchor.store.heads import find_anchored, load_heads_before
+from anchor.system.clock import utc_now
 from anchor.types import MAX_LOG_SIZE
 
 router = APIRouter()

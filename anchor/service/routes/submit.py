@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
-from anchor.project.project import utc_now
 from anchor.service.auth import Submitter
 from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
@@ -24,6 +23,7 @@ from anchor.service.worker import Service, service_of
 from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
 from anchor.store.quota import OtherEvidence, OverQuota, Taken
+from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["evidence"])
 
