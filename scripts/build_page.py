@@ -27,7 +27,7 @@ from anchor.verification.verifier import CLAIMS, TITLES
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "web"
 RELEASE = WEB / "src" / "release.json"
-PAGE = ROOT / "anchor" / "web" / "verify.html"
+PAGE = ROOT / "anchor" / "page" / "verify.html"
 ABOUT_FORM = ("{what} ", "is ", "has a ", "holds a ", "the header's", "the account's")
 CHINESE_SENTENCES = ROOT / "anchor" / "verification" / "chinese.json"
 MAX_PAGE_BYTES = 76_000

@@ -4,11 +4,11 @@
  */
 
 import { formatAddress, type Hex } from "./bytes.ts";
-import { type Block, type ChainView, type Connect, numberOf, ownerOf, type Target } from "./checks.ts";
+import { type Block, type ChainView, type Connect, numberOf, ownerOf, type Target } from "./steps.ts";
 import { ABANDONED, abandoned, CANNOT_CHECK, cannotCheck, isRefusal } from "./errors.ts";
-import { checkChain } from "./nodechecks.ts";
-import { type Anchor, anchorSlot, decodeAnchor, lastHeadSlot, successorSlot } from "./slots.ts";
-import { checkSuccessor, type StateProof } from "./stateproof.ts";
+import { checkChain } from "./node_steps.ts";
+import { type Anchor, anchorSlot, decodeAnchor, lastHeadSlot, successorSlot } from "./storage.ts";
+import { checkSuccessor, type StateProof } from "./state_proof.ts";
 
 /** What is not proven where neither the receipt nor a node says which log goes on. */
 export const UNKNOWN = "whether the log's owner has abandoned this anchor since";

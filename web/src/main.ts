@@ -6,22 +6,22 @@
 
 import * as bytes from "./bytes.ts";
 import { encodeCanonical, parseStrict } from "./canonical.ts";
-import { describeReport } from "./document.ts";
-import { serveHashing } from "./hashing.ts";
+import { describeReport } from "./report_json.ts";
+import { serveHashing } from "./digests.ts";
 import { parseHeader } from "./header.ts";
 import { verifyInclusion } from "./merkle.ts";
-import { verifyTrieProof } from "./mpt.ts";
+import { verifyTrieProof } from "./trie.ts";
 import { startPage } from "./page/app.ts";
 import { toChinese } from "./page/chinese.ts";
-import { connectTo } from "./quorum.ts";
+import { connectTo } from "./node_quorum.ts";
 import { parseRecord } from "./record.ts";
 import { expectedCodeHash, findChain, REGISTRY, sentenceOf } from "./release.ts";
-import { areDistinct } from "./rpc.ts";
+import { areDistinct } from "./json_rpc.ts";
 import { Sm3 } from "./sm3.ts";
-import { checkAccount, checkAnchor, checkSubmitter } from "./stateproof.ts";
-import { parsePolicy } from "./trust.ts";
-import { exitCode } from "./verdict.ts";
-import { judge } from "./verify.ts";
+import { checkAccount, checkAnchor, checkSubmitter } from "./state_proof.ts";
+import { parsePolicy } from "./policy.ts";
+import { exitCode } from "./report.ts";
+import { judge } from "./verifier.ts";
 
 Object.assign(globalThis, {
   anchor: {

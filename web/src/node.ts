@@ -2,10 +2,10 @@
 
 import { encodeUtf8, fromHex, type Hex, keccak256 } from "./bytes.ts";
 import type { Json, Members } from "./canonical.ts";
-import type { Block } from "./checks.ts";
+import type { Block } from "./steps.ts";
 import { cannotCheck } from "./errors.ts";
-import { NodeRefusal, Rpc } from "./rpc.ts";
-import type { FinalityRule } from "./trust.ts";
+import { NodeRefusal, Rpc } from "./json_rpc.ts";
+import type { FinalityRule } from "./policy.ts";
 
 // The registry's packed anchor keeps 48 bits for each.
 const MAX_BLOCK = 2 ** 48 - 1;

@@ -5,9 +5,9 @@ import { type Json, type Members, parseStrict } from "./canonical.ts";
 import { malformed, unknownVersion } from "./errors.ts";
 import { MAX_HEADER_BYTES } from "./header.ts";
 import { MAX_PATH } from "./merkle.ts";
-import { MAX_NODE_BYTES, MAX_NODES } from "./mpt.ts";
+import { MAX_NODE_BYTES, MAX_NODES } from "./trie.ts";
 import { MAX_RECORD_BYTES } from "./record.ts";
-import type { StateProof, SuccessorProof } from "./stateproof.ts";
+import type { StateProof, SuccessorProof } from "./state_proof.ts";
 
 const FORMAT = "anchor-receipt/1";
 export const MAX_RECEIPT_BYTES = 1 << 20;

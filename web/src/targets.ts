@@ -1,11 +1,11 @@
 /** Step 4: which anchors are looked up, and as whom the verifier pins them (anchor/verification/targets.py). */
 
 import { formatAddress, type Hex } from "./bytes.ts";
-import { numberOf, ownerOf, type Target } from "./checks.ts";
+import { numberOf, ownerOf, type Target } from "./steps.ts";
 import { cannotCheck, notFinal, notTrusted, type Refusal } from "./errors.ts";
 import type { Head, Receipt, ReceiptAnchor } from "./receipt.ts";
 import { findChain, kindOf, REGISTRY, sentenceOf } from "./release.ts";
-import { DEFAULT_TOLERANCE, type TrustEntry } from "./trust.ts";
+import { DEFAULT_TOLERANCE, type TrustEntry } from "./policy.ts";
 
 /** One anchor, or (`anchor` null) a promised head, and what the policy says of its place. */
 export interface Candidate {

@@ -1,14 +1,14 @@
 /** The page: takes files and words in, verifies when it is asked to, and shows what came of it. */
 
 import { count, encodeUtf8, type Hex, sha256 } from "../bytes.ts";
-import { describeReport } from "../document.ts";
-import { type Hashing, startHashing } from "../hashing.ts";
+import { describeReport } from "../report_json.ts";
+import { type Hashing, startHashing } from "../digests.ts";
 import { parseHeader } from "../header.ts";
-import { connectTo } from "../quorum.ts";
+import { connectTo } from "../node_quorum.ts";
 import { parseReceipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
-import { MAX_POLICY_BYTES, parsePolicy } from "../trust.ts";
-import { judge } from "../verify.ts";
+import { MAX_POLICY_BYTES, parsePolicy } from "../policy.ts";
+import { judge } from "../verifier.ts";
 import { download, find, make, show } from "./elements.ts";
 import {
   FieldProblem, inField, type Kind, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,

@@ -1,13 +1,13 @@
 /** What was given: which dropped file is what, and what was typed into the fields. */
 
 import { encodeUtf8, formatAddress, type Hex, parseAddress, parseHex, sha256 } from "../bytes.ts";
-import type { PolicySource } from "../document.ts";
+import type { PolicySource } from "../report_json.ts";
 import { malformed } from "../errors.ts";
 import { MAX_RECEIPT_BYTES } from "../receipt.ts";
 import type { Digests } from "../record.ts";
 import { expectedCodeHash, REGISTRY } from "../release.ts";
-import { areDistinct, parseNodeUrl } from "../rpc.ts";
-import { DEFAULT_TOLERANCE, MAX_NODES, type TrustEntry } from "../trust.ts";
+import { areDistinct, parseNodeUrl } from "../json_rpc.ts";
+import { DEFAULT_TOLERANCE, MAX_NODES, type TrustEntry } from "../policy.ts";
 import { find } from "./elements.ts";
 import type { Say } from "./report.ts";
 

@@ -3,7 +3,7 @@
 import { formatAddress, sha256 } from "../bytes.ts";
 import { isRefusal } from "../errors.ts";
 import { findChain } from "../release.ts";
-import { parsePolicy, type TrustEntry } from "../trust.ts";
+import { parsePolicy, type TrustEntry } from "../policy.ts";
 import { type Child, find, make, show } from "./elements.ts";
 import type { Say } from "./report.ts";
 

@@ -1,14 +1,14 @@
 /** The report: the verdict, every step, what it amounts to, and what it does not prove. */
 
 import { formatAddress, type Hex } from "../bytes.ts";
-import { formatTime } from "../checks.ts";
+import { formatTime } from "../steps.ts";
 import { CANNOT_CHECK, MISMATCH } from "../errors.ts";
 import { parseHeader } from "../header.ts";
 import { kindOf } from "../release.ts";
 import { isDoubt } from "../targets.ts";
 import {
   exitCode, gravestError, headlineOf, kindOfReport, leadingAnchor, type ProvenAnchor, type Report, type Verdict, verdictOf,
-} from "../verdict.ts";
+} from "../report.ts";
 import { toChinese } from "./chinese.ts";
 import { type Child, make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";

@@ -3,10 +3,10 @@
 import { formatAddress, type Hex } from "./bytes.ts";
 import {
   type Block, type ChainView, checkOperator, type Found, ownerOf, type Target,
-} from "./checks.ts";
+} from "./steps.ts";
 import { cannotCheck, notAnchored, notFinal, notTrusted } from "./errors.ts";
-import { type Anchor, anchorSlot, decodeAnchor, decodeKey, operatorKeySlot } from "./slots.ts";
-import { ASSURANCES } from "./trust.ts";
+import { type Anchor, anchorSlot, decodeAnchor, decodeKey, operatorKeySlot } from "./storage.ts";
+import { ASSURANCES } from "./policy.ts";
 
 const MORE_ASSURANCE: { readonly [name: string]: string } = {
   quorum: "name more nodes, and how many of them have to agree",

@@ -8,23 +8,23 @@ import type { Hex } from "./bytes.ts";
 import {
   type Block, checkDerived, checkFile, checkPaths, checkTime, type Connect, type Found,
   parseDocuments, type Target,
-} from "./checks.ts";
+} from "./steps.ts";
 import { cannotCheck, isRefusal, type Refusal } from "./errors.ts";
-import { checkAnchored, checkChain, checkCode, wordOf } from "./nodechecks.ts";
+import { checkAnchored, checkChain, checkCode, wordOf } from "./node_steps.ts";
 import {
   checkBlock, checkProvenAnchor, checkProvenCode, checkProvenSubmitter, checkReadSubmitter,
   type Submitter,
-} from "./proofchecks.ts";
+} from "./proof_steps.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Digests, Record } from "./record.ts";
 import release from "./release.json" with { type: "json" };
-import type { Anchor } from "./slots.ts";
-import type { StateProof } from "./stateproof.ts";
+import type { Anchor } from "./storage.ts";
+import type { StateProof } from "./state_proof.ts";
 import {
   type Candidate, chooseTarget, describeUnpinned, doubtUnpinned, listCandidates,
 } from "./targets.ts";
-import type { TrustEntry } from "./trust.ts";
-import { type Claim, type ProvenAnchor, type Report, type Step, type Verdict, verdictOf } from "./verdict.ts";
+import type { TrustEntry } from "./policy.ts";
+import { type Claim, type ProvenAnchor, type Report, type Step, type Verdict, verdictOf } from "./report.ts";
 
 /** What the verifier brings: nothing of it comes from the receipt. */
 export interface Trust {

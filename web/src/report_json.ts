@@ -1,10 +1,10 @@
 /** The report as the document that `anchor verify --json` prints (docs/schemas/verification.json). */
 
 import { formatAddress, type Hex } from "./bytes.ts";
-import { formatTime } from "./checks.ts";
+import { formatTime } from "./steps.ts";
 import release from "./release.json" with { type: "json" };
 import { findChain } from "./release.ts";
-import { exitCode, headlineOf, type Report, verdictOf } from "./verdict.ts";
+import { exitCode, headlineOf, type Report, verdictOf } from "./report.ts";
 
 /** A policy that counted; `dropped`: on the page, and the person said that it is theirs. */
 export interface PolicySource {

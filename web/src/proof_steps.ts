@@ -4,13 +4,13 @@ import { formatAddress, type Hex } from "./bytes.ts";
 import { askStanding, checkProvenStanding, readStanding } from "./abandonment.ts";
 import {
   type Block, type ChainView, checkOperator, type Connect, describeSubmitter, type Found, type Target,
-} from "./checks.ts";
+} from "./steps.ts";
 import { CANNOT_CHECK, cannotCheck, isRefusal, notAnchored, notFinal } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
-import { checkChain, fetchSubmitter } from "./nodechecks.ts";
-import type { Anchor } from "./slots.ts";
-import { checkAccount, checkAnchor, checkSubmitter, type StateProof } from "./stateproof.ts";
-import { Findings } from "./verdict.ts";
+import { checkChain, fetchSubmitter } from "./node_steps.ts";
+import type { Anchor } from "./storage.ts";
+import { checkAccount, checkAnchor, checkSubmitter, type StateProof } from "./state_proof.ts";
+import { Findings } from "./report.ts";
 
 /** A block whose hash somebody answers for; `isAsserted`: the verifier, not nodes. */
 export interface ProvenBlock {

@@ -9,7 +9,7 @@ import type { Receipt } from "./receipt.ts";
 import type { Record } from "./record.ts";
 import { bestKind, type ChainKind, kindOf } from "./release.ts";
 import release from "./release.json" with { type: "json" };
-import type { Anchor } from "./slots.ts";
+import type { Anchor } from "./storage.ts";
 
 export type Verdict = "pass" | "fail" | "cannot tell" | "not present";
 

@@ -3,7 +3,7 @@
 import { count, type Hex, parseAddress, parseHex, quote } from "./bytes.ts";
 import { decodeUtf8 } from "./canonical.ts";
 import { malformed, unknownVersion } from "./errors.ts";
-import { areDistinct } from "./rpc.ts";
+import { areDistinct } from "./json_rpc.ts";
 import { parseToml, type Table, type Toml } from "./toml.ts";
 
 const FORMAT = "anchor-trust/1";

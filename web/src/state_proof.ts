@@ -8,11 +8,11 @@ import {
   cannotCheck, isRefusal, malformed, MALFORMED, mismatch, MISMATCH, notTrusted, Refusal,
 } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
-import { verifyTrieProof } from "./mpt.ts";
+import { verifyTrieProof } from "./trie.ts";
 import { decodeRlp, parseBytes, parseInteger } from "./rlp.ts";
 import {
   type Anchor, anchorSlot, decodeAnchor, decodeKey, operatorKeySlot, successorSlot,
-} from "./slots.ts";
+} from "./storage.ts";
 
 // Four items: two integers and two hashes.
 const MAX_ACCOUNT_BYTES = 110;

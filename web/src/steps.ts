@@ -9,8 +9,8 @@ import { hashLeaf, verifyInclusion } from "./merkle.ts";
 import { type Head, parseReceipt, type Receipt, type ReceiptAnchor } from "./receipt.ts";
 import { type Digests, parseRecord, type Record } from "./record.ts";
 import { findChain } from "./release.ts";
-import type { Anchor } from "./slots.ts";
-import type { FinalityRule, TrustEntry } from "./trust.ts";
+import type { Anchor } from "./storage.ts";
+import type { FinalityRule, TrustEntry } from "./policy.ts";
 
 /** One block, named by its hash; `timestamp` in Unix seconds. */
 export interface Block {

@@ -5,11 +5,11 @@
  */
 
 import type { Hex } from "./bytes.ts";
-import type { Block, ChainView, Connect, Target } from "./checks.ts";
+import type { Block, ChainView, Connect, Target } from "./steps.ts";
 import { cannotCheck, isRefusal, type Refusal } from "./errors.ts";
 import { Node } from "./node.ts";
-import { areDistinct, parseNodeUrl } from "./rpc.ts";
-import type { FinalityRule } from "./trust.ts";
+import { areDistinct, parseNodeUrl } from "./json_rpc.ts";
+import type { FinalityRule } from "./policy.ts";
 
 const SPLIT_HINT = "one side is wrong or on a fork: nothing becomes final until they agree";
 const AWAY_HINT = "nothing becomes final until enough of them answer; see to those that are named";
