@@ -27,7 +27,7 @@ from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.cli.context import open_signer
 from anchor.evidence.digests import Digests
-from anchor.operate.acceptance import Submission, accept, accept_once
+from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.operate.deployment import deploy
 from anchor.operate.single_run import anchor_round
 from anchor.project.creation import plan_dev_project, write_dev_key
@@ -175,10 +175,10 @@ def open_store(place: StorePlace) -> Iterator[Project]:
         yield cast(Project, SimpleNamespace(database=database, config=CONFIG))
 
 
-def make_submissions(count: int, first: int) -> list[Submission]:
+def make_submissions(count: int, first: int) -> list[EvidenceInput]:
     """Make up bare digests, as a line of a checksum file gives them."""
     return [
-        Submission(
+        EvidenceInput(
             source=f"digest:evidence-{number:09}.pdf",
             name=f"evidence-{number:09}.pdf",
             digests=Digests(sha256=secrets.token_bytes(32), sm3=None, size=None),

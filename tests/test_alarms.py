@@ -18,7 +18,7 @@ from anchor.log.publication import open_target
 from anchor.monitor import alarm_rules, background_poll
 from anchor.monitor.alarm_rules import RULES, Severity
 from anchor.monitor.alarms import raise_alarms
-from anchor.monitor.background_poll import Sighting, Watch
+from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.monitor.chain_status import (
     ChainFacts,
     Outside,
@@ -35,7 +35,7 @@ from anchor.operate.publishing import publish_log
 from anchor.project.project import Project
 from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import Unproven
-from anchor.store.incidents import Incident, Place
+from anchor.store.incidents import AnchorPosition, Incident
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 from anchor.store.sequencer import seal
 from anchor.store.statistics import OpenTransaction
@@ -153,7 +153,7 @@ def spends(overview: Overview, **changes: int) -> Overview:
 
 
 def breaks(overview: Overview) -> Overview:
-    place = Place(sequence=2, block_number=9, timestamp=9)
+    place = AnchorPosition(sequence=2, block_number=9, timestamp=9)
     head = overview.anchors[0].head
     incident = Incident(head=head, before=place, now=None, seen_block=12, noticed_at="then")
     return replace(overview, incidents=(incident,))
@@ -384,7 +384,7 @@ class Hours:
         return self.now
 
 
-def settle(watch: Watch) -> Sighting:
+def settle(watch: BackgroundPoll) -> Sighting:
     return watch.wait(30.0)
 
 
@@ -398,7 +398,7 @@ def test_looking_never_waits_for_the_node() -> None:
         return FACTS
 
     clock = Hours()
-    watch = Watch(hang, clock)
+    watch = BackgroundPoll(hang, clock)
     for _ in range(50):
         assert watch.look() == Sighting()
         clock.now += background_poll.FRESH
@@ -414,7 +414,7 @@ def test_what_was_seen_is_asked_for_again_only_once_it_is_old() -> None:
         asked.append(clock.now)
         return FACTS
 
-    watch = Watch(fetch, clock)
+    watch = BackgroundPoll(fetch, clock)
     assert settle(watch) == Sighting(what=FACTS, seen_at=1_000.0, trouble=None)
     clock.now += background_poll.FRESH - 1
     settle(watch)
@@ -435,7 +435,7 @@ def test_a_failure_keeps_what_was_seen_with_its_age_and_says_so(error: Exception
             raise answer
         return answer
 
-    watch = Watch(fetch, clock)
+    watch = BackgroundPoll(fetch, clock)
     settle(watch)
     clock.now += 60
     failed = settle(watch)
@@ -451,7 +451,7 @@ def test_a_node_that_fails_half_way_is_a_trouble_and_no_half_of_facts(
     for method in ("eth_getStorageAt", "eth_getBalance", "eth_chainId"):
         effects = Effects(plan={(method, 0): "request lost"})
         node = Node(TroubledTransport(grown.chain, effects))
-        watch = Watch(lambda node=node: fetch_chain_facts(project, node, OWNER), Hours())
+        watch = BackgroundPoll(lambda node=node: fetch_chain_facts(project, node, OWNER), Hours())
         seen = settle(watch)
         assert seen.what is None
         assert seen.trouble == "the node did not answer"

@@ -162,6 +162,17 @@ def test_each_package_says_what_lives_in_it():
             assert len(docstring) > 30, f"{path} says nothing"
 
 
+def test_no_public_class_name_is_there_twice():
+    seen: dict[str, str] = {}
+    for name, tree in ALL:
+        if name.startswith("anchor.standalone"):  # one file for itself, which nothing imports
+            continue
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                assert node.name not in seen, f"{node.name}: {name} and {seen[node.name]}"
+                seen[node.name] = name
+
+
 def test_no_file_name_is_there_twice():
     seen: dict[str, str] = {}
     for name, _ in ALL:

@@ -27,7 +27,7 @@ from anchor.cli.commands import audit
 from anchor.cli.context import open_signer
 from anchor.errors import ExitCode, MalformedError
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.evidence.file_hashing import Source
+from anchor.evidence.discovery import SourceFile
 from anchor.evidence.workers import open_executor
 from anchor.operate.anchoring import refresh_anchors
 from anchor.recovery import originals_audit as originals_module
@@ -482,7 +482,7 @@ def test_others_can_work_while_the_originals_are_hashed(
     seen: list[int] = []
     hashing = originals_module.hash_sources
 
-    def hash_while_others_work(sources: Iterator[Source], *more: Any, **options: Any) -> Any:
+    def hash_while_others_work(sources: Iterator[SourceFile], *more: Any, **options: Any) -> Any:
         first = next(sources)
         with originals.lead() as project:
             seal(project.database, utc_now())

@@ -14,7 +14,7 @@ from anchor.project.project import Project
 from anchor.store.edition import Edition, load_edition
 from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import (
-    Place,
+    AnchorPosition,
     accept_incidents,
     load_open_incidents,
     open_incident,
@@ -40,7 +40,7 @@ def load(project: Project) -> Edition:
         return load_edition(connection, project.config.chain_id)
 
 
-def contradict(project: Project, now: Place | None) -> None:
+def contradict(project: Project, now: AnchorPosition | None) -> None:
     chain_id = project.config.chain_id
     with project.database.write() as connection:
         anchored = newest_final_anchor(connection, chain_id)
@@ -68,7 +68,7 @@ def test_an_incident_is_one_when_it_opens_and_when_it_closes(project: Project) -
         withdraw_incident(connection, chain_id, incident, 12, utc_now())
     seen.append(load(project))
     assert seen[0].final == seen[2].final, "the anchor is where it was"
-    contradict(project, Place(sequence=1, block_number=77, timestamp=1_700_000_500))
+    contradict(project, AnchorPosition(sequence=1, block_number=77, timestamp=1_700_000_500))
     seen.append(load(project))
     with project.database.hold_lease(), project.database.sequence() as connection:
         accept_incidents(connection, chain_id, utc_now())

@@ -24,17 +24,13 @@ from anchor.errors import UnknownVersionError, UsageError
 from anchor.evidence import file_hashing
 from anchor.evidence.checksums import encode_name
 from anchor.evidence.digests import CHUNK_BYTES, SHA256, SM3, digest_bytes, digest_stream
+from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.file_hashing import (
     BATCH_BYTES,
     BATCH_FILES,
     MAX_TASKS,
-    Found,
     Hashed,
-    Problem,
     Result,
-    Skipped,
-    Source,
-    find_sources,
     hash_sources,
     hash_stdin,
 )
@@ -86,10 +82,12 @@ def show(found: Sequence[Found | Result]) -> list[str]:
     """Write each item as one short line, with ! for a problem and - for what was skipped."""
     lines = []
     for item in found:
-        if isinstance(item, Problem | Skipped):
-            lines.append(f"{'!' if isinstance(item, Problem) else '-'} {item.path}: {item.reason}")
+        if isinstance(item, IntakeProblem | Skipped):
+            lines.append(
+                f"{'!' if isinstance(item, IntakeProblem) else '-'} {item.path}: {item.reason}"
+            )
         else:
-            lines.append(item.name if isinstance(item, Source) else item.source.name)
+            lines.append(item.name if isinstance(item, SourceFile) else item.source.name)
     return lines
 
 
@@ -99,12 +97,12 @@ def hash_all(found: Sequence[Found], workers: int = 2, **options: Any) -> list[R
 
 
 def hash_one(path: Path, guarded: int = 1) -> Result:
-    (result,) = hash_all([Source(path=path, name="x", guarded=guarded)])
+    (result,) = hash_all([SourceFile(path=path, name="x", guarded=guarded)])
     return result
 
 
 def reason(result: Result | Found) -> str:
-    assert isinstance(result, Problem), result
+    assert isinstance(result, IntakeProblem), result
     return result.reason
 
 
@@ -280,7 +278,7 @@ def test_a_file_already_listed_is_not_listed_again_through_a_linked_folder(place
 
 def test_the_root_folder_has_no_name_to_put_in_front() -> None:
     walk = find_sources([Path("/")], follow_symlinks=False)
-    first = next(item for item in walk if isinstance(item, Source))
+    first = next(item for item in walk if isinstance(item, SourceFile))
     assert "/" + first.name == str(first.path)
 
 
@@ -404,7 +402,7 @@ def test_a_folder_replaced_by_a_link_during_the_walk_is_not_followed(place: Path
     shutil.rmtree("top/b")
     os.symlink("../outside", "top/b")
     (rest,) = walk
-    assert isinstance(rest, Problem)
+    assert isinstance(rest, IntakeProblem)
 
 
 def test_a_folder_above_replaced_by_a_link_is_not_followed_either(place: Path) -> None:
@@ -416,8 +414,8 @@ def test_a_folder_above_replaced_by_a_link_is_not_followed_either(place: Path) -
     os.rename("top/mid", "top/was")
     os.symlink("../outside", "top/mid")
     (rest,) = walk
-    assert isinstance(rest, Problem)
-    assert isinstance(hash_all([first])[0], Problem)
+    assert isinstance(rest, IntakeProblem)
+    assert isinstance(hash_all([first])[0], IntakeProblem)
 
 
 def test_folders_nest_deeper_than_paths_or_python_do(place: Path) -> None:
@@ -444,7 +442,7 @@ def test_folders_nest_deeper_than_paths_or_python_do(place: Path) -> None:
 def test_results_hold_digests_and_modification_time(place: Path) -> None:
     write("file", b"abc")
     os.utime("file", ns=(5, 1_700_000_000_123_456_789))
-    source = Source(path=Path("file"), name="x")
+    source = SourceFile(path=Path("file"), name="x")
     assert hash_all([source]) == [
         Hashed(
             source=source,
@@ -484,7 +482,7 @@ def test_processes_can_take_the_place_of_threads(place: Path) -> None:
     write("top/a", b"abc")
     write("top/b", bytes(BATCH_BYTES + 1))
     os.symlink("a", "top/link")
-    found = [*find("top"), Source(path=Path("gone"), name="gone")]
+    found = [*find("top"), SourceFile(path=Path("gone"), name="gone")]
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
         assert list(hash_sources(found, BOTH, executor=executor)) == hash_all(found)
 
@@ -493,9 +491,9 @@ def test_problems_and_skips_are_handed_through_at_their_place(place: Path) -> No
     a, b = write("a"), write("b")
     found: list[Found] = [
         Skipped(path=Path("s"), reason="by rule"),
-        Source(path=a, name="a"),
-        Problem(path=Path("p"), reason="bad"),
-        Source(path=b, name="b"),
+        SourceFile(path=a, name="a"),
+        IntakeProblem(path=Path("p"), reason="bad"),
+        SourceFile(path=b, name="b"),
     ]
     assert show(hash_all(found)) == ["- s: by rule", "a", "! p: bad", "b"]
 
@@ -510,7 +508,7 @@ def test_the_counts_told_add_up(place: Path) -> None:
         told.append((files, size))
         threads.add(threading.get_ident())
 
-    found = [*find("top"), Source(path=Path("gone"), name="gone")]
+    found = [*find("top"), SourceFile(path=Path("gone"), name="gone")]
     hash_all(found, on_done=on_done)
     assert sum(files for files, _ in told) == len(found)
     assert sum(size for _, size in told) == 5 * (BATCH_FILES + 10)
@@ -527,7 +525,7 @@ def test_a_large_file_is_told_of_while_it_is_read(
         file.truncate(size)
     told: list[tuple[int, int]] = []
     (hashed,) = hash_all(
-        [Source(path=Path("large"), name="large")],
+        [SourceFile(path=Path("large"), name="large")],
         on_done=lambda files, read: told.append((files, read)),
     )
     assert isinstance(hashed, Hashed) and hashed.digests.size == size
@@ -589,7 +587,7 @@ def test_a_link_in_the_files_place_is_not_followed(place: Path) -> None:
     found = find("top", "top/file")
     os.unlink("top/file")
     os.symlink("../secret", "top/file")
-    by_itself = Source(path=Path("top/file"), name="x")
+    by_itself = SourceFile(path=Path("top/file"), name="x")
     for result in hash_all([*found, by_itself]):
         assert "symbolic link" in reason(result)
     assert isinstance(hash_one(Path("top/file"), guarded=0), Hashed)
@@ -599,9 +597,9 @@ def test_a_folder_kept_open_for_one_source_is_not_lent_to_a_stricter_one(place: 
     write("real/sub/file")
     os.symlink("real", "link")
     path = Path("link/sub/file")
-    loose, strict = (Source(path=path, name="x", guarded=guarded) for guarded in (2, 3))
+    loose, strict = (SourceFile(path=path, name="x", guarded=guarded) for guarded in (2, 3))
     results = hash_all([loose, strict, loose])
-    assert [type(result) for result in results] == [Hashed, Problem, Hashed]
+    assert [type(result) for result in results] == [Hashed, IntakeProblem, Hashed]
 
 
 @pytest.mark.parametrize("kind", ["FIFO", "folder", "socket"])
@@ -759,7 +757,7 @@ def test_few_tasks_exist_at_a_time_whatever_the_number_of_sources() -> None:
         nonlocal taken
         while True:
             taken += 1
-            yield Problem(path=Path("x"), reason="bad")
+            yield IntakeProblem(path=Path("x"), reason="bad")
 
     executor = _CountingExecutor()
     results = hash_sources(endless(), BOTH, executor=executor)
@@ -815,7 +813,7 @@ def test_tasks_of_any_executor_are_cancelled_when_the_caller_stops(place: Path) 
 
     def interrupted() -> Iterator[Found]:
         for _ in range(5 * BATCH_FILES):
-            yield Problem(path=Path("x"), reason="bad")
+            yield IntakeProblem(path=Path("x"), reason="bad")
         raise KeyboardInterrupt
 
     executor = Waiting()
@@ -851,7 +849,7 @@ def test_a_large_file_is_not_read_to_its_end_when_nobody_waits(
     def sources() -> Iterator[Found]:
         yield from find("large")
         # The first task is handed over when the second begins.
-        yield Source(path=Path("large"), name="again")
+        yield SourceFile(path=Path("large"), name="again")
         assert started.wait(30)
         raise KeyboardInterrupt
 
@@ -873,8 +871,8 @@ def test_no_descriptor_stays_open(place: Path) -> None:
     before = sorted(os.listdir("/proc/self/fd"))
     with unprivileged():
         found = find("top", "gone")
-        hash_all([*found, Source(path=Path("top/pipe"), name="x", guarded=2)])
-        hash_all([Source(path=Path("top/a/gone"), name="x", guarded=3)])
+        hash_all([*found, SourceFile(path=Path("top/pipe"), name="x", guarded=2)])
+        hash_all([SourceFile(path=Path("top/a/gone"), name="x", guarded=3)])
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 

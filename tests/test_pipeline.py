@@ -38,10 +38,10 @@ from anchor.errors import (
 )
 from anchor.evidence import file_hashing
 from anchor.evidence.digests import digest_bytes
-from anchor.evidence.file_hashing import Source
+from anchor.evidence.discovery import SourceFile
 from anchor.evidence.workers import open_executor
 from anchor.operate import anchoring, file_intake
-from anchor.operate.acceptance import Submission, accept
+from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import make_manager
 from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder, save_receipt
@@ -147,7 +147,7 @@ def test_receipts_tell_the_sizes_of_anchored_and_of_promised_heads(
 def test_no_leaf_can_be_guessed_from_the_evidence(site: Site) -> None:
     with site.open() as project:
         digests = digest_bytes(b"yes", ("sha256",))
-        again = Submission(source="a", name="a", digests=digests)
+        again = EvidenceInput(source="a", name="a", digests=digests)
         for _ in range(2):
             assert accept(project, [again], again=True).new == 1
     records = [json.loads(row[0]) for row in site.rows("SELECT record FROM evidence")]
@@ -411,15 +411,15 @@ from support.projects import Site
 
 site = Site(folder=Path(sys.argv[1]), url="", number=0)
 from anchor.evidence.workers import open_executor
-from anchor.evidence.file_hashing import find_sources
+from anchor.evidence.discovery import find_sources
 from anchor.operate import anchoring
-from anchor.operate.acceptance import Submission, accept
+from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.file_intake import gather
 from anchor.evidence.digests import Digests
 
 def some(first):
     return [
-        Submission(
+        EvidenceInput(
             source=f"digest:{number}",
             name="d",
             digests=Digests(sha256=number.to_bytes(32, "big"), sm3=None, size=None),
@@ -461,8 +461,8 @@ def test_an_interrupt_while_a_chunk_is_stored_does_not_wait_until_all_is_read(
     monkeypatch.setattr(file_hashing, "_Stoppable", read)
     monkeypatch.setattr(file_intake, "_CHUNK", 1)
     monkeypatch.setattr(file_intake, "accept", interrupt)
-    found = [Source(path=site.folder / name, name=name) for name in paths]
-    found += [Source(path=site.write("last", b""), name="last")] * file_hashing.BATCH_FILES
+    found = [SourceFile(path=site.folder / name, name=name) for name in paths]
+    found += [SourceFile(path=site.write("last", b""), name="last")] * file_hashing.BATCH_FILES
     with site.open() as project, pytest.raises(KeyboardInterrupt), open_executor(2) as executor:
         file_intake.gather(project, found, executor=executor)
 

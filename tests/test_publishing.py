@@ -66,7 +66,7 @@ from anchor.system.clock import utc_now
 from anchor.types import Address, ChainId, Hash32, Head, make_log_id
 from anchor.verification.log_audit import TITLES, CheckedLog, check_log, check_tiles
 from anchor.verification.policy import TrustPolicy
-from anchor.verification.steps import Target
+from anchor.verification.steps import VerificationTarget
 
 devnet = fixtures.devnet
 
@@ -607,7 +607,7 @@ def test_of_several_places_that_a_policy_pins_the_checkpoints_own_is_asked_first
     asked: list[tuple[int, tuple[str, ...]]] = []
     with reading(site.url) as node:
 
-        def connect(target: Target) -> ChainReader:
+        def connect(target: VerificationTarget) -> ChainReader:
             asked.append((target.chain_id, target.rpc))
             return ChainReader(node)
 

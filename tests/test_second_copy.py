@@ -25,7 +25,7 @@ from support.standbys import (
 
 from anchor.errors import ConfigError, CopyMissingError, ExitCode, StorageError
 from anchor.evidence.digests import Digests
-from anchor.operate.acceptance import Acceptance, Submission, accept, accept_once
+from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, accept_once
 from anchor.project.project import Project
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.location import PostgresDatabase, SqliteFile
@@ -72,9 +72,9 @@ def opened(place: PostgresDatabase, rule: CopyRule | None = RULE) -> Iterator[Pr
         database.close()
 
 
-def submission(number: int) -> Submission:
+def submission(number: int) -> EvidenceInput:
     digests = Digests(sha256=number.to_bytes(32, "big"), sm3=None, size=None)
-    return Submission(source=f"digest:{number}", name=f"{number}", digests=digests)
+    return EvidenceInput(source=f"digest:{number}", name=f"{number}", digests=digests)
 
 
 def take(project: Project, *numbers: int) -> Acceptance:

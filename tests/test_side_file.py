@@ -26,10 +26,10 @@ from anchor.errors import (
 )
 from anchor.evidence.digests import Digests
 from anchor.log.merkle import hash_leaf
-from anchor.operate.acceptance import Submission, accept, accept_once
+from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.project.project import Project
 from anchor.store import side_file
-from anchor.store.api_keys import Limits
+from anchor.store.api_keys import Quota
 from anchor.store.database import Database, create_filled
 from anchor.store.evidence import NewEvidence, load_all
 from anchor.store.file_origins import tenant_of
@@ -41,7 +41,7 @@ from anchor.store.side_file import SideFile
 from anchor.store.side_file_frames import MAGIC, Entry
 from anchor.types import Hash32, LogId
 
-NO_LIMITS = Limits(per_day=None, per_minute=None)
+NO_LIMITS = Quota(per_day=None, per_minute=None)
 
 
 def entry(number: int, tenant: str = "", *, has_key: bool = False) -> Entry:
@@ -405,10 +405,10 @@ def check_every_row_has_its_entry(store: Database, side: Path) -> None:
         assert found[row.leaf] == Entry(row.leaf, row.identity, tenant, keys.get(row.identity))
 
 
-def submission(number: int) -> Submission:
+def submission(number: int) -> EvidenceInput:
     item = make_item(number)
     digests = Digests(sha256=item.sha256, sm3=None, size=None)
-    return Submission(source=item.source, name=item.source, digests=digests)
+    return EvidenceInput(source=item.source, name=item.source, digests=digests)
 
 
 def of_tenant(number: int, tenant: str) -> NewEvidence:
@@ -433,7 +433,7 @@ def test_every_way_in_leaves_an_entry_for_each_row(place: StorePlace, tmp_path: 
         accept_once(project, submission(5_000))
         accept_once(project, submission(5_001), key="order 1")
         accept_once(project, submission(5_001), key="order 1")
-        few = Limits(per_day=1_305)
+        few = Quota(per_day=1_305)
         jobs = [
             (NO_LIMITS, [of_tenant(6_000, "acme")], None),
             (NO_LIMITS, [of_tenant(6_001, "acme")], bytes(32)),

@@ -30,7 +30,7 @@ from anchor.errors import (
 from anchor.evidence.digests import Digests
 from anchor.log.tree import Tree
 from anchor.operate import acceptance as pipeline
-from anchor.operate.acceptance import Acceptance, Submission
+from anchor.operate.acceptance import Acceptance, EvidenceInput
 from anchor.project.project import Project
 from anchor.store import evidence as module
 from anchor.store import sequencer
@@ -397,7 +397,7 @@ def test_one_content_under_two_names_is_two_pieces_of_evidence(store: Database) 
     config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
     project = cast(Project, SimpleNamespace(database=store, config=config))
     digests = Digests(sha256=bytes(32), sm3=None, size=None)
-    named = [Submission(source=name, name=name, digests=digests) for name in ("a", "b", "a")]
+    named = [EvidenceInput(source=name, name=name, digests=digests) for name in ("a", "b", "a")]
     assert pipeline.accept(project, named) == Acceptance(new=2, known=1)
     with store.read() as connection:
         found = find_by_digest(connection, digests)
@@ -555,7 +555,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from anchor.evidence.digests import Digests
-from anchor.operate.acceptance import Submission, accept_once
+from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.store.database import open_database
 from anchor.store.location import parse_place
 
@@ -565,7 +565,7 @@ project = SimpleNamespace(
 )
 key = sys.argv[2] or None
 digests = Digests(sha256=bytes(32), sm3=None, size=0)
-submission = Submission(source="here", name="evidence", digests=digests)
+submission = EvidenceInput(source="here", name="evidence", digests=digests)
 
 with ThreadPoolExecutor(8) as pool:
     for answer in pool.map(lambda _: accept_once(project, submission, key=key), range(50)):

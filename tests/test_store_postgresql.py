@@ -18,7 +18,7 @@ from support.stores import NOW, Postgres, damage, make_item, run_postgres
 
 from anchor.errors import ChainGuardError, ConfigError, StorageError, StoreBusyError
 from anchor.evidence.digests import Digests
-from anchor.operate.acceptance import Submission, accept, accept_once
+from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.project.project import Project
 from anchor.store import postgresql_copy, sequencer
 from anchor.store.database import Database, create_database, is_taken, open_database
@@ -34,9 +34,9 @@ def place(postgres: Postgres) -> PostgresDatabase:
     return postgres.create()
 
 
-def submission(number: int) -> Submission:
+def submission(number: int) -> EvidenceInput:
     digests = Digests(sha256=number.to_bytes(32, "big"), sm3=None, size=None)
-    return Submission(source=f"digest:{number}", name=f"{number}", digests=digests)
+    return EvidenceInput(source=f"digest:{number}", name=f"{number}", digests=digests)
 
 
 def project_of(database: Database) -> Project:

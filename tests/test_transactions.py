@@ -17,8 +17,8 @@ from anchor.chain.tx_state import (
     Attempt,
     Decision,
     Inclusion,
+    NonceSlot,
     Observation,
-    Slot,
     decide,
 )
 from anchor.errors import ExitCode, FundsError
@@ -38,9 +38,9 @@ def attempt(number: int) -> Attempt:
     )
 
 
-def slot(count: int) -> Slot:
+def slot(count: int) -> NonceSlot:
     attempts = tuple(attempt(number) for number in range(count))
-    return Slot(chain_id=ChainId(1), sender=SENDER, nonce=NONCE, attempts=attempts)
+    return NonceSlot(chain_id=ChainId(1), sender=SENDER, nonce=NONCE, attempts=attempts)
 
 
 def included(number: int, *, succeeded: bool = True) -> Inclusion:

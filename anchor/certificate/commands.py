@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anchor.certificate.model import Bilingual, Check, Checks, Path, PathStep
+from anchor.certificate.model import Bilingual, Checks, Command, Path, PathStep
 from anchor.certificate.time_format import format_seconds
 from anchor.ethereum.known_chains import HEADLINES, find_chain
 from anchor.evidence.record import Record
@@ -69,19 +69,19 @@ def build_checks(
     return Checks(set_up="\n".join(set_up), commands=commands)
 
 
-def _check_file(record: Record) -> Iterator[Check]:
+def _check_file(record: Record) -> Iterator[Command]:
     tools = (
         ("sha256", "SHA-256", 'sha256sum < "$FILE" | cut -c1-64', record.digests.sha256),
         ("sm3", "SM3", 'openssl dgst -sm3 -r < "$FILE" | cut -c1-64', record.digests.sm3),
     )
     for member, name, command, value in tools:
         if value is not None:
-            yield Check(
+            yield Command(
                 title=Bilingual(zh=f"文件的 {name}", en=f"The file's {name}"),
                 command=command,
                 prints=value.hex(),
             )
-            yield Check(
+            yield Command(
                 title=Bilingual(
                     zh=f"记录中的 {name} 与之相同", en=f"The record's {name}: the same"
                 ),
@@ -90,9 +90,9 @@ def _check_file(record: Record) -> Iterator[Check]:
             )
 
 
-def _check_path(receipt: Receipt, path: Path) -> Iterator[Check]:
+def _check_path(receipt: Receipt, path: Path) -> Iterator[Command]:
     leaf = merkle.hash_leaf(receipt.record).hex()
-    yield Check(
+    yield Command(
         title=Bilingual(zh="叶 = SHA-256(00 ‖ 记录)", en="Leaf = SHA-256(00 ‖ record)"),
         command="h=$( (printf '\\000'; jq -j .record \"$RECEIPT\") | sha256sum | cut -c1-64 )\n"
         'echo "$h"',
@@ -106,7 +106,7 @@ def _check_path(receipt: Receipt, path: Path) -> Iterator[Check]:
         else f'h=$(node "$h" {step.sibling})'
         for step in path.steps
     ]
-    yield Check(
+    yield Command(
         title=Bilingual(
             zh="由叶逐级至根：SHA-256(01 ‖ 左 ‖ 右)",
             en="From the leaf up to the root: SHA-256(01 ‖ left ‖ right)",
@@ -116,9 +116,9 @@ def _check_path(receipt: Receipt, path: Path) -> Iterator[Check]:
     )
 
 
-def _check_registry(receipt: Receipt, proven: ProvenAnchor) -> Iterator[Check]:
+def _check_registry(receipt: Receipt, proven: ProvenAnchor) -> Iterator[Command]:
     slot = anchor_slot(receipt.log, proven.root)
-    yield Check(
+    yield Command(
         title=Bilingual(
             zh="登记合约存放该根的存储槽",
             en="The storage slot in which the registry keeps the root",
@@ -128,7 +128,7 @@ def _check_registry(receipt: Receipt, proven: ProvenAnchor) -> Iterator[Check]:
         'printf %s "$root$inner" | hex | keccak',
         prints=slot.hex(),
     )
-    yield Check(
+    yield Command(
         title=Bilingual(
             zh="链上所存（自左起：提交者编号 9 字节、时间 6、区块 6、序号 5、大小 6）",
             en="What the chain holds (from the left: 9 bytes submitter, 6 time, 6 block, "
@@ -138,12 +138,12 @@ def _check_registry(receipt: Receipt, proven: ProvenAnchor) -> Iterator[Check]:
         f' "0x{slot.hex()}","latest"\' | jq -r .result',
         prints="0x" + encode_anchor(proven.anchor).hex(),
     )
-    yield Check(
+    yield Command(
         title=Bilingual(zh="上链时间（UTC）", en="The anchoring time (UTC)"),
         command=f"date -u -d @{proven.anchor.timestamp} +%FT%TZ",
         prints=format_seconds(proven.anchor.timestamp),
     )
-    yield Check(
+    yield Command(
         title=Bilingual(
             zh="所依据区块的哈希（应另与多家区块浏览器核对）",
             en="The hash of the block relied on (compare it with several block explorers, too)",
@@ -156,10 +156,10 @@ def _check_registry(receipt: Receipt, proven: ProvenAnchor) -> Iterator[Check]:
 
 def _check_state(
     receipt: Receipt, place: int, proven: ProvenAnchor, code_hash: Hash32
-) -> Iterator[Check]:
+) -> Iterator[Command]:
     slack = int(proven.existed_by.timestamp()) - proven.anchor.timestamp
     headline = HEADLINES[find_chain(proven.chain_id).kind].replace("verified", "VERIFIED", 1)
-    yield Check(
+    yield Command(
         title=Bilingual(
             zh="收据所附区块头的哈希，即上述区块哈希",
             en="The hash of the block header in the receipt: that block's",
@@ -167,7 +167,7 @@ def _check_state(
         command=f"jq -j '.anchors[{place}].state.header[2:]' \"$RECEIPT\" | hex | keccak",
         prints=proven.final_block_hash.hex(),
     )
-    yield Check(
+    yield Command(
         title=Bilingual(
             zh="不经节点的状态证明：另一独立实现的核验程序（anchor/standalone/verify.py，单个文件）",
             en="The state proof, with no node asked: by the second, independent verifier "

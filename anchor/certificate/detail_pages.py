@@ -11,8 +11,8 @@ from anchor.certificate.layout import (
     Commands,
     Fields,
     Figure,
-    Finding,
-    Findings,
+    JudgedStatement,
+    JudgedTable,
     Notes,
     Row,
     Sheet,
@@ -20,7 +20,14 @@ from anchor.certificate.layout import (
     code,
     text,
 )
-from anchor.certificate.model import Anchor, Bilingual, Certificate, Claim, Step, Verification
+from anchor.certificate.model import (
+    Bilingual,
+    Certificate,
+    ClaimEntry,
+    StepEntry,
+    Verification,
+    VerifiedAnchor,
+)
 from anchor.certificate.path_svg import draw_path
 from anchor.certificate.statements import MAX_CHARACTERS
 from anchor.certificate.time_format import describe_time
@@ -71,11 +78,11 @@ def _claims(certificate: Certificate) -> Sheet:
     return Sheet(
         title=Bilingual(zh="逐项核验结论", en="Findings, claim by claim"),
         blocks=(
-            Findings(
+            JudgedTable(
                 title=Bilingual(zh="各项陈述", en="Claims"),
                 rows=tuple(_finding(claim.id, claim) for claim in verification.claims),
             ),
-            Findings(
+            JudgedTable(
                 title=Bilingual(zh="核验步骤", en="Steps"),
                 rows=tuple(_finding(str(step.number), step) for step in verification.steps),
             ),
@@ -84,9 +91,9 @@ def _claims(certificate: Certificate) -> Sheet:
     )
 
 
-def _finding(label: str, found: Claim | Step) -> Finding:
-    reason = found.reason if isinstance(found, Claim) else found.detail
-    return Finding(
+def _finding(label: str, found: ClaimEntry | StepEntry) -> JudgedStatement:
+    reason = found.reason if isinstance(found, ClaimEntry) else found.detail
+    return JudgedStatement(
         id=label,
         zh=found.title.zh,
         en=found.title.en,
@@ -96,7 +103,7 @@ def _finding(label: str, found: Claim | Step) -> Finding:
     )
 
 
-def _against(anchor: Anchor, certificate: Certificate) -> Fields:
+def _against(anchor: VerifiedAnchor, certificate: Certificate) -> Fields:
     place = certificate.place
     return Fields(
         title=Bilingual(

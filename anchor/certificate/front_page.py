@@ -21,7 +21,7 @@ from anchor.certificate.layout import (
     code,
     text,
 )
-from anchor.certificate.model import Anchor, Bilingual, Certificate, Evidence
+from anchor.certificate.model import Bilingual, Certificate, Evidence, VerifiedAnchor
 from anchor.certificate.qr import draw_code
 from anchor.certificate.time_format import describe_time
 
@@ -39,7 +39,7 @@ def stated(statement: str | None, most: int = _MOST_OF_STATEMENT) -> Value:
     return Value(kind="text", lines=(show_text(statement, most),), is_stated=True)
 
 
-def describe_level(anchor: Anchor) -> Value:
+def describe_level(anchor: VerifiedAnchor) -> Value:
     """Return the assurance, and what it rests on."""
     basis = describe_basis(anchor)
     return text(f"{anchor.assurance}：{basis.zh}", basis.en)
@@ -177,7 +177,7 @@ def _anchoring(certificate: Certificate) -> Fields:
     )
 
 
-def _anchored_rows(anchor: Anchor) -> tuple[Row, ...]:
+def _anchored_rows(anchor: VerifiedAnchor) -> tuple[Row, ...]:
     chain = text(anchor.chain)
     if anchor.network is not None:
         kind: Kind = "text" if anchor.kind == "main" else "caution"

@@ -11,19 +11,19 @@ from anchor.certificate import labels
 from anchor.certificate.commands import build_checks, build_path
 from anchor.certificate.model import (
     FORMAT,
-    Anchor,
     Bilingual,
     Certificate,
     Checks,
-    Claim,
+    ClaimEntry,
     Evidence,
     Path,
-    Place,
     Policy,
+    RecordPlace,
     ReliedOn,
     Stated,
-    Step,
+    StepEntry,
     Verification,
+    VerifiedAnchor,
     numbered,
 )
 from anchor.certificate.qr import encode_payload
@@ -41,7 +41,7 @@ from anchor.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import ProvenAnchor, Report
 from anchor.verification.report_words import CHINESE
-from anchor.verification.steps import Target
+from anchor.verification.steps import VerificationTarget
 from anchor.verification.targets import list_targets
 
 # How far the issuer's clock may be behind the chain's.
@@ -103,7 +103,7 @@ def issue_certificate(
 class _Trace:
     """The way from the record to the chain: anchors, the path to the first, how to redo it."""
 
-    anchors: list[Anchor]
+    anchors: list[VerifiedAnchor]
     path: Path
     checks: Checks
 
@@ -132,8 +132,8 @@ def _trace(receipt: Receipt, record: Record, report: Report, policy: TrustPolicy
     )
 
 
-def _place(receipt: Receipt) -> Place:
-    return Place(
+def _place(receipt: Receipt) -> RecordPlace:
+    return RecordPlace(
         record_sha256=hashlib.sha256(receipt.record).hexdigest(),
         leaf=hash_leaf(receipt.record).hex(),
         log="0x" + receipt.log.hex(),
@@ -178,7 +178,7 @@ def _key(proven: ProvenAnchor) -> _Key:
     return proven.chain_id, proven.registry, proven.root
 
 
-def _targets(receipt: Receipt, policy: TrustPolicy | None) -> dict[_Key, Target]:
+def _targets(receipt: Receipt, policy: TrustPolicy | None) -> dict[_Key, VerificationTarget]:
     targets = list_targets(receipt, policy)
     return {(target.chain_id, target.registry, target.head.root): target for target in targets}
 
@@ -217,8 +217,8 @@ def _evidence(record: Record) -> Evidence:
     )
 
 
-def _anchor(proven: ProvenAnchor, target: Target) -> Anchor:
-    return Anchor(
+def _anchor(proven: ProvenAnchor, target: VerificationTarget) -> VerifiedAnchor:
+    return VerifiedAnchor(
         chain=f"eip155:{proven.chain_id}",
         network=labels.describe_network(proven.chain_id),
         kind=find_chain(proven.chain_id).kind,
@@ -256,7 +256,7 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
         notes=list(report.notes),
         nodes=list(basis.nodes),
         steps=[
-            Step(
+            StepEntry(
                 number=step.number,
                 title=Bilingual(zh=CHINESE.steps[step.number], en=step.title),
                 verdict=step.verdict.value,
@@ -265,7 +265,7 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
             for step in report.steps
         ],
         claims=[
-            Claim(
+            ClaimEntry(
                 id=claim.id,
                 title=Bilingual(zh=CHINESE.claims[claim.id], en=claim.title),
                 verdict=claim.verdict.value,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anchor.certificate.model import Anchor, Bilingual
+from anchor.certificate.model import Bilingual, VerifiedAnchor
 from anchor.ethereum.known_chains import KIND_SENTENCES
 from anchor.verification.abandonment import UNKNOWN
 from anchor.verification.report_words import CHINESE, ENGLISH
@@ -126,7 +126,7 @@ def describe_network(chain_id: int) -> Bilingual | None:
     return _NETWORKS.get(chain_id)
 
 
-def describe_kind(anchor: Anchor) -> Bilingual | None:
+def describe_kind(anchor: VerifiedAnchor) -> Bilingual | None:
     """Return what kind of chain it is, in the words of every report; None of a main one."""
     if anchor.kind == "main":
         return None
@@ -134,7 +134,7 @@ def describe_kind(anchor: Anchor) -> Bilingual | None:
     return Bilingual(zh=f"该链是{zh}。", en=f"The chain is {en}.")
 
 
-def describe_result(anchor: Anchor) -> Bilingual:
+def describe_result(anchor: VerifiedAnchor) -> Bilingual:
     """Return the result in the words of every report: never those of a better proof."""
     is_asserted = anchor.assurance == "asserted"
     if anchor.kind == "main" and not is_asserted:
@@ -152,12 +152,12 @@ def list_not_proven(open_questions: Sequence[str]) -> list[Bilingual]:
     return [*NOT_PROVEN, *left]
 
 
-def describe_basis(anchor: Anchor) -> Bilingual:
+def describe_basis(anchor: VerifiedAnchor) -> Bilingual:
     """Return what the chain's answer rests on."""
     return _BASES[anchor.assurance, anchor.finality]
 
 
-def list_assumptions(anchor: Anchor | None, *, is_pinned: bool) -> list[Bilingual]:
+def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[Bilingual]:
     """Return what a reader has to take on trust, for all that was verified."""
     found = [HASHES]
     if anchor is not None:

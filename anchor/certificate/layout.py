@@ -40,7 +40,7 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class JudgedStatement:
     """One judged statement: a claim or a step."""
 
     id: str
@@ -52,11 +52,11 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class JudgedTable:
     """A table of judged statements."""
 
     title: Bilingual
-    rows: tuple[Finding, ...]
+    rows: tuple[JudgedStatement, ...]
     kind: Literal["findings"] = "findings"
 
 
@@ -112,7 +112,7 @@ class Notes:
     kind: Literal["notes"] = "notes"
 
 
-Block = Fields | Findings | Banner | Seal | Figure | Commands | Notes
+Block = Fields | JudgedTable | Banner | Seal | Figure | Commands | Notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

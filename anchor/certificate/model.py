@@ -51,7 +51,7 @@ class Evidence(_Document):
     statements: list[str]
 
 
-class Place(_Document):
+class RecordPlace(_Document):
     """The record and its place in the log: SHA-256 of its bytes, and its leaf."""
 
     record_sha256: Hex32
@@ -84,7 +84,7 @@ class ReliedOn(_Document):
     hash: PrefixedHex32
 
 
-class Anchor(_Document):
+class VerifiedAnchor(_Document):
     """A verified anchor.
 
     ``chain`` is a CAIP-2 name; a chain id alone can be claimed by any chain, so ``genesis`` is what
@@ -113,7 +113,7 @@ class Anchor(_Document):
     finality: Literal["observed", "asserted"]
 
 
-class Step(_Document):
+class StepEntry(_Document):
     """One numbered step of docs/verification.md; ``detail`` is the verifier's own, in English."""
 
     number: Annotated[int, Field(ge=1, le=10)]
@@ -122,7 +122,7 @@ class Step(_Document):
     detail: str
 
 
-class Claim(_Document):
+class ClaimEntry(_Document):
     """One statement, the verdict on it and what that rests on."""
 
     id: Annotated[str, Field(pattern=r"^C[1-9]$")]
@@ -154,11 +154,11 @@ class Verification(_Document):
     unpinned: list[str]
     notes: list[str]
     nodes: list[str]
-    steps: list[Step]
-    claims: list[Claim]
+    steps: list[StepEntry]
+    claims: list[ClaimEntry]
 
 
-class Check(_Document):
+class Command(_Document):
     """A command that redoes a part of the verification, and the line that it has to print."""
 
     title: Bilingual
@@ -170,7 +170,7 @@ class Checks(_Document):
     """How to verify without us: ``set_up`` defines what the commands use."""
 
     set_up: str
-    commands: list[Check]
+    commands: list[Command]
 
 
 class Stated(_Document):
@@ -197,9 +197,9 @@ class Certificate(_Document):
     clock: Literal["machine", "given"]
     statement: Bilingual
     evidence: Evidence
-    place: Place
+    place: RecordPlace
     path: Path
-    anchors: list[Anchor]
+    anchors: list[VerifiedAnchor]
     verification: Verification
     stated: Stated
     trusted_timestamp: None = None
@@ -212,7 +212,7 @@ class Certificate(_Document):
     assumptions: list[Bilingual]
 
     @property
-    def anchor(self) -> Anchor | None:
+    def anchor(self) -> VerifiedAnchor | None:
         """Return the anchor that the certificate is about; a draft may have none."""
         return self.anchors[0] if self.anchors else None
 

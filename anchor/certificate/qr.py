@@ -6,10 +6,12 @@ import io
 
 import segno
 
-from anchor.certificate.model import FORMAT, Anchor
+from anchor.certificate.model import FORMAT, VerifiedAnchor
 
 
-def encode_payload(record_sha256: str, anchor: Anchor | None, root: str, *, draft: bool) -> str:
+def encode_payload(
+    record_sha256: str, anchor: VerifiedAnchor | None, root: str, *, draft: bool
+) -> str:
     """Return the code's text: the record's digest, chain and registry (CAIP-10), and the root."""
     lines = [FORMAT + (" DRAFT" if draft else ""), f"record sha256:{record_sha256}"]
     if anchor is not None:

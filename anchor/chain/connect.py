@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from anchor.chain.node import Node
     from anchor.types import ChainId, Hash32
     from anchor.verification.policy import FinalityRule
-    from anchor.verification.steps import ChainView, Target
+    from anchor.verification.steps import ChainView, VerificationTarget
 
 
 def open_node(url: str) -> Node:
@@ -55,7 +55,7 @@ class Nodes:
         self.asked: list[str] = []
         self.asked_now: list[str] = []
 
-    def connect(self, target: Target) -> ChainView:
+    def connect(self, target: VerificationTarget) -> ChainView:
         """Return the view of the target's chain.
 
         Raises:
@@ -92,7 +92,7 @@ class Nodes:
         # Of each chain, where there are several: what a node says of its chain lowers no number.
         return self._quorum or pair(len(self._rpc))
 
-    def _on_chain_of(self, target: Target) -> Sequence[str]:
+    def _on_chain_of(self, target: VerificationTarget) -> Sequence[str]:
         """Return the nodes on the command line, without those of chains that others are asked for.
 
         A node that is on none of these chains, or does not answer, stays: it was named to be one of

@@ -20,7 +20,7 @@ from anchor.chain.node_agreement import (
     said_by_enough,
 )
 from anchor.chain.tx_cost import parse_cost
-from anchor.chain.tx_state import Inclusion, Slot
+from anchor.chain.tx_state import Inclusion, NonceSlot
 from anchor.errors import NodeRefusedError, QuorumError
 from anchor.types import Block, Hash32
 
@@ -45,7 +45,7 @@ class User(Enum):
     UNKNOWN = "the nodes do not show by which transaction"
 
 
-def look_at(node: Node, slot: Slot) -> Sight:
+def look_at(node: Node, slot: NonceSlot) -> Sight:
     """Ask each node for the sender's nonce and for our attempts' receipts.
 
     Raises:
@@ -66,14 +66,14 @@ def look_at(node: Node, slot: Slot) -> Sight:
     )
 
 
-def fetch_inclusions(node: Node, slot: Slot) -> Mapping[Hash32, Inclusion]:
+def fetch_inclusions(node: Node, slot: NonceSlot) -> Mapping[Hash32, Inclusion]:
     """Return which of our attempts enough nodes show as included."""
     shown = node.ask_each(lambda one: _fetch_inclusions(one, slot))
     return _agree(slot, shown, node.needed)
 
 
 def _agree(
-    slot: Slot, shown: Sequence[Mapping[Hash32, Inclusion]], needed: int
+    slot: NonceSlot, shown: Sequence[Mapping[Hash32, Inclusion]], needed: int
 ) -> dict[Hash32, Inclusion]:
     agreed = {}
     for attempt in slot.attempts:
@@ -84,7 +84,7 @@ def _agree(
     return agreed
 
 
-def _fetch_inclusions(node: Node, slot: Slot) -> dict[Hash32, Inclusion]:
+def _fetch_inclusions(node: Node, slot: NonceSlot) -> dict[Hash32, Inclusion]:
     found = {}
     for attempt in slot.attempts:
         receipt = node.fetch_receipt(attempt.tx_hash)
@@ -103,7 +103,7 @@ def _fetch_inclusions(node: Node, slot: Slot) -> dict[Hash32, Inclusion]:
     return found
 
 
-def find_user(node: Node, slot: Slot, final: Block) -> User:
+def find_user(node: Node, slot: NonceSlot, final: Block) -> User:
     """Return who used the slot's nonce, which is used in the final block.
 
     Raises:
@@ -131,7 +131,7 @@ def _ask_alike(node: Node, read: Callable[[Node], Value]) -> Value:
     return agreed
 
 
-def _find_block_of_use(node: Node, slot: Slot, final: Block) -> int | None:
+def _find_block_of_use(node: Node, slot: NonceSlot, final: Block) -> int | None:
     """Return the number of the block in which the account's nonce passed the slot's."""
 
     def is_used_in(number: int) -> bool:

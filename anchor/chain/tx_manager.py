@@ -40,8 +40,8 @@ from anchor.chain.tx_state import (
     Attempt,
     Decision,
     Inclusion,
+    NonceSlot,
     Observation,
-    Slot,
     decide,
 )
 from anchor.errors import (
@@ -65,8 +65,8 @@ from anchor.verification.policy import FinalityRule
 __all__ = [
     "BUDGET_DAYS",
     "Clock",
+    "FeeLimits",
     "Intent",
-    "Limits",
     "TransactionManager",
     "TxJournal",
 ]
@@ -82,14 +82,14 @@ _ETHER = 10**18
 class TxJournal(SettlementJournal, Protocol):
     """Where nonces and signed bytes are kept.  Every method is durable when it returns."""
 
-    def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
+    def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot:
         """Reserve a nonce.
 
         One that is known and free again (a reorganisation) is opened again with its attempts, so
         that the same bytes are sent.
         """
 
-    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot | None:
+    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot | None:
         """Return what is stored for a nonce, open or settled; None where nothing is."""
 
     def last_nonce(self, chain_id: ChainId, sender: Address) -> int | None:
@@ -98,10 +98,10 @@ class TxJournal(SettlementJournal, Protocol):
         None before the first.
         """
 
-    def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
+    def save_attempt(self, slot: NonceSlot, attempt: Attempt) -> None:
         """Store a signed transaction; only then may it be sent."""
 
-    def sum_costs(self, chain_id: ChainId, since: int, *, but: Slot | None = None) -> int:
+    def sum_costs(self, chain_id: ChainId, since: int, *, but: NonceSlot | None = None) -> int:
         """Return the wei that transactions took in blocks after ``since``, of any key.
 
         What is not confirmed counts for the most it may take, but not that of ``but``.
@@ -109,7 +109,7 @@ class TxJournal(SettlementJournal, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class FeeLimits:
     """The operator's bounds: fee cap in wei a gas, how long to wait, what counts as final.
 
     ``budget`` is the most that all transactions of ``BUDGET_DAYS`` may take together, in wei.
@@ -148,7 +148,7 @@ class TransactionManager:
         signer: Signer,
         journal: TxJournal,
         clock: Clock,
-        limits: Limits,
+        limits: FeeLimits,
         report: Callable[[str], None],
         find_own: Callable[[Address, range], set[int]] = lambda *_: set(),
     ) -> None:
@@ -168,7 +168,7 @@ class TransactionManager:
             finality=limits.finality,
             report=report,
         )
-        self._lost: Slot | None = None
+        self._lost: NonceSlot | None = None
         self._reviewed_at: float | None = None
         self.new_nonces = 0
         """For how many nonces it has signed a first transaction."""
@@ -216,7 +216,7 @@ class TransactionManager:
             )
         return inclusion
 
-    def _find_unfinished(self, *, max_age: float) -> Slot | None:
+    def _find_unfinished(self, *, max_age: float) -> NonceSlot | None:
         """Return the open slot that was signed for, else the earliest that was lost, opened again.
 
         What was seen of the lost ones may be ``max_age`` seconds old.
@@ -232,7 +232,7 @@ class TransactionManager:
         self._reviewed_at = None  # it is open now: look again before the next
         return self._journal.reserve_slot(self._chain_id, lost.sender, lost.nonce)
 
-    def _find_lost(self, max_age: float) -> Slot | None:
+    def _find_lost(self, max_age: float) -> NonceSlot | None:
         """Settle what is final; return the earliest nonce whose inclusion was undone."""
         now = self._clock.monotonic()
         if self._reviewed_at is None or now - self._reviewed_at >= max_age:
@@ -240,7 +240,7 @@ class TransactionManager:
             self._reviewed_at = now
         return self._lost
 
-    def _begin(self, intent: Intent) -> Slot:
+    def _begin(self, intent: Intent) -> NonceSlot:
         """Reserve the next nonce and sign ``intent`` for it."""
         sender = self._signer.address
         offer = self._price(intent)
@@ -265,7 +265,7 @@ class TransactionManager:
             slot = self._replace(slot, intent)[0] or slot
         return slot
 
-    def settle_former(self) -> Slot | None:
+    def settle_former(self) -> NonceSlot | None:
         """Settle the open nonce of another key, which needs nothing of that key.
 
         Returns it where its end is not final, so that it stays open.
@@ -294,7 +294,7 @@ class TransactionManager:
         self._report(f"nonce {slot.nonce} of {format_address(slot.sender)} ended as {outcome}")
         return None
 
-    def _open_slot(self) -> Slot | None:
+    def _open_slot(self) -> NonceSlot | None:
         slot = self._journal.open_slot(self._chain_id)
         if slot is None or slot.sender == self._signer.address:
             return slot
@@ -305,7 +305,7 @@ class TransactionManager:
             hint="run with that key until it is; then the key can be changed",
         )
 
-    def _settle_unused(self, slot: Slot) -> None:
+    def _settle_unused(self, slot: NonceSlot) -> None:
         self._journal.settle_slot(slot, "unused", confirmed=True)  # nothing was ever signed for it
 
     def _choose_nonce(self, sender: Address) -> int:
@@ -403,7 +403,7 @@ class TransactionManager:
             l1_fee=fetch_l1_fee(self._node, self._chain_id, sender=sender, data=intent.data),
         )
 
-    def _sign(self, slot: Slot, intent: Intent, offer: _Offer) -> Slot:
+    def _sign(self, slot: NonceSlot, intent: Intent, offer: _Offer) -> NonceSlot:
         raw = self._signer.sign_transaction(
             UnsignedTransaction(
                 chain_id=self._chain_id,
@@ -426,8 +426,8 @@ class TransactionManager:
         return replace(slot, attempts=(*slot.attempts, attempt))
 
     def _replace(
-        self, slot: Slot, intent: Intent, *, below: int | None = None
-    ) -> tuple[Slot | None, bool]:
+        self, slot: NonceSlot, intent: Intent, *, below: int | None = None
+    ) -> tuple[NonceSlot | None, bool]:
         """Sign ``intent`` for the slot's nonce, with a higher fee; None where that cannot be.
 
         Returns also whether the fee is why: the operator can do something about that.  ``below``:
@@ -462,7 +462,7 @@ class TransactionManager:
         self._report(f"no block took it: replacing it, now for up to {fees.max_fee} wei a gas")
         return self._sign(slot, intent, offer), False
 
-    def _drive(self, slot: Slot, intent: Intent) -> Inclusion:
+    def _drive(self, slot: NonceSlot, intent: Intent) -> Inclusion:
         deadline = self._clock.monotonic() + self._limits.wait_seconds
         pause = _FIRST_POLL
         next_send = since = self._clock.monotonic()
@@ -505,7 +505,7 @@ class TransactionManager:
             self._clock.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_POLL)
 
-    def _is_held_up(self, slot: Slot, action: Action) -> bool:
+    def _is_held_up(self, slot: NonceSlot, action: Action) -> bool:
         """Return whether an earlier nonce of ours was lost, and others have used it by now.
 
         What is signed above it extends the head that was lost: it would revert, or make ours revert
@@ -516,7 +516,7 @@ class TransactionManager:
         lost = self._find_lost(_LONGEST_POLL)
         return lost is not None and lost.nonce < slot.nonce
 
-    def _conclude(self, slot: Slot, decision: Decision) -> Inclusion | None:
+    def _conclude(self, slot: NonceSlot, decision: Decision) -> Inclusion | None:
         """Settle the slot where that can be, and return the inclusion; None to go on."""
         if decision.action is Action.FOREIGN:
             self._settlement.conclude_used(slot)
@@ -536,7 +536,7 @@ class TransactionManager:
         self._report("the transaction reverted, finally")
         return inclusion
 
-    def _overdue(self, slot: Slot, action: Action, *, is_stuck: bool) -> AnchorError:
+    def _overdue(self, slot: NonceSlot, action: Action, *, is_stuck: bool) -> AnchorError:
         seconds = f"{self._limits.wait_seconds:g} seconds"
         transaction = f"transaction 0x{slot.attempts[-1].tx_hash.hex()}"
         if action is Action.GAP:
@@ -556,7 +556,7 @@ class TransactionManager:
             hint="run again later: it goes on with the same nonce, never with a second anchor",
         )
 
-    def _observe(self, slot: Slot) -> Observation:
+    def _observe(self, slot: NonceSlot) -> Observation:
         sight = look_at(self._node, slot)
         missing = final_nonce = None
         if sight.nonce < slot.nonce:
@@ -612,7 +612,7 @@ class TransactionManager:
                 f"{lacks_funds(sender)}: up to {cost / _ETHER:.6f} ether needed", hint=FUNDS_HINT
             )
 
-    def _check_budget(self, cost: int, *, but: Slot | None = None) -> None:
+    def _check_budget(self, cost: int, *, but: NonceSlot | None = None) -> None:
         budget = self._limits.budget
         if budget is None:
             return

@@ -19,7 +19,7 @@ from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce
 from anchor.chain.tx_cost import BUDGET_DAYS, bound_cost
 from anchor.chain.tx_decoding import read_call_data, read_gas_limit, read_receiver
 from anchor.chain.tx_inclusion import User, fetch_inclusions, find_user, look_at
-from anchor.chain.tx_state import Cost, Inclusion, Slot, Unsettled
+from anchor.chain.tx_state import Cost, Inclusion, NonceSlot, Unsettled
 from anchor.errors import CannotCheckError, ForeignUseError, NodeUnreachableError
 from anchor.ethereum.keccak import format_address
 from anchor.registry.calldata import decode_anchor_call
@@ -34,7 +34,7 @@ _MOST_SETTLED = 50
 class SettlementJournal(Protocol):
     """Where it is kept how nonces ended.  Every method is durable when it returns."""
 
-    def open_slot(self, chain_id: ChainId) -> Slot | None:
+    def open_slot(self, chain_id: ChainId) -> NonceSlot | None:
         """Return the nonce that is reserved and not settled; there is at most one, of any key."""
 
     def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
@@ -43,11 +43,11 @@ class SettlementJournal(Protocol):
         The highest nonce of each key comes first; of very many, those that are lost and the newest.
         """
 
-    def mark_lost(self, slot: Slot) -> None:
+    def mark_lost(self, slot: NonceSlot) -> None:
         """Store that the nonce's transaction is not included any more, and cost nothing."""
 
     def settle_slot(
-        self, slot: Slot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
+        self, slot: NonceSlot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
     ) -> None:
         """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``.
 
@@ -74,7 +74,7 @@ class Settlement:
         self._finality = finality
         self._report = report
 
-    def review(self, sender: Address) -> Slot | None:
+    def review(self, sender: Address) -> NonceSlot | None:
         """Settle what is final, and return the earliest of ``sender``'s nonces that was lost.
 
         Of other keys only what is final is looked at: nothing of theirs is sent from here.
@@ -110,7 +110,7 @@ class Settlement:
                 if inclusion.succeeded:
                     self._journal.settle_slot(slot, "included", inclusion.cost)
 
-    def conclude_used(self, slot: Slot) -> None:
+    def conclude_used(self, slot: NonceSlot) -> None:
         """Settle a nonce that is used finally, and of which no receipt of ours is shown.
 
         Raises:
@@ -201,7 +201,7 @@ class Settlement:
         self._journal.settle_slot(slot, each.outcome, _most(slot, final), confirmed=True)
         return True
 
-    def _find_lost(self, unsettled: Sequence[Unsettled]) -> Slot | None:
+    def _find_lost(self, unsettled: Sequence[Unsettled]) -> NonceSlot | None:
         """Return the lowest of these nonces, highest first, of which nothing is included now.
 
         An anchor of ours that is there has those before it under it: the registry takes none
@@ -210,7 +210,7 @@ class Settlement:
         Raises:
             CannotCheckError: Too few nodes answer, or they know different blocks.
         """
-        lost: Slot | None = None
+        lost: NonceSlot | None = None
         waited_for: int | None = None
         is_sure = False
         for each in unsettled:
@@ -252,7 +252,7 @@ class Settlement:
             self._journal.settle_slot(slot, "included")
         return True
 
-    def _is_anchored(self, slot: Slot, block: Hash32) -> bool:
+    def _is_anchored(self, slot: NonceSlot, block: Hash32) -> bool:
         """Return whether the registry holds the head of one of the attempts in a block."""
         for attempt in slot.attempts:
             call = decode_anchor_call(read_call_data(attempt.raw))
@@ -280,14 +280,14 @@ def _outcome(inclusion: Inclusion) -> str:
     return "included" if inclusion.succeeded else "reverted"
 
 
-def _anchors(slot: Slot, inclusion: Inclusion) -> bool:
+def _anchors(slot: NonceSlot, inclusion: Inclusion) -> bool:
     return any(
         attempt.tx_hash == inclusion.tx_hash and attempt.head_size is not None
         for attempt in slot.attempts
     )
 
 
-def _most(slot: Slot, final: Block) -> Cost | None:
+def _most(slot: NonceSlot, final: Block) -> Cost | None:
     """Return the most that one of the slot's attempts may have taken, by the final block."""
     dearest = max(slot.attempts, key=lambda each: bound_cost([each]), default=None)
     if dearest is None:

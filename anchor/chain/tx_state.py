@@ -35,7 +35,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class NonceSlot:
     """One reserved nonce with its attempts, oldest first.
 
     ``given_up``: nothing of it is sent any more, because the chain waits for earlier nonces that
@@ -57,7 +57,7 @@ class Unsettled:
     ``included_at`` is the block's time, None for a lost one.
     """
 
-    slot: Slot
+    slot: NonceSlot
     outcome: str
     included_at: int | None
 
@@ -109,7 +109,7 @@ class Observation:
     latest_nonce: int
     final_nonce: int | None
     inclusions: Mapping[Hash32, Inclusion]
-    missing: Slot | None = None
+    missing: NonceSlot | None = None
     is_gap_certain: bool = True
 
 
@@ -135,7 +135,7 @@ class Decision:
     inclusion: Inclusion | None = None
 
 
-def decide(slot: Slot, observation: Observation, waited: float) -> Decision:
+def decide(slot: NonceSlot, observation: Observation, waited: float) -> Decision:
     """Return what to do about ``slot``; ``waited`` are the seconds since its newest attempt.
 
     An unknown outcome of a send is never a failure: the same bytes are sent again until some

@@ -11,7 +11,7 @@ import typer
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
-    from anchor.operate.evidence_selection import Wanted
+    from anchor.operate.evidence_selection import Selection
 
 DigestsOption = Annotated[
     list[str] | None,
@@ -40,7 +40,7 @@ _HASH = re.compile(r"[0-9A-Fa-f]{64}")
 
 def read_wanted(
     what: list[str], digests: list[str], leaves: list[str], tenant: str | None
-) -> Wanted:
+) -> Selection:
     """Return what the arguments name.
 
     Raises:
@@ -49,7 +49,7 @@ def read_wanted(
     from anchor.cli.input_files import digest_file
     from anchor.evidence.digests import SHA256, Digests, parse_digest
     from anchor.evidence.record import source_of
-    from anchor.operate.evidence_selection import Wanted
+    from anchor.operate.evidence_selection import Selection
 
     ids, found, sources = [], [], []
     for text in what:
@@ -71,7 +71,7 @@ def read_wanted(
     for text in leaves:
         if not _HASH.fullmatch(text):
             raise UsageError(f"a leaf hash has 64 hex digits, unlike {text[:80]!r}")
-    return Wanted(
+    return Selection(
         ids=ids,
         digests=found,
         sources=sources,

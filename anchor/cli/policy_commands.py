@@ -12,7 +12,7 @@ from anchor.cli.options import JsonOption
 from anchor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from anchor.project.allowlist import Note
+    from anchor.project.allowlist import ProjectNote
     from anchor.project.policy_sources import PolicyFile
     from anchor.verification.policy import TrustEntry
 
@@ -146,7 +146,7 @@ def _print_policy(output: Output, policy: PolicyFile) -> None:
         output.line(f"  {_describe_entry(entry)}")
 
 
-def _print_note(output: Output, note: Note) -> None:
+def _print_note(output: Output, note: ProjectNote) -> None:
     from anchor.project.allowlist import describe_pins
 
     output.line(f"project  {note.config}")
@@ -172,7 +172,7 @@ def _describe_policy(policy: PolicyFile) -> dict[str, Any]:
     }
 
 
-def _describe_note(note: Note) -> dict[str, Any]:
+def _describe_note(note: ProjectNote) -> dict[str, Any]:
     from anchor.ethereum.keccak import format_address
 
     return {

@@ -45,7 +45,7 @@ class ChainDocument(_Document):
     tested: bool
 
 
-class AnchorDocument(_Document):
+class ProvenAnchorDocument(_Document):
     """An anchor that passed every step; ``existed_no_later_than`` is a time in UTC (RFC 3339).
 
     ``seconds_since_recorded`` is how long before that the record says it was made.
@@ -82,7 +82,7 @@ class FileDocument(_Document):
     headline: str
     steps: list[StepDocument]
     claims: list[ClaimDocument]
-    anchors: list[AnchorDocument]
+    anchors: list[ProvenAnchorDocument]
     unpinned: list[str]
     statements: list[str]
     notes: list[str]
@@ -135,14 +135,14 @@ class LogDocument(_Document):
     chain_id: int
 
 
-class HeadDocument(_Document):
+class LogHeadDocument(_Document):
     """A head of the log: how many leaves it has, and the root over them."""
 
     size: Count
     root: Hex32
 
 
-class FinalAnchorDocument(HeadDocument):
+class FinalAnchorDocument(LogHeadDocument):
     """The newest anchor that is final.
 
     ``included_at`` is its block's time, ``final_at`` when this project first saw it final; null
@@ -174,7 +174,7 @@ class OnChainDocument(_Document):
     not known.
     """
 
-    head: HeadDocument | None
+    head: LogHeadDocument | None
     final: FinalAnchorDocument | None
     clock_off: int | None
     reversible: Count
@@ -204,7 +204,7 @@ class StatusDocument(_Document):
     log: LogDocument
     accepted: Count
     waiting: Count
-    head: HeadDocument | None
+    head: LogHeadDocument | None
     copies: CopiesDocument | None
     chain: OnChainDocument | None
     error: str | None

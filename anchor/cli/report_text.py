@@ -9,7 +9,7 @@ from anchor.cli.console import Colour, Output
 from anchor.verification.report_words import ENGLISH, Words
 
 if TYPE_CHECKING:
-    from anchor.cli.report_json import AnchorDocument, FileDocument
+    from anchor.cli.report_json import FileDocument, ProvenAnchorDocument
     from anchor.verification.report import ProvenAnchor, Report, Verdict
 
 _COLOURS = {
@@ -211,13 +211,13 @@ def describe_report(name: str, report: Report) -> FileDocument:
     )
 
 
-def _describe_anchor(proven: ProvenAnchor) -> AnchorDocument:
-    from anchor.cli.report_json import AnchorDocument, ChainDocument
+def _describe_anchor(proven: ProvenAnchor) -> ProvenAnchorDocument:
+    from anchor.cli.report_json import ChainDocument, ProvenAnchorDocument
     from anchor.ethereum.keccak import format_address
     from anchor.ethereum.known_chains import find_chain
 
     chain = find_chain(proven.chain_id)
-    return AnchorDocument(
+    return ProvenAnchorDocument(
         chain_id=proven.chain_id,
         chain=ChainDocument(name=chain.name, kind=chain.kind, tested=chain.tested),
         registry=format_address(proven.registry),

@@ -24,7 +24,7 @@ _LINK_REASON = "it is a symbolic link, and links are not followed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class SourceFile:
     """A file to take in.
 
     ``path`` is opened as it stands; ``name`` is the evidence name, text as `decode_name` makes it.
@@ -38,7 +38,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class IntakeProblem:
     """A path that should have been taken in and could not be; ``reason`` is one sentence."""
 
     path: Path
@@ -53,7 +53,7 @@ class Skipped:
     reason: str
 
 
-Found: TypeAlias = Source | Problem | Skipped
+Found: TypeAlias = SourceFile | IntakeProblem | Skipped
 
 
 def find_sources(arguments: Sequence[Path], *, follow_symlinks: bool) -> Iterator[Found]:
@@ -146,7 +146,7 @@ class _Walk:
             is_link = stat.S_ISLNK(os.lstat(argument).st_mode)
             mode = os.stat(argument, follow_symlinks=self._follow).st_mode
         except (OSError, ValueError) as error:
-            yield Problem(path=argument, reason=f"it {describe_error(error)}")
+            yield IntakeProblem(path=argument, reason=f"it {describe_error(error)}")
             return
         real = _resolve(argument)
         place = os.path.join(_resolve(argument.parent), os.fsencode(argument.name))
@@ -160,7 +160,7 @@ class _Walk:
             yield from self._descend(_Folder(path=argument, name=name, real=real, guarded=guarded))
         elif stat.S_ISREG(mode):
             name = os.fsencode(argument.name)
-            yield Source(path=argument, name=decode_name(name), guarded=guarded)
+            yield SourceFile(path=argument, name=decode_name(name), guarded=guarded)
         elif is_link and not self._follow:
             yield Skipped(path=argument, reason=_LINK_REASON)
         else:
@@ -196,7 +196,7 @@ class _Walk:
             descriptor = open_guarded(folder.path.parts, folder.guarded, _LIST_FOLDER)
         except OSError as error:
             self._unlisted.add(folder.real)
-            yield Problem(path=folder.path, reason=f"it {describe_error(error)}")
+            yield IntakeProblem(path=folder.path, reason=f"it {describe_error(error)}")
             return
         try:
             is_new = self._enter(descriptor)
@@ -208,7 +208,7 @@ class _Walk:
             return
         if listing.error is not None:
             self._unlisted.add(folder.real)
-            yield Problem(path=folder.path, reason=f"it {describe_error(listing.error)}")
+            yield IntakeProblem(path=folder.path, reason=f"it {describe_error(listing.error)}")
         yield from self._yield_entries(folder, listing)
 
     def _enter(self, descriptor: int) -> bool:
@@ -235,7 +235,7 @@ class _Walk:
                 real = _resolve(path) if self._follow else real
                 yield _Folder(path=path, name=name, real=real, guarded=guarded)
             else:
-                yield Source(path=path, name=decode_name(name), guarded=guarded)
+                yield SourceFile(path=path, name=decode_name(name), guarded=guarded)
 
 
 class _Listing:
@@ -273,10 +273,10 @@ class _Listing:
         self.names.append(name)
 
 
-def _remark(path: Path, remark: str | OSError) -> Problem | Skipped:
+def _remark(path: Path, remark: str | OSError) -> IntakeProblem | Skipped:
     if isinstance(remark, str):
         return Skipped(path=path, reason=remark)
-    return Problem(path=path, reason=f"it {describe_error(remark)}")
+    return IntakeProblem(path=path, reason=f"it {describe_error(remark)}")
 
 
 def _resolve(path: Path) -> bytes:

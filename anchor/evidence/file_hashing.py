@@ -30,26 +30,13 @@ from anchor.evidence.digests import (
 from anchor.evidence.discovery import (
     PASS_FOLDER,
     Found,
-    Problem,
+    IntakeProblem,
     Skipped,
-    Source,
+    SourceFile,
     describe_error,
     describe_mode,
-    find_sources,
     open_guarded,
 )
-
-__all__ = [
-    "Found",
-    "Hashed",
-    "Problem",
-    "Result",
-    "Skipped",
-    "Source",
-    "find_sources",
-    "hash_sources",
-    "hash_stdin",
-]
 
 # Measured on 20,000 files of 4 KiB, SHA-256 alone and one worker: 7,300 files/s with one file a
 # task, 20,700 with 16, 27,600 with 64, 30,700 with 256, and no more with 1,024.
@@ -74,12 +61,12 @@ _CHANGED = "it changed while it was read, twice in a row"
 class Hashed:
     """A file's digests and its modification time, in nanoseconds since 1970 (UTC)."""
 
-    source: Source
+    source: SourceFile
     digests: Digests
     modified_at_ns: int
 
 
-Result: TypeAlias = Hashed | Problem | Skipped
+Result: TypeAlias = Hashed | IntakeProblem | Skipped
 
 
 def hash_sources(
@@ -149,7 +136,7 @@ def _split_batches(sources: Iterable[Found]) -> Iterator[tuple[Found, ...]]:
 
 def _expect_size(found: Found) -> int:
     """Return about how many bytes a task will read for this; only the batches depend on it."""
-    if not isinstance(found, Source):
+    if not isinstance(found, SourceFile):
         return 0
     try:
         return os.stat(found.path, follow_symlinks=found.guarded == 0).st_size
@@ -199,7 +186,7 @@ def _hash_batch(
     """Digest one task's sources in order; the unit that runs on a worker."""
     task = _Task(algorithms, stop, read)
     try:
-        return [task.hash(found) if isinstance(found, Source) else found for found in batch]
+        return [task.hash(found) if isinstance(found, SourceFile) else found for found in batch]
     finally:
         task.close()
 
@@ -222,20 +209,20 @@ class _Task:
             self._folder_key = None
             os.close(self._folder)
 
-    def hash(self, source: Source) -> Hashed | Problem:
+    def hash(self, source: SourceFile) -> Hashed | IntakeProblem:
         try:
             hashed = self._hash_once(source) or self._hash_once(source)
         except (OSError, ValueError) as error:
-            return Problem(path=source.path, reason=f"it {describe_error(error)}")
-        return hashed or Problem(path=source.path, reason=_CHANGED)
+            return IntakeProblem(path=source.path, reason=f"it {describe_error(error)}")
+        return hashed or IntakeProblem(path=source.path, reason=_CHANGED)
 
-    def _hash_once(self, source: Source) -> Hashed | Problem | None:
+    def _hash_once(self, source: SourceFile) -> Hashed | IntakeProblem | None:
         """Digest a file, or return None when it changed meanwhile."""
         descriptor = self._open(source)
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
-                return Problem(path=source.path, reason=f"it {describe_mode(before.st_mode)}")
+                return IntakeProblem(path=source.path, reason=f"it {describe_mode(before.st_mode)}")
             digests = self._read_digests(descriptor, before.st_size)
             after = os.fstat(descriptor)
         finally:
@@ -244,7 +231,7 @@ class _Task:
             return None
         return Hashed(source=source, digests=digests, modified_at_ns=before.st_mtime_ns)
 
-    def _open(self, source: Source) -> int:
+    def _open(self, source: SourceFile) -> int:
         _check_stop(self._stop)
         parts = source.path.parts
         if source.guarded < 2 or len(parts) < 2:

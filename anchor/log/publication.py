@@ -43,7 +43,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _CHAINED = re.compile(rf"::{_SCHEME.pattern}://")
 
 
-class Source(Protocol):
+class PublicationReader(Protocol):
     """Where published files are read; ``name`` is what may be shown of it."""
 
     @property
@@ -52,20 +52,20 @@ class Source(Protocol):
     def read(self, path: str) -> bytes | None: ...
 
 
-class Target(Source, Protocol):
+class PublicationWriter(PublicationReader, Protocol):
     """Where files are published; each is replaced as a whole."""
 
     def write(self, files: Mapping[str, bytes]) -> None: ...
 
 
-def open_source(place: str) -> Source:
+def open_source(place: str) -> PublicationReader:
     """Return the place to read a published log from; nothing is read yet."""
     if place.startswith(("http://", "https://")):
         return WebSource(place)
     return open_target(place)
 
 
-def open_target(place: str) -> Target:
+def open_target(place: str) -> PublicationWriter:
     """Return the place to publish a log in; nothing is written yet.
 
     Raises:
@@ -83,7 +83,7 @@ def open_target(place: str) -> Target:
     return Folder(Path(place.removeprefix("file://")))
 
 
-def read_tile(source: Source, tile: Tile) -> bytes:
+def read_tile(source: PublicationReader, tile: Tile) -> bytes:
     """Return a tile's hashes; a partial one also from the full one that replaced it.
 
     Raises:
@@ -134,7 +134,7 @@ def parse_anchors(data: bytes, *, after: int, what: str) -> list[Head]:
     return heads
 
 
-def read_anchors(source: Source, head: Head) -> Iterator[Head]:
+def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
     """Yield the anchored heads up to ``head``, smallest first; nothing where no list is published.
 
     Anchors behind ``head`` are passed over: they are published before the checkpoint is.

@@ -28,7 +28,7 @@ class Sighting(Generic[Seen]):
     trouble: str | None = None
 
 
-class Watch(Generic[Seen]):
+class BackgroundPoll(Generic[Seen]):
     """Keeps the last sighting; looking at it starts the next one where it is old."""
 
     def __init__(self, fetch: Callable[[], Seen], now: Callable[[], float]) -> None:

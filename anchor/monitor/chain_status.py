@@ -9,7 +9,7 @@ from anchor.chain.node import Node
 from anchor.errors import CannotCheckError, FinalityViolatedError, NodeFaultError
 from anchor.log.checkpoint import open_checkpoint
 from anchor.log.publication import CHECKPOINT, open_target
-from anchor.monitor.background_poll import Sighting, Watch
+from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.operate.anchor_watch import Watched
 from anchor.operate.anchoring import check_chain
 from anchor.operate.funds import find_key
@@ -66,10 +66,12 @@ class Outside:
         ``tell`` says how watching stands, without waiting for anything.
         """
         self._tell = tell
-        self._chain = Watch(lambda: fetch_chain_facts(project, node, find_sender(project)), now)
+        self._chain = BackgroundPoll(
+            lambda: fetch_chain_facts(project, node, find_sender(project)), now
+        )
         target = project.config.publish
         self._published = (
-            None if target is None else Watch(lambda: fetch_published_size(target), now)
+            None if target is None else BackgroundPoll(lambda: fetch_published_size(target), now)
         )
 
     def look(self) -> View:

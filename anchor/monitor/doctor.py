@@ -49,7 +49,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Remark:
     """What a check that passed has to say, with something the operator might want to do."""
 
     text: str
@@ -112,7 +112,7 @@ class Check:
 
     name: str
     needs: tuple[str, ...]
-    look: Callable[[Patient], str | Note]
+    look: Callable[[Patient], str | Remark]
 
 
 def diagnose(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
@@ -154,7 +154,7 @@ def _examine(patient: Patient, check: Check) -> Finding:
             exit_code=error.exit_code,
         )
     patient.passed.add(check.name)
-    note = found if isinstance(found, Note) else Note(found, "")
+    note = found if isinstance(found, Remark) else Remark(found, "")
     return Finding(
         check=check.name,
         verdict=Verdict.PASS,

@@ -29,7 +29,7 @@ from anchor.errors import (
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.log.batch_sha256 import IMPLEMENTATION
-from anchor.monitor.doctor import Check, Note, Patient
+from anchor.monitor.doctor import Check, Patient, Remark
 from anchor.monitor.second_copy_check import describe_copies
 from anchor.monitor.transaction_check import describe_transactions
 from anchor.operate.anchor_watch import judge_clock_at
@@ -56,9 +56,9 @@ from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
 _CLOCK_TOLERANCE = 120
 
 
-def _look_at_kernel(_patient: Patient) -> str | Note:
+def _look_at_kernel(_patient: Patient) -> str | Remark:
     if IMPLEMENTATION == "hashlib":
-        return Note(
+        return Remark(
             "hashlib hashes the tree: this installation has no kernel of its own",
             "right, but slower: for large logs, install again where there is a C compiler",
         )
@@ -78,14 +78,14 @@ def _look_at_store(patient: Patient) -> str:
     return f"{patient.config.store}, schema {MIGRATION_HEAD}, pinned to this chain and registry"
 
 
-def _look_at_copies(patient: Patient) -> str | Note:
+def _look_at_copies(patient: Patient) -> str | Remark:
     text, note = describe_copies(patient.project.database)
-    return Note(text, note) if note else text
+    return Remark(text, note) if note else text
 
 
-def _look_at_lock(patient: Patient) -> str | Note:
+def _look_at_lock(patient: Patient) -> str | Remark:
     if patient.project.database.is_leased():
-        return Note("held by another process", "it is sealing or anchoring: let it finish")
+        return Remark("held by another process", "it is sealing or anchoring: let it finish")
     return "free"
 
 
@@ -117,7 +117,7 @@ def _look_at_policy(patient: Patient) -> str:
     )
 
 
-def _look_at_signer(patient: Patient) -> str | Note:
+def _look_at_signer(patient: Patient) -> str | Remark:
     signer = patient.config.signer
     path = signer.keystore
     if signer.ape_account is not None:
@@ -131,9 +131,9 @@ def _look_at_signer(patient: Patient) -> str | Note:
         _check_private(path, "keystore")
     elif _is_open_to_others(path):
         # ape itself leaves them so; the key in it is encrypted.
-        return Note(f"{path}, which other users can read, as ape left it", f"chmod 600 {path}")
+        return Remark(f"{path}, which other users can read, as ape left it", f"chmod 600 {path}")
     if patient.key is None:
-        return Note(f"{path}, which does not state its address", "run once to see whose it is")
+        return Remark(f"{path}, which does not state its address", "run once to see whose it is")
     return f"{path}, key of {format_address(patient.key)}"
 
 
@@ -173,7 +173,7 @@ def _look_at_finality(patient: Patient) -> str:
     return f"by {what}: block {final.number} is final, {behind} behind the newest"
 
 
-def _look_at_quorum(patient: Patient) -> str | Note:
+def _look_at_quorum(patient: Patient) -> str | Remark:
     config = patient.config
     if not config.witnesses:
         return f"{patient.node.name} alone says what is final: chain.witnesses names no other"
@@ -185,7 +185,7 @@ def _look_at_quorum(patient: Patient) -> str | Note:
         f"{config.quorum} of {1 + len(config.witnesses)} nodes have to agree, and do so on final "
     )
     text += f"block {final.number}"
-    return Note(text, "; ".join(told)) if told else text
+    return Remark(text, "; ".join(told)) if told else text
 
 
 def _group(patient: Patient, told: list[str]) -> NodeGroup:
@@ -216,12 +216,12 @@ def _read_newest(node: Node) -> tuple[str, int]:
     return node.name, 0 if block is None else block.number
 
 
-def _look_at_methods(patient: Patient) -> str | Note:
+def _look_at_methods(patient: Patient) -> str | Remark:
     text, lacking = describe_offers(patient.config, patient.node)
-    return Note(text, lacking) if lacking else text
+    return Remark(text, lacking) if lacking else text
 
 
-def _look_at_clock(patient: Patient) -> str | Note:
+def _look_at_clock(patient: Patient) -> str | Remark:
     latest = _latest(patient)
     apart = round(patient.now - latest.timestamp)
     when = datetime.fromtimestamp(latest.timestamp, UTC).isoformat().replace("+00:00", "Z")
@@ -230,10 +230,10 @@ def _look_at_clock(patient: Patient) -> str | Note:
     if fault is not None and fault.is_certain:
         raise explain_fault(fault)
     if fault is not None:
-        return Note(text, f"{fault}: one node says so; set the clock right, or see to the node")
+        return Remark(text, f"{fault}: one node says so; set the clock right, or see to the node")
     if abs(apart) <= _CLOCK_TOLERANCE:
         return text
-    return Note(text, "a chain at rest, a node that lags, or this machine's clock: see which")
+    return Remark(text, "a chain at rest, a node that lags, or this machine's clock: see which")
 
 
 def _find_clock_fault(patient: Patient, latest: Block) -> ClockFault | None:
@@ -268,11 +268,11 @@ def _look_at_registry(patient: Patient) -> str:
     return f"code hash 0x{found.hex()}: on chain, of this release and pinned"
 
 
-def _look_at_address(patient: Patient) -> str | Note:
+def _look_at_address(patient: Patient) -> str | Remark:
     registry = patient.config.registry
     if registry == registry_address():
         return f"{format_address(registry)}, the standard one"
-    return Note(
+    return Remark(
         f"{format_address(registry)}, not the standard one ({format_address(registry_address())})",
         "verifiers need a trust policy that names it, and should check the transaction that "
         "deployed it",
@@ -290,17 +290,17 @@ def _look_at_proxy(patient: Patient) -> str:
     )
 
 
-def _look_at_record(patient: Patient) -> str | Note:
+def _look_at_record(patient: Patient) -> str | Remark:
     config = patient.config
     try:
         known = read_record(config)
     except FileNotFoundError:
-        return Note("none yet", "`anchor deploy` writes it")
+        return Remark("none yet", "`anchor deploy` writes it")
     if known is None:
         return f"{config.deployment_record}, without a transaction"
     receipt = patient.node.fetch_receipt(known.hash)
     if receipt is None:
-        return Note(
+        return Remark(
             f"{config.deployment_record}, but the node does not know its transaction",
             "nodes may drop old receipts",
         )
@@ -334,7 +334,7 @@ def _look_at_log(patient: Patient) -> str:
     return f"open; on chain {on_chain}, sealed {sealed}"
 
 
-def _look_at_funds(patient: Patient) -> str | Note:
+def _look_at_funds(patient: Patient) -> str | Remark:
     config = patient.config
     if patient.key is None:
         raise CannotCheckError("the balance: the key's file does not state its address")
@@ -350,22 +350,22 @@ def _look_at_funds(patient: Patient) -> str | Note:
     times = f"{balance // cost:,}" if cost else "any number of"
     text = f"{balance / 10**18:.6f} ether: {times} anchors at today's price"
     shortage = describe_shortage(patient.project, patient.node, patient.key)
-    return Note(text, shortage) if shortage else text
+    return Remark(text, shortage) if shortage else text
 
 
-def _look_at_transactions(patient: Patient) -> str | Note:
+def _look_at_transactions(patient: Patient) -> str | Remark:
     text, note = describe_transactions(patient.project, _group(patient, []))
-    return Note(text, note) if note else text
+    return Remark(text, note) if note else text
 
 
-def _look_at_budget(patient: Patient) -> str | Note:
+def _look_at_budget(patient: Patient) -> str | Remark:
     config = patient.config
     cap = f"up to {format_gwei(config.fee_cap)} gwei a gas"
     if config.budget is not None:
         return f"{cap}, {config.budget / 10**18:g} ether in {BUDGET_DAYS} days"
     if config.chain_id == DEVNET_CHAIN_ID:
         return f"{cap}, without a budget: this is a development chain"
-    return Note(
+    return Remark(
         f"{cap}, without a budget",
         'set chain.budget_ether = "0.5", or what anchoring may take in 30 days',
     )

@@ -27,7 +27,7 @@ _MOST_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PathStep:
+class PathNode:
     """One step of a path: hash ``0x01 ‖ left ‖ right`` is ``node``; the sibling is one of both."""
 
     sibling: Hash32
@@ -42,7 +42,7 @@ class LeafPlace:
     leaf: Hash32
     index: int
     head: Head
-    steps: tuple[PathStep, ...]
+    steps: tuple[PathNode, ...]
     anchored: AnchoredHead | None
 
 
@@ -87,7 +87,7 @@ def locate_leaf(project: Project, index: int) -> LeafPlace:
         index=index,
         head=head,
         steps=tuple(
-            PathStep(sibling=sibling, sibling_is_left=is_left, node=node)
+            PathNode(sibling=sibling, sibling_is_left=is_left, node=node)
             for sibling, is_left, node in zip(path, sides, nodes[1:], strict=True)
         ),
         anchored=None if row is None else row.anchored,

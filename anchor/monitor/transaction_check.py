@@ -14,7 +14,7 @@ from anchor.chain.node_agreement import (
 )
 from anchor.chain.tx_cost import bound_cost, bound_gas
 from anchor.chain.tx_decoding import read_gas_limit
-from anchor.chain.tx_state import LOST, Slot
+from anchor.chain.tx_state import LOST, NonceSlot
 from anchor.errors import CannotCheckError, ChainGuardError, FundsError
 from anchor.ethereum.keccak import format_address
 from anchor.project.project import Project
@@ -58,7 +58,7 @@ def describe_transactions(project: Project, node: Node) -> tuple[str, str]:
     return f"{name} is on its way, signed {len(slot.attempts)} times", refusal or note
 
 
-def _describe_others(slots: Sequence[tuple[Slot, str | None]]) -> str:
+def _describe_others(slots: Sequence[tuple[NonceSlot, str | None]]) -> str:
     """Say which nonces were given up, and which a reorganisation took back."""
     texts = []
     for text, chosen in (("given up", GIVEN_UP), ("lost in a reorganisation", LOST)):
@@ -68,7 +68,7 @@ def _describe_others(slots: Sequence[tuple[Slot, str | None]]) -> str:
     return "; ".join(texts)
 
 
-def _find_refusal(node: Node, slot: Slot) -> str | None:
+def _find_refusal(node: Node, slot: NonceSlot) -> str | None:
     """Say why no node takes the newest attempt; None where nothing is known against it."""
     newest = slot.attempts[-1]
     block = agree_on_block(node)

@@ -28,7 +28,7 @@ _RECORD_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class EvidenceInput:
     """One piece of evidence, digested.
 
     ``source`` says where it came from on this machine (an absolute path, or a label); together with
@@ -55,7 +55,7 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class AcceptedEvidence:
     """The answer to one submission, the same for each repetition of it but for ``is_new``.
 
     ``copies`` is on how many servers it is; None where one is enough.
@@ -69,7 +69,7 @@ class Accepted:
 
 def accept(
     project: Project,
-    submissions: Sequence[Submission],
+    submissions: Sequence[EvidenceInput],
     *,
     again: bool = False,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
@@ -109,7 +109,7 @@ def fewest(before: int | None, now: int | None) -> int | None:
 class _Prepared:
     """Submissions as evidence, each made when it is asked for: with another salt every time."""
 
-    submissions: Sequence[Submission]
+    submissions: Sequence[EvidenceInput]
     uniques: Sequence[bytes]
     random_bytes: Callable[[int], bytes]
     now: str
@@ -129,11 +129,11 @@ class _Prepared:
 
 def accept_once(
     project: Project,
-    submission: Submission,
+    submission: EvidenceInput,
     *,
     key: str | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
-) -> Accepted:
+) -> AcceptedEvidence:
     """Accept one piece of evidence, or find it; when this returns it is durable.
 
     ``key`` is an idempotency key: however often and from wherever a submission is repeated with
@@ -151,10 +151,12 @@ def accept_once(
     project.database.check_room(len(item.record))
     written = project.database.write_counted(partial(insert_once, item=item, key=key_hash))
     stored, is_new = written.result
-    return Accepted(leaf=stored.leaf, record=stored.record, is_new=is_new, copies=written.copies)
+    return AcceptedEvidence(
+        leaf=stored.leaf, record=stored.record, is_new=is_new, copies=written.copies
+    )
 
 
-def accept_with_key(project: Project, submissions: Sequence[Submission], key: str) -> Acceptance:
+def accept_with_key(project: Project, submissions: Sequence[EvidenceInput], key: str) -> Acceptance:
     """Accept the one submission there is under an idempotency key.
 
     Raises:
@@ -167,7 +169,7 @@ def accept_with_key(project: Project, submissions: Sequence[Submission], key: st
 
 
 def prepare_evidence(
-    submission: Submission, unique: bytes, salt: bytes, now: str, log: LogId
+    submission: EvidenceInput, unique: bytes, salt: bytes, now: str, log: LogId
 ) -> NewEvidence:
     """Return the row of a submission: its record for ``log`` with this salt, as recorded ``now``.
 
@@ -197,7 +199,7 @@ def prepare_evidence(
 def prepare_record(record: Record, source: str, unique: bytes, now: str) -> NewEvidence:
     """Return the row of a record that somebody else made, whose bytes stay as they are."""
     encoded = record.encoded
-    submission = Submission(source=source, name=record.name, digests=record.digests)
+    submission = EvidenceInput(source=source, name=record.name, digests=record.digests)
     return NewEvidence(
         identity=identify(submission, b"record:" + hashlib.sha256(encoded).digest() + unique),
         source=source,
@@ -209,7 +211,7 @@ def prepare_record(record: Record, source: str, unique: bytes, now: str) -> NewE
     )
 
 
-def identify(submission: Submission, unique: bytes = b"") -> bytes:
+def identify(submission: EvidenceInput, unique: bytes = b"") -> bytes:
     """Return what makes a repeated submission the same evidence, or with ``unique`` another."""
     digests = submission.digests
     parts = (

@@ -11,7 +11,7 @@ from anchor.chain.node import BlockId, Node
 from anchor.chain.node_agreement import said_by_enough
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Intent, Limits, TransactionManager
+from anchor.chain.tx_manager import FeeLimits, Intent, TransactionManager
 from anchor.chain.tx_settlement import Settlement
 from anchor.chain.tx_state import Inclusion
 from anchor.errors import (
@@ -268,7 +268,7 @@ def make_manager(
         signer=signer,
         journal=StoredJournal(project.database, utc_now),
         clock=clock,
-        limits=Limits(
+        limits=FeeLimits(
             fee_cap=config.fee_cap,
             wait_seconds=config.wait_seconds,
             finality=config.finality,

@@ -11,7 +11,7 @@ from enum import Enum
 
 from anchor.registry.storage import CLOSED_HEAD
 from anchor.store.heads import AnchoredHead
-from anchor.store.incidents import Place
+from anchor.store.incidents import AnchorPosition
 from anchor.types import Anchor, Block, Hash32, Head
 
 
@@ -63,14 +63,14 @@ def is_in_place(reading: FinalReading) -> bool:
     return reading.stored is not None and place_of(reading.stored) == place_of(reading.anchored)
 
 
-def place_of(anchor: Anchor | AnchoredHead) -> Place:
+def place_of(anchor: Anchor | AnchoredHead) -> AnchorPosition:
     """Return where an anchor is."""
-    return Place(
+    return AnchorPosition(
         sequence=anchor.sequence, block_number=anchor.block_number, timestamp=anchor.timestamp
     )
 
 
-def is_behind(final: Block, place: Place | AnchoredHead) -> bool:
+def is_behind(final: Block, place: AnchorPosition | AnchoredHead) -> bool:
     """Return whether block ``final`` is older than the anchor's, so that it proves nothing."""
     # By the time first: the registry's numbers may be a parent chain's.
     return (final.timestamp, final.number) < (place.timestamp, place.block_number)

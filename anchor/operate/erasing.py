@@ -26,7 +26,7 @@ from anchor.evidence.erasure_statement import (
 from anchor.evidence.record import SALT_BYTES, source_of
 from anchor.operate.acceptance import prepare_record
 from anchor.operate.erasure_cleanup import remove_receipts
-from anchor.operate.evidence_selection import Wanted, describe_pieces, find_pieces
+from anchor.operate.evidence_selection import Selection, describe_pieces, find_pieces
 from anchor.operate.key_audit_trail import note_key_event
 from anchor.project.config import Config
 from anchor.project.files import sidecar_path
@@ -58,7 +58,7 @@ class Order:
 
 def erase(
     project: Project,
-    wanted: Wanted,
+    wanted: Selection,
     order: Order,
     *,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,

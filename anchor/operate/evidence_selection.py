@@ -23,7 +23,7 @@ from anchor.store.erasures import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Selection:
     """Pieces as the operator names them; each member adds to the others.
 
     ``ids`` are what the service answers a submission with, ``sources`` absolute paths.
@@ -50,7 +50,7 @@ class Described:
     name: str | None
 
 
-def find_pieces(connection: Connection, wanted: Wanted) -> list[Piece]:
+def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
     """Return the pieces that are meant, each once, in order of acceptance.
 
     Whatever has the same record as one of them is one of them, whoever submitted it: their leaves

@@ -9,9 +9,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.evidence.file_hashing import Found, Hashed, Problem, Skipped, Source, hash_sources
+from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile
+from anchor.evidence.file_hashing import Hashed, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
-from anchor.operate.acceptance import Submission, accept, accept_with_key, fewest
+from anchor.operate.acceptance import EvidenceInput, accept, accept_with_key, fewest
 from anchor.project.project import Project
 from anchor.store.location import SqliteFile, StorePlace
 
@@ -31,7 +32,7 @@ class Gathered:
     known: int
     size: int
     files: tuple[Hashed, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[IntakeProblem, ...]
     skipped: tuple[Skipped, ...]
     copies: int | None = None
 
@@ -51,7 +52,7 @@ def gather(
     ``key`` is an idempotency key, for one file only.
     """
     files: list[Hashed] = []
-    problems: list[Problem] = []
+    problems: list[IntakeProblem] = []
     skipped: list[Skipped] = []
     new = known = size = 0
     copies: int | None = None
@@ -79,12 +80,12 @@ def gather(
     with closing(results):  # else an interrupt out here would wait until all is read
         for result in results:
             if isinstance(result, Hashed) and len(result.source.name) > MAX_NAME_CHARACTERS:
-                problems.append(Problem(path=result.source.path, reason=_LONG_NAME))
+                problems.append(IntakeProblem(path=result.source.path, reason=_LONG_NAME))
             elif isinstance(result, Hashed):
                 chunk.append(result)
                 if len(chunk) == _CHUNK:
                     accept_chunk()
-            elif isinstance(result, Problem):
+            elif isinstance(result, IntakeProblem):
                 problems.append(result)
             else:
                 skipped.append(result)
@@ -115,7 +116,7 @@ def _leave_out_store(found: Iterable[Found], store: StorePlace) -> Iterator[Foun
         if (status := _stat(store.path.with_name(store.path.name + suffix))) is not None
     }
     for item in found:
-        status = _stat(item.path) if isinstance(item, Source) else None
+        status = _stat(item.path) if isinstance(item, SourceFile) else None
         if status is not None and (status.st_dev, status.st_ino) in ours:
             yield Skipped(path=item.path, reason="it is this project's own store")
         else:
@@ -129,7 +130,7 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _submission(hashed: Hashed) -> Submission:
-    return Submission(
+def _submission(hashed: Hashed) -> EvidenceInput:
+    return EvidenceInput(
         source=source_of(hashed.source.path), name=hashed.source.name, digests=hashed.digests
     )

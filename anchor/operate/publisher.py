@@ -12,7 +12,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from anchor.errors import AnchorError, CannotCheckError, StoreBusyError
-from anchor.log.publication import Target
+from anchor.log.publication import PublicationWriter
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import (
     Happened,
@@ -36,7 +36,7 @@ class Publisher:
     def __init__(
         self,
         project: Project,
-        target: Target,
+        target: PublicationWriter,
         clock: Clock,
         *,
         tell: Callable[[Happened], None],

@@ -21,7 +21,7 @@ from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.log.publication import (
     ANCHORS_PER_FILE,
     CHECKPOINT,
-    Target,
+    PublicationWriter,
     anchors_path,
     encode_anchors,
 )
@@ -51,7 +51,7 @@ class Publication:
     is_new: bool
 
 
-def publish_log(project: Project, target: Target) -> Publication:
+def publish_log(project: Project, target: PublicationWriter) -> Publication:
     """Bring what is published up to the newest head whose anchor is final.
 
     Raises:
@@ -67,7 +67,7 @@ def publish_log(project: Project, target: Target) -> Publication:
         return _publish(project, target)
 
 
-def _publish(project: Project, target: Target) -> Publication:
+def _publish(project: Project, target: PublicationWriter) -> Publication:
     config = project.config
     with project.database.read() as connection:
         anchors = load_anchors(connection, config.chain_id)
@@ -126,7 +126,7 @@ def find_gap(final: list[AnchoredHead]) -> int | None:
     return None
 
 
-def _publish_anchors(target: Target, heads: list[Head], there: Head | None) -> None:
+def _publish_anchors(target: PublicationWriter, heads: list[Head], there: Head | None) -> None:
     """Bring the list of anchored heads up to the newest final one."""
     first = sum(head.size < there.size for head in heads) // ANCHORS_PER_FILE if there else 0
     for number in range(first, (len(heads) - 1) // ANCHORS_PER_FILE + 1):
@@ -136,7 +136,7 @@ def _publish_anchors(target: Target, heads: list[Head], there: Head | None) -> N
             target.write({anchors_path(number): data})
 
 
-def _find_published(target: Target, key: NoteKey, tree: TileTree) -> Head | None:
+def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> Head | None:
     """Return the head that is published; None in an empty place.
 
     A published tile must never change, so what is there has to be the beginning of this log.

@@ -23,7 +23,7 @@ from anchor.store.sequencer import seal
 from anchor.system.clock import Clock, utc_now
 
 
-class State(Enum):
+class HeadStage(Enum):
     """How far a head has come, in the words users see."""
 
     EMPTY = "empty"
@@ -37,7 +37,7 @@ class Round:
 
     sealed: int
     anchored: AnchoredHead | None
-    state: State
+    state: HeadStage
     timed_out: bool
 
 
@@ -66,7 +66,7 @@ def anchor_round(
             refresh_anchors(project, node)
         raise
     if anchored is None:
-        return Round(sealed=count, anchored=None, state=State.EMPTY, timed_out=False)
+        return Round(sealed=count, anchored=None, state=HeadStage.EMPTY, timed_out=False)
     final = anchored.final
     if not final and wait_for == "final":
         report("included; waiting until it is final")
@@ -81,6 +81,6 @@ def anchor_round(
     return Round(
         sealed=count,
         anchored=anchored,
-        state=State.FINAL if anchored.final else State.INCLUDED,
+        state=HeadStage.FINAL if anchored.final else HeadStage.INCLUDED,
         timed_out=wait_for == "final" and not anchored.final,
     )

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_final_nonce
 from anchor.chain.tx_decoding import read_call_data
-from anchor.chain.tx_state import Slot
+from anchor.chain.tx_state import NonceSlot
 from anchor.errors import ChainGuardError, NodeRefusedError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.project.config import Config
@@ -41,7 +41,7 @@ from anchor.system.clock import utc_now
 class Surrender:
     """What was given up, and the proof: the account's nonce in a final block."""
 
-    slot: Slot
+    slot: NonceSlot
     final_block: int
     final_nonce: int
 
@@ -96,7 +96,7 @@ def give_up(project: Project, node: Node, nonce: int) -> Surrender:
     return Surrender(slot=slot, final_block=final.number, final_nonce=final_nonce)
 
 
-def _check_harmless(config: Config, slot: Slot) -> None:
+def _check_harmless(config: Config, slot: NonceSlot) -> None:
     deployments = (encode_deployment(), load_artifact().init_code)
     for attempt in slot.attempts:
         data = read_call_data(attempt.raw)
@@ -112,7 +112,7 @@ def _check_harmless(config: Config, slot: Slot) -> None:
             )
 
 
-def _fetch_pending(node: Node, slot: Slot) -> int:
+def _fetch_pending(node: Node, slot: NonceSlot) -> int:
     try:
         return node.fetch_nonce(slot.sender, "pending")
     except NodeRefusedError:  # it has no such view of its pool

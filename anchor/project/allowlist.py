@@ -32,7 +32,7 @@ _SUFFIX = ".json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pins:
+class ProjectIdentity:
     """What a project is about: change one, and it is another project."""
 
     chain_id: ChainId
@@ -41,7 +41,7 @@ class Pins:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class ProjectNote:
     """A project that counts, by the real path of its configuration.
 
     It has several ``pins`` only while it is being moved to another registry.  ``policy_sha256`` is
@@ -49,11 +49,11 @@ class Note:
     """
 
     config: Path
-    pins: tuple[Pins, ...]
+    pins: tuple[ProjectIdentity, ...]
     policy_sha256: str | None
 
 
-def read_pins(config: Path, *, in_shared_folder: bool = False) -> Pins:
+def read_pins(config: Path, *, in_shared_folder: bool = False) -> ProjectIdentity:
     """Return what the project of that configuration is about, as its file says.
 
     Raises:
@@ -65,7 +65,7 @@ def read_pins(config: Path, *, in_shared_folder: bool = False) -> Pins:
     number = _member(config, {"log": {"number": 0} | members["log"]}, "log", "number", int)
     if not 0 <= number < 2**96:
         raise ConfigError(f"{config}, member log.number: not from 0 to 2^96 - 1")
-    return Pins(
+    return ProjectIdentity(
         chain_id=ChainId(_member(config, members, "chain", "chain_id", int)),
         registry=parse_address(
             _member(config, members, "chain", "registry", str), what="chain.registry"
@@ -113,14 +113,14 @@ def _member(
     return value
 
 
-def allow_project(config: Path) -> Note:
+def allow_project(config: Path) -> ProjectNote:
     """Note that a project is the user's, as it is now.
 
     Raises:
         AnchorError: Others may write the project's files, or the note cannot be written.
     """
     pins = (read_pins(config),)
-    note = Note(config=config.resolve(), pins=pins, policy_sha256=_digest_policy(config))
+    note = ProjectNote(config=config.resolve(), pins=pins, policy_sha256=_digest_policy(config))
     _save(note)
     return note
 
@@ -133,7 +133,8 @@ def allow_registry(config: Path, registry: Address) -> None:
     note = find_note(config)
     if note is not None:
         moved = [
-            Pins(chain_id=pins.chain_id, registry=registry, log=pins.log) for pins in note.pins
+            ProjectIdentity(chain_id=pins.chain_id, registry=registry, log=pins.log)
+            for pins in note.pins
         ]
         _save(replace(note, pins=tuple(dict.fromkeys((*note.pins, *moved)))))
 
@@ -146,12 +147,12 @@ def disallow_project(config: Path) -> bool:
     return was_there
 
 
-def list_notes() -> list[Note]:
+def list_notes() -> list[ProjectNote]:
     """Return every project that this user made or allowed."""
     return sorted((_read(path) for path in list_files(_FOLDER, _SUFFIX)), key=lambda n: n.config)
 
 
-def find_note(config: Path) -> Note | None:
+def find_note(config: Path) -> ProjectNote | None:
     """Return the note of the project with that configuration."""
     name = _note_name(config.resolve())
     found = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
@@ -247,7 +248,7 @@ def _note_name(config: Path) -> str:
     return hashlib.sha256(os.fsencode(config)).hexdigest() + _SUFFIX
 
 
-def _save(note: Note) -> None:
+def _save(note: ProjectNote) -> None:
     document = {
         "format": FORMAT,
         "config": str(note.config),
@@ -264,13 +265,13 @@ def _save(note: Note) -> None:
     save_file(_FOLDER, _note_name(note.config), json.dumps(document, indent=1).encode("ascii"))
 
 
-def _read(path: Path) -> Note:
+def _read(path: Path) -> ProjectNote:
     data = read_own_file(path, MAX_CONFIG_BYTES)
     try:
         document: dict[str, Any] = json.loads(data)
         if document["format"] != FORMAT:
             raise MalformedError(f"{path} is not of the format {FORMAT}")
-        return Note(
+        return ProjectNote(
             config=Path(document["config"]),
             pins=tuple(_read_pins(pins) for pins in document["pins"]),
             policy_sha256=document.get("policy_sha256"),
@@ -282,15 +283,15 @@ def _read(path: Path) -> Note:
         ) from error
 
 
-def _read_pins(document: dict[str, Any]) -> Pins:
-    return Pins(
+def _read_pins(document: dict[str, Any]) -> ProjectIdentity:
+    return ProjectIdentity(
         chain_id=ChainId(int(document["chain_id"])),
         registry=parse_address(document["registry"], what="registry"),
         log=LogId(parse_hex(document["log"], length=32, what="log", prefix=True)),
     )
 
 
-def describe_pins(pins: Pins) -> str:
+def describe_pins(pins: ProjectIdentity) -> str:
     """Return what a project is about, in words."""
     return (
         f"log {log_number(pins.log)} of {format_address(log_owner(pins.log))} in registry "

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from anchor.errors import AnchorError
-from anchor.log.publication import Source, read_tile
+from anchor.log.publication import PublicationReader, read_tile
 from anchor.log.tiles import TileReader
 from anchor.log.tiles import read_leaves as read_tiles
 from anchor.log.tree import BLOCK, RightEdge
@@ -62,7 +62,7 @@ def _count_leaves(folder: TileFolder) -> int:
     return size
 
 
-def leaves_of_publication(source: Source, size: int, most: int) -> LeafSource:
+def leaves_of_publication(source: PublicationReader, size: int, most: int) -> LeafSource:
     """Return the leaves in a published log of ``size``; beyond ``most`` nobody vouches for them."""
     tiles = leaves_of_tiles(source.name, size, lambda tile: read_tile(source, tile))
     return replace(tiles, size=min(size, most))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from anchor.evidence.checksums import encode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
-from anchor.evidence.discovery import describe_error
-from anchor.evidence.file_hashing import Found, Hashed, Problem, Skipped, Source, hash_sources
+from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile, describe_error
+from anchor.evidence.file_hashing import Hashed, hash_sources
 from anchor.project.project import Project
 from anchor.store.file_origins import load_files
 
@@ -52,7 +52,7 @@ def audit_originals(
                 else:
                     path = result.source.path
                     yield f"{path} is not what was accepted from there: it was changed"
-            elif isinstance(result, Problem):
+            elif isinstance(result, IntakeProblem):
                 found.unreadable.append(f"{result.path}: {result.reason}")
             else:
                 assert not isinstance(result, Skipped)
@@ -68,11 +68,11 @@ def _list_files(
         except (FileNotFoundError, NotADirectoryError):
             is_file = False
         except (OSError, ValueError) as error:
-            yield Problem(path=path, reason=f"it {describe_error(error)}")
+            yield IntakeProblem(path=path, reason=f"it {describe_error(error)}")
             continue
         if is_file:
             expected[name] = versions
-            yield Source(path=path, name=name, guarded=0)
+            yield SourceFile(path=path, name=name, guarded=0)
         else:
             found.missing += 1
 

@@ -18,7 +18,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.record import parse_record, source_of
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import HASH, RightEdge
-from anchor.operate.acceptance import Submission, identify
+from anchor.operate.acceptance import EvidenceInput, identify
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
@@ -38,7 +38,7 @@ from anchor.store.heads import (
     save_anchor,
 )
 from anchor.store.incidents import insert_incident_row, load_incident_rows
-from anchor.store.leaf_owners import Owners, Piece
+from anchor.store.leaf_owners import OwnedLeaf, Owners
 from anchor.store.row_transfer import (
     EvidenceRow,
     SlotKey,
@@ -95,7 +95,7 @@ class Filled:
     hashes_only: int
     waiting: int
     unreadable: int
-    lost: tuple[Piece, ...]
+    lost: tuple[OwnedLeaf, ...]
 
 
 def fill_store(
@@ -211,7 +211,7 @@ def _note_owners(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
     )
 
 
-def _find_lost(database: Writable, owners: Owners) -> Iterator[Piece]:
+def _find_lost(database: Writable, owners: Owners) -> Iterator[OwnedLeaf]:
     """Yield what was acknowledged and is in nothing that is left."""
     for batch in owners.load_pieces():
         with database.write() as connection:
@@ -283,7 +283,7 @@ def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
         return None
     file_of = path.with_name(path.name.removesuffix(RECEIPT_SUFFIX))
     source = source_of(file_of) if file_of.is_file() else record.name
-    submission = Submission(source=source, name=record.name, digests=record.digests)
+    submission = EvidenceInput(source=source, name=record.name, digests=record.digests)
     return EvidenceRow(
         identity=identify(submission),
         source=source,

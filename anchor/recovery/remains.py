@@ -58,7 +58,7 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class RestoreOptions:
     """What whoever restores named, and how a store that is there is treated.
 
     ``publication`` is where the log is published; ``backup`` a store, or a folder of
@@ -78,7 +78,7 @@ def gather_remains(
     stack: ExitStack,
     config: Config,
     node: Node,
-    wanted: Wanted,
+    wanted: RestoreOptions,
     left: StorePlace | None,
     report: Report,
 ) -> Remains:
@@ -119,7 +119,7 @@ def _find_backup_folder(config: Config, backup: str | None) -> BackupFolder | No
 def _open_stores(
     stack: ExitStack,
     config: Config,
-    wanted: Wanted,
+    wanted: RestoreOptions,
     left: StorePlace | None,
     folder: BackupFolder | None,
     fences: list[Fence],
@@ -165,7 +165,7 @@ def _open_backup(stack: ExitStack, config: Config, folder: BackupFolder) -> Data
 
 
 def _open_left(
-    stack: ExitStack, config: Config, wanted: Wanted, left: StorePlace, report: Report
+    stack: ExitStack, config: Config, wanted: RestoreOptions, left: StorePlace, report: Report
 ) -> Database:
     """Open the store that is there, or what can still be read of it.
 
@@ -245,7 +245,7 @@ def _make_place(stack: ExitStack, config: Config) -> SqliteFile:
 def _load_owners(
     stack: ExitStack,
     config: Config,
-    wanted: Wanted,
+    wanted: RestoreOptions,
     folder: BackupFolder | None,
     erased: Erased,
     report: Report,
@@ -284,7 +284,7 @@ def _ignore(_: str) -> None:
 def _find_leaves(
     config: Config,
     node: Node,
-    wanted: Wanted,
+    wanted: RestoreOptions,
     stores: dict[str, Database],
     folder: BackupFolder | None,
 ) -> tuple[list[LeafSource], frozenset[int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import requests
@@ -25,7 +25,7 @@ from anchor.errors import (
 from anchor.ethereum.keccak import format_address
 from anchor.registry.source_verification import (
     Answer,
-    Verification,
+    SourceVerdict,
     build_chain_query,
     build_etherscan_form,
     build_etherscan_question,
@@ -35,6 +35,7 @@ from anchor.registry.source_verification import (
     read_sourcify_job,
     read_sourcify_submission,
 )
+from anchor.system.clock import Clock
 from anchor.system.http import BadResponse, BoundedSession, describe_failure
 from anchor.system.urls import describe_url
 from anchor.types import Address, ChainId, Hash32
@@ -55,14 +56,6 @@ REQUEST_TIMEOUT = 30.0
 _FIRST_POLL = 1.0
 _LONGEST_POLL = 8.0
 WAIT_SECONDS = 180.0
-
-
-class Clock(Protocol):
-    """Monotonic seconds, and a way to let some pass."""
-
-    def monotonic(self) -> float: ...
-
-    def sleep(self, seconds: float) -> None: ...
 
 
 class Explorer:
@@ -117,7 +110,7 @@ class Explorer:
         job = answer.job
         if job is not None:
             report(f"{self.name} took the source; waiting for its verdict")
-        while job is not None and answer.verification is Verification.PENDING:
+        while job is not None and answer.verification is SourceVerdict.PENDING:
             if clock.monotonic() >= deadline:
                 raise NotFinalError(
                     f"{self.name} has not verified the source within {wait_seconds:g} seconds",
@@ -128,12 +121,12 @@ class Explorer:
             pause = min(pause * 2, _LONGEST_POLL)
             answer = self._ask(chain_id, job)
         place = f"{format_address(registry)} on chain {chain_id}"
-        if answer.verification is Verification.REFUTED:
+        if answer.verification is SourceVerdict.REFUTED:
             raise MismatchError(
                 f"{self.name} says that {place} is not this source: {answer.detail}",
                 hint="`anchor doctor` compares the code on chain with this release's",
             )
-        if answer.verification is Verification.UNDECIDED:
+        if answer.verification is SourceVerdict.UNDECIDED:
             raise CannotCheckError(
                 f"{self.name} did not verify {place}: {answer.detail}",
                 hint="right after a deployment explorers may not know it yet: try again in a while",

@@ -20,7 +20,7 @@ from anchor.types import Address, ChainId, Hash32
 _MAX_QUOTED = 200
 
 
-class Verification(Enum):
+class SourceVerdict(Enum):
     """What an explorer made of the source."""
 
     PENDING = "pending"
@@ -34,7 +34,7 @@ class Verification(Enum):
 class Answer:
     """One answer; ``detail`` is the explorer's own word for it, ``job`` what to ask about next."""
 
-    verification: Verification
+    verification: SourceVerdict
     detail: str
     job: str | None = None
 
@@ -91,11 +91,11 @@ def read_sourcify_submission(status: int, document: Any) -> Answer:
         job = _text(members.get("verificationId"))
         if not job.replace("-", "").isalnum():
             raise ValueError("the job's id is no id")
-        return Answer(verification=Verification.PENDING, detail="accepted", job=job)
+        return Answer(verification=SourceVerdict.PENDING, detail="accepted", job=job)
     code, message = _text(members.get("customCode")), _text(members.get("message"))
     if status == 409 and code == "already_verified":
-        return Answer(verification=Verification.KNOWN, detail=_quote(message))
-    return Answer(verification=Verification.UNDECIDED, detail=_quote(f"{code}: {message}"))
+        return Answer(verification=SourceVerdict.KNOWN, detail=_quote(message))
+    return Answer(verification=SourceVerdict.UNDECIDED, detail=_quote(f"{code}: {message}"))
 
 
 def read_sourcify_job(document: Any) -> Answer:
@@ -109,21 +109,21 @@ def read_sourcify_job(document: Any) -> Answer:
     if not isinstance(completed, bool):
         raise ValueError("isJobCompleted is no boolean")
     if not completed:
-        return Answer(verification=Verification.PENDING, detail="working")
+        return Answer(verification=SourceVerdict.PENDING, detail="working")
     if members.get("error") is not None:
         error = _object(members["error"])
         code, message = _text(error.get("customCode")), _text(error.get("message"))
         detail = _quote(f"{code}: {message}")
         if code == "already_verified":
-            return Answer(verification=Verification.KNOWN, detail=detail)
+            return Answer(verification=SourceVerdict.KNOWN, detail=detail)
         refuted = code in ("no_match", "bytecode_length_mismatch")
-        verdict = Verification.REFUTED if refuted else Verification.UNDECIDED
+        verdict = SourceVerdict.REFUTED if refuted else SourceVerdict.UNDECIDED
         return Answer(verification=verdict, detail=detail)
     match = _object(members.get("contract")).get("match")
     if match in ("match", "exact_match"):
-        return Answer(verification=Verification.VERIFIED, detail=match)
+        return Answer(verification=SourceVerdict.VERIFIED, detail=match)
     if match is None:
-        return Answer(verification=Verification.REFUTED, detail="no match")
+        return Answer(verification=SourceVerdict.REFUTED, detail="no match")
     raise ValueError("no such match")
 
 
@@ -135,10 +135,10 @@ def read_etherscan_submission(document: Any) -> Answer:
     """
     status, result = _etherscan(document)
     if status == "1":
-        return Answer(verification=Verification.PENDING, detail="accepted", job=result)
+        return Answer(verification=SourceVerdict.PENDING, detail="accepted", job=result)
     if "already verified" in result.lower():
-        return Answer(verification=Verification.KNOWN, detail=_quote(result))
-    return Answer(verification=Verification.UNDECIDED, detail=_quote(result))
+        return Answer(verification=SourceVerdict.KNOWN, detail=_quote(result))
+    return Answer(verification=SourceVerdict.UNDECIDED, detail=_quote(result))
 
 
 def read_etherscan_job(document: Any) -> Answer:
@@ -149,15 +149,15 @@ def read_etherscan_job(document: Any) -> Answer:
     """
     status, result = _etherscan(document)
     words = result.lower()
-    verdict = Verification.UNDECIDED
+    verdict = SourceVerdict.UNDECIDED
     if words.startswith(("pending", "in progress")):
-        verdict = Verification.PENDING
+        verdict = SourceVerdict.PENDING
     elif "already verified" in words:
-        verdict = Verification.KNOWN
+        verdict = SourceVerdict.KNOWN
     elif status == "1" and words.startswith("pass"):
-        verdict = Verification.VERIFIED
+        verdict = SourceVerdict.VERIFIED
     elif words.startswith("fail"):
-        verdict = Verification.REFUTED
+        verdict = SourceVerdict.REFUTED
     return Answer(verification=verdict, detail=_quote(result))
 
 

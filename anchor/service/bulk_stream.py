@@ -13,12 +13,12 @@ from fastapi.responses import Response
 from anchor.errors import AnchorError
 from anchor.service.bulk_lines import Entry, Line, LineSplitter, read_lines
 from anchor.service.header_protection import Message, Receive, Send
-from anchor.service.key_recheck import Hold
+from anchor.service.key_recheck import KeyLease
 from anchor.service.problems import Problem, explain, explain_system_error
 from anchor.service.request_body import too_long, too_slow
 from anchor.service.routes.submit import over_quota
 from anchor.service.submission import Origin
-from anchor.service.worker import Service, Slot
+from anchor.service.worker import RequestSlot, Service
 from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
 from anchor.store.evidence import NewEvidence
@@ -44,12 +44,12 @@ class BulkAnswer(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, service: Service, key: ApiKey, origin: Origin, slot: Slot) -> None:
+    def __init__(self, service: Service, key: ApiKey, origin: Origin, slot: RequestSlot) -> None:
         super().__init__(status_code=200)
         del self.headers["content-length"]
         self._service = service
         self._settings = service.settings
-        self._held = Hold(key)
+        self._held = KeyLease(key)
         self._slot = slot
         self._origin = origin
         self._splitter = LineSplitter(service.settings.max_line)
@@ -188,7 +188,7 @@ class _Gone(Exception):
 class _Body:
     """A request's body, whose next piece can be waited for again and again."""
 
-    def __init__(self, receive: Receive, stopping: asyncio.Event, held: Hold) -> None:
+    def __init__(self, receive: Receive, stopping: asyncio.Event, held: KeyLease) -> None:
         self._receive = receive
         self._stopping = asyncio.ensure_future(stopping.wait())
         self._held = held

@@ -15,7 +15,7 @@ from anchor.store.api_keys import ApiKey
 _PAUSE = 1.0
 
 
-class Hold:
+class KeyLease:
     """A long request's hold on its key: what the key is worth by the newest look."""
 
     def __init__(self, key: ApiKey) -> None:
@@ -38,7 +38,7 @@ class Hold:
             )
 
 
-class Standing:
+class KeyRecheck:
     """Looks at the keys of all long requests of a worker, once a second while there are any.
 
     A look that the store does not answer changes nothing: whoever cannot read the store cannot
@@ -51,13 +51,13 @@ class Standing:
         """Prepare; ``load`` returns the keys with these ids, and may block."""
         self._load = load
         self._now = now
-        self._holds: set[Hold] = set()
+        self._holds: set[KeyLease] = set()
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def hold(self, key: ApiKey) -> Iterator[Hold]:
+    def hold(self, key: ApiKey) -> Iterator[KeyLease]:
         """Stand around what rests on a key for longer than a moment."""
-        held = Hold(key)
+        held = KeyLease(key)
         self._holds.add(held)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())

@@ -80,7 +80,7 @@ class RecordSubmission(_Document):
     ]
 
 
-class Accepted(_Document):
+class AcceptedDocument(_Document):
     """What became of a submission: it is on disk when this is sent."""
 
     id: Id
@@ -99,14 +99,14 @@ class Accepted(_Document):
     ) = None
 
 
-class HeadDocument(_Document):
+class LogStateDocument(_Document):
     """A state of the log: the Merkle root over its first ``size`` leaves."""
 
     size: Size
     root: Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_ROOT])]
 
 
-class AnchorDocument(HeadDocument):
+class HeadAnchorDocument(LogStateDocument):
     """A head that the registry holds; ``final``: in a block that cannot be reversed any more."""
 
     final: bool
@@ -115,7 +115,7 @@ class AnchorDocument(HeadDocument):
     timestamp: Annotated[int, Field(ge=0, description="The block's, in seconds since 1970.")]
 
 
-class Status(_Document):
+class StatusDocument(_Document):
     """How far one piece of evidence has come."""
 
     id: Id
@@ -123,23 +123,23 @@ class Status(_Document):
     leaf: Annotated[str, Field(pattern=DIGEST_PATTERN, description="SHA-256(0x00 ‖ record).")]
     index: Annotated[Index | None, Field(description="Its place in the log, once it is sealed.")]
     anchor: Annotated[
-        AnchorDocument | None,
+        HeadAnchorDocument | None,
         Field(description="The first final anchor that covers it, or else the first there is."),
     ]
 
 
-class SealedHead(HeadDocument):
+class SealedHeadDocument(LogStateDocument):
     """A head of the log, and its own anchor, where it has one."""
 
     sealed_at: str
     state: Annotated[State, Field(description="Of the evidence up to this head.")]
-    anchor: AnchorDocument | None
+    anchor: HeadAnchorDocument | None
 
 
 class Heads(_Document):
     """Heads, the newest first; ``next`` is the ``before`` of those that follow."""
 
-    heads: list[SealedHead]
+    heads: list[SealedHeadDocument]
     next: int | None
 
 

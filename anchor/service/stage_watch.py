@@ -22,7 +22,7 @@ _POLL = 0.25
 _IDLE_POLL = 1.0
 
 
-class Watch:
+class StageWatch:
     """Looks at the store again and again; tells those who wait what changed."""
 
     def __init__(

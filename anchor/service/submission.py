@@ -14,7 +14,7 @@ from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.digests import Digests
 from anchor.evidence.erasure_statement import MEMBER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
-from anchor.operate.acceptance import Submission, prepare_evidence, prepare_record
+from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
 from anchor.service.problems import FieldError, Problem
 from anchor.store.evidence import NewEvidence
 from anchor.types import LogId, log_owner
@@ -101,7 +101,7 @@ def _prepare(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
         raise _refuse(errors)
     if name is None:
         name = f"sha256:{sha256.hex()}" if sha256 is not None else f"sm3:{(sm3 or b'').hex()}"
-    submission = Submission(
+    submission = EvidenceInput(
         source=origin.source(name),
         name=name,
         digests=Digests(sha256=sha256, sm3=sm3, size=size),

@@ -24,14 +24,14 @@ from anchor.project.nodes import open_chain
 from anchor.project.project import Project
 from anchor.service.anchor_watch_thread import Lookout
 from anchor.service.key_cache import KeyCache
-from anchor.service.key_recheck import Hold, Standing
+from anchor.service.key_recheck import KeyLease, KeyRecheck
 from anchor.service.pages.ended_sessions import EndedSessions
 from anchor.service.problems import Problem
 from anchor.service.proof_queue import Lane
 from anchor.service.readiness import Readiness
 from anchor.service.receipt_builder import Proofs
 from anchor.service.settings import Settings
-from anchor.service.stage_watch import Watch
+from anchor.service.stage_watch import StageWatch
 from anchor.service.write_queue import Intake
 from anchor.store.api_keys import ApiKey, find_keys_by_id
 from anchor.system.clock import utc_now
@@ -44,7 +44,7 @@ T = TypeVar("T")
 _READERS = 4
 
 
-class Slot:
+class RequestSlot:
     """One of the things that a tenant does at once, counted until it is released."""
 
     def __init__(self, busy: Counter[str], name: str) -> None:
@@ -61,7 +61,7 @@ class Slot:
         if not self._busy[name]:
             del self._busy[name]
 
-    def __enter__(self) -> Slot:
+    def __enter__(self) -> RequestSlot:
         """Return the slot."""
         return self
 
@@ -77,10 +77,10 @@ class Service:
         self.project = project
         self.settings = settings
         self.keys = KeyCache()
-        self.standing = Standing(self._load_keys, utc_now)
+        self.standing = KeyRecheck(self._load_keys, utc_now)
         self.intake = Intake(project.database, utc_now, self.give_up)
         self.readiness = Readiness(project.database, self.give_up)
-        self.watch = Watch(project, settings.max_backlog, self.give_up)
+        self.watch = StageWatch(project, settings.max_backlog, self.give_up)
         # Each of these threads asks nodes of its own.
         open_node = partial(open_chain, project.config, _LOG.warning)
         self.lookout = Lookout(project, open_node, self.give_up)
@@ -122,7 +122,7 @@ class Service:
 
         return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
 
-    def take_slot(self, kind: str, tenant: str, most: int) -> Slot:
+    def take_slot(self, kind: str, tenant: str, most: int) -> RequestSlot:
         """Count one more of what a tenant does at once in this worker, until it is released.
 
         Raises:
@@ -135,7 +135,7 @@ class Service:
                 f"this key's tenant has {most} {kind} under way here",
                 headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
             )
-        return Slot(self._busy, name)
+        return RequestSlot(self._busy, name)
 
     def _load_keys(self, ids: Iterable[str]) -> dict[str, ApiKey]:
         with self.project.database.read() as connection:
@@ -179,7 +179,7 @@ class Service:
                 headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
             )
 
-    async def wait_for_change(self, changed: asyncio.Event, seconds: float, held: Hold) -> bool:
+    async def wait_for_change(self, changed: asyncio.Event, seconds: float, held: KeyLease) -> bool:
         """Wait for a change of the watch's, or the worker's end; return whether either came.
 
         Raises:

@@ -28,7 +28,7 @@ from anchor.errors import (
     StoreAwayError,
     WriteRefusedError,
 )
-from anchor.store.api_keys import Limits
+from anchor.store.api_keys import Quota
 from anchor.store.database import Database
 from anchor.store.evidence import NewEvidence
 from anchor.store.quota import Outcome, admit
@@ -55,7 +55,7 @@ class Job:
     """
 
     tenant: str
-    limits: Limits
+    limits: Quota
     items: Sequence[NewEvidence]
     key: bytes | None = None
     is_bulk: bool = False

@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"anchor_([0-9a-f]{12})_([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Quota:
     """How much new evidence a tenant may submit in a day and in a minute (UTC); None: no limit."""
 
     per_day: int | None = None
@@ -44,7 +44,7 @@ class ApiKey:
     created_at: str
     expires_at: str | None
     revoked_at: str | None
-    limits: Limits
+    limits: Quota
 
     def stands_at(self, now: str) -> bool:
         """Return whether the key can be used: neither revoked nor expired."""
@@ -80,7 +80,7 @@ def create_key(
     *,
     now: str,
     expires_at: str | None = None,
-    limits: Limits | None = None,
+    limits: Quota | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
     """Create a key and return it; this is the only time that it can be shown.
@@ -100,7 +100,7 @@ def create_key(
             else "a key has to be for something",
             hint=f"its scopes are among {', '.join(SCOPES)}",
         )
-    given = limits or Limits()
+    given = limits or Quota()
     values = {"per_day": given.per_day, "per_minute": given.per_minute}
     is_there = connection.execute(
         select(tenants.c.name).where(tenants.c.name == tenant)
@@ -168,10 +168,10 @@ def revoke_key(connection: Connection, id: str, now: str) -> None:
     )
 
 
-def load_limits(connection: Connection) -> dict[str, Limits]:
+def load_limits(connection: Connection) -> dict[str, Quota]:
     """Return every tenant's limits, by name."""
     rows = connection.execute(select(tenants).order_by(tenants.c.name))
-    return {row.name: Limits(per_day=row.per_day, per_minute=row.per_minute) for row in rows}
+    return {row.name: Quota(per_day=row.per_day, per_minute=row.per_minute) for row in rows}
 
 
 def load_usage(connection: Connection, day: str, tenant: str | None = None) -> list[Usage]:
@@ -185,7 +185,7 @@ def load_usage(connection: Connection, day: str, tenant: str | None = None) -> l
     ]
 
 
-def measure_allowance(connection: Connection, tenant: str, limits: Limits, now: str) -> int | None:
+def measure_allowance(connection: Connection, tenant: str, limits: Quota, now: str) -> int | None:
     """Return how much more new evidence a tenant may submit now; None: any amount.
 
     Others who take evidence in for this tenant wait until the transaction ends.
@@ -242,5 +242,5 @@ def _parse_key(row: Row[Any]) -> ApiKey:
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
-        limits=Limits(per_day=row.per_day, per_minute=row.per_minute),
+        limits=Quota(per_day=row.per_day, per_minute=row.per_minute),
     )

@@ -27,7 +27,7 @@ from anchor.types import ChainId, Hash32, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class AnchorPosition:
     """Where the registry's record of a head says that it was anchored."""
 
     sequence: int
@@ -43,8 +43,8 @@ class Incident:
     """
 
     head: Head
-    before: Place
-    now: Place | None
+    before: AnchorPosition
+    now: AnchorPosition | None
     seen_block: int | None
     noticed_at: str
 
@@ -53,7 +53,7 @@ def open_incident(
     connection: Connection,
     chain_id: ChainId,
     anchored: AnchoredHead,
-    now: Place | None,
+    now: AnchorPosition | None,
     *,
     seen_block: int,
     at: str,
@@ -91,12 +91,12 @@ def load_open_incidents(connection: Connection, chain_id: ChainId) -> list[Incid
     return [
         Incident(
             head=Head(root=Hash32(row.root), size=row.head_size),
-            before=Place(
+            before=AnchorPosition(
                 sequence=row.sequence, block_number=row.block_number, timestamp=row.timestamp
             ),
             now=None
             if row.now_sequence is None
-            else Place(
+            else AnchorPosition(
                 sequence=row.now_sequence,
                 block_number=row.now_block_number,
                 timestamp=row.now_timestamp,

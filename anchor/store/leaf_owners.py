@@ -26,7 +26,7 @@ _PIECES = "SELECT identity, max(tenant) FROM owners GROUP BY identity ORDER BY 2
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class OwnedLeaf:
     """One acknowledged piece of evidence; ``tenant`` is empty where the service had none."""
 
     identity: bytes
@@ -58,9 +58,9 @@ class Owners:
         while batch := rows.fetchmany(_BATCH):
             yield batch
 
-    def load_pieces(self) -> Iterator[list[Piece]]:
+    def load_pieces(self) -> Iterator[list[OwnedLeaf]]:
         """Yield each piece that was acknowledged, once, by tenant, in batches."""
-        rows = (Piece(*row) for row in self._connection.execute(_PIECES))
+        rows = (OwnedLeaf(*row) for row in self._connection.execute(_PIECES))
         while batch := list(islice(rows, _BATCH)):
             yield batch
 

@@ -14,7 +14,7 @@ from anchor.types import Hash32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class LegalHold:
     """One piece of evidence, or everything of a tenant, that is held under ``name``."""
 
     name: str
@@ -25,12 +25,12 @@ class Hold:
     placed_at: str
 
 
-def load_holds(connection: Connection, name: str | None = None) -> list[Hold]:
+def load_holds(connection: Connection, name: str | None = None) -> list[LegalHold]:
     """Return all holds, or those of one name, oldest first."""
     query = select(holds).order_by(holds.c.id)
     rows = connection.execute(query if name is None else query.where(holds.c.name == name))
     return [
-        Hold(
+        LegalHold(
             name=row.name,
             leaf=None if row.leaf is None else Hash32(row.leaf),
             tenant=row.tenant,
@@ -42,10 +42,10 @@ def load_holds(connection: Connection, name: str | None = None) -> list[Hold]:
     ]
 
 
-def insert_holds(connection: Connection, found: Iterable[Hold]) -> int:
+def insert_holds(connection: Connection, found: Iterable[LegalHold]) -> int:
     """Insert those of name and scope that are new; return how many."""
     known = {(hold.name, hold.leaf, hold.tenant) for hold in load_holds(connection)}
-    new: dict[tuple[str, Hash32 | None, str | None], Hold] = {}
+    new: dict[tuple[str, Hash32 | None, str | None], LegalHold] = {}
     for hold in found:
         key = (hold.name, hold.leaf, hold.tenant)
         if key not in known:
@@ -77,7 +77,7 @@ def remove_holds(connection: Connection, name: str) -> int:
     return count
 
 
-def find_held(connection: Connection, pieces: Sequence[Piece]) -> tuple[Piece, Hold] | None:
+def find_held(connection: Connection, pieces: Sequence[Piece]) -> tuple[Piece, LegalHold] | None:
     """Return the first piece that is held, and by which hold."""
     found = load_holds(connection)
     if not found:

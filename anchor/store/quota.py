@@ -9,7 +9,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 from anchor.errors import StoreBusyError, UsageError
-from anchor.store.api_keys import Limits, count_usage, measure_allowance
+from anchor.store.api_keys import Quota, count_usage, measure_allowance
 from anchor.store.evidence import NewEvidence, find_places
 from anchor.store.insertion import insert_once, insert_reporting
 
@@ -38,7 +38,7 @@ _NEW = Taken(is_new=True, leaf_index=None)
 def admit(
     connection: Connection,
     tenant: str,
-    limits: Limits,
+    limits: Quota,
     items: Sequence[NewEvidence],
     *,
     key: bytes | None,

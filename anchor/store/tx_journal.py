@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from anchor.chain.tx_cost import bound_cost
-from anchor.chain.tx_state import LOST, Attempt, Cost, Slot, Unsettled
+from anchor.chain.tx_state import LOST, Attempt, Cost, NonceSlot, Unsettled
 from anchor.errors import ChainGuardError
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.store.database import Database
@@ -46,7 +46,7 @@ class StoredJournal:
         self._database = database
         self._now = now
 
-    def open_slot(self, chain_id: ChainId) -> Slot | None:
+    def open_slot(self, chain_id: ChainId) -> NonceSlot | None:
         """Return the nonce that is reserved and not settled, with its attempts."""
         with self._database.read() as connection:
             row = connection.execute(
@@ -58,7 +58,7 @@ class StoredJournal:
                 return None
             return _load_slot(connection, chain_id, Address(row.sender), row.nonce)
 
-    def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
+    def reserve_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot:
         """Store the reservation of a nonce, before anything is signed for it."""
         with self._database.sequence() as connection:
             opened = connection.execute(
@@ -74,7 +74,7 @@ class StoredJournal:
                 )
             return _load_slot(connection, chain_id, sender, nonce)
 
-    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> Slot | None:
+    def find_slot(self, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot | None:
         """Return what is stored for a nonce, open or settled; None where nothing is."""
         with self._database.read() as connection:
             stored = connection.execute(
@@ -100,7 +100,7 @@ class StoredJournal:
             ).scalar_one()
         return last
 
-    def save_attempt(self, slot: Slot, attempt: Attempt) -> None:
+    def save_attempt(self, slot: NonceSlot, attempt: Attempt) -> None:
         """Store a signed transaction's bytes, before they are sent."""
         with self._database.sequence() as connection:
             connection.execute(
@@ -119,7 +119,7 @@ class StoredJournal:
             )
 
     def settle_slot(
-        self, slot: Slot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
+        self, slot: NonceSlot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
     ) -> None:
         """Store how a nonce ended, what it took, and whether that can change no more."""
         with self._database.sequence() as connection:
@@ -133,7 +133,7 @@ class StoredJournal:
                 )
             )
 
-    def mark_lost(self, slot: Slot) -> None:
+    def mark_lost(self, slot: NonceSlot) -> None:
         """Store that a nonce's transaction is not included any more, and cost nothing."""
         with self._database.sequence() as connection:
             connection.execute(
@@ -164,7 +164,7 @@ class StoredJournal:
             ]
         return sorted(found, key=lambda each: each.slot.nonce, reverse=True)
 
-    def sum_costs(self, chain_id: ChainId, since: int, *, but: Slot | None = None) -> int:
+    def sum_costs(self, chain_id: ChainId, since: int, *, but: NonceSlot | None = None) -> int:
         """Return the wei that transactions took in blocks after ``since``, of any key.
 
         What is not confirmed counts for the most it may take, but not that of ``but``.
@@ -192,7 +192,7 @@ class StoredJournal:
                     wei += bound_cost(_parse_slot(connection, row).attempts)
         return wei
 
-    def list_slots(self, chain_id: ChainId) -> list[tuple[Slot, str | None]]:
+    def list_slots(self, chain_id: ChainId) -> list[tuple[NonceSlot, str | None]]:
         """Return each nonce that is open, lost or given up, with its outcome."""
         query = select(slots).where(
             slots.c.chain_id == chain_id,
@@ -202,7 +202,7 @@ class StoredJournal:
             rows = connection.execute(query.order_by(slots.c.sender, slots.c.nonce)).all()
             return [(_parse_slot(connection, row), row.outcome) for row in rows]
 
-    def find_signed(self, slot: Slot, since: int) -> int | None:
+    def find_signed(self, slot: NonceSlot, since: int) -> int | None:
         """Return the lowest nonce from ``since`` on, below the slot's, that bytes are kept for.
 
         Those that were given up are passed over.
@@ -222,7 +222,7 @@ class StoredJournal:
             ).scalar_one()
         return found
 
-    def load_deployments(self, chain_id: ChainId) -> list[Slot]:
+    def load_deployments(self, chain_id: ChainId) -> list[NonceSlot]:
         """Return every nonce for which a deployment was signed, oldest first."""
         with self._database.read() as connection:
             rows = connection.execute(
@@ -260,11 +260,11 @@ def _cost_values(cost: Cost | None) -> dict[str, int | None]:
     }
 
 
-def _parse_slot(connection: Connection, row: Any) -> Slot:
+def _parse_slot(connection: Connection, row: Any) -> NonceSlot:
     return _load_slot(connection, ChainId(row.chain_id), Address(row.sender), row.nonce)
 
 
-def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce: int) -> Slot:
+def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce: int) -> NonceSlot:
     outcome = connection.execute(
         select(slots.c.outcome).where(_is_slot(slots, chain_id, sender, nonce))
     ).scalar_one_or_none()
@@ -273,7 +273,7 @@ def _load_slot(connection: Connection, chain_id: ChainId, sender: Address, nonce
         .where(_is_slot(attempts, chain_id, sender, nonce))
         .order_by(attempts.c.max_fee)
     )
-    return Slot(
+    return NonceSlot(
         chain_id=chain_id,
         sender=sender,
         nonce=nonce,

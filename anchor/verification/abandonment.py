@@ -18,7 +18,7 @@ from anchor.receipt.format import ReceiptAnchor
 from anchor.receipt.state_proof import StateProof, check_successor
 from anchor.registry.storage import anchor_slot, decode_anchor, last_head_slot, successor_slot
 from anchor.types import Anchor, Block, Hash32, LogId, log_number, log_owner
-from anchor.verification.steps import ChainView, Connect, Target, check_chain
+from anchor.verification.steps import ChainView, Connect, VerificationTarget, check_chain
 
 UNKNOWN = "whether the log's owner has abandoned this anchor since"
 """What is not proven where neither the receipt nor a node says which log goes on."""
@@ -29,7 +29,7 @@ class ClosedLogError(CannotCheckError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class AnchorStanding:
     """What nodes say of an anchor that its owner stands by; ``is_closed``: though the log goes on.
 
     No log is ever opened again, so that ``is_closed`` holds from its block on.
@@ -40,7 +40,7 @@ class Standing:
 
 
 def check_proven_standing(
-    proof: StateProof, target: Target, stored: Anchor, storage_root: Hash32, number: int
+    proof: StateProof, target: VerificationTarget, stored: Anchor, storage_root: Hash32, number: int
 ) -> str | None:
     """Return what the state proof of block ``number`` says of the log's owner; None: nothing.
 
@@ -57,8 +57,8 @@ def check_proven_standing(
 
 
 def ask_standing(
-    target: Target, stored: Anchor, connect: Connect
-) -> tuple[Standing | None, str | None]:
+    target: VerificationTarget, stored: Anchor, connect: Connect
+) -> tuple[AnchorStanding | None, str | None]:
     """Return what nodes say of the log's owner, and a note on why they say nothing.
 
     A state proof was enough for the rest, so that what is wrong with the nodes is no finding; that
@@ -79,7 +79,9 @@ def ask_standing(
         return None, f"no node could say {UNKNOWN}: {error.message}"
 
 
-def read_standing(view: ChainView, target: Target, stored: Anchor, final: Block) -> Standing:
+def read_standing(
+    view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
+) -> AnchorStanding:
     """Return what the registry says of the log's owner in the final block.
 
     Raises:
@@ -89,14 +91,14 @@ def read_standing(view: ChainView, target: Target, stored: Anchor, final: Block)
     """
     word = view.fetch_storage(target.registry, successor_slot(target.log), final)
     if not any(word):
-        return Standing(said=f"not abandoned as of block {final.number}", is_closed=False)
+        return AnchorStanding(said=f"not abandoned as of block {final.number}", is_closed=False)
     successor = LogId(word)
     with suppress(CannotCheckError):  # the log is closed, whatever else the nodes fail to say
         for root in _list_hints(view, target, stored, final):
             slot = anchor_slot(successor, root)
             first = decode_anchor(view.fetch_storage(target.registry, slot, final))
             if first is not None and first.sequence == 1:
-                return Standing(said=_judge(stored, successor, first.size), is_closed=True)
+                return AnchorStanding(said=_judge(stored, successor, first.size), is_closed=True)
             if root == target.head.root:
                 last = view.fetch_storage(target.registry, last_head_slot(target.log), final)
                 if last == root:  # the newest of the closed log, and not what was taken over
@@ -107,7 +109,9 @@ def read_standing(view: ChainView, target: Target, stored: Anchor, final: Block)
     )
 
 
-def _list_hints(view: ChainView, target: Target, stored: Anchor, final: Block) -> Iterator[Hash32]:
+def _list_hints(
+    view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
+) -> Iterator[Hash32]:
     """Return roots that the successor may have begun with, the cheapest to know first."""
     yield target.head.root
     proven = _takeover_of(target.anchor)

@@ -66,7 +66,7 @@ from anchor.verification.report import Verdict, verdict_of
 from anchor.verification.steps import (
     ChainView,
     Connect,
-    Target,
+    VerificationTarget,
     check_chain,
     check_code,
     check_submitter,
@@ -105,7 +105,7 @@ class CheckedLog:
     """
 
     checkpoint: Checkpoint
-    target: Target
+    target: VerificationTarget
     anchor: Anchor
     final: Block
     findings: tuple[AnchorError, ...]
@@ -228,8 +228,8 @@ class _Place:
     registry: Address
     log: LogId
     head: Head
-    targets: tuple[Target, ...] = ()
-    others: tuple[Target, ...] = ()
+    targets: tuple[VerificationTarget, ...] = ()
+    others: tuple[VerificationTarget, ...] = ()
     entries: tuple[TrustEntry, ...] = ()
 
 
@@ -270,7 +270,7 @@ def _choose_pinned(place: _Place, policy: TrustPolicy) -> _Place:
 
 
 def _check_exclusive(
-    entries: Sequence[TrustEntry], places: Sequence[tuple[ChainView, Target, Block]]
+    entries: Sequence[TrustEntry], places: Sequence[tuple[ChainView, VerificationTarget, Block]]
 ) -> tuple[str, Verdict]:
     """Look for other logs of the owner's where the policy says that there are none."""
     view, target, final = places[0]
@@ -286,7 +286,7 @@ def _check_exclusive(
     return check_other_logs(view, target, final, logs), Verdict.PASS
 
 
-def _read_anchor(view: ChainView, target: Target, final: Block, head: Head) -> Anchor:
+def _read_anchor(view: ChainView, target: VerificationTarget, final: Block, head: Head) -> Anchor:
     anchor = read_anchor(view, target, final)
     if anchor is None:
         raise NotAnchoredError(
@@ -311,13 +311,13 @@ def _read_list(
 
 
 def _read_others(
-    others: Sequence[Target], connect: Connect
-) -> tuple[list[tuple[Target, Anchor]], AnchorError | None]:
+    others: Sequence[VerificationTarget], connect: Connect
+) -> tuple[list[tuple[VerificationTarget, Anchor]], AnchorError | None]:
     """Return the newest anchor of the log in each of the other registries that the policy pins.
 
     Its root is the target's head.  An error is returned, to be raised at its own step.
     """
-    found: list[tuple[Target, Anchor]] = []
+    found: list[tuple[VerificationTarget, Anchor]] = []
     problem: AnchorError | None = None
     for other in others:
         try:
@@ -338,12 +338,12 @@ def _read_others(
     return found, problem
 
 
-def _place(target: Target) -> str:
+def _place(target: VerificationTarget) -> str:
     return f"the registry {format_address(target.registry)} on chain {target.chain_id}"
 
 
 def _compare_others(
-    others: Sequence[tuple[Target, Anchor]], head: Head, roots: Mapping[int, Hash32]
+    others: Sequence[tuple[VerificationTarget, Anchor]], head: Head, roots: Mapping[int, Hash32]
 ) -> tuple[str, Verdict]:
     """Compare other registries' newest heads with the log's own roots at those sizes.
 
@@ -369,7 +369,7 @@ def _compare_others(
 
 def _check_whole(
     view: ChainView,
-    target: Target,
+    target: VerificationTarget,
     final: Block,
     head: Head,
     heads: Sequence[Head],
@@ -398,7 +398,7 @@ def _check_whole(
 
 
 def _find_abandonment(
-    view: ChainView, target: Target, final: Block, anchor: Anchor
+    view: ChainView, target: VerificationTarget, final: Block, anchor: Anchor
 ) -> AnchorError | None:
     try:
         read_standing(view, target, anchor, final)
@@ -419,7 +419,9 @@ def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> 
         raise MismatchError("the list of anchors does not end with the checkpoint's head")
 
 
-def _check_sequence(view: ChainView, target: Target, final: Block, heads: list[Head]) -> None:
+def _check_sequence(
+    view: ChainView, target: VerificationTarget, final: Block, heads: list[Head]
+) -> None:
     """See that the registry holds ``heads``, the last of which is the checkpoint's, as 1 … N."""
     for sequence, head in enumerate(heads, start=1):
         anchor = read_anchor(view, replace(target, head=head), final)

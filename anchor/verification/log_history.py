@@ -20,7 +20,7 @@ from anchor.registry.storage import (
     successor_slot,
 )
 from anchor.types import Anchor, Block, Hash32, Head, LogId, log_number, log_owner, make_log_id
-from anchor.verification.steps import ChainView, Target, read_operator_key
+from anchor.verification.steps import ChainView, VerificationTarget, read_operator_key
 
 _EMPTY = bytes(32)
 # Numbers beyond the highest that a policy lists: an owner counts up.
@@ -41,7 +41,7 @@ class Links:
     predecessor: LogId | None
 
 
-def read_links(view: ChainView, target: Target, final: Block) -> Links:
+def read_links(view: ChainView, target: VerificationTarget, final: Block) -> Links:
     """Read the log's head and its neighbours."""
 
     def read(slot: Hash32) -> Hash32 | None:
@@ -61,7 +61,7 @@ def read_links(view: ChainView, target: Target, final: Block) -> Links:
 
 
 def describe_operators(
-    view: ChainView, target: Target, final: Block, anchors: Sequence[Anchor]
+    view: ChainView, target: VerificationTarget, final: Block, anchors: Sequence[Anchor]
 ) -> str:
     """Say which operator sent how many anchors, with the key that the registry keeps of each."""
     counts: dict[int, int] = {}
@@ -79,7 +79,7 @@ def describe_operators(
 
 
 def describe_links(
-    view: ChainView, target: Target, final: Block, links: Links, heads: Sequence[Head]
+    view: ChainView, target: VerificationTarget, final: Block, links: Links, heads: Sequence[Head]
 ) -> tuple[str, AbandonedError | None]:
     """Say what is before and after the log; ``heads`` are its anchored heads, oldest first.
 
@@ -108,7 +108,9 @@ def describe_links(
     return ", ".join(parts), abandoned
 
 
-def check_other_logs(view: ChainView, target: Target, final: Block, logs: Sequence[int]) -> str:
+def check_other_logs(
+    view: ChainView, target: VerificationTarget, final: Block, logs: Sequence[int]
+) -> str:
     """Look for heads of other logs of the owner's than ``logs`` in the registry.
 
     Numbers go to 2^96, so that the absence of all cannot be read; where was looked is told.
@@ -136,7 +138,7 @@ def check_other_logs(view: ChainView, target: Target, final: Block, logs: Sequen
 
 
 def _find_taken_over(
-    view: ChainView, successor: Target, final: Block, heads: Sequence[Head]
+    view: ChainView, successor: VerificationTarget, final: Block, heads: Sequence[Head]
 ) -> int | None:
     """Return the place of the head that the successor begins with."""
     for place in reversed(range(len(heads))):
@@ -146,7 +148,9 @@ def _find_taken_over(
     return None
 
 
-def read_stored(view: ChainView, target: Target, final: Block, root: Hash32) -> Anchor | None:
+def read_stored(
+    view: ChainView, target: VerificationTarget, final: Block, root: Hash32
+) -> Anchor | None:
     """Return what the registry holds for ``root`` in the final block, and in no later one."""
     return decode_anchor(view.fetch_storage(target.registry, anchor_slot(target.log, root), final))
 

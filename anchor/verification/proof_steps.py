@@ -19,7 +19,7 @@ from anchor.ethereum.keccak import format_address
 from anchor.receipt.state_proof import StateProof, check_account, check_anchor, check_submitter
 from anchor.types import Address, Anchor, Assurance, Block, Hash32
 from anchor.verification.abandonment import (
-    Standing,
+    AnchorStanding,
     ask_standing,
     check_proven_standing,
     read_standing,
@@ -28,7 +28,7 @@ from anchor.verification.report import Findings
 from anchor.verification.steps import (
     ChainView,
     Connect,
-    Target,
+    VerificationTarget,
     check_chain,
     check_operator,
     describe_submitter,
@@ -57,7 +57,7 @@ class ProvenBlock:
 
 def check_block(
     proof: StateProof,
-    target: Target,
+    target: VerificationTarget,
     named: Collection[Hash32],
     connect: Connect | None,
 ) -> tuple[ProvenBlock, str]:
@@ -126,7 +126,9 @@ def _describe_unknown_items(header: Header) -> str:
     return f"; {items} of a fork that this release does not know; the block's hash covers them"
 
 
-def check_proven_code(proof: StateProof, target: Target, proven: ProvenBlock) -> tuple[Hash32, str]:
+def check_proven_code(
+    proof: StateProof, target: VerificationTarget, proven: ProvenBlock
+) -> tuple[Hash32, str]:
     """Step 6: prove the registry's account and its code; return its storage root."""
     header, storage_root = check_account(
         proof,
@@ -139,7 +141,7 @@ def check_proven_code(proof: StateProof, target: Target, proven: ProvenBlock) ->
 
 
 def check_proven_anchor(
-    proof: StateProof, target: Target, proven: ProvenBlock, storage_root: Hash32
+    proof: StateProof, target: VerificationTarget, proven: ProvenBlock, storage_root: Hash32
 ) -> tuple[Anchor, str]:
     """Step 7: prove the root's anchor in the registry's storage."""
     anchor = check_anchor(
@@ -178,7 +180,7 @@ class Submitter:
 
 def check_proven_submitter(
     proof: StateProof,
-    target: Target,
+    target: VerificationTarget,
     stored: Anchor,
     proven: ProvenBlock,
     storage_root: Hash32,
@@ -213,11 +215,11 @@ def check_proven_submitter(
 
 def _prove_standing(
     proof: StateProof,
-    target: Target,
+    target: VerificationTarget,
     stored: Anchor,
     proven: ProvenBlock,
     storage_root: Hash32,
-    newer: Standing | None,
+    newer: AnchorStanding | None,
 ) -> str | None:
     """Return what the proof says of the log's owner; what it leaves open, nodes may have said.
 
@@ -232,7 +234,7 @@ def _prove_standing(
 
 
 def check_read_submitter(
-    view: ChainView, target: Target, stored: Anchor, final: Block
+    view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
 ) -> tuple[Submitter, str]:
     """Step 9: return who anchored, as nodes say, on the same conditions."""
     findings = Findings()

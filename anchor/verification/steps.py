@@ -48,7 +48,7 @@ _MORE_ASSURANCE = {
 }
 
 
-Connect = Callable[["Target"], "ChainView"]
+Connect = Callable[["VerificationTarget"], "ChainView"]
 """Opens a view of a target's chain, by the policy's nodes (without a policy it names none)."""
 
 
@@ -94,7 +94,7 @@ class ChainView(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class VerificationTarget:
     """One anchor to look up, or (``anchor`` None) a head that may have been anchored since.
 
     ``genesis`` is what the policy pins or this release lists; None where neither does.
@@ -202,7 +202,7 @@ def word_of(view: ChainView) -> Assurance:
 
 
 def check_chain(
-    view: ChainView, target: Target, assurance: Assurance | None = None
+    view: ChainView, target: VerificationTarget, assurance: Assurance | None = None
 ) -> tuple[ChainView, str]:
     """Step 5: compare the node's chain id, and its genesis block where that is pinned.
 
@@ -236,7 +236,7 @@ def check_chain(
     return view, f"chain {chain_id}, genesis 0x{genesis.hex()[:16]}…"
 
 
-def check_code(view: ChainView, target: Target) -> tuple[Block, str]:
+def check_code(view: ChainView, target: VerificationTarget) -> tuple[Block, str]:
     """Step 6: compare the registry's code hash in the newest final block; return that block."""
     final = view.fetch_final_block(target.finality)
     where = f"{format_address(target.registry)} in final block {final.number}"
@@ -257,7 +257,7 @@ def check_code(view: ChainView, target: Target) -> tuple[Block, str]:
     )
 
 
-def read_anchor(view: ChainView, target: Target, final: Block) -> Anchor | None:
+def read_anchor(view: ChainView, target: VerificationTarget, final: Block) -> Anchor | None:
     """Read the root's anchor from the registry's storage in the final block; None if it has none.
 
     Raises:
@@ -283,7 +283,7 @@ def read_anchor(view: ChainView, target: Target, final: Block) -> Anchor | None:
     return None
 
 
-def check_anchored(view: ChainView, target: Target, final: Block) -> tuple[Anchor, str]:
+def check_anchored(view: ChainView, target: VerificationTarget, final: Block) -> tuple[Anchor, str]:
     """Step 7: read the root's anchor from the registry's storage in the final block."""
     stored = read_anchor(view, target, final)
     if stored is not None:
@@ -300,7 +300,7 @@ def check_anchored(view: ChainView, target: Target, final: Block) -> tuple[Ancho
     )
 
 
-def _check_reached(view: ChainView, target: Target, latest: Sequence[Block]) -> None:
+def _check_reached(view: ChainView, target: VerificationTarget, latest: Sequence[Block]) -> None:
     """See that as many nodes as have to agree know the block that the receipt names.
 
     Raises:
@@ -319,7 +319,7 @@ def _check_reached(view: ChainView, target: Target, latest: Sequence[Block]) -> 
         )
 
 
-def check_derived(target: Target, stored: Anchor) -> tuple[bool, str]:
+def check_derived(target: VerificationTarget, stored: Anchor) -> tuple[bool, str]:
     """Step 8: compare what the receipt states about the anchor with what is stored."""
     pairs = [("size", target.head.size, stored.size)]
     if target.anchor is not None:
@@ -338,7 +338,7 @@ def check_derived(target: Target, stored: Anchor) -> tuple[bool, str]:
 
 
 def check_submitter(
-    view: ChainView, target: Target, stored: Anchor, final: Block
+    view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
 ) -> tuple[Address, str]:
     """Step 9: return the address behind the anchor's operator id, if the policy accepts it."""
     check_operator(target, stored)
@@ -353,7 +353,9 @@ def describe_submitter(operator_id: int, key: Address) -> str:
     return f"{who} {format_address(key)}"
 
 
-def read_operator_key(view: ChainView, target: Target, operator_id: int, final: Block) -> Address:
+def read_operator_key(
+    view: ChainView, target: VerificationTarget, operator_id: int, final: Block
+) -> Address:
     """Read the address behind an operator id, which the registry never changes.
 
     Raises:
@@ -366,7 +368,7 @@ def read_operator_key(view: ChainView, target: Target, operator_id: int, final: 
     return key
 
 
-def check_operator(target: Target, stored: Anchor) -> None:
+def check_operator(target: VerificationTarget, stored: Anchor) -> None:
     """See that the policy accepts the operator for the anchor's block.
 
     Raises:
@@ -395,7 +397,7 @@ class TimeBound:
     seconds_since_recorded: int
 
 
-def check_time(target: Target, stored: Anchor, record: Record) -> tuple[TimeBound, str]:
+def check_time(target: VerificationTarget, stored: Anchor, record: Record) -> tuple[TimeBound, str]:
     """Step 10: return the time by which the record existed, beside when it says it was made.
 
     Raises:
@@ -421,7 +423,7 @@ def check_time(target: Target, stored: Anchor, record: Record) -> tuple[TimeBoun
     )
 
 
-def _time_slack(target: Target) -> tuple[int, str]:
+def _time_slack(target: VerificationTarget) -> tuple[int, str]:
     """Return how many seconds the block's time may be off, and a line about it."""
     chain = find_chain(target.chain_id)
     slack = chain.time_slack if target.time_slack is None else target.time_slack

@@ -18,7 +18,7 @@ from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.types import Address, ChainId, Head, LogId, log_number, log_owner
 from anchor.verification.policy import DEFAULT_TOLERANCE, TrustEntry, TrustPolicy
-from anchor.verification.steps import Target
+from anchor.verification.steps import VerificationTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ def _chain_of(candidate: Candidate) -> ChainId:
     return candidate.anchor.chain_id
 
 
-def list_targets(receipt: Receipt, policy: TrustPolicy | None) -> list[Target]:
+def list_targets(receipt: Receipt, policy: TrustPolicy | None) -> list[VerificationTarget]:
     """Return every target that a verification with this policy may have looked up."""
     chain_ids = {anchor.chain_id for anchor in receipt.anchors}
     targets = []
@@ -133,7 +133,9 @@ def list_targets(receipt: Receipt, policy: TrustPolicy | None) -> list[Target]:
     return targets
 
 
-def choose_target(candidate: Candidate, chain_ids: Collection[ChainId]) -> tuple[Target, str]:
+def choose_target(
+    candidate: Candidate, chain_ids: Collection[ChainId]
+) -> tuple[VerificationTarget, str]:
     """Step 4, for one anchor: return what to look up.
 
     Raises:
@@ -190,7 +192,7 @@ def doubt_unpinned(unpinned: Sequence[str], document: str = "receipt") -> Cannot
     )
 
 
-def name_other_chains(targets: Sequence[Target]) -> tuple[Target, ...]:
+def name_other_chains(targets: Sequence[VerificationTarget]) -> tuple[VerificationTarget, ...]:
     """Return the targets, each with the chains of the others."""
     chains = frozenset(target.chain_id for target in targets)
     return tuple(replace(target, other_chains=chains - {target.chain_id}) for target in targets)
@@ -219,7 +221,7 @@ def unpinned_target(
     head: Head,
     anchor: ReceiptAnchor | None,
     chain_ids: Collection[ChainId],
-) -> Target:
+) -> VerificationTarget:
     """Return what to look up where no policy pins it.
 
     Raises:
@@ -246,7 +248,7 @@ def unpinned_target(
             "policy or --chain-id names it",
             hint=f"where it is the chain that you mean: --chain-id {chain_id}",
         )
-    return Target(
+    return VerificationTarget(
         chain_id=chain_id,
         genesis=chain.genesis,
         registry=registry,
@@ -267,7 +269,7 @@ def unpinned_target(
 
 def pinned_target(
     entry: TrustEntry, log: LogId, head: Head, anchor: ReceiptAnchor | None
-) -> Target:
+) -> VerificationTarget:
     """Return what to look up as the policy's ``entry`` pins it.
 
     Raises:
@@ -280,7 +282,7 @@ def pinned_target(
             f"that of {chain.name} is 0x{chain.genesis.hex() if chain.genesis else ''}",
             hint="check where the policy's genesis comes from",
         )
-    return Target(
+    return VerificationTarget(
         chain_id=entry.chain_id,
         genesis=entry.genesis,
         registry=entry.registry,

@@ -53,7 +53,7 @@ from anchor.verification.report import (
 from anchor.verification.steps import (
     ChainView,
     Connect,
-    Target,
+    VerificationTarget,
     check_anchored,
     check_chain,
     check_code,
@@ -160,7 +160,7 @@ def _choose_targets(
     policy: TrustPolicy | None,
     chain_ids: Collection[ChainId],
     doubt: AnchorError | None,
-) -> Iterator[Target]:
+) -> Iterator[VerificationTarget]:
     """Make step 4 for each anchor, before its other steps; ``doubt`` is what no policy leaves."""
     if doubt is not None and receipt.promise is not None:
         run.fail(4, doubt)
@@ -178,7 +178,7 @@ def _choose_targets(
 
 def _judge_by_proof(
     run: _Run,
-    target: Target,
+    target: VerificationTarget,
     proof: StateProof,
     record: Record,
     connect: Connect | None,
@@ -205,7 +205,9 @@ def _judge_by_proof(
     )
 
 
-def _judge_by_nodes(run: _Run, target: Target, record: Record, connect: Connect | None) -> None:
+def _judge_by_nodes(
+    run: _Run, target: VerificationTarget, record: Record, connect: Connect | None
+) -> None:
     view = run.step(5, lambda: _open_view(target, connect))
     if view is None:
         return
@@ -227,7 +229,7 @@ def _judge_by_nodes(run: _Run, target: Target, record: Record, connect: Connect 
     )
 
 
-def _open_view(target: Target, connect: Connect | None) -> tuple[ChainView, str]:
+def _open_view(target: VerificationTarget, connect: Connect | None) -> tuple[ChainView, str]:
     if connect is None:
         raise CannotCheckError(
             "the receipt holds no proof of the chain's state, so that a node has to be asked",
@@ -238,7 +240,7 @@ def _open_view(target: Target, connect: Connect | None) -> tuple[ChainView, str]
 
 def _conclude(
     run: _Run,
-    target: Target,
+    target: VerificationTarget,
     stored: Anchor,
     record: Record,
     final: Block,

@@ -24,7 +24,7 @@ from anchor.certificate.fonts import Font
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.html import render_html
 from anchor.certificate.labels import describe_kind, describe_network
-from anchor.certificate.layout import Commands, Fields, Findings, Value
+from anchor.certificate.layout import Commands, Fields, JudgedTable, Value
 from anchor.certificate.model import Certificate, PathStep, encode_certificate
 from anchor.certificate.model import Path as TreePath
 from anchor.certificate.path_svg import draw_path
@@ -77,7 +77,7 @@ def test_both_pages_show_every_value_finding_and_command(issued: Issued, pdf: by
     for sheet in build_sheets(issued.certificate):
         texts += [sheet.title.zh, sheet.title.en]
         for block in sheet.blocks:
-            if isinstance(block, Findings):
+            if isinstance(block, JudgedTable):
                 texts += [text for row in block.rows for text in (row.zh, row.en, row.reason)]
             if isinstance(block, Commands):
                 texts += [text for row in block.rows for text in (row[1], row[2])]

@@ -23,7 +23,7 @@ from support.stores import Postgres
 from anchor.chain.devnet import Devnet
 from anchor.errors import ConfigError
 from anchor.evidence.digests import digest_bytes
-from anchor.operate.acceptance import Submission, accept_once
+from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.project.config import load_config
 from anchor.recovery.backup_check import check_backup
 from anchor.store.backup_files import read_manifest
@@ -60,7 +60,7 @@ def fill(site: Site) -> Site:
     make_key(site.folder)
     with site.open() as project:
         digests = digest_bytes(b"w", ("sha256",))
-        accept_once(project, Submission(source="w", name="w", digests=digests), key="waiting")
+        accept_once(project, EvidenceInput(source="w", name="w", digests=digests), key="waiting")
     return site
 
 

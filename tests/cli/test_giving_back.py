@@ -18,7 +18,7 @@ from support.stores import Postgres
 from anchor.chain.devnet import Devnet
 from anchor.project.files import RECEIPT_SUFFIX, SIDE_FILE
 from anchor.service.submission import Origin, read_submission
-from anchor.store.api_keys import Limits
+from anchor.store.api_keys import Quota
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.quota import Outcome, Taken, admit
@@ -43,7 +43,7 @@ def submit(site: Site, tenant: str, name: str, key: str | None = None) -> tuple[
         work = partial(
             admit,
             tenant=tenant,
-            limits=Limits(per_day=None, per_minute=None),
+            limits=Quota(per_day=None, per_minute=None),
             items=[item],
             key=origin.key_hash,
             now=origin.now,

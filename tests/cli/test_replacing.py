@@ -18,7 +18,7 @@ from support.nodes import ask, nonce
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
-from anchor.chain.tx_state import REPLACE_AFTER, Attempt, Slot
+from anchor.chain.tx_state import REPLACE_AFTER, Attempt, NonceSlot
 from anchor.errors import AnchorError, ExitCode
 from anchor.operate.single_run import Round
 from anchor.store.tx_journal import StoredJournal
@@ -305,7 +305,7 @@ def test_a_crash_around_storing_a_replacement_loses_and_doubles_nothing(
     before = nonce(stuck.site.url)
     original = StoredJournal.save_attempt
 
-    def crash(journal: StoredJournal, slot: Slot, attempt: Attempt) -> None:
+    def crash(journal: StoredJournal, slot: NonceSlot, attempt: Attempt) -> None:
         if not slot.attempts or stored:
             original(journal, slot, attempt)
         if slot.attempts:

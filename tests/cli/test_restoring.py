@@ -32,7 +32,7 @@ from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.log.merkle import hash_leaf
 from anchor.log.signed_note import generate_key
 from anchor.log.tree import Tree
-from anchor.operate.acceptance import Submission, accept, accept_once
+from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.recovery import restore
 from anchor.store.evidence import find_by_digest
 from anchor.types import Head
@@ -43,8 +43,8 @@ MakeSite = Callable[..., Site]
 anvil = fixtures.module_anvil
 
 
-def submission(name: str) -> Submission:
-    return Submission(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
+def submission(name: str) -> EvidenceInput:
+    return EvidenceInput(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
 
 
 def lose_tiles(site: Site) -> None:

@@ -21,7 +21,7 @@ from anchor.canonical import encode_canonical
 from anchor.log.merkle import hash_leaf
 from anchor.project.config import load_config
 from anchor.project.files import SIDE_FILE
-from anchor.recovery.remains import Wanted, gather_remains
+from anchor.recovery.remains import RestoreOptions, gather_remains
 from anchor.store.replication import CopyRule
 
 anvil = fixtures.module_anvil
@@ -202,7 +202,7 @@ def test_a_backup_is_restored_where_second_copies_are_wanted(site: Site, tmp_pat
     site.run("backup", tmp_path / "backup").expect(0)
     config = load_config(site.folder / "anchor.toml")
     config = replace(config, copies=CopyRule(copies=2))
-    wanted = Wanted(backup=str(tmp_path / "backup"))
+    wanted = RestoreOptions(backup=str(tmp_path / "backup"))
     with reading(site.url) as node, ExitStack() as stack:
         assert len(gather_remains(stack, config, node, wanted, None, print).stores) == 1
 

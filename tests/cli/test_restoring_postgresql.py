@@ -27,7 +27,7 @@ from anchor.chain.devnet import Devnet
 from anchor.cli.commands import restore as restore_command
 from anchor.errors import AnchorError
 from anchor.evidence.digests import digest_bytes
-from anchor.operate.acceptance import Submission, accept_once
+from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.project.config import load_config
 from anchor.project.project import open_project
 from anchor.recovery import restore
@@ -194,7 +194,7 @@ def test_what_another_store_holds_is_taken_over(
     anchor_final(site, "a", "b")
     with site.open() as project:
         digests = digest_bytes(b"w", ("sha256",))
-        accept_once(project, Submission(source="w", name="w", digests=digests), key="waiting")
+        accept_once(project, EvidenceInput(source="w", name="w", digests=digests), key="waiting")
     queries = (
         "SELECT identity, source, record, leaf, accepted_at FROM evidence ORDER BY id",
         "SELECT * FROM slots ORDER BY nonce",
@@ -328,7 +328,7 @@ def submit_until_refused(site: Site, place: PostgresDatabase) -> tuple[list[byte
         for number in itertools.count():
             name = f"piece {number} of {threading.get_ident()}"
             digests = digest_bytes(name.encode(), ("sha256",))
-            submission = Submission(source=name, name=name, digests=digests)
+            submission = EvidenceInput(source=name, name=name, digests=digests)
             taken.append(accept_once(project, submission).leaf)
     except AnchorError as error:
         return taken, error

@@ -17,7 +17,7 @@ from support.projects import Site
 from anchor.errors import ConfigError
 from anchor.evidence.digests import digest_bytes
 from anchor.log.merkle import hash_leaf
-from anchor.operate.acceptance import Submission, accept
+from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.store.location import SqliteFile
 from anchor.store.sqlite_salvage import salvage_store
 
@@ -38,9 +38,9 @@ def fill(site: Site) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def submission(number: int) -> Submission:
+def submission(number: int) -> EvidenceInput:
     name = f"piece {number}"
-    return Submission(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
+    return EvidenceInput(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
 
 
 def pages_of(path: Path, name: str) -> list[int]:

@@ -23,7 +23,7 @@ from anchor.errors import AnchorError, ExitCode
 from anchor.ethereum.keccak import format_address
 from anchor.registry.artifact import load_artifact, load_standard_input, registry_address
 from anchor.registry.source_client import KEY_VARIABLE, SERVERS, Explorer, Service, check_server_url
-from anchor.registry.source_verification import Answer, Verification
+from anchor.registry.source_verification import Answer, SourceVerdict
 from anchor.types import Address, ChainId, Hash32
 
 KEY = "canary-explorer-key-81c4"
@@ -207,7 +207,7 @@ def test_sourcify_is_given_the_source_and_asked_until_it_decides(server: Server)
     server.say(202, ACCEPTED).say(200, job(completed=False, match=None))
     server.say(200, job(completed=False, match=None)).say(200, job())
     answer = publish(server, "sourcify", path="/server/", tx=Hash32(b"\x07" * 32))
-    assert (answer.verification, answer.detail) == (Verification.VERIFIED, "match")
+    assert (answer.verification, answer.detail) == (SourceVerdict.VERIFIED, "match")
     (method, path, body), *polls = server.requests
     assert (method, path) == ("POST", f"/server{PLACE}")
     assert json.loads(body) == {
@@ -269,7 +269,7 @@ def test_etherscan_is_given_a_form_whose_key_is_in_no_url(server: Server) -> Non
     server.say(200, TAKEN).say(200, scan("Pending in queue"))
     server.say(200, scan("Pass - Verified", "1"))
     answer = publish(server, "etherscan", path="/v2/api")
-    assert (answer.verification, answer.detail) == (Verification.VERIFIED, "Pass - Verified")
+    assert (answer.verification, answer.detail) == (SourceVerdict.VERIFIED, "Pass - Verified")
     forms = []
     for method, path, body in server.requests:
         parts = urlsplit(path)
@@ -294,7 +294,7 @@ def test_etherscan_is_given_a_form_whose_key_is_in_no_url(server: Server) -> Non
 def test_without_a_key_another_server_gets_none(server: Server) -> None:
     server.say(200, scan("Smart-contract already verified."))
     answer = publish(server, "etherscan", key=None)
-    assert answer.verification is Verification.KNOWN
+    assert answer.verification is SourceVerdict.KNOWN
     assert b"apikey" not in server.requests[0][2]
 
 

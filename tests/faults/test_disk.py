@@ -19,7 +19,7 @@ from support.operators import Operator
 from support.powerloss import Disk, store_on
 from support.projects import Site
 
-from anchor.chain.tx_state import Attempt, Slot
+from anchor.chain.tx_state import Attempt, NonceSlot
 from anchor.errors import (
     AnchorError,
     ChainGuardError,
@@ -122,7 +122,7 @@ def test_a_daemon_that_cannot_store_what_it_signed_ends_before_it_sends(
     trouble = spoil(disk)
     save = StoredJournal.save_attempt
 
-    def save_on_bad_disk(journal: StoredJournal, slot: Slot, attempt: Attempt) -> None:
+    def save_on_bad_disk(journal: StoredJournal, slot: NonceSlot, attempt: Attempt) -> None:
         trouble.on = True
         save(journal, slot, attempt)
 

@@ -14,7 +14,7 @@ from support.projects import Site, make_site
 
 from anchor.chain.devnet import Devnet
 from anchor.evidence.digests import digest_bytes
-from anchor.operate.acceptance import Submission, accept
+from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.project.files import SIDE_FILE
 from anchor.project.project import Project
 from anchor.recovery.store_audit import audit_project
@@ -96,9 +96,9 @@ def machine(template: Path, tmp_path: Path) -> Callable[[int], Machine]:
     return start
 
 
-def submission(number: int) -> Submission:
+def submission(number: int) -> EvidenceInput:
     data = b"evidence %d" % number
-    return Submission(
+    return EvidenceInput(
         source=f"stdin:{number}", name=str(number), digests=digest_bytes(data, ("sha256", "sm3"))
     )
 

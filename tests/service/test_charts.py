@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from anchor.errors import MismatchError
 from anchor.log.merkle import fold_path, path_sides
-from anchor.monitor.log_lookup import LeafPlace, PathStep
+from anchor.monitor.log_lookup import LeafPlace, PathNode
 from anchor.monitor.overview import DAY, HOUR, Throughput
 from anchor.monitor.timeline import AnchorLine
 from anchor.service.pages.axis_ticks import (
@@ -248,7 +248,7 @@ def test_a_path_is_drawn_from_the_root_down_to_the_leaf(index: int, size: int) -
         index=index,
         head=Head(root=nodes[-1], size=size),
         steps=tuple(
-            PathStep(sibling=sibling, sibling_is_left=left, node=node)
+            PathNode(sibling=sibling, sibling_is_left=left, node=node)
             for sibling, left, node in zip(
                 path, path_sides(index, size, length), nodes[1:], strict=True
             )

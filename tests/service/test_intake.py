@@ -20,14 +20,14 @@ from anchor.errors import (
 from anchor.service import write_queue as module
 from anchor.service.write_queue import Intake, Job
 from anchor.store import side_file, sqlite
-from anchor.store.api_keys import Limits
+from anchor.store.api_keys import Quota
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.evidence import NewEvidence, load_all
 from anchor.store.location import SqliteFile, StorePlace
 from anchor.store.quota import Taken
 from anchor.store.side_file import SideFile
 
-NO_LIMITS = Limits(per_day=None, per_minute=None)
+NO_LIMITS = Quota(per_day=None, per_minute=None)
 
 
 class Ended:

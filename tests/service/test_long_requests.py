@@ -18,7 +18,7 @@ from anchor.chain.devnet import open_devnet
 from anchor.project.config import load_config
 from anchor.project.project import open_project
 from anchor.service.settings import Settings
-from anchor.store.api_keys import Limits, create_key, revoke_key
+from anchor.store.api_keys import Quota, create_key, revoke_key
 from anchor.system.clock import format_time, utc_now
 
 SETTINGS = Settings(max_waits=5, access_log=False, body_seconds=20)
@@ -139,11 +139,11 @@ def test_a_key_that_expires_ends_its_bulk_submission(place: Place):
 
 def test_a_quota_that_is_lowered_counts_for_what_goes_on(place: Place):
     site, address = place
-    key = make_key(site.folder, "lowered", limits=Limits(per_day=1_000))
+    key = make_key(site.folder, "lowered", limits=Quota(per_day=1_000))
     with begin_bulk(address, key) as connection:
         send_lines(connection, range(10))
         read_until(connection, b'"line":10,')
-        limits = Limits(per_day=12)
+        limits = Quota(per_day=12)
         change(
             site,
             lambda connection: create_key(

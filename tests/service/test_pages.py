@@ -20,7 +20,7 @@ from support.page_service import PageService, serve_pages
 from anchor.evidence.digests import digest_bytes
 from anchor.log.merkle import hash_node
 from anchor.monitor.background_poll import Sighting
-from anchor.operate.acceptance import Submission, accept
+from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.service import proof_queue
 from anchor.service.pages import session_cookie
 from anchor.service.pages.ended_sessions import EndedSessions
@@ -572,7 +572,7 @@ def bearer(served: PageService) -> dict[str, str]:
     return {"Authorization": f"Bearer {served.admin}"}
 
 
-def submission(name: str) -> Submission:
-    return Submission(
+def submission(name: str) -> EvidenceInput:
+    return EvidenceInput(
         source=name, name=name.replace("\0", ""), digests=digest_bytes(name.encode(), ("sha256",))
     )

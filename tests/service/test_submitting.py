@@ -16,7 +16,7 @@ from support.service import NDJSON, answers, bearer, digest, lines, make_key
 
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import encode_record
-from anchor.store.api_keys import Limits
+from anchor.store.api_keys import Quota
 from anchor.types import LogId
 
 
@@ -264,7 +264,7 @@ def test_a_bulk_submission_under_a_key_is_new_once_and_known_however_it_is_repea
 
 
 def test_a_quota_is_held_to_the_piece_and_known_evidence_does_not_count(desk: Desk):
-    headers = bearer(make_key(desk.site.folder, "small", limits=Limits(per_day=25)))
+    headers = bearer(make_key(desk.site.folder, "small", limits=Quota(per_day=25)))
     post = desk.served.http.post
     found = answers(post("/v1/bulk", content=lines(range(4_000, 4_020)), headers=headers | NDJSON))
     assert found[-1]["new"] == 20
@@ -287,7 +287,7 @@ def test_a_quota_is_held_to_the_piece_and_known_evidence_does_not_count(desk: De
     then="as many as the quota are taken in, to the piece",
 )
 def test_a_quota_holds_for_all_who_submit_at_once(desk: Desk):
-    headers = bearer(make_key(desk.site.folder, "crowd", limits=Limits(per_minute=50)))
+    headers = bearer(make_key(desk.site.folder, "crowd", limits=Quota(per_minute=50)))
 
     def post(number: int) -> int:
         values = [{"sha256": digest(5_000 + 20 * number + n)} for n in range(20)]

@@ -17,7 +17,7 @@ from anchor.chain.fees import Fees
 from anchor.chain.node import Node
 from anchor.chain.signer import UnsignedTransaction
 from anchor.evidence.digests import digest_bytes
-from anchor.operate.acceptance import Submission, accept
+from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Happened
 from anchor.operate.single_run import Round, anchor_round
@@ -112,7 +112,7 @@ class MemorySite:
         """Accept evidence of these names."""
         project = self.open()
         submissions = [
-            Submission(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
+            EvidenceInput(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
             for name in names
         ]
         try:

@@ -10,7 +10,7 @@ from support.projects import Site, reading
 
 from anchor.chain.node import Node
 from anchor.cli.context import open_signer
-from anchor.log.publication import Target
+from anchor.log.publication import PublicationWriter
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Happened
 from anchor.operate.publisher import Publisher
@@ -36,7 +36,7 @@ class Operator:
         leaves: int = 100,
         size: int | None = None,
         grace: float = 20.0,
-        target: Target | None = None,
+        target: PublicationWriter | None = None,
         jitter: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Run the daemon until the clock says ``until``; ``chain`` None reads one node."""

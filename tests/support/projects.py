@@ -21,7 +21,7 @@ from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
 from anchor.evidence.digests import digest_bytes
 from anchor.evidence.record import source_of
-from anchor.operate.acceptance import Submission, accept
+from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import make_manager
 from anchor.operate.deployment import deploy
 from anchor.operate.single_run import Round, anchor_round
@@ -69,7 +69,9 @@ class Site:
         path = self.write(name, data)
         digests = digest_bytes(data, ("sha256", "sm3"))
         with self.open() as project:
-            accept(project, [Submission(source=source_of(path), name=path.name, digests=digests)])
+            accept(
+                project, [EvidenceInput(source=source_of(path), name=path.name, digests=digests)]
+            )
         return path
 
     def round(

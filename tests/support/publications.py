@@ -13,7 +13,7 @@ from support.projects import Site, reading
 from anchor.errors import AnchorError
 from anchor.evidence.digests import digest_bytes
 from anchor.log.publication import CHECKPOINT, Folder, open_target, read_anchors, read_tile
-from anchor.operate.acceptance import Submission, accept
+from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import refresh_anchors
 from anchor.operate.publishing import Publication, publish_log
 from anchor.project.project import trust_entry
@@ -34,11 +34,11 @@ def grow(site: Site, count: int) -> None:
     site.anchor()
 
 
-def submissions(count: int) -> list[Submission]:
+def submissions(count: int) -> list[EvidenceInput]:
     """Make up some evidence."""
     names = [f"{next(NUMBERS)}.txt" for _ in range(count)]
     return [
-        Submission(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
+        EvidenceInput(source=name, name=name, digests=digest_bytes(name.encode(), ("sha256",)))
         for name in names
     ]
 

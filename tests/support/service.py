@@ -17,7 +17,7 @@ from support.command import Running, start_anchor
 
 from anchor.project.config import load_config
 from anchor.project.project import open_project
-from anchor.store.api_keys import Limits, create_key
+from anchor.store.api_keys import Quota, create_key
 from anchor.system.clock import utc_now
 
 _numbers = itertools.count(1)
@@ -60,7 +60,7 @@ def make_key(
     folder: Path,
     tenant: str = "acme",
     *scopes: str,
-    limits: Limits | None = None,
+    limits: Quota | None = None,
     expires_at: str | None = None,
 ) -> str:
     """Create an API key in this process."""

@@ -40,7 +40,7 @@ from anchor.registry.storage import (
 from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, make_log_id
 from anchor.verification.policy import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.verification.report import Report, Verdict
-from anchor.verification.steps import Target
+from anchor.verification.steps import VerificationTarget
 from anchor.verification.verifier import Connect, judge
 
 OWNER = Address(bytes.fromhex("a11ce00000000000000000000000000000000001"))
@@ -280,7 +280,7 @@ class World:
         writes = [] if word is None else [(block, word)]
         self.chains[chain_id].storage[REGISTRY, slot] = writes
 
-    def connect(self, target: Target) -> MemoryChain:
+    def connect(self, target: VerificationTarget) -> MemoryChain:
         self.asked.append((target.chain_id, target.rpc))
         if target.chain_id not in self.chains:
             raise CannotCheckError(f"no node of chain {target.chain_id} is known")

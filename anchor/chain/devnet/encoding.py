@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from anchor.chain.devnet.jsonrpc import INVALID_PARAMS, RpcError
-from anchor.chain.devnet.records import Block, Log, Transaction
+from anchor.chain.devnet.records import Log, MinedBlock, Transaction
 
 if TYPE_CHECKING:  # py-evm takes most of a second to import
     from eth.abc import BlockHeaderAPI
@@ -45,7 +45,7 @@ def parse_data(value: Any, what: str, *, length: int | None = None) -> bytes:
     return data
 
 
-def encode_block(block: Block, *, full: bool) -> Json:
+def encode_block(block: MinedBlock, *, full: bool) -> Json:
     """Spell a mined block, with whole transactions if ``full``, else with their hashes."""
     transactions = block.transactions
     return {

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, cast
 
 from anchor.chain.devnet.jsonrpc import SERVER_ERROR, RpcError
 from anchor.chain.devnet.records import (
-    Block,
     Call,
+    MinedBlock,
     Outcome,
     Transaction,
     base_fee_of,
@@ -78,16 +78,16 @@ class EmbeddedChain:
         self._chain = rules.from_genesis(AtomicDB(), genesis, _genesis_state(balances, codes))
         header = self._chain.get_canonical_head()
         size = len(encode(self._chain.get_block_by_header(header)))
-        self.blocks = [Block(header=header, byte_size=size)]
-        self._by_hash: dict[bytes, Block] = {header.hash: self.blocks[0]}
+        self.blocks = [MinedBlock(header=header, byte_size=size)]
+        self._by_hash: dict[bytes, MinedBlock] = {header.hash: self.blocks[0]}
         self._transactions: dict[bytes, Transaction] = {}
 
     @property
-    def head(self) -> Block:
+    def head(self) -> MinedBlock:
         """The newest block."""
         return self.blocks[-1]
 
-    def find_block(self, block_hash: bytes) -> Block | None:
+    def find_block(self, block_hash: bytes) -> MinedBlock | None:
         """Return the block with this hash."""
         return self._by_hash.get(block_hash)
 
@@ -95,7 +95,7 @@ class EmbeddedChain:
         """Return the mined transaction with this hash."""
         return self._transactions.get(transaction_hash)
 
-    def state_after(self, block: Block) -> StateAPI:
+    def state_after(self, block: MinedBlock) -> StateAPI:
         """Return the state that ``block`` left."""
         return self._chain.get_vm(block.header).state
 
@@ -122,7 +122,7 @@ class EmbeddedChain:
         self.mine(signed)
         return signed.hash
 
-    def mine(self, *transactions: SignedTransactionAPI) -> Block:
+    def mine(self, *transactions: SignedTransactionAPI) -> MinedBlock:
         """Mine one block, empty or with one transaction."""
         from eth_utils.exceptions import ValidationError
         from rlp import encode
@@ -143,13 +143,13 @@ class EmbeddedChain:
             record_transaction(mined.header, *parts)
             for parts in zip(transactions, receipts, outcomes, strict=True)
         )
-        block = Block(header=mined.header, byte_size=len(encode(mined)), transactions=recorded)
+        block = MinedBlock(header=mined.header, byte_size=len(encode(mined)), transactions=recorded)
         self.blocks.append(block)
         self._by_hash[mined.header.hash] = block
         self._transactions.update((transaction.hash, transaction) for transaction in recorded)
         return block
 
-    def execute(self, call: Call, block: Block) -> Outcome:
+    def execute(self, call: Call, block: MinedBlock) -> Outcome:
         """Execute a message on the state after ``block``, keeping nothing.
 
         Like geth's eth_call it costs the sender nothing, so the base fee is taken to be zero.
@@ -186,7 +186,7 @@ class EmbeddedChain:
             error=describe_failure(computation) if computation.is_error else None,
         )
 
-    def estimate_gas(self, call: Call, block: Block) -> int:
+    def estimate_gas(self, call: Call, block: MinedBlock) -> int:
         """Return a gas limit with which ``call`` succeeds, at most 1.5 % above the least one.
 
         Raises:
@@ -209,7 +209,7 @@ class EmbeddedChain:
                 low = middle
         return high
 
-    def _is_enough(self, call: Call, block: Block) -> bool:
+    def _is_enough(self, call: Call, block: MinedBlock) -> bool:
         try:
             outcome = self.execute(call, block)
         except RpcError:

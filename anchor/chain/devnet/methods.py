@@ -33,7 +33,7 @@ from anchor.chain.devnet.queries import (
     parse_percentiles,
     parse_slot,
 )
-from anchor.chain.devnet.records import Block, base_fee_of
+from anchor.chain.devnet.records import MinedBlock, base_fee_of
 
 if TYPE_CHECKING:  # py-evm takes most of a second to import
     from eth.abc import StateAPI
@@ -102,7 +102,7 @@ class Methods:
 
     # Blocks
 
-    def _named_block(self, name: Any) -> Block | None:
+    def _named_block(self, name: Any) -> MinedBlock | None:
         """Return the block of a tag or number; None beyond the head.  ``pending`` is the head."""
         if name in ("latest", "pending"):
             return self._chain.head
@@ -113,7 +113,7 @@ class Methods:
         number = parse_quantity(name, "block")
         return self._chain.blocks[number] if number < len(self._chain.blocks) else None
 
-    def _block(self, name: Any) -> Block:
+    def _block(self, name: Any) -> MinedBlock:
         """Return the block a state query asks for: a tag, a number or an EIP-1898 object."""
         if isinstance(name, dict):
             name = dict(name)
@@ -233,7 +233,7 @@ class Methods:
             raise RpcError(SERVER_ERROR, f"query returned more than {MAX_LOGS} results")
         return [encoding.encode_log(log) for log in logs]
 
-    def _filtered_blocks(self, wanted: Json) -> Sequence[Block]:
+    def _filtered_blocks(self, wanted: Json) -> Sequence[MinedBlock]:
         if wanted.get("blockHash") is not None:
             if wanted.get("fromBlock") is not None or wanted.get("toBlock") is not None:
                 raise RpcError(
@@ -252,13 +252,13 @@ class Methods:
         return self._chain.blocks[first.header.block_number : last.header.block_number + 1]
 
 
-def _encode_found(block: Block | None, full: Any) -> Json | None:
+def _encode_found(block: MinedBlock | None, full: Any) -> Json | None:
     if not isinstance(full, bool):
         raise RpcError(INVALID_PARAMS, "full transactions: want a boolean")
     return encoding.encode_block(block, full=full) if block else None
 
 
-def _reward(block: Block) -> str:
+def _reward(block: MinedBlock) -> str:
     """Return the tip at every percentile: a block has one transaction, or none."""
     paid = [mined.gas_price - base_fee_of(block.header) for mined in block.transactions]
     return encode_quantity(paid[0] if paid else 0)

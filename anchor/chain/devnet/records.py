@@ -49,7 +49,7 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class MinedBlock:
     """A mined block: py-evm's header, and at most one transaction."""
 
     header: BlockHeaderAPI

@@ -15,7 +15,7 @@ from anchor.errors import ExitCode, UsageError
 from anchor.system.os_errors import explain_os_error
 
 if TYPE_CHECKING:
-    from anchor.operate.acceptance import Acceptance, Submission
+    from anchor.operate.acceptance import Acceptance, EvidenceInput
     from anchor.operate.file_intake import Gathered
     from anchor.project.project import Project
 
@@ -63,7 +63,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Hash evidence and record it; `anchor run --once` then anchors it."""
-    from anchor.evidence.file_hashing import find_sources
+    from anchor.evidence.discovery import find_sources
     from anchor.evidence.workers import open_executor
     from anchor.operate.acceptance import Acceptance, accept, accept_with_key, fewest
     from anchor.operate.file_intake import gather
@@ -106,7 +106,7 @@ def command(
     _report(output, gathered, total)
 
 
-def _check_alone(files: list[Path], labelled: list[Submission], *, again: bool) -> None:
+def _check_alone(files: list[Path], labelled: list[EvidenceInput], *, again: bool) -> None:
     if again:
         raise UsageError("--again and --idempotency-key exclude each other")
     if len(files) + len(labelled) != 1 or any(path.is_dir() for path in files):
@@ -115,15 +115,15 @@ def _check_alone(files: list[Path], labelled: list[Submission], *, again: bool) 
 
 def _labelled(
     project: Project, stdin: bool, digests: list[str], digests_from: Path | None, name: str | None
-) -> list[Submission]:
+) -> list[EvidenceInput]:
     """Return the submissions that are not files: standard input and bare digests."""
     from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
     from anchor.evidence.file_hashing import hash_stdin
-    from anchor.operate.acceptance import Submission
+    from anchor.operate.acceptance import EvidenceInput
 
     if name is not None and stdin + len(digests) != 1:
         raise UsageError("--name goes with standard input or with exactly one --digest")
-    found: list[Submission] = []
+    found: list[EvidenceInput] = []
     for text in digests:
         algorithm, value = parse_digest(text)
         given = Digests(
@@ -132,26 +132,26 @@ def _labelled(
             size=None,
         )
         label = name or text.lower()
-        found.append(Submission(source=f"digest:{label}", name=label, digests=given))
+        found.append(EvidenceInput(source=f"digest:{label}", name=label, digests=given))
     if digests_from is not None:
         found += _read_checksums(digests_from)
     if stdin:
         taken = hash_stdin(sys.stdin.buffer, project.config.digests)
         label = name or "standard input"
-        found.append(Submission(source=f"stdin:{label}", name=label, digests=taken))
+        found.append(EvidenceInput(source=f"stdin:{label}", name=label, digests=taken))
     return found
 
 
-def _read_checksums(path: Path) -> list[Submission]:
+def _read_checksums(path: Path) -> list[EvidenceInput]:
     from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
     from anchor.evidence.digests import SHA256, SM3, Digests
-    from anchor.operate.acceptance import Submission
+    from anchor.operate.acceptance import EvidenceInput
 
     try:
         with path.open("rb") as file:
             lines = iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")
             return [
-                Submission(
+                EvidenceInput(
                     source=f"digest:{listed}",
                     name=listed,
                     digests=Digests(

@@ -63,7 +63,7 @@ def create(
     from datetime import UTC, datetime, timedelta
 
     from anchor.operate.key_audit_trail import note_key_event
-    from anchor.store.api_keys import Limits, create_key
+    from anchor.store.api_keys import Quota, create_key
     from anchor.system.clock import format_time
 
     if never_expires and days is not None:
@@ -75,7 +75,7 @@ def create(
         expires_at = format_time(now + timedelta(days=_DAYS if days is None else days))
     limits = None
     if per_day is not None or per_minute is not None:
-        limits = Limits(per_day=per_day, per_minute=per_minute)
+        limits = Quota(per_day=per_day, per_minute=per_minute)
     with project_session(config_path) as project, project.database.write() as connection:
         token = create_key(
             connection,

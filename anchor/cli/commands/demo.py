@@ -23,7 +23,7 @@ from anchor.system.clock import SystemClock
 
 if TYPE_CHECKING:
     from anchor.chain.devnet import Devnet
-    from anchor.evidence.file_hashing import Found
+    from anchor.evidence.discovery import Found
     from anchor.project.project import Project
     from anchor.verification.report import Report
 
@@ -208,7 +208,7 @@ def _tamper(output: Output, verifier: _Verifier, work: Path, file: Path, receipt
 
 def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Found]:
     """Return what to anchor: a folder's files, or the files git tracks in this checkout."""
-    from anchor.evidence.file_hashing import Source, find_sources
+    from anchor.evidence.discovery import SourceFile, find_sources
 
     if folder is not None:
         return find_sources([folder], follow_symlinks=False)
@@ -218,7 +218,7 @@ def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Found]:
         )
         names = [name.decode("utf-8") for name in listed.stdout.split(b"\0") if name]
         if listed.returncode == 0 and names:
-            return iter([Source(path=checkout / name, name=name) for name in sorted(names)])
+            return iter([SourceFile(path=checkout / name, name=name) for name in sorted(names)])
     return find_sources([Path(__file__).resolve().parents[1]], follow_symlinks=False)
 
 

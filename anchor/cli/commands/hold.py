@@ -49,7 +49,7 @@ def add(
     from anchor.operate.evidence_selection import find_pieces, is_tenant
     from anchor.operate.key_audit_trail import find_user, note_key_event
     from anchor.store.erasures import ERASED, lock_holds
-    from anchor.store.legal_holds import Hold, insert_holds
+    from anchor.store.legal_holds import LegalHold, insert_holds
     from anchor.system.clock import utc_now
 
     output = Output(as_json=as_json)
@@ -58,7 +58,9 @@ def add(
         raise UsageError("nothing to hold: name ids, files, --digest, --leaf or --tenant")
     by, now = by or find_user(), utc_now()
     check_words("other", {"NAME": name, "--reason": reason, "--by": by})
-    hold = Hold(name=name, leaf=None, tenant=tenant, reason=reason, placed_by=by, placed_at=now)
+    hold = LegalHold(
+        name=name, leaf=None, tenant=tenant, reason=reason, placed_by=by, placed_at=now
+    )
     with project_session(config_path) as project, project.database.write() as connection:
         lock_holds(connection)
         # A hold on a mistyped name would protect nothing, and nobody would notice.

@@ -90,7 +90,7 @@ def command(
     """
     from anchor.operate.anchoring import check_chain, check_registry
     from anchor.project.config import load_config
-    from anchor.recovery.remains import Wanted, gather_remains
+    from anchor.recovery.remains import RestoreOptions, gather_remains
     from anchor.recovery.restore import restore_project
     from anchor.store.database import is_taken, lock_place
     from anchor.store.location import find_moved
@@ -99,7 +99,7 @@ def command(
     file = _find_own_config(config_path)
     config = load_config(file)
     store = config.store
-    wanted = Wanted(
+    wanted = RestoreOptions(
         publication=place,
         backup=backup,
         receipts=tuple(receipts or ()),

@@ -16,7 +16,8 @@ from anchor.system.clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anchor.evidence.file_hashing import Found, Hashed
+    from anchor.evidence.discovery import Found
+    from anchor.evidence.file_hashing import Hashed
     from anchor.operate.file_intake import Gathered
     from anchor.operate.proving import Prover
     from anchor.project.project import Project
@@ -35,7 +36,7 @@ def command(
     What is included but not final yet gets a promise, which `anchor upgrade` completes later.
     """
     from anchor.operate.proving import Prover
-    from anchor.operate.single_run import State, anchor_round
+    from anchor.operate.single_run import HeadStage, anchor_round
     from anchor.operate.state_proofs import StateProofs
 
     output = Output(as_json=as_json)
@@ -65,7 +66,7 @@ def command(
             "failed": failed,
         }
     )
-    if done.state is not State.FINAL:
+    if done.state is not HeadStage.FINAL:
         output.note("included, not final yet: run `anchor upgrade` on the receipts later")
     if gathered.problems or failed:
         raise typer.Exit(ExitCode.USAGE)
@@ -74,7 +75,7 @@ def command(
 
 
 def _gather(project: Project, files: list[Path], output: Output) -> Gathered:
-    from anchor.evidence.file_hashing import find_sources
+    from anchor.evidence.discovery import find_sources
     from anchor.evidence.workers import open_executor
     from anchor.operate.file_intake import gather
 
@@ -88,13 +89,13 @@ def _with_free_places(project: Project, found: Iterator[Found]) -> Iterator[Foun
 
     That is known before anything is recorded or anchored.
     """
-    from anchor.evidence.file_hashing import Problem, Skipped, Source
+    from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
     from anchor.operate.receipt_files import check_place
     from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 
     log = project.config.log
     for item in found:
-        if not isinstance(item, Source):
+        if not isinstance(item, SourceFile):
             yield item
             continue
         base = item.path.with_name(item.path.name.removesuffix(RECEIPT_SUFFIX))
@@ -107,7 +108,7 @@ def _with_free_places(project: Project, found: Iterator[Found]) -> Iterator[Foun
         try:
             check_place(sidecar_path(item.path), log)
         except UsageError as error:
-            yield Problem(path=item.path, reason=error.message)
+            yield IntakeProblem(path=item.path, reason=error.message)
             continue
         yield item
 

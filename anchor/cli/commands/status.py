@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anchor.cli.report_json import (
         CopiesDocument,
         FinalAnchorDocument,
-        HeadDocument,
+        LogHeadDocument,
         OnChainDocument,
         StatusDocument,
     )
@@ -147,10 +147,10 @@ def _look_at_chain(project: Project, output: Output) -> OnChainDocument:
     )
 
 
-def _describe_head(head: Head) -> HeadDocument:
-    from anchor.cli.report_json import HeadDocument
+def _describe_head(head: Head) -> LogHeadDocument:
+    from anchor.cli.report_json import LogHeadDocument
 
-    return HeadDocument(size=head.size, root=head.root.hex())
+    return LogHeadDocument(size=head.size, root=head.root.hex())
 
 
 def _describe_anchor(anchored: AnchoredHead) -> FinalAnchorDocument:

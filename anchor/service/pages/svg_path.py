@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anchor.monitor.log_lookup import LeafPlace, PathStep
+from anchor.monitor.log_lookup import LeafPlace, PathNode
 
 _WIDTH = 560
 _ROW = 62
@@ -34,7 +34,7 @@ def draw_path(place: LeafPlace) -> str:
     )
 
 
-def _draw_step(step: PathStep, row: int, place: LeafPlace) -> str:
+def _draw_step(step: PathNode, row: int, place: LeafPlace) -> str:
     """Draw what a step makes in the row above ``row``, and its sibling in ``row``."""
     side = -_ASIDE if step.sibling_is_left else _ASIDE
     above, below = _top(row - 1) + _BOX_HEIGHT, _top(row)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from anchor.monitor.stage import load_reach
 from anchor.service.auth import Administrator, Reader
 from anchor.service.routes.status import describe_anchor
-from anchor.service.schemas import Heads, SealedHead, UsageDocument, name_state, problems
+from anchor.service.schemas import Heads, SealedHeadDocument, UsageDocument, name_state, problems
 from anchor.service.worker import Service, service_of
 from anchor.store.api_keys import load_limits, load_usage
 from anchor.store.heads import find_anchored, load_heads_before
@@ -37,13 +37,13 @@ async def heads(
     service.check_chain()
     chain_id = service.project.config.chain_id
 
-    def load() -> list[SealedHead]:
+    def load() -> list[SealedHeadDocument]:
         reach = load_reach(service.project)
         with service.project.database.read() as connection:
             found = load_heads_before(connection, before, limit)
             anchored = [find_anchored(connection, chain_id, head) for head, _ in found]
         return [
-            SealedHead(
+            SealedHeadDocument(
                 size=head.size,
                 root=head.root.hex(),
                 sealed_at=sealed_at,

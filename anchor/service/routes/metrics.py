@@ -38,7 +38,7 @@ Figure = tuple[str, str, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing(Collector):
+class LogFigures(Collector):
     """The log's figures at one moment."""
 
     config: Config
@@ -181,7 +181,7 @@ async def metrics(
     def read() -> bytes:
         overview = read_overview(project, time.time(), heads=1, anchors=_ANCHORS)
         registry = CollectorRegistry()
-        registry.register(Standing(config=project.config, overview=overview, outside=outside))
+        registry.register(LogFigures(config=project.config, overview=overview, outside=outside))
         return generate_latest(registry) + generate_latest(collect_requests())
 
     return Response(await service.read(read), media_type=CONTENT_TYPE_PLAIN_0_0_4)

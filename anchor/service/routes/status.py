@@ -15,9 +15,9 @@ from anchor.monitor.stage import Stage
 from anchor.service.auth import Reader
 from anchor.service.header_protection import Message, Receive, Send
 from anchor.service.problems import Problem, explain
-from anchor.service.schemas import AnchorDocument, State, Status, name_state, problems
+from anchor.service.schemas import HeadAnchorDocument, State, StatusDocument, name_state, problems
 from anchor.service.submission import DIGEST_PATTERN
-from anchor.service.worker import Service, Slot, service_of
+from anchor.service.worker import RequestSlot, Service, service_of
 from anchor.store.api_keys import ApiKey
 from anchor.store.erasures import is_erased
 from anchor.store.evidence import StoredEvidence, find_by_identity
@@ -46,7 +46,7 @@ async def status(
     service: Annotated[Service, Depends(service_of)],
     wait: WaitSeconds = 0,
     until: Annotated[State, Query(description="What `wait` waits for.")] = "anchored",
-) -> Status:
+) -> StatusDocument:
     """Say it as the service's store knows it; with `wait`, once it is as far as `until`."""
     goal = Stage(until)
     return await wait_for(
@@ -87,7 +87,7 @@ async def events(
 class _EventStream(StreamingResponse):
     """Server-sent events, which hold a slot of the tenant's from the route to their end."""
 
-    def __init__(self, stream: AsyncIterator[str], slot: Slot) -> None:
+    def __init__(self, stream: AsyncIterator[str], slot: RequestSlot) -> None:
         headers = {"X-Accel-Buffering": "no"}
         super().__init__(stream, media_type="text/event-stream", headers=headers)
         self._slot = slot
@@ -100,7 +100,7 @@ class _EventStream(StreamingResponse):
             self._slot.release()
 
 
-async def _stream(service: Service, key: ApiKey, found: Status) -> AsyncIterator[str]:
+async def _stream(service: Service, key: ApiKey, found: StatusDocument) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     end = loop.time() + service.settings.max_stream
     with service.standing.hold(key) as held:
@@ -125,13 +125,17 @@ def _problem_event(problem: Problem) -> str:
     return f"event: problem\ndata: {json.dumps(problem.members())}\n\n"
 
 
-def _event(found: Status) -> str:
+def _event(found: StatusDocument) -> str:
     return f"event: state\ndata: {found.model_dump_json()}\n\n"
 
 
 async def wait_for(
-    service: Service, key: ApiKey, id: str, seconds: float, is_enough: Callable[[Status], bool]
-) -> Status:
+    service: Service,
+    key: ApiKey,
+    id: str,
+    seconds: float,
+    is_enough: Callable[[StatusDocument], bool],
+) -> StatusDocument:
     """Return where a tenant's evidence stands, once that is enough or the time is up.
 
     Raises:
@@ -154,7 +158,7 @@ async def wait_for(
             await service.wait_for_change(changed, rest, held)
 
 
-async def load_status(service: Service, key: ApiKey, id: str) -> Status:
+async def load_status(service: Service, key: ApiKey, id: str) -> StatusDocument:
     """Return where a tenant's evidence stands.
 
     Raises:
@@ -164,7 +168,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> Status:
     stored, anchored = await service.read(lambda: _load(service, key, id))
     if anchored is not None and anchored.final:
         service.check_chain()
-    return Status(
+    return StatusDocument(
         id=id,
         state=name_state(_describe_stage(service, stored, anchored)),
         leaf=stored.leaf.hex(),
@@ -189,9 +193,9 @@ def find_evidence(service: Service, key: ApiKey, id: str) -> StoredEvidence:
     return stored
 
 
-def describe_anchor(anchored: AnchoredHead) -> AnchorDocument:
+def describe_anchor(anchored: AnchoredHead) -> HeadAnchorDocument:
     """Return an anchor's document."""
-    return AnchorDocument(
+    return HeadAnchorDocument(
         size=anchored.head.size,
         root=anchored.head.root.hex(),
         final=anchored.final,

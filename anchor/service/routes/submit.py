@@ -12,7 +12,7 @@ from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.schemas import (
     SUBMISSION_EXAMPLES,
-    Accepted,
+    AcceptedDocument,
     DigestSubmission,
     RecordSubmission,
     name_state,
@@ -73,10 +73,10 @@ def check_key(key: str | None) -> str | None:
     "/v1/evidence",
     summary="Submit one piece of evidence",
     status_code=201,
-    response_model=Accepted,
+    response_model=AcceptedDocument,
     response_model_exclude_none=True,
     responses={
-        200: {"model": Accepted, "description": "It was submitted before."},
+        200: {"model": AcceptedDocument, "description": "It was submitted before."},
         201: {"description": "It is on disk, and waits to be sealed and anchored."},
         **problems(401, 403, 408, 413, 422, 429),
     },
@@ -88,7 +88,7 @@ async def submit(
     key: Submitter,
     service: Annotated[Service, Depends(service_of)],
     idempotency_key: IdempotencyKey = None,
-) -> Accepted:
+) -> AcceptedDocument:
     """Take in a digest (or two of the same bytes), or a record that the client made.
 
     What has the same digests and name is the same evidence, and taken in once: repeating a
@@ -124,7 +124,7 @@ async def submit(
     id = item.identity.hex()
     response.headers["Location"] = f"/v1/evidence/{id}"
     state = name_state(service.watch.reach.stage_of(outcome.leaf_index))
-    return Accepted(id=id, state=state, known=not outcome.is_new, copies=job.copies)
+    return AcceptedDocument(id=id, state=state, known=not outcome.is_new, copies=job.copies)
 
 
 def over_quota(key: ApiKey) -> Problem:
