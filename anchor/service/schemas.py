@@ -115,7 +115,7 @@ class HeadAnchorDocument(LogStateDocument):
     timestamp: Annotated[int, Field(ge=0, description="The block's, in seconds since 1970.")]
 
 
-class StatusDocument(_Document):
+class EvidenceStatusDocument(_Document):
     """How far one piece of evidence has come."""
 
     id: Id

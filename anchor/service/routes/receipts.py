@@ -18,7 +18,7 @@ from anchor.service.routes.status import (
     load_status,
     wait_for,
 )
-from anchor.service.schemas import StatusDocument, problems
+from anchor.service.schemas import EvidenceStatusDocument, problems
 from anchor.service.worker import Service, service_of
 
 router = APIRouter(tags=["evidence"])
@@ -34,7 +34,7 @@ router = APIRouter(tags=["evidence"])
             "description": "The receipt (`anchor-receipt/1`), to be kept byte for byte. Until its "
             "anchor is final it holds the operator's promise instead.",
         },
-        202: {"model": StatusDocument, "description": "It is not as far as `until` yet."},
+        202: {"model": EvidenceStatusDocument, "description": "It is not as far as `until` yet."},
         **problems(401, 403, 404, 410, 422, 429),
     },
 )
@@ -65,6 +65,6 @@ async def receipt(
     return Response(encode_receipt(proven), media_type="application/json")
 
 
-def _not_yet(service: Service, found: StatusDocument) -> JSONResponse:
+def _not_yet(service: Service, found: EvidenceStatusDocument) -> JSONResponse:
     headers = {"Retry-After": str(service.settings.retry_after)}
     return JSONResponse(found.model_dump(), status_code=202, headers=headers)

@@ -15,7 +15,13 @@ from anchor.monitor.stage import Stage
 from anchor.service.auth import Reader
 from anchor.service.header_protection import Message, Receive, Send
 from anchor.service.problems import Problem, explain
-from anchor.service.schemas import HeadAnchorDocument, State, StatusDocument, name_state, problems
+from anchor.service.schemas import (
+    EvidenceStatusDocument,
+    HeadAnchorDocument,
+    State,
+    name_state,
+    problems,
+)
 from anchor.service.submission import DIGEST_PATTERN
 from anchor.service.worker import RequestSlot, Service, service_of
 from anchor.store.api_keys import ApiKey
@@ -46,7 +52,7 @@ async def status(
     service: Annotated[Service, Depends(service_of)],
     wait: WaitSeconds = 0,
     until: Annotated[State, Query(description="What `wait` waits for.")] = "anchored",
-) -> StatusDocument:
+) -> EvidenceStatusDocument:
     """Say it as the service's store knows it; with `wait`, once it is as far as `until`."""
     goal = Stage(until)
     return await wait_for(
@@ -100,7 +106,9 @@ class _EventStream(StreamingResponse):
             self._slot.release()
 
 
-async def _stream(service: Service, key: ApiKey, found: StatusDocument) -> AsyncIterator[str]:
+async def _stream(
+    service: Service, key: ApiKey, found: EvidenceStatusDocument
+) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     end = loop.time() + service.settings.max_stream
     with service.standing.hold(key) as held:
@@ -125,7 +133,7 @@ def _problem_event(problem: Problem) -> str:
     return f"event: problem\ndata: {json.dumps(problem.members())}\n\n"
 
 
-def _event(found: StatusDocument) -> str:
+def _event(found: EvidenceStatusDocument) -> str:
     return f"event: state\ndata: {found.model_dump_json()}\n\n"
 
 
@@ -134,8 +142,8 @@ async def wait_for(
     key: ApiKey,
     id: str,
     seconds: float,
-    is_enough: Callable[[StatusDocument], bool],
-) -> StatusDocument:
+    is_enough: Callable[[EvidenceStatusDocument], bool],
+) -> EvidenceStatusDocument:
     """Return where a tenant's evidence stands, once that is enough or the time is up.
 
     Raises:
@@ -158,7 +166,7 @@ async def wait_for(
             await service.wait_for_change(changed, rest, held)
 
 
-async def load_status(service: Service, key: ApiKey, id: str) -> StatusDocument:
+async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusDocument:
     """Return where a tenant's evidence stands.
 
     Raises:
@@ -168,7 +176,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> StatusDocument:
     stored, anchored = await service.read(lambda: _load(service, key, id))
     if anchored is not None and anchored.final:
         service.check_chain()
-    return StatusDocument(
+    return EvidenceStatusDocument(
         id=id,
         state=name_state(_describe_stage(service, stored, anchored)),
         leaf=stored.leaf.hex(),
