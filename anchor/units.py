@@ -25,9 +25,9 @@ def spell_duration(seconds: float) -> str:
     return " ".join(parts)
 
 
-def spell_age(now: float, moment: float) -> str:
-    """Spell how long ago something was; clocks may differ, but nothing was in the future."""
-    return f"{spell_duration(now - moment)} ago"
+def spell_age(current_time: float, moment: float) -> str:
+    """Return how long ago ``moment`` was; clocks may differ, but nothing was in the future."""
+    return f"{spell_duration(current_time - moment)} ago"
 
 
 def spell_time(moment: float) -> str:

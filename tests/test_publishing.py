@@ -793,12 +793,12 @@ def test_no_checkpoint_is_published_that_the_list_of_anchors_does_not_lead_to(
 def test_a_list_of_anchors_is_read_within_bounds() -> None:
     heads = [Head(root=Hash32(bytes(32)), size=size) for size in range(1, 514)]
     data = encode_anchors(heads)
-    assert parse_anchors(encode_anchors(heads[:512]), after=0, what="it") == heads[:512]
-    assert "not a list" in refusal(parse_anchors, data, after=0, what="it").message
+    assert parse_anchors(encode_anchors(heads[:512]), after=0, subject="it") == heads[:512]
+    assert "not a list" in refusal(parse_anchors, data, after=0, subject="it").message
     largest = b"%d %s\n" % (2**48 - 1, b"0" * 64)
-    assert parse_anchors(largest, after=0, what="it")[0].size == 2**48 - 1
+    assert parse_anchors(largest, after=0, subject="it")[0].size == 2**48 - 1
     too_large = b"%d %s\n" % (2**48, b"0" * 64)
-    assert "follows size 0" in refusal(parse_anchors, too_large, after=0, what="it").message
+    assert "follows size 0" in refusal(parse_anchors, too_large, after=0, subject="it").message
     assert 512 * len(largest) < MAX_FILE_BYTES
 
 

@@ -137,4 +137,4 @@ def _parse_log(text: str) -> LogId:
     owner, _, number = text.partition("/")
     if number and not (number.isdecimal() and number.isascii() and len(number) <= 29):
         raise UsageError(f"--log takes OWNER or OWNER/NUMBER, not {text[:80]!r}")
-    return make_log_id(parse_address(owner, what="--log"), int(number or "0"))
+    return make_log_id(parse_address(owner, subject="--log"), int(number or "0"))

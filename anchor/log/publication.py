@@ -114,21 +114,21 @@ def encode_anchors(heads: Sequence[Head]) -> bytes:
     return b"".join(b"%d %s\n" % (head.size, head.root.hex().encode()) for head in heads)
 
 
-def parse_anchors(data: bytes, *, after: int, what: str) -> list[Head]:
-    """Read one part of the list, whose sizes grow from above ``after``.
+def parse_anchors(data: bytes, *, after: int, subject: str) -> list[Head]:
+    """Parse one part of the list of anchored heads, whose sizes grow from above ``after``.
 
     Raises:
-        MalformedError: any other form; ``what`` names the file.
+        MalformedError: ``data`` has another form. The message names the file ``subject``.
     """
     heads: list[Head] = []
     at = 0
     while at < len(data):
         match = _ANCHOR_LINE.match(data, at)
         if match is None or len(heads) == ANCHORS_PER_FILE:
-            raise MalformedError(f"{what} is not a list of sizes and roots")
+            raise MalformedError(f"{subject} is not a list of sizes and roots")
         size = int(match[1])
         if not after < size <= MAX_LOG_SIZE:
-            raise MalformedError(f"in {what}, size {size} follows size {after}")
+            raise MalformedError(f"in {subject}, size {size} follows size {after}")
         heads.append(Head(root=Hash32(bytes.fromhex(match[2].decode())), size=size))
         after, at = size, match.end()
     return heads
@@ -154,7 +154,7 @@ def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
                 f"{path} is missing from the published log",
                 hint="ask its operator to publish it again",
             )
-        part = parse_anchors(data, after=size, what=path)
+        part = parse_anchors(data, after=size, subject=path)
         for anchored in part:
             if anchored.size > head.size:
                 break

@@ -95,13 +95,13 @@ def parse_tile_path(path: str) -> Tile | None:
 def tiles_of(size: int, *, after: int = 0) -> Iterator[Tile]:
     """Yield the tiles of a log of ``size`` leaves that one of ``after`` leaves does not have."""
     for level in range(_MAX_LEVELS):
-        before, now = after >> (BLOCK_HEIGHT * level), size >> (BLOCK_HEIGHT * level)
-        if now == before:
+        old_nodes, new_nodes = after >> (BLOCK_HEIGHT * level), size >> (BLOCK_HEIGHT * level)
+        if new_nodes == old_nodes:
             break  # nor is there anything new above
-        for index in range(before // BLOCK, now // BLOCK):
+        for index in range(old_nodes // BLOCK, new_nodes // BLOCK):
             yield Tile(level, index)
-        if now % BLOCK:
-            yield Tile(level, now // BLOCK, now % BLOCK)
+        if new_nodes % BLOCK:
+            yield Tile(level, new_nodes // BLOCK, new_nodes % BLOCK)
 
 
 def right_tiles(size: int) -> list[Tile]:

@@ -156,7 +156,7 @@ def save_chain_time(config: Config, seen: ChainTime) -> None:
     """
     path = chain_time_path(config)
     members: dict[str, Any] = {"format": _FORMAT, **asdict(seen)}
-    data = encode_canonical(members, what="the chain's time") + b"\n"
+    data = encode_canonical(members, subject="the chain's time") + b"\n"
     write_file(path, data, durable=False, mode=private_mode(path.parent))
 
 
@@ -165,7 +165,7 @@ def load_chain_time(config: Config) -> ChainTime | None:
     try:
         with open(_open_plain(chain_time_path(config)), "rb") as file:
             members = parse_strict(
-                file.read(_MOST_BYTES + 1), what="the chain's time", max_bytes=_MOST_BYTES
+                file.read(_MOST_BYTES + 1), subject="the chain's time", max_bytes=_MOST_BYTES
             )
     except (OSError, AnchorError):
         return None

@@ -68,9 +68,9 @@ def read_pins(config: Path, *, in_shared_folder: bool = False) -> ProjectIdentit
     return ProjectIdentity(
         chain_id=ChainId(_member(config, members, "chain", "chain_id", int)),
         registry=parse_address(
-            _member(config, members, "chain", "registry", str), what="chain.registry"
+            _member(config, members, "chain", "registry", str), subject="chain.registry"
         ),
-        log=make_log_id(parse_address(owner, what="log.owner"), number),
+        log=make_log_id(parse_address(owner, subject="log.owner"), number),
     )
 
 
@@ -286,8 +286,8 @@ def _read(path: Path) -> ProjectNote:
 def _read_pins(document: dict[str, Any]) -> ProjectIdentity:
     return ProjectIdentity(
         chain_id=ChainId(int(document["chain_id"])),
-        registry=parse_address(document["registry"], what="registry"),
-        log=LogId(parse_hex(document["log"], length=32, what="log", prefix=True)),
+        registry=parse_address(document["registry"], subject="registry"),
+        log=LogId(parse_hex(document["log"], length=32, subject="log", prefix=True)),
     )
 
 

@@ -442,7 +442,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         quorum=resolve_quorum(chain.rpc, chain.witnesses, chain.quorum),
         chain_id=ChainId(chain.chain_id),
         genesis=_hash(chain.genesis, "chain.genesis"),
-        registry=parse_address(chain.registry, what=name_member("chain.registry")),
+        registry=parse_address(chain.registry, subject=name_member("chain.registry")),
         code_hash=_hash(chain.code_hash, "chain.code_hash"),
         finality=chain.finality,
         wait=chain.wait,
@@ -452,7 +452,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         legacy_fees=chain.legacy_fees,
         budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
         log=make_log_id(
-            parse_address(document.log.owner, what=name_member("log.owner")), document.log.number
+            parse_address(document.log.owner, subject=name_member("log.owner")), document.log.number
         ),
         signer=SignerConfig(
             keystore=None if signer.keystore is None else folder / signer.keystore,
@@ -493,4 +493,4 @@ def _place(target: str | None, folder: Path) -> str | None:
 
 
 def _hash(text: str, member: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, what=name_member(member), prefix=True))
+    return Hash32(parse_hex(text, length=32, subject=name_member(member), prefix=True))

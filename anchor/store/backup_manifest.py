@@ -79,7 +79,7 @@ def parse_manifest(data: bytes, what: str) -> Manifest:
         MalformedError: It breaks its format.
         UnknownVersionError: It is of another one.
     """
-    document = parse_strict(data, what=what, max_bytes=MAX_MANIFEST_BYTES)
+    document = parse_strict(data, subject=what, max_bytes=MAX_MANIFEST_BYTES)
     if not isinstance(document, dict):
         raise MalformedError(f"{what} is no JSON object")
     if document.get("format") != FORMAT:
@@ -91,8 +91,10 @@ def parse_manifest(data: bytes, what: str) -> Manifest:
         return Manifest(
             made_at=_expect(document["made_at"], str),
             chain_id=ChainId(_expect(document["chain_id"], int)),
-            registry=parse_address(_expect(document["registry"], str), what="registry"),
-            log=LogId(parse_hex(_expect(document["log"], str), length=32, what="log", prefix=True)),
+            registry=parse_address(_expect(document["registry"], str), subject="registry"),
+            log=LogId(
+                parse_hex(_expect(document["log"], str), length=32, subject="log", prefix=True)
+            ),
             head=None if head is None else _parse_head(_expect(head, dict)),
             schema=_expect(document["schema"], str),
             files={path: _parse_entry(path, _expect(files[path], dict)) for path in files},
@@ -121,7 +123,7 @@ def _parse_entry(path: str, members: dict[str, object]) -> FileEntry:
 
 
 def _parse_hash(value: object, what: str) -> Hash32:
-    return Hash32(parse_hex(_expect(value, str), length=32, what=what, prefix=False))
+    return Hash32(parse_hex(_expect(value, str), length=32, subject=what, prefix=False))
 
 
 def _expect(value: object, kind: type[T]) -> T:

@@ -141,8 +141,8 @@ def read_retry_after(response: requests.Response | None) -> float | None:
         return min(float(asked), _LONGEST_WAIT)
     try:
         then = parsedate_to_datetime(asked)
-        now = parsedate_to_datetime(response.headers.get("Date", ""))
-        seconds = (then - now).total_seconds()
+        answered = parsedate_to_datetime(response.headers.get("Date", ""))
+        seconds = (then - answered).total_seconds()
     except (ValueError, TypeError, OverflowError):  # no dates, or one without a time zone
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -208,10 +208,10 @@ def _entry(document: _EntryDocument) -> TrustEntry:
     operators = document.operators
     return TrustEntry(
         chain_id=ChainId(document.chain_id),
-        genesis=parse_hash(document.genesis, what="the trust policy's genesis"),
-        registry=parse_address(document.registry, what="the trust policy's registry"),
-        code_hash=parse_hash(document.code_hash, what="the trust policy's code_hash"),
-        owner=parse_address(document.owner, what="the trust policy's owner"),
+        genesis=parse_hash(document.genesis, subject="the trust policy's genesis"),
+        registry=parse_address(document.registry, subject="the trust policy's registry"),
+        code_hash=parse_hash(document.code_hash, subject="the trust policy's code_hash"),
+        owner=parse_address(document.owner, subject="the trust policy's owner"),
         logs=tuple(document.logs),
         operators=None
         if operators is None
@@ -225,7 +225,7 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         quorum=quorum,
         assurance=cast(Assurance, document.assurance),
         block_hashes=tuple(
-            parse_hash(text, what="the trust policy's block_hashes")
+            parse_hash(text, subject="the trust policy's block_hashes")
             for text in document.block_hashes
         ),
         recorded_at_tolerance=document.recorded_at_tolerance,

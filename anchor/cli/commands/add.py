@@ -160,7 +160,7 @@ def _read_checksums(path: Path) -> list[EvidenceInput]:
                         size=None,
                     ),
                 )
-                for listed, algorithm, value in parse_checksum_lines(lines, what=str(path))
+                for listed, algorithm, value in parse_checksum_lines(lines, subject=str(path))
             ]
     except OSError as error:
         raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error

@@ -97,7 +97,7 @@ def command(
 
     output = Output(as_json=as_json)
     folder = folder.resolve()
-    place = None if registry is None else parse_address(registry, what="--registry")
+    place = None if registry is None else parse_address(registry, subject="--registry")
     store_place = None if store is None else parse_place(store, folder)
     if devnet:
         if witness or quorum:
@@ -216,7 +216,7 @@ def _owner(owner: str | None, signer: SignerConfig) -> Address:
             "either --keystore or --ape-account must name the key that sends",
             hint="`anchor key new FILE` makes one; geth's, eth-account's and ape's files work, too",
         )
-    address = None if owner is None else parse_address(owner, what="--owner")
+    address = None if owner is None else parse_address(owner, subject="--owner")
     path = signer.keystore
     if signer.ape_account is not None:
         path = find_ape_keyfile(signer.ape_account)

@@ -86,7 +86,7 @@ def command(
     output = Output(as_json=as_json)
     root = None
     if from_root is not None:
-        root = Hash32(parse_hex(from_root, length=32, what="--from-root", prefix=False))
+        root = Hash32(parse_hex(from_root, length=32, subject="--from-root", prefix=False))
     signer = _signer(keystore, ape_account, password_file)
     folder = into.resolve()
     place = None if store is None else parse_place(store, folder)
