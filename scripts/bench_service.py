@@ -176,7 +176,7 @@ def make_project(
         with project.database.hold_lease():
             deploy(project, node, lambda: open_signer(config), SystemClock(), lambda _: None)
     with project.database.write() as connection:
-        key = create_key(connection, "bench", ("submit", "read"), now=utc_now())
+        key = create_key(connection, "bench", ("submit", "read"), created_at=utc_now())
     return project, key
 
 

@@ -443,7 +443,7 @@ def test_every_way_in_leaves_an_entry_for_each_row(place: StorePlace, tmp_path: 
         for limits, items, key in jobs:
             store.write_again(
                 lambda connection, limits=limits, items=items, key=key: admit(
-                    connection, "acme", limits, items, key=key, now=NOW
+                    connection, "acme", limits, items, key=key, at=NOW
                 )
             )
         check_every_row_has_its_entry(store, side)

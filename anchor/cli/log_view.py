@@ -60,7 +60,7 @@ def _draw_title(config: Config, overview: Overview) -> Text:
     title = Text.assemble(
         ("anchor log", "bold"),
         f"  number {log_number(config.log)} of {format_address(log_owner(config.log))}\n",
-        (f"{place}, at {spell_time(overview.now)}", "dim"),
+        (f"{place}, at {spell_time(overview.read_at)}", "dim"),
     )
     title.overflow = "fold"
     return title
@@ -89,7 +89,7 @@ def _facts(config: Config, overview: Overview, outside: View) -> list[tuple[str,
     more = " or more" if queue.is_cut else ""
     waits = f"{queue.waiting:,}{more}"
     if queue.oldest_at is not None:
-        waits += f", the first since {spell_duration(overview.now - queue.oldest_at)}"
+        waits += f", the first since {spell_duration(overview.read_at - queue.oldest_at)}"
     found = [
         ("running", "yes" if overview.is_running else "no: nothing is sealed or sent"),
         ("waiting", waits),
@@ -101,13 +101,17 @@ def _facts(config: Config, overview: Overview, outside: View) -> list[tuple[str,
         signed = spell_count(transaction.attempts, "attempt", "attempts")
         found.append(("on its way", f"nonce {transaction.nonce}, {signed} up to {price or '-'}"))
     sighting = outside.chain
-    facts = sighting.what
+    facts = sighting.value
     if outside.published is not None:
-        size = outside.published.what
+        size = outside.published.value
         found.append(("published", "not known" if size is None else f"{size:,} leaves"))
     if facts is None:
         return [*found, ("chain", "not known")]
-    age = "" if sighting.seen_at is None else f", seen {spell_age(overview.now, sighting.seen_at)}"
+    age = (
+        ""
+        if sighting.seen_at is None
+        else f", seen {spell_age(overview.read_at, sighting.seen_at)}"
+    )
     final = "not known" if facts.final_block is None else f"{facts.final_block:,}"
     found.append(("chain", f"block {facts.block:,}, final {final}{age}"))
     if facts.balance is not None:
@@ -130,7 +134,7 @@ def _draw_heads(overview: Overview) -> RenderableType:
             f"{line.head.size:,}",
             f"{line.added:,}",
             line.head.root.hex()[:16] + "…",
-            spell_age(overview.now, line.sealed_at),
+            spell_age(overview.read_at, line.sealed_at),
             Text.assemble((f"{mark} ", colour), line.state.value),
         )
     return table

@@ -110,7 +110,7 @@ def parse_header(encoded: bytes) -> Header:
         )
     strict = _ITEMS[:_STRICT]
     members = {
-        spec.name: _parse_item(item, spec) for item, spec in zip(items, strict, strict=False)
+        spec.name: _parse_item(value, spec) for value, spec in zip(items, strict, strict=False)
     }
     return Header(
         hash=hash_keccak256(encoded),

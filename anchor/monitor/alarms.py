@@ -25,7 +25,7 @@ class Alarm:
 
 def raise_alarms(config: Config, overview: Overview, outside: View) -> list[Alarm]:
     """Return the alarms, the worst first."""
-    facts = take_recent(outside.chain, overview.now)
+    facts = take_recent(outside.chain, overview.read_at)
     situation = Situation(config=config, overview=overview, outside=outside, facts=facts)
     found = []
     for rule in RULES:

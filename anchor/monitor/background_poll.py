@@ -23,7 +23,7 @@ Seen = TypeVar("Seen")
 class Sighting(Generic[Seen]):
     """What was last seen, and when (Unix seconds); ``trouble`` says what fails now."""
 
-    what: Seen | None = None
+    value: Seen | None = None
     seen_at: float | None = None
     trouble: str | None = None
 
@@ -31,10 +31,10 @@ class Sighting(Generic[Seen]):
 class BackgroundPoll(Generic[Seen]):
     """Keeps the last sighting; looking at it starts the next one where it is old."""
 
-    def __init__(self, fetch: Callable[[], Seen], now: Callable[[], float]) -> None:
+    def __init__(self, fetch: Callable[[], Seen], current_time: Callable[[], float]) -> None:
         """Prepare to ask by ``fetch``, which ends by itself; nothing is asked before ``look``."""
         self._fetch = fetch
-        self._now = now
+        self._current_time = current_time
         self._lock = threading.Lock()
         self._last: Sighting[Seen] = Sighting()
         self._asked_at: float | None = None
@@ -43,9 +43,9 @@ class BackgroundPoll(Generic[Seen]):
     def look(self) -> Sighting[Seen]:
         """Return what was seen last, without waiting for anything."""
         with self._lock:
-            is_old = self._asked_at is None or self._now() - self._asked_at >= FRESH
+            is_old = self._asked_at is None or self._current_time() - self._asked_at >= FRESH
             if is_old and self._asking is None:
-                self._asked_at = self._now()
+                self._asked_at = self._current_time()
                 self._asking = threading.Thread(target=self._ask, name="watch", daemon=True)
                 self._asking.start()
             return self._last
@@ -72,8 +72,8 @@ class BackgroundPoll(Generic[Seen]):
             with self._lock:
                 before = self._last
                 self._last = Sighting(
-                    what=before.what if seen is None else seen,
-                    seen_at=before.seen_at if seen is None else self._now(),
+                    value=before.value if seen is None else seen,
+                    seen_at=before.seen_at if seen is None else self._current_time(),
                     trouble=trouble,
                 )
                 self._asking = None

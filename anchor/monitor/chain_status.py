@@ -58,7 +58,7 @@ class Outside:
         self,
         project: Project,
         node: Node,
-        now: Callable[[], float],
+        current_time: Callable[[], float],
         tell: Callable[[], Watched | None] = lambda: None,
     ) -> None:
         """Prepare to look; nothing is asked before, and ``node`` by one thread at a time.
@@ -67,11 +67,13 @@ class Outside:
         """
         self._tell = tell
         self._chain = BackgroundPoll(
-            lambda: fetch_chain_facts(project, node, find_sender(project)), now
+            lambda: fetch_chain_facts(project, node, find_sender(project)), current_time
         )
         target = project.config.publish
         self._published = (
-            None if target is None else BackgroundPoll(lambda: fetch_published_size(target), now)
+            None
+            if target is None
+            else BackgroundPoll(lambda: fetch_published_size(target), current_time)
         )
 
     def look(self) -> View:

@@ -27,7 +27,7 @@ def describe_overview(
     """Return everything that is shown of a log, as a document."""
     queue, spending = overview.queue, overview.spending
     return {
-        "time": _time(overview.now),
+        "time": _time(overview.read_at),
         "log": describe_log(config),
         "running": overview.is_running,
         "alarms": [
@@ -64,7 +64,7 @@ def describe_overview(
         "published": None
         if outside.published is None
         else {
-            "size": outside.published.what,
+            "size": outside.published.value,
             **_describe_seen(outside.published.seen_at, outside.published.trouble),
         },
     }
@@ -158,7 +158,7 @@ def _describe_seen(seen_at: float | None, trouble: str | None) -> dict[str, Any]
 
 
 def _describe_chain(overview: Overview, outside: View) -> dict[str, Any]:
-    facts = outside.chain.what
+    facts = outside.chain.value
     seen = _describe_seen(outside.chain.seen_at, outside.chain.trouble)
     if facts is None:
         return seen

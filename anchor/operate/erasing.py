@@ -75,22 +75,22 @@ def erase(
 
     def work(connection: Connection) -> list[Piece]:
         lock_holds(connection)
-        found = find_pieces(connection, wanted)
-        check_erasable(connection, found)
-        pieces = [piece for piece in found if piece.source != ERASED]
+        matching = find_pieces(connection, wanted)
+        check_erasable(connection, matching)
+        pieces = [piece for piece in matching if piece.source != ERASED]
         if not pieces:
             return []
         _check_reason(connection, pieces, order.reason)
-        now = utc_now()
+        erased_at = utc_now()
         note_key_event(
-            project.config, "evidence-erased", now=now, pieces=len(pieces), basis=order.basis
+            project.config, "evidence-erased", at=erased_at, pieces=len(pieces), basis=order.basis
         )
-        statements = _make_statements(project.config, pieces, order, now, random_bytes)
+        statements = _make_statements(project.config, pieces, order, erased_at, random_bytes)
         # A crash here: receipts are gone which can be written again, nothing else.
         remove_receipts(_find_sidecars(pieces), {piece.leaf for piece in pieces}, None)
-        said = [(item.leaf, now) for item, part in statements for _ in part]
+        said = [(statement.leaf, erased_at) for statement, part in statements for _ in part]
         erase_rows(connection, pieces, said)
-        insert_evidence(connection, [item for item, _ in statements])
+        insert_evidence(connection, [statement for statement, _ in statements])
         return pieces
 
     return project.database.write_again(work)
@@ -111,7 +111,7 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
             f"{hold.placed_at}",
             hint=f"`anchor hold remove {hold.name!r}` ends it, once what it protects is over",
         )
-    statements = {item.statement for item in load_erasures(connection)}
+    statements = {erasure.statement for erasure in load_erasures(connection)}
     for piece in pieces:
         if piece.leaf in statements:
             raise UsageError(
@@ -123,8 +123,8 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
 
 def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) -> None:
     told = reason.casefold()
-    for item in describe_pieces(connection, pieces):
-        name = item.name or ""
+    for described in describe_pieces(connection, pieces):
+        name = described.name or ""
         if len(name) >= _TELLING and name.casefold() in told:
             raise UsageError(
                 "the reason names evidence that is to be erased, and would stay in the log",
@@ -136,17 +136,17 @@ def _make_statements(
     config: Config,
     pieces: Sequence[Piece],
     order: Order,
-    now: str,
+    erased_at: str,
     random_bytes: Callable[[int], bytes],
 ) -> list[tuple[NewEvidence, Sequence[Piece]]]:
     """Return the statements' own evidence, each with the pieces that it names."""
     made: list[tuple[NewEvidence, Sequence[Piece]]] = []
-    mark = "".join(character for character in now if character.isalnum())
+    mark = "".join(character for character in erased_at if character.isalnum())
     rest = iter(pieces)
     while part := list(islice(rest, MAX_PIECES)):
         statement = Statement(
             log=config.log,
-            erased_at=now,
+            erased_at=erased_at,
             basis=order.basis,
             by=order.by,
             reason=order.reason,
@@ -156,7 +156,7 @@ def _make_statements(
         salt = random_bytes(SALT_BYTES)
         record = build_record(statement, name=name, salt=salt, algorithms=config.digests)
         source = source_of(config.erasures / name)
-        made.append((prepare_record(record, source, b"", now), part))
+        made.append((prepare_record(record, source, b"", erased_at), part))
     return made
 
 

@@ -47,12 +47,12 @@ def describe_final(anchored: AnchoredHead) -> Happened:
     )
 
 
-def describe_reorganised(anchored: AnchoredHead, what: str) -> Happened:
+def describe_reorganised(anchored: AnchoredHead, fate: str) -> Happened:
     """Tell of an included anchor that a reorganisation moved or took back."""
     return Happened(
         event="reorganised",
         text=f"anchor {anchored.sequence}, which was included in block {anchored.block_number}, "
-        f"{what}",
+        f"{fate}",
         figures={"sequence": anchored.sequence, "block_number": anchored.block_number},
     )
 

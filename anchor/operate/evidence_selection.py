@@ -59,20 +59,20 @@ def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
     Raises:
         UsageError: Something that is named is not there.
     """
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     for id in wanted.ids:
-        found += _some(find_by_ids(connection, [id]), f"the id {id.hex()}")
+        pieces += _some(find_by_ids(connection, [id]), f"the id {id.hex()}")
     for digests in wanted.digests:
         digest = digests.sha256 or digests.sm3 or b""
-        found += _some(find_by_digests(connection, digests), f"the digest {digest.hex()}")
+        pieces += _some(find_by_digests(connection, digests), f"the digest {digest.hex()}")
     for source in wanted.sources:
-        found += _some(find_by_source(connection, source), f"the path {source}")
+        pieces += _some(find_by_source(connection, source), f"the path {source}")
     for leaf in wanted.leaves:
-        found += _some(find_by_leaves(connection, [leaf]), f"the leaf {leaf.hex()}")
+        pieces += _some(find_by_leaves(connection, [leaf]), f"the leaf {leaf.hex()}")
     if wanted.tenant is not None:
-        found += _some(find_by_tenant(connection, wanted.tenant), f"the tenant {wanted.tenant}")
-    by_id = {piece.id: piece for piece in found}
-    leaves = {piece.leaf for piece in found}
+        pieces += _some(find_by_tenant(connection, wanted.tenant), f"the tenant {wanted.tenant}")
+    by_id = {piece.id: piece for piece in pieces}
+    leaves = {piece.leaf for piece in pieces}
     by_id |= {piece.id: piece for piece in find_by_leaves(connection, leaves)}
     return [by_id[id] for id in sorted(by_id)]
 
@@ -96,10 +96,10 @@ def _find_name(record: bytes) -> str | None:
         return None
 
 
-def _some(found: list[Piece], named: str) -> list[Piece]:
-    if not found:
+def _some(pieces: list[Piece], named: str) -> list[Piece]:
+    if not pieces:
         raise UsageError(
             f"this project's store holds no evidence with {named}",
             hint="an earlier erasure may have taken it: docs/erasure.md says what is left",
         )
-    return found
+    return pieces

@@ -63,7 +63,7 @@ def explain_incidents(found: Sequence[Incident]) -> IncidentError | None:
 
 def describe_incident(incident: Incident) -> str:
     """Return what was seen, and in which block: what is so now is another question."""
-    before, now = incident.before, incident.now
+    before, now = incident.before, incident.current
     then = "was not in the registry" if now is None else f"was in block {now.block_number}"
     seen = "" if incident.seen_block is None else f" in final block {incident.seen_block}"
     return (

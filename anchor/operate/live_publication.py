@@ -75,8 +75,8 @@ class LiveLog:
         self._head = newest.head
 
     def _read_tile(self, tile: Tile, head: Head) -> bytes | None:
-        there = (head.size >> (BLOCK_HEIGHT * tile.level)) - tile.number * BLOCK
-        if tile.width > there:
+        available = (head.size >> (BLOCK_HEIGHT * tile.level)) - tile.number * BLOCK
+        if tile.width > available:
             return None
         if self._tree is None:
             self._tree = self._open_tree(head)

@@ -61,7 +61,7 @@ class Publisher:
         Raises:
             RuntimeError: the thread died of what nobody expected; it printed that.
         """
-        now = self._clock.monotonic()
+        current_time = self._clock.monotonic()
         if self._thread is not None:
             is_over = not self._thread.is_alive()  # before the look: it puts, and then ends
             try:
@@ -69,17 +69,17 @@ class Publisher:
             except Empty:
                 if is_over:
                     raise RuntimeError("the thread that publishes the log died") from None
-                self._watch_duration(now)
+                self._watch_duration(current_time)
                 return
             self._thread = None
-            self._settle(outcome, now)
-        if now < self._next_try or not self._is_behind():
+            self._settle(outcome, current_time)
+        if current_time < self._next_try or not self._is_behind():
             return
         try:
             prepare()
         except (CannotCheckError, StoreBusyError):
             pass  # what the store knows may be enough; if not, the publication says so
-        self._started, self._next_word = now, now + _LONG
+        self._started, self._next_word = current_time, current_time + _LONG
         self._thread = threading.Thread(target=self._publish, daemon=True, name="anchor-publisher")
         self._thread.start()
 
@@ -97,10 +97,10 @@ class Publisher:
         except AnchorError as error:
             self._outcome.put(error)
 
-    def _settle(self, outcome: Publication | AnchorError, now: float) -> None:
+    def _settle(self, outcome: Publication | AnchorError, current_time: float) -> None:
         if isinstance(outcome, AnchorError):
             wait = self._backoff.next_wait()
-            self._next_try = now + wait
+            self._next_try = current_time + wait
             self._tell(describe_unpublished(outcome, wait))
             return
         self._published = outcome.head
@@ -108,7 +108,7 @@ class Publisher:
         if outcome.is_new:
             self._tell(describe_publication(outcome, self._target.name))
 
-    def _watch_duration(self, now: float) -> None:
-        if now >= self._next_word:
-            self._next_word = now + _LONG
-            self._tell(describe_long_publication(self._target.name, now - self._started))
+    def _watch_duration(self, current_time: float) -> None:
+        if current_time >= self._next_word:
+            self._next_word = current_time + _LONG
+            self._tell(describe_long_publication(self._target.name, current_time - self._started))

@@ -155,8 +155,8 @@ def list_notes() -> list[ProjectNote]:
 def find_note(config: Path) -> ProjectNote | None:
     """Return the note of the project with that configuration."""
     name = _note_name(config.resolve())
-    found = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
-    return None if found is None else _read(found)
+    path = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
+    return None if path is None else _read(path)
 
 
 def check_allowed(config: Path) -> None:
@@ -233,14 +233,14 @@ def find_config(option: Path | None = None) -> Path:
     named = named_config(option)
     if named is not None:
         return named
-    found = discover_config()
-    if found is None:
+    config = discover_config()
+    if config is None:
         raise ConfigError(
             f"no {CONFIG} in the working directory or above it",
             hint="create a project here with `anchor init`, or name one with --config",
         )
-    check_allowed(found)
-    return found
+    check_allowed(config)
+    return config
 
 
 def _note_name(config: Path) -> str:

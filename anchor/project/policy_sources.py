@@ -241,17 +241,17 @@ def _choice(files: Sequence[PolicyFile], config: Path | None, unused: Unused | N
 
 def _find_own_project() -> tuple[Path | None, Unused | None]:
     """Return the project that is named or the user's own, or else the one that does not count."""
-    found = named_config(None)
-    if found is not None:
-        return found, None
-    found = discover_config()
-    if found is None:
+    config = named_config(None)
+    if config is not None:
+        return config, None
+    config = discover_config()
+    if config is None:
         return None, None
     try:
-        check_allowed(found)
+        check_allowed(config)
     except NotTrustedError as error:
-        return None, Unused(config=found, reason=error)
-    return found, None
+        return None, Unused(config=config, reason=error)
+    return config, None
 
 
 def _load_project_policy(config: Path, source: PolicySource) -> PolicyFile:

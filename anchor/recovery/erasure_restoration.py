@@ -42,9 +42,9 @@ class Erased:
     ``found`` are the erasures, those first that say whose it was.
     """
 
-    def __init__(self, found: Sequence[Erasure]) -> None:
-        self.found = list(found)
-        self._by_leaf = {item.leaf: item for item in reversed(self.found)}
+    def __init__(self, erasures: Sequence[Erasure]) -> None:
+        self.erasures = list(erasures)
+        self._by_leaf = {erasure.leaf: erasure for erasure in reversed(self.erasures)}
         self.leaves = frozenset(self._by_leaf)
 
     def blank(self, row: EvidenceRow) -> EvidenceRow:
@@ -57,7 +57,7 @@ class Erased:
             return row
         if row.source != ERASED:
             hashed = hash_id(tenant_of(row.source), row.identity)
-            self.found.insert(0, replace(known, id_hash=hashed))
+            self.erasures.insert(0, replace(known, id_hash=hashed))
         return replace(
             row,
             identity=hashlib.sha256(b"erased leaf" + row.leaf).digest(),
@@ -71,11 +71,11 @@ class Erased:
 
 def find_erased(stores: Sequence[Database], folders: Sequence[Path]) -> Erased:
     """Return what stores, and the statements in ``folders``, say of erasures."""
-    found: list[Erasure] = []
+    erasures: list[Erasure] = []
     for store in stores:
         with store.read() as source:
-            found += load_erasures(source)
-    return Erased([*found, *_read_folders(folders)])
+            erasures += load_erasures(source)
+    return Erased([*erasures, *_read_folders(folders)])
 
 
 def uphold(database: Writable, stores: Sequence[Database], erased: Erased) -> int:
@@ -85,15 +85,15 @@ def uphold(database: Writable, stores: Sequence[Database], erased: Erased) -> in
     A hold that was ended after one of ``stores`` was saved is there again: what is held too long
     can be let go, what is erased cannot be brought back.
     """
-    found = erased.found
+    erasures = erased.erasures
     for store in stores:
         with store.read() as source:
             holds = load_holds(source)
         with database.write() as connection:
             insert_holds(connection, holds)
     with database.write() as connection:
-        found += _find_in_log(connection)
-        by_leaf = {item.leaf: item for item in reversed(found)}
+        erasures += _find_in_log(connection)
+        by_leaf = {erasure.leaf: erasure for erasure in reversed(erasures)}
         back = find_by_leaves(connection, by_leaf.keys())
         back = [piece for piece in back if piece.source != ERASED]
         lost = sum(
@@ -101,8 +101,8 @@ def uphold(database: Writable, stores: Sequence[Database], erased: Erased) -> in
             for piece, record in load_records(connection, back)
         )
         said = [by_leaf[piece.leaf] for piece in back]
-        erase_rows(connection, back, [(item.statement, item.erased_at) for item in said])
-        insert_erasures(connection, found)
+        erase_rows(connection, back, [(erasure.statement, erasure.erased_at) for erasure in said])
+        insert_erasures(connection, erasures)
     return lost
 
 

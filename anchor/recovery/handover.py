@@ -52,8 +52,8 @@ def _copy(project: Project, database: Writable, head: Head, side_file: SideFile)
             place_waiting(connection, start)
             _note(side_file, rows)
     with project.database.read() as source, database.write() as connection:
-        for item, sealed_at in load_sealed_heads(source, head.size):
-            insert_head(connection, item, sealed_at)
+        for sealed, sealed_at in load_sealed_heads(source, head.size):
+            insert_head(connection, sealed, sealed_at)
     take_new(project, database, head, side_file)
 
 

@@ -194,7 +194,7 @@ def _find_sizes(config: Config, node: Node, head: RegistryHead, remains: Remains
     wanted = {head.anchor.size} | remains.sizes | remains.receipts.sizes
     for store in remains.stores:
         with store.read() as connection:
-            wanted |= {item.size for item in load_heads(connection)}
+            wanted |= {sealed.size for sealed in load_heads(connection)}
     return wanted | fetch_event_sizes(config, node)
 
 
@@ -207,7 +207,7 @@ def _choose_part(
     report: Callable[[str], None],
 ) -> tuple[RegistryHead, LeafSource, dict[int, RightEdge]]:
     """Return the newest anchor to which leaves lead, those leaves, and their right edges."""
-    found: list[tuple[RegistryHead, LeafSource, dict[int, RightEdge]]] = []
+    parts: list[tuple[RegistryHead, LeafSource, dict[int, RightEdge]]] = []
     for source in remains.leaves:
         edges: dict[int, RightEdge] = {}
         try:
@@ -222,14 +222,14 @@ def _choose_part(
             if anchor is not None and anchor.size == size:
                 part = replace(head, root=edges[size].root(), anchor=anchor)
                 edges = {other: edge for other, edge in edges.items() if other <= size}
-                found.append((part, replace(source, size=size), edges))
+                parts.append((part, replace(source, size=size), edges))
                 break
-    if not found:
+    if not parts:
         raise CannotCheckError(
             "nothing that is left leads to any of the registry's anchors",
             hint="name a published log or another backup",
         )
-    return max(found, key=lambda item: item[1].size)
+    return max(parts, key=lambda candidate: candidate[1].size)
 
 
 def _choose_leaves(
@@ -275,51 +275,51 @@ def _find_anchors(
 
     The right edge of one that was not among ``edges`` is added there.
     """
-    found: dict[int, tuple[Head, Anchor]] = {}
+    anchors: dict[int, tuple[Head, Anchor]] = {}
 
     def look(edge: RightEdge) -> None:
-        item = Head(root=edge.root(), size=edge.size)
-        anchor = RegistryReader(config.registry, config.log).anchor(node, item.root, "latest")
-        if anchor is not None and anchor.size == item.size:
-            found[anchor.sequence] = (item, anchor)
-            edges.setdefault(item.size, RightEdge(edge.size, edge.nodes))
+        sealed = Head(root=edge.root(), size=edge.size)
+        anchor = RegistryReader(config.registry, config.log).anchor(node, sealed.root, "latest")
+        if anchor is not None and anchor.size == sealed.size:
+            anchors[anchor.sequence] = (sealed, anchor)
+            edges.setdefault(sealed.size, RightEdge(edge.size, edge.nodes))
 
     for edge in list(edges.values()):
         look(edge)
-    if len(found) < head.anchor.sequence:
+    if len(anchors) < head.anchor.sequence:
         report("trying every size between the anchors that are known")
-        for edge in _missing_edges(source, found, edges):
+        for edge in _missing_edges(source, anchors, edges):
             look(edge)
-            if len(found) == head.anchor.sequence:
+            if len(anchors) == head.anchor.sequence:
                 break
-    if sorted(found) != list(range(1, head.anchor.sequence + 1)):
+    if sorted(anchors) != list(range(1, head.anchor.sequence + 1)):
         raise MismatchError(
-            f"only {len(found)} of the registry's {head.anchor.sequence} anchors are of this log's "
-            "leaves",
+            f"only {len(anchors)} of the registry's {head.anchor.sequence} anchors are of this "
+            "log's leaves",
             hint="ask another node; if it says the same, the leaves are another log's",
         )
     final = _fetch_final_hash(config, node)
     anchored = []
-    for item, anchor in found.values():
+    for sealed, anchor in anchors.values():
         settled = None
         if final is not None:
             read = partial(
-                RegistryReader(config.registry, config.log).anchor, root=item.root, block=final
+                RegistryReader(config.registry, config.log).anchor, root=sealed.root, block=final
             )
             with suppress(QuorumError):  # then it is final when the nodes agree
                 settled = node.confirm(read)
-        reversible = reversible_anchor(item, settled or anchor)
+        reversible = reversible_anchor(sealed, settled or anchor)
         anchored.append(replace(reversible, final=settled is not None))
     return anchored
 
 
 def _missing_edges(
     source: LeafSource,
-    found: dict[int, tuple[Head, Anchor]],
+    anchors: dict[int, tuple[Head, Anchor]],
     edges: dict[int, RightEdge],
 ) -> Iterator[RightEdge]:
     """Yield the right edge at each size at which an anchor that is not found yet can be."""
-    bounds = {0: 0} | {number: item.size for number, (item, _) in found.items()}
+    bounds = {0: 0} | {number: sealed.size for number, (sealed, _) in anchors.items()}
     for number, after in pairwise(sorted(bounds)):
         if after == number + 1:
             continue

@@ -306,15 +306,15 @@ def _send(
 
 
 def _note_anchor(successor: Project, node: Node, head: Head) -> None:
-    found = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
-    if found is None:
+    first = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
+    if first is None:
         raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")
-    if found.root != head.root:
+    if first.root != head.root:
         raise ChainGuardError(
-            f"the new log begins with root 0x{found.root.hex()}, not with the one that "
+            f"the new log begins with root 0x{first.root.hex()}, not with the one that "
             f"{successor.config.store} was made for",
             hint="move that store away, and run the same command again",
         )
     with successor.database.write() as connection:
-        anchored = reversible_anchor(head, found.anchor)
+        anchored = reversible_anchor(head, first.anchor)
         save_anchor(connection, successor.config.chain_id, anchored)

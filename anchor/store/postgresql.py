@@ -271,8 +271,8 @@ class PostgresBackend:
 
 
 def _holds_tables(connection: Connection) -> bool:
-    there = inspect(connection).get_table_names()
-    return not {"alembic_version", *metadata.tables}.isdisjoint(there)
+    names = inspect(connection).get_table_names()
+    return not {"alembic_version", *metadata.tables}.isdisjoint(names)
 
 
 def _first_line(error: object) -> str:

@@ -32,7 +32,7 @@ PART = 1 << 15
 _REBUILD = "find out with `anchor audit`; `anchor audit --rebuild` makes the tiles again"
 
 
-def seal(database: Database, now: str) -> tuple[Head, int] | None:
+def seal(database: Database, sealed_at: str) -> tuple[Head, int] | None:
     """Append every accepted leaf to the log; return the new head and how many leaves were added.
 
     What is accepted meanwhile waits for the next seal.  None where nothing was waiting.  Leaves
@@ -45,12 +45,12 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
     if not parts:
         return None
     if not database.has_one_writer:
-        return _append(database, parts[-1][0], now)
+        return _append(database, parts[-1][0], sealed_at)
     # Others wait while this writes: part by part, each with a head of its own.  Up to a given row
     # nobody else changes what waits, so that what was read above is still what is there.
     count = 0
     for last, leaves in parts:
-        head, added = _append(database, last, now, leaves)
+        head, added = _append(database, last, sealed_at, leaves)
         count += added
     return head, count
 
@@ -81,7 +81,7 @@ def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
 
 
 def _append(
-    database: Database, last: int, now: str, leaves: bytes | None = None
+    database: Database, last: int, sealed_at: str, leaves: bytes | None = None
 ) -> tuple[Head, int]:
     """Seal the rows up to number ``last``, whose leaves are these, or are read first."""
     with database.sequence() as connection:
@@ -102,7 +102,7 @@ def _append(
             )
         edge.extend(leaves)
         head = Head(root=edge.root(), size=edge.size)
-        insert_head(connection, SealedHead(head=head, right_edge=edge), now)
+        insert_head(connection, SealedHead(head=head, right_edge=edge), sealed_at)
         # A crash before this commit leaves them unsealed; the next run seals the same order.
     return head, count
 

@@ -231,9 +231,9 @@ class SideFile:
             ) from error
 
 
-def describe_entry(item: NewEvidence) -> Entry:
+def describe_entry(submitted: NewEvidence) -> Entry:
     """Return the entry of evidence that was submitted without an idempotency key."""
-    return Entry(item.leaf, item.identity, tenant_of(item.source) or "", None)
+    return Entry(submitted.leaf, submitted.identity, tenant_of(submitted.source) or "", None)
 
 
 def begin_noting(connection: Connection, *, is_kept: bool) -> list[Entry]:

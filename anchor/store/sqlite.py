@@ -106,8 +106,8 @@ class SqliteBackend:
         except FileExistsError as error:
             raise ConfigError(f"there is already a store at {self._path}") from error
         except OSError as error:
-            what = f"the store {self._path} cannot be created"
-            raise explain_os_error(what, error, is_named=True) from error
+            failure = f"the store {self._path} cannot be created"
+            raise explain_os_error(failure, error, is_named=True) from error
         return self._make_engine()
 
     def claim(self, _connection: Connection) -> None:
@@ -337,8 +337,8 @@ class SqliteBackend:
             raise self._away(error) from error
 
     def _away(self, error: OSError) -> StoreAwayError:
-        what = f"the store {self._path} cannot be used"
-        explained = explain_os_error(what, error, is_named=False)
+        failure = f"the store {self._path} cannot be used"
+        explained = explain_os_error(failure, error, is_named=False)
         return StoreAwayError(explained.message, hint=explained.hint)
 
     def _replaced(self) -> StoreReplacedError:

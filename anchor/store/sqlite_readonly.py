@@ -81,6 +81,6 @@ def _copy(*files: Path) -> tempfile.TemporaryDirectory[str]:
             shutil.copyfile(file, Path(folder.name, file.name))
     except OSError as error:
         folder.cleanup()
-        what = f"the store {files[0]} cannot be copied from its read-only media to {folder.name}"
-        raise explain_os_error(what, error, is_named=False) from error
+        failure = f"the store {files[0]} cannot be copied from its read-only media to {folder.name}"
+        raise explain_os_error(failure, error, is_named=False) from error
     return folder

@@ -181,14 +181,14 @@ def check_log(
     anchor, final = anchors[0], finals[0]
     tell(6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}")
     submitters = [
-        check_submitter(view, target, found, final)
-        for (view, target, final), found in zip(places, anchors, strict=True)
+        check_submitter(view, target, anchor, final)
+        for (view, target, final), anchor in zip(places, anchors, strict=True)
     ]
     tell(7, submitters[0][1])
     heads, unread = _read_list(anchored, head)
     others, unasked = _read_others(place.others, connect)
-    sizes = {item.size for item in heads}
-    sizes.update(found.size for _, found in others if found.size <= head.size)
+    sizes = {anchored_head.size for anchored_head in heads}
+    sizes.update(anchor.size for _, anchor in others if anchor.size <= head.size)
     roots = dict.fromkeys(sizes, head.root)
     tiles = check_tiles(head, read, roots)
     tell(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
@@ -241,15 +241,15 @@ def _choose_unpinned(
     chain_id, log = place.chain_id, place.log
     chain_ids = (chain_id,) if is_chain_named else ()
     target = unpinned_target(chain_id, place.registry, log, place.head, None, chain_ids)
-    found = replace(place, targets=(target,))
+    chosen = replace(place, targets=(target,))
     unpinned = name_unpinned(None if is_log_named else log, () if is_chain_named else (chain_id,))
     ours = "the registry is this release's own"
     if not unpinned:
-        return found, f"as you name them; {ours}", None
+        return chosen, f"as you name them; {ours}", None
     if accept_unpinned:
-        return found, f"not pinned, taken from the checkpoint; {ours}", None
+        return chosen, f"not pinned, taken from the checkpoint; {ours}", None
     doubt = doubt_unpinned(unpinned, "checkpoint")
-    return found, doubt.message, doubt
+    return chosen, doubt.message, doubt
 
 
 def _choose_pinned(place: _Place, policy: TrustPolicy) -> _Place:
@@ -317,7 +317,7 @@ def _read_others(
 
     Its root is the target's head.  An error is returned, to be raised at its own step.
     """
-    found: list[tuple[VerificationTarget, Anchor]] = []
+    anchors: list[tuple[VerificationTarget, Anchor]] = []
     problem: AnchorError | None = None
     for other in others:
         try:
@@ -334,8 +334,8 @@ def _read_others(
             continue
         if root is not None and stored is not None:
             head = Head(root=root, size=stored.size)
-            found.append((replace(other, head=head), stored))
-    return found, problem
+            anchors.append((replace(other, head=head), stored))
+    return anchors, problem
 
 
 def _place(target: VerificationTarget) -> str:
@@ -384,7 +384,7 @@ def _check_whole(
     # Where it is not published which heads were anchored, events may tell.
     abandoned = left if heads else _find_abandonment(view, target, final, anchor)
     if heads:
-        stored = [read_stored(view, target, final, item.root) for item in heads]
+        stored = [read_stored(view, target, final, earlier.root) for earlier in heads]
         anchors = [anchor for anchor in stored if anchor is not None]
         detail = f"{describe_operators(view, target, final, anchors)}; {detail}"
     if abandoned is not None:
@@ -409,11 +409,11 @@ def _find_abandonment(
 
 def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> None:
     """See that every head of the list is this log's, and that it ends with the checkpoint's."""
-    for item in heads:
-        if roots[item.size] != item.root:
+    for anchored in heads:
+        if roots[anchored.size] != anchored.root:
             raise MismatchError(
-                f"the first {item.size} leaf hashes do not lead to the root that is published as "
-                "anchored"
+                f"the first {anchored.size} leaf hashes do not lead to the root that is published "
+                "as anchored"
             )
     if heads[-1] != head:
         raise MismatchError("the list of anchors does not end with the checkpoint's head")
@@ -485,11 +485,13 @@ def _cut(chunks: Iterable[bytes], sizes: Sequence[int]) -> Iterator[bytes]:
 def _compare(tile: Tile, expected: bytes, read: TileReader) -> None:
     if not tile.level:
         return  # it is what the rest was computed from
-    found = read(tile)
-    if found == expected:
+    published = read(tile)
+    if published == expected:
         return
     at = next(
-        at for at in range(tile.width) if found[at * HASH :][:HASH] != expected[at * HASH :][:HASH]
+        at
+        for at in range(tile.width)
+        if published[at * HASH :][:HASH] != expected[at * HASH :][:HASH]
     )
     below = Tile(tile.level - 1, tile.number * BLOCK + at)
     raise MismatchError(f"{below.path} does not lead to hash {at} of {tile.path}: one was altered")

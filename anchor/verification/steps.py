@@ -328,10 +328,10 @@ def check_derived(target: VerificationTarget, stored: Anchor) -> tuple[bool, str
             ("block_number", target.anchor.block_number, stored.block_number),
             ("timestamp", target.anchor.timestamp, stored.timestamp),
         ]
-    for member, stated, found in pairs:
-        if stated != found:
+    for member, stated, stored_value in pairs:
+        if stated != stored_value:
             raise MismatchError(
-                f"the receipt says {member} {stated}, the registry says {found}",
+                f"the receipt says {member} {stated}, the registry says {stored_value}",
                 hint="the receipt was altered, or written before a reorganisation: upgrade it",
             )
     return True, f"size {stored.size}, anchor {stored.sequence}, block {stored.block_number}"

@@ -54,8 +54,8 @@ def serve_pages(
     """Serve a project's pages; its node is ``chain``, or none that answers."""
     project = open_project(replace(site.config, rpc=NO_NODE))
     with project.database.write() as connection:
-        admin = create_key(connection, "ops", ["admin"], now=utc_now())
-        reader = create_key(connection, "acme", ["read", "submit"], now=utc_now())
+        admin = create_key(connection, "ops", ["admin"], created_at=utc_now())
+        reader = create_key(connection, "acme", ["read", "submit"], created_at=utc_now())
     app = create_app(project, settings or Settings())
     service: Service = app.state.service
     if chain is not None:

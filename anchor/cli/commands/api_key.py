@@ -81,7 +81,7 @@ def create(
             connection,
             tenant,
             scope or _SCOPES,
-            now=format_time(now),
+            created_at=format_time(now),
             expires_at=expires_at,
             limits=limits,
         )
@@ -89,7 +89,7 @@ def create(
         note_key_event(
             project.config,
             "key-created",
-            now=format_time(now),
+            at=format_time(now),
             key=id,
             tenant=tenant,
             scopes=sorted(scope or _SCOPES),
@@ -99,7 +99,7 @@ def create(
             note_key_event(
                 project.config,
                 "quota-changed",
-                now=format_time(now),
+                at=format_time(now),
                 tenant=tenant,
                 per_day=per_day,
                 per_minute=per_minute,
@@ -157,7 +157,7 @@ def revoke(
     now = utc_now()
     with project_session(config_path) as project, project.database.write() as connection:
         revoke_key(connection, id, now)
-        note_key_event(project.config, "key-revoked", now=now, key=id)
+        note_key_event(project.config, "key-revoked", at=now, key=id)
     output.line(f"revoked {id}")
     output.result({"revoked": id})
 

@@ -71,7 +71,7 @@ def add(
             raise UsageError("nothing was held: some of it was erased already")
         found = [replace(hold, leaf=piece.leaf, tenant=None) for piece in pieces]
         found += [] if tenant is None else [hold]
-        note_key_event(project.config, "hold-added", now=now, hold=name, scopes=len(found))
+        note_key_event(project.config, "hold-added", at=now, hold=name, scopes=len(found))
         count = insert_holds(connection, found)
     output.line(f"{name}: {count:,} held, {len(found) - count:,} were held already")
     output.result({"name": name, "added": count, "known": len(found) - count})
@@ -125,7 +125,7 @@ def remove(
             raise UsageError(
                 f"there is no hold {name!r}", hint="`anchor hold list` shows those there are"
             )
-        note_key_event(project.config, "hold-removed", now=utc_now(), hold=name)
+        note_key_event(project.config, "hold-removed", at=utc_now(), hold=name)
         count = remove_holds(connection, name)
     output.line(f"{name}: {count:,} no longer held")
     output.result({"name": name, "removed": count})

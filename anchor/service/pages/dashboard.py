@@ -87,12 +87,12 @@ def describe_dashboard(
     """Return what the page's template needs."""
     final = [item.to_final for item in overview.anchors if item.to_final is not None]
     included = [item.to_included for item in overview.anchors]
-    balance = None if outside.chain.what is None else outside.chain.what.balance
+    balance = None if outside.chain.value is None else outside.chain.value.balance
     charts = (
         chart_throughput(throughput),
-        chart_latency(overview.anchors, overview.now),
-        chart_price(overview.anchors, overview.now, config.fee_cap),
-        chart_gas(overview.anchors, overview.now),
+        chart_latency(overview.anchors, overview.read_at),
+        chart_price(overview.anchors, overview.read_at, config.fee_cap),
+        chart_gas(overview.anchors, overview.read_at),
     )
     return {
         "here": "dashboard",
