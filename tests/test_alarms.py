@@ -14,15 +14,15 @@ from support.troubles import Effects, TroubledTransport
 
 from anchor.chain.node import Node
 from anchor.errors import ChainGuardError, MalformedError, NodeUnreachableError
-from anchor.log.publication import open_target
+from anchor.log.publication import open_writer
 from anchor.monitor import alarm_rules, background_poll
 from anchor.monitor.alarm_rules import RULES, Severity
 from anchor.monitor.alarms import raise_alarms
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.monitor.chain_status import (
     ChainFacts,
-    Outside,
-    View,
+    ExternalStatus,
+    StatusPoller,
     fetch_chain_facts,
     fetch_published_size,
     find_sender,
@@ -85,8 +85,8 @@ def raised(project: Project, overview: Overview, facts: ChainFacts) -> list[str]
     return [alarm.name for alarm in raise_alarms(config, overview, of_chain(sighting))]
 
 
-def of_chain(sighting: Sighting[ChainFacts]) -> View:
-    return View(chain=sighting, published=None)
+def of_chain(sighting: Sighting[ChainFacts]) -> ExternalStatus:
+    return ExternalStatus(chain=sighting, published=None)
 
 
 def of_overview(change: Callable[[Overview], Overview]) -> Change:
@@ -144,7 +144,7 @@ def sends(overview: Overview, max_fee: int, seconds: float) -> Overview:
         signed_at=signed_at,
     )
     anchors = tuple(replace(item, final=True) for item in overview.anchors)
-    return replace(overview, now=now, transaction=transaction, anchors=anchors)
+    return replace(overview, read_at=now, transaction=transaction, anchors=anchors)
 
 
 def spends(overview: Overview, **changes: int) -> Overview:
@@ -295,7 +295,7 @@ def test_a_published_log_that_stays_behind_is_told(
     seen_at = None if size is None else overview.read_at
     chain = Sighting(value=FACTS, seen_at=overview.read_at)
     published = Sighting(value=size, seen_at=seen_at, trouble=trouble)
-    view = View(chain=chain, published=published)
+    view = ExternalStatus(chain=chain, published=published)
     assert [each.name for each in raise_alarms(project.config, overview, view)] == names
     fresh = replace(final[0], final_at=overview.read_at - alarm_rules.UNPUBLISHED + 1)
     overview = replace(overview, anchors=(fresh, *final[1:]))
@@ -310,9 +310,9 @@ def test_what_is_published_is_seen_by_its_checkpoint(grown: MemorySite, tmp_path
     place = tmp_path / "published"
     config = replace(grown.config, publish=str(place))
     project = replace(grown.open(), config=config)
-    outside = Outside(project, Node(grown.chain), Hours())
+    outside = StatusPoller(project, Node(grown.chain), Hours())
     assert outside.wait(30).published == Sighting(value=0, seen_at=1_000.0)
-    publish_log(project, open_target(str(place)))
+    publish_log(project, open_writer(str(place)))
     assert fetch_published_size(str(place)) == 4
     (place / "checkpoint").write_bytes(b"nonsense")
     with pytest.raises(MalformedError):

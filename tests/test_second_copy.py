@@ -29,7 +29,7 @@ from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, accept_
 from anchor.project.project import Project
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.location import PostgresDatabase, SqliteFile
-from anchor.store.replication import Copies, CopyRule, Position, Standby, does_count
+from anchor.store.replication import Copies, CopyRule, Position, Standby, is_counted
 from anchor.store.standby_confirmation import StandbyCopies
 from anchor.types import LogId
 
@@ -345,8 +345,8 @@ def test_a_logical_subscription_is_no_copy_by_whatever_name() -> None:
         is_backup=False,
         is_near=False,
     )
-    assert not does_count(RULE, standby)
-    assert not does_count(UNNAMED, standby)
+    assert not is_counted(RULE, standby)
+    assert not is_counted(UNNAMED, standby)
     position = Position(timeline="00000001", place=1)
     seen = Copies(rule=RULE, position=position, standbys=(standby,), waited_for="*")
     assert seen.count == 1

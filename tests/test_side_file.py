@@ -34,7 +34,7 @@ from anchor.store.database import Database, create_filled
 from anchor.store.evidence import NewEvidence, load_all
 from anchor.store.file_origins import tenant_of
 from anchor.store.insertion import insert_evidence
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.quota import admit
 from anchor.store.row_transfer import load_keys
 from anchor.store.side_file import SideFile
@@ -380,7 +380,7 @@ def test_a_folder_that_is_gone_is_a_fault_of_the_store(tmp_path: Path) -> None:
 
 
 @contextmanager
-def open_store(place: StorePlace, side: Path) -> Iterator[Database]:
+def open_store(place: StoreLocation, side: Path) -> Iterator[Database]:
     store, _ = create_filled(place, lambda _: None, SideFile(side))
     try:
         yield store
@@ -416,7 +416,7 @@ def of_tenant(number: int, tenant: str) -> NewEvidence:
     return item._replace(source=f"tenant:{tenant}/{item.source}", accepted_at=NOW)
 
 
-def test_every_way_in_leaves_an_entry_for_each_row(place: StorePlace, tmp_path: Path) -> None:
+def test_every_way_in_leaves_an_entry_for_each_row(place: StoreLocation, tmp_path: Path) -> None:
     side = tmp_path / "side"
     with open_store(place, side) as store:
         # Taking in asks for nothing else of a project.

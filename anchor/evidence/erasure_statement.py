@@ -39,7 +39,7 @@ class ErasedPiece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class ErasureStatement:
     """What was erased from a log; ``by`` and ``reason`` are the operator's words."""
 
     log: LogId
@@ -90,7 +90,7 @@ def check_words(basis: str, words: dict[str, str]) -> None:
 
 
 def build_record(
-    statement: Statement, *, name: str, salt: bytes, algorithms: Sequence[str]
+    statement: ErasureStatement, *, name: str, salt: bytes, algorithms: Sequence[str]
 ) -> Record:
     """Return the record that makes a statement evidence."""
     data = statement.encode()
@@ -110,7 +110,7 @@ def build_record(
     return parse_record(encode_canonical(value, subject="the record of an erasure"))
 
 
-def read_statement(data: bytes) -> Statement:
+def parse_statement(data: bytes) -> ErasureStatement:
     """Read a statement from its file.
 
     Raises:
@@ -119,7 +119,7 @@ def read_statement(data: bytes) -> Statement:
     return _parse(parse_canonical(data, subject=_WHAT, max_bytes=MAX_RECORD_BYTES))
 
 
-def find_statement(record: bytes) -> Statement | None:
+def find_statement(record: bytes) -> ErasureStatement | None:
     """Return the statement that a record makes evidence; None where it is of something else.
 
     The statement is taken only where the record's digests are those of its bytes.
@@ -138,13 +138,13 @@ def find_statement(record: bytes) -> Statement | None:
     return statement if is_same else None
 
 
-def _parse(value: JsonValue) -> Statement:
+def _parse(value: JsonValue) -> ErasureStatement:
     if not isinstance(value, dict) or value.get("format") != FORMAT or set(value) != _MEMBERS:
         raise MalformedError(f"{_WHAT} has not the members of {FORMAT}")
     pieces = value["pieces"]
     if not isinstance(pieces, list) or not 0 < len(pieces) <= MAX_PIECES:
         raise MalformedError(f"{_WHAT} does not name 1 to {MAX_PIECES} pieces")
-    return Statement(
+    return ErasureStatement(
         log=LogId(parse_hex(_text(value, "log"), length=32, subject="its log", prefix=True)),
         erased_at=_text(value, "erased_at"),
         basis=_text(value, "basis"),

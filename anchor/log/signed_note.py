@@ -235,11 +235,11 @@ def open_note(note: bytes, verifier: NoteVerifier) -> str:
             scheme.verify(signed, line.signature)
         except ValueError as error:
             raise MismatchError(
-                f"the note's signature by {_show(verifier)} is not valid for its text"
+                f"the note's signature by {_format_verifier(verifier)} is not valid for its text"
             ) from error
         is_ours = True
     if not is_ours:
-        raise NotTrustedError(f"the note is not signed by {_show(verifier)}")
+        raise NotTrustedError(f"the note is not signed by {_format_verifier(verifier)}")
     return opened.text
 
 
@@ -362,5 +362,5 @@ def _load_public(public_key: bytes) -> EccKey:
     return key
 
 
-def _show(verifier: NoteVerifier) -> str:
+def _format_verifier(verifier: NoteVerifier) -> str:
     return f"{verifier.name}+{verifier.key_id.hex()}"

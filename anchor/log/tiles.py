@@ -114,7 +114,7 @@ def right_tiles(size: int) -> list[Tile]:
     ]
 
 
-def grow(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tuple[Tile, bytes]]:
+def append_leaves(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tuple[Tile, bytes]]:
     """Append leaf hashes to ``edge`` and return the tiles that this fills or starts.
 
     Of what is there already, only the right edge's partial tiles are read, and compared with
@@ -170,7 +170,7 @@ class TileBuilder:
 
     def add(self, leaves: bytes) -> list[tuple[Tile, bytes]]:
         """Append leaf hashes; return the tiles that they fill."""
-        grown = grow(self.edge, leaves, lambda tile: self._unfinished[tile.level][1])
+        grown = append_leaves(self.edge, leaves, lambda tile: self._unfinished[tile.level][1])
         full = [(tile, data) for tile, data in grown if tile.is_full]
         for tile, _ in full:
             self._unfinished.pop(tile.level, None)

@@ -13,7 +13,7 @@ from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.tx_manager import BUDGET_DAYS
 from anchor.chain.tx_state import REPLACE_AFTER
 from anchor.monitor.background_poll import Seen, Sighting
-from anchor.monitor.chain_status import ChainFacts, View
+from anchor.monitor.chain_status import ChainFacts, ExternalStatus
 from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import parse_moment
 from anchor.operate.daemon import LATE
@@ -52,7 +52,7 @@ class Situation:
 
     config: Config
     overview: Overview
-    outside: View
+    outside: ExternalStatus
     facts: ChainFacts | None
 
 
@@ -66,7 +66,7 @@ class Rule:
     hint: str
 
 
-def take_recent(sighting: Sighting[Seen], now: float) -> Seen | None:
+def if_fresh(sighting: Sighting[Seen], now: float) -> Seen | None:
     """Return what was seen, unless that is too long ago to go by."""
     is_recent = sighting.seen_at is not None and now - sighting.seen_at < UNSEEN
     return sighting.value if is_recent else None
@@ -222,7 +222,7 @@ def _find_tiles_behind(now: Situation) -> str | None:
 def _find_unpublished(now: Situation) -> str | None:
     if now.outside.published is None:
         return None
-    size = take_recent(now.outside.published, now.overview.read_at)
+    size = if_fresh(now.outside.published, now.overview.read_at)
     # Only anchors whose finality was seen are known to have been there to publish for so long.
     due = [
         item
@@ -243,7 +243,7 @@ def _find_unknown_chain(now: Situation) -> str | None:
 
 
 def _describe_unknown(now: Situation, sighting: Sighting[Seen] | None, what: str) -> str | None:
-    if sighting is None or take_recent(sighting, now.overview.read_at) is not None:
+    if sighting is None or if_fresh(sighting, now.overview.read_at) is not None:
         return None
     if sighting.value is None and sighting.trouble is None:
         return None  # nobody has asked yet

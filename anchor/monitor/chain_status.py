@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from anchor.chain.node import Node
 from anchor.errors import CannotCheckError, FinalityViolatedError, NodeFaultError
 from anchor.log.checkpoint import open_checkpoint
-from anchor.log.publication import CHECKPOINT, open_target
+from anchor.log.publication import CHECKPOINT, open_writer
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.operate.anchor_watch import Watched
 from anchor.operate.anchoring import check_chain
@@ -39,7 +39,7 @@ class ChainFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class ExternalStatus:
     """What was last seen: of the chain, and of how many leaves the log is published.
 
     ``published`` is None where the configuration names no place, ``watched`` where nobody compares
@@ -51,7 +51,7 @@ class View:
     watched: Watched | None = None
 
 
-class Outside:
+class StatusPoller:
     """Watches both; looking never waits."""
 
     def __init__(
@@ -76,15 +76,17 @@ class Outside:
             else BackgroundPoll(lambda: fetch_published_size(target), current_time)
         )
 
-    def look(self) -> View:
+    def look(self) -> ExternalStatus:
         """Return what was seen last, and look again where that is old."""
         published = None if self._published is None else self._published.look()
-        return View(chain=self._chain.look(), published=published, watched=self._tell())
+        return ExternalStatus(chain=self._chain.look(), published=published, watched=self._tell())
 
-    def wait(self, seconds: float) -> View:
+    def wait(self, seconds: float) -> ExternalStatus:
         """Return what ``look`` does, after waiting so long at most for each of both."""
         published = None if self._published is None else self._published.wait(seconds)
-        return View(chain=self._chain.wait(seconds), published=published, watched=self._tell())
+        return ExternalStatus(
+            chain=self._chain.wait(seconds), published=published, watched=self._tell()
+        )
 
 
 def fetch_published_size(target: str) -> int:
@@ -94,7 +96,7 @@ def fetch_published_size(target: str) -> int:
         CannotCheckError: it cannot be read.
         MalformedError: what is there is no checkpoint.
     """
-    note = open_target(target).read(CHECKPOINT)
+    note = open_writer(target).read(CHECKPOINT)
     return 0 if note is None else open_checkpoint(note, None).head.size
 
 

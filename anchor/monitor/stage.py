@@ -27,7 +27,7 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class LogProgress:
     """The sizes of the largest heads of each kind, and how much evidence waits for its seal.
 
     ``waiting`` is exact while it is small; beyond that, no more waits than it says.
@@ -56,14 +56,14 @@ class Reach:
         return Stage.SEALED
 
 
-def load_reach(project: Project) -> Reach:
+def load_log_progress(project: Project) -> LogProgress:
     """Return how far the log has come, as the store knows it."""
     chain_id = project.config.chain_id
     with project.database.read() as connection:
         newest = newest_head(connection)
         included = newest_anchored(connection, chain_id)
         final = newest_final_anchor(connection, chain_id)
-        return Reach(
+        return LogProgress(
             waiting=estimate_waiting(connection),
             sealed=newest.head.size if newest else 0,
             submitted=find_submitted_size(connection, chain_id) or 0,

@@ -24,7 +24,7 @@ from anchor.project.project import Project
 from anchor.store.heads import newest_final_anchor
 from anchor.system.clock import unix_now
 from anchor.system.durable_files import private_mode, write_file
-from anchor.units import spell_duration, spell_time
+from anchor.units import format_duration, format_timestamp
 
 TOLERANCE = 300.0
 """Seconds that the clock may be off: slots, sequencers and a drifting clock stay below it."""
@@ -65,8 +65,8 @@ class ClockFault:
     def __str__(self) -> str:
         side = "ahead of" if self.seconds > 0 else "behind"
         return (
-            f"this machine's clock says {spell_time(self.wall_time)}, at least "
-            f"{spell_duration(abs(self.seconds))} {side} the chain's time"
+            f"this machine's clock says {format_timestamp(self.wall_time)}, at least "
+            f"{format_duration(abs(self.seconds))} {side} the chain's time"
         )
 
 

@@ -20,14 +20,14 @@ from anchor.errors import UsageError
 from anchor.evidence.erasure_statement import (
     MAX_PIECES,
     ErasedPiece,
-    Statement,
+    ErasureStatement,
     build_record,
 )
 from anchor.evidence.record import SALT_BYTES, source_of
 from anchor.operate.acceptance import prepare_record
 from anchor.operate.erasure_cleanup import remove_receipts
-from anchor.operate.evidence_selection import Selection, describe_pieces, find_pieces
-from anchor.operate.key_audit_trail import note_key_event
+from anchor.operate.evidence_selection import Selection, find_pieces, load_names
+from anchor.operate.key_audit_trail import record_key_event
 from anchor.project.config import Config
 from anchor.project.files import sidecar_path
 from anchor.project.project import Project
@@ -48,7 +48,7 @@ _TELLING = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ErasureOrder:
     """Why evidence is erased: one of ``erasure_statement.BASES``, and the operator's words."""
 
     basis: str
@@ -59,7 +59,7 @@ class Order:
 def erase(
     project: Project,
     wanted: Selection,
-    order: Order,
+    order: ErasureOrder,
     *,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> list[Piece]:
@@ -82,7 +82,7 @@ def erase(
             return []
         _check_reason(connection, pieces, order.reason)
         erased_at = utc_now()
-        note_key_event(
+        record_key_event(
             project.config, "evidence-erased", at=erased_at, pieces=len(pieces), basis=order.basis
         )
         statements = _make_statements(project.config, pieces, order, erased_at, random_bytes)
@@ -123,7 +123,7 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
 
 def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) -> None:
     told = reason.casefold()
-    for described in describe_pieces(connection, pieces):
+    for described in load_names(connection, pieces):
         name = described.name or ""
         if len(name) >= _TELLING and name.casefold() in told:
             raise UsageError(
@@ -135,7 +135,7 @@ def _check_reason(connection: Connection, pieces: Sequence[Piece], reason: str) 
 def _make_statements(
     config: Config,
     pieces: Sequence[Piece],
-    order: Order,
+    order: ErasureOrder,
     erased_at: str,
     random_bytes: Callable[[int], bytes],
 ) -> list[tuple[NewEvidence, Sequence[Piece]]]:
@@ -144,7 +144,7 @@ def _make_statements(
     mark = "".join(character for character in erased_at if character.isalnum())
     rest = iter(pieces)
     while part := list(islice(rest, MAX_PIECES)):
-        statement = Statement(
+        statement = ErasureStatement(
             log=config.log,
             erased_at=erased_at,
             basis=order.basis,

@@ -41,7 +41,7 @@ _STATEMENT = re.compile(r"erasure-[0-9A-Za-z]+-[0-9a-f]{16}\.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class CleanupResult:
     """What was done about erasures of which something was left on disk.
 
     ``remains`` are sentences: what this program cannot see to.
@@ -53,7 +53,7 @@ class Finished:
     remains: Sequence[str]
 
 
-def finish(project: Project) -> Finished | None:
+def clean_up(project: Project) -> CleanupResult | None:
     """Take what was erased off the disk; return what was done, or None where nothing is left.
 
     Raises:
@@ -75,7 +75,7 @@ def finish(project: Project) -> Finished | None:
     remains += [*database.purge(), *_list_old_stores(config)]
     with database.write() as connection:
         finish_erasures(connection, leaves, utc_now())
-    return Finished(leaves=len(leaves), statements=files, receipts=receipts, remains=remains)
+    return CleanupResult(leaves=len(leaves), statements=files, receipts=receipts, remains=remains)
 
 
 def remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Path | None) -> int:

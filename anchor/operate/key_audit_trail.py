@@ -17,7 +17,7 @@ from anchor.system.durable_files import open_private
 NAME = "audit.jsonl"
 
 
-def note_key_event(config: Config, event: str, *, at: str, **members: object) -> None:
+def record_key_event(config: Config, event: str, *, at: str, **members: object) -> None:
     """Append an event with the time and the user's name; never a key itself.
 
     Raises:

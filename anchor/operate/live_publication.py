@@ -22,7 +22,7 @@ from anchor.types import Head
 _ANCHORS = re.compile(r"anchors/([0-9]{3,9})")
 
 
-class LiveLog:
+class LivePublication:
     """A published log's files, up to the newest head whose anchor is final.
 
     Implements ``anchor.log.publication.Source``.  Not for several threads at once.

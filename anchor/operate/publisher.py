@@ -15,10 +15,10 @@ from anchor.errors import AnchorError, CannotCheckError, StoreBusyError
 from anchor.log.publication import PublicationWriter
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import (
-    Happened,
-    describe_long_publication,
-    describe_publication,
-    describe_unpublished,
+    Event,
+    long_publication_event,
+    publication_event,
+    unpublished_event,
 )
 from anchor.operate.publishing import Publication, publish_log
 from anchor.project.project import Project
@@ -39,7 +39,7 @@ class Publisher:
         target: PublicationWriter,
         clock: Clock,
         *,
-        tell: Callable[[Happened], None],
+        tell: Callable[[Event], None],
         jitter: Callable[[], float],
     ) -> None:
         self._project = project
@@ -101,14 +101,14 @@ class Publisher:
         if isinstance(outcome, AnchorError):
             wait = self._backoff.next_wait()
             self._next_try = current_time + wait
-            self._tell(describe_unpublished(outcome, wait))
+            self._tell(unpublished_event(outcome, wait))
             return
         self._published = outcome.head
         self._backoff.reset()
         if outcome.is_new:
-            self._tell(describe_publication(outcome, self._target.name))
+            self._tell(publication_event(outcome, self._target.name))
 
     def _watch_duration(self, current_time: float) -> None:
         if current_time >= self._next_word:
             self._next_word = current_time + _LONG
-            self._tell(describe_long_publication(self._target.name, current_time - self._started))
+            self._tell(long_publication_event(self._target.name, current_time - self._started))

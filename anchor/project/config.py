@@ -30,13 +30,13 @@ from anchor.evidence.digests import parse_algorithms
 from anchor.project.allowlist import MAX_CONFIG_BYTES
 from anchor.project.environment import list_variables, name_member
 from anchor.project.files import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
-from anchor.store.location import SqliteFile, StorePlace, holds_password, parse_place
+from anchor.store.location import SqliteFile, StoreLocation, holds_password, parse_location
 from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
 from anchor.system.file_ownership import read_own_file
 from anchor.system.toml import format_toml_string
-from anchor.system.urls import describe_url, is_plain_url
+from anchor.system.urls import is_plain_url, redact_url
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
-from anchor.verification.node_rules import find_fault, majority
+from anchor.verification.node_rules import find_fault, operator_quorum
 from anchor.verification.policy import FinalityRule
 
 FORMAT = "anchor-config/1"
@@ -75,7 +75,7 @@ class Config:
 
     folder: Path
     file: Path
-    store: StorePlace
+    store: StoreLocation
     tiles: Path
     log_key: Path
     receipts: Path
@@ -176,7 +176,7 @@ def encode_config(config: Config) -> str:
         )
         if value is not None
     ]
-    rpc = config.rpc if is_plain_url(config.rpc) else describe_url(config.rpc)
+    rpc = config.rpc if is_plain_url(config.rpc) else redact_url(config.rpc)
     digests = ", ".join(f'"{name}"' for name in config.digests)
     return "\n".join(
         [
@@ -238,8 +238,8 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     """
     nodes = (rpc, *witnesses)
     for url in witnesses:
-        describe_url(url)
-    needed = majority(len(nodes)) if quorum is None else quorum
+        redact_url(url)
+    needed = operator_quorum(len(nodes)) if quorum is None else quorum
     fault = find_fault(nodes, needed)
     if fault is not None:
         raise ConfigError(
@@ -427,7 +427,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
             "the [signer] section needs either keystore or ape_account",
             hint=f"the environment sets {' and '.join(overriding)}" if overriding else None,
         )
-    store = parse_place(document.store, folder)
+    store = parse_location(document.store, folder)
     return Config(
         folder=folder,
         file=file,
@@ -465,7 +465,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
     )
 
 
-def _read_copies(section: _StoreCopiesSection, store: StorePlace) -> CopyRule | None:
+def _read_copies(section: _StoreCopiesSection, store: StoreLocation) -> CopyRule | None:
     if section.copies == 1:
         return None
     if isinstance(store, SqliteFile):

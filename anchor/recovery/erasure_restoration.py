@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from anchor.errors import AnchorError
-from anchor.evidence.erasure_statement import Statement, find_statement, read_statement
+from anchor.evidence.erasure_statement import ErasureStatement, find_statement, parse_statement
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import hash_leaf
 from anchor.store.database import Database
@@ -36,7 +36,7 @@ from anchor.store.staging import Writable
 from anchor.types import Hash32
 
 
-class Erased:
+class KnownErasures:
     """What is known to be erased before rows are written: none of them takes an erased id again.
 
     ``found`` are the erasures, those first that say whose it was.
@@ -69,16 +69,16 @@ class Erased:
         )
 
 
-def find_erased(stores: Sequence[Database], folders: Sequence[Path]) -> Erased:
+def load_known_erasures(stores: Sequence[Database], folders: Sequence[Path]) -> KnownErasures:
     """Return what stores, and the statements in ``folders``, say of erasures."""
     erasures: list[Erasure] = []
     for store in stores:
         with store.read() as source:
             erasures += load_erasures(source)
-    return Erased([*erasures, *_read_folders(folders)])
+    return KnownErasures([*erasures, *_read_folders(folders)])
 
 
-def uphold(database: Writable, stores: Sequence[Database], erased: Erased) -> int:
+def reapply_erasures(database: Writable, stores: Sequence[Database], erased: KnownErasures) -> int:
     """Erase from a new store what was erased before, and take over all holds.
 
     Returns how many leaves of the log had a record until then.
@@ -118,13 +118,13 @@ def _read_folders(folders: Sequence[Path]) -> Iterator[Erasure]:
         for path in sorted(folder.glob("*.json")):
             try:
                 with path.open("rb") as file:
-                    statement = read_statement(file.read(MAX_RECORD_BYTES + 1))
+                    statement = parse_statement(file.read(MAX_RECORD_BYTES + 1))
             except (AnchorError, OSError):
                 continue
             yield from _list_erasures(statement, None)
 
 
-def _list_erasures(statement: Statement, said_by: Hash32 | None) -> Iterator[Erasure]:
+def _list_erasures(statement: ErasureStatement, said_by: Hash32 | None) -> Iterator[Erasure]:
     for piece in statement.pieces:
         yield Erasure(
             leaf=piece.leaf, id_hash=None, statement=said_by, erased_at=statement.erased_at

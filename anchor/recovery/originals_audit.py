@@ -13,7 +13,7 @@ from pathlib import Path
 from anchor.evidence.checksums import encode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile, describe_error
-from anchor.evidence.file_hashing import Hashed, hash_sources
+from anchor.evidence.file_hashing import FileDigest, hash_sources
 from anchor.project.project import Project
 from anchor.store.file_origins import load_files
 
@@ -47,7 +47,7 @@ def audit_originals(
     )
     with closing(results):  # else an interrupt out here would wait until all is read
         for result in results:
-            if isinstance(result, Hashed):
+            if isinstance(result, FileDigest):
                 versions = expected.pop(result.source.name)
                 if any(_is_same(version, result.digests) for version in versions):
                     originals.equal += 1

@@ -22,11 +22,11 @@ from anchor.operate.acceptance import EvidenceInput, identify
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
-from anchor.recovery.erasure_restoration import Erased, uphold
-from anchor.recovery.leaf_sources import FoundReceipts, LeafSource
+from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
+from anchor.recovery.leaf_sources import FoundReceipts, LeafOrigin
 from anchor.store.database import Database
 from anchor.store.erasures import ERASED
-from anchor.store.evidence import known_identities, make_identity, place_waiting
+from anchor.store.evidence import assign_positions, known_identities, make_identity
 from anchor.store.fence import Fence
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import (
@@ -73,18 +73,18 @@ class Remains:
     ``fences`` are around stores that the new one replaces.
     """
 
-    leaves: Sequence[LeafSource]
+    leaves: Sequence[LeafOrigin]
     stores: Sequence[Database]
     receipts: FoundReceipts
     sizes: frozenset[int]
-    erased: Erased
+    erased: KnownErasures
     owners: Owners
     side_file: SideFile
     fences: Sequence[Fence] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
+class FillResult:
     """What a new store was filled with.
 
     ``unreadable`` evidence had no place yet, and no store has its record any more.  ``lost`` was
@@ -102,12 +102,12 @@ def fill_store(
     config: Config,
     node: Node,
     database: Writable,
-    source: LeafSource,
+    source: LeafOrigin,
     edges: dict[int, RightEdge],
     anchored: list[AnchoredHead],
     remains: Remains,
     final: Hash32 | None,
-) -> Filled:
+) -> FillResult:
     """Write everything that is left; return how much it was.
 
     ``final`` is the hash of the final block by which open nonces are settled, if there is one.
@@ -125,7 +125,7 @@ def fill_store(
         with database.write() as connection:
             taken = known_identities(connection, [row.identity for row in rows])
             insert_rows(connection, _make_unique(rows, taken, start))
-            place_waiting(connection, start)
+            assign_positions(connection, start)
     kept = _insert_heads(database, source, edges, anchored, remains, rebuilt_at)
     signed = _insert_journal(config, node, database, remains, kept, final)
     _insert_incidents(database, kept, remains.stores)
@@ -153,8 +153,8 @@ def fill_store(
     _insert_keys(database, remains)
     # Before pieces lose what names them here, whose erasure only the log knows.
     missing = tuple(_find_lost(database, remains.owners))
-    lost += uphold(database, remains.stores, remains.erased)
-    return Filled(
+    lost += reapply_erasures(database, remains.stores, remains.erased)
+    return FillResult(
         records=source.size - lost,
         hashes_only=lost,
         waiting=waiting,
@@ -232,7 +232,7 @@ def _load_slots(store: Database) -> dict[SlotKey, SlotRow]:
         return {(row.chain_id, row.sender, row.nonce): row for row in load_slot_rows(connection)}
 
 
-def _batches(source: LeafSource) -> Iterator[tuple[bytes, int]]:
+def _batches(source: LeafOrigin) -> Iterator[tuple[bytes, int]]:
     start = 0
     for leaves in source.read(0, source.size):
         for at in range(0, len(leaves), _BATCH * HASH):
@@ -324,7 +324,7 @@ def _make_unique(rows: list[EvidenceRow], taken: set[bytes], start: int) -> list
 
 def _insert_heads(
     database: Writable,
-    source: LeafSource,
+    source: LeafOrigin,
     edges: dict[int, RightEdge],
     anchored: list[AnchoredHead],
     remains: Remains,

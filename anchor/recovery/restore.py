@@ -32,8 +32,8 @@ from anchor.log.tree import HASH, RightEdge
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.project import make_store, open_project
-from anchor.recovery.leaf_sources import LeafSource, walk_edges
-from anchor.recovery.rebuild import Filled, Remains, fill_store
+from anchor.recovery.leaf_sources import LeafOrigin, walk_edges
+from anchor.recovery.rebuild import FillResult, Remains, fill_store
 from anchor.recovery.store_audit import rebuild_tiles
 from anchor.store.database import Database
 from anchor.store.heads import (
@@ -49,13 +49,13 @@ _ANCHORED_TOPIC = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
+class RestoreResult:
     """What the new store holds, and where an old one went."""
 
     head: Head
     source: str
     anchors: int
-    filled: Filled
+    filled: FillResult
     moved: Path | None
 
 
@@ -66,7 +66,7 @@ def restore_project(
     report: Callable[[str], None],
     *,
     is_partial: bool = False,
-) -> Restored:
+) -> RestoreResult:
     """Rebuild the store; ``check_chain`` and ``check_registry`` come first.
 
     ``is_partial`` also takes leaves that lead to an earlier anchor only.  With such a store the log
@@ -95,7 +95,7 @@ def restore_project(
     anchored = _find_anchors(config, node, head, source, edges, report)
     final = _fetch_final_hash(config, node)
 
-    def fill(database: Writable) -> Filled:
+    def fill(database: Writable) -> FillResult:
         filled = fill_store(config, node, database, source, edges, anchored, remains, final)
         # One of them may be in the new one's place.
         for old in remains.stores:
@@ -112,7 +112,7 @@ def restore_project(
     finally:
         project.database.close()
     largest = edges[source.size]
-    return Restored(
+    return RestoreResult(
         head=Head(root=largest.root(), size=largest.size),
         source=source.name,
         anchors=len(anchored),
@@ -205,9 +205,9 @@ def _choose_part(
     remains: Remains,
     wanted: set[int],
     report: Callable[[str], None],
-) -> tuple[RegistryHead, LeafSource, dict[int, RightEdge]]:
+) -> tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]:
     """Return the newest anchor to which leaves lead, those leaves, and their right edges."""
-    parts: list[tuple[RegistryHead, LeafSource, dict[int, RightEdge]]] = []
+    parts: list[tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]] = []
     for source in remains.leaves:
         edges: dict[int, RightEdge] = {}
         try:
@@ -234,7 +234,7 @@ def _choose_part(
 
 def _choose_leaves(
     head: RegistryHead, remains: Remains, wanted: set[int], report: Callable[[str], None]
-) -> tuple[LeafSource, dict[int, RightEdge]]:
+) -> tuple[LeafOrigin, dict[int, RightEdge]]:
     """Return the longest run of leaves that leads to the registry's head, and its right edges.
 
     Of runs of one length the first is taken: the project's own come before what is published.
@@ -267,7 +267,7 @@ def _find_anchors(
     config: Config,
     node: Node,
     head: RegistryHead,
-    source: LeafSource,
+    source: LeafOrigin,
     edges: dict[int, RightEdge],
     report: Callable[[str], None],
 ) -> list[AnchoredHead]:
@@ -314,7 +314,7 @@ def _find_anchors(
 
 
 def _missing_edges(
-    source: LeafSource,
+    source: LeafOrigin,
     anchors: dict[int, tuple[Head, Anchor]],
     edges: dict[int, RightEdge],
 ) -> Iterator[RightEdge]:

@@ -89,7 +89,7 @@ def _audit(log: Readable, *others: Iterator[str]) -> Audit:
         _audit_tiles(log, size),
         *others,
     )
-    breaches = limit_breaches(chain.from_iterable(map(_survive, checks)))
+    breaches = limit_breaches(chain.from_iterable(map(_as_breach, checks)))
     return Audit(leaves=size, heads=len(heads), breaches=breaches)
 
 
@@ -101,7 +101,7 @@ def limit_breaches(sentences: Iterable[str]) -> tuple[str, ...]:
     return breaches
 
 
-def _survive(check: Iterator[str]) -> Iterator[str]:
+def _as_breach(check: Iterator[str]) -> Iterator[str]:
     """Let a store that cannot be read any further be a breach, not the end of the audit."""
     try:
         yield from check

@@ -56,7 +56,7 @@ from anchor.store.heads import (
     reversible_anchor,
     save_anchor,
 )
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.side_file import SideFile
 from anchor.system.clock import Clock
 from anchor.system.durable_files import write_file
@@ -82,7 +82,7 @@ def plan_successor(
     *,
     number: int | None,
     signer: SignerConfig | None,
-    store: StorePlace | None,
+    store: StoreLocation | None,
 ) -> Config:
     """Return the configuration of the project that follows ``project``, in ``folder``.
 

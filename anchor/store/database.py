@@ -30,7 +30,7 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.replication import SECOND_SERVER_NEEDED, Copies, CopyRule
 from anchor.store.schema import lease
 from anchor.store.side_file import SideFile, begin_noting
@@ -246,10 +246,10 @@ class Database:
         """
         if self._copies is None:
             return None
-        from anchor.store.standby_confirmation import watch
+        from anchor.store.standby_confirmation import wait_for_copies
 
         with self.translated(), self._writer.connect() as connection:
-            return watch(connection, self._copies.rule)
+            return wait_for_copies(connection, self._copies.rule)
 
     def check_copies(self) -> None:
         """See that what is written now can be acknowledged.
@@ -424,7 +424,7 @@ class Database:
 
 
 @contextmanager
-def lock_place(place: StorePlace) -> Iterator[None]:
+def lock_location(place: StoreLocation) -> Iterator[None]:
     """Be the one process that may make the store at ``place``; nobody writes to one that is there.
 
     Raises:
@@ -436,7 +436,7 @@ def lock_place(place: StorePlace) -> Iterator[None]:
         yield
 
 
-def is_taken(place: StorePlace) -> bool:
+def is_taken(place: StoreLocation) -> bool:
     """Say whether there is a store at ``place``, or something of one.
 
     Raises:
@@ -445,7 +445,7 @@ def is_taken(place: StorePlace) -> bool:
     return _choose_backend(place).is_taken()
 
 
-def create_database(place: StorePlace) -> Database:
+def create_database(place: StoreLocation) -> Database:
     """Create a new, empty store at ``place`` through the migrations.
 
     Raises:
@@ -455,7 +455,7 @@ def create_database(place: StorePlace) -> Database:
 
 
 def create_filled(
-    place: StorePlace, fill: Callable[[Connection], T], side_file: SideFile | None = None
+    place: StoreLocation, fill: Callable[[Connection], T], side_file: SideFile | None = None
 ) -> tuple[Database, T]:
     """Create a new store at ``place``, and let ``fill`` work in the transaction that does it.
 
@@ -482,7 +482,7 @@ def create_filled(
 
 
 def open_database(
-    place: StorePlace,
+    place: StoreLocation,
     side_file: SideFile | None = None,
     copies: CopyRule | None = None,
     *,
@@ -518,7 +518,7 @@ def open_database(
     return database
 
 
-def load_schema_version(place: StorePlace) -> str | None:
+def load_schema_version(place: StoreLocation) -> str | None:
     """Return the schema version of the store at ``place``; None where it is empty.
 
     Raises:
@@ -530,7 +530,7 @@ def load_schema_version(place: StorePlace) -> str | None:
         return read_schema_version(connection)
 
 
-def check_schema(place: StorePlace, version: str | None) -> None:
+def check_schema(place: StoreLocation, version: str | None) -> None:
     """Check that a store has this release's schema.
 
     Raises:
@@ -552,7 +552,7 @@ def check_schema(place: StorePlace, version: str | None) -> None:
         )
 
 
-def _watch_standbys(place: StorePlace, rule: CopyRule | None) -> StandbyCopies | None:
+def _watch_standbys(place: StoreLocation, rule: CopyRule | None) -> StandbyCopies | None:
     if rule is None:
         return None
     if isinstance(place, SqliteFile):
@@ -562,7 +562,7 @@ def _watch_standbys(place: StorePlace, rule: CopyRule | None) -> StandbyCopies |
     return StandbyCopies(rule)
 
 
-def _choose_backend(place: StorePlace, *, only_reads: bool = False) -> Backend:
+def _choose_backend(place: StoreLocation, *, only_reads: bool = False) -> Backend:
     if isinstance(place, SqliteFile):
         from anchor.store.sqlite import SqliteBackend
 

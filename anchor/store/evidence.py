@@ -166,7 +166,7 @@ def load_waiting_records(
     yield from rows  # by their names they would take half as long again
 
 
-def place_waiting(connection: Connection, first_index: int, last: int | None = None) -> int:
+def assign_positions(connection: Connection, first_index: int, last: int | None = None) -> int:
     """Give the rows without a place, up to number ``last``, those from ``first_index`` on.
 
     Returns how many they were.
@@ -229,7 +229,7 @@ def find_by_identity(connection: Connection, identity: bytes) -> StoredEvidence 
     return next(_load(connection, evidence.c.identity == identity), None)
 
 
-def find_places(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
+def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
     """Return the leaf index of each identity that is stored; None for those that are not sealed."""
     places: dict[bytes, int | None] = {}
     for start in range(0, len(identities), _LOOKUP_CHUNK):

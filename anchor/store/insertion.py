@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from anchor.errors import StoreBusyError, UsageError
 from anchor.store.evidence import Batch, NewEvidence, StoredEvidence, find_by_identity, find_by_key
 from anchor.store.schema import evidence, waiting
-from anchor.store.side_file import describe_entry, noted_entries
+from anchor.store.side_file import build_entry, noted_entries
 from anchor.store.side_file_frames import Entry
 
 # Below this, PostgreSQL takes longer to set up a COPY than to insert the rows.
@@ -104,7 +104,7 @@ def _let_wait(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> l
     # The transaction has the only writer, so that these are the rows above and no others.
     cursor.execute(_LET_WAIT, last)
     if cursor.rowcount == len(items):
-        return [describe_entry(submitted) for submitted in items]
+        return [build_entry(submitted) for submitted in items]
     cursor.execute(_FIND_NEW, last)
     return _pick(items, {identity for (identity,) in cursor.fetchall()})
 
@@ -115,7 +115,7 @@ def _pick(items: Iterable[NewEvidence], identities: set[bytes]) -> list[Entry]:
     for submitted in items:
         if submitted.identity in identities:
             identities.remove(submitted.identity)
-            picked.append(describe_entry(submitted))
+            picked.append(build_entry(submitted))
     return picked
 
 

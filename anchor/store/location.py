@@ -90,7 +90,7 @@ def put_in_place(built: SqliteFile, place: SqliteFile) -> Path | None:
     return moved
 
 
-def find_moved(place: StorePlace) -> SqliteFile | None:
+def find_moved(place: StoreLocation) -> SqliteFile | None:
     """Return the newest store that was moved aside from ``place``, as a file may have been."""
     if not isinstance(place, SqliteFile):
         return None
@@ -129,10 +129,10 @@ def beside(place: SqliteFile, suffix: str) -> SqliteFile:
     return SqliteFile(place.path.with_name(place.path.name + suffix))
 
 
-StorePlace: TypeAlias = SqliteFile | PostgresDatabase
+StoreLocation: TypeAlias = SqliteFile | PostgresDatabase
 
 
-def parse_place(text: str, folder: Path) -> StorePlace:
+def parse_location(text: str, folder: Path) -> StoreLocation:
     """Read the configuration's ``store``: a path that counts from ``folder``, or a URL.
 
     Raises:
@@ -158,7 +158,7 @@ def holds_password(text: str) -> bool:
     """Say whether a configured ``store`` holds a password."""
     match = _POSTGRES_URL.fullmatch(text)
     if match is None:
-        return False  # a file, or what `parse_place` refuses
+        return False  # a file, or what `parse_location` refuses
     query = _query(urlsplit(text))
     return bool(match["password"]) or any("password" in name.lower() for name, _ in query)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 
 from anchor.errors import StoreBusyError
 from anchor.store.evidence import Batch, NewEvidence
-from anchor.store.side_file import describe_entry
+from anchor.store.side_file import build_entry
 from anchor.store.side_file_frames import Entry
 
 # Of a list, how many are looked up before it is tried whether all of it is new.
@@ -100,7 +100,7 @@ def _copy(connection: Connection, items: Batch) -> list[Entry] | None:
                     for id, submitted in zip(ids, items, strict=True):
                         copy.write_row((id, *submitted))
                         # Noted here: asked for again, the item would be another leaf.
-                        entries.append(describe_entry(submitted))
+                        entries.append(build_entry(submitted))
                 with cursor.copy(_COPY_WAITING) as copy:
                     copy.set_types(["int8"])
                     for id in ids:

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from anchor.errors import StoreBusyError, UsageError
 from anchor.store.api_keys import Quota, count_usage, measure_allowance
-from anchor.store.evidence import NewEvidence, find_places
+from anchor.store.evidence import NewEvidence, find_positions
 from anchor.store.insertion import insert_once, insert_reporting
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Admitted:
     """What became of one piece of evidence: it is durable."""
 
     is_new: bool
@@ -31,8 +31,8 @@ class OtherEvidence:
     """What became of one piece of evidence: its idempotency key was used for another."""
 
 
-Outcome: TypeAlias = Taken | OverQuota | OtherEvidence
-_NEW = Taken(is_new=True, leaf_index=None)
+Outcome: TypeAlias = Admitted | OverQuota | OtherEvidence
+_NEW = Admitted(is_new=True, leaf_index=None)
 
 
 def admit(
@@ -80,20 +80,20 @@ def _describe(
     if all(is_new):
         return [_NEW] * len(items)
     known = [submitted.identity for submitted, new in zip(items, is_new, strict=True) if not new]
-    places = find_places(connection, known)
+    places = find_positions(connection, known)
     if len(places) < len(set(known)):
         raise StoreBusyError("the same evidence was erased just now", hint="run again")
     return [
-        _NEW if new else Taken(is_new=False, leaf_index=places[submitted.identity])
+        _NEW if new else Admitted(is_new=False, leaf_index=places[submitted.identity])
         for submitted, new in zip(items, is_new, strict=True)
     ]
 
 
 def _describe_rest(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
     """Say of what is beyond the quota which is known all the same."""
-    places = find_places(connection, [submitted.identity for submitted in items])
+    places = find_positions(connection, [submitted.identity for submitted in items])
     return [
-        Taken(is_new=False, leaf_index=places[submitted.identity])
+        Admitted(is_new=False, leaf_index=places[submitted.identity])
         if submitted.identity in places
         else OverQuota()
         for submitted in items

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 
 from anchor.errors import ChainGuardError, MismatchError
 from anchor.log.merkle import hash_leaf
-from anchor.log.tiles import TileTree, grow
+from anchor.log.tiles import TileTree, append_leaves
 from anchor.log.tree import HASH, RightEdge
 from anchor.store.database import Database
 from anchor.store.evidence import (
+    assign_positions,
     last_waiting,
     load_leaves,
     load_waiting,
     load_waiting_records,
-    place_waiting,
 )
 from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
 from anchor.store.tile_folder import TileFolder
@@ -94,7 +94,7 @@ def _append(
                 f"the right edge stored with the head of size {edge.size} is not that of its root",
                 hint="it was damaged or altered: restore it from a backup; nothing was sealed",
             )
-        count = place_waiting(connection, edge.size, last)
+        count = assign_positions(connection, edge.size, last)
         if count * HASH != len(leaves):
             raise ChainGuardError(
                 f"the store holds {len(leaves) // HASH} of {count} leaves that wait for a seal",
@@ -139,7 +139,7 @@ def write_tiles(database: Database, tiles: TileFolder) -> int:
     edge = begun.right_edge if begun else RightEdge()
     try:
         for leaves in read_leaves(database, size, newest.head.size):
-            grown = grow(edge, leaves, tiles.read)
+            grown = append_leaves(edge, leaves, tiles.read)
             if edge.size == newest.head.size and edge.root() != newest.head.root:
                 raise _altered(edge.size)
             tiles.write(grown)

@@ -231,7 +231,7 @@ class SideFile:
             ) from error
 
 
-def describe_entry(submitted: NewEvidence) -> Entry:
+def build_entry(submitted: NewEvidence) -> Entry:
     """Return the entry of evidence that was submitted without an idempotency key."""
     return Entry(submitted.leaf, submitted.identity, tenant_of(submitted.source) or "", None)
 

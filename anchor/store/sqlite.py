@@ -40,7 +40,7 @@ from anchor.errors import (
 from anchor.store.location import SqliteFile, discard
 from anchor.store.sqlite_readonly import ReadOnlySource, choose_source, is_on_read_only_media
 from anchor.system.durable_files import open_private
-from anchor.system.file_lock import describe_lock_failure, hold_file, open_lock, wait_for_lock
+from anchor.system.file_lock import hold_file, lock_error, open_lock, wait_for_lock
 from anchor.system.os_errors import HINT, explain_os_error
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
@@ -289,7 +289,7 @@ class SqliteBackend:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise describe_lock_failure(path, error) from error
+            raise lock_error(path, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -382,7 +382,7 @@ def _wait_for(descriptor: int, path: Path, deadline: float) -> None:
             hint="wait for it, or stop it; nothing was changed",
         ) from error
     except OSError as error:
-        raise describe_lock_failure(path, error) from error
+        raise lock_error(path, error) from error
 
 
 def _identify(status: os.stat_result) -> tuple[int, int]:

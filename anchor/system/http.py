@@ -118,7 +118,7 @@ class BoundedSession(requests.Session):
         return response
 
 
-def describe_failure(error: Exception) -> str:
+def format_failure(error: Exception) -> str:
     """Say why without quoting the exception, whose text holds the URL."""
     if isinstance(error, requests.Timeout):
         return "timed out"

@@ -56,8 +56,8 @@ from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, l
 from anchor.verification.abandonment import read_standing
 from anchor.verification.log_history import (
     check_other_logs,
-    describe_links,
-    describe_operators,
+    format_links,
+    format_operators,
     read_links,
     read_stored,
 )
@@ -111,7 +111,7 @@ class CheckedLog:
     findings: tuple[AnchorError, ...]
 
 
-class Tell(Protocol):
+class StepReporter(Protocol):
     """Called with the number of each step that did not fail, and a line about it."""
 
     def __call__(self, number: int, detail: str, verdict: Verdict = Verdict.PASS) -> None: ...
@@ -124,7 +124,7 @@ def check_log(
     policy: TrustPolicy | None,
     verifier: NoteVerifier | None,
     connect: Connect,
-    tell: Tell,
+    tell: StepReporter,
     anchored: Callable[[Head], Iterable[Head]] = lambda _: (),
     expected: LogId | None = None,
     chain_ids: Collection[ChainId] = (),
@@ -160,7 +160,7 @@ def check_log(
             f"this is log {log_number(log)} of {format_address(log_owner(log))}, not log "
             f"{log_number(expected)} of {format_address(log_owner(expected))}"
         )
-    place = _Place(chain_id=chain_id, registry=registry, log=log, head=head)
+    place = _AuditTarget(chain_id=chain_id, registry=registry, log=log, head=head)
     if policy is None:
         named = (expected == log, chain_id in chain_ids)
         place, detail, doubt = _choose_unpinned(place, named, accept_unpinned=accept_unpinned)
@@ -221,7 +221,7 @@ def check_log(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _AuditTarget:
     """Where the checkpoint says that the log is, and what the policy pins, here and elsewhere."""
 
     chain_id: ChainId
@@ -234,8 +234,8 @@ class _Place:
 
 
 def _choose_unpinned(
-    place: _Place, named: tuple[bool, bool], *, accept_unpinned: bool
-) -> tuple[_Place, str, AnchorError | None]:
+    place: _AuditTarget, named: tuple[bool, bool], *, accept_unpinned: bool
+) -> tuple[_AuditTarget, str, AnchorError | None]:
     """Step 3 without a policy; ``named`` says whether the verifier names the log, and the chain."""
     is_log_named, is_chain_named = named
     chain_id, log = place.chain_id, place.log
@@ -252,7 +252,7 @@ def _choose_unpinned(
     return chosen, doubt.message, doubt
 
 
-def _choose_pinned(place: _Place, policy: TrustPolicy) -> _Place:
+def _choose_pinned(place: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
     """Step 3: return what the policy pins of the log, in this registry and in others."""
     entries = pinned_entries(policy, place.log)
     pinned = name_other_chains(
@@ -328,7 +328,7 @@ def _read_others(
         except AnchorError as error:
             # Nothing is wrong with this log: of the other place nothing is known.
             problem = problem or CannotCheckError(
-                f"{_place(other)} could not be looked at: {error.message}",
+                f"{_format_registry(other)} could not be looked at: {error.message}",
                 hint=error.hint or "name nodes of its chain in the policy",
             )
             continue
@@ -338,7 +338,7 @@ def _read_others(
     return anchors, problem
 
 
-def _place(target: VerificationTarget) -> str:
+def _format_registry(target: VerificationTarget) -> str:
     return f"the registry {format_address(target.registry)} on chain {target.chain_id}"
 
 
@@ -352,7 +352,7 @@ def _compare_others(
     """
     newer = []
     for other, stored in others:
-        where = _place(other)
+        where = _format_registry(other)
         if stored.size > head.size:
             newer.append(f"{where} holds {stored.size:,} leaves, more than are published")
         elif roots[stored.size] != other.head.root:
@@ -380,13 +380,13 @@ def _check_whole(
     A finding is returned where the owner abandoned what is published, or may have.
     """
     links = read_links(view, target, final)
-    detail, left = describe_links(view, target, final, links, heads)
+    detail, left = format_links(view, target, final, links, heads)
     # Where it is not published which heads were anchored, events may tell.
     abandoned = left if heads else _find_abandonment(view, target, final, anchor)
     if heads:
         stored = [read_stored(view, target, final, earlier.root) for earlier in heads]
         anchors = [anchor for anchor in stored if anchor is not None]
-        detail = f"{describe_operators(view, target, final, anchors)}; {detail}"
+        detail = f"{format_operators(view, target, final, anchors)}; {detail}"
     if abandoned is not None:
         return f"{abandoned.message}; {detail}", verdict_of(abandoned), abandoned
     if links.root is None or links.root == head.root:

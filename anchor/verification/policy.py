@@ -18,7 +18,7 @@ from anchor.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.system.toml import format_toml_string
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
-from anchor.verification.node_rules import MAX_NODES, find_fault, pair
+from anchor.verification.node_rules import MAX_NODES, find_fault, verifier_quorum
 
 FORMAT = "anchor-trust/1"
 # A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
@@ -201,7 +201,7 @@ def _entry(document: _EntryDocument) -> TrustEntry:
             f"the trust policy asks for the assurance {_show(document.assurance)}; this version "
             f"knows {', '.join(get_args(Assurance))}"
         )
-    quorum = document.quorum or pair(len(document.rpc))
+    quorum = document.quorum or verifier_quorum(len(document.rpc))
     fault = find_fault(document.rpc, quorum) if document.rpc else None
     if fault is not None:
         raise MalformedError(f"the trust policy's member 'rpc' {fault}")

@@ -31,7 +31,7 @@ from anchor.verification.steps import (
     VerificationTarget,
     check_chain,
     check_operator,
-    describe_submitter,
+    format_submitter,
 )
 from anchor.verification.steps import check_submitter as check_submitter_key
 
@@ -175,7 +175,7 @@ class Submitter:
     def describe(self, operator_id: int) -> str:
         """Return the line of step 9."""
         said = "" if self.standing is None else f"; {self.standing}"
-        return f"{describe_submitter(operator_id, self.key)}{said}"
+        return f"{format_submitter(operator_id, self.key)}{said}"
 
 
 def check_proven_submitter(

@@ -196,7 +196,7 @@ def _compare_log(record: Record, log: LogId) -> str:
     return ""
 
 
-def word_of(view: ChainView) -> Assurance:
+def assurance_of(view: ChainView) -> Assurance:
     """Return what the view's answers amount to."""
     return "rpc" if view.needed == 1 else "quorum"
 
@@ -211,7 +211,7 @@ def check_chain(
     Raises:
         CannotCheckError: it is less than the policy asks for.
     """
-    reached = assurance or word_of(view)
+    reached = assurance or assurance_of(view)
     if _WORTH.index(reached) < _WORTH.index(target.assurance):
         raise CannotCheckError(
             f"the policy asks for the assurance {target.assurance!r}, and this is {reached!r}",
@@ -344,10 +344,10 @@ def check_submitter(
     check_operator(target, stored)
     by = stored.operator_id
     key = log_owner(target.log) if by == 0 else read_operator_key(view, target, by, final)
-    return key, describe_submitter(by, key)
+    return key, format_submitter(by, key)
 
 
-def describe_submitter(operator_id: int, key: Address) -> str:
+def format_submitter(operator_id: int, key: Address) -> str:
     """Return a line about who anchored; 0 is the log's owner."""
     who = f"operator {operator_id}, key" if operator_id else "the log's owner"
     return f"{who} {format_address(key)}"

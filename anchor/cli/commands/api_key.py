@@ -62,7 +62,7 @@ def create(
     """
     from datetime import UTC, datetime, timedelta
 
-    from anchor.operate.key_audit_trail import note_key_event
+    from anchor.operate.key_audit_trail import record_key_event
     from anchor.store.api_keys import Quota, create_key
     from anchor.system.clock import format_time
 
@@ -86,7 +86,7 @@ def create(
             limits=limits,
         )
         id = token.split("_")[1]
-        note_key_event(
+        record_key_event(
             project.config,
             "key-created",
             at=format_time(now),
@@ -96,7 +96,7 @@ def create(
             expires_at=expires_at,
         )
         if limits is not None:
-            note_key_event(
+            record_key_event(
                 project.config,
                 "quota-changed",
                 at=format_time(now),
@@ -149,7 +149,7 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Let a key be used no more; running services know within two seconds."""
-    from anchor.operate.key_audit_trail import note_key_event
+    from anchor.operate.key_audit_trail import record_key_event
     from anchor.store.api_keys import revoke_key
     from anchor.system.clock import utc_now
 
@@ -157,7 +157,7 @@ def revoke(
     now = utc_now()
     with project_session(config_path) as project, project.database.write() as connection:
         revoke_key(connection, id, now)
-        note_key_event(project.config, "key-revoked", at=now, key=id)
+        record_key_event(project.config, "key-revoked", at=now, key=id)
     output.line(f"revoked {id}")
     output.result({"revoked": id})
 

@@ -100,7 +100,7 @@ def pin(
     from anchor.system.durable_files import write_file
     from anchor.system.urls import is_plain_url
     from anchor.types import parse_hash
-    from anchor.verification.pinning import Wish, pin_registry
+    from anchor.verification.pinning import PinOptions, pin_registry
     from anchor.verification.policy import encode_policy
 
     output = Output(as_json=as_json)
@@ -109,7 +109,7 @@ def pin(
     if out.exists():
         raise UsageError(f"{out} is there already", hint="name another file with --out")
     here = registry_address() if registry is None else parse_address(registry, subject="--registry")
-    wish = Wish(
+    wish = PinOptions(
         registry=here,
         code_hash=None if code_hash is None else parse_hash(code_hash, subject="--code-hash"),
         owner=parse_address(owner, subject="--owner"),

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from anchor.chain.tx_manager import BUDGET_DAYS
 from anchor.errors import AnchorError
 from anchor.monitor.alarms import Alarm, raise_alarms
-from anchor.monitor.chain_status import View
+from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import (
     SPENDING_DAYS,
     Overview,
@@ -81,7 +81,7 @@ def describe_dashboard(
     config: Config,
     overview: Overview,
     throughput: Throughput,
-    outside: View,
+    outside: ExternalStatus,
     alarms: Sequence[Alarm],
 ) -> dict[str, object]:
     """Return what the page's template needs."""

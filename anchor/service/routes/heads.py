@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from anchor.monitor.stage import load_reach
+from anchor.monitor.stage import load_log_progress
 from anchor.service.auth import Administrator, Reader
 from anchor.service.routes.status import describe_anchor
 from anchor.service.schemas import Heads, SealedHeadDocument, UsageDocument, name_state, problems
@@ -38,7 +38,7 @@ async def heads(
     chain_id = service.project.config.chain_id
 
     def load() -> list[SealedHeadDocument]:
-        reach = load_reach(service.project)
+        reach = load_log_progress(service.project)
         with service.project.database.read() as connection:
             found = load_heads_before(connection, before, limit)
             anchored = [find_anchored(connection, chain_id, head) for head, _ in found]

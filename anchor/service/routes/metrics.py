@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from anchor.monitor.alarm_rules import RULES
 from anchor.monitor.alarms import raise_alarms
-from anchor.monitor.chain_status import View
+from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import Overview, read_overview
 from anchor.monitor.timeline import parse_moment
 from anchor.project.config import Config
@@ -43,7 +43,7 @@ class LogFigures(Collector):
 
     config: Config
     overview: Overview
-    outside: View
+    outside: ExternalStatus
 
     def collect(self) -> Iterator[Metric]:
         """Yield them."""

@@ -22,7 +22,7 @@ from anchor.service.submission import KEY_PATTERN, Origin, read_submission
 from anchor.service.worker import Service, service_of
 from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
-from anchor.store.quota import OtherEvidence, OverQuota, Taken
+from anchor.store.quota import Admitted, OtherEvidence, OverQuota
 from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["evidence"])
@@ -118,7 +118,7 @@ async def submit(
             "other evidence was submitted with this idempotency key",
             errors=[FieldError("Idempotency-Key", "used for something else")],
         )
-    assert isinstance(outcome, Taken)
+    assert isinstance(outcome, Admitted)
     if not outcome.is_new:
         response.status_code = 200
     id = item.identity.hex()
