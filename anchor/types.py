@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, NewType
 
 from anchor.errors import MalformedError, UsageError
@@ -22,6 +23,25 @@ Assurance = Literal["rpc", "quorum", "asserted", "proof"]
 """How a chain's answer was obtained: one node's word; the same word of several; a state proof under
 a block hash that only the verifier vouches for; one under a hash that the trust policy names, or
 that several nodes agree about.  Each is worth more than the last."""
+
+StageName = Literal["accepted", "sealed", "submitted", "included", "anchored"]
+"""A `Stage` as documents and URLs spell it."""
+
+
+class Stage(Enum):
+    """How far one piece of evidence has come; the members are in this order."""
+
+    ACCEPTED = "accepted"
+    SEALED = "sealed"
+    SUBMITTED = "submitted"
+    INCLUDED = "included"
+    ANCHORED = "anchored"
+
+    @property
+    def rank(self) -> int:
+        """Return the stage's place in the order, from 0."""
+        return list(Stage).index(self)
+
 
 # The registry's packed anchor keeps 48 bits for a log's size.
 MAX_LOG_SIZE = 2**48 - 1

@@ -32,7 +32,7 @@ from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.cli.context import open_signer
 from anchor.client import Accepted, Client, Submission
-from anchor.monitor.stage import load_log_progress
+from anchor.monitor.log_progress import load_log_progress
 from anchor.operate.deployment import deploy
 from anchor.project.creation import plan_dev_project, write_dev_key
 from anchor.project.project import Project, create_project

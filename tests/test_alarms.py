@@ -400,7 +400,7 @@ def test_looking_never_waits_for_the_node() -> None:
     clock = Hours()
     watch = BackgroundPoll(hang, clock)
     for _ in range(50):
-        assert watch.look() == Sighting()
+        assert watch.snapshot() == Sighting()
         clock.now += background_poll.FRESH
     answer.set()
     assert settle(watch).value == FACTS

@@ -49,7 +49,7 @@ from anchor.operate.single_run import RunResult
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 from anchor.project.project import Project
 from anchor.receipt.format import Receipt, encode_receipt
-from anchor.recovery.leaf_sources import find_receipts
+from anchor.recovery.leaf_origins import find_receipts
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.store.evidence import count_evidence, load_all
 from anchor.store.location import SqliteFile, parse_location

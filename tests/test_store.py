@@ -611,7 +611,7 @@ def test_overlapping_lists_taken_in_at_once_are_each_accepted_once(store: Databa
 
     def take(wanted: list[int]) -> int:
         items = [make_item(number) for number in wanted]
-        return store.write_again(lambda connection: insert_evidence(connection, items))
+        return store.write_with_retry(lambda connection: insert_evidence(connection, items))
 
     with ThreadPoolExecutor(4) as pool:
         counts = list(pool.map(take, lists))
@@ -657,5 +657,5 @@ def test_who_is_disturbed_again_and_again_says_so(store: Database) -> None:
         raise StoreBusyError("disturbed")
 
     with pytest.raises(StoreBusyError):
-        store.write_again(work)
+        store.write_with_retry(work)
     assert len(calls) == store._backend.attempts

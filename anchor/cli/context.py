@@ -35,8 +35,8 @@ def project_session(
     config = load_config(find_config(config_path))
     project = open_moved_project(config) if moved else open_project(config, only_reads=only_reads)
     try:
-        if project.database.remark is not None:
-            print(project.database.remark, file=sys.stderr)
+        if project.database.read_only_note is not None:
+            print(project.database.read_only_note, file=sys.stderr)
         yield project
     finally:
         project.database.close()

@@ -29,10 +29,10 @@ class Sighting(Generic[Seen]):
 
 
 class BackgroundPoll(Generic[Seen]):
-    """Keeps the last sighting; looking at it starts the next one where it is old."""
+    """Keep the last sighting; ``snapshot`` starts the next one where it is old."""
 
     def __init__(self, fetch: Callable[[], Seen], current_time: Callable[[], float]) -> None:
-        """Prepare to ask by ``fetch``, which ends by itself; nothing is asked before ``look``."""
+        """Prepare to call ``fetch``, which must end by itself, with the first ``snapshot``."""
         self._fetch = fetch
         self._current_time = current_time
         self._lock = threading.Lock()
@@ -40,8 +40,8 @@ class BackgroundPoll(Generic[Seen]):
         self._asked_at: float | None = None
         self._asking: threading.Thread | None = None
 
-    def look(self) -> Sighting[Seen]:
-        """Return what was seen last, without waiting for anything."""
+    def snapshot(self) -> Sighting[Seen]:
+        """Return the last sighting without waiting; start the next one where it is old."""
         with self._lock:
             is_old = self._asked_at is None or self._current_time() - self._asked_at >= FRESH
             if is_old and self._asking is None:
@@ -51,8 +51,8 @@ class BackgroundPoll(Generic[Seen]):
             return self._last
 
     def wait(self, seconds: float) -> Sighting[Seen]:
-        """Return what ``look`` does, after waiting so long for an answer that is on its way."""
-        self.look()
+        """Return the last sighting, after waiting up to ``seconds`` for one that is under way."""
+        self.snapshot()
         with self._lock:
             asking = self._asking
         if asking is not None:

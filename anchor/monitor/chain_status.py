@@ -52,7 +52,7 @@ class ExternalStatus:
 
 
 class StatusPoller:
-    """Watches both; looking never waits."""
+    """Poll the chain and the published log in the background."""
 
     def __init__(
         self,
@@ -61,9 +61,9 @@ class StatusPoller:
         current_time: Callable[[], float],
         tell: Callable[[], Watched | None] = lambda: None,
     ) -> None:
-        """Prepare to look; nothing is asked before, and ``node`` by one thread at a time.
+        """Prepare to poll; ``node`` is asked by one thread at a time.
 
-        ``tell`` says how watching stands, without waiting for anything.
+        ``tell`` returns how the anchor watch stands, without waiting.
         """
         self._tell = tell
         self._chain = BackgroundPoll(
@@ -76,13 +76,15 @@ class StatusPoller:
             else BackgroundPoll(lambda: fetch_published_size(target), current_time)
         )
 
-    def look(self) -> ExternalStatus:
-        """Return what was seen last, and look again where that is old."""
-        published = None if self._published is None else self._published.look()
-        return ExternalStatus(chain=self._chain.look(), published=published, watched=self._tell())
+    def snapshot(self) -> ExternalStatus:
+        """Return what was seen last, and poll again where that is old."""
+        published = None if self._published is None else self._published.snapshot()
+        return ExternalStatus(
+            chain=self._chain.snapshot(), published=published, watched=self._tell()
+        )
 
     def wait(self, seconds: float) -> ExternalStatus:
-        """Return what ``look`` does, after waiting so long at most for each of both."""
+        """Return what ``snapshot`` does, after waiting up to ``seconds`` for each of both."""
         published = None if self._published is None else self._published.wait(seconds)
         return ExternalStatus(
             chain=self._chain.wait(seconds), published=published, watched=self._tell()

@@ -125,7 +125,7 @@ def read_overview(
     """Read it, with so many of the newest heads and anchors."""
     chain_id = project.config.chain_id
     is_running = project.database.is_leased()
-    copies = project.database.look_at_copies()
+    copies = project.database.read_copies()
     with project.database.read() as connection:
         lines = load_head_lines(connection, chain_id, heads)
         rows = load_newest_anchors(connection, chain_id, anchors)

@@ -13,7 +13,7 @@ def check_second_copy(database: Database) -> tuple[str, str]:
     Raises:
         CopyMissingError: On fewer than ``store_copies`` wants.
     """
-    seen = database.look_at_copies()
+    seen = database.read_copies()
     if seen is None:
         return "one: store_copies asks for no other", ""
     if not seen.is_enough:

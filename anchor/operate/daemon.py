@@ -140,7 +140,7 @@ class Daemon:
                 try:
                     if self._watch.is_due or self._is_contradicted:
                         self._watch_chain()
-                    if self._is_due(now >= next_round, is_first=is_first):
+                    if self._should_seal(now >= next_round, is_first=is_first):
                         has_sealed = self._work()
                         is_first = False
                         pause = self._pace.seconds if has_sealed else 0.0
@@ -196,7 +196,7 @@ class Daemon:
                 )
             )
 
-    def _is_due(self, is_time: bool, *, is_first: bool) -> bool:
+    def _should_seal(self, is_time: bool, *, is_first: bool) -> bool:
         with self._project.database.read() as connection:
             newest = newest_head(connection)
             anchored = newest_anchored(connection, self._project.config.chain_id)
@@ -240,7 +240,7 @@ class Daemon:
 
     def _watch_copies(self) -> None:
         """Emit a warning while fewer servers hold the store than are configured."""
-        copies = self._project.database.look_at_copies()
+        copies = self._project.database.read_copies()
         warning = None
         if copies is not None and not copies.is_enough:
             count = f"{copies.count} of {copies.rule.copies} servers"
@@ -321,7 +321,7 @@ class Daemon:
         end = self._clock.monotonic() + seconds
         while not self._clock.stopping.is_set():
             if self._publisher is not None and not self._is_contradicted:
-                self._publisher.look(self._note_missing_anchors)
+                self._publisher.poll(self._note_missing_anchors)
             left = end - self._clock.monotonic()
             if left <= 0:
                 break

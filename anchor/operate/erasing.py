@@ -93,7 +93,7 @@ def erase(
         insert_evidence(connection, [statement for statement, _ in statements])
         return pieces
 
-    return project.database.write_again(work)
+    return project.database.write_with_retry(work)
 
 
 def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:

@@ -31,7 +31,7 @@ _LONG = 600.0
 
 
 class Publisher:
-    """Keeps ``target`` up to the newest final head; ``look`` is called again and again."""
+    """Keeps ``target`` up to the newest final head; ``poll`` is called again and again."""
 
     def __init__(
         self,
@@ -53,17 +53,17 @@ class Publisher:
         self._next_try = self._next_word = clock.monotonic()
         self._published: Head | None = None
 
-    def look(self, prepare: Callable[[], object]) -> None:
-        """Begin to publish where there is something new, and tell how the last time ended.
+    def poll(self, prepare: Callable[[], object]) -> None:
+        """Start publishing where there is something new, and report how the last time ended.
 
-        ``prepare`` is called before: it stores what is missing of the list of anchors.
+        Call ``prepare`` before: it stores what is missing of the list of anchors.
 
         Raises:
-            RuntimeError: the thread died of what nobody expected; it printed that.
+            RuntimeError: The publishing thread died of an unexpected error, which it printed.
         """
         current_time = self._clock.monotonic()
         if self._thread is not None:
-            is_over = not self._thread.is_alive()  # before the look: it puts, and then ends
+            is_over = not self._thread.is_alive()  # asked first: it puts, and then ends
             try:
                 outcome = self._outcome.get_nowait()
             except Empty:

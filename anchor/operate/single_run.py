@@ -24,7 +24,7 @@ from anchor.system.clock import Clock, utc_now
 
 
 class RunState(Enum):
-    """How far a head has come, in the words users see."""
+    """How far a run brought the newest head, in the words that `anchor run --json` prints."""
 
     EMPTY = "empty"
     INCLUDED = "included (still reversible)"

@@ -23,7 +23,7 @@ from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.recovery.erasure_restoration import KnownErasures, reapply_erasures
-from anchor.recovery.leaf_sources import FoundReceipts, LeafOrigin
+from anchor.recovery.leaf_origins import FoundReceipts, LeafOrigin
 from anchor.store.database import Database
 from anchor.store.erasures import ERASED
 from anchor.store.evidence import assign_positions, known_identities, make_identity

@@ -27,7 +27,7 @@ from anchor.project.files import RECEIPT_SUFFIX
 from anchor.project.project import load_pinned_registry, open_project
 from anchor.recovery.backup_source import BackupFolder, check_backup_folder
 from anchor.recovery.erasure_restoration import KnownErasures, load_known_erasures
-from anchor.recovery.leaf_sources import (
+from anchor.recovery.leaf_origins import (
     LeafOrigin,
     find_receipts,
     leaves_of_folder,

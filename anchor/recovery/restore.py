@@ -32,7 +32,7 @@ from anchor.log.tree import HASH, RightEdge
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.project import make_store, open_project
-from anchor.recovery.leaf_sources import LeafOrigin, walk_edges
+from anchor.recovery.leaf_origins import LeafOrigin, walk_edges
 from anchor.recovery.rebuild import FillResult, Remains, fill_store
 from anchor.recovery.store_audit import rebuild_tiles
 from anchor.store.database import Database
@@ -277,7 +277,7 @@ def _find_anchors(
     """
     anchors: dict[int, tuple[Head, Anchor]] = {}
 
-    def look(edge: RightEdge) -> None:
+    def ask_registry(edge: RightEdge) -> None:
         sealed = Head(root=edge.root(), size=edge.size)
         anchor = RegistryReader(config.registry, config.log).anchor(node, sealed.root, "latest")
         if anchor is not None and anchor.size == sealed.size:
@@ -285,11 +285,11 @@ def _find_anchors(
             edges.setdefault(sealed.size, RightEdge(edge.size, edge.nodes))
 
     for edge in list(edges.values()):
-        look(edge)
+        ask_registry(edge)
     if len(anchors) < head.anchor.sequence:
         report("trying every size between the anchors that are known")
         for edge in _missing_edges(source, anchors, edges):
-            look(edge)
+            ask_registry(edge)
             if len(anchors) == head.anchor.sequence:
                 break
     if sorted(anchors) != list(range(1, head.anchor.sequence + 1)):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from anchor.errors import AnchorError
-from anchor.monitor.stage import LogProgress, load_log_progress
+from anchor.monitor.log_progress import LogProgress, load_log_progress
 from anchor.project.project import Project
 from anchor.store.evidence import count_waiting
 from anchor.store.heads import newest_final_anchor

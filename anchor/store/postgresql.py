@@ -166,7 +166,7 @@ class PostgresBackend:
             return self._unavailable(error)
         return None
 
-    def turn(self) -> AbstractContextManager[None]:
+    def write_lock(self) -> AbstractContextManager[None]:
         """Hold nothing up: writers go on side by side."""
         return nullcontext()
 
@@ -180,7 +180,7 @@ class PostgresBackend:
             return rewrite_log(connection)
 
     @property
-    def remark(self) -> str | None:
+    def read_only_note(self) -> str | None:
         """Return None: a server that cannot be written to is refused."""
         return None
 

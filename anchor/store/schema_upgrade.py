@@ -97,7 +97,7 @@ def _find_outdated(place: StoreLocation) -> str | None:
 def _hold_file(place: SqliteFile, version: str) -> Iterator[Outdated]:
     engine = make_engine(place.path, "rw", begin="BEGIN IMMEDIATE")
     database = Database(SqliteBackend(place.path), engine)
-    with closing(database), database.translated(), engine.connect() as connection:
+    with closing(database), database.translate_errors(), engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         try:
@@ -126,7 +126,7 @@ def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[Outdated]:
     engine = backend.open()
     database = Database(backend, engine)
     options = engine.execution_options(**backend.sequencing)
-    with closing(database), database.translated(), options.begin() as connection:
+    with closing(database), database.translate_errors(), options.begin() as connection:
         connection.execute(_LET_IDLE)
         connection.execute(_HOLD)
         others = connection.execute(_OTHERS).scalars().all()

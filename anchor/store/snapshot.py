@@ -124,7 +124,7 @@ def upgrade_copy(path: Path, revision: str = "head") -> None:
     """
     engine = make_engine(path, "rw")
     database = Database(SqliteBackend(path), engine)
-    with closing(database), database.translated(), engine.begin() as connection:
+    with closing(database), database.translate_errors(), engine.begin() as connection:
         migrate(connection, revision)
 
 

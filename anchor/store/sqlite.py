@@ -136,9 +136,9 @@ class SqliteBackend:
         return self._make_engine()
 
     @property
-    def remark(self) -> str | None:
+    def read_only_note(self) -> str | None:
         """Return how a store on read-only media is read; None where it can be written."""
-        return None if self._source is None else self._source.remark
+        return None if self._source is None else self._source.read_only_note
 
     def release(self) -> None:
         """Remove the private copy of a store on read-only media."""
@@ -193,7 +193,7 @@ class SqliteBackend:
         return None
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def write_lock(self) -> Iterator[None]:
         """Hold the lock file of writers, for which others are waited as long as SQLite would.
 
         Whoever waits stands in a queue, which is a second file: who had its turn and wants another
@@ -240,7 +240,7 @@ class SqliteBackend:
         Raises:
             StoreBusyError: A process goes on reading what was there before.
         """
-        with self.turn(), closing(engine.raw_connection()) as connection:
+        with self.write_lock(), closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
             # Overwriting what is freed is not enough: pages that were split keep parts of rows.
             cursor.execute("VACUUM")

@@ -48,7 +48,7 @@ def submit(site: Site, tenant: str, name: str, key: str | None = None) -> tuple[
             key=origin.key_hash,
             at=origin.now,
         )
-        return item.identity, project.database.write_again(work)[0]
+        return item.identity, project.database.write_with_retry(work)[0]
 
 
 def find(site: Site, identity: bytes) -> StoredEvidence:

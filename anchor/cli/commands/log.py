@@ -144,7 +144,7 @@ def _take_picture(project: Project, outside: StatusPoller) -> tuple[Any, dict[st
     from anchor.monitor.overview_json import build_overview_json
 
     config = project.config
-    overview, seen = read_overview(project, time.time()), outside.look()
+    overview, seen = read_overview(project, time.time()), outside.snapshot()
     alarms = raise_alarms(config, overview, seen)
     view = draw_overview(config, overview, seen, alarms)
     return view, build_overview_json(config, overview, seen, alarms)

@@ -94,7 +94,7 @@ def _copies(project: Project, output: Output) -> CopiesDocument | None:
     """Return how many servers hold the store, where there are to be several."""
     from anchor.cli.report_json import CopiesDocument
 
-    seen = project.database.look_at_copies()
+    seen = project.database.read_copies()
     if seen is None:
         return None
     if not seen.is_enough:
@@ -113,7 +113,7 @@ def _look_at_chain(project: Project, output: Output) -> OnChainDocument:
 
     node = open_chain(project.config, output.note)
     state = check_standing(project, node)
-    is_kept = project.database.remark is None  # else it is on read-only media
+    is_kept = project.database.read_only_note is None  # else it is on read-only media
     if is_kept:
         refresh_anchors(project, node)
     # The newest block is read from one node; what is final, from as many as have to agree.

@@ -66,7 +66,7 @@ async def dashboard(
         throughput = await service.read(lambda: read_throughput(project, now))
     except AnchorError as error:
         return answer_trouble(error, "dashboard")
-    outside = service.outside.look()
+    outside = service.outside.snapshot()
     alarms = raise_alarms(project.config, overview, outside)
     values = describe_dashboard(project.config, overview, throughput, outside, alarms)
     values |= {"can_sign_out": caller.has_session, "refreshes": _REFRESHES.get(refresh)}

@@ -19,9 +19,9 @@ from anchor.units import (
     format_count,
     format_duration,
     format_gas_price,
+    format_in_gwei,
     format_timestamp,
     format_wei,
-    format_in_gwei,
 )
 
 POLICY = (

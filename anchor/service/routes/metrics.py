@@ -176,7 +176,7 @@ async def metrics(
 ) -> Response:
     """Return all of it in Prometheus's text format."""
     project = service.project
-    outside = service.outside.look()
+    outside = service.outside.snapshot()
 
     def read() -> bytes:
         overview = read_overview(project, time.time(), heads=1, anchors=_ANCHORS)

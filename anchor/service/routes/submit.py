@@ -15,7 +15,7 @@ from anchor.service.schemas import (
     AcceptedDocument,
     DigestSubmission,
     RecordSubmission,
-    name_state,
+    name_stage,
     problems,
 )
 from anchor.service.submission import KEY_PATTERN, Origin, read_submission
@@ -123,7 +123,7 @@ async def submit(
         response.status_code = 200
     id = item.identity.hex()
     response.headers["Location"] = f"/v1/evidence/{id}"
-    state = name_state(service.watch.reach.stage_of(outcome.leaf_index))
+    state = name_stage(service.watch.reach.stage_of(outcome.leaf_index))
     return AcceptedDocument(id=id, state=state, known=not outcome.is_new, copies=job.copies)
 
 

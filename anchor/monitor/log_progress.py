@@ -1,29 +1,14 @@
-"""How far the log has come, in the words users see."""
+"""How far the log has come, and so each piece of evidence in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from anchor.project.project import Project
 from anchor.store.evidence import estimate_waiting
 from anchor.store.heads import newest_anchored, newest_final_anchor, newest_head
 from anchor.store.tx_journal import find_submitted_size
-
-
-class Stage(Enum):
-    """How far one piece of evidence has come, in this order."""
-
-    ACCEPTED = "accepted"
-    SEALED = "sealed"
-    SUBMITTED = "submitted"
-    INCLUDED = "included"
-    ANCHORED = "anchored"
-
-    @property
-    def rank(self) -> int:
-        """Return its place in the order."""
-        return list(Stage).index(self)
+from anchor.types import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
