@@ -87,7 +87,7 @@ def audit_published(
             policy=bench.policy,
             verifier=verifier,
             connect=nodes.connect,
-            tell=tell,
+            report_step=tell,
             anchored=lambda head: read_anchors(source, head),
             expected=expected,
             chain_ids=frozenset(map(ChainId, chain_ids)),

@@ -59,13 +59,13 @@ class StatusPoller:
         project: Project,
         node: Node,
         current_time: Callable[[], float],
-        tell: Callable[[], Watched | None] = lambda: None,
+        read_watch: Callable[[], Watched | None] = lambda: None,
     ) -> None:
         """Prepare to poll; ``node`` is asked by one thread at a time.
 
-        ``tell`` returns how the anchor watch stands, without waiting.
+        ``read_watch`` returns how the anchor watch stands, without waiting.
         """
-        self._tell = tell
+        self._read_watch = read_watch
         self._chain = BackgroundPoll(
             lambda: fetch_chain_facts(project, node, find_sender(project)), current_time
         )
@@ -80,14 +80,14 @@ class StatusPoller:
         """Return what was seen last, and poll again where that is old."""
         published = None if self._published is None else self._published.snapshot()
         return ExternalStatus(
-            chain=self._chain.snapshot(), published=published, watched=self._tell()
+            chain=self._chain.snapshot(), published=published, watched=self._read_watch()
         )
 
     def wait(self, seconds: float) -> ExternalStatus:
         """Return what ``snapshot`` does, after waiting up to ``seconds`` for each of both."""
         published = None if self._published is None else self._published.wait(seconds)
         return ExternalStatus(
-            chain=self._chain.wait(seconds), published=published, watched=self._tell()
+            chain=self._chain.wait(seconds), published=published, watched=self._read_watch()
         )
 
 

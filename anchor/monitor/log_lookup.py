@@ -78,9 +78,9 @@ def locate_leaf(project: Project, index: int) -> LeafPosition:
     try:
         nodes = fold_path(leaf=leaf, index=index, size=head.size, path=path)
     except MismatchError as error:
-        raise _broken(index, head) from error
+        raise _broken_log_error(index, head) from error
     if nodes[-1] != head.root:
-        raise _broken(index, head)
+        raise _broken_log_error(index, head)
     sides = path_sides(index, head.size, len(path))
     return LeafPosition(
         leaf=leaf,
@@ -121,9 +121,9 @@ def find_leaf(project: Project, leaf: Hash32, *, most: int = MOST_SCANNED) -> in
     last = max(size - most, 0)
     for number in range((size - 1) // BLOCK, last // BLOCK - 1, -1):
         data = project.tiles.read(Tile(0, number, min(BLOCK, size - number * BLOCK)))
-        place = _find_aligned(data, leaf)
-        if place is not None:
-            return number * BLOCK + place
+        position = _find_aligned(data, leaf)
+        if position is not None:
+            return number * BLOCK + position
     return None
 
 
@@ -175,7 +175,7 @@ def _find_head(project: Project, size: int) -> Head:
     return rows[0].head
 
 
-def _broken(index: int, head: Head) -> ChainGuardError:
+def _broken_log_error(index: int, head: Head) -> ChainGuardError:
     return ChainGuardError(
         f"the path of leaf {index} does not lead to the head of {head.size} leaves",
         hint="find out with `anchor audit` what was damaged or altered",

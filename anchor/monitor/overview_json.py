@@ -22,7 +22,7 @@ from anchor.types import Head, log_number, log_owner
 
 
 def build_overview_json(
-    config: Config, overview: Overview, outside: ExternalStatus, alarms: Sequence[Alarm]
+    config: Config, overview: Overview, external: ExternalStatus, alarms: Sequence[Alarm]
 ) -> dict[str, Any]:
     """Return everything that is shown of a log, as a document."""
     queue, spending = overview.queue, overview.spending
@@ -60,12 +60,12 @@ def build_overview_json(
             "reason": overview.unproven.trouble,
         },
         **_describe_copies(overview),
-        "chain": _describe_chain(overview, outside),
+        "chain": _describe_chain(overview, external),
         "published": None
-        if outside.published is None
+        if external.published is None
         else {
-            "size": outside.published.value,
-            **_describe_seen(outside.published.seen_at, outside.published.trouble),
+            "size": external.published.value,
+            **_describe_seen(external.published.seen_at, external.published.trouble),
         },
     }
 
@@ -109,20 +109,20 @@ def build_anchor_json(line: AnchorLine) -> dict[str, Any]:
     }
 
 
-def build_position_json(place: LeafPosition) -> dict[str, Any]:
+def build_position_json(position: LeafPosition) -> dict[str, Any]:
     """Return where a leaf is, and its path to the head."""
-    anchored = place.anchored
+    anchored = position.anchored
     return {
-        "leaf": place.leaf.hex(),
-        "index": place.index,
-        "head": _describe(place.head),
+        "leaf": position.leaf.hex(),
+        "index": position.index,
+        "head": _describe(position.head),
         "path": [
             {
                 "sibling": step.sibling.hex(),
                 "side": "left" if step.sibling_is_left else "right",
                 "node": step.node.hex(),
             }
-            for step in place.steps
+            for step in position.steps
         ],
         "anchor": None
         if anchored is None
@@ -135,12 +135,12 @@ def build_position_json(place: LeafPosition) -> dict[str, Any]:
     }
 
 
-def build_consistency_json(extension: HeadConsistency) -> dict[str, Any]:
+def build_consistency_json(consistency: HeadConsistency) -> dict[str, Any]:
     """Return two heads and the proof that the second continues the first."""
     return {
-        "old": _describe(extension.old),
-        "new": _describe(extension.new),
-        "proof": [node.hex() for node in extension.proof],
+        "old": _describe(consistency.old),
+        "new": _describe(consistency.new),
+        "proof": [node.hex() for node in consistency.proof],
         "verified": True,
     }
 
@@ -157,9 +157,9 @@ def _describe_seen(seen_at: float | None, trouble: str | None) -> dict[str, Any]
     return {"seen_at": None if seen_at is None else _time(seen_at), "trouble": trouble}
 
 
-def _describe_chain(overview: Overview, outside: ExternalStatus) -> dict[str, Any]:
-    facts = outside.chain.value
-    seen = _describe_seen(outside.chain.seen_at, outside.chain.trouble)
+def _describe_chain(overview: Overview, external: ExternalStatus) -> dict[str, Any]:
+    facts = external.chain.value
+    seen = _describe_seen(external.chain.seen_at, external.chain.trouble)
     if facts is None:
         return seen
     days = None if facts.balance is None else overview.spending.days_left(facts.balance)

@@ -25,7 +25,7 @@ from anchor.operate.anchoring import check_chain_and_incidents, read_chain_state
 from anchor.operate.clock_check import (
     ChainTime,
     ClockFault,
-    find_fault,
+    find_clock_fault,
     has_jumped,
     is_in_step,
     judge_clock,
@@ -117,7 +117,7 @@ def judge_clock_at(
     )
     if judge_clock(now, seen, None) is not None and node.needed > 1:
         seen = _ask_others(node, seen, final)
-    return find_fault(project, now, seen) or find_fault(project, now)
+    return find_clock_fault(project, now, seen) or find_clock_fault(project, now)
 
 
 class ChainWatch:

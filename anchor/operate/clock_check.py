@@ -114,7 +114,7 @@ def has_jumped(right: tuple[float, float] | None, wall_time: float, steady: floa
     return right is not None and abs((wall_time - right[0]) - (steady - right[1])) > TOLERANCE
 
 
-def explain_fault(fault: ClockFault) -> ClockError:
+def clock_error(fault: ClockFault) -> ClockError:
     """Return the error of whoever would make a record by such a clock."""
     return ClockError(
         f"{fault}: nothing is taken in, because its record would state a wrong time",
@@ -129,12 +129,12 @@ def check_clock(project: Project) -> None:
     Raises:
         ClockError: The clock is certainly far from the chain's.
     """
-    fault = find_fault(project, unix_now())
+    fault = find_clock_fault(project, unix_now())
     if fault is not None and fault.is_certain:
-        raise explain_fault(fault)
+        raise clock_error(fault)
 
 
-def find_fault(
+def find_clock_fault(
     project: Project, wall_time: float, chain: ChainTime | None = None
 ) -> ClockFault | None:
     """Judge the clock by the store, and by ``chain`` or what another process saw last."""

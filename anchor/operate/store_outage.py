@@ -33,7 +33,7 @@ class StoreWait:
     """Waits until the next try; ``jitter`` draws a number from 0 to 1 for each."""
 
     clock: StoppableClock
-    tell: Callable[[Event], None]
+    emit: Callable[[Event], None]
     jitter: Callable[[], float]
     _next: float = _FIRST
     _since: float | None = None
@@ -48,7 +48,7 @@ class StoreWait:
         started = self.clock.monotonic()
         if self._since is None or started - self._told_at >= _REMIND:
             self._told_at = started
-            self.tell(
+            self.emit(
                 Event(
                     event="store away",
                     text=f"{error.message}; waiting until it can be used",
@@ -68,7 +68,7 @@ class StoreWait:
         if self._since is not None:
             seconds = self.clock.monotonic() - self._since
             text = f"the store can be used again, after {seconds:,.0f} seconds"
-            self.tell(Event(event="store back", text=text))
+            self.emit(Event(event="store back", text=text))
         self._since = None
         self._next = _FIRST
 

@@ -49,7 +49,7 @@ class AllowedProject:
     """
 
     config: Path
-    pins: tuple[ProjectIdentity, ...]
+    identities: tuple[ProjectIdentity, ...]
     policy_sha256: str | None
 
 
@@ -119,10 +119,12 @@ def allow_project(config: Path) -> AllowedProject:
     Raises:
         AnchorError: Others may write the project's files, or the note cannot be written.
     """
-    pins = (read_identity(config),)
-    note = AllowedProject(config=config.resolve(), pins=pins, policy_sha256=_digest_policy(config))
-    _save(note)
-    return note
+    identities = (read_identity(config),)
+    allowed = AllowedProject(
+        config=config.resolve(), identities=identities, policy_sha256=_digest_policy(config)
+    )
+    _save(allowed)
+    return allowed
 
 
 def allow_registry(config: Path, registry: Address) -> None:
@@ -130,13 +132,13 @@ def allow_registry(config: Path, registry: Address) -> None:
 
     ``allow_project`` ends this.  A project without a note was named by its user, and gets none.
     """
-    note = find_allowed(config)
-    if note is not None:
+    allowed = find_allowed(config)
+    if allowed is not None:
         moved = [
-            ProjectIdentity(chain_id=pins.chain_id, registry=registry, log=pins.log)
-            for pins in note.pins
+            ProjectIdentity(chain_id=identity.chain_id, registry=registry, log=identity.log)
+            for identity in allowed.identities
         ]
-        _save(replace(note, pins=tuple(dict.fromkeys((*note.pins, *moved)))))
+        _save(replace(allowed, identities=tuple(dict.fromkeys((*allowed.identities, *moved)))))
 
 
 def disallow_project(config: Path) -> bool:
@@ -166,13 +168,13 @@ def check_allowed(config: Path) -> None:
         NotTrustedError: not so, or others may write the configuration.
         ConfigError: the configuration cannot be read.
     """
-    note = find_allowed(config)
+    allowed = find_allowed(config)
     hint = _hint(config)
-    if note is None:
+    if allowed is None:
         raise NotTrustedError(
             f"the project {config} is not one that you made or allowed", hint=hint
         )
-    if read_identity(config) not in note.pins:
+    if read_identity(config) not in allowed.identities:
         raise NotTrustedError(
             f"the project {config} names another log or registry than when you allowed it",
             hint=hint,
@@ -185,8 +187,8 @@ def check_policy_allowed(config: Path, sha256: str) -> None:
     Raises:
         NotTrustedError: The policy was changed since the project was allowed.
     """
-    note = find_allowed(config)
-    if note is None or note.policy_sha256 != sha256:
+    allowed = find_allowed(config)
+    if allowed is None or allowed.policy_sha256 != sha256:
         raise NotTrustedError(
             f"the trust policy of the project {config} is another than when you allowed it",
             hint=f"look at what it says; {_hint(config)}",
@@ -248,21 +250,21 @@ def _note_name(config: Path) -> str:
     return hashlib.sha256(os.fsencode(config)).hexdigest() + _SUFFIX
 
 
-def _save(note: AllowedProject) -> None:
+def _save(allowed: AllowedProject) -> None:
     document = {
         "format": FORMAT,
-        "config": str(note.config),
-        "policy_sha256": note.policy_sha256,
+        "config": str(allowed.config),
+        "policy_sha256": allowed.policy_sha256,
         "pins": [
             {
-                "chain_id": pins.chain_id,
-                "registry": format_address(pins.registry),
-                "log": "0x" + pins.log.hex(),
+                "chain_id": identity.chain_id,
+                "registry": format_address(identity.registry),
+                "log": "0x" + identity.log.hex(),
             }
-            for pins in note.pins
+            for identity in allowed.identities
         ],
     }
-    save_file(_FOLDER, _note_name(note.config), json.dumps(document, indent=1).encode("ascii"))
+    save_file(_FOLDER, _note_name(allowed.config), json.dumps(document, indent=1).encode("ascii"))
 
 
 def _read(path: Path) -> AllowedProject:
@@ -273,7 +275,7 @@ def _read(path: Path) -> AllowedProject:
             raise MalformedError(f"{path} is not of the format {FORMAT}")
         return AllowedProject(
             config=Path(document["config"]),
-            pins=tuple(_parse_identity(pins) for pins in document["pins"]),
+            identities=tuple(_parse_identity(identity) for identity in document["pins"]),
             policy_sha256=document.get("policy_sha256"),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -291,9 +293,9 @@ def _parse_identity(document: dict[str, Any]) -> ProjectIdentity:
     )
 
 
-def format_identity(pins: ProjectIdentity) -> str:
+def format_identity(identity: ProjectIdentity) -> str:
     """Return what a project is about, in words."""
     return (
-        f"log {log_number(pins.log)} of {format_address(log_owner(pins.log))} in registry "
-        f"{format_address(pins.registry)} on chain {pins.chain_id}"
+        f"log {log_number(identity.log)} of {format_address(log_owner(identity.log))} in registry "
+        f"{format_address(identity.registry)} on chain {identity.chain_id}"
     )

@@ -36,7 +36,7 @@ from anchor.system.file_ownership import read_own_file
 from anchor.system.toml import format_toml_string
 from anchor.system.urls import is_plain_url, redact_url
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
-from anchor.verification.node_rules import find_fault, operator_quorum
+from anchor.verification.node_rules import find_conflict, operator_quorum
 from anchor.verification.policy import FinalityRule
 
 FORMAT = "anchor-config/1"
@@ -240,7 +240,7 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     for url in witnesses:
         redact_url(url)
     needed = operator_quorum(len(nodes)) if quorum is None else quorum
-    fault = find_fault(nodes, needed)
+    fault = find_conflict(nodes, needed)
     if fault is not None:
         raise ConfigError(
             f"{name_member('chain.rpc')} together with {name_member('chain.witnesses')} {fault}",

@@ -19,7 +19,7 @@ from anchor.project.config import Config
 from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TRUST_POLICY
 from anchor.project.log_key import load_log_key
 from anchor.recovery.backup_check import CheckedBackup, check_contents
-from anchor.store.backup_files import disk_failure, settle, write_manifest
+from anchor.store.backup_files import disk_error, make_durable, write_manifest
 from anchor.store.backup_folder import fill_folder
 from anchor.store.backup_manifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest, is_name
 from anchor.store.heads import newest_head
@@ -65,7 +65,7 @@ def make_backup(
             log=config.log,
             head=head,
             schema=schema,
-            files=settle(folder),
+            files=make_durable(folder),
         )
         checked = check_contents(folder, manifest)
         if checked.breaches:
@@ -116,7 +116,7 @@ def _copy_files(config: Config, folder: Path, report: Callable[[str], None]) -> 
             if source == config.file:
                 raise
         except OSError as error:
-            raise disk_failure(source, error) from error
+            raise disk_error(source, error) from error
     _cut_tail(folder / SIDE_FILE)
     try:
         for statement in config.erasures.glob("*.json"):
@@ -126,7 +126,7 @@ def _copy_files(config: Config, folder: Path, report: Callable[[str], None]) -> 
             (folder / ERASURES).mkdir(exist_ok=True)
             shutil.copyfile(statement, folder / ERASURES / statement.name)
     except OSError as error:
-        raise disk_failure(config.erasures, error) from error
+        raise disk_error(config.erasures, error) from error
 
 
 def _cut_tail(path: Path) -> None:

@@ -78,14 +78,14 @@ def load_known_erasures(stores: Sequence[Database], folders: Sequence[Path]) -> 
     return KnownErasures([*erasures, *_read_folders(folders)])
 
 
-def reapply_erasures(database: Writable, stores: Sequence[Database], erased: KnownErasures) -> int:
+def reapply_erasures(database: Writable, stores: Sequence[Database], known: KnownErasures) -> int:
     """Erase from a new store what was erased before, and take over all holds.
 
     Returns how many leaves of the log had a record until then.
     A hold that was ended after one of ``stores`` was saved is there again: what is held too long
     can be let go, what is erased cannot be brought back.
     """
-    erasures = erased.erasures
+    erasures = known.erasures
     for store in stores:
         with store.read() as source:
             holds = load_holds(source)

@@ -184,10 +184,10 @@ def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:
         for path in paths if index >= size else ():
             row = _row_of_receipt(path, None)
             if row is not None and remains.owners.find(row.leaf) is not None:
-                yield _give_back(row, remains.owners)
+                yield _restore_ownership(row, remains.owners)
 
 
-def _give_back(row: EvidenceRow, owners: Owners) -> EvidenceRow:
+def _restore_ownership(row: EvidenceRow, owners: Owners) -> EvidenceRow:
     """Return a row with the identity and the tenant that the side file knows it by."""
     entry = owners.find(row.leaf)
     if entry is None or entry.identity == row.identity:
@@ -268,7 +268,7 @@ def _find_rows(
                 # What a store knows of it is more than a receipt says.
                 whole = replace(rows[0], record=whole.record)
         row = whole or next(iter(rows), None) or _row_of_leaf(index, leaf, accepted_at)
-        yield remains.erased.blank(_give_back(row, remains.owners))
+        yield remains.erased.blank(_restore_ownership(row, remains.owners))
 
 
 def _row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:

@@ -42,7 +42,7 @@ from anchor.project.project import Project, open_project
 from anchor.recovery.handover import (
     build_store,
     encode_successor_policy,
-    take_new,
+    enqueue_unplaced,
     write_receipts,
 )
 from anchor.registry.calldata import encode_succeed_call
@@ -158,7 +158,7 @@ def succeed(
             )
         refresh_anchors(project, node)
         receipts = write_receipts(project, config, head)
-        waiting = take_new(project, database, head, SideFile(config.side_file))
+        waiting = enqueue_unplaced(project, database, head, SideFile(config.side_file))
     if not config.log_key.exists():
         create_log_key(config)
     write_file(config.trust, encode_successor_policy(project.config, config))

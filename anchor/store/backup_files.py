@@ -65,14 +65,14 @@ def read_manifest(folder: Path) -> Manifest:
                 f"{folder} is no backup: it has no {MANIFEST}",
                 hint="name a folder that `anchor backup` made; one that it did not finish is none",
             ) from error
-        raise place_failure(path, error) from error
+        raise location_error(path, error) from error
     try:
         return parse_manifest(data, str(path))
     except MalformedError as error:
         raise MismatchError(f"the backup is damaged: {error.message}", hint=OTHER_BACKUP) from error
 
 
-def settle(folder: Path) -> dict[str, FileEntry]:
+def make_durable(folder: Path) -> dict[str, FileEntry]:
     """Make every file durable and private to its owner; return what each is, by its path.
 
     Raises:
@@ -92,7 +92,7 @@ def settle(folder: Path) -> dict[str, FileEntry]:
             os.chmod(parent, 0o700)
             sync_folder(Path(parent))
     except OSError as error:
-        raise disk_failure(folder, error) from error
+        raise disk_error(folder, error) from error
     return entries
 
 
@@ -121,7 +121,7 @@ def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
         try:
             current = _read_entry(path)
         except OSError as error:
-            raise disk_failure(path, error) from error
+            raise disk_error(path, error) from error
         if current.size != entry.size:
             yield f"{name} has {current.size:,} bytes instead of {entry.size:,}"
         elif current != entry:
@@ -139,14 +139,14 @@ def _read_entry(path: Path) -> FileEntry:
     return FileEntry(size=size, sha256=digest.digest())
 
 
-def place_failure(path: Path, error: OSError) -> AnchorError:
+def location_error(path: Path, error: OSError) -> AnchorError:
     """Return what it means that nothing can be made at a place that was just named."""
     if error.errno in _WRONG_PLACE:
         return UsageError(f"{path} cannot be written: {error.strerror}")
-    return disk_failure(path, error)
+    return disk_error(path, error)
 
 
-def disk_failure(path: Path, error: OSError) -> StorageError:
+def disk_error(path: Path, error: OSError) -> StorageError:
     """Return what it means that a file that has to be there cannot be read or written."""
     return StorageError(
         f"{error.filename or path} cannot be read or written: {error.strerror}",

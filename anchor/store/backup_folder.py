@@ -19,7 +19,7 @@ from anchor.errors import (
     LeaseHeldError,
     UsageError,
 )
-from anchor.store.backup_files import disk_failure, place_failure
+from anchor.store.backup_files import disk_error, location_error
 from anchor.store.backup_manifest import MANIFEST
 from anchor.system.durable_files import sync_folder
 
@@ -80,7 +80,7 @@ def open_generations(folder: Path) -> Path:
     try:
         folder.mkdir(0o700, exist_ok=True)
     except OSError as error:
-        raise place_failure(folder, error) from error
+        raise location_error(folder, error) from error
     # One name for all, so that two processes never make one at once.
     return folder / _PARTIAL
 
@@ -102,7 +102,7 @@ def forget_generations(folder: Path, keep: int) -> list[Path]:
             if name.startswith(".") and name.endswith(_REMOVED):
                 shutil.rmtree(folder / name)
     except OSError as error:
-        raise disk_failure(folder, error) from error
+        raise disk_error(folder, error) from error
     return old
 
 
@@ -131,7 +131,7 @@ def fill_folder(place: Path, partial: Path | None = None) -> Iterator[Path]:
             partial.rename(place)
             sync_folder(place.parent)
         except OSError as error:
-            raise disk_failure(place, error) from error
+            raise disk_error(place, error) from error
     except BaseException:
         with suppress(OSError):
             _empty(partial)
@@ -159,7 +159,7 @@ def _hold(partial: Path) -> int:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(partial, flags)
     except OSError as error:
-        raise place_failure(partial.parent, error) from error
+        raise location_error(partial.parent, error) from error
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():
             raise UsageError(

@@ -31,7 +31,7 @@ def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None =
         new = _insert_into_postgresql(connection, items)
     else:
         new = _insert_into_sqlite(connection, list(items))
-    _note(connection, new, key)
+    _note_in_side_file(connection, new, key)
     return len(new)
 
 
@@ -46,7 +46,7 @@ def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> li
         new = _insert_into_postgresql(connection, items)
     else:
         new = _insert_chunks(connection, items)
-    _note(connection, new)
+    _note_in_side_file(connection, new)
     if len(new) == len(items):
         return [True] * len(items)
     rest = {submitted.identity for submitted in new}
@@ -57,7 +57,9 @@ def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> li
     return is_new
 
 
-def _note(connection: Connection, new: Sequence[Entry], key: bytes | None = None) -> None:
+def _note_in_side_file(
+    connection: Connection, new: Sequence[Entry], key: bytes | None = None
+) -> None:
     """Let the side file have the entries of what was inserted, before it is committed."""
     noted = noted_entries(connection)
     if noted is not None:
@@ -83,7 +85,7 @@ def _insert_into_sqlite(connection: Connection, items: Sequence[NewEvidence]) ->
     cursor.execute(_LAST_ID)
     last = cursor.fetchone()
     cursor.executemany(_INSERT_NEW, items)
-    return _let_wait(cursor, last, items)
+    return _enqueue(cursor, last, items)
 
 
 def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
@@ -96,10 +98,10 @@ def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list
         cursor.execute(
             _insert_rows(len(chunk)), [value for submitted in chunk for value in submitted]
         )
-    return _let_wait(cursor, last, items)
+    return _enqueue(cursor, last, items)
 
 
-def _let_wait(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> list[Entry]:
+def _enqueue(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> list[Entry]:
     """Let the rows that came after row ``last`` wait; return their entries."""
     # The transaction has the only writer, so that these are the rows above and no others.
     cursor.execute(_LET_WAIT, last)

@@ -66,7 +66,7 @@ def discard(place: SqliteFile) -> None:
         place.path.with_name(place.path.name + suffix).unlink(missing_ok=True)
 
 
-def put_in_place(built: SqliteFile, place: SqliteFile) -> Path | None:
+def install_store(built: SqliteFile, place: SqliteFile) -> Path | None:
     """Let a store that was made and closed be the one at ``place``; return where the old one went.
 
     Raises:
@@ -90,7 +90,7 @@ def put_in_place(built: SqliteFile, place: SqliteFile) -> Path | None:
     return moved
 
 
-def find_moved(place: StoreLocation) -> SqliteFile | None:
+def find_replaced_store(place: StoreLocation) -> SqliteFile | None:
     """Return the newest store that was moved aside from ``place``, as a file may have been."""
     if not isinstance(place, SqliteFile):
         return None
@@ -124,7 +124,7 @@ def _move_aside(store: Path) -> Path | None:
     return moved if moved.exists() else None
 
 
-def beside(place: SqliteFile, suffix: str) -> SqliteFile:
+def staging_location(place: SqliteFile, suffix: str) -> SqliteFile:
     """Return where a store is made that is to replace this one when it is whole."""
     return SqliteFile(place.path.with_name(place.path.name + suffix))
 

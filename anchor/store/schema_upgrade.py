@@ -47,7 +47,7 @@ _OTHERS = text(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outdated:
+class OutdatedStore:
     """A store of an older schema that nobody else has open.
 
     ``copy`` copies it into a file and returns its schema version; ``upgrade`` migrates it, and
@@ -60,7 +60,7 @@ class Outdated:
 
 
 @contextmanager
-def hold_outdated(place: StoreLocation) -> Iterator[Outdated | None]:
+def hold_outdated(place: StoreLocation) -> Iterator[OutdatedStore | None]:
     """Hold a store of an older schema, to upgrade it; None for one of this release's.
 
     Raises:
@@ -94,7 +94,7 @@ def _find_outdated(place: StoreLocation) -> str | None:
 
 
 @contextmanager
-def _hold_file(place: SqliteFile, version: str) -> Iterator[Outdated]:
+def _hold_file(place: SqliteFile, version: str) -> Iterator[OutdatedStore]:
     engine = make_engine(place.path, "rw", begin="BEGIN IMMEDIATE")
     database = Database(SqliteBackend(place.path), engine)
     with closing(database), database.translate_errors(), engine.connect() as connection:
@@ -104,11 +104,11 @@ def _hold_file(place: SqliteFile, version: str) -> Iterator[Outdated]:
             # SQLite gives up the write-ahead log only where no other connection has the file open.
             driver.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.OperationalError as error:
-            raise _busy(place, "") from error
+            raise _busy_error(place, "") from error
         # The rollback journal is the commit: its removal is to be on disk, too.
         driver.execute("PRAGMA synchronous=EXTRA")
         with connection.begin(), open_file(place.path) as reader:
-            yield Outdated(
+            yield OutdatedStore(
                 version=version,
                 copy=partial(copy_store, reader),
                 upgrade=partial(migrate, connection),
@@ -119,7 +119,7 @@ def _hold_file(place: SqliteFile, version: str) -> Iterator[Outdated]:
 
 
 @contextmanager
-def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[Outdated]:
+def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[OutdatedStore]:
     from anchor.store.postgresql import PostgresBackend
 
     backend = PostgresBackend(place)
@@ -132,15 +132,15 @@ def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[Outdated]:
         others = connection.execute(_OTHERS).scalars().all()
         if others:
             numbers = ", ".join(map(str, others))
-            raise _busy(place, f" (the server's processes {numbers})")
-        yield Outdated(
+            raise _busy_error(place, f" (the server's processes {numbers})")
+        yield OutdatedStore(
             version=version,
             copy=partial(copy_snapshot, connection),
             upgrade=partial(migrate, connection),
         )
 
 
-def _busy(place: StoreLocation, which: str) -> StoreBusyError:
+def _busy_error(place: StoreLocation, which: str) -> StoreBusyError:
     return StoreBusyError(
         f"other processes have the store {place} open{which}",
         hint="stop `anchor serve` and whatever else works with it, on every machine, then run "

@@ -115,7 +115,7 @@ def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:
             same whenever it meets a tile that does not.
     """
     write_tiles(database, tiles)
-    return TileTree(head, tiles.read, mismatch=lambda text: _damaged(tiles, text))
+    return TileTree(head, tiles.read, mismatch=lambda text: _damaged_error(tiles, text))
 
 
 def write_tiles(database: Database, tiles: TileFolder) -> int:
@@ -141,11 +141,11 @@ def write_tiles(database: Database, tiles: TileFolder) -> int:
         for leaves in read_leaves(database, size, newest.head.size):
             grown = append_leaves(edge, leaves, tiles.read)
             if edge.size == newest.head.size and edge.root() != newest.head.root:
-                raise _altered(edge.size)
+                raise _altered_error(edge.size)
             tiles.write(grown)
             # A crash here: the next time the same tiles are written again, with the same bytes.
     except MismatchError as error:
-        raise _damaged(tiles, error.message) from error
+        raise _damaged_error(tiles, error.message) from error
     tiles.note_size(edge.size)
     return edge.size
 
@@ -160,17 +160,17 @@ def check_leaves(database: Database, head: Head) -> None:
     for leaves in read_leaves(database, 0, head.size):
         edge.extend(leaves)
     if edge.root() != head.root:
-        raise _altered(head.size)
+        raise _altered_error(head.size)
 
 
-def _altered(size: int) -> ChainGuardError:
+def _altered_error(size: int) -> ChainGuardError:
     return ChainGuardError(
         f"the stored leaves no longer lead to the root of size {size}",
         hint="the store was damaged or altered: restore it from a backup",
     )
 
 
-def _damaged(tiles: TileFolder, text: str) -> ChainGuardError:
+def _damaged_error(tiles: TileFolder, text: str) -> ChainGuardError:
     return ChainGuardError(f"in {tiles.folder}, {text}", hint=_REBUILD)
 
 

@@ -209,8 +209,8 @@ class SqliteBackend:
         deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
         path = self._path.with_name(f"{self._path.name}-turn.lock")
         queue = path.with_name(f"{self._path.name}-queue.lock")
-        with _opened(path) as descriptor:
-            with _opened(queue) as place:
+        with _open_lock_file(path) as descriptor:
+            with _open_lock_file(queue) as place:
                 _wait_for(place, queue, deadline)
                 _wait_for(descriptor, path, deadline)
             self.check_same()
@@ -364,7 +364,7 @@ class SqliteBackend:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _open_lock_file(path: Path) -> Iterator[int]:
     """Open a lock file; whoever locks it meanwhile has it no longer at the end of the block."""
     descriptor = open_lock(path)
     try:

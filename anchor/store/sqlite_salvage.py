@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from anchor.errors import ConfigError, UnknownVersionError
 from anchor.log.merkle import hash_leaf
 from anchor.store.database import MIGRATION_HEAD, create_database
-from anchor.store.location import SqliteFile, beside, discard
+from anchor.store.location import SqliteFile, discard, staging_location
 from anchor.store.schema import lease, metadata
 from anchor.system.durable_files import open_private
 
@@ -40,7 +40,7 @@ def salvage_store(damaged: SqliteFile, target: SqliteFile) -> Salvaged:
         ConfigError: Not even its tables' names can be read.
         UnknownVersionError: It has another schema than this release's.
     """
-    copied = beside(target, ".damaged")
+    copied = staging_location(target, ".damaged")
     discard(copied)
     try:
         _copy(damaged, copied)

@@ -15,7 +15,13 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from anchor.store.database import create_database, create_filled
-from anchor.store.location import SqliteFile, StoreLocation, beside, discard, put_in_place
+from anchor.store.location import (
+    SqliteFile,
+    StoreLocation,
+    discard,
+    install_store,
+    staging_location,
+)
 
 T = TypeVar("T")
 
@@ -42,12 +48,12 @@ def build_database(place: StoreLocation, fill: Callable[[Writable], T]) -> tuple
 
 
 def _build_beside(place: SqliteFile, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
-    building = beside(place, ".building")
+    building = staging_location(place, ".building")
     discard(building)
     try:
         with closing(create_database(building)) as database:
             filled = fill(database)
-        return filled, put_in_place(building, place)
+        return filled, install_store(building, place)
     except BaseException:
         discard(building)
         raise

@@ -104,7 +104,7 @@ def read_standing(
             if root == target.head.root:
                 last = view.fetch_storage(target.registry, last_head_slot(target.log), final)
                 if last == root:  # the newest of the closed log, and not what was taken over
-                    raise _abandoned(successor, "an earlier head")
+                    raise _abandoned_error(successor, "an earlier head")
     raise ClosedLogError(
         "the log was closed by its owner, and nothing shows from where its successor goes on",
         hint="`anchor audit` of the published log finds out",
@@ -132,11 +132,11 @@ def _takeover_of(anchor: ReceiptAnchor | None) -> Hash32 | None:
 
 def _judge(stored: Anchor, successor: LogId, size: int) -> str:
     if stored.size > size:
-        raise _abandoned(successor, f"size {size}")
+        raise _abandoned_error(successor, f"size {size}")
     return f"the log was closed; its successor goes on from size {size}, which covers this anchor"
 
 
-def _abandoned(successor: LogId, since: str) -> AbandonedError:
+def _abandoned_error(successor: LogId, since: str) -> AbandonedError:
     return AbandonedError(
         f"the log's owner abandoned this anchor: log {log_number(successor)} of "
         f"{format_address(log_owner(successor))} took over from {since}",

@@ -124,7 +124,7 @@ def check_log(
     policy: TrustPolicy | None,
     verifier: NoteVerifier | None,
     connect: Connect,
-    tell: StepReporter,
+    report_step: StepReporter,
     anchored: Callable[[Head], Iterable[Head]] = lambda _: (),
     expected: LogId | None = None,
     chain_ids: Collection[ChainId] = (),
@@ -142,19 +142,19 @@ def check_log(
     checkpoint = open_checkpoint(note, None)
     head = checkpoint.head
     chain_id, registry, log = parse_origin(checkpoint.origin)
-    tell(
+    report_step(
         1,
         f"{head.size:,} leaves of log {log_number(log)} of {format_address(log_owner(log))}, "
         f"root {head.root.hex()}",
     )
     if verifier is None:
         # Not a failure: whose log it is, and which head, is the registry's word, not the key's.
-        tell(2, "no key was given", Verdict.CANNOT_TELL)
+        report_step(2, "no key was given", Verdict.CANNOT_TELL)
     else:
         open_checkpoint(note, verifier)
         if verifier.name != checkpoint.origin:
             raise NotTrustedError(f"the key is {verifier.name}'s, not {checkpoint.origin}'s")
-        tell(2, f"by {verifier.encode()}")
+        report_step(2, f"by {verifier.encode()}")
     if expected is not None and log != expected:
         raise NotTrustedError(
             f"this is log {log_number(log)} of {format_address(log_owner(log))}, not log "
@@ -167,50 +167,52 @@ def check_log(
     else:
         place, detail, doubt = _choose_pinned(place, policy), "as pinned", None
     findings: list[AnchorError] = [] if doubt is None else [doubt]
-    tell(3, detail, verdict_of(doubt))
+    report_step(3, detail, verdict_of(doubt))
     targets, entries = place.targets, place.entries
     # Where a policy says several things about one place, each of them has to hold.
     chains = [check_chain(connect(target), target) for target in targets]
     views = [view for view, _ in chains]
-    tell(4, chains[0][1])
+    report_step(4, chains[0][1])
     codes = [check_code(view, target) for view, target in zip(views, targets, strict=True)]
     finals = [final for final, _ in codes]
-    tell(5, codes[0][1])
+    report_step(5, codes[0][1])
     places = list(zip(views, targets, finals, strict=True))
     anchors = [_read_anchor(view, target, final, head) for view, target, final in places]
     anchor, final = anchors[0], finals[0]
-    tell(6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}")
+    report_step(
+        6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}"
+    )
     submitters = [
         check_submitter(view, target, anchor, final)
         for (view, target, final), anchor in zip(places, anchors, strict=True)
     ]
-    tell(7, submitters[0][1])
+    report_step(7, submitters[0][1])
     heads, unread = _read_list(anchored, head)
     others, unasked = _read_others(place.others, connect)
     sizes = {anchored_head.size for anchored_head in heads}
     sizes.update(anchor.size for _, anchor in others if anchor.size <= head.size)
     roots = dict.fromkeys(sizes, head.root)
     tiles = check_tiles(head, read, roots)
-    tell(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
+    report_step(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
     if unread is not None:
         raise unread
     if heads:
         _check_roots(head, heads, roots)
         for view, target, final in places:
             _check_sequence(view, target, final, heads)
-        tell(9, f"anchors 1 to {len(heads):,}, each with its size, and no other")
+        report_step(9, f"anchors 1 to {len(heads):,}, each with its size, and no other")
     else:
         # Not a failure: that the log only grew, the registry has seen to.
-        tell(9, "no list of anchors is published", Verdict.CANNOT_TELL)
+        report_step(9, "no list of anchors is published", Verdict.CANNOT_TELL)
     whole, verdict, abandoned = _check_whole(*places[0], head, heads, anchor)
-    tell(10, whole, verdict)
+    report_step(10, whole, verdict)
     if abandoned is not None:
         findings.append(abandoned)
     compared = _compare_others(others, head, roots)  # a fork is one, whoever else is silent
     if unasked is not None:
         raise unasked
-    tell(11, *compared)
-    tell(12, *_check_exclusive(entries, places))
+    report_step(11, *compared)
+    report_step(12, *_check_exclusive(entries, places))
     return CheckedLog(
         checkpoint=checkpoint,
         target=targets[0],

@@ -10,7 +10,7 @@ MAX_NODES = 16
 """More are never asked at once."""
 
 
-def find_fault(urls: Sequence[str], needed: int) -> str | None:
+def find_conflict(urls: Sequence[str], needed: int) -> str | None:
     """Return why these nodes cannot be asked together, as the end of a sentence that names them.
 
     One node under two spellings would agree with itself; whose two nodes are one operator's no

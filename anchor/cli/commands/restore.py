@@ -93,7 +93,7 @@ def command(
     from anchor.recovery.remains import RestoreOptions, gather_remains
     from anchor.recovery.restore import restore_project
     from anchor.store.database import is_taken, lock_location
-    from anchor.store.location import find_moved
+    from anchor.store.location import find_replaced_store
 
     output = Output(as_json=as_json)
     file = _find_own_config(config_path)
@@ -120,7 +120,7 @@ def command(
         check_chain(config, node)
         check_registry(config, node)
         # After a crash between two renames, the store is the one that was moved aside.
-        left = store if is_there else find_moved(store)
+        left = store if is_there else find_replaced_store(store)
         remains = gather_remains(stack, config, node, wanted, left, output.note)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     note_project(output, file)
