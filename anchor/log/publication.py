@@ -59,18 +59,18 @@ class PublicationWriter(PublicationReader, Protocol):
 
 
 def open_reader(place: str) -> PublicationReader:
-    """Return the place to read a published log from; nothing is read yet."""
+    """Return a reader of the log published at ``place``; nothing is read yet."""
     if place.startswith(("http://", "https://")):
         return WebPublication(place)
     return open_writer(place)
 
 
 def open_writer(place: str) -> PublicationWriter:
-    """Return the place to publish a log in; nothing is written yet.
+    """Return a writer that publishes a log at ``place``; nothing is written yet.
 
     Raises:
-        UsageError: the URL's scheme cannot be written to, or its package is missing.
-        CannotCheckError: the store cannot be opened.
+        UsageError: The URL's scheme cannot be written to, or its package is missing.
+        CannotCheckError: The object store cannot be opened.
     """
     if place.startswith(("http://", "https://")):
         raise UsageError(
@@ -140,8 +140,8 @@ def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
     Anchors behind ``head`` are passed over: they are published before the checkpoint is.
 
     Raises:
-        MalformedError: a part is not as it was written, or does not lead to ``head``.
-        CannotCheckError: a part is missing, or cannot be read.
+        MalformedError: A part is not as it was written, or does not lead to ``head``.
+        CannotCheckError: A part is missing, or cannot be read.
     """
     size, number = 0, 0
     while size < head.size:
@@ -166,7 +166,7 @@ def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
 
 
 class PublicationFolder:
-    """A folder that some web server serves, or that was copied from elsewhere."""
+    """A folder of published files: one that a web server serves, or a copy."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -204,7 +204,7 @@ class PublicationFolder:
 
 
 class WebPublication:
-    """Any web server that serves the files."""
+    """A web server that serves the published files."""
 
     def __init__(self, url: str) -> None:
         from anchor.system.urls import redact_url
@@ -254,7 +254,7 @@ class WebPublication:
 
 
 class PublicationBucket:
-    """A bucket, or whatever else fsspec reaches by URL.  Credentials are its own affair."""
+    """A bucket, or another store that fsspec reaches by URL and with its own credentials."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -305,9 +305,9 @@ class PublicationBucket:
 
 
 class _TranslatedErrors:
-    """Turns whatever an object store's package raises into an error of ours.
+    """Translate the errors of an object store's package.
 
-    Without its text, which may quote credentials.
+    The text of such an error is left out, because it may quote credentials.
     """
 
     def __init__(self, message: str) -> None:

@@ -115,13 +115,13 @@ def right_tiles(size: int) -> list[Tile]:
 
 
 def append_leaves(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tuple[Tile, bytes]]:
-    """Append leaf hashes to ``edge`` and return the tiles that this fills or starts.
+    """Append leaf hashes to ``edge`` and return the tiles that they fill or start.
 
-    Of what is there already, only the right edge's partial tiles are read, and compared with
+    Of the tiles on disk, only the right edge's partial ones are read, to compare them with
     ``edge``.
 
     Raises:
-        MismatchError: one of those is not what it was.
+        MismatchError: A partial tile does not lead to ``edge``.
     """
     old_size = edge.size
     begun = [

@@ -40,7 +40,7 @@ class ChainFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalStatus:
-    """What was last seen: of the chain, and of how many leaves the log is published.
+    """What was last seen of the chain, and how many leaves are published.
 
     ``published`` is None where the configuration names no place, ``watched`` where nobody compares
     the log with the chain.
@@ -92,11 +92,11 @@ class StatusPoller:
 
 
 def fetch_published_size(target: str) -> int:
-    """Return of how many leaves the log is published at ``target``, by its checkpoint's own word.
+    """Return the size that the checkpoint published at ``target`` states.
 
     Raises:
-        CannotCheckError: it cannot be read.
-        MalformedError: what is there is no checkpoint.
+        CannotCheckError: The checkpoint cannot be read.
+        MalformedError: The file is no checkpoint.
     """
     note = open_writer(target).read(CHECKPOINT)
     return 0 if note is None else open_checkpoint(note, None).head.size

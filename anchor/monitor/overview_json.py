@@ -24,7 +24,7 @@ from anchor.types import Head, log_number, log_owner
 def build_overview_json(
     config: Config, overview: Overview, external: ExternalStatus, alarms: Sequence[Alarm]
 ) -> dict[str, Any]:
-    """Return everything that is shown of a log, as a document."""
+    """Return the whole overview as a JSON object."""
     queue, spending = overview.queue, overview.spending
     return {
         "time": _time(overview.read_at),
@@ -71,7 +71,7 @@ def build_overview_json(
 
 
 def build_log_json(config: Config) -> dict[str, Any]:
-    """Return which log it is."""
+    """Return the log's identity as a JSON object."""
     return {
         "owner": format_address(log_owner(config.log)),
         "number": log_number(config.log),
@@ -81,7 +81,7 @@ def build_log_json(config: Config) -> dict[str, Any]:
 
 
 def build_head_json(line: HeadLine) -> dict[str, Any]:
-    """Return a head and what became of it."""
+    """Return a head and its state as a JSON object."""
     return {
         **_describe(line.head),
         "added": line.added,
@@ -93,7 +93,7 @@ def build_head_json(line: HeadLine) -> dict[str, Any]:
 
 
 def build_anchor_json(line: AnchorLine) -> dict[str, Any]:
-    """Return an anchor with its cost and times."""
+    """Return an anchor with its cost and times as a JSON object."""
     return {
         **_describe(line.head),
         "sequence": line.sequence,
@@ -110,7 +110,7 @@ def build_anchor_json(line: AnchorLine) -> dict[str, Any]:
 
 
 def build_position_json(position: LeafPosition) -> dict[str, Any]:
-    """Return where a leaf is, and its path to the head."""
+    """Return a leaf's index and inclusion path as a JSON object."""
     anchored = position.anchored
     return {
         "leaf": position.leaf.hex(),
@@ -136,7 +136,7 @@ def build_position_json(position: LeafPosition) -> dict[str, Any]:
 
 
 def build_consistency_json(consistency: HeadConsistency) -> dict[str, Any]:
-    """Return two heads and the proof that the second continues the first."""
+    """Return two heads and their consistency proof as a JSON object."""
     return {
         "old": _describe(consistency.old),
         "new": _describe(consistency.new),

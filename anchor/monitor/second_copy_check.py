@@ -8,10 +8,10 @@ from anchor.store.replication import Copies, is_counted
 
 
 def check_second_copy(database: Database) -> tuple[str, str]:
-    """Return on how many servers the store is, and what the operator might do; "" for nothing.
+    """Return how many servers hold the store, and a note on what the operator might improve, or "".
 
     Raises:
-        CopyMissingError: On fewer than ``store_copies`` wants.
+        CopyMissingError: Fewer servers hold it than ``store_copies`` asks for.
     """
     seen = database.read_copies()
     if seen is None:

@@ -23,12 +23,12 @@ from anchor.system.clock import utc_now
 
 
 def check_transactions(project: Project, node: Node) -> tuple[str, str]:
-    """Return where the transaction on its way stands, and what is to be known beyond that.
+    """Return how the transaction on its way stands, and a note on other nonces, or "".
 
     Raises:
-        ChainGuardError: the chain waits for an earlier nonce, which nobody fills.
-        FundsError: the sender cannot pay for it.
-        CannotCheckError: the nodes do not say.
+        ChainGuardError: The chain waits for an earlier nonce, for which nothing is signed.
+        FundsError: The sender cannot pay for the transaction.
+        CannotCheckError: The nodes do not answer, or disagree.
     """
     chain_id = project.config.chain_id
     journal = StoredJournal(project.database, utc_now)

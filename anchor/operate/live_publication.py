@@ -25,7 +25,7 @@ _ANCHORS = re.compile(r"anchors/([0-9]{3,9})")
 class LivePublication:
     """A published log's files, up to the newest head whose anchor is final.
 
-    Implements ``anchor.log.publication.Source``.  Not for several threads at once.
+    Implements ``PublicationReader``; not safe for several threads at once.
     """
 
     def __init__(self, project: Project, key: NoteKey) -> None:

@@ -116,9 +116,9 @@ def _publish(project: Project, target: PublicationWriter) -> Publication:
 
 
 def find_anchor_gap(final: list[AnchoredHead]) -> int | None:
-    """Return the number of the first anchor that the store does not know to be final.
+    """Return the sequence number of the first anchor that is missing in ``final``, or None.
 
-    Then it publishes no list of anchors: one with a gap would prove nothing.
+    A list of anchors with a gap would prove nothing, and is not published.
     """
     for expected, anchored in enumerate(final, start=1):
         if anchored.sequence != expected:
@@ -127,7 +127,7 @@ def find_anchor_gap(final: list[AnchoredHead]) -> int | None:
 
 
 def _publish_anchors(target: PublicationWriter, heads: list[Head], published: Head | None) -> None:
-    """Bring the list of anchored heads up to the newest final one."""
+    """Publish the list of anchored heads up to the newest final one."""
     first = (
         sum(head.size < published.size for head in heads) // ANCHORS_PER_FILE if published else 0
     )
@@ -139,9 +139,9 @@ def _publish_anchors(target: PublicationWriter, heads: list[Head], published: He
 
 
 def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> Head | None:
-    """Return the head that is published; None in an empty place.
+    """Return the head that is published; None where nothing is.
 
-    A published tile must never change, so what is there has to be the beginning of this log.
+    A published tile must never change: what is published has to be a beginning of this log.
     """
     note = target.read(CHECKPOINT)
     if note is None:

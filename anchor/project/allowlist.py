@@ -42,10 +42,10 @@ class ProjectIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedProject:
-    """A project that counts, by the real path of its configuration.
+    """A project that the user made or allowed, by the real path of its configuration.
 
-    It has several ``pins`` only while it is being moved to another registry.  ``policy_sha256`` is
-    that of its trust policy, None where it had none.
+    It has several ``identities`` only while it is moved to another registry. ``policy_sha256`` is
+    the digest of its trust policy, None where it had none.
     """
 
     config: Path
@@ -54,10 +54,10 @@ class AllowedProject:
 
 
 def read_identity(config: Path, *, in_shared_folder: bool = False) -> ProjectIdentity:
-    """Return what the project of that configuration is about, as its file says.
+    """Return the chain, registry and log that a project's configuration names.
 
     Raises:
-        NotTrustedError: the file or its folder is another user's, or others may write there.
+        NotTrustedError: The file or its folder is another user's, or others may write there.
         ConfigError: The file is missing, is not TOML, or names no log or registry.
     """
     members = _read_members(config, in_shared_folder)
@@ -75,9 +75,9 @@ def read_identity(config: Path, *, in_shared_folder: bool = False) -> ProjectIde
 
 
 def find_policy_path(config: Path, *, in_shared_folder: bool = False) -> Path:
-    """Return where the trust policy is that a project's configuration names.
+    """Return the path of the trust policy that a project's configuration names.
 
-    Only that one member is read: a verifier has no need for what reads the others.
+    Only that member is read, so that a verifier needs none of the operator's packages.
 
     Raises as ``read_identity`` does.
     """
@@ -114,7 +114,7 @@ def _member(
 
 
 def allow_project(config: Path) -> AllowedProject:
-    """Note that a project is the user's, as it is now.
+    """Allow a project as it is now, and return what was noted.
 
     Raises:
         AnchorError: Others may write the project's files, or the note cannot be written.
@@ -128,9 +128,9 @@ def allow_project(config: Path) -> AllowedProject:
 
 
 def allow_registry(config: Path, registry: Address) -> None:
-    """Note a second registry of a project that is about to be moved to it.
+    """Allow a second registry for a project that is about to be moved to it.
 
-    ``allow_project`` ends this.  A project without a note was named by its user, and gets none.
+    ``allow_project`` ends this. A project that is not allowed was named by its user, and stays so.
     """
     allowed = find_allowed(config)
     if allowed is not None:
@@ -155,7 +155,7 @@ def list_allowed() -> list[AllowedProject]:
 
 
 def find_allowed(config: Path) -> AllowedProject | None:
-    """Return the note of the project with that configuration."""
+    """Return the allowed project with that configuration; None where it is not allowed."""
     name = _note_name(config.resolve())
     path = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
     return None if path is None else _read(path)
@@ -165,8 +165,9 @@ def check_allowed(config: Path) -> None:
     """Check that the user made or allowed the project of that configuration, as it is now.
 
     Raises:
-        NotTrustedError: not so, or others may write the configuration.
-        ConfigError: the configuration cannot be read.
+        NotTrustedError: The project is not allowed as it is now, or others may write the
+            configuration.
+        ConfigError: The configuration cannot be read.
     """
     allowed = find_allowed(config)
     hint = _hint(config)
@@ -182,7 +183,7 @@ def check_allowed(config: Path) -> None:
 
 
 def check_policy_allowed(config: Path, sha256: str) -> None:
-    """Check that an allowed project's trust policy is the one that it had then.
+    """Check that an allowed project's trust policy has not changed.
 
     Raises:
         NotTrustedError: The policy was changed since the project was allowed.
@@ -226,11 +227,11 @@ def discover_config(start: Path | None = None) -> Path | None:
 
 
 def find_config(option: Path | None = None) -> Path:
-    """Return the configuration of the project that is named, or of the user's own around.
+    """Return the configuration of the named project, or else of the allowed one nearby.
 
     Raises:
-        ConfigError: there is none.
-        NotTrustedError: the nearest is not one that the user made or allowed.
+        ConfigError: There is no configuration.
+        NotTrustedError: The nearest project is not one that the user made or allowed.
     """
     named = named_config(option)
     if named is not None:
@@ -294,7 +295,7 @@ def _parse_identity(document: dict[str, Any]) -> ProjectIdentity:
 
 
 def format_identity(identity: ProjectIdentity) -> str:
-    """Return what a project is about, in words."""
+    """Format the log, registry and chain of a project."""
     return (
         f"log {log_number(identity.log)} of {format_address(log_owner(identity.log))} in registry "
         f"{format_address(identity.registry)} on chain {identity.chain_id}"

@@ -16,12 +16,12 @@ _MAX_KEY_BYTES = 4_096
 
 
 def checkpoint_origin(config: Config) -> str:
-    """Return the log's name in checkpoints, which is its key's name, too."""
+    """Return the origin line of the log's checkpoints, which is also the name of its key."""
     return log_origin(config.chain_id, config.registry, config.log)
 
 
 def create_log_key(config: Config) -> None:
-    """Make the key, readable by its owner alone, and by the group of a shared folder."""
+    """Create the log's key file, for its owner alone or the group of a shared folder."""
     key = generate_key(checkpoint_origin(config))
     mode = private_mode(config.log_key.parent)
     write_file(config.log_key, encode_private_key(key).encode("ascii"), mode=mode)
@@ -31,8 +31,8 @@ def load_log_key(config: Config) -> NoteKey:
     """Return the key that signs the log's checkpoints.
 
     Raises:
-        ConfigError: its file is missing, or holds no such key.
-        StorageError: It cannot be read.
+        ConfigError: The key's file is missing, or holds no such key.
+        StorageError: The file cannot be read.
     """
     path = config.log_key
     try:
