@@ -129,7 +129,7 @@ def check_anchor(
     log: LogId,
     root: Hash32,
 ) -> Anchor | None:
-    """Return what a registry of that storage root holds for ``root`` in ``log``; None: nothing.
+    """Return the anchor of ``root`` in ``log`` under a storage root; None where there is none.
 
     Raises as ``check_state`` does.
     """
@@ -159,10 +159,10 @@ def prove_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[byte
 def check_submitter(
     proof: StateProof, storage_root: Hash32, *, registry: Address, log: LogId, operator_id: int
 ) -> Address:
-    """Return who anchored in ``log`` under ``operator_id``: the log's owner (0), or an operator.
+    """Return the address that anchored in ``log``: its owner (operator id 0), or an operator.
 
     Raises as ``check_state`` does, and
-        CannotCheckError: the operator's key is not proven.
+        CannotCheckError: The receipt does not prove the operator's key.
     """
     if operator_id == 0:
         if proof.operator_proof:

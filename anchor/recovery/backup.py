@@ -39,15 +39,14 @@ def make_backup(
     *,
     partial: Path | None = None,
 ) -> CheckedBackup:
-    """Make a backup at ``place``, where nothing may be, and check it before it is one.
+    """Make a backup at ``place``, where nothing may be yet, and check it before it counts.
 
     ``copy`` copies the store into a new file and returns its schema version.
 
     Raises:
-        UsageError: There is something at ``place``, nothing can be made there, or it is in a
-            folder whose content is public.
-        MismatchError: What was copied is damaged, so that no backup was made.
-        LeaseHeldError: Another process makes one there.
+        UsageError: Something is at ``place``, nothing can be made there, or its folder is public.
+        MismatchError: The copied store is damaged, so that no backup was made.
+        LeaseHeldError: Another process makes a backup there.
         StorageError: The disk is full or failing, or the store's server is away.
     """
     _check_private(config, place)

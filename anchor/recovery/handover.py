@@ -58,14 +58,14 @@ def _copy(project: Project, database: Writable, head: Head, side_file: SideFile)
 
 
 def _append_to_side_file(side_file: SideFile, rows: Iterable[EvidenceRow]) -> None:
-    """Let the successor's side file have what comes into its store, before it is committed."""
+    """Append the copied evidence to the successor's side file, before the store is committed."""
     side_file.append(
         Entry(row.leaf, row.identity, tenant_of(row.source) or "", None) for row in rows
     )
 
 
 def enqueue_unplaced(project: Project, database: Writable, head: Head, side_file: SideFile) -> int:
-    """Let all evidence that has no place up to ``head`` wait; return how much waits in all."""
+    """Queue all evidence that is not in the log up to ``head``; return the queue's length."""
     count = 0
     with project.database.read() as source:
         rows = load_rows_after(source, head.size)

@@ -85,10 +85,10 @@ class Remains:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillResult:
-    """What a new store was filled with.
+    """How much a new store was filled with.
 
-    ``unreadable`` evidence had no place yet, and no store has its record any more.  ``lost`` was
-    acknowledged, as side files say, and is in nothing that is left.
+    ``unreadable`` counts evidence that was not in the log yet and whose record no store has any
+    more; ``lost`` what side files acknowledge and nothing else holds.
     """
 
     records: int
@@ -108,7 +108,7 @@ def fill_store(
     remains: Remains,
     final: Hash32 | None,
 ) -> FillResult:
-    """Write everything that is left; return how much it was.
+    """Write everything that is left of the log to a new store; return how much it was.
 
     ``final`` is the hash of the final block by which open nonces are settled, if there is one.
     """
@@ -179,7 +179,7 @@ def _load_loose(edges: dict[int, RightEdge], stores: Sequence[Database]) -> Iter
 
 
 def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:
-    """Yield what was acknowledged, and of which a receipt promised a place that is lost."""
+    """Yield acknowledged evidence whose receipt promised an index that is lost."""
     for index, paths in remains.receipts.by_index.items():
         for path in paths if index >= size else ():
             row = _row_of_receipt(path, None)
@@ -188,7 +188,7 @@ def _find_unplaced(remains: Remains, size: int) -> Iterator[EvidenceRow]:
 
 
 def _restore_ownership(row: EvidenceRow, owners: Owners) -> EvidenceRow:
-    """Return a row with the identity and the tenant that the side file knows it by."""
+    """Return the row with the identity and the tenant that the side file has for it."""
     entry = owners.find(row.leaf)
     if entry is None or entry.identity == row.identity:
         return row
@@ -330,7 +330,7 @@ def _insert_heads(
     remains: Remains,
     rebuilt_at: str,
 ) -> set[Head]:
-    """Insert the heads that are known to have been sealed, and the newest one; return them."""
+    """Insert the heads that are known to have been sealed, and the newest one; return them all."""
     sealed: dict[Head, str] = {}
     for store in remains.stores:
         with store.read() as connection:
@@ -471,7 +471,7 @@ def _insert_unplaced(database: Writable, rows: Iterable[EvidenceRow]) -> tuple[i
 
 
 def _insert_keys(database: Writable, remains: Remains) -> None:
-    """Take over the idempotency keys, so that what is submitted again is known again."""
+    """Copy the idempotency keys, so that a repeated submission is still recognised."""
     for keys in remains.owners.load_keys():
         with database.write() as target:
             insert_keys(target, keys)

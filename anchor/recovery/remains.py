@@ -82,13 +82,13 @@ def gather_remains(
     left: StoreLocation | None,
     report: Report,
 ) -> Remains:
-    """Open everything that a store can be rebuilt from, to the end of ``stack``.
+    """Open everything that a store can be rebuilt from, until ``stack`` is closed.
 
-    ``left`` is the store that is there, or was moved aside.  The caller has the lock of the place:
-    copies that are there are those of a restore that was killed.
+    ``left`` is the present store, or one that was moved aside. The caller holds the lock of its
+    location, so that any copies there are of a restore that was killed.
 
     Raises:
-        AnchorError: Something that was named, or the store that is there, cannot be read.
+        AnchorError: A named origin, or the present store, cannot be read.
     """
     for copied in find_copies(config.folder):
         discard(copied)
@@ -125,7 +125,7 @@ def _open_stores(
     fences: list[Fence],
     report: Report,
 ) -> dict[str, Database]:
-    """Return the stores that are there, by name, the project's own first."""
+    """Return the stores that can be read, by name, the project's own first."""
     stores: dict[str, Database] = {}
     if left is not None and not wanted.without_store:
         stores[str(left)] = _open_left(stack, config, wanted, left, report)
@@ -167,11 +167,11 @@ def _open_backup(stack: ExitStack, config: Config, folder: BackupFolder) -> Data
 def _open_left(
     stack: ExitStack, config: Config, wanted: RestoreOptions, left: StoreLocation, report: Report
 ) -> Database:
-    """Open the store that is there, or what can still be read of it.
+    """Open the present store, or what can still be read of it.
 
     Raises:
-        UnknownVersionError: It has another schema than this release's.
-        StorageError: It is damaged, and nobody said what is to become of it.
+        UnknownVersionError: The store has another schema than this release's.
+        StorageError: The store is damaged, and no option says what is to become of it.
     """
     if wanted.is_salvaging and isinstance(left, SqliteFile):
         return _salvage(stack, config, left, report)
@@ -250,9 +250,9 @@ def _load_owners(
     erased: KnownErasures,
     report: Report,
 ) -> Owners:
-    """Return what the side files say; the project's own gets what only the others have.
+    """Load the side files, and append to the project's own what only the others have.
 
-    Of what was erased it gets nothing, whatever becomes of the restoring.
+    Erased evidence is not appended, even if the restore fails later.
     """
     owners = Owners()
     stack.callback(owners.close)
@@ -288,7 +288,7 @@ def _find_leaves(
     stores: dict[str, Database],
     folder: BackupFolder | None,
 ) -> tuple[list[LeafOrigin], frozenset[int]]:
-    """Return where leaves may be, and the sizes that a published list of anchors speaks of."""
+    """Return the places where leaves may be, and the sizes in a published list of anchors."""
     leaves = [leaves_of_store(name, database) for name, database in stores.items()]
     head = RegistryReader(config.registry, config.log).head(node, "latest")
     size = 0 if head is None else head.anchor.size

@@ -50,7 +50,7 @@ _ANCHORED_TOPIC = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,byte
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreResult:
-    """What the new store holds, and where an old one went."""
+    """What the new store holds, and where the old one was moved."""
 
     head: Head
     source: str
@@ -67,15 +67,15 @@ def restore_project(
     *,
     is_partial: bool = False,
 ) -> RestoreResult:
-    """Rebuild the store; ``check_chain`` and ``check_registry`` come first.
+    """Rebuild the store; the caller has done ``check_chain`` and ``check_registry``.
 
-    ``is_partial`` also takes leaves that lead to an earlier anchor only.  With such a store the log
-    cannot go on (a run refuses: the chain is ahead), but its owner can name a successor.
+    ``is_partial`` also accepts leaves that lead to an earlier anchor only. The log cannot go on
+    with such a store, as the chain is ahead of it, but its owner can name a successor.
 
     Raises:
-        ChainGuardError: the registry holds nothing of this log.
-        CannotCheckError: nothing that is left leads to the registry's head.
-        NotFinalError: a transaction of the project's key is on its way.
+        ChainGuardError: The registry holds no anchor of this log.
+        CannotCheckError: None of the leaves lead to the registry's head.
+        NotFinalError: A transaction of the project's key is pending.
     """
     # Before the head is read: what is included in between is in it.
     pending = _find_pending(config, node, report)
@@ -206,7 +206,7 @@ def _choose_part(
     wanted: set[int],
     report: Callable[[str], None],
 ) -> tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]:
-    """Return the newest anchor to which leaves lead, those leaves, and their right edges."""
+    """Return the newest anchor that leaves lead to, those leaves, and their right edges."""
     parts: list[tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]] = []
     for source in remains.leaves:
         edges: dict[int, RightEdge] = {}
@@ -237,7 +237,7 @@ def _choose_leaves(
 ) -> tuple[LeafOrigin, dict[int, RightEdge]]:
     """Return the longest run of leaves that leads to the registry's head, and its right edges.
 
-    Of runs of one length the first is taken: the project's own come before what is published.
+    Of equal length the first run is taken: the project's own come before published ones.
     """
     refused: list[str] = []
     for source in sorted(remains.leaves, key=lambda source: source.size, reverse=True):
@@ -273,7 +273,7 @@ def _find_anchors(
 ) -> list[AnchoredHead]:
     """Return the log's anchors 1 … N, each found in the registry by a recomputed root.
 
-    The right edge of one that was not among ``edges`` is added there.
+    A right edge that was not among ``edges`` is added to them.
     """
     anchors: dict[int, tuple[Head, Anchor]] = {}
 
@@ -318,7 +318,7 @@ def _missing_edges(
     anchors: dict[int, tuple[Head, Anchor]],
     edges: dict[int, RightEdge],
 ) -> Iterator[RightEdge]:
-    """Yield the right edge at each size at which an anchor that is not found yet can be."""
+    """Yield the right edge at each size at which a missing anchor can be."""
     bounds = {0: 0} | {number: sealed.size for number, (sealed, _) in anchors.items()}
     for number, after in pairwise(sorted(bounds)):
         if after == number + 1:

@@ -89,7 +89,7 @@ def plan_successor(
     ``store`` None is a SQLite file in the folder.
 
     Raises:
-        ConfigError: there is a project in it already, or the store is the old one's.
+        ConfigError: The folder holds a project already, or the store is the old project's.
     """
     old = project.config
     file = folder / CONFIG
@@ -128,17 +128,17 @@ def succeed(
     clock: Clock,
     report: Callable[[str], None],
 ) -> Succession:
-    """Close the project's log at ``from_root`` and make the successor that ``config`` describes.
+    """Close the project's log at ``from_root`` and create the successor that ``config`` describes.
 
-    Without a root it is the newest anchored head that the store can go on from.  What an earlier
-    run began is finished.  ``check_chain`` and ``check_registry`` come first.
+    Without a root, the newest anchored head that the store can go on from is taken. A call that was
+    interrupted is finished. The caller has done ``check_chain`` and ``check_registry``.
 
     Raises:
-        UsageError: the root is none that the store could go on from.
-        ChainGuardError: the log has another successor, the new one's number is in use, or an
-            incident is open.
-        SignerError: the key is not the owner's.
-        NotFinalError: sent, and not final in time; a later call goes on.
+        UsageError: The store cannot go on from the root.
+        ChainGuardError: The log has another successor, the new number is in use, or an incident is
+            open.
+        SignerError: The key is not the owner's.
+        NotFinalError: The transaction was sent and is not final yet; a later call goes on.
     """
     check_no_incident(project)
     is_closed = _check_logs(project.config, node, config)

@@ -52,7 +52,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         ConfigError: The folder is no backup.
         MismatchError: The file is damaged.
-        UnknownVersionError: It is of another format.
+        UnknownVersionError: The file has another format.
         StorageError: The disk fails.
     """
     path = folder / MANIFEST
@@ -73,7 +73,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def make_durable(folder: Path) -> dict[str, FileEntry]:
-    """Make every file durable and private to its owner; return what each is, by its path.
+    """Sync every file and make it private to its owner; return its size and hash by its path.
 
     Raises:
         StorageError: The disk is full or failing.
@@ -102,7 +102,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """Read every file of a backup again; yield a sentence for each that is not as it was made.
+    """Read every file of a backup again; yield a sentence for each that has changed.
 
     Raises:
         StorageError: The disk fails.
@@ -140,14 +140,14 @@ def _read_entry(path: Path) -> FileEntry:
 
 
 def location_error(path: Path, error: OSError) -> AnchorError:
-    """Return what it means that nothing can be made at a place that was just named."""
+    """Return the error for a location that the user named and where nothing can be made."""
     if error.errno in _WRONG_PLACE:
         return UsageError(f"{path} cannot be written: {error.strerror}")
     return disk_error(path, error)
 
 
 def disk_error(path: Path, error: OSError) -> StorageError:
-    """Return what it means that a file that has to be there cannot be read or written."""
+    """Return the error for a file that must exist and cannot be read or written."""
     return StorageError(
         f"{error.filename or path} cannot be read or written: {error.strerror}",
         hint="look after the disk (`df`, `dmesg`), then run the same again",

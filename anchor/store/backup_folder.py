@@ -71,10 +71,10 @@ def name_generation(folder: Path, moment: datetime) -> Path:
 
 
 def open_generations(folder: Path) -> Path:
-    """Make the folder of several backups where it is missing; return what an unfinished one is.
+    """Make the folder of several backups if it is missing; return the name of an unfinished one.
 
     Raises:
-        UsageError: It cannot be made there.
+        UsageError: The folder cannot be made there.
         StorageError: The disk is full or failing.
     """
     try:
@@ -108,13 +108,13 @@ def forget_generations(folder: Path, keep: int) -> list[Path]:
 
 @contextmanager
 def fill_folder(place: Path, partial: Path | None = None) -> Iterator[Path]:
-    """Give an empty folder to fill, which takes ``place`` at the end of the block.
+    """Yield an empty folder to fill, and rename it to ``place`` at the end of the block.
 
-    ``partial`` is its name until then; what another process left there is removed.  Whatever ends
-    in between leaves nothing at ``place``.
+    ``partial`` is its name until then; what an earlier process left there is removed. If the block
+    fails, nothing is left at ``place``.
 
     Raises:
-        UsageError: There is something at ``place``, or nothing can be made there.
+        UsageError: Something is at ``place``, or nothing can be made there.
         LeaseHeldError: Another process fills such a folder.
         StorageError: The disk is full or failing.
     """
@@ -152,7 +152,7 @@ def _check_free(place: Path) -> None:
 
 
 def _hold(partial: Path) -> int:
-    """Make the folder, and lock it; the system drops the lock when the process ends."""
+    """Make the folder and lock it; the lock ends with the process."""
     try:
         with suppress(FileExistsError):
             partial.mkdir(0o700)

@@ -67,11 +67,11 @@ def discard(place: SqliteFile) -> None:
 
 
 def install_store(built: SqliteFile, place: SqliteFile) -> Path | None:
-    """Let a store that was made and closed be the one at ``place``; return where the old one went.
+    """Move a finished, closed store to ``place``; return where the old store was moved.
 
     Raises:
-        StorageError: it is not whole in its one file; nothing was replaced.
-        ConfigError: the old one's new name is taken.
+        StorageError: The new store is not whole in its one file; nothing was replaced.
+        ConfigError: The old store's new name is taken.
     """
     log = built.path.with_name(built.path.name + "-wal")
     if log.exists() and log.stat().st_size:
@@ -91,7 +91,7 @@ def install_store(built: SqliteFile, place: SqliteFile) -> Path | None:
 
 
 def find_replaced_store(place: StoreLocation) -> SqliteFile | None:
-    """Return the newest store that was moved aside from ``place``, as a file may have been."""
+    """Return the newest store that was moved aside from ``place``, or None."""
     if not isinstance(place, SqliteFile):
         return None
     moved = place.path.parent.glob(f"{glob.escape(place.path.name + _MOVED)}*Z")
@@ -105,7 +105,7 @@ def name_copy(folder: Path) -> SqliteFile:
 
 
 def find_copies(folder: Path) -> list[SqliteFile]:
-    """Return the copies that restoring works with, or that a restore left which was killed."""
+    """Return the working copies of a restore, also of one that was killed."""
     copies = (*folder.glob(f"{_WORKED_WITH}*.db"), *folder.glob(f"{_WORKED_WITH}*.db.damaged"))
     return [SqliteFile(path) for path in sorted(copies)]
 
@@ -125,7 +125,7 @@ def _move_aside(store: Path) -> Path | None:
 
 
 def staging_location(place: SqliteFile, suffix: str) -> SqliteFile:
-    """Return where a store is made that is to replace this one when it is whole."""
+    """Return where to make the store that is to replace the one at ``place``."""
     return SqliteFile(place.path.with_name(place.path.name + suffix))
 
 
@@ -133,10 +133,10 @@ StoreLocation: TypeAlias = SqliteFile | PostgresDatabase
 
 
 def parse_location(text: str, folder: Path) -> StoreLocation:
-    """Read the configuration's ``store``: a path that counts from ``folder``, or a URL.
+    """Parse the configuration's ``store``: a path relative to ``folder``, or a URL.
 
     Raises:
-        ConfigError: a URL of another kind of database.
+        ConfigError: The URL names another kind of database.
     """
     scheme, separator, rest = text.partition("://")
     if not separator:
@@ -155,7 +155,7 @@ def parse_location(text: str, folder: Path) -> StoreLocation:
 
 
 def holds_password(text: str) -> bool:
-    """Say whether a configured ``store`` holds a password."""
+    """Return whether a configured ``store`` holds a password."""
     match = _POSTGRES_URL.fullmatch(text)
     if match is None:
         return False  # a file, or what `parse_location` refuses

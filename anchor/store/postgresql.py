@@ -167,7 +167,7 @@ class PostgresBackend:
         return None
 
     def write_lock(self) -> AbstractContextManager[None]:
-        """Hold nothing up: writers go on side by side."""
+        """Lock nothing: PostgreSQL's writers work side by side."""
         return nullcontext()
 
     def check_room(self, size: int) -> None:

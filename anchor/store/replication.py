@@ -96,7 +96,7 @@ class Copies:
         return self.count >= self.rule.copies
 
     def describe(self) -> str:
-        """Say who follows, and what of it counts."""
+        """Return which standbys are connected, and which of them count."""
         if not self.standbys:
             return "no standby is connected"
         named = [
@@ -107,7 +107,7 @@ class Copies:
 
 
 def is_counted(rule: CopyRule, standby: Standby) -> bool:
-    """Say whether what this standby has flushed is a copy."""
+    """Return whether this standby counts as a copy."""
     if standby.is_logical or standby.is_backup:
         return False
     if rule.standbys:

@@ -50,8 +50,8 @@ _OTHERS = text(
 class OutdatedStore:
     """A store of an older schema that nobody else has open.
 
-    ``copy`` copies it into a file and returns its schema version; ``upgrade`` migrates it, and
-    counts when the block ends.
+    ``copy`` copies it into a file and returns its schema version; ``upgrade`` migrates it, which is
+    committed when the block ends.
     """
 
     version: str
@@ -61,13 +61,13 @@ class OutdatedStore:
 
 @contextmanager
 def hold_outdated(place: StoreLocation) -> Iterator[OutdatedStore | None]:
-    """Hold a store of an older schema, to upgrade it; None for one of this release's.
+    """Lock a store of an older schema for its upgrade; yield None for one of this release's.
 
     Raises:
         ConfigError: There is no store.
         UnknownVersionError: A newer release made it.
-        LeaseHeldError: Another process seals and sends with it.
-        StoreBusyError: Another process has it open.
+        LeaseHeldError: Another process holds the store's lease.
+        StoreBusyError: Another process has the store open.
     """
     if _find_outdated(place) is None:
         yield None

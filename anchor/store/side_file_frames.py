@@ -145,7 +145,7 @@ def _read_frame(file: BinaryIO, at: int, size: int) -> bytes | None:
 
 
 def _find_frame(file: BinaryIO, start: int, size: int) -> int | None:
-    """Return where the next whole frame begins; None where none does."""
+    """Return the offset of the next whole frame; None where there is none."""
     while start < size:
         file.seek(start)
         chunk = file.read(_CHUNK)

@@ -34,11 +34,11 @@ class Writable(Protocol):
 
 
 def build_database(place: StoreLocation, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
-    """Let ``fill`` make a store at ``place``; return what it does, and where an old one went.
+    """Create a store at ``place`` by ``fill``; return its result, and where the old one went.
 
     Raises:
-        ConfigError: there is a store in PostgreSQL already.
-        StorageError: the new one could not be finished; nothing was replaced.
+        ConfigError: There is a store in PostgreSQL already.
+        StorageError: The new store could not be finished; nothing was replaced.
     """
     if isinstance(place, SqliteFile):
         return _build_beside(place, fill)

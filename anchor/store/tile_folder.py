@@ -30,11 +30,11 @@ class TileFolder:
 
     @property
     def size(self) -> int:
-        """For how many leaves all tiles are there; 0 for an empty folder.
+        """Return the size of the tree whose tiles are all present; 0 for an empty folder.
 
         Raises:
-            ChainGuardError: the folder's note of it is damaged.
-            StorageError: It cannot be read.
+            ChainGuardError: The folder's size file is damaged.
+            StorageError: The size file cannot be read.
         """
         try:
             text = (self.folder / _SIZE).read_bytes()[:32]
@@ -103,7 +103,7 @@ class TileFolder:
                 yield name, parse_tile_path(name)
 
     def clear(self) -> None:
-        """Remove every tile, and what crashes left of some; other people's files stay.
+        """Remove every tile and every partly written one; other files stay.
 
         Raises:
             StorageError: A file cannot be removed.

@@ -42,11 +42,12 @@ class AnchorStanding:
 def check_proven_standing(
     proof: StateProof, target: VerificationTarget, stored: Anchor, storage_root: Hash32, number: int
 ) -> str | None:
-    """Return what the state proof of block ``number`` says of the log's owner; None: nothing.
+    """Return what the state proof of block ``number`` says of the log's owner; None if nothing.
 
     Raises:
-        AbandonedError: the owner abandoned the anchor.
-        CannotCheckError: the log was closed, and from where it goes on is not proven.
+        AbandonedError: The owner abandoned the anchor.
+        CannotCheckError: The log was closed, and the proof does not show where its successor goes
+            on.
     """
     if proof.successor is None:
         return None
@@ -88,7 +89,7 @@ def read_standing(
 
     Raises:
         AbandonedError: The owner abandoned the anchor.
-        ClosedLogError: The log was closed, and from where it goes on is not known.
+        ClosedLogError: The log was closed, and where its successor goes on is not known.
         CannotCheckError: The nodes do not say whether the log was closed.
     """
     word = view.fetch_storage(target.registry, successor_slot(target.log), final)

@@ -112,7 +112,7 @@ class CheckedLog:
 
 
 class StepReporter(Protocol):
-    """Called with the number of each step that did not fail, and a line about it."""
+    """Report a step that did not fail: its number and a line about it."""
 
     def __call__(self, number: int, detail: str, verdict: Verdict = Verdict.PASS) -> None: ...
 
@@ -130,14 +130,14 @@ def check_log(
     chain_ids: Collection[ChainId] = (),
     accept_unpinned: bool = False,
 ) -> CheckedLog:
-    """Check the log that ``note``, its checkpoint, speaks of.
+    """Audit a published log by ``note``, its signed checkpoint.
 
-    ``anchored`` returns the heads up to a head that are published as anchored; none: it is not
-    published which they are.  ``expected`` is the log that it has to be, and ``chain_ids`` are the
-    chains that the verifier names: together they pin the log, where no policy does.
+    ``anchored`` returns the heads, up to a given one, that are published as anchored, or none where
+    no list is published. ``expected`` is the log that the verifier names, ``chain_ids`` its chains:
+    together they pin the log where no policy does.
 
     Raises:
-        AnchorError: the first step that failed, or could not be made.
+        AnchorError: The first step that failed, or could not be done.
     """
     checkpoint = open_checkpoint(note, None)
     head = checkpoint.head
@@ -224,7 +224,7 @@ def check_log(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AuditTarget:
-    """Where the checkpoint says that the log is, and what the policy pins, here and elsewhere."""
+    """Where the checkpoint says that the log is, and the anchors to look up."""
 
     chain_id: ChainId
     registry: Address
@@ -255,7 +255,7 @@ def _choose_unpinned(
 
 
 def _choose_pinned(place: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
-    """Step 3: return what the policy pins of the log, in this registry and in others."""
+    """Step 3: return what the policy pins of the log, in this registry and others."""
     entries = pinned_entries(policy, place.log)
     pinned = name_other_chains(
         [pinned_target(entry, place.log, place.head, None) for entry in entries]
@@ -350,7 +350,7 @@ def _compare_others(
     """Compare other registries' newest heads with the log's own roots at those sizes.
 
     Raises:
-        MismatchError: one of them holds another log under the same name.
+        MismatchError: Another registry holds another log under the same name.
     """
     newer = []
     for other, stored in others:
@@ -377,9 +377,9 @@ def _check_whole(
     heads: Sequence[Head],
     anchor: Anchor,
 ) -> tuple[str, Verdict, AnchorError | None]:
-    """Compare the checkpoint with the newest head; tell who anchored, and what goes on from it.
+    """Compare the checkpoint with the newest head; return who anchored it, and its successor.
 
-    A finding is returned where the owner abandoned what is published, or may have.
+    An error is returned where the owner abandoned the published head, or may have.
     """
     links = read_links(view, target, final)
     detail, left = format_links(view, target, final, links, heads)
@@ -410,7 +410,7 @@ def _find_abandonment(
 
 
 def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> None:
-    """See that every head of the list is this log's, and that it ends with the checkpoint's."""
+    """Check that every listed head is this log's, and that the last is the checkpoint's."""
     for anchored in heads:
         if roots[anchored.size] != anchored.root:
             raise MismatchError(

@@ -15,7 +15,7 @@ from anchor.verification.steps import ChainView, assurance_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinOptions:
-    """What the verifier wants pinned; ``code_hash`` None stands for this release's own contract.
+    """What the verifier pins; ``code_hash`` None stands for this release's own contract.
 
     ``assurance`` None asks for as much as the nodes are worth, and ``time_slack`` None for the
     chain's rule, where the release has one.
@@ -34,11 +34,11 @@ class PinOptions:
 def pin_registry(
     view: ChainView, options: PinOptions, *, rpc: tuple[str, ...], quorum: int
 ) -> TrustEntry:
-    """Return the entry that pins the registry as it is in the newest final block.
+    """Return the policy entry that pins the registry as of the newest final block.
 
     Raises:
-        NotTrustedError: other code is there, or none.
-        CannotCheckError: the nodes do not answer, or not alike.
+        NotTrustedError: The address has other code, or none.
+        CannotCheckError: The nodes do not answer, or disagree.
     """
     chain_id = view.fetch_chain_id()
     genesis = view.fetch_genesis()

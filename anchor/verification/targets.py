@@ -43,11 +43,11 @@ class Candidates:
 def list_candidates(
     receipt: Receipt, policy: TrustPolicy | None, chain_ids: Collection[ChainId]
 ) -> Candidates:
-    """Step 4, for the whole receipt: return what may be looked up, each by itself.
+    """Step 4, for the whole receipt: return the anchors that may be looked up.
 
     Raises:
-        NotTrustedError: the policy does not pin the log, or no anchor is where the verifier looks.
-        NotFinalError: the receipt is a promise, and no policy says where it may have been kept.
+        NotTrustedError: The policy does not pin the log, or no anchor of the receipt.
+        NotFinalError: The receipt is a promise, and no policy says where it may have been kept.
     """
     if receipt.promise is not None:
         if policy is None:
