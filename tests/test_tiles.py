@@ -297,7 +297,7 @@ def fill(folder: TileFolder, sizes: list[int]) -> None:
     edge = RightEdge()
     for size in sizes:
         folder.write(append_leaves(edge, LEAVES[32 * edge.size : 32 * size], folder.read))
-        folder.note_size(size)
+        folder.write_size(size)
 
 
 def test_a_folder_holds_the_tiles_of_its_size_and_nothing_else(tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_a_folder_in_a_files_place_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_folder_can_hold_as_many_leaves_as_the_registry_can_count(tmp_path: Path) -> None:
     folder = TileFolder(tmp_path)
-    folder.note_size(MAX_LOG_SIZE)
+    folder.write_size(MAX_LOG_SIZE)
     assert folder.size == MAX_LOG_SIZE
 
 
@@ -422,13 +422,13 @@ def test_a_crash_while_tiles_are_written_leaves_a_folder_that_goes_on(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(Path, "replace", fails)
         folder.write(append_leaves(edge, LEAVES[32 * 70_000 : 32 * 70_500], folder.read))
-        folder.note_size(70_500)
+        folder.write_size(70_500)
     assert folder.size == 70_000
     TileTree(head(70_000), folder.read)
     edge = RightEdge()
     edge.extend(LEAVES[: 32 * 70_000])
     folder.write(append_leaves(edge, LEAVES[32 * 70_000 : 32 * 71_000], folder.read))
-    folder.note_size(71_000)
+    folder.write_size(71_000)
     assert TileTree(head(71_000), folder.read).inclusion_path(70_900, 71_000) == (
         TREE.inclusion_path(70_900, 71_000)
     )

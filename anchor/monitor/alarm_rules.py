@@ -89,7 +89,7 @@ def _find_copy_missing(now: Situation) -> str | None:
     effect = "is acknowledged all the same" if copies.rule.degrade else "nothing is acknowledged"
     return (
         f"what is committed is on {copies.count} of {copies.rule.copies} servers, and {effect}: "
-        f"{copies.describe()}"
+        f"{copies.format_standbys()}"
     )
 
 

@@ -59,13 +59,13 @@ def build_overview_json(
             "first_sequence": overview.unproven.first,
             "reason": overview.unproven.trouble,
         },
-        **_describe_copies(overview),
-        "chain": _describe_chain(overview, external),
+        **_build_copies_json(overview),
+        "chain": _build_chain_json(overview, external),
         "published": None
         if external.published is None
         else {
             "size": external.published.value,
-            **_describe_seen(external.published.seen_at, external.published.trouble),
+            **_build_seen_json(external.published.seen_at, external.published.trouble),
         },
     }
 
@@ -83,7 +83,7 @@ def build_log_json(config: Config) -> dict[str, Any]:
 def build_head_json(line: HeadLine) -> dict[str, Any]:
     """Return a head and its state as a JSON object."""
     return {
-        **_describe(line.head),
+        **_build_tree_head_json(line.head),
         "added": line.added,
         "sealed_at": _time(line.sealed_at),
         "state": line.state.value,
@@ -95,7 +95,7 @@ def build_head_json(line: HeadLine) -> dict[str, Any]:
 def build_anchor_json(line: AnchorLine) -> dict[str, Any]:
     """Return an anchor with its cost and times as a JSON object."""
     return {
-        **_describe(line.head),
+        **_build_tree_head_json(line.head),
         "sequence": line.sequence,
         "covers": line.covers,
         "block_number": line.block_number,
@@ -115,7 +115,7 @@ def build_position_json(position: LeafPosition) -> dict[str, Any]:
     return {
         "leaf": position.leaf.hex(),
         "index": position.index,
-        "head": _describe(position.head),
+        "head": _build_tree_head_json(position.head),
         "path": [
             {
                 "sibling": step.sibling.hex(),
@@ -138,14 +138,14 @@ def build_position_json(position: LeafPosition) -> dict[str, Any]:
 def build_consistency_json(consistency: HeadConsistency) -> dict[str, Any]:
     """Return two heads and their consistency proof as a JSON object."""
     return {
-        "old": _describe(consistency.old),
-        "new": _describe(consistency.new),
+        "old": _build_tree_head_json(consistency.old),
+        "new": _build_tree_head_json(consistency.new),
         "proof": [node.hex() for node in consistency.proof],
         "verified": True,
     }
 
 
-def _describe_copies(overview: Overview) -> dict[str, Any]:
+def _build_copies_json(overview: Overview) -> dict[str, Any]:
     """Return how many servers hold the store, where there are to be several."""
     copies = overview.copies
     if copies is None:
@@ -153,13 +153,13 @@ def _describe_copies(overview: Overview) -> dict[str, Any]:
     return {"copies": {"count": copies.count, "wanted": copies.rule.copies}}
 
 
-def _describe_seen(seen_at: float | None, trouble: str | None) -> dict[str, Any]:
+def _build_seen_json(seen_at: float | None, trouble: str | None) -> dict[str, Any]:
     return {"seen_at": None if seen_at is None else _time(seen_at), "trouble": trouble}
 
 
-def _describe_chain(overview: Overview, external: ExternalStatus) -> dict[str, Any]:
+def _build_chain_json(overview: Overview, external: ExternalStatus) -> dict[str, Any]:
     facts = external.chain.value
-    seen = _describe_seen(external.chain.seen_at, external.chain.trouble)
+    seen = _build_seen_json(external.chain.seen_at, external.chain.trouble)
     if facts is None:
         return seen
     days = None if facts.balance is None else overview.spending.days_left(facts.balance)
@@ -174,7 +174,7 @@ def _describe_chain(overview: Overview, external: ExternalStatus) -> dict[str, A
     }
 
 
-def _describe(head: Head) -> dict[str, Any]:
+def _build_tree_head_json(head: Head) -> dict[str, Any]:
     return {"size": head.size, "root": head.root.hex()}
 
 

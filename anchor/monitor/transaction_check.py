@@ -33,7 +33,7 @@ def check_transactions(project: Project, node: Node) -> tuple[str, str]:
     chain_id = project.config.chain_id
     journal = StoredJournal(project.database, utc_now)
     slot = journal.open_slot(chain_id)
-    note = _describe_others(journal.list_slots(chain_id))
+    note = _format_other_nonces(journal.list_slots(chain_id))
     if slot is None or not slot.attempts:
         return "none is on its way", note
     nonces = node.ask_each(lambda one: one.fetch_nonce(slot.sender, "latest"))
@@ -58,7 +58,7 @@ def check_transactions(project: Project, node: Node) -> tuple[str, str]:
     return f"{name} is on its way, signed {len(slot.attempts)} times", refusal or note
 
 
-def _describe_others(slots: Sequence[tuple[NonceSlot, str | None]]) -> str:
+def _format_other_nonces(slots: Sequence[tuple[NonceSlot, str | None]]) -> str:
     """Say which nonces were given up, and which a reorganisation took back."""
     texts = []
     for text, chosen in (("given up", GIVEN_UP), ("lost in a reorganisation", LOST)):

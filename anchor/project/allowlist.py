@@ -143,7 +143,7 @@ def allow_registry(config: Path, registry: Address) -> None:
 
 def disallow_project(config: Path) -> bool:
     """Take a project's note away; return whether there was one."""
-    path = user_folder() / _FOLDER / _note_name(config.resolve())
+    path = user_folder() / _FOLDER / _file_name(config.resolve())
     was_there = path.exists()
     remove_file(path)
     return was_there
@@ -156,7 +156,7 @@ def list_allowed() -> list[AllowedProject]:
 
 def find_allowed(config: Path) -> AllowedProject | None:
     """Return the allowed project with that configuration; None where it is not allowed."""
-    name = _note_name(config.resolve())
+    name = _file_name(config.resolve())
     path = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
     return None if path is None else _read(path)
 
@@ -246,7 +246,7 @@ def find_config(option: Path | None = None) -> Path:
     return config
 
 
-def _note_name(config: Path) -> str:
+def _file_name(config: Path) -> str:
     # A path of any length and any letters, as the name of a file.
     return hashlib.sha256(os.fsencode(config)).hexdigest() + _SUFFIX
 
@@ -265,7 +265,7 @@ def _save(allowed: AllowedProject) -> None:
             for identity in allowed.identities
         ],
     }
-    save_file(_FOLDER, _note_name(allowed.config), json.dumps(document, indent=1).encode("ascii"))
+    save_file(_FOLDER, _file_name(allowed.config), json.dumps(document, indent=1).encode("ascii"))
 
 
 def _read(path: Path) -> AllowedProject:

@@ -121,7 +121,7 @@ def fill_store(
     for leaves, start in _batches(source):
         rows = list(_find_rows(leaves, start, remains, loose, rebuilt_at))
         lost += sum(row.record is None for row in rows)
-        _note_owners(remains, rows)
+        _append_to_side_file(remains, rows)
         with database.write() as connection:
             taken = known_identities(connection, [row.identity for row in rows])
             insert_rows(connection, _make_unique(rows, taken, start))
@@ -146,7 +146,7 @@ def fill_store(
     for row in _find_unplaced(remains, source.size):
         loose.setdefault(row.leaf, row)
     unplaced = list(map(remains.erased.blank, loose.values()))
-    _note_owners(remains, unplaced)
+    _append_to_side_file(remains, unplaced)
     waiting, unreadable = _insert_unplaced(database, unplaced)
     # What was erased is not lost, and its keys are not what was submitted again.
     remains.owners.forget(remains.erased.leaves)
@@ -199,7 +199,7 @@ def _restore_ownership(row: EvidenceRow, owners: Owners) -> EvidenceRow:
     return replace(row, identity=entry.identity, source=source)
 
 
-def _note_owners(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
+def _append_to_side_file(remains: Remains, rows: Iterable[EvidenceRow]) -> None:
     """Let the side file have those rows of stores that it does not know.
 
     Of a row that came from a receipt or a leaf alone nobody knows whose it is.

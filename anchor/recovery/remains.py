@@ -43,9 +43,9 @@ from anchor.store.location import (
     PostgresDatabase,
     SqliteFile,
     StoreLocation,
+    copy_location,
     discard,
     find_copies,
-    name_copy,
     parse_location,
 )
 from anchor.store.side_file import SideFile
@@ -237,7 +237,7 @@ def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
 
 def _make_place(stack: ExitStack, config: Config) -> SqliteFile:
     """Return where a store can be for as long as the restoring takes."""
-    place = name_copy(config.folder)
+    place = copy_location(config.folder)
     stack.callback(discard, place)
     return place
 

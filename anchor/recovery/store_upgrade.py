@@ -11,7 +11,7 @@ from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE
 from anchor.project.project import open_project
 from anchor.recovery.backup import make_backup
-from anchor.store.backup_folder import name_generation, open_generations
+from anchor.store.backup_folder import backup_path, open_generations
 from anchor.store.database import MIGRATION_HEAD
 from anchor.store.schema_upgrade import hold_outdated
 
@@ -46,7 +46,7 @@ def upgrade_store(
         partial = None
         if place is None:
             partial = open_generations(config.folder / BEFORE_UPGRADE)
-            place = name_generation(partial.parent, datetime.now(UTC))
+            place = backup_path(partial.parent, datetime.now(UTC))
         made = make_backup(config, outdated.copy, place, report, partial=partial)
         report(f"the store as it was is in {made.folder}")
         # A crash here leaves the store as it was, and a backup too many.

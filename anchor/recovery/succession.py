@@ -149,7 +149,7 @@ def succeed(
         head = _check_begun(successor, from_root)
         if not is_closed:
             _send(project.config, successor, node, head, open_signer, clock, report)
-        _note_anchor(successor, node, head)
+        _store_first_anchor(successor, node, head)
         report("included; waiting until it is final")
         if not wait_until_final(successor, node, head, clock):
             raise NotFinalError(
@@ -305,7 +305,7 @@ def _send(
     raise ChainGuardError("the registry does not follow our transactions; run again later")
 
 
-def _note_anchor(successor: Project, node: Node, head: Head) -> None:
+def _store_first_anchor(successor: Project, node: Node, head: Head) -> None:
     first = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
     if first is None:
         raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")

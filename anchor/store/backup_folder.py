@@ -55,7 +55,7 @@ def list_generations(folder: Path) -> list[Path]:
     return [folder / name for name in names if (folder / name / MANIFEST).is_file()]
 
 
-def name_generation(folder: Path, moment: datetime) -> Path:
+def backup_path(folder: Path, moment: datetime) -> Path:
     """Return the folder of a backup that is begun at ``moment``.
 
     It is named after every other generation, so that the newest by name is the one made last: of

@@ -267,7 +267,7 @@ class Database:
         if seen is not None and not seen.is_enough and not seen.rule.degrade:
             raise CopyMissingError(
                 f"{seen.count} of {seen.rule.copies} servers hold what is committed: "
-                f"{seen.describe()}"
+                f"{seen.format_standbys()}"
             )
 
     def check_room(self, size: int) -> None:
@@ -357,7 +357,7 @@ class Database:
         """
         with self._backend.lock():
             with self.write() as connection:
-                taken = update(lease).values(epoch=lease.c.epoch + 1, holder=_describe_process())
+                taken = update(lease).values(epoch=lease.c.epoch + 1, holder=_format_process())
                 self._epoch = connection.execute(taken.returning(lease.c.epoch)).scalar_one()
             try:
                 yield
@@ -582,5 +582,5 @@ def _choose_backend(place: StoreLocation, *, only_reads: bool = False) -> Backen
     return PostgresBackend(place)
 
 
-def _describe_process() -> str:
+def _format_process() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"

@@ -186,7 +186,7 @@ class Unproven:
     trouble: str
 
 
-def note_proof_trouble(
+def save_proof_trouble(
     connection: Connection, chain_id: ChainId, anchored: Sequence[AnchoredHead], trouble: str
 ) -> None:
     """Store why no state proof of these anchors could be made."""

@@ -99,7 +99,7 @@ def find_replaced_store(place: StoreLocation) -> SqliteFile | None:
     return None if newest is None else SqliteFile(newest)
 
 
-def name_copy(folder: Path) -> SqliteFile:
+def copy_location(folder: Path) -> SqliteFile:
     """Return where a copy of a store can be that restoring works with."""
     return SqliteFile(folder / f"{_WORKED_WITH}{secrets.token_hex(8)}.db")
 

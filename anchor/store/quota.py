@@ -65,16 +65,16 @@ def admit(
                 return [OtherEvidence()]
         else:
             is_new = insert_reporting(connection, part)
-        outcomes += _describe(connection, part, is_new)
+        outcomes += _list_outcomes(connection, part, is_new)
         new += sum(is_new)
         items = items[len(part) :]
     if items:
-        outcomes += _describe_rest(connection, items)
+        outcomes += _list_outcomes_beyond(connection, items)
     count_usage(connection, tenant, new, at)
     return outcomes
 
 
-def _describe(
+def _list_outcomes(
     connection: Connection, items: Sequence[NewEvidence], is_new: Sequence[bool]
 ) -> list[Outcome]:
     if all(is_new):
@@ -89,7 +89,7 @@ def _describe(
     ]
 
 
-def _describe_rest(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
+def _list_outcomes_beyond(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
     """Return the outcomes of evidence beyond the quota, part of which may be stored already."""
     places = find_positions(connection, [submitted.identity for submitted in items])
     return [

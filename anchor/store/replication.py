@@ -95,7 +95,7 @@ class Copies:
         """Whether as many hold it as the rule wants."""
         return self.count >= self.rule.copies
 
-    def describe(self) -> str:
+    def format_standbys(self) -> str:
         """Return which standbys are connected, and which of them count."""
         if not self.standbys:
             return "no standby is connected"

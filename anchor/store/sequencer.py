@@ -146,7 +146,7 @@ def write_tiles(database: Database, tiles: TileFolder) -> int:
             # A crash here: the next time the same tiles are written again, with the same bytes.
     except MismatchError as error:
         raise _damaged_error(tiles, error.message) from error
-    tiles.note_size(edge.size)
+    tiles.write_size(edge.size)
     return edge.size
 
 

@@ -124,7 +124,7 @@ class SqliteBackend:
             StoreMissingError: It does not.
             StoreAwayError: It cannot be looked at.
         """
-        status = self._look()
+        status = self._stat()
         if status is None or not stat.S_ISREG(status.st_mode):
             raise StoreMissingError(
                 f"the store {self._path} is missing",
@@ -307,7 +307,7 @@ class SqliteBackend:
         """
         if self._file is None:
             return
-        status = self._look()
+        status = self._stat()
         if status is None or _identify(status) != self._file:
             raise self._replaced()
 
@@ -327,7 +327,7 @@ class SqliteBackend:
                 hint="copy the project to a disk that can be written",
             )
 
-    def _look(self) -> os.stat_result | None:
+    def _stat(self) -> os.stat_result | None:
         """Return the file's status; None where nothing is there."""
         try:
             return self._path.stat()

@@ -92,7 +92,7 @@ class StandbyCopies:
         seen = read_copies(connection, self.rule)
         if self._is_lacking(seen):
             raise CopyMissingError(
-                f"nothing is written while the second copy is missing: {seen.describe()}",
+                f"nothing is written while the second copy is missing: {seen.format_standbys()}",
                 hint=_HINT,
             )
 
@@ -140,7 +140,7 @@ class StandbyCopies:
             return seen.count_at(target)
         raise CopyMissingError(
             f"the change is on {seen.count_at(target)} of {self.rule.copies} servers after "
-            f"{self.rule.seconds:g} s: {seen.describe()}",
+            f"{self.rule.seconds:g} s: {seen.format_standbys()}",
             hint=_HINT,
         )
 

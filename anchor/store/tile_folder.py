@@ -84,7 +84,7 @@ class TileFolder:
         for tile, _ in tiles:
             self._drop_narrower(tile)
 
-    def note_size(self, size: int) -> None:
+    def write_size(self, size: int) -> None:
         """Note durably that all tiles of ``size`` leaves are there.
 
         Raises:
@@ -110,7 +110,7 @@ class TileFolder:
         """
         if not self.folder.is_dir():
             return
-        self.note_size(0)
+        self.write_size(0)
         for path in list(self._list_files()):
             name = path.relative_to(self.folder).as_posix()
             if is_temporary(path.name) or parse_tile_path(name) is not None:

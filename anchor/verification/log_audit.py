@@ -73,11 +73,11 @@ from anchor.verification.steps import (
     read_anchor,
 )
 from anchor.verification.targets import (
-    doubt_unpinned,
+    format_unpinned,
     name_other_chains,
-    name_unpinned,
     pinned_entries,
     pinned_target,
+    unpinned_error,
     unpinned_target,
 )
 
@@ -244,13 +244,13 @@ def _choose_unpinned(
     chain_ids = (chain_id,) if is_chain_named else ()
     target = unpinned_target(chain_id, place.registry, log, place.head, None, chain_ids)
     chosen = replace(place, targets=(target,))
-    unpinned = name_unpinned(None if is_log_named else log, () if is_chain_named else (chain_id,))
+    unpinned = format_unpinned(None if is_log_named else log, () if is_chain_named else (chain_id,))
     ours = "the registry is this release's own"
     if not unpinned:
         return chosen, f"as you name them; {ours}", None
     if accept_unpinned:
         return chosen, f"not pinned, taken from the checkpoint; {ours}", None
-    doubt = doubt_unpinned(unpinned, "checkpoint")
+    doubt = unpinned_error(unpinned, "checkpoint")
     return chosen, doubt.message, doubt
 
 

@@ -72,7 +72,7 @@ def check_block(
     """
     header = parse_header(proof.header)
     shown = f"block {header.number}, 0x{header.hash.hex()}"
-    later = _describe_unknown_items(header)
+    later = _format_unknown_items(header)
     by: tuple[Assurance, str] | None = None
     if header.hash in target.block_hashes:
         by = "proof", "the policy names"
@@ -118,7 +118,7 @@ def check_block(
     return proven, f"{chain}; {shown}, is final to them{later}"
 
 
-def _describe_unknown_items(header: Header) -> str:
+def _format_unknown_items(header: Header) -> str:
     count = header.unknown_items
     if not count:
         return ""

@@ -159,27 +159,27 @@ def choose_target(
     return replace(target, other_chains=candidate.other_chains), detail
 
 
-def describe_unpinned(receipt: Receipt, chain_ids: Collection[ChainId]) -> tuple[str, ...]:
-    """Return what is the receipt's own claim where no policy pins it."""
+def format_unpinned_claims(receipt: Receipt, chain_ids: Collection[ChainId]) -> tuple[str, ...]:
+    """Return what the receipt claims and no policy pins, each as a phrase."""
     chains = dict.fromkeys(anchor.chain_id for anchor in receipt.anchors)
-    return name_unpinned(
+    return format_unpinned(
         receipt.log, [chain_id for chain_id in chains if chain_id not in chain_ids]
     )
 
 
-def name_unpinned(log: LogId | None, chain_ids: Iterable[ChainId]) -> tuple[str, ...]:
-    """Name the owner of ``log`` and the chains, as what nobody pins."""
+def format_unpinned(log: LogId | None, chain_ids: Iterable[ChainId]) -> tuple[str, ...]:
+    """Return the owner of ``log`` and the chains, each as a phrase."""
     owner = [] if log is None else [f"the log's owner {format_address(log_owner(log))}"]
-    return (*owner, *(_name_chain(find_chain(chain_id)) for chain_id in chain_ids))
+    return (*owner, *(_format_chain(find_chain(chain_id)) for chain_id in chain_ids))
 
 
-def _name_chain(chain: Chain) -> str:
+def _format_chain(chain: Chain) -> str:
     is_named = chain.kind in ("main", "test")
     return f"chain {chain.id}, {chain.name}" if is_named else f"chain {chain.id}"
 
 
-def doubt_unpinned(unpinned: Sequence[str], document: str = "receipt") -> CannotCheckError:
-    """Return what step 4 ends with where no policy is given and its lack is not accepted."""
+def unpinned_error(unpinned: Sequence[str], document: str = "receipt") -> CannotCheckError:
+    """Return the error of step 4 where there is no policy and ``accept_unpinned`` is not set."""
     claims = (
         f"is the {document}'s own claim"
         if len(unpinned) == 1

@@ -98,7 +98,7 @@ def _copies(project: Project, output: Output) -> CopiesDocument | None:
     if seen is None:
         return None
     if not seen.is_enough:
-        output.note(f"second-copy-missing: {seen.describe()}", mark="alarm: ")
+        output.note(f"second-copy-missing: {seen.format_standbys()}", mark="alarm: ")
     return CopiesDocument(count=seen.count, required=seen.rule.copies)
 
 
