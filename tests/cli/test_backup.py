@@ -224,7 +224,7 @@ STEPS = [
     ("after", "anchor.recovery.backup", "-", "_write_tiles", "1"),
     ("after", "anchor.recovery.backup", "-", "_copy_files", "1"),
     ("after", "anchor.recovery.backup", "-", "_write_keys", "1"),
-    ("after", "anchor.recovery.backup", "-", "settle", "1"),
+    ("after", "anchor.recovery.backup", "-", "make_durable", "1"),
     ("after", "anchor.recovery.backup", "-", "check_contents", "1"),
     ("before", "anchor.store.backup_files", "-", "write_file", "1"),
     ("after", "anchor.recovery.backup", "-", "write_manifest", "1"),
