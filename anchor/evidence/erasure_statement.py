@@ -54,8 +54,8 @@ class ErasureStatement:
         """The statement as a JSON object."""
         pieces: list[JsonValue] = []
         for piece in self.pieces:
-            place: dict[str, JsonValue] = {} if piece.index is None else {"index": piece.index}
-            pieces.append({**place, "leaf": piece.leaf.hex()})
+            index: dict[str, JsonValue] = {} if piece.index is None else {"index": piece.index}
+            pieces.append({**index, "leaf": piece.leaf.hex()})
         return {
             "format": FORMAT,
             "log": f"0x{self.log.hex()}",

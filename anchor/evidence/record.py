@@ -243,6 +243,6 @@ def source_of(path: Path) -> str:
 
     A link to a file stays a name of its own.
     """
-    place = os.path.join(os.path.realpath(path.parent), path.name)
+    resolved = os.path.join(os.path.realpath(path.parent), path.name)
     # The store keeps text; bytes that are no text are escaped as they are in names.
-    return decode_name(os.fsencode(place))
+    return decode_name(os.fsencode(resolved))

@@ -58,29 +58,29 @@ class PublicationWriter(PublicationReader, Protocol):
     def write(self, files: Mapping[str, bytes]) -> None: ...
 
 
-def open_reader(place: str) -> PublicationReader:
-    """Return a reader of the log published at ``place``; nothing is read yet."""
-    if place.startswith(("http://", "https://")):
-        return WebPublication(place)
-    return open_writer(place)
+def open_reader(location: str) -> PublicationReader:
+    """Return a reader of the log published at ``location``; nothing is read yet."""
+    if location.startswith(("http://", "https://")):
+        return WebPublication(location)
+    return open_writer(location)
 
 
-def open_writer(place: str) -> PublicationWriter:
-    """Return a writer that publishes a log at ``place``; nothing is written yet.
+def open_writer(location: str) -> PublicationWriter:
+    """Return a writer that publishes a log at ``location``; nothing is written yet.
 
     Raises:
         UsageError: The URL's scheme cannot be written to, or its package is missing.
         CannotCheckError: The object store cannot be opened.
     """
-    if place.startswith(("http://", "https://")):
+    if location.startswith(("http://", "https://")):
         raise UsageError(
             "a log cannot be published to a web server's URL",
             hint="publish to the folder or object store that it serves",
         )
-    if "://" in place and not place.startswith("file://"):
-        return PublicationBucket(place)
+    if "://" in location and not location.startswith("file://"):
+        return PublicationBucket(location)
     # fsspec would write a local file in place and not wait for the disk.
-    return PublicationFolder(Path(place.removeprefix("file://")))
+    return PublicationFolder(Path(location.removeprefix("file://")))
 
 
 def read_tile(source: PublicationReader, tile: Tile) -> bytes:

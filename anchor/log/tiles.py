@@ -219,8 +219,8 @@ class TileTree(MerkleTree):
     def node(self, height: int, index: int) -> Hash32:
         """Return the root of the complete subtree over leaves ``index · 2^height`` and on."""
         level, inner = divmod(height, BLOCK_HEIGHT)
-        tile, place = divmod(index, BLOCK >> inner)
-        return Hash32(self._levels(level, tile)[inner][place * HASH : (place + 1) * HASH])
+        tile, position = divmod(index, BLOCK >> inner)
+        return Hash32(self._levels(level, tile)[inner][position * HASH : (position + 1) * HASH])
 
     def block(self, index: int) -> Sequence[bytes]:
         """Return the levels of a complete block of 256 leaves: its leaf hashes, …, its root."""

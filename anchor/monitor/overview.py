@@ -164,9 +164,9 @@ def read_throughput(project: Project, current_time: float) -> Throughput:
     counts = [0] * _BARS
     start = end - _BARS * width
     for moment, added in sealed:
-        place = int((moment - start) // width)
-        if 0 <= place < _BARS:
-            counts[place] += added
+        bar = int((moment - start) // width)
+        if 0 <= bar < _BARS:
+            counts[bar] += added
     return Throughput(start=start, width=width, counts=tuple(counts))
 
 

@@ -97,11 +97,11 @@ def failure_event(error: AnchorError, wait: float) -> Event:
     )
 
 
-def publication_event(published: Publication, place: str) -> Event:
-    """Return the event of a publication of the log in ``place``."""
+def publication_event(published: Publication, target: str) -> Event:
+    """Return the event of a publication of the log in ``target``."""
     return Event(
         event="published",
-        text=f"published {published.head.size:,} leaves in {place}; wrote "
+        text=f"published {published.head.size:,} leaves in {target}; wrote "
         f"{published.tiles_written:,} tiles",
         figures={
             "size": published.head.size,
@@ -121,10 +121,10 @@ def unpublished_event(error: AnchorError, wait: float) -> Event:
     )
 
 
-def long_publication_event(place: str, seconds: float) -> Event:
+def long_publication_event(target: str, seconds: float) -> Event:
     """Return the warning that a publication has not ended after ``seconds``."""
     return Event(
         event="warning",
-        text=f"publishing the log in {place} has taken {seconds / 60:.0f} minutes so far; "
+        text=f"publishing the log in {target} has taken {seconds / 60:.0f} minutes so far; "
         "anchoring goes on",
     )

@@ -207,9 +207,9 @@ def _is_said_already(
         ConfigError: it contradicts one of them.
     """
     for known, origin in merged:
-        place = (known.chain_id, known.registry, known.owner)
+        subject = (known.chain_id, known.registry, known.owner)
         # Within a file, whoever wrote it meant all of what it says to hold.
-        if origin is file or place != (entry.chain_id, entry.registry, entry.owner):
+        if origin is file or subject != (entry.chain_id, entry.registry, entry.owner):
             continue
         if replace(known, logs=entry.logs) == entry:
             if set(entry.logs) <= set(known.logs):

@@ -34,24 +34,24 @@ from anchor.types import Head
 def make_backup(
     config: Config,
     copy: Callable[[Path], str],
-    place: Path,
+    target: Path,
     report: Callable[[str], None],
     *,
     partial: Path | None = None,
 ) -> CheckedBackup:
-    """Make a backup at ``place``, where nothing may be yet, and check it before it counts.
+    """Make a backup at ``target``, where nothing may be yet, and check it before it counts.
 
     ``copy`` copies the store into a new file and returns its schema version.
 
     Raises:
-        UsageError: Something is at ``place``, nothing can be made there, or its folder is public.
+        UsageError: Something is at ``target``, nothing can be made there, or its folder is public.
         MismatchError: The copied store is damaged, so that no backup was made.
         LeaseHeldError: Another process makes a backup there.
         StorageError: The disk is full or failing, or the store's server is away.
     """
-    _check_private(config, place)
+    _check_private(config, target)
     made_at = utc_now()
-    with fill_folder(place, partial) as folder:
+    with fill_folder(target, partial) as folder:
         schema = copy(folder / STORE)
         # A crash from here on leaves an unfinished folder, which the next backup empties.
         head = _write_tiles(folder)
@@ -70,16 +70,16 @@ def make_backup(
         if checked.breaches:
             raise _unusable("; ".join(checked.breaches[:3]))
         write_manifest(folder, manifest)
-    return CheckedBackup(folder=place, manifest=manifest, waiting=checked.waiting, breaches=())
+    return CheckedBackup(folder=target, manifest=manifest, waiting=checked.waiting, breaches=())
 
 
-def _check_private(config: Config, place: Path) -> None:
+def _check_private(config: Config, target: Path) -> None:
     """Refuse a place in a folder whose content is published, handed out or taken for its own."""
-    resolved = place.absolute().resolve()
+    resolved = target.absolute().resolve()
     for folder in (config.tiles, config.receipts, config.erasures):
         if folder.resolve() in (resolved, *resolved.parents):
             raise UsageError(
-                f"{place} is in {folder}, where a backup would be published or taken for its own",
+                f"{target} is in {folder}, where a backup would be published or taken for its own",
                 hint="name a folder elsewhere, best of all on another disk",
             )
 

@@ -132,8 +132,8 @@ def fill_store(
     hints = _load_hints(config, remains.stores)
     with database.write() as connection:
         for anchor in anchored:
-            place = (anchor.head, anchor.sequence, anchor.block_number)
-            known = hints.get(place)
+            key = (anchor.head, anchor.sequence, anchor.block_number)
+            known = hints.get(key)
             anchor = replace(
                 anchor,
                 # Of a transaction that no journal has any more, nothing is said.
@@ -443,8 +443,8 @@ def _load_hints(
     for store in stores:
         with store.read() as connection:
             for known in load_anchors(connection, config.chain_id):
-                place = (known.head, known.sequence, known.block_number)
-                hints.setdefault(place, known)
+                key = (known.head, known.sequence, known.block_number)
+                hints.setdefault(key, known)
     return hints
 
 

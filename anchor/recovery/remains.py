@@ -202,17 +202,17 @@ def _find_damage(database: Database) -> str | None:
 
 def _salvage(stack: ExitStack, config: Config, left: SqliteFile, report: Report) -> Database:
     """Return a store of what can be read of a damaged one, and report what cannot."""
-    place = _make_place(stack, config)
-    salvaged = salvage_store(left, place)
+    copy = _make_copy_location(stack, config)
+    salvaged = salvage_store(left, copy)
     for sentence in salvaged.lost:
         report(f"lost: {sentence}")
     report(f"{salvaged.rows['evidence']:,} pieces of evidence were read of the store in {left}")
-    database = open_database(place)
+    database = open_database(copy)
     stack.callback(database.close)
     if load_pinned_registry(database) is None:
         # The registry judges the leaves, as it does with those of tiles.
         return database
-    return _open_store(stack, replace(config, store=place))
+    return _open_store(stack, replace(config, store=copy))
 
 
 def _open_store(stack: ExitStack, config: Config) -> Database:
@@ -227,7 +227,7 @@ def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
 
     One of an older schema is upgraded in the copy.
     """
-    copied = _make_place(stack, config)
+    copied = _make_copy_location(stack, config)
     shutil.copyfile(store, copied.path)
     copied.path.chmod(0o600)
     if is_older_copy(copied.path):
@@ -235,11 +235,11 @@ def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
     return copied
 
 
-def _make_place(stack: ExitStack, config: Config) -> SqliteFile:
+def _make_copy_location(stack: ExitStack, config: Config) -> SqliteFile:
     """Return where a store can be for as long as the restoring takes."""
-    place = copy_location(config.folder)
-    stack.callback(discard, place)
-    return place
+    copy = copy_location(config.folder)
+    stack.callback(discard, copy)
+    return copy
 
 
 def _load_owners(

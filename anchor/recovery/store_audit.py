@@ -225,15 +225,15 @@ def _audit_tiles(log: Readable, size: int) -> Iterator[str]:
     needed = {(tile.level, tile.number): tile for tile in tiles_of(written_size)}
     try:
         for tile, expected in _remake_tiles(log, size):
-            place = (tile.level, tile.number)
+            position = (tile.level, tile.number)
             # After a crash there may be tiles of more leaves than are noted, and narrower ones.
-            widths = [width for width in unchecked.get(place, ()) if width <= tile.width]
+            widths = [width for width in unchecked.get(position, ()) if width <= tile.width]
             for width in widths:
                 narrower = tile._replace(width=width)
                 yield from _compare_tile(folder, narrower, expected[: width * HASH])
-                unchecked[place].remove(width)
-            if place in needed and needed[place].width > max(widths, default=0):
-                yield f"{folder.folder / needed[place].path} is missing"
+                unchecked[position].remove(width)
+            if position in needed and needed[position].width > max(widths, default=0):
+                yield f"{folder.folder / needed[position].path} is missing"
     except ChainGuardError as error:
         yield f"the tiles cannot be made again: {error.message}"
         return

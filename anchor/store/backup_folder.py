@@ -107,19 +107,19 @@ def forget_generations(folder: Path, keep: int) -> list[Path]:
 
 
 @contextmanager
-def fill_folder(place: Path, partial: Path | None = None) -> Iterator[Path]:
-    """Yield an empty folder to fill, and rename it to ``place`` at the end of the block.
+def fill_folder(folder: Path, partial: Path | None = None) -> Iterator[Path]:
+    """Yield an empty folder to fill, and rename it to ``folder`` at the end of the block.
 
     ``partial`` is its name until then; what an earlier process left there is removed. If the block
-    fails, nothing is left at ``place``.
+    fails, nothing is left at ``folder``.
 
     Raises:
-        UsageError: Something is at ``place``, or nothing can be made there.
+        UsageError: Something is at ``folder``, or nothing can be made there.
         LeaseHeldError: Another process fills such a folder.
         StorageError: The disk is full or failing.
     """
-    partial = partial or place.with_name(f".{place.name}{_PARTIAL}")
-    _check_free(place)
+    partial = partial or folder.with_name(f".{folder.name}{_PARTIAL}")
+    _check_free(folder)
     descriptor = _hold(partial)
     try:
         try:
@@ -127,11 +127,11 @@ def fill_folder(place: Path, partial: Path | None = None) -> Iterator[Path]:
             yield partial
             sync_folder(partial)
             # A crash here leaves it whole, under a name that passes for no backup.
-            _check_free(place)
-            partial.rename(place)
-            sync_folder(place.parent)
+            _check_free(folder)
+            partial.rename(folder)
+            sync_folder(folder.parent)
         except OSError as error:
-            raise disk_error(place, error) from error
+            raise disk_error(folder, error) from error
     except BaseException:
         with suppress(OSError):
             _empty(partial)
@@ -141,12 +141,12 @@ def fill_folder(place: Path, partial: Path | None = None) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _check_free(place: Path) -> None:
-    if place.is_symlink() or (place.exists() and not place.is_dir()):
-        raise UsageError(f"{place} exists already, and is no folder")
-    if place.is_dir() and any(place.iterdir()):
+def _check_free(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"{folder} exists already, and is no folder")
+    if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(
-            f"{place} exists already, and nothing is written over",
+            f"{folder} exists already, and nothing is written over",
             hint="name a new folder, or keep several in one: --keep N",
         )
 

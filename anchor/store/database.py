@@ -434,45 +434,45 @@ class Database:
 
 
 @contextmanager
-def lock_location(place: StoreLocation) -> Iterator[None]:
+def lock_location(location: StoreLocation) -> Iterator[None]:
     """Lock the location of a store, so that no other process makes one there or writes to it.
 
     Raises:
         LeaseHeldError: Another process holds the lease of a store there.
         StoreBusyError: Another process keeps writing to it.
     """
-    backend = _choose_backend(place)
+    backend = _choose_backend(location)
     with backend.lock(), backend.write_lock():
         yield
 
 
-def is_taken(place: StoreLocation) -> bool:
-    """Return whether there is a store at ``place``, or a part of one.
+def is_taken(location: StoreLocation) -> bool:
+    """Return whether there is a store at ``location``, or a part of one.
 
     Raises:
         StorageError: The database does not answer.
     """
-    return _choose_backend(place).is_taken()
+    return _choose_backend(location).is_taken()
 
 
-def create_database(place: StoreLocation) -> Database:
-    """Create a new, empty store at ``place`` through the migrations.
+def create_database(location: StoreLocation) -> Database:
+    """Create a new, empty store at ``location`` through the migrations.
 
     Raises:
-        ConfigError: Something is at ``place`` already.
+        ConfigError: Something is at ``location`` already.
     """
-    return create_filled(place, lambda _: None)[0]
+    return create_filled(location, lambda _: None)[0]
 
 
 def create_filled(
-    place: StoreLocation, fill: Callable[[Connection], T], side_file: SideFile | None = None
+    location: StoreLocation, fill: Callable[[Connection], T], side_file: SideFile | None = None
 ) -> tuple[Database, T]:
-    """Create a new store at ``place``, and call ``fill`` in the same transaction.
+    """Create a new store at ``location``, and call ``fill`` in the same transaction.
 
     Raises:
-        ConfigError: Something is at ``place`` already.
+        ConfigError: Something is at ``location`` already.
     """
-    backend = _choose_backend(place)
+    backend = _choose_backend(location)
     engine = backend.create()
     database = Database(backend, engine, side_file)
     try:
@@ -492,13 +492,13 @@ def create_filled(
 
 
 def open_database(
-    place: StoreLocation,
+    location: StoreLocation,
     side_file: SideFile | None = None,
     copies: CopyRule | None = None,
     *,
     only_reads: bool = False,
 ) -> Database:
-    """Open the store at ``place``, which must exist and have this release's schema.
+    """Open the store at ``location``, which must exist and have this release's schema.
 
     Evidence that is inserted is also appended to ``side_file``. With ``copies`` a transaction
     returns when that many PostgreSQL servers hold it. ``only_reads`` also opens a store on
@@ -509,14 +509,14 @@ def open_database(
         UnknownVersionError: The store has another schema version.
         StorageError: The database does not answer.
     """
-    backend = _choose_backend(place, only_reads=only_reads)
+    backend = _choose_backend(location, only_reads=only_reads)
     engine = backend.open()
-    standbys = _watch_standbys(place, copies)
+    standbys = _watch_standbys(location, copies)
     database = Database(backend, engine, side_file, standbys)
     try:
         with database.read() as connection:
             version = read_schema_version(connection)
-        check_schema(place, version)
+        check_schema(location, version)
         with database.translate_errors():
             backend.prepare(engine)
         if standbys is not None:
@@ -528,19 +528,19 @@ def open_database(
     return database
 
 
-def load_schema_version(place: StoreLocation) -> str | None:
-    """Return the schema version of the store at ``place``; None where it is empty.
+def load_schema_version(location: StoreLocation) -> str | None:
+    """Return the schema version of the store at ``location``; None where it is empty.
 
     Raises:
         ConfigError: There is no database.
         StorageError: The database does not answer.
     """
-    backend = _choose_backend(place)
+    backend = _choose_backend(location)
     with closing(Database(backend, backend.open())) as database, database.read() as connection:
         return read_schema_version(connection)
 
 
-def check_schema(place: StoreLocation, version: str | None) -> None:
+def check_schema(location: StoreLocation, version: str | None) -> None:
     """Check that a store has this release's schema.
 
     Raises:
@@ -549,37 +549,37 @@ def check_schema(place: StoreLocation, version: str | None) -> None:
     """
     if version is None:
         raise ConfigError(
-            f"the store {place} is empty",
+            f"the store {location} is empty",
             hint="`anchor restore` rebuilds one that was lost; only `anchor init` creates one, in "
             "a new folder",
         )
     if version != MIGRATION_HEAD:
         raise UnknownVersionError(
-            f"the store {place} has schema {version}; this release works with {MIGRATION_HEAD}",
+            f"the store {location} has schema {version}; this release works with {MIGRATION_HEAD}",
             hint="`anchor upgrade-store` makes a backup and brings it up to date"
             if is_outdated(version, MIGRATION_HEAD)
             else "a newer release made it: use that one, or a newer one still",
         )
 
 
-def _watch_standbys(place: StoreLocation, rule: CopyRule | None) -> StandbyCopies | None:
+def _watch_standbys(location: StoreLocation, rule: CopyRule | None) -> StandbyCopies | None:
     if rule is None:
         return None
-    if isinstance(place, SqliteFile):
+    if isinstance(location, SqliteFile):
         raise ConfigError(SECOND_SERVER_NEEDED)
     from anchor.store.standby_confirmation import StandbyCopies
 
     return StandbyCopies(rule)
 
 
-def _choose_backend(place: StoreLocation, *, only_reads: bool = False) -> Backend:
-    if isinstance(place, SqliteFile):
+def _choose_backend(location: StoreLocation, *, only_reads: bool = False) -> Backend:
+    if isinstance(location, SqliteFile):
         from anchor.store.sqlite import SqliteBackend
 
-        return SqliteBackend(place.path, only_reads=only_reads)
+        return SqliteBackend(location.path, only_reads=only_reads)
     from anchor.store.postgresql import PostgresBackend
 
-    return PostgresBackend(place)
+    return PostgresBackend(location)
 
 
 def _format_process() -> str:

@@ -206,12 +206,12 @@ def load_statement_records(connection: Connection) -> Iterator[tuple[Hash32, byt
     encoded = evidence.c.record
     member: BindParameter[bytes] = bindparam("member", _MEMBER)
     if connection.dialect.name == "postgresql":
-        place = func.position(member.op("IN")(encoded))
+        position = func.position(member.op("IN")(encoded))
     else:
-        place = func.instr(encoded, member)
+        position = func.instr(encoded, member)
     rows = connection.execute(
         select(evidence.c.leaf, evidence.c.record, evidence.c.source)
-        .where(encoded.is_not(None), place > 0)
+        .where(encoded.is_not(None), position > 0)
         .execution_options(yield_per=1_000)
     )
     for row in rows:

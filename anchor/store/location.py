@@ -60,14 +60,14 @@ class PostgresDatabase:
         return f"{shown}?{urlencode(query, safe='/')}" if query else shown
 
 
-def discard(place: SqliteFile) -> None:
+def discard(location: SqliteFile) -> None:
     """Remove what a crash, or the making itself, left of a store that was being made."""
     for suffix in ("", "-wal", "-shm", "-turn.lock", "-queue.lock"):
-        place.path.with_name(place.path.name + suffix).unlink(missing_ok=True)
+        location.path.with_name(location.path.name + suffix).unlink(missing_ok=True)
 
 
-def install_store(built: SqliteFile, place: SqliteFile) -> Path | None:
-    """Move a finished, closed store to ``place``; return where the old store was moved.
+def install_store(built: SqliteFile, location: SqliteFile) -> Path | None:
+    """Move a finished, closed store to ``location``; return where the old store was moved.
 
     Raises:
         StorageError: The new store is not whole in its one file; nothing was replaced.
@@ -82,19 +82,19 @@ def install_store(built: SqliteFile, place: SqliteFile) -> Path | None:
         )
     with built.path.open("rb") as file:
         os.fsync(file.fileno())
-    moved = _move_aside(place.path)
+    moved = _move_aside(location.path)
     # A crash here: there is no store, and the one that was moved aside is whole.
-    built.path.replace(place.path)
+    built.path.replace(location.path)
     discard(built)
-    sync_folder(place.path.parent)
+    sync_folder(location.path.parent)
     return moved
 
 
-def find_replaced_store(place: StoreLocation) -> SqliteFile | None:
-    """Return the newest store that was moved aside from ``place``, or None."""
-    if not isinstance(place, SqliteFile):
+def find_replaced_store(location: StoreLocation) -> SqliteFile | None:
+    """Return the newest store that was moved aside from ``location``, or None."""
+    if not isinstance(location, SqliteFile):
         return None
-    moved = place.path.parent.glob(f"{glob.escape(place.path.name + _MOVED)}*Z")
+    moved = location.path.parent.glob(f"{glob.escape(location.path.name + _MOVED)}*Z")
     newest = max(moved, default=None)
     return None if newest is None else SqliteFile(newest)
 
@@ -124,9 +124,9 @@ def _move_aside(store: Path) -> Path | None:
     return moved if moved.exists() else None
 
 
-def staging_location(place: SqliteFile, suffix: str) -> SqliteFile:
-    """Return where to make the store that is to replace the one at ``place``."""
-    return SqliteFile(place.path.with_name(place.path.name + suffix))
+def staging_location(location: SqliteFile, suffix: str) -> SqliteFile:
+    """Return where to make the store that is to replace the one at ``location``."""
+    return SqliteFile(location.path.with_name(location.path.name + suffix))
 
 
 StoreLocation: TypeAlias = SqliteFile | PostgresDatabase

@@ -54,7 +54,7 @@ def copy_new(connection: Connection, items: Batch) -> list[Entry]:
     """
     connection.execute(_TURN)
     step = max(1, len(items) // _SAMPLE)
-    sample = [items[place].identity for place in range(0, len(items), step)]
+    sample = [items[index].identity for index in range(0, len(items), step)]
     picked = _pick_new(connection, items) if _find_known(connection, sample) else items
     for _ in range(_ATTEMPTS):
         entries = _copy(connection, picked)

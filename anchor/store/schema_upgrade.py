@@ -60,7 +60,7 @@ class OutdatedStore:
 
 
 @contextmanager
-def hold_outdated(place: StoreLocation) -> Iterator[OutdatedStore | None]:
+def hold_outdated(location: StoreLocation) -> Iterator[OutdatedStore | None]:
     """Lock a store of an older schema for its upgrade; yield None for one of this release's.
 
     Raises:
@@ -69,34 +69,34 @@ def hold_outdated(place: StoreLocation) -> Iterator[OutdatedStore | None]:
         LeaseHeldError: Another process holds the store's lease.
         StoreBusyError: Another process has the store open.
     """
-    if _find_outdated(place) is None:
+    if _find_outdated(location) is None:
         yield None
         return
-    with lock_location(place):
+    with lock_location(location):
         # Another process may have upgraded it meanwhile.
-        version = _find_outdated(place)
+        version = _find_outdated(location)
         if version is None:
             yield None
-        elif isinstance(place, SqliteFile):
-            with _hold_file(place, version) as outdated:
+        elif isinstance(location, SqliteFile):
+            with _hold_file(location, version) as outdated:
                 yield outdated
         else:
-            with _hold_tables(place, version) as outdated:
+            with _hold_tables(location, version) as outdated:
                 yield outdated
 
 
-def _find_outdated(place: StoreLocation) -> str | None:
-    version = load_schema_version(place)
+def _find_outdated(location: StoreLocation) -> str | None:
+    version = load_schema_version(location)
     if version is not None and is_outdated(version, MIGRATION_HEAD):
         return version
-    check_schema(place, version)
+    check_schema(location, version)
     return None
 
 
 @contextmanager
-def _hold_file(place: SqliteFile, version: str) -> Iterator[OutdatedStore]:
-    engine = make_engine(place.path, "rw", begin="BEGIN IMMEDIATE")
-    database = Database(SqliteBackend(place.path), engine)
+def _hold_file(location: SqliteFile, version: str) -> Iterator[OutdatedStore]:
+    engine = make_engine(location.path, "rw", begin="BEGIN IMMEDIATE")
+    database = Database(SqliteBackend(location.path), engine)
     with closing(database), database.translate_errors(), engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
@@ -104,10 +104,10 @@ def _hold_file(place: SqliteFile, version: str) -> Iterator[OutdatedStore]:
             # SQLite gives up the write-ahead log only where no other connection has the file open.
             driver.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.OperationalError as error:
-            raise _busy_error(place, "") from error
+            raise _busy_error(location, "") from error
         # The rollback journal is the commit: its removal is to be on disk, too.
         driver.execute("PRAGMA synchronous=EXTRA")
-        with connection.begin(), open_file(place.path) as reader:
+        with connection.begin(), open_file(location.path) as reader:
             yield OutdatedStore(
                 version=version,
                 copy=partial(copy_store, reader),
@@ -119,10 +119,10 @@ def _hold_file(place: SqliteFile, version: str) -> Iterator[OutdatedStore]:
 
 
 @contextmanager
-def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[OutdatedStore]:
+def _hold_tables(location: PostgresDatabase, version: str) -> Iterator[OutdatedStore]:
     from anchor.store.postgresql import PostgresBackend
 
-    backend = PostgresBackend(place)
+    backend = PostgresBackend(location)
     engine = backend.open()
     database = Database(backend, engine)
     options = engine.execution_options(**backend.sequencing)
@@ -132,7 +132,7 @@ def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[OutdatedStor
         others = connection.execute(_OTHERS).scalars().all()
         if others:
             numbers = ", ".join(map(str, others))
-            raise _busy_error(place, f" (the server's processes {numbers})")
+            raise _busy_error(location, f" (the server's processes {numbers})")
         yield OutdatedStore(
             version=version,
             copy=partial(copy_snapshot, connection),
@@ -140,9 +140,9 @@ def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[OutdatedStor
         )
 
 
-def _busy_error(place: StoreLocation, which: str) -> StoreBusyError:
+def _busy_error(location: StoreLocation, which: str) -> StoreBusyError:
     return StoreBusyError(
-        f"other processes have the store {place} open{which}",
+        f"other processes have the store {location} open{which}",
         hint="stop `anchor serve` and whatever else works with it, on every machine, then run "
         "again; nothing was changed",
     )

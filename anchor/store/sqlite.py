@@ -210,8 +210,8 @@ class SqliteBackend:
         path = self._path.with_name(f"{self._path.name}-turn.lock")
         queue = path.with_name(f"{self._path.name}-queue.lock")
         with _open_lock_file(path) as descriptor:
-            with _open_lock_file(queue) as place:
-                _wait_for(place, queue, deadline)
+            with _open_lock_file(queue) as turn:
+                _wait_for(turn, queue, deadline)
                 _wait_for(descriptor, path, deadline)
             self.check_same()
             yield

@@ -98,8 +98,8 @@ class StandbyCopies:
 
     def mark(self, connection: Connection) -> Position:
         """Return where the log is now: the last statement of a transaction, before its commit."""
-        place, timeline, *_ = connection.execute(_MARK).one()
-        return Position(timeline=timeline, place=place)
+        lsn, timeline, *_ = connection.execute(_MARK).one()
+        return Position(timeline=timeline, lsn=lsn)
 
     def confirm(self, connection: Connection, mark: Position) -> int:
         """Wait until enough servers hold the commit of this connection; return how many do.
@@ -167,14 +167,14 @@ def read_copies(connection: Connection, rule: CopyRule) -> Copies:
         CopyMissingError: The role may not see who follows the server.
     """
     rows = connection.execute(_LOOK).all()
-    place, timeline, may_see, waited_for = rows[0][:4]
+    lsn, timeline, may_see, waited_for = rows[0][:4]
     if not may_see:
         raise CopyMissingError(
             "the store's role may no longer see which standbys follow the server", hint=_GRANT
         )
     return Copies(
         rule=rule,
-        position=Position(timeline=timeline, place=place),
+        position=Position(timeline=timeline, lsn=lsn),
         standbys=tuple(
             Standby(
                 name=name or "",

@@ -160,15 +160,15 @@ def check_log(
             f"this is log {log_number(log)} of {format_address(log_owner(log))}, not log "
             f"{log_number(expected)} of {format_address(log_owner(expected))}"
         )
-    place = _AuditTarget(chain_id=chain_id, registry=registry, log=log, head=head)
+    audited = _AuditTarget(chain_id=chain_id, registry=registry, log=log, head=head)
     if policy is None:
         named = (expected == log, chain_id in chain_ids)
-        place, detail, doubt = _choose_unpinned(place, named, accept_unpinned=accept_unpinned)
+        audited, detail, doubt = _choose_unpinned(audited, named, accept_unpinned=accept_unpinned)
     else:
-        place, detail, doubt = _choose_pinned(place, policy), "as pinned", None
+        audited, detail, doubt = _choose_pinned(audited, policy), "as pinned", None
     findings: list[AnchorError] = [] if doubt is None else [doubt]
     report_step(3, detail, verdict_of(doubt))
-    targets, entries = place.targets, place.entries
+    targets, entries = audited.targets, audited.entries
     # Where a policy says several things about one place, each of them has to hold.
     chains = [check_chain(connect(target), target) for target in targets]
     views = [view for view, _ in chains]
@@ -188,7 +188,7 @@ def check_log(
     ]
     report_step(7, submitters[0][1])
     heads, unread = _read_list(anchored, head)
-    others, unasked = _read_others(place.others, connect)
+    others, unasked = _read_others(audited.others, connect)
     sizes = {anchored_head.size for anchored_head in heads}
     sizes.update(anchor.size for _, anchor in others if anchor.size <= head.size)
     roots = dict.fromkeys(sizes, head.root)
@@ -236,14 +236,14 @@ class _AuditTarget:
 
 
 def _choose_unpinned(
-    place: _AuditTarget, named: tuple[bool, bool], *, accept_unpinned: bool
+    audited: _AuditTarget, named: tuple[bool, bool], *, accept_unpinned: bool
 ) -> tuple[_AuditTarget, str, AnchorError | None]:
     """Step 3 without a policy; ``named`` says whether the verifier names the log, and the chain."""
     is_log_named, is_chain_named = named
-    chain_id, log = place.chain_id, place.log
+    chain_id, log = audited.chain_id, audited.log
     chain_ids = (chain_id,) if is_chain_named else ()
-    target = unpinned_target(chain_id, place.registry, log, place.head, None, chain_ids)
-    chosen = replace(place, targets=(target,))
+    target = unpinned_target(chain_id, audited.registry, log, audited.head, None, chain_ids)
+    chosen = replace(audited, targets=(target,))
     unpinned = format_unpinned(None if is_log_named else log, () if is_chain_named else (chain_id,))
     ours = "the registry is this release's own"
     if not unpinned:
@@ -254,21 +254,21 @@ def _choose_unpinned(
     return chosen, doubt.message, doubt
 
 
-def _choose_pinned(place: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
+def _choose_pinned(audited: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
     """Step 3: return what the policy pins of the log, in this registry and others."""
-    entries = pinned_entries(policy, place.log)
+    entries = pinned_entries(policy, audited.log)
     pinned = name_other_chains(
-        [pinned_target(entry, place.log, place.head, None) for entry in entries]
+        [pinned_target(entry, audited.log, audited.head, None) for entry in entries]
     )
-    here = (place.chain_id, place.registry)
+    here = (audited.chain_id, audited.registry)
     targets = tuple(target for target in pinned if (target.chain_id, target.registry) == here)
     if not targets:
         raise NotTrustedError(
-            f"the log is in registry {format_address(place.registry)} on chain {place.chain_id}, "
-            "which the policy does not pin"
+            f"the log is in registry {format_address(audited.registry)} on chain "
+            f"{audited.chain_id}, which the policy does not pin"
         )
     others = tuple(target for target in pinned if target not in targets)
-    return replace(place, targets=targets, others=others, entries=tuple(entries))
+    return replace(audited, targets=targets, others=others, entries=tuple(entries))
 
 
 def _check_exclusive(

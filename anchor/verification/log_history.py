@@ -145,10 +145,10 @@ def _find_taken_over(
     view: ChainView, successor: VerificationTarget, final: Block, heads: Sequence[Head]
 ) -> int | None:
     """Return the place of the head that the successor begins with."""
-    for place in reversed(range(len(heads))):
-        anchor = read_stored(view, successor, final, heads[place].root)
+    for index in reversed(range(len(heads))):
+        anchor = read_stored(view, successor, final, heads[index].root)
         if anchor is not None and anchor.sequence == 1:
-            return place
+            return index
     return None
 
 

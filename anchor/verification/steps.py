@@ -156,14 +156,14 @@ def check_paths(receipt: Receipt, record: Record) -> tuple[bool, str]:
     places = [("anchor", anchor.head, anchor.path) for anchor in receipt.anchors]
     if receipt.promise is not None:
         places = [("promise", receipt.promise.head, receipt.promise.path)]
-    for place, head, path in places:
+    for member, head, path in places:
         try:
             merkle.verify_inclusion(
                 leaf=leaf, index=receipt.index, size=head.size, path=path, root=head.root
             )
         except MismatchError as error:
             raise MismatchError(
-                f"the record does not lead to the root of the {place} of size {head.size}: "
+                f"the record does not lead to the root of the {member} of size {head.size}: "
                 f"{error.message}",
                 hint="the record, the index, the path or the root was changed",
             ) from error

@@ -98,8 +98,8 @@ def _list_anchors(
     candidates: list[Candidate] = []
     aside: list[str] = []
     for anchor in receipt.anchors:
-        place = (anchor.chain_id, anchor.registry)
-        fitting = [entry for entry in entries if (entry.chain_id, entry.registry) == place]
+        anchored_in = (anchor.chain_id, anchor.registry)
+        fitting = [entry for entry in entries if (entry.chain_id, entry.registry) == anchored_in]
         candidates += [
             Candidate(log=receipt.log, head=anchor.head, anchor=anchor, entry=entry)
             for entry in fitting
