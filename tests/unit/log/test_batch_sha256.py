@@ -106,11 +106,11 @@ class Absent:
         if name == "anchor._sha256":
             raise ModuleNotFoundError(name=name)
 sys.meta_path.insert(0, Absent())
-from anchor import hashing
-print(hashing.IMPLEMENTATION)
-print(hashing.hash_rows(0, bytes(range(96)), 32).hex())
-print(*(level.hex() for level in hashing.hash_levels(bytes(range(160)), 9)))
-print(hashing.hash_pairs(bytes(range(160))).hex())
+from anchor.log import batch_sha256
+print(batch_sha256.IMPLEMENTATION)
+print(batch_sha256.hash_rows(0, bytes(range(96)), 32).hex())
+print(*(level.hex() for level in batch_sha256.hash_levels(bytes(range(160)), 9)))
+print(batch_sha256.hash_pairs(bytes(range(160))).hex())
 """
     lines = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True

@@ -156,7 +156,7 @@ def test_no_single_changed_byte_leads_to_another_answer(
 
 
 def test_what_checks_a_state_proof_loads_no_network_no_store_and_no_pydantic() -> None:
-    script = "import sys, anchor.stateproof\nprint(*sorted(m for m in sys.modules))"
+    script = "import sys, anchor.receipt.state_proof\nprint(*sorted(m for m in sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True
     ).stdout.split()

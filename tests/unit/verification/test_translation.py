@@ -82,11 +82,11 @@ ELSEWHERE = {
     "encode_canonical",
 }  # fmt: skip
 SOURCES = (
-    "checks", "targets", "abandonment", "proofchecks", "stateproof", "mpt", "rlp",
-    "header", "receipt",
-    "record", "canonical",
-    "merkle", "types", "verify", "cli/nodes", "chain/quorum", "chain/node", "chain/rpc",
-    "chain/views", "registry/slots",
+    "verification/steps", "verification/targets", "verification/abandonment",
+    "verification/proof_steps", "verification/verifier", "receipt/state_proof", "receipt/format",
+    "ethereum/trie", "ethereum/rlp", "ethereum/header", "evidence/record", "canonical", "types",
+    "log/merkle", "chain/connect", "chain/node_quorum", "chain/node", "chain/json_rpc",
+    "chain/chain_reader", "registry/storage",
 )  # fmt: skip
 VALUES = {
     "what": "the record",
