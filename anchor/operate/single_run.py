@@ -23,8 +23,8 @@ from anchor.store.sequencer import seal
 from anchor.system.clock import Clock, utc_now
 
 
-class HeadStage(Enum):
-    """How far a head has come, in the words users see."""
+class RunState(Enum):
+    """How far a run brought the newest head, in the words that `anchor run --json` prints."""
 
     EMPTY = "empty"
     INCLUDED = "included (still reversible)"
@@ -32,12 +32,12 @@ class HeadStage(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class RunResult:
     """What a round did; ``timed_out`` when it was to wait for finality and could not any longer."""
 
     sealed: int
     anchored: AnchoredHead | None
-    state: HeadStage
+    state: RunState
     timed_out: bool
 
 
@@ -49,7 +49,7 @@ def anchor_round(
     *,
     wait_for: WaitFor,
     report: Callable[[str], None],
-) -> Round:
+) -> RunResult:
     """Seal what is waiting, anchor the newest head and wait; does nothing twice.
 
     The chain is compared with the pins before anything is sealed, so that a store older than the
@@ -66,7 +66,7 @@ def anchor_round(
             refresh_anchors(project, node)
         raise
     if anchored is None:
-        return Round(sealed=count, anchored=None, state=HeadStage.EMPTY, timed_out=False)
+        return RunResult(sealed=count, anchored=None, state=RunState.EMPTY, timed_out=False)
     final = anchored.final
     if not final and wait_for == "final":
         report("included; waiting until it is final")
@@ -78,9 +78,9 @@ def anchor_round(
     with project.database.read() as connection:
         now = find_anchored(connection, project.config.chain_id, anchored.head)
     anchored = now or anchored
-    return Round(
+    return RunResult(
         sealed=count,
         anchored=anchored,
-        state=HeadStage.FINAL if anchored.final else HeadStage.INCLUDED,
+        state=RunState.FINAL if anchored.final else RunState.INCLUDED,
         timed_out=wait_for == "final" and not anchored.final,
     )

@@ -36,8 +36,8 @@ from anchor.registry.source_verification import (
     read_sourcify_submission,
 )
 from anchor.system.clock import Clock
-from anchor.system.http import BadResponse, BoundedSession, describe_failure
-from anchor.system.urls import describe_url
+from anchor.system.http import BadResponse, BoundedSession, format_failure
+from anchor.system.urls import redact_url
 from anchor.types import Address, ChainId, Hash32
 
 Service = Literal["sourcify", "etherscan"]
@@ -76,7 +76,7 @@ class Explorer:
         """
         self._service = service
         self._url = check_server_url(url or SERVERS[service])
-        self.name = describe_url(self._url)
+        self.name = redact_url(self._url)
         if service == "etherscan" and url is None and key is None:
             raise UsageError(
                 "Etherscan wants an API key",
@@ -170,7 +170,7 @@ class Explorer:
             raise NodeFaultError(f"{self.name} answered with {error}") from None
         except (requests.RequestException, OSError) as error:
             raise NodeUnreachableError(
-                f"{self.name} cannot be reached ({describe_failure(error)})",
+                f"{self.name} cannot be reached ({format_failure(error)})",
                 hint="try again later, or name another server with --url",
             ) from None
         body = response.content

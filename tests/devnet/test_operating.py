@@ -47,14 +47,14 @@ from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import make_manager
 from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder, save_receipt
-from anchor.operate.single_run import Round
+from anchor.operate.single_run import RunResult
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 from anchor.project.project import Project
 from anchor.receipt.format import Receipt, encode_receipt
-from anchor.recovery.leaf_sources import find_receipts
+from anchor.recovery.leaf_origins import find_receipts
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.store.evidence import count_evidence, load_all
-from anchor.store.location import SqliteFile, parse_place
+from anchor.store.location import SqliteFile, parse_location
 from anchor.store.sequencer import seal
 from anchor.system.clock import SystemClock, utc_now
 from anchor.system.durable_files import write_file
@@ -74,7 +74,7 @@ def site(tmp_path: Path, devnet: Devnet) -> Site:
     return make_site(tmp_path / "project", devnet, number=next(_numbers))
 
 
-def anchored(site: Site, url: str | None = None) -> Round:
+def anchored(site: Site, url: str | None = None) -> RunResult:
     """Do what ``run --once`` does."""
     return site.round(url=url, clock=SystemClock(), wait_for="final")
 
@@ -503,7 +503,7 @@ def test_a_project_that_lies_in_what_is_added_keeps_its_locks_and_all_it_commits
 def test_a_store_in_another_folder_is_found_again(tmp_path: Path, devnet: Devnet) -> None:
     for number, name in enumerate(("sub/evidence.db", "../elsewhere.db", str(tmp_path / "x.db"))):
         folder = tmp_path / f"project {number}"
-        place = parse_place(name, folder)
+        place = parse_location(name, folder)
         assert isinstance(place, SqliteFile)
         folder.mkdir()
         place.path.parent.mkdir(exist_ok=True)

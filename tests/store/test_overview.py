@@ -27,7 +27,7 @@ from anchor.monitor.timeline import HeadState, load_head_lines, parse_moment
 from anchor.project.project import Project
 from anchor.store.database import create_database
 from anchor.store.insertion import insert_evidence
-from anchor.store.location import StorePlace
+from anchor.store.location import StoreLocation
 from anchor.store.schema import evidence, metadata, positions, slots, waiting
 from anchor.store.sequencer import seal
 from anchor.store.statistics import (
@@ -38,7 +38,7 @@ from anchor.store.statistics import (
 )
 from anchor.system.clock import format_time, utc_now
 from anchor.types import ChainId
-from anchor.units import spell_duration, spell_wei
+from anchor.units import format_duration, format_wei
 
 CHAIN = ChainId(1)
 
@@ -293,7 +293,7 @@ def test_a_store_in_postgresql_has_the_same_overview(
     assert sum(throughput.counts) == 1
 
 
-def test_both_kinds_of_stores_count_alike(place: StorePlace) -> None:
+def test_both_kinds_of_stores_count_alike(place: StoreLocation) -> None:
     database = create_database(place)
     with database.write() as connection:
         insert_evidence(connection, [make_item(number) for number in range(30)])
@@ -308,7 +308,7 @@ def test_both_kinds_of_stores_count_alike(place: StorePlace) -> None:
     database.close()
 
 
-def test_sums_of_wei_that_no_integer_column_holds_are_added_up(place: StorePlace) -> None:
+def test_sums_of_wei_that_no_integer_column_holds_are_added_up(place: StoreLocation) -> None:
     database = create_database(place)
     with database.write() as connection:
         for nonce in range(3):
@@ -339,7 +339,7 @@ def test_sums_of_wei_that_no_integer_column_holds_are_added_up(place: StorePlace
     ],
 )  # fmt: skip
 def test_durations_are_spelled_by_their_two_largest_units(seconds: float, text: str) -> None:
-    assert spell_duration(seconds) == text
+    assert format_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_durations_are_spelled_by_their_two_largest_units(seconds: float, text: 
     ],
 )  # fmt: skip
 def test_amounts_are_spelled_without_exponents(wei: int, text: str) -> None:
-    assert spell_wei(wei) == text
+    assert format_wei(wei) == text
 
 
 def spell(moment: float) -> str:

@@ -315,7 +315,7 @@ def test_a_deadlock_is_broken_and_the_intake_begins_again(place: PostgresDatabas
                 barrier.wait()
             insert_evidence(connection, [make_item(other)])
 
-        database.write_again(work)
+        database.write_with_retry(work)
 
     threads = [
         threading.Thread(target=take, args=("a", 1, 2)),

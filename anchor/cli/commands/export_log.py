@@ -31,7 +31,7 @@ def command(
     Only what is new is written. No records are published, only hashes. Works beside `anchor run`,
     which can publish by itself.
     """
-    from anchor.log.publication import open_target
+    from anchor.log.publication import open_writer
     from anchor.operate.anchoring import check_standing, record_anchors, refresh_anchors
     from anchor.operate.publishing import publish_log
 
@@ -43,7 +43,7 @@ def command(
                 "it is not said where to publish the log",
                 hint="name a folder or URL, or set [publish] target in anchor.toml",
             )
-        target = open_target(place)
+        target = open_writer(place)
         try:
             node = open_chain(project.config, output.note)
             check_standing(project, node)

@@ -47,7 +47,7 @@ def command(
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         config = project.config
-        is_read_only = project.database.remark is not None
+        is_read_only = project.database.read_only_note is not None
         if is_read_only and everything and out is None:
             raise UsageError("the project is read-only: say with --out where receipts go")
         states: StateProofs | None = None

@@ -94,7 +94,7 @@ def _submit(
     from anchor.registry.source_client import KEY_VARIABLE, Explorer
     from anchor.types import ChainId
 
-    registry = None if address is None else parse_address(address, what="--address")
+    registry = None if address is None else parse_address(address, subject="--address")
     config = None
     if chain_id is None or registry is None:
         config = _find_project(config_path, needed=chain_id is None)

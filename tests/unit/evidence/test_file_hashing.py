@@ -29,7 +29,7 @@ from anchor.evidence.file_hashing import (
     BATCH_BYTES,
     BATCH_FILES,
     MAX_TASKS,
-    Hashed,
+    FileDigest,
     Result,
     hash_sources,
     hash_stdin,
@@ -174,7 +174,7 @@ def test_names_that_are_not_unicode_are_escaped_and_still_open(place: Path) -> N
     found = find("top")
     assert [encode_name(line) for line in show(found)] == sorted(b"top/" + name for name in raw)
     for result in hash_all(found):
-        assert isinstance(result, Hashed)
+        assert isinstance(result, FileDigest)
         content = encode_name(result.source.name).removeprefix(b"top/")
         assert result.digests == digest_bytes(content, BOTH)
     assert show(find(Path(os.fsdecode(b"top/caf\xe9")))) == ["caf\\xe9"]
@@ -250,7 +250,7 @@ def test_followed_links_are_names_of_their_own_and_folders_come_once(place: Path
         "! a/nothing: it cannot be read: No such file or directory",
         "- outside: a link leads to this folder a second time",
     ]
-    assert [isinstance(item, Hashed) for item in hash_all(found)] == [
+    assert [isinstance(item, FileDigest) for item in hash_all(found)] == [
         True,
         True,
         True,
@@ -429,7 +429,7 @@ def test_folders_nest_deeper_than_paths_or_python_do(place: Path) -> None:
         os.fchdir(home)
         found = find("deep")
         assert show(found) == ["deep/" * depth + "file"]
-        assert isinstance(hash_all(found)[0], Hashed)
+        assert isinstance(hash_all(found)[0], FileDigest)
     finally:
         os.fchdir(home)
         os.close(home)
@@ -444,7 +444,7 @@ def test_results_hold_digests_and_modification_time(place: Path) -> None:
     os.utime("file", ns=(5, 1_700_000_000_123_456_789))
     source = SourceFile(path=Path("file"), name="x")
     assert hash_all([source]) == [
-        Hashed(
+        FileDigest(
             source=source,
             digests=digest_bytes(b"abc", BOTH),
             modified_at_ns=1_700_000_000_123_456_789,
@@ -456,7 +456,7 @@ def test_results_hold_digests_and_modification_time(place: Path) -> None:
 def test_files_of_every_size_class_are_digested_whole(place: Path, size: int) -> None:
     content = random.Random(size).randbytes(size)
     result = hash_one(write("file", content))
-    assert isinstance(result, Hashed)
+    assert isinstance(result, FileDigest)
     assert result.digests == digest_bytes(content, BOTH)
 
 
@@ -474,7 +474,7 @@ def test_5000_files_come_in_the_same_order_for_any_number_of_workers(place: Path
     assert one == four
     assert [line.encode() for line in show(one)] == sorted(name.encode() for name in contents)
     for result in one:
-        assert isinstance(result, Hashed)
+        assert isinstance(result, FileDigest)
         assert result.digests == digest_bytes(contents[result.source.name], BOTH)
 
 
@@ -528,7 +528,7 @@ def test_a_large_file_is_told_of_while_it_is_read(
         [SourceFile(path=Path("large"), name="large")],
         on_done=lambda files, read: told.append((files, read)),
     )
-    assert isinstance(hashed, Hashed) and hashed.digests.size == size
+    assert isinstance(hashed, FileDigest) and hashed.digests.size == size
     assert sum(read for _, read in told) == size
     assert [files for files, _ in told] == [0] * (len(told) - 1) + [1]
     assert len([read for _, read in told if 0 < read < size]) >= 2, told
@@ -590,7 +590,7 @@ def test_a_link_in_the_files_place_is_not_followed(place: Path) -> None:
     by_itself = SourceFile(path=Path("top/file"), name="x")
     for result in hash_all([*found, by_itself]):
         assert "symbolic link" in reason(result)
-    assert isinstance(hash_one(Path("top/file"), guarded=0), Hashed)
+    assert isinstance(hash_one(Path("top/file"), guarded=0), FileDigest)
 
 
 def test_a_folder_kept_open_for_one_source_is_not_lent_to_a_stricter_one(place: Path) -> None:
@@ -599,7 +599,7 @@ def test_a_folder_kept_open_for_one_source_is_not_lent_to_a_stricter_one(place: 
     path = Path("link/sub/file")
     loose, strict = (SourceFile(path=path, name="x", guarded=guarded) for guarded in (2, 3))
     results = hash_all([loose, strict, loose])
-    assert [type(result) for result in results] == [Hashed, IntakeProblem, Hashed]
+    assert [type(result) for result in results] == [FileDigest, IntakeProblem, FileDigest]
 
 
 @pytest.mark.parametrize("kind", ["FIFO", "folder", "socket"])
@@ -710,7 +710,7 @@ def test_a_file_that_changed_once_is_read_again_as_it_is_now(
     path = write("file", bytes(size))
     _change_while_read(monkeypatch, path, change, times=1)
     result = hash_one(path)
-    assert isinstance(result, Hashed)
+    assert isinstance(result, FileDigest)
     assert result.digests == digest_bytes(path.read_bytes(), BOTH)
     assert result.modified_at_ns == path.stat().st_mtime_ns
 
@@ -722,7 +722,7 @@ def test_a_file_system_that_gives_less_than_asked_for_is_read_to_the_end(
     real = os.read
     monkeypatch.setattr(os, "read", lambda descriptor, size: real(descriptor, min(size, 3)))
     result = hash_one(path)
-    assert isinstance(result, Hashed)
+    assert isinstance(result, FileDigest)
     assert result.digests == digest_bytes(b"0123456789", BOTH)
 
 

@@ -14,15 +14,15 @@ from support.troubles import Effects, TroubledTransport
 
 from anchor.chain.node import Node
 from anchor.errors import ChainGuardError, MalformedError, NodeUnreachableError
-from anchor.log.publication import open_target
+from anchor.log.publication import open_writer
 from anchor.monitor import alarm_rules, background_poll
 from anchor.monitor.alarm_rules import RULES, Severity
 from anchor.monitor.alarms import raise_alarms
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.monitor.chain_status import (
     ChainFacts,
-    Outside,
-    View,
+    ExternalStatus,
+    StatusPoller,
     fetch_chain_facts,
     fetch_published_size,
     find_sender,
@@ -81,12 +81,12 @@ def healthy(grown: MemorySite, project: Project) -> Overview:
 
 def raised(project: Project, overview: Overview, facts: ChainFacts) -> list[str]:
     config = replace(project.config, budget=overview.spending.budget)
-    sighting = Sighting(what=facts, seen_at=overview.now - 10)
+    sighting = Sighting(value=facts, seen_at=overview.read_at - 10)
     return [alarm.name for alarm in raise_alarms(config, overview, of_chain(sighting))]
 
 
-def of_chain(sighting: Sighting[ChainFacts]) -> View:
-    return View(chain=sighting, published=None)
+def of_chain(sighting: Sighting[ChainFacts]) -> ExternalStatus:
+    return ExternalStatus(chain=sighting, published=None)
 
 
 def of_overview(change: Callable[[Overview], Overview]) -> Change:
@@ -100,7 +100,7 @@ def of_facts(**changes: object) -> Change:
 def waits(overview: Overview, seconds: float) -> Overview:
     return replace(
         overview,
-        queue=Queue(waiting=1, oldest_at=overview.now - seconds, accepted_last_hour=0),
+        queue=Queue(waiting=1, oldest_at=overview.read_at - seconds, accepted_last_hour=0),
     )
 
 
@@ -126,7 +126,7 @@ def ages(overview: Overview, seconds: float) -> Overview:
     """Return the overview with its newest anchor, which is not final, included so long ago."""
     newest = overview.anchors[0]
     assert not newest.final
-    aged = replace(newest, included_at=overview.now - seconds)
+    aged = replace(newest, included_at=overview.read_at - seconds)
     return replace(overview, anchors=(aged, *overview.anchors[1:]))
 
 
@@ -144,7 +144,7 @@ def sends(overview: Overview, max_fee: int, seconds: float) -> Overview:
         signed_at=signed_at,
     )
     anchors = tuple(replace(item, final=True) for item in overview.anchors)
-    return replace(overview, now=now, transaction=transaction, anchors=anchors)
+    return replace(overview, read_at=now, transaction=transaction, anchors=anchors)
 
 
 def spends(overview: Overview, **changes: int) -> Overview:
@@ -155,7 +155,7 @@ def spends(overview: Overview, **changes: int) -> Overview:
 def breaks(overview: Overview) -> Overview:
     place = AnchorPosition(sequence=2, block_number=9, timestamp=9)
     head = overview.anchors[0].head
-    incident = Incident(head=head, before=place, now=None, seen_block=12, noticed_at="then")
+    incident = Incident(head=head, before=place, current=None, seen_block=12, noticed_at="then")
     return replace(overview, incidents=(incident,))
 
 
@@ -167,7 +167,7 @@ TROUBLES: list[tuple[str, Change]] = [
     ("not-sealing", of_overview(lambda it: waits(it, alarm_rules.UNSEALED))),
     (
         "not-anchoring",
-        of_overview(lambda it: replace(it, unanchored_since=it.now - alarm_rules.UNANCHORED)),
+        of_overview(lambda it: replace(it, unanchored_since=it.read_at - alarm_rules.UNANCHORED)),
     ),
     ("fee-cap", of_facts(base_fee=101 * GWEI)),
     ("fee-cap", of_overview(lambda it: sends(it, 90 * GWEI, 61))),
@@ -190,7 +190,7 @@ QUIET: list[Change] = [
     of_overview(lambda it: it),
     of_overview(lambda it: replace(it, copies=followed_to(10))),
     of_overview(lambda it: waits(it, alarm_rules.UNSEALED - 1)),
-    of_overview(lambda it: replace(it, unanchored_since=it.now - alarm_rules.UNANCHORED + 1)),
+    of_overview(lambda it: replace(it, unanchored_since=it.read_at - alarm_rules.UNANCHORED + 1)),
     of_overview(lambda it: ages(it, LATE - 1)),
     of_overview(lambda it: sends(it, 90 * GWEI, 59)),
     of_overview(lambda it: sends(it, 80 * GWEI, 3_000)),
@@ -228,21 +228,21 @@ def test_every_rule_is_tried_here_and_has_a_name_of_its_own() -> None:
         (Watched(), []),
         (Watched(unknown_for=LASTING - 1, trouble="the node is down"), []),
         (Watched(unknown_for=LASTING, trouble="the node is down"), ["chain-unwatched"]),
-        (Watched(clock=ClockFault(now=1e9, seconds=-400.0, is_certain=True)), ["clock-off"]),
-        (Watched(clock=ClockFault(now=1e9, seconds=400.0, is_certain=False)), ["clock-off"]),
+        (Watched(clock=ClockFault(wall_time=1e9, seconds=-400.0, is_certain=True)), ["clock-off"]),
+        (Watched(clock=ClockFault(wall_time=1e9, seconds=400.0, is_certain=False)), ["clock-off"]),
     ],
 )
 def test_what_watching_the_chain_finds_is_an_alarm(
     watched: Watched, names: list[str], project: Project, healthy: Overview
 ) -> None:
-    seen = Sighting(what=FACTS, seen_at=healthy.now)
+    seen = Sighting(value=FACTS, seen_at=healthy.read_at)
     view = replace(of_chain(seen), watched=watched)
     assert [alarm.name for alarm in raise_alarms(project.config, healthy, view)] == names
 
 
 def test_the_worst_comes_first(project: Project, healthy: Overview) -> None:
     overview = breaks(replace(healthy, is_running=False, tiles=None))
-    sighting = Sighting(what=FACTS, seen_at=healthy.now, trouble=None)
+    sighting = Sighting(value=FACTS, seen_at=healthy.read_at, trouble=None)
     found = raise_alarms(project.config, overview, of_chain(sighting))
     assert [alarm.severity for alarm in found] == [
         Severity.CRITICAL, Severity.WARNING, Severity.WARNING,
@@ -253,22 +253,22 @@ def test_the_worst_comes_first(project: Project, healthy: Overview) -> None:
     ("sighting", "names"),
     [
         (Sighting(), []),  # nobody has asked yet
-        (Sighting(what=None, seen_at=None, trouble="the node is down"), ["chain-unknown"]),
-        (Sighting(what=FACTS, seen_at=-1_000.0, trouble="down"), ["chain-unknown"]),
-        (Sighting(what=FACTS, seen_at=-10.0, trouble="down"), []),
+        (Sighting(value=None, seen_at=None, trouble="the node is down"), ["chain-unknown"]),
+        (Sighting(value=FACTS, seen_at=-1_000.0, trouble="down"), ["chain-unknown"]),
+        (Sighting(value=FACTS, seen_at=-10.0, trouble="down"), []),
     ],
 )
 def test_what_was_seen_long_ago_is_not_gone_by(
     sighting: Sighting, names: list[str], project: Project, healthy: Overview
 ) -> None:
     """A balance of before must neither alarm nor reassure."""
-    facts = sighting.what and replace(sighting.what, balance=5 * ETHER)
+    facts = sighting.value and replace(sighting.value, balance=5 * ETHER)
     if sighting.seen_at is not None:
-        sighting = replace(sighting, what=facts, seen_at=healthy.now + sighting.seen_at)
+        sighting = replace(sighting, value=facts, seen_at=healthy.read_at + sighting.seen_at)
     assert [
         each.name for each in raise_alarms(project.config, healthy, of_chain(sighting))
     ] == names
-    poor = Sighting(what=replace(FACTS, balance=0), seen_at=sighting.seen_at, trouble="down")
+    poor = Sighting(value=replace(FACTS, balance=0), seen_at=sighting.seen_at, trouble="down")
     if "chain-unknown" in names:
         found = [each.name for each in raise_alarms(project.config, healthy, of_chain(poor))]
         assert found == ["chain-unknown"]
@@ -288,16 +288,16 @@ def test_a_published_log_that_stays_behind_is_told(
     size: int | None, trouble: str | None, names: list[str], project: Project, healthy: Overview
 ) -> None:
     final = tuple(
-        replace(item, final=True, final_at=healthy.now - alarm_rules.UNPUBLISHED)
+        replace(item, final=True, final_at=healthy.read_at - alarm_rules.UNPUBLISHED)
         for item in healthy.anchors
     )
     overview = replace(healthy, anchors=final)
-    seen_at = None if size is None else overview.now
-    chain = Sighting(what=FACTS, seen_at=overview.now)
-    published = Sighting(what=size, seen_at=seen_at, trouble=trouble)
-    view = View(chain=chain, published=published)
+    seen_at = None if size is None else overview.read_at
+    chain = Sighting(value=FACTS, seen_at=overview.read_at)
+    published = Sighting(value=size, seen_at=seen_at, trouble=trouble)
+    view = ExternalStatus(chain=chain, published=published)
     assert [each.name for each in raise_alarms(project.config, overview, view)] == names
-    fresh = replace(final[0], final_at=overview.now - alarm_rules.UNPUBLISHED + 1)
+    fresh = replace(final[0], final_at=overview.read_at - alarm_rules.UNPUBLISHED + 1)
     overview = replace(overview, anchors=(fresh, *final[1:]))
     found = [each.name for each in raise_alarms(project.config, overview, view)]
     assert found == (names if size != 4 else []), "there was no time yet to publish it"
@@ -310,9 +310,9 @@ def test_what_is_published_is_seen_by_its_checkpoint(grown: MemorySite, tmp_path
     place = tmp_path / "published"
     config = replace(grown.config, publish=str(place))
     project = replace(grown.open(), config=config)
-    outside = Outside(project, Node(grown.chain), Hours())
-    assert outside.wait(30).published == Sighting(what=0, seen_at=1_000.0)
-    publish_log(project, open_target(str(place)))
+    outside = StatusPoller(project, Node(grown.chain), Hours())
+    assert outside.wait(30).published == Sighting(value=0, seen_at=1_000.0)
+    publish_log(project, open_writer(str(place)))
     assert fetch_published_size(str(place)) == 4
     (place / "checkpoint").write_bytes(b"nonsense")
     with pytest.raises(MalformedError):
@@ -400,10 +400,10 @@ def test_looking_never_waits_for_the_node() -> None:
     clock = Hours()
     watch = BackgroundPoll(hang, clock)
     for _ in range(50):
-        assert watch.look() == Sighting()
+        assert watch.snapshot() == Sighting()
         clock.now += background_poll.FRESH
     answer.set()
-    assert settle(watch).what == FACTS
+    assert settle(watch).value == FACTS
     assert len(asked) == 1, "a node that hangs is asked by one thread, however many look"
 
 
@@ -415,7 +415,7 @@ def test_what_was_seen_is_asked_for_again_only_once_it_is_old() -> None:
         return FACTS
 
     watch = BackgroundPoll(fetch, clock)
-    assert settle(watch) == Sighting(what=FACTS, seen_at=1_000.0, trouble=None)
+    assert settle(watch) == Sighting(value=FACTS, seen_at=1_000.0, trouble=None)
     clock.now += background_poll.FRESH - 1
     settle(watch)
     clock.now += 1
@@ -439,10 +439,10 @@ def test_a_failure_keeps_what_was_seen_with_its_age_and_says_so(error: Exception
     settle(watch)
     clock.now += 60
     failed = settle(watch)
-    assert (failed.what, failed.seen_at) == (FACTS, 1_000.0)
+    assert (failed.value, failed.seen_at) == (FACTS, 1_000.0)
     assert failed.trouble == getattr(error, "message", "it could not be looked at")
     clock.now += 60
-    assert settle(watch) == Sighting(what=FACTS, seen_at=1_120.0, trouble=None)
+    assert settle(watch) == Sighting(value=FACTS, seen_at=1_120.0, trouble=None)
 
 
 def test_a_node_that_fails_half_way_is_a_trouble_and_no_half_of_facts(
@@ -453,7 +453,7 @@ def test_a_node_that_fails_half_way_is_a_trouble_and_no_half_of_facts(
         node = Node(TroubledTransport(grown.chain, effects))
         watch = BackgroundPoll(lambda node=node: fetch_chain_facts(project, node, OWNER), Hours())
         seen = settle(watch)
-        assert seen.what is None
+        assert seen.value is None
         assert seen.trouble == "the node did not answer"
 
 
@@ -465,7 +465,7 @@ def test_alarms_come_and_go_with_what_happens(tmp_path: Path) -> None:
     def names() -> list[str]:
         overview = read_overview(project, site.chain.time)
         facts = fetch_chain_facts(project, Node(site.chain), OWNER)
-        sighting = Sighting(what=facts, seen_at=overview.now, trouble=None)
+        sighting = Sighting(value=facts, seen_at=overview.read_at, trouble=None)
         return [alarm.name for alarm in raise_alarms(project.config, overview, of_chain(sighting))]
 
     with project.database.hold_lease():

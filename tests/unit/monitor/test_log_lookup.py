@@ -21,7 +21,7 @@ from anchor.monitor.log_lookup import (
     locate_leaf,
     parse_index,
     parse_leaf,
-    prove_extension,
+    prove_consistency,
     search_leaf,
 )
 from anchor.project.project import Project
@@ -99,9 +99,9 @@ def test_two_heads_are_proven_to_belong_together(
 ) -> None:
     if old >= new:
         with pytest.raises(UsageError, match="must be smaller"):
-            prove_extension(project, old, new)
+            prove_consistency(project, old, new)
         return
-    extension = prove_extension(project, old, new)
+    extension = prove_consistency(project, old, new)
     verify_consistency(
         old_size=old,
         old_root=tree.root(old),
@@ -114,7 +114,7 @@ def test_two_heads_are_proven_to_belong_together(
 @pytest.mark.parametrize(("old", "new"), [(3, 5), (2, 4), (1, 10**9), (10**14, 10**15), (0, 4)])
 def test_a_size_that_is_no_heads_is_refused(old: int, new: int, project: Project) -> None:
     with pytest.raises(UsageError, match="no head of this log has"):
-        prove_extension(project, old, new)
+        prove_consistency(project, old, new)
 
 
 @pytest.mark.parametrize("index", [-1, SEALED, 10**9, 2**48, 10**15 - 1])
@@ -152,7 +152,7 @@ def test_in_an_empty_log_there_is_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         locate_leaf(project, 0)
     with pytest.raises(UsageError):
-        prove_extension(project, 1, 2)
+        prove_consistency(project, 1, 2)
     project.database.close()
 
 
@@ -199,7 +199,7 @@ def test_a_tile_that_was_altered_leads_to_no_path(byte: int, copy: Project) -> N
     with pytest.raises(ChainGuardError):
         locate_leaf(copy, 10)
     with pytest.raises(ChainGuardError):
-        prove_extension(copy, 3, 600)
+        prove_consistency(copy, 3, 600)
 
 
 def test_a_leaf_that_was_altered_in_the_store_leads_to_no_path(copy: Project) -> None:
@@ -217,8 +217,8 @@ def test_a_root_that_was_altered_in_the_store_leads_to_no_proof(copy: Project) -
     with copy.database.write() as connection:
         connection.exec_driver_sql(f"UPDATE heads SET root = x'{'11' * 32}' WHERE size = 306")
     for look in (
-        lambda: prove_extension(copy, 304, 306),
-        lambda: prove_extension(copy, 306, 600),
+        lambda: prove_consistency(copy, 304, 306),
+        lambda: prove_consistency(copy, 306, 600),
         lambda: locate_leaf(copy, 305),
     ):
         with pytest.raises(ChainGuardError):

@@ -22,7 +22,7 @@ from anchor.types import LogId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeafSource:
+class LeafOrigin:
     """``size`` leaf hashes, to be read in chunks from number ``start`` up to ``end``."""
 
     name: str
@@ -30,12 +30,12 @@ class LeafSource:
     read: Callable[[int, int], Iterator[bytes]]
 
 
-def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafSource:
+def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafOrigin:
     """Return the leaves in tiles of level 0."""
-    return LeafSource(name=name, size=size, read=partial(read_tiles, read, size))
+    return LeafOrigin(name=name, size=size, read=partial(read_tiles, read, size))
 
 
-def leaves_of_folder(folder: TileFolder, least: int) -> LeafSource:
+def leaves_of_folder(folder: TileFolder, least: int) -> LeafOrigin:
     """Return the leaves in a project's own tiles, of which there should be ``least``.
 
     There may be more: leaves that were sealed and not anchored yet.
@@ -62,23 +62,23 @@ def _count_leaves(folder: TileFolder) -> int:
     return size
 
 
-def leaves_of_publication(source: PublicationReader, size: int, most: int) -> LeafSource:
+def leaves_of_publication(source: PublicationReader, size: int, most: int) -> LeafOrigin:
     """Return the leaves in a published log of ``size``; beyond ``most`` nobody vouches for them."""
     tiles = leaves_of_tiles(source.name, size, lambda tile: read_tile(source, tile))
     return replace(tiles, size=min(size, most))
 
 
-def leaves_of_store(name: str, database: Database) -> LeafSource:
+def leaves_of_store(name: str, database: Database) -> LeafOrigin:
     """Return the leaves in another store."""
     with database.read() as connection:
         heads = load_heads(connection)
     size = heads[-1].size if heads else 0
-    return LeafSource(
+    return LeafOrigin(
         name=name, size=size, read=lambda start, end: read_leaves(database, start, end)
     )
 
 
-def walk_edges(source: LeafSource, sizes: Collection[int]) -> Iterator[RightEdge]:
+def walk_edges(source: LeafOrigin, sizes: Collection[int]) -> Iterator[RightEdge]:
     """Yield the right edge of the log at each of ``sizes``, smallest first, in one pass.
 
     Raises:

@@ -1,33 +1,18 @@
-"""How far the log has come, in the words users see."""
+"""How far the log has come, and so each piece of evidence in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from anchor.project.project import Project
 from anchor.store.evidence import estimate_waiting
 from anchor.store.heads import newest_anchored, newest_final_anchor, newest_head
 from anchor.store.tx_journal import find_submitted_size
-
-
-class Stage(Enum):
-    """How far one piece of evidence has come, in this order."""
-
-    ACCEPTED = "accepted"
-    SEALED = "sealed"
-    SUBMITTED = "submitted"
-    INCLUDED = "included"
-    ANCHORED = "anchored"
-
-    @property
-    def rank(self) -> int:
-        """Return its place in the order."""
-        return list(Stage).index(self)
+from anchor.types import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class LogProgress:
     """The sizes of the largest heads of each kind, and how much evidence waits for its seal.
 
     ``waiting`` is exact while it is small; beyond that, no more waits than it says.
@@ -56,14 +41,14 @@ class Reach:
         return Stage.SEALED
 
 
-def load_reach(project: Project) -> Reach:
+def load_log_progress(project: Project) -> LogProgress:
     """Return how far the log has come, as the store knows it."""
     chain_id = project.config.chain_id
     with project.database.read() as connection:
         newest = newest_head(connection)
         included = newest_anchored(connection, chain_id)
         final = newest_final_anchor(connection, chain_id)
-        return Reach(
+        return LogProgress(
             waiting=estimate_waiting(connection),
             sealed=newest.head.size if newest else 0,
             submitted=find_submitted_size(connection, chain_id) or 0,
