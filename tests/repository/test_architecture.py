@@ -59,7 +59,6 @@ THIRD_PARTIES = {
         "anchor.system.http_deadline",
         "anchor.system.http",
         "anchor.chain.json_rpc",
-        "anchor.registry.source_client",
         "anchor.log.publication",
     ),
     "urllib3": ("anchor.system.http_deadline",),
