@@ -26,6 +26,7 @@ from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer.keystore import write_keystore
 from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
@@ -516,19 +517,19 @@ def test_a_slower_look_does_not_take_finality_back(
     """Two processes look at once; the one that asked earlier writes later."""
     site.add("a.txt", b"a")
     site.anchor()
-    read = anchoring.fetch_anchor
+    read = RegistryReader.anchor
     with site.open() as project, reading(site.url) as node:
         database = project.database
         with database.write() as connection:
             connection.exec_driver_sql("UPDATE anchors SET final = 0")
 
-        def not_final_yet(config: Any, node: Any, root: Any, block: Any) -> Any:
+        def not_final_yet(registry: RegistryReader, node: Any, root: Any, block: Any) -> Any:
             if block != "latest":
                 return None
             with database.write() as connection:  # the other process
                 connection.exec_driver_sql("UPDATE anchors SET final = 1")
-            return read(config, node, root, block)
+            return read(registry, node, root, block)
 
-        monkeypatch.setattr(anchoring, "fetch_anchor", not_final_yet)
+        monkeypatch.setattr(RegistryReader, "anchor", not_final_yet)
         anchoring.refresh_anchors(project, node)
     assert site.rows("SELECT final FROM anchors") == [(1,)]
