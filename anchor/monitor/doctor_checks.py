@@ -14,7 +14,7 @@ from pathlib import Path
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.node import Node
-from anchor.chain.node_agreement import fetch_fees
+from anchor.chain.node_agreement import agree_on_block, fetch_fees
 from anchor.chain.node_quorum import MAX_LAG, NodeGroup
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
 from anchor.chain.tx_manager import BUDGET_DAYS
@@ -338,7 +338,8 @@ def _look_at_funds(patient: DoctorContext) -> str | Remark:
     config = patient.config
     if patient.key is None:
         raise CannotCheckError("the balance: the key's file does not state its address")
-    fees = fetch_fees(patient.node, config.fee_cap, legacy=config.legacy_fees)
+    newest = agree_on_block(patient.node)
+    fees = fetch_fees(patient.node, newest, config.fee_cap, legacy=config.legacy_fees)
     balance = patient.node.fetch_balance(patient.key)
     cost = gas_limit(ANCHOR_GAS) * fees.max_fee
     if balance < cost:

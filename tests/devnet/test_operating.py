@@ -524,12 +524,12 @@ def test_a_slower_look_does_not_take_finality_back(
         with database.write() as connection:
             connection.exec_driver_sql("UPDATE anchors SET final = 0")
 
-        def not_final_yet(self: Any, node: Any, root: Any, block: Any) -> Any:
+        def not_final_yet(registry: RegistryReader, node: Any, root: Any, block: Any) -> Any:
             if block != "latest":
                 return None
             with database.write() as connection:  # the other process
                 connection.exec_driver_sql("UPDATE anchors SET final = 1")
-            return read(self, node, root, block)
+            return read(registry, node, root, block)
 
         monkeypatch.setattr(RegistryReader, "anchor", not_final_yet)
         anchoring.refresh_anchors(project, node)

@@ -125,14 +125,17 @@ def _anchor(
         raise UsageError("there are no files in there to anchor")
     output.line(f"3. recorded {len(gathered.files):,} files, {gathered.size:,} bytes")
     config = project.config
+    node = open_node(chain.url)
+    proofs = StateProofs(config, node, _quiet)
     with project.database.hold_lease():
         done = anchor_round(
             project,
-            open_node(chain.url),
+            node,
             lambda: open_signer(config),
             SystemClock(),
             wait_for="final",
             report=_quiet,
+            proofs=proofs,
         )
     assert done.anchored is not None
     head = done.anchored.head
@@ -141,8 +144,7 @@ def _anchor(
         f"5. anchor {done.anchored.sequence} in block {done.anchored.block_number}: "
         f"{done.state.value}"
     )
-    states = StateProofs(config, open_node(chain.url), _quiet)
-    prover, folder = Prover(project, states), ReceiptFolder(config.receipts)
+    prover, folder = Prover(project, proofs), ReceiptFolder(config.receipts)
     receipts = []
     with project.database.read() as connection:
         for hashed in gathered.files:

@@ -37,7 +37,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipts with which anybody can verify the evidence."""
-    from anchor.operate.anchoring import check_standing, refresh_anchors
+    from anchor.operate.anchoring import check_standing, update_anchors
     from anchor.operate.proving import Prover
     from anchor.operate.receipt_files import ReceiptFolder
     from anchor.operate.state_proofs import StateProofs
@@ -55,7 +55,7 @@ def command(
             node = open_chain(config, output.note)
             check_standing(project, node)
             if not is_read_only:
-                refresh_anchors(project, node)
+                update_anchors(project, node)
             states = StateProofs(config, node, output.note)
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")

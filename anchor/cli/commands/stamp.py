@@ -47,6 +47,7 @@ def command(
         if not gathered.files:
             raise UsageError("there is nothing to stamp in there")
         node = open_chain(config, output.note)
+        proofs = StateProofs(config, node, output.note)
         done = anchor_round(
             project,
             node,
@@ -54,9 +55,9 @@ def command(
             SystemClock(),
             wait_for=choose_wait(config, wait),
             report=output.note,
+            proofs=proofs,
         )
-        states = StateProofs(config, node, output.note)
-        written, failed = _write_sidecars(Prover(project, states), project, gathered.files, output)
+        written, failed = _write_sidecars(Prover(project, proofs), project, gathered.files, output)
     output.result(
         {
             "state": done.state.value,

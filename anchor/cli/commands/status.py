@@ -105,7 +105,7 @@ def _copies(project: Project, output: Output) -> CopiesDocument | None:
 def _look_at_chain(project: Project, output: Output) -> OnChainDocument:
     from anchor.cli.report_json import OnChainDocument, UnprovenDocument
     from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
-    from anchor.operate.anchoring import check_standing, refresh_anchors
+    from anchor.operate.anchoring import check_standing, update_anchors
     from anchor.operate.funds import find_key, low_funds_warning
     from anchor.operate.state_proofs import review_proofs
     from anchor.store.heads import load_reversible_anchors, newest_final_anchor
@@ -115,7 +115,7 @@ def _look_at_chain(project: Project, output: Output) -> OnChainDocument:
     state = check_standing(project, node)
     is_kept = project.database.read_only_note is None  # else it is on read-only media
     if is_kept:
-        refresh_anchors(project, node)
+        update_anchors(project, node)
     # The newest block is read from one node; what is final, from as many as have to agree.
     newest, final_block = look_at_chain(project, node)
     fault = judge_clock_at(project, node, unix_now(), newest, final_block)
