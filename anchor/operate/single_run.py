@@ -19,7 +19,7 @@ from anchor.operate.anchoring import (
 )
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.config import WaitFor
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, find_anchored
 from anchor.store.sequencer import seal
 from anchor.system.clock import Clock, utc_now
@@ -44,7 +44,7 @@ class RunResult:
 
 
 def anchor_round(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,

@@ -49,7 +49,7 @@ from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder, save_receipt
 from anchor.operate.single_run import RunResult
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.recovery.leaf_origins import find_receipts
 from anchor.registry.calldata import encode_set_operator_call
@@ -79,7 +79,7 @@ def anchored(site: Site, url: str | None = None) -> RunResult:
     return site.round(url=url, clock=SystemClock(), wait_for="final")
 
 
-def prove_first(project: Project) -> Receipt:
+def prove_first(project: OpenProject) -> Receipt:
     with project.database.read() as connection:
         first = next(iter(load_all(connection)))
     return Prover(project).prove(first)
