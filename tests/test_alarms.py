@@ -32,7 +32,7 @@ from anchor.operate.anchor_watch import LASTING, Watched
 from anchor.operate.clock_check import ClockFault
 from anchor.operate.daemon import LATE
 from anchor.operate.publishing import publish_log
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import Unproven
 from anchor.store.incidents import AnchorPosition, Incident
@@ -52,7 +52,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
 
 
 @pytest.fixture
-def project(grown: MemorySite) -> Iterator[Project]:
+def project(grown: MemorySite) -> Iterator[OpenProject]:
     project = grown.open()
     yield project
     project.database.close()
@@ -71,7 +71,7 @@ Change = Callable[[Overview, ChainFacts], tuple[Overview, ChainFacts]]
 
 
 @pytest.fixture
-def healthy(grown: MemorySite, project: Project) -> Overview:
+def healthy(grown: MemorySite, project: OpenProject) -> Overview:
     overview = read_overview(project, grown.chain.time)
     # The chain in memory gives no state proofs.
     assert overview.unproven is not None
@@ -79,7 +79,7 @@ def healthy(grown: MemorySite, project: Project) -> Overview:
     return replace(overview, is_running=True, tiles=overview.final_size, unproven=None)
 
 
-def raised(project: Project, overview: Overview, facts: ChainFacts) -> list[str]:
+def raised(project: OpenProject, overview: Overview, facts: ChainFacts) -> list[str]:
     config = replace(project.config, budget=overview.spending.budget)
     sighting = Sighting(what=facts, seen_at=overview.now - 10)
     return [alarm.name for alarm in raise_alarms(config, overview, of_chain(sighting))]
@@ -204,13 +204,15 @@ QUIET: list[Change] = [
 
 @pytest.mark.parametrize(("name", "change"), TROUBLES, ids=[name for name, _ in TROUBLES])
 def test_each_trouble_raises_its_own_alarm_and_no_other(
-    name: str, change: Change, project: Project, healthy: Overview
+    name: str, change: Change, project: OpenProject, healthy: Overview
 ) -> None:
     assert raised(project, *change(healthy, FACTS)) == [name]
 
 
 @pytest.mark.parametrize("change", QUIET)
-def test_what_is_in_order_raises_none(change: Change, project: Project, healthy: Overview) -> None:
+def test_what_is_in_order_raises_none(
+    change: Change, project: OpenProject, healthy: Overview
+) -> None:
     assert raised(project, *change(healthy, FACTS)) == []
 
 
@@ -233,14 +235,14 @@ def test_every_rule_is_tried_here_and_has_a_name_of_its_own() -> None:
     ],
 )
 def test_what_watching_the_chain_finds_is_an_alarm(
-    watched: Watched, names: list[str], project: Project, healthy: Overview
+    watched: Watched, names: list[str], project: OpenProject, healthy: Overview
 ) -> None:
     seen = Sighting(what=FACTS, seen_at=healthy.now)
     view = replace(of_chain(seen), watched=watched)
     assert [alarm.name for alarm in raise_alarms(project.config, healthy, view)] == names
 
 
-def test_the_worst_comes_first(project: Project, healthy: Overview) -> None:
+def test_the_worst_comes_first(project: OpenProject, healthy: Overview) -> None:
     overview = breaks(replace(healthy, is_running=False, tiles=None))
     sighting = Sighting(what=FACTS, seen_at=healthy.now, trouble=None)
     found = raise_alarms(project.config, overview, of_chain(sighting))
@@ -259,7 +261,7 @@ def test_the_worst_comes_first(project: Project, healthy: Overview) -> None:
     ],
 )
 def test_what_was_seen_long_ago_is_not_gone_by(
-    sighting: Sighting, names: list[str], project: Project, healthy: Overview
+    sighting: Sighting, names: list[str], project: OpenProject, healthy: Overview
 ) -> None:
     """A balance of before must neither alarm nor reassure."""
     facts = sighting.what and replace(sighting.what, balance=5 * ETHER)
@@ -285,7 +287,7 @@ def test_what_was_seen_long_ago_is_not_gone_by(
     ],
 )
 def test_a_published_log_that_stays_behind_is_told(
-    size: int | None, trouble: str | None, names: list[str], project: Project, healthy: Overview
+    size: int | None, trouble: str | None, names: list[str], project: OpenProject, healthy: Overview
 ) -> None:
     final = tuple(
         replace(item, final=True, final_at=healthy.now - alarm_rules.UNPUBLISHED)
@@ -320,7 +322,7 @@ def test_what_is_published_is_seen_by_its_checkpoint(grown: MemorySite, tmp_path
     project.database.close()
 
 
-def test_the_chain_is_seen_as_it_is(grown: MemorySite, project: Project) -> None:
+def test_the_chain_is_seen_as_it_is(grown: MemorySite, project: OpenProject) -> None:
     facts = fetch_chain_facts(project, Node(grown.chain), OWNER)
     assert facts == ChainFacts(
         block=grown.chain.head.number,
@@ -357,7 +359,7 @@ def test_a_closed_log_is_seen_as_closed(tmp_path: Path) -> None:
     assert (facts.size, facts.is_closed) == (None, True)
 
 
-def test_another_chain_is_refused(grown: MemorySite, project: Project) -> None:
+def test_another_chain_is_refused(grown: MemorySite, project: OpenProject) -> None:
     elsewhere = replace(project, config=replace(project.config, genesis=bytes(32)))
     with pytest.raises(ChainGuardError):
         fetch_chain_facts(elsewhere, Node(grown.chain), None)
@@ -446,7 +448,7 @@ def test_a_failure_keeps_what_was_seen_with_its_age_and_says_so(error: Exception
 
 
 def test_a_node_that_fails_half_way_is_a_trouble_and_no_half_of_facts(
-    grown: MemorySite, project: Project
+    grown: MemorySite, project: OpenProject
 ) -> None:
     for method in ("eth_getStorageAt", "eth_getBalance", "eth_chainId"):
         effects = Effects(plan={(method, 0): "request lost"})

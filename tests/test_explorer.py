@@ -24,7 +24,7 @@ from anchor.monitor.log_lookup import (
     prove_extension,
     search_leaf,
 )
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import load_leaves
 from anchor.store.location import SqliteFile
 from anchor.store.sequencer import seal
@@ -48,14 +48,14 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
 
 
 @pytest.fixture(scope="module")
-def project(grown: MemorySite) -> Iterator[Project]:
+def project(grown: MemorySite) -> Iterator[OpenProject]:
     project = grown.open()
     yield project
     project.database.close()
 
 
 @pytest.fixture(scope="module")
-def tree(project: Project) -> Tree:
+def tree(project: OpenProject) -> Tree:
     with project.database.read() as connection:
         return Tree(load_leaves(connection, 0, SEALED))
 
@@ -67,7 +67,7 @@ def leaf_of(tree: Tree, index: int) -> Hash32:
 @settings(max_examples=150, deadline=None)
 @given(index=st.integers(0, SEALED - 1))
 def test_a_leafs_path_is_that_of_the_first_head_that_holds_it(
-    index: int, project: Project, tree: Tree
+    index: int, project: OpenProject, tree: Tree
 ) -> None:
     place = locate_leaf(project, index)
     size = next(size for size in (*SIZES, SEALED) if size > index)
@@ -95,7 +95,7 @@ def test_a_leafs_path_is_that_of_the_first_head_that_holds_it(
 @pytest.mark.parametrize("old", SIZES)
 @pytest.mark.parametrize("new", [*SIZES, SEALED])
 def test_two_heads_are_proven_to_belong_together(
-    old: int, new: int, project: Project, tree: Tree
+    old: int, new: int, project: OpenProject, tree: Tree
 ) -> None:
     if old >= new:
         with pytest.raises(UsageError, match="must be smaller"):
@@ -112,24 +112,26 @@ def test_two_heads_are_proven_to_belong_together(
 
 
 @pytest.mark.parametrize(("old", "new"), [(3, 5), (2, 4), (1, 10**9), (10**14, 10**15), (0, 4)])
-def test_a_size_that_is_no_heads_is_refused(old: int, new: int, project: Project) -> None:
+def test_a_size_that_is_no_heads_is_refused(old: int, new: int, project: OpenProject) -> None:
     with pytest.raises(UsageError, match="no head of this log has"):
         prove_extension(project, old, new)
 
 
 @pytest.mark.parametrize("index", [-1, SEALED, 10**9, 2**48, 10**15 - 1])
-def test_an_index_that_the_log_has_not_is_refused(index: int, project: Project) -> None:
+def test_an_index_that_the_log_has_not_is_refused(index: int, project: OpenProject) -> None:
     with pytest.raises(UsageError, match=f"no leaf {index}"):
         locate_leaf(project, index)
 
 
 @settings(max_examples=60, deadline=None)
 @given(index=st.integers(0, SEALED - 1))
-def test_a_leaf_is_found_by_its_hash(index: int, project: Project, tree: Tree) -> None:
+def test_a_leaf_is_found_by_its_hash(index: int, project: OpenProject, tree: Tree) -> None:
     assert find_leaf(project, leaf_of(tree, index)) == index
 
 
-def test_a_hash_that_only_lies_across_two_leaves_is_not_found(project: Project, tree: Tree) -> None:
+def test_a_hash_that_only_lies_across_two_leaves_is_not_found(
+    project: OpenProject, tree: Tree
+) -> None:
     for index in (0, 255, 300, SEALED - 2):
         both = leaf_of(tree, index) + leaf_of(tree, index + 1)
         for shift in (1, 16, HASH - 1):
@@ -137,7 +139,7 @@ def test_a_hash_that_only_lies_across_two_leaves_is_not_found(project: Project, 
 
 
 def test_of_equal_leaves_the_newest_is_found_and_no_further_than_asked(
-    project: Project, tree: Tree
+    project: OpenProject, tree: Tree
 ) -> None:
     assert find_leaf(project, leaf_of(tree, 10), most=600) == 10
     assert find_leaf(project, leaf_of(tree, 10), most=300) is None
@@ -175,7 +177,7 @@ def test_a_leaf_hash_is_64_hex_digits(text: str, is_leaf: bool) -> None:
 
 
 @pytest.fixture
-def copy(grown: MemorySite, tmp_path: Path) -> Iterator[Project]:
+def copy(grown: MemorySite, tmp_path: Path) -> Iterator[OpenProject]:
     """A copy of that log, to damage."""
     locate = grown.open()
     locate_leaf(locate, 0)  # so that all tiles are there
@@ -191,7 +193,7 @@ def copy(grown: MemorySite, tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.mark.parametrize("byte", [0, 31, 32 * 7, 32 * 255])
-def test_a_tile_that_was_altered_leads_to_no_path(byte: int, copy: Project) -> None:
+def test_a_tile_that_was_altered_leads_to_no_path(byte: int, copy: OpenProject) -> None:
     tile = copy.tiles.folder / "tile/0/000"
     data = bytearray(tile.read_bytes())
     data[byte] ^= 1
@@ -202,7 +204,7 @@ def test_a_tile_that_was_altered_leads_to_no_path(byte: int, copy: Project) -> N
         prove_extension(copy, 3, 600)
 
 
-def test_a_leaf_that_was_altered_in_the_store_leads_to_no_path(copy: Project) -> None:
+def test_a_leaf_that_was_altered_in_the_store_leads_to_no_path(copy: OpenProject) -> None:
     with copy.database.write() as connection:
         connection.exec_driver_sql(
             "UPDATE evidence SET leaf = x'" + "00" * 32 + "' WHERE id = (SELECT evidence_id FROM "
@@ -213,7 +215,7 @@ def test_a_leaf_that_was_altered_in_the_store_leads_to_no_path(copy: Project) ->
     assert locate_leaf(copy, 8).index == 8
 
 
-def test_a_root_that_was_altered_in_the_store_leads_to_no_proof(copy: Project) -> None:
+def test_a_root_that_was_altered_in_the_store_leads_to_no_proof(copy: OpenProject) -> None:
     with copy.database.write() as connection:
         connection.exec_driver_sql(f"UPDATE heads SET root = x'{'11' * 32}' WHERE size = 306")
     for look in (
@@ -225,7 +227,7 @@ def test_a_root_that_was_altered_in_the_store_leads_to_no_proof(copy: Project) -
             look()
 
 
-def test_a_missing_tile_is_told_and_not_guessed(copy: Project) -> None:
+def test_a_missing_tile_is_told_and_not_guessed(copy: OpenProject) -> None:
     shutil.rmtree(copy.tiles.folder / "tile/0")
     for look in (lambda: locate_leaf(copy, 1), lambda: find_leaf(copy, Hash32(bytes(HASH)))):
         with pytest.raises(AnchorError, match="is missing"):

@@ -24,7 +24,7 @@ from support.troubles import Crash, Effects
 from anchor.chain.devnet import Devnet
 from anchor.monitor.overview import HOUR, Overview, read_overview, read_throughput
 from anchor.monitor.timeline import HeadState, load_head_lines, parse_moment
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.database import create_database
 from anchor.store.insertion import insert_evidence
 from anchor.store.location import StorePlace
@@ -58,7 +58,7 @@ def site(tmp_path: Path) -> MemorySite:
 
 
 @pytest.fixture
-def open_site(site: MemorySite) -> Iterator[Project]:
+def open_site(site: MemorySite) -> Iterator[OpenProject]:
     project = site.open()
     yield project
     project.database.close()
@@ -124,7 +124,7 @@ def test_a_page_of_heads_goes_on_where_the_one_before_ended(grown: MemorySite) -
     assert none == []
 
 
-def test_a_head_goes_from_sealed_to_anchored(site: MemorySite, open_site: Project) -> None:
+def test_a_head_goes_from_sealed_to_anchored(site: MemorySite, open_site: OpenProject) -> None:
     site.add("new")
     seal_now(open_site)
     assert states(site)[5] is HeadState.SEALED
@@ -143,7 +143,7 @@ def test_a_head_goes_from_sealed_to_anchored(site: MemorySite, open_site: Projec
     assert states(site)[5] is HeadState.ANCHORED
 
 
-def test_a_head_below_an_anchor_is_covered_by_it(site: MemorySite, open_site: Project) -> None:
+def test_a_head_below_an_anchor_is_covered_by_it(site: MemorySite, open_site: OpenProject) -> None:
     for name in ("a", "b"):
         site.add(name)
         seal_now(open_site)
@@ -190,7 +190,7 @@ def test_what_waits_is_counted_with_the_time_of_the_first(site: MemorySite) -> N
 
 
 def test_the_first_head_without_an_anchor_is_told_and_no_later_one(
-    site: MemorySite, open_site: Project
+    site: MemorySite, open_site: OpenProject
 ) -> None:
     assert look(site).unanchored_since is None
     site.add("a")
@@ -201,7 +201,7 @@ def test_the_first_head_without_an_anchor_is_told_and_no_later_one(
     assert look(site).unanchored_since == parse_moment("2026-01-01T00:00:00.000Z")
 
 
-def test_the_lease_is_seen_from_outside(site: MemorySite, open_site: Project) -> None:
+def test_the_lease_is_seen_from_outside(site: MemorySite, open_site: OpenProject) -> None:
     assert not look(site).is_running
     with open_site.database.hold_lease():
         assert look(site).is_running
@@ -358,6 +358,6 @@ def spell(moment: float) -> str:
     return format_time(datetime.fromtimestamp(moment, UTC))
 
 
-def seal_now(project: Project) -> None:
+def seal_now(project: OpenProject) -> None:
     with project.database.hold_lease():
         seal(project.database, utc_now())

@@ -47,7 +47,7 @@ from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder, save_receipt
 from anchor.operate.single_run import Round
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.recovery.leaf_sources import find_receipts
 from anchor.registry.calldata import encode_set_operator_call
@@ -77,7 +77,7 @@ def anchored(site: Site, url: str | None = None) -> Round:
     return site.round(url=url, clock=SystemClock(), wait_for="final")
 
 
-def prove_first(project: Project) -> Receipt:
+def prove_first(project: OpenProject) -> Receipt:
     with project.database.read() as connection:
         first = next(iter(load_all(connection)))
     return Prover(project).prove(first)

@@ -26,7 +26,7 @@ from support.standbys import (
 from anchor.errors import ConfigError, CopyMissingError, ExitCode, StorageError
 from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, accept_once
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.location import PostgresDatabase, SqliteFile
 from anchor.store.replication import Copies, CopyRule, Position, Standby, does_count
@@ -63,11 +63,11 @@ def place(first: Server) -> PostgresDatabase:
 
 
 @contextmanager
-def opened(place: PostgresDatabase, rule: CopyRule | None = RULE) -> Iterator[Project]:
+def opened(place: PostgresDatabase, rule: CopyRule | None = RULE) -> Iterator[OpenProject]:
     database = open_database(place, copies=rule)
     config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
     try:
-        yield cast(Project, SimpleNamespace(database=database, config=config))
+        yield cast(OpenProject, SimpleNamespace(database=database, config=config))
     finally:
         database.close()
 
@@ -77,7 +77,7 @@ def submission(number: int) -> EvidenceInput:
     return EvidenceInput(source=f"digest:{number}", name=f"{number}", digests=digests)
 
 
-def take(project: Project, *numbers: int) -> Acceptance:
+def take(project: OpenProject, *numbers: int) -> Acceptance:
     return accept(project, [submission(number) for number in numbers])
 
 
@@ -153,7 +153,7 @@ def test_nothing_is_acknowledged_while_the_standby_is_away(
         project.database.check_copies()
 
 
-def _is_back(project: Project) -> bool:
+def _is_back(project: OpenProject) -> bool:
     seen = project.database.look_at_copies()
     assert seen is not None
     return seen.is_enough

@@ -27,7 +27,7 @@ from anchor.errors import (
 from anchor.evidence.digests import Digests
 from anchor.log.merkle import hash_leaf
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store import side_file
 from anchor.store.api_keys import Quota
 from anchor.store.database import Database, create_filled
@@ -423,7 +423,7 @@ def test_every_way_in_leaves_an_entry_for_each_row(place: StorePlace, tmp_path: 
         config = SimpleNamespace(
             log=LogId(bytes(32)), chain_id=1, file=tmp_path / "anchor.toml", folder=tmp_path
         )
-        project = cast(Project, SimpleNamespace(database=store, config=config))
+        project = cast(OpenProject, SimpleNamespace(database=store, config=config))
         one, many = [submission(1)], [submission(number) for number in range(2, 1_600)]
         accept(project, one)
         accept(project, [*one, *many[:20], many[3]])

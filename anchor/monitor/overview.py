@@ -20,7 +20,7 @@ from anchor.monitor.timeline import (
     parse_moment,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import Unproven, find_unproven, newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
 from anchor.store.replication import Copies
@@ -119,7 +119,9 @@ class Overview:
     copies: Copies | None = None
 
 
-def read_overview(project: Project, now: float, *, heads: int = 10, anchors: int = 200) -> Overview:
+def read_overview(
+    project: OpenProject, now: float, *, heads: int = 10, anchors: int = 200
+) -> Overview:
     """Read it, with so many of the newest heads and anchors."""
     chain_id = project.config.chain_id
     is_running = project.database.is_leased()
@@ -149,7 +151,7 @@ def read_overview(project: Project, now: float, *, heads: int = 10, anchors: int
         )
 
 
-def read_throughput(project: Project, now: float) -> Throughput:
+def read_throughput(project: OpenProject, now: float) -> Throughput:
     """Return what was sealed in the last day, or since as many heads ago as are looked at."""
     with project.database.read() as connection:
         rows = load_newest_heads(connection, _MOST_HEADS)
@@ -206,7 +208,7 @@ def _rate(costs: Costs, now: float) -> int | None:
     return None if seconds < 2 * HOUR else int(costs.wei * DAY / seconds)
 
 
-def _read_tiles(project: Project) -> int | None:
+def _read_tiles(project: OpenProject) -> int | None:
     try:
         return project.tiles.size
     except AnchorError:

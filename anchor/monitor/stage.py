@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import estimate_waiting
 from anchor.store.heads import newest_anchored, newest_final_anchor, newest_head
 from anchor.store.tx_journal import find_submitted_size
@@ -56,7 +56,7 @@ class Reach:
         return Stage.SEALED
 
 
-def load_reach(project: Project) -> Reach:
+def load_reach(project: OpenProject) -> Reach:
     """Return how far the log has come, as the store knows it."""
     chain_id = project.config.chain_id
     with project.database.read() as connection:

@@ -41,7 +41,7 @@ from anchor.operate.incident_handling import (
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.operate.state_proofs import watch_proofs
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.calldata import encode_anchor_call
 from anchor.registry.storage import head_slot, operator_id_slot
 from anchor.store.heads import (
@@ -169,7 +169,7 @@ def check_registry(config: Config, node: Node) -> None:
         )
 
 
-def read_chain_state(project: Project, node: Node) -> ChainState:
+def read_chain_state(project: OpenProject, node: Node) -> ChainState:
     """Return the head in the registry and the newest sealed one.
 
     Raises:
@@ -210,7 +210,7 @@ def _contradicted(contradiction: Contradiction, word: Hash32) -> ContradictedErr
     )
 
 
-def check_standing(project: Project, node: Node) -> ChainState:
+def check_standing(project: OpenProject, node: Node) -> ChainState:
     """Check chain, registry and head before the log grows or a promise is given; return the heads.
 
     Raises:
@@ -223,7 +223,7 @@ def check_standing(project: Project, node: Node) -> ChainState:
     return read_chain_state(project, node)
 
 
-def check_chain_and_incidents(project: Project, node: Node) -> None:
+def check_chain_and_incidents(project: OpenProject, node: Node) -> None:
     """Check the chain; an incident that the nodes do not clear up is graver than their silence."""
     try:
         check_chain(project.config, node)
@@ -233,7 +233,7 @@ def check_chain_and_incidents(project: Project, node: Node) -> None:
     check_incidents(project, node)
 
 
-def _check_final_anchors(project: Project, node: Node) -> None:
+def _check_final_anchors(project: OpenProject, node: Node) -> None:
     """Compare the newest final anchor with the newest block, and where they differ a final one."""
     config = project.config
     with project.database.read() as connection:
@@ -253,7 +253,7 @@ def _check_final_anchors(project: Project, node: Node) -> None:
 
 
 def make_manager(
-    project: Project, node: Node, signer: Signer, clock: Clock, report: Callable[[str], None]
+    project: OpenProject, node: Node, signer: Signer, clock: Clock, report: Callable[[str], None]
 ) -> TransactionManager:
     """Return the transaction manager of this project's key.
 
@@ -281,7 +281,7 @@ def make_manager(
 
 
 def anchor_newest(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
@@ -334,7 +334,7 @@ def anchor_newest(
     raise ChainGuardError("the registry's head does not follow our transactions; run again later")
 
 
-def follow_inclusions(project: Project, node: Node) -> None:
+def follow_inclusions(project: OpenProject, node: Node) -> None:
     """Note in the journal which open or lost transaction is included by now, where nodes say so."""
     settlement = Settlement(
         node=node,
@@ -347,7 +347,7 @@ def follow_inclusions(project: Project, node: Node) -> None:
         settlement.follow()
 
 
-def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
+def refresh_anchors(project: OpenProject, node: Node) -> list[AnchoredHead]:
     """Look at every anchor that is not final yet and store what the chain says now.
 
     An anchor found in the final block is final; one that a reorganisation took back is forgotten
@@ -417,7 +417,7 @@ def _renew_hints(node: Node, anchored: AnchoredHead, stored: Anchor) -> Anchored
     return replace(anchored, block_hash=receipt.block_hash)
 
 
-def wait_until_final(project: Project, node: Node, head: Head, clock: Clock) -> bool:
+def wait_until_final(project: OpenProject, node: Node, head: Head, clock: Clock) -> bool:
     """Wait until ``head``'s anchor is final, at most as long as the configuration allows.
 
     Raises:
@@ -479,7 +479,7 @@ def check_authority(config: Config, node: Node, key: Address) -> int:
     return int.from_bytes(word, "big")
 
 
-def _make_intent(project: Project, old: Head | None, new: Head) -> Intent:
+def _make_intent(project: OpenProject, old: Head | None, new: Head) -> Intent:
     tree = open_tree(project.database, project.tiles, new)
     proof = tree.consistency_proof(old.size, new.size) if old else []
     if old is not None:
@@ -499,7 +499,7 @@ def _make_intent(project: Project, old: Head | None, new: Head) -> Intent:
 
 
 def _record_anchor(
-    project: Project, node: Node, head: Head, block: BlockId, inclusion: Inclusion | None
+    project: OpenProject, node: Node, head: Head, block: BlockId, inclusion: Inclusion | None
 ) -> AnchoredHead:
     config = project.config
     anchor = RegistryReader(config.registry, config.log).anchor(node, head.root, block)
@@ -535,7 +535,7 @@ def _check_code_at(config: Config, node: Node, final: Block) -> None:
         raise _foreign_code(config, found)
 
 
-def record_anchors(project: Project, node: Node) -> int:
+def record_anchors(project: OpenProject, node: Node) -> int:
     """Store the anchors that the registry has of this store's heads and the store knows nothing of.
 
     Such there are after a crash between an inclusion and its note.  Returns how many they were.

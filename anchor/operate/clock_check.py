@@ -20,7 +20,7 @@ from typing import Any
 from anchor.canonical import encode_canonical, parse_strict
 from anchor.errors import AnchorError, ClockError
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
 from anchor.system.clock import unix_now
 from anchor.system.durable_files import private_mode, write_file
@@ -121,7 +121,7 @@ def explain_fault(fault: ClockFault) -> ClockError:
     )
 
 
-def check_clock(project: Project) -> None:
+def check_clock(project: OpenProject) -> None:
     """Check that records may be made now, without asking a node.
 
     Raises:
@@ -132,7 +132,9 @@ def check_clock(project: Project) -> None:
         raise explain_fault(fault)
 
 
-def find_fault(project: Project, now: float, chain: ChainTime | None = None) -> ClockFault | None:
+def find_fault(
+    project: OpenProject, now: float, chain: ChainTime | None = None
+) -> ClockFault | None:
     """Judge the clock by the store, and by ``chain`` or what another process saw last."""
     with project.database.read() as connection:
         anchored = newest_final_anchor(connection, project.config.chain_id)

@@ -18,7 +18,7 @@ from anchor.errors import ChainGuardError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.operate.anchoring import check_chain, is_deployed, make_manager
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.project.relocation import check_movable, created_addresses, move_project
 from anchor.registry.artifact import (
     CREATE2_PROXY,
@@ -56,7 +56,7 @@ class Deployment:
 
 
 def deploy(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
@@ -104,7 +104,7 @@ _NO_PROXY_HINT = (
 
 
 def deploy_plainly(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
@@ -191,7 +191,7 @@ def _check_place(config: Config, node: Node) -> None:
         pass
 
 
-def _check_unsealed(project: Project) -> None:
+def _check_unsealed(project: OpenProject) -> None:
     with project.database.read() as connection:
         sealed = newest_head(connection)
     if sealed is not None:
@@ -202,7 +202,7 @@ def _check_unsealed(project: Project) -> None:
         )
 
 
-def _check_needed(project: Project, node: Node) -> None:
+def _check_needed(project: OpenProject, node: Node) -> None:
     config, standard = project.config, registry_address()
     if config.registry in created_addresses(project.database, config.chain_id):
         return  # deployed plainly before, and taken back by a reorganisation
@@ -218,7 +218,7 @@ def _check_needed(project: Project, node: Node) -> None:
         )
 
 
-def _find_created(project: Project, node: Node) -> Address | None:
+def _find_created(project: OpenProject, node: Node) -> Address | None:
     """Return a plain deployment of this project's journal that is on chain."""
     config = project.config
     for address in created_addresses(project.database, config.chain_id):
@@ -227,7 +227,7 @@ def _find_created(project: Project, node: Node) -> Address | None:
     return None
 
 
-def _conclude(project: Project, node: Node, *, sent: Hash32 | None) -> Deployment:
+def _conclude(project: OpenProject, node: Node, *, sent: Hash32 | None) -> Deployment:
     """Write the deployment record, unless one is there, and say what was done."""
     config = project.config
     transaction = _find_transaction(project, node)
@@ -259,7 +259,7 @@ def _describe(config: Config, transaction: DeployingTransaction | None) -> Deplo
     )
 
 
-def _find_transaction(project: Project, node: Node) -> DeployingTransaction | None:
+def _find_transaction(project: OpenProject, node: Node) -> DeployingTransaction | None:
     """Return the transaction that deployed the registry, if this project's journal holds it."""
     config = project.config
     standard = config.registry == registry_address()

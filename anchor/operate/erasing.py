@@ -30,7 +30,7 @@ from anchor.operate.evidence_selection import Selection, describe_pieces, find_p
 from anchor.operate.key_audit_trail import note_key_event
 from anchor.project.config import Config
 from anchor.project.files import sidecar_path
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.erasures import (
     ERASED,
     Piece,
@@ -57,7 +57,7 @@ class Order:
 
 
 def erase(
-    project: Project,
+    project: OpenProject,
     wanted: Selection,
     order: Order,
     *,

@@ -14,7 +14,7 @@ from anchor.log.tiles import Tile, TileTree, parse_tile_path
 from anchor.log.tree import BLOCK, BLOCK_HEIGHT, HASH
 from anchor.operate.publishing import find_gap
 from anchor.project.log_key import origin_of
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors, newest_final_anchor
 from anchor.store.sequencer import open_tree
 from anchor.types import Head
@@ -28,7 +28,7 @@ class LiveLog:
     Implements ``anchor.log.publication.Source``.  Not for several threads at once.
     """
 
-    def __init__(self, project: Project, key: NoteKey) -> None:
+    def __init__(self, project: OpenProject, key: NoteKey) -> None:
         """Read nothing yet; ``key`` signs checkpoints."""
         self.name = "this project's log"
         self._project = project

@@ -17,7 +17,7 @@ from anchor.operate.anchoring import (
     wait_until_final,
 )
 from anchor.project.config import WaitFor
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, find_anchored
 from anchor.store.sequencer import seal
 from anchor.system.clock import Clock, utc_now
@@ -42,7 +42,7 @@ class Round:
 
 
 def anchor_round(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,

@@ -14,7 +14,7 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.receipt.state_proof import StateProof
 from anchor.store.heads import (
@@ -110,7 +110,7 @@ class StateProofs:
         return fetch_anchor_proof(self._node, question)
 
 
-def watch_proofs(project: Project, node: Node, anchored: Sequence[AnchoredHead]) -> None:
+def watch_proofs(project: OpenProject, node: Node, anchored: Sequence[AnchoredHead]) -> None:
     """Note of anchors that have become final whether receipts of them get their state proofs.
 
     The newest is tried: what a fork of the chain or a node keeps from one, it keeps from all.
@@ -129,7 +129,7 @@ def watch_proofs(project: Project, node: Node, anchored: Sequence[AnchoredHead])
             note_proof_trouble(connection, chain_id, anchored, trouble)
 
 
-def review_proofs(project: Project, node: Node) -> Unproven | None:
+def review_proofs(project: OpenProject, node: Node) -> Unproven | None:
     """Return of how many final anchors no state proof can be made, trying the newest again."""
     chain_id = project.config.chain_id
     with project.database.read() as connection:
@@ -148,7 +148,7 @@ def review_proofs(project: Project, node: Node) -> Unproven | None:
     return None
 
 
-def _find_trouble(project: Project, node: Node, root: Hash32) -> str | None:
+def _find_trouble(project: OpenProject, node: Node, root: Hash32) -> str | None:
     return StateProofs(project.config, node, lambda _: None).find_trouble(root)
 
 

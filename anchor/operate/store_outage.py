@@ -14,7 +14,7 @@ from anchor.errors import (
     StoreReplacedError,
 )
 from anchor.operate.events import Happened
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.system.stoppable_clock import StoppableClock, Stopped
 
 # Seconds until the first try again; doubled each time, up to the longest.
@@ -75,8 +75,8 @@ class StoreWait:
 
 def work_while_away(
     waiting: StoreWait,
-    open_once: Callable[[], Project],
-    work: Callable[[Project, Callable[[], None]], None],
+    open_once: Callable[[], OpenProject],
+    work: Callable[[OpenProject, Callable[[], None]], None],
 ) -> None:
     """Open the project and do ``work`` in it to its end, anew after each time its store was away.
 

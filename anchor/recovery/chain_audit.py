@@ -21,7 +21,7 @@ from anchor.operate.anchoring import check_chain, check_registry
 from anchor.operate.contradiction import is_behind
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.recovery.store_audit import limit_breaches
 from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
 from anchor.store.tx_journal import GIVEN_UP, SlotRow, load_slot_rows
@@ -41,7 +41,7 @@ class ChainAudit:
     breaches: tuple[str, ...]
 
 
-def audit_chain(project: Project, node: Node) -> ChainAudit:
+def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
     """Compare heads, anchors and nonces with the newest final block.
 
     Raises:
@@ -186,7 +186,7 @@ def _audit_stored(
                 )
 
 
-def _audit_latest(project: Project, node: Node) -> Iterator[str]:
+def _audit_latest(project: OpenProject, node: Node) -> Iterator[str]:
     """See that the newest head in the registry, final or not, is one of the store's."""
     config = project.config
     with project.database.read() as connection:
@@ -220,7 +220,7 @@ def _check_shared(node: Node, count: int, what: str) -> None:
         )
 
 
-def _audit_nonces(project: Project, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
+def _audit_nonces(project: OpenProject, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
     """Count the nonces between ours that were used elsewhere; one that was not is a breach.
 
     This log's own anchors whose journal was lost are none of them.

@@ -15,7 +15,7 @@ from anchor.errors import CannotCheckError, ExitCode, UsageError
 if TYPE_CHECKING:
     from anchor.operate.proving import Prover
     from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
     from anchor.receipt.format import Receipt
 
 NAME = "prove"
@@ -79,7 +79,7 @@ def command(
 
 
 def _prove_all(
-    project: Project, prover: Prover, folder: ReceiptFolder
+    project: OpenProject, prover: Prover, folder: ReceiptFolder
 ) -> tuple[list[dict[str, Any]], int]:
     from anchor.store.evidence import load_all
 
@@ -96,7 +96,7 @@ def _prove_all(
 
 
 def _prove_files(
-    project: Project, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
+    project: OpenProject, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
 ) -> list[dict[str, Any]]:
     from anchor.cli.input_files import digest_file
     from anchor.operate.receipt_files import save_receipt

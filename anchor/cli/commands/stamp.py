@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anchor.evidence.file_hashing import Hashed
     from anchor.operate.file_intake import Gathered
     from anchor.operate.proving import Prover
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
 
 NAME = "stamp"
 
@@ -74,7 +74,7 @@ def command(
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _gather(project: Project, files: list[Path], output: Output) -> Gathered:
+def _gather(project: OpenProject, files: list[Path], output: Output) -> Gathered:
     from anchor.evidence.discovery import find_sources
     from anchor.evidence.workers import open_executor
     from anchor.operate.file_intake import gather
@@ -84,7 +84,7 @@ def _gather(project: Project, files: list[Path], output: Output) -> Gathered:
         return gather(project, found, executor=executor, keep_files=True, on_done=progress.advance)
 
 
-def _with_free_places(project: Project, found: Iterator[Found]) -> Iterator[Found]:
+def _with_free_places(project: OpenProject, found: Iterator[Found]) -> Iterator[Found]:
     """Leave out this log's own receipts, and refuse files whose place for a receipt is taken.
 
     That is known before anything is recorded or anchored.
@@ -121,7 +121,7 @@ def _report_left_out(output: Output, gathered: Gathered) -> None:
 
 
 def _write_sidecars(
-    prover: Prover, project: Project, files: tuple[Hashed, ...], output: Output
+    prover: Prover, project: OpenProject, files: tuple[Hashed, ...], output: Output
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     from anchor.operate.receipt_files import save_receipt
     from anchor.project.files import sidecar_path
