@@ -24,7 +24,7 @@ from anchor.operate.receipt_files import save_receipt
 from anchor.operate.single_run import RunState, anchor_round
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import find_evidence
 from anchor.system.clock import SystemClock
 from scripts._ape_project import (
@@ -90,7 +90,7 @@ def cli(
 
 
 def _write_sidecars(
-    prover: Prover, project: Project, files: tuple[FileDigest, ...], state: RunState
+    prover: Prover, project: OpenProject, files: tuple[FileDigest, ...], state: RunState
 ) -> None:
     with project.database.read() as connection:
         for hashed in files:

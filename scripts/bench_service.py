@@ -35,7 +35,7 @@ from anchor.client import Accepted, Client, Submission
 from anchor.monitor.log_progress import load_log_progress
 from anchor.operate.deployment import deploy
 from anchor.project.creation import plan_dev_project, write_dev_key
-from anchor.project.project import Project, create_project
+from anchor.project.project import OpenProject, create_project
 from anchor.store.api_keys import create_key
 from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.replication import CopyRule
@@ -166,7 +166,7 @@ def paced(count: int, rate: float | None) -> Iterator[int]:
 
 def make_project(
     folder: Path, place: StoreLocation, url: str, copies: CopyRule | None
-) -> tuple[Project, str]:
+) -> tuple[OpenProject, str]:
     folder.mkdir()
     with closing(Rpc(url)) as rpc:
         node = Node(rpc)
@@ -255,7 +255,7 @@ def submit_singles(url: str, key: str, ready: Any, stopping: Any, queue: Any) ->
     queue.put(times)
 
 
-def wait_until_anchored(project: Project, total: int) -> None:
+def wait_until_anchored(project: OpenProject, total: int) -> None:
     deadline = time.monotonic() + 600
     while (reach := load_log_progress(project)).anchored < total:
         assert time.monotonic() < deadline, f"{reach} after ten minutes, of {total}"

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from anchor.chain.signer import Signer
     from anchor.cli.console import Output
     from anchor.project.config import Config, WaitFor
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
 
 
 @contextmanager
 def project_session(
     config_path: Path | None, *, moved: bool = False, only_reads: bool = False
-) -> Iterator[Project]:
+) -> Iterator[OpenProject]:
     """Open the project named by ``--config``, the environment or the current folder.
 
     ``moved`` also takes one whose plain deployment was interrupted, at its new registry;
@@ -42,7 +42,7 @@ def project_session(
         project.database.close()
 
 
-def finish_erasures(output: Output, project: Project) -> None:
+def finish_erasures(output: Output, project: OpenProject) -> None:
     """Finish what an interrupted `anchor erase` left; nothing else waits for it."""
     from anchor.errors import StorageError, StoreBusyError
     from anchor.operate.erasure_cleanup import clean_up

@@ -13,7 +13,7 @@ from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.operate.anchor_watch import Watched
 from anchor.operate.anchoring import check_chain
 from anchor.operate.funds import find_key
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import find_head
 from anchor.store.statistics import load_newest_anchors
@@ -56,7 +56,7 @@ class StatusPoller:
 
     def __init__(
         self,
-        project: Project,
+        project: OpenProject,
         node: Node,
         current_time: Callable[[], float],
         read_watch: Callable[[], Watched | None] = lambda: None,
@@ -102,7 +102,7 @@ def fetch_published_size(target: str) -> int:
     return 0 if note is None else open_checkpoint(note, None).head.size
 
 
-def fetch_chain_facts(project: Project, node: Node, sender: Address | None) -> ChainFacts:
+def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) -> ChainFacts:
     """Ask the node where the log stands.
 
     Raises:
@@ -137,7 +137,7 @@ def fetch_chain_facts(project: Project, node: Node, sender: Address | None) -> C
     )
 
 
-def find_sender(project: Project) -> Address | None:
+def find_sender(project: OpenProject) -> Address | None:
     """Return who sends: the project's key, or where its file does not say, who did last."""
     key = find_key(project.config)
     if key is not None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from anchor.chain.node import Node
 from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.types import Address
 from anchor.verification.report import Verdict
 
@@ -64,7 +64,7 @@ class DoctorContext:
     open_node: Callable[[str], Node]
     now: float
     _config: Config | None = None
-    _project: Project | None = None
+    _project: OpenProject | None = None
     _node: Node | None = None
     key: Address | None = None
     is_deployed: bool = False
@@ -81,13 +81,13 @@ class DoctorContext:
         self._config = config
 
     @property
-    def project(self) -> Project:
+    def project(self) -> OpenProject:
         """Return the open project; ``store`` has passed."""
         assert self._project is not None
         return self._project
 
     @project.setter
-    def project(self, project: Project) -> None:
+    def project(self, project: OpenProject) -> None:
         self._project = project
 
     @property

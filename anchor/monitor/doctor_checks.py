@@ -14,7 +14,7 @@ from pathlib import Path
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.node import Node
-from anchor.chain.node_agreement import fetch_fees
+from anchor.chain.node_agreement import agree_on_block, fetch_fees
 from anchor.chain.node_quorum import MAX_LAG, NodeGroup
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
 from anchor.chain.tx_manager import BUDGET_DAYS

@@ -12,7 +12,7 @@ from anchor.errors import ChainGuardError, MismatchError, UsageError
 from anchor.log.merkle import fold_path, path_sides, verify_consistency
 from anchor.log.tiles import Tile
 from anchor.log.tree import BLOCK, HASH
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import load_leaves
 from anchor.store.heads import AnchoredHead
 from anchor.store.sequencer import open_tree, write_tiles
@@ -94,7 +94,7 @@ def locate_leaf(project: Project, index: int) -> LeafPosition:
     )
 
 
-def search_leaf(project: Project, leaf: Hash32) -> int:
+def search_leaf(project: OpenProject, leaf: Hash32) -> int:
     """Return what ``find_leaf`` does.
 
     Raises:
@@ -109,7 +109,7 @@ def search_leaf(project: Project, leaf: Hash32) -> int:
     return index
 
 
-def find_leaf(project: Project, leaf: Hash32, *, most: int = MOST_SCANNED) -> int | None:
+def find_leaf(project: OpenProject, leaf: Hash32, *, most: int = MOST_SCANNED) -> int | None:
     """Return the largest index of a leaf hash among the newest ``most`` leaves.
 
     Leaf hashes have no index: this reads the tiles, at some ten million leaves a second.
@@ -167,7 +167,7 @@ def prove_consistency(project: Project, old_size: int, new_size: int) -> HeadCon
     return HeadConsistency(old=old, new=new, proof=proof)
 
 
-def _find_head(project: Project, size: int) -> Head:
+def _find_head(project: OpenProject, size: int) -> Head:
     with project.database.read() as connection:
         rows = load_newest_heads(connection, 1, below=size + 1)
     if not rows or rows[0].head.size != size:

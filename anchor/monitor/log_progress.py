@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import estimate_waiting
 from anchor.store.heads import newest_anchored, newest_final_anchor, newest_head
 from anchor.store.tx_journal import find_submitted_size
@@ -41,7 +41,7 @@ class LogProgress:
         return Stage.SEALED
 
 
-def load_log_progress(project: Project) -> LogProgress:
+def load_log_progress(project: OpenProject) -> LogProgress:
     """Return how far the log has come, as the store knows it."""
     chain_id = project.config.chain_id
     with project.database.read() as connection:

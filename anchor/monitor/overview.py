@@ -20,7 +20,7 @@ from anchor.monitor.timeline import (
     parse_moment,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import Unproven, find_unproven, newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
 from anchor.store.replication import Copies
@@ -120,7 +120,7 @@ class Overview:
 
 
 def read_overview(
-    project: Project, current_time: float, *, heads: int = 10, anchors: int = 200
+    project: OpenProject, current_time: float, *, heads: int = 10, anchors: int = 200
 ) -> Overview:
     """Read the overview, with at most so many of the newest heads and anchors."""
     chain_id = project.config.chain_id
@@ -208,7 +208,7 @@ def _rate(costs: Costs, current_time: float) -> int | None:
     return None if seconds < 2 * HOUR else int(costs.wei * DAY / seconds)
 
 
-def _read_tiles(project: Project) -> int | None:
+def _read_tiles(project: OpenProject) -> int | None:
     try:
         return project.tiles.size
     except AnchorError:

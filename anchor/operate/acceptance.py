@@ -14,7 +14,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.record import SALT_BYTES, Record, encode_record
 from anchor.log.merkle import hash_leaf
 from anchor.operate.clock_check import check_clock
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import Batch, NewEvidence, make_identity
 from anchor.store.insertion import insert_evidence, insert_once
 from anchor.system.clock import utc_now
@@ -68,7 +68,7 @@ class AcceptedEvidence:
 
 
 def accept(
-    project: Project,
+    project: OpenProject,
     submissions: Sequence[EvidenceInput],
     *,
     again: bool = False,
@@ -128,7 +128,7 @@ class _Prepared:
 
 
 def accept_once(
-    project: Project,
+    project: OpenProject,
     submission: EvidenceInput,
     *,
     key: str | None = None,
@@ -156,7 +156,9 @@ def accept_once(
     )
 
 
-def accept_with_key(project: Project, submissions: Sequence[EvidenceInput], key: str) -> Acceptance:
+def accept_with_key(
+    project: OpenProject, submissions: Sequence[EvidenceInput], key: str
+) -> Acceptance:
     """Accept the one submission there is under an idempotency key.
 
     Raises:

@@ -20,7 +20,7 @@ from typing import Any
 from anchor.canonical import encode_canonical, parse_strict
 from anchor.errors import AnchorError, ClockError
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
 from anchor.system.clock import unix_now
 from anchor.system.durable_files import private_mode, write_file
@@ -123,7 +123,7 @@ def clock_error(fault: ClockFault) -> ClockError:
     )
 
 
-def check_clock(project: Project) -> None:
+def check_clock(project: OpenProject) -> None:
     """Check that records may be made now, without asking a node.
 
     Raises:

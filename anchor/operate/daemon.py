@@ -38,7 +38,7 @@ from anchor.operate.events import (
 from anchor.operate.funds import low_funds_warning
 from anchor.operate.publisher import Publisher
 from anchor.operate.single_run import anchor_round
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import count_waiting, estimate_waiting, measure_waiting
 from anchor.store.heads import (
     AnchoredHead,
@@ -93,7 +93,7 @@ class Daemon:
 
     def __init__(
         self,
-        project: Project,
+        project: OpenProject,
         node: Node,
         signer: Signer,
         clock: StoppableClock,

@@ -30,7 +30,7 @@ from anchor.operate.evidence_selection import Selection, find_pieces, load_names
 from anchor.operate.key_audit_trail import record_key_event
 from anchor.project.config import Config
 from anchor.project.files import sidecar_path
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.erasures import (
     ERASED,
     Piece,
@@ -57,7 +57,7 @@ class ErasureOrder:
 
 
 def erase(
-    project: Project,
+    project: OpenProject,
     wanted: Selection,
     order: ErasureOrder,
     *,

@@ -17,7 +17,7 @@ from anchor.evidence.record import parse_record
 from anchor.log.merkle import hash_leaf
 from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE, RECEIPT_SUFFIX
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.store.backup_folder import list_generations
 from anchor.store.erasures import (
@@ -116,7 +116,7 @@ def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
 
 
 def _clear_side_file(
-    project: Project, erasures: Sequence[Erasure], report: Callable[[str], None]
+    project: OpenProject, erasures: Sequence[Erasure], report: Callable[[str], None]
 ) -> None:
     """Remove the side file's entries of erased evidence, also those that were never committed.
 

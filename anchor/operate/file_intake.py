@@ -13,7 +13,7 @@ from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import FileDigest, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
 from anchor.operate.acceptance import EvidenceInput, accept, accept_with_key, fewest
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.location import SqliteFile, StoreLocation
 
 # One transaction, and so one fsync, for this many files.
@@ -38,7 +38,7 @@ class IntakeResult:
 
 
 def gather(
-    project: Project,
+    project: OpenProject,
     found: Iterable[Found],
     *,
     executor: Executor,

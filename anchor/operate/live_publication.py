@@ -28,7 +28,7 @@ class LivePublication:
     Implements ``PublicationReader``; not safe for several threads at once.
     """
 
-    def __init__(self, project: Project, key: NoteKey) -> None:
+    def __init__(self, project: OpenProject, key: NoteKey) -> None:
         """Read nothing yet; ``key`` signs checkpoints."""
         self.name = "this project's log"
         self._project = project

@@ -21,7 +21,7 @@ from anchor.operate.events import (
     unpublished_event,
 )
 from anchor.operate.publishing import Publication, publish_log
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
 from anchor.system.clock import Clock
 from anchor.types import Head
@@ -35,7 +35,7 @@ class Publisher:
 
     def __init__(
         self,
-        project: Project,
+        project: OpenProject,
         target: PublicationWriter,
         clock: Clock,
         *,

@@ -51,7 +51,7 @@ class Publication:
     is_new: bool
 
 
-def publish_log(project: Project, target: PublicationWriter) -> Publication:
+def publish_log(project: OpenProject, target: PublicationWriter) -> Publication:
     """Bring what is published up to the newest head whose anchor is final.
 
     Raises:
@@ -67,7 +67,7 @@ def publish_log(project: Project, target: PublicationWriter) -> Publication:
         return _publish(project, target)
 
 
-def _publish(project: Project, target: PublicationWriter) -> Publication:
+def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
     config = project.config
     with project.database.read() as connection:
         anchors = load_anchors(connection, config.chain_id)

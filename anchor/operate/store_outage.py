@@ -14,7 +14,7 @@ from anchor.errors import (
     StoreReplacedError,
 )
 from anchor.operate.events import Event
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.system.stoppable_clock import StoppableClock, Stopped
 
 # Seconds until the first try again; doubled each time, up to the longest.
@@ -75,8 +75,8 @@ class StoreWait:
 
 def run_through_outages(
     waiting: StoreWait,
-    open_once: Callable[[], Project],
-    work: Callable[[Project, Callable[[], None]], None],
+    open_once: Callable[[], OpenProject],
+    work: Callable[[OpenProject, Callable[[], None]], None],
 ) -> None:
     """Open the project and do ``work`` in it, again after each outage of the store.
 

@@ -45,13 +45,14 @@ def plan_project(
     witnesses: Mapping[str, Node] = MappingProxyType({}),
     quorum: int | None = None,
     allowance: Allowance | None = None,
+    chain_id: ChainId | None = None,
 ) -> Config:
     """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
 
     ``registry`` None is the standard address, deployed or not; any other must be there already.
     ``store`` None is a SQLite file in the folder.
     ``witnesses`` are further nodes by their URLs; ``quorum`` None is more than half of all.
-    ``allowance`` None is sized by what a gas costs now.
+    ``allowance`` None is sized by what a gas costs now; ``chain_id`` None is asked of the node.
 
     Raises:
         ChainGuardError: the code at ``registry`` is not our registry's, or a witness is on another
@@ -59,7 +60,7 @@ def plan_project(
         ConfigError: fewer nodes than ``quorum``, or one twice.
     """
     needed = resolve_quorum(url, tuple(witnesses), quorum)
-    chain_id = node.fetch_chain_id()
+    chain_id = node.fetch_chain_id() if chain_id is None else chain_id
     if registry is not None and registry != registry_address():
         _check_code(node, registry, chain_id)
     genesis = node.fetch_block(0)
@@ -165,6 +166,7 @@ def plan_dev_project(
         registry=registry,
         store=store,
         allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),  # its ether is free
+        chain_id=chain_id,
     )
 
 

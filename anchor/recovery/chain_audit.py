@@ -21,7 +21,7 @@ from anchor.operate.anchoring import check_chain, check_registry
 from anchor.operate.contradiction import is_behind
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.recovery.store_audit import limit_breaches
 from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
 from anchor.store.tx_journal import GIVEN_UP, SlotRow, load_slot_rows
@@ -186,7 +186,7 @@ def _audit_stored(
                 )
 
 
-def _audit_latest(project: Project, node: Node) -> Iterator[str]:
+def _audit_latest(project: OpenProject, node: Node) -> Iterator[str]:
     """See that the newest head in the registry, final or not, is one of the store's."""
     config = project.config
     with project.database.read() as connection:

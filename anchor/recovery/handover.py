@@ -13,7 +13,7 @@ from anchor.errors import AnchorError, ChainGuardError
 from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.config import Config
-from anchor.project.project import Project, make_store, trust_entry
+from anchor.project.project import OpenProject, make_store, trust_entry
 from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
 from anchor.store.evidence import assign_positions, known_identities, load_all
 from anchor.store.file_origins import tenant_of
@@ -29,14 +29,14 @@ from anchor.verification.policy import encode_policy, parse_policy
 _BATCH = 10_000
 
 
-def build_store(project: Project, config: Config, sealed: SealedHead) -> None:
+def build_store(project: OpenProject, config: Config, sealed: SealedHead) -> None:
     """Copy everything: up to the head with its place, the rest in order as waiting."""
     config.folder.mkdir(parents=True, exist_ok=True)
     side_file = SideFile(config.side_file)
     make_store(config, lambda database: _copy(project, database, sealed.head, side_file))
 
 
-def _copy(project: Project, database: Writable, head: Head, side_file: SideFile) -> None:
+def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideFile) -> None:
     for start in range(0, head.size, _BATCH):
         end = min(start + _BATCH, head.size)
         with project.database.read() as connection:
@@ -81,7 +81,7 @@ def enqueue_unplaced(project: Project, database: Writable, head: Head, side_file
     return count
 
 
-def write_receipts(project: Project, config: Config, head: Head) -> int:
+def write_receipts(project: OpenProject, config: Config, head: Head) -> int:
     """Write what the old log's anchors up to ``head`` prove: the new log's came later."""
     folder = ReceiptFolder(config.receipts / f"log-{log_number(project.config.log)}")
     prover = Prover(project)

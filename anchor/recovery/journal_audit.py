@@ -10,7 +10,7 @@ from anchor.chain.tx_state import LOST
 from anchor.errors import MalformedError
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.artifact import CREATE2_PROXY
 from anchor.registry.calldata import decode_anchor_call, decode_succeed_call
 from anchor.store.tx_journal import (
@@ -25,7 +25,7 @@ from anchor.store.tx_journal import (
 _SIGNED = ("included", "reverted", LOST, GIVEN_UP)
 
 
-def audit_slots(project: Project) -> Iterator[str]:
+def audit_slots(project: OpenProject) -> Iterator[str]:
     """See that at most one nonce is open, and that each ended as its attempts allow."""
     with project.database.read() as connection:
         rows = load_slot_rows(connection)
@@ -44,7 +44,7 @@ def audit_slots(project: Project) -> Iterator[str]:
             yield f"{name} ended as {row.outcome!r}, which is no way for a nonce to end"
 
 
-def audit_attempts(project: Project) -> Iterator[str]:
+def audit_attempts(project: OpenProject) -> Iterator[str]:
     """Hash and decode every signed transaction; it must be what its row says."""
     with project.database.read() as connection:
         for row in load_attempt_rows(connection):
@@ -61,7 +61,7 @@ def audit_attempts(project: Project) -> Iterator[str]:
                 yield f"{name}: {difference}"
 
 
-def audit_hints(project: Project) -> Iterator[str]:
+def audit_hints(project: OpenProject) -> Iterator[str]:
     """See that every transaction an anchor names is one that we signed."""
     with project.database.read() as connection:
         unknown = load_unknown_hints(connection)

@@ -14,7 +14,7 @@ from anchor.evidence.checksums import encode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile, describe_error
 from anchor.evidence.file_hashing import FileDigest, hash_sources
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.file_origins import load_files
 
 # Names in memory at a time, with their digests.
@@ -34,7 +34,7 @@ class Originals:
 
 
 def audit_originals(
-    project: Project, executor: Executor, originals: Originals
+    project: OpenProject, executor: Executor, originals: Originals
 ) -> Generator[str, None, None]:
     """Yield a sentence for each file that is no version of what was accepted from its path.
 
@@ -61,7 +61,7 @@ def audit_originals(
 
 
 def _list_files(
-    project: Project, expected: dict[str, list[Digests]], originals: Originals
+    project: OpenProject, expected: dict[str, list[Digests]], originals: Originals
 ) -> Iterator[Found]:
     for name, versions in _load_pages(project):
         path = Path(fsdecode(encode_name(name)))
@@ -79,7 +79,7 @@ def _list_files(
             originals.missing += 1
 
 
-def _load_pages(project: Project) -> Iterator[tuple[str, list[Digests]]]:
+def _load_pages(project: OpenProject) -> Iterator[tuple[str, list[Digests]]]:
     last = ""
     while True:
         with project.database.read() as connection:

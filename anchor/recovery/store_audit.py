@@ -14,7 +14,7 @@ from anchor.errors import AnchorError, ChainGuardError, ConfigError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import Tile, TileBuilder, tiles_of
 from anchor.log.tree import HASH, RightEdge
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.recovery.journal_audit import audit_attempts, audit_hints, audit_slots
 from anchor.store.database import Database
 from anchor.store.evidence import (
@@ -53,7 +53,7 @@ class Audit:
     breaches: tuple[str, ...]
 
 
-def audit_project(project: Project) -> Audit:
+def audit_project(project: OpenProject) -> Audit:
     """Recompute leaves, roots and tiles from what is stored, and compare.
 
     Raises:
@@ -109,7 +109,7 @@ def _as_breach(check: Iterator[str]) -> Iterator[str]:
         yield error.message
 
 
-def rebuild_tiles(project: Project) -> int:
+def rebuild_tiles(project: OpenProject) -> int:
     """Make all tiles again from the stored leaves; return of how many leaves they are.
 
     Raises:

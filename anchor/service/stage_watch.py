@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from anchor.errors import AnchorError
 from anchor.monitor.log_progress import LogProgress, load_log_progress
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import count_waiting
 from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
@@ -26,7 +26,7 @@ class StageWatch:
     """Looks at the store again and again; tells those who wait what changed."""
 
     def __init__(
-        self, project: Project, most_waiting: int, give_up: Callable[[], None] = lambda: None
+        self, project: OpenProject, most_waiting: int, give_up: Callable[[], None] = lambda: None
     ) -> None:
         """Prepare; where ``most_waiting`` or more seems to wait for a seal, it is counted.
 

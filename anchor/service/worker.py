@@ -21,7 +21,7 @@ from anchor.operate.incident_handling import check_no_incident, explain_incident
 from anchor.operate.live_publication import LivePublication
 from anchor.project.log_key import load_log_key
 from anchor.project.nodes import open_chain
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.service.anchor_watch_thread import Lookout
 from anchor.service.key_cache import KeyCache
 from anchor.service.key_recheck import KeyLease, KeyRecheck
@@ -73,7 +73,7 @@ class RequestSlot:
 class Service:
     """One worker's view of the project."""
 
-    def __init__(self, project: Project, settings: Settings) -> None:
+    def __init__(self, project: OpenProject, settings: Settings) -> None:
         self.project = project
         self.settings = settings
         self.keys = KeyCache()

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
-from support.command import ROOT
 from support.grown_logs import grow_log
 from support.memory_projects import OWNER, MemorySite
 from support.page_service import PageService, serve_pages
+from support.paths import ROOT
 from support.projects import Site
 from support.service import Served, serve
 

@@ -24,7 +24,7 @@ from anchor.operate.single_run import RunResult, anchor_round
 from anchor.project.config import Config, SignerConfig, WaitFor
 from anchor.project.creation import plan_project
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance
-from anchor.project.project import Project, create_project, open_project
+from anchor.project.project import OpenProject, create_project, open_project
 from anchor.registry.calldata import encode_anchor_call, encode_set_operator_call
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
 from anchor.store.heads import find_head, load_heads, newest_head
@@ -101,7 +101,7 @@ class MemorySite:
             chain.include(site.sign(OWNER, REGISTRY, call, nonce=number))
         return site
 
-    def open(self, effects: Effects | None = None) -> Project:
+    def open(self, effects: Effects | None = None) -> OpenProject:
         """Open the project as a new process does."""
         project = open_project(self.config)
         if effects is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, make_url
+from support.paths import VECTORS
 from support.projects import Site
 
 from anchor.ethereum.keccak import format_address
@@ -18,7 +19,7 @@ from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.snapshot import upgrade_copy
 from anchor.types import Address
 
-_DUMPS = Path(__file__).resolve().parents[1] / "vectors" / "stores"
+_DUMPS = VECTORS / "stores"
 VERSIONS = sorted(path.stem.removeprefix("schema-") for path in _DUMPS.glob("schema-*.sql"))
 # The node that was asked is gone.
 _NOWHERE = "http://127.0.0.1:1"

@@ -17,7 +17,7 @@ from support.memory_projects import MemorySite
 
 from anchor.chain.node import Node
 from anchor.monitor.chain_status import StatusPoller
-from anchor.project.project import Project, open_project
+from anchor.project.project import OpenProject, open_project
 from anchor.service.app import create_app
 from anchor.service.http_protocol import PatientProtocol
 from anchor.service.settings import Settings
@@ -38,7 +38,7 @@ class PageService:
     reader: str
 
     @property
-    def project(self) -> Project:
+    def project(self) -> OpenProject:
         return self.service.project
 
     def ask(self, path: str, token: str | None = None, **options: object):

@@ -8,11 +8,11 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 from support.bent_receipts import honest_receipts, world
+from support.paths import VECTORS
 from support.tries import keccak256
 
 from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
@@ -31,7 +31,6 @@ from anchor.standalone import verify as standalone
 from anchor.types import Hash32, Head
 from anchor.verification.policy import encode_policy, parse_policy
 
-VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 ERRORS = (MalformedError, UnknownVersionError)
 
 

@@ -29,7 +29,7 @@ from anchor.project.allowlist import allow_project
 from anchor.project.config import WaitFor, load_config
 from anchor.project.creation import plan_dev_project, write_dev_key
 from anchor.project.files import CONFIG
-from anchor.project.project import Project, create_project, open_project
+from anchor.project.project import OpenProject, create_project, open_project
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
 from anchor.store.location import SqliteFile, StoreLocation
@@ -135,7 +135,7 @@ class Site:
         path.write_text(text.replace(old, new), "utf-8")
 
     @contextmanager
-    def open(self) -> Iterator[Project]:
+    def open(self) -> Iterator[OpenProject]:
         """Open the project in this process."""
         project = open_project(load_config(self.folder / "anchor.toml"))
         try:
@@ -144,7 +144,7 @@ class Site:
             project.database.close()
 
     @contextmanager
-    def lead(self) -> Iterator[Project]:
+    def lead(self) -> Iterator[OpenProject]:
         """Open the project as the process that seals and sends."""
         with self.open() as project, project.database.hold_lease():
             yield project

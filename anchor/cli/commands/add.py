@@ -17,7 +17,7 @@ from anchor.system.os_errors import explain_os_error
 if TYPE_CHECKING:
     from anchor.operate.acceptance import Acceptance, EvidenceInput
     from anchor.operate.file_intake import IntakeResult
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
 
 NAME = "add"
 _STDIN = Path("-")
@@ -114,7 +114,11 @@ def _check_alone(files: list[Path], labelled: list[EvidenceInput], *, again: boo
 
 
 def _labelled(
-    project: Project, stdin: bool, digests: list[str], digests_from: Path | None, name: str | None
+    project: OpenProject,
+    stdin: bool,
+    digests: list[str],
+    digests_from: Path | None,
+    name: str | None,
 ) -> list[EvidenceInput]:
     """Return the submissions that are not files: standard input and bare digests."""
     from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest

@@ -16,7 +16,7 @@ from anchor.errors import UsageError
 if TYPE_CHECKING:
     from anchor.operate.erasure_cleanup import CleanupResult
     from anchor.operate.evidence_selection import Selection
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
     from anchor.store.erasures import Piece
 
 NAME = "erase"
@@ -84,7 +84,7 @@ def command(
         _report(output, pieces, clean_up(project))
 
 
-def _list(output: Output, project: Project, wanted: Selection) -> None:
+def _list(output: Output, project: OpenProject, wanted: Selection) -> None:
     from anchor.operate.erasing import check_erasable
     from anchor.operate.evidence_selection import find_pieces, load_names
     from anchor.store.erasures import ERASED
@@ -113,7 +113,7 @@ def _list(output: Output, project: Project, wanted: Selection) -> None:
     output.result({"would_erase": listed})
 
 
-def _ask(output: Output, project: Project, wanted: Selection) -> None:
+def _ask(output: Output, project: OpenProject, wanted: Selection) -> None:
     """Ask for confirmation at the terminal.
 
     Raises:

@@ -32,7 +32,7 @@ def command(
     which can publish by itself.
     """
     from anchor.log.publication import open_writer
-    from anchor.operate.anchoring import check_standing, record_anchors, refresh_anchors
+    from anchor.operate.anchoring import check_standing, record_anchors, update_anchors
     from anchor.operate.publishing import publish_log
 
     output = Output(as_json=as_json)
@@ -48,7 +48,7 @@ def command(
             node = open_chain(project.config, output.note)
             check_standing(project, node)
             record_anchors(project, node)  # the published list has to be whole
-            refresh_anchors(project, node)
+            update_anchors(project, node)
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")
         published = publish_log(project, target)

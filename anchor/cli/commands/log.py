@@ -16,7 +16,7 @@ from anchor.errors import UsageError
 
 if TYPE_CHECKING:
     from anchor.monitor.chain_status import StatusPoller
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
 
 NAME = "log"
 
@@ -63,7 +63,7 @@ def command(
             _show_log(output, project, once=once or as_json or not sys.stdout.isatty())
 
 
-def _show_leaf(output: Output, project: Project, text: str) -> None:
+def _show_leaf(output: Output, project: OpenProject, text: str) -> None:
     from anchor.cli.path_text import draw_path
     from anchor.monitor.log_lookup import locate_leaf
     from anchor.monitor.overview_json import build_position_json
@@ -74,7 +74,7 @@ def _show_leaf(output: Output, project: Project, text: str) -> None:
     output.result(build_position_json(place), kind="leaf")
 
 
-def _find_index(project: Project, text: str) -> int:
+def _find_index(project: OpenProject, text: str) -> int:
     from anchor.cli.input_files import digest_file
     from anchor.errors import NotFinalError
     from anchor.monitor.log_lookup import parse_index, parse_leaf, search_leaf
@@ -97,7 +97,7 @@ def _find_index(project: Project, text: str) -> int:
     return found.leaf_index
 
 
-def _show_extension(output: Output, project: Project, old: int, new: int) -> None:
+def _show_extension(output: Output, project: OpenProject, old: int, new: int) -> None:
     from anchor.cli.path_text import draw_extension
     from anchor.monitor.log_lookup import prove_consistency
     from anchor.monitor.overview_json import build_consistency_json
@@ -108,7 +108,7 @@ def _show_extension(output: Output, project: Project, old: int, new: int) -> Non
     output.result(build_consistency_json(extension), kind="extension")
 
 
-def _show_log(output: Output, project: Project, *, once: bool) -> None:
+def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -137,7 +137,7 @@ def _show_log(output: Output, project: Project, *, once: bool) -> None:
             time.sleep(_PAUSE)
 
 
-def _take_picture(project: Project, outside: StatusPoller) -> tuple[Any, dict[str, Any]]:
+def _take_picture(project: OpenProject, outside: StatusPoller) -> tuple[Any, dict[str, Any]]:
     from anchor.cli.log_view import draw_overview
     from anchor.monitor.alarms import raise_alarms
     from anchor.monitor.overview import read_overview

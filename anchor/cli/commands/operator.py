@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from anchor.operate.operator_authorisation import KeyChange
     from anchor.operate.operators import OperatorList
     from anchor.project.config import Config
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
 
 NAME = "operator"
 
@@ -182,7 +182,7 @@ def _change(
     output: Output,
     config_path: Path | None,
     with_owner: Callable[[Config], Config],
-    plan: Callable[[Project, Node], KeyChange],
+    plan: Callable[[OpenProject, Node], KeyChange],
     *,
     is_call_only: bool,
 ) -> None:
@@ -232,7 +232,7 @@ def _describe(change: KeyChange) -> dict[str, Any]:
     }
 
 
-def _show(output: Output, project: Project, node: Node, change: KeyChange) -> None:
+def _show(output: Output, project: OpenProject, node: Node, change: KeyChange) -> None:
     from anchor.operate.operator_authorisation import is_done
 
     config = project.config
@@ -244,7 +244,7 @@ def _show(output: Output, project: Project, node: Node, change: KeyChange) -> No
 
 
 def _tell(
-    output: Output, project: Project, node: Node, change: KeyChange, listed: OperatorList
+    output: Output, project: OpenProject, node: Node, change: KeyChange, listed: OperatorList
 ) -> None:
     """Print what is so now, and what the operator has to do about it."""
     from anchor.cli.operator_view import show_policy

@@ -14,7 +14,7 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ChainGuardError, UsageError
 
 if TYPE_CHECKING:
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
     from anchor.recovery.restore import RestoreResult
     from anchor.store.location import StoreLocation
 
@@ -133,7 +133,7 @@ def command(
     output.result(_describe(restored))
 
 
-def _tell_holds(output: Output, project: Project) -> None:
+def _tell_holds(output: Output, project: OpenProject) -> None:
     """Print each legal hold of the audit trail that the restored store does not contain."""
     from anchor.operate.key_audit_trail import find_noted_holds
     from anchor.store.legal_holds import load_holds

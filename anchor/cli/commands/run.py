@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from anchor.operate.daemon import Pace
     from anchor.project.config import Config
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
 
 NAME = "run"
 
@@ -117,7 +117,7 @@ def command(
         _run_on(as_json, config, pace, publish or config.publish, standby=standby)
 
 
-def _accept_incidents(output: Output, project: Project) -> None:
+def _accept_incidents(output: Output, project: OpenProject) -> None:
     from anchor.store.incidents import accept_incidents
     from anchor.system.clock import utc_now
 
@@ -126,7 +126,7 @@ def _accept_incidents(output: Output, project: Project) -> None:
     output.note(f"accepted {count} incidents; both observations stay in the store")
 
 
-def _run_once(output: Output, project: Project, wait: str | None) -> None:
+def _run_once(output: Output, project: OpenProject, wait: str | None) -> None:
     from anchor.operate.single_run import anchor_round
     from anchor.units import format_leaves
 
@@ -201,7 +201,7 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
             raise Stopped
         clock.sleep(_STANDBY_POLL)
 
-    def work(project: Project, note_open: Callable[[], None]) -> None:
+    def work(project: OpenProject, note_open: Callable[[], None]) -> None:
         database = project.database
         if standby and database.is_leased():
             tell(Event(event="standby", text="another process runs for this log; waiting"))
@@ -228,7 +228,7 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
     tell(Event(event="stopped", text="what is added from now on waits for the next run"))
 
 
-def _open_named(config: Config) -> Project:
+def _open_named(config: Config) -> OpenProject:
     """Open the store that the configuration's file names by now.
 
     A restore into another place is told by the file alone.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anchor.evidence.file_hashing import FileDigest
     from anchor.operate.file_intake import IntakeResult
     from anchor.operate.proving import Prover
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
 
 NAME = "stamp"
 
@@ -47,6 +47,7 @@ def command(
         if not gathered.files:
             raise UsageError("there is nothing to stamp in there")
         node = open_chain(config, output.note)
+        proofs = StateProofs(config, node, output.note)
         done = anchor_round(
             project,
             node,
@@ -54,9 +55,9 @@ def command(
             SystemClock(),
             wait_for=choose_wait(config, wait),
             report=output.note,
+            proofs=proofs,
         )
-        states = StateProofs(config, node, output.note)
-        written, failed = _write_sidecars(Prover(project, states), project, gathered.files, output)
+        written, failed = _write_sidecars(Prover(project, proofs), project, gathered.files, output)
     output.result(
         {
             "state": done.state.value,
@@ -74,7 +75,7 @@ def command(
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _gather(project: Project, files: list[Path], output: Output) -> IntakeResult:
+def _gather(project: OpenProject, files: list[Path], output: Output) -> IntakeResult:
     from anchor.evidence.discovery import find_sources
     from anchor.evidence.workers import open_executor
     from anchor.operate.file_intake import gather
@@ -84,7 +85,7 @@ def _gather(project: Project, files: list[Path], output: Output) -> IntakeResult
         return gather(project, found, executor=executor, keep_files=True, on_done=progress.advance)
 
 
-def _with_free_places(project: Project, found: Iterator[Found]) -> Iterator[Found]:
+def _with_free_places(project: OpenProject, found: Iterator[Found]) -> Iterator[Found]:
     """Leave out this log's own receipts, and refuse files whose place for a receipt is taken.
 
     That is known before anything is recorded or anchored.
@@ -125,7 +126,7 @@ def _report_left_out(output: Output, gathered: IntakeResult) -> None:
 
 
 def _write_sidecars(
-    prover: Prover, project: Project, files: tuple[FileDigest, ...], output: Output
+    prover: Prover, project: OpenProject, files: tuple[FileDigest, ...], output: Output
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     from anchor.operate.receipt_files import save_receipt
     from anchor.project.files import sidecar_path

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         OnChainDocument,
         StatusDocument,
     )
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
     from anchor.store.heads import AnchoredHead
     from anchor.types import Head
 
@@ -46,7 +46,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         output.result(document.model_copy(update={"chain": chain}).model_dump())
 
 
-def _check_file(project: Project) -> None:
+def _check_file(project: OpenProject) -> None:
     """Check the store for damage, for at most ``_SECONDS``.
 
     Raises:
@@ -65,7 +65,7 @@ def _check_file(project: Project) -> None:
         )
 
 
-def _read_store(project: Project, output: Output) -> StatusDocument:
+def _read_store(project: OpenProject, output: Output) -> StatusDocument:
     from anchor.cli.report_json import LogDocument, StatusDocument
     from anchor.monitor.overview_json import build_log_json
     from anchor.store.evidence import count_evidence
@@ -90,7 +90,7 @@ def _read_store(project: Project, output: Output) -> StatusDocument:
     )
 
 
-def _copies(project: Project, output: Output) -> CopiesDocument | None:
+def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
     """Return how many servers hold the store, where there are to be several."""
     from anchor.cli.report_json import CopiesDocument
 
@@ -102,10 +102,10 @@ def _copies(project: Project, output: Output) -> CopiesDocument | None:
     return CopiesDocument(count=seen.count, required=seen.rule.copies)
 
 
-def _look_at_chain(project: Project, output: Output) -> OnChainDocument:
+def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
     from anchor.cli.report_json import OnChainDocument, UnprovenDocument
     from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
-    from anchor.operate.anchoring import check_standing, refresh_anchors
+    from anchor.operate.anchoring import check_standing, update_anchors
     from anchor.operate.funds import find_key, low_funds_warning
     from anchor.operate.state_proofs import review_proofs
     from anchor.store.heads import load_reversible_anchors, newest_final_anchor
@@ -115,7 +115,7 @@ def _look_at_chain(project: Project, output: Output) -> OnChainDocument:
     state = check_standing(project, node)
     is_kept = project.database.read_only_note is None  # else it is on read-only media
     if is_kept:
-        refresh_anchors(project, node)
+        update_anchors(project, node)
     # The newest block is read from one node; what is final, from as many as have to agree.
     newest, final_block = look_at_chain(project, node)
     fault = judge_clock_at(project, node, unix_now(), newest, final_block)

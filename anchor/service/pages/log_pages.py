@@ -20,7 +20,7 @@ from anchor.monitor.log_lookup import (
     search_leaf,
 )
 from anchor.monitor.timeline import HeadLine, load_head_lines
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.service.pages.rendering import describe_log
 from anchor.service.pages.responses import answer_page, answer_trouble
 from anchor.service.pages.svg_path import draw_path
@@ -77,7 +77,7 @@ async def consistency(service: TheService, old: str = "", new: str = "") -> Resp
     return answer_page("consistency.html", {"here": "log", "extension": extension})
 
 
-def _find_place(project: Project, text: str) -> LeafPosition:
+def _find_place(project: OpenProject, text: str) -> LeafPosition:
     index = parse_index(text)
     if index is None:
         found = parse_leaf(text)
@@ -115,7 +115,7 @@ async def _answer_log(
     return answer_page("log.html", values, status=200 if problem is None else 404)
 
 
-def _load_heads(project: Project, below: int | None) -> Callable[[], list[HeadLine]]:
+def _load_heads(project: OpenProject, below: int | None) -> Callable[[], list[HeadLine]]:
     def load() -> list[HeadLine]:
         limit = MAX_LOG_SIZE + 1 if below is None else min(below, MAX_LOG_SIZE + 1)
         with project.database.read() as connection:
