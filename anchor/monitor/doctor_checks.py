@@ -338,7 +338,8 @@ def _look_at_funds(context: DoctorContext) -> str | Remark:
     config = context.config
     if context.key is None:
         raise CannotCheckError("the balance: the key's file does not state its address")
-    fees = fetch_fees(context.node, config.fee_cap, legacy=config.legacy_fees)
+    newest = agree_on_block(context.node)
+    fees = fetch_fees(context.node, newest, config.fee_cap, legacy=config.legacy_fees)
     balance = context.node.fetch_balance(context.key)
     cost = gas_limit(ANCHOR_GAS) * fees.max_fee
     if balance < cost:

@@ -55,7 +55,7 @@ class HeadConsistency:
     proof: tuple[Hash32, ...]
 
 
-def locate_leaf(project: Project, index: int) -> LeafPosition:
+def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
     """Return the leaf at ``index`` and its inclusion path to the first head that holds it.
 
     That is the head of a final anchor where there is one, else of an anchor, else the first sealed.
@@ -136,7 +136,7 @@ def _find_aligned(data: bytes, leaf: Hash32) -> int | None:
     return None
 
 
-def prove_consistency(project: Project, old_size: int, new_size: int) -> HeadConsistency:
+def prove_consistency(project: OpenProject, old_size: int, new_size: int) -> HeadConsistency:
     """Return the consistency proof between the heads of two sizes.
 
     Raises:

@@ -151,7 +151,7 @@ def read_overview(
         )
 
 
-def read_throughput(project: Project, current_time: float) -> Throughput:
+def read_throughput(project: OpenProject, current_time: float) -> Throughput:
     """Return what was sealed in the last day, or in the newest heads where there are very many."""
     with project.database.read() as connection:
         rows = load_newest_heads(connection, _MOST_HEADS)

@@ -22,7 +22,7 @@ from anchor.store.tx_journal import GIVEN_UP, StoredJournal
 from anchor.system.clock import utc_now
 
 
-def check_transactions(project: Project, node: Node) -> tuple[str, str]:
+def check_transactions(project: OpenProject, node: Node) -> tuple[str, str]:
     """Return how the transaction on its way stands, and a note on other nonces, or "".
 
     Raises:

@@ -135,7 +135,7 @@ def check_clock(project: OpenProject) -> None:
 
 
 def find_clock_fault(
-    project: Project, wall_time: float, chain: ChainTime | None = None
+    project: OpenProject, wall_time: float, chain: ChainTime | None = None
 ) -> ClockFault | None:
     """Compare the clock with the store, and with ``chain`` or what another process saw last."""
     with project.database.read() as connection:

@@ -53,7 +53,7 @@ class CleanupResult:
     remains: Sequence[str]
 
 
-def clean_up(project: Project) -> CleanupResult | None:
+def clean_up(project: OpenProject) -> CleanupResult | None:
     """Remove from disk what was erased; return what was done, or None where nothing is left.
 
     Raises:

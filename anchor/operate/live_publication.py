@@ -14,7 +14,7 @@ from anchor.log.tiles import Tile, TileTree, parse_tile_path
 from anchor.log.tree import BLOCK, BLOCK_HEIGHT, HASH
 from anchor.operate.publishing import find_anchor_gap
 from anchor.project.log_key import checkpoint_origin
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors, newest_final_anchor
 from anchor.store.sequencer import open_tree
 from anchor.types import Head

@@ -41,7 +41,7 @@ class ChainAudit:
     breaches: tuple[str, ...]
 
 
-def audit_chain(project: Project, node: Node) -> ChainAudit:
+def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
     """Compare the store's heads, anchors and nonces with the newest final block.
 
     Raises:
@@ -220,7 +220,7 @@ def _check_shared(node: Node, count: int, deviation: str) -> None:
         )
 
 
-def _audit_nonces(project: Project, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
+def _audit_nonces(project: OpenProject, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
     """Count the nonces between ours that others used; report each that nobody used as a breach.
 
     Nonces of this log's own anchors whose journal was lost are not counted.

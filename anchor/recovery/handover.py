@@ -64,7 +64,9 @@ def _append_to_side_file(side_file: SideFile, rows: Iterable[EvidenceRow]) -> No
     )
 
 
-def enqueue_unplaced(project: Project, database: Writable, head: Head, side_file: SideFile) -> int:
+def enqueue_unplaced(
+    project: OpenProject, database: Writable, head: Head, side_file: SideFile
+) -> int:
     """Queue all evidence that is not in the log up to ``head``; return the queue's length."""
     count = 0
     with project.database.read() as source:

@@ -163,7 +163,7 @@ def _audit_places(log: Readable) -> Iterator[str]:
         yield f"{lost} that wait for a place are no evidence of this store"
 
 
-def _audit_incidents(project: Project) -> Iterator[str]:
+def _audit_incidents(project: OpenProject) -> Iterator[str]:
     """Check that no incident is open."""
     with project.database.read() as connection:
         incidents = load_open_incidents(connection, project.config.chain_id)

@@ -305,7 +305,7 @@ def _send(
     raise ChainGuardError("the registry does not follow our transactions; run again later")
 
 
-def _store_first_anchor(successor: Project, node: Node, head: Head) -> None:
+def _store_first_anchor(successor: OpenProject, node: Node, head: Head) -> None:
     first = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
     if first is None:
         raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")

@@ -134,7 +134,8 @@ class PostgresBackend:
                 for setting in ("fsync", "full_page_writes"):
                     if connection.execute(text(f"SHOW {setting}")).scalar_one() != "on":
                         raise ConfigError(
-                            f"{setting} is off in {self._location}: a power cut would lose evidence",
+                            f"{setting} is off in {self._location}: "
+                            "a power cut would lose evidence",
                             hint=f"set {setting} = on in postgresql.conf",
                         )
                 if connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one():
