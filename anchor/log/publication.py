@@ -83,16 +83,16 @@ def open_writer(location: str) -> PublicationWriter:
     return PublicationFolder(Path(location.removeprefix("file://")))
 
 
-def read_tile(source: PublicationReader, tile: Tile) -> bytes:
+def read_tile(reader: PublicationReader, tile: Tile) -> bytes:
     """Return a tile's hashes; a partial one also from the full one that replaced it.
 
     Raises:
         CannotCheckError: it is not there.
         MismatchError: it has another length.
     """
-    data = source.read(tile.path)
+    data = reader.read(tile.path)
     if data is None and not tile.is_full:
-        data = source.read(tile._replace(width=256).path)
+        data = reader.read(tile._replace(width=256).path)
         data = None if data is None or len(data) != TILE_BYTES else data[: 32 * tile.width]
     if data is None:
         raise CannotCheckError(
@@ -134,7 +134,7 @@ def parse_anchors(data: bytes, *, after: int, subject: str) -> list[Head]:
     return heads
 
 
-def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
+def read_anchors(reader: PublicationReader, head: Head) -> Iterator[Head]:
     """Yield the anchored heads up to ``head``, smallest first; nothing where no list is published.
 
     Anchors behind ``head`` are passed over: they are published before the checkpoint is.
@@ -146,7 +146,7 @@ def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
     size, number = 0, 0
     while size < head.size:
         path = anchors_path(number)
-        data = source.read(path)
+        data = reader.read(path)
         if data is None:
             if number == 0:
                 return

@@ -62,9 +62,9 @@ def _count_leaves(folder: TileFolder) -> int:
     return size
 
 
-def leaves_of_publication(source: PublicationReader, size: int, most: int) -> LeafOrigin:
+def leaves_of_publication(reader: PublicationReader, size: int, most: int) -> LeafOrigin:
     """Return the first ``most`` leaves of a log that is published with ``size`` leaves."""
-    tiles = leaves_of_tiles(source.name, size, lambda tile: read_tile(source, tile))
+    tiles = leaves_of_tiles(reader.name, size, lambda tile: read_tile(reader, tile))
     return replace(tiles, size=min(size, most))
 
 
@@ -78,15 +78,15 @@ def leaves_of_store(name: str, database: Database) -> LeafOrigin:
     )
 
 
-def walk_edges(source: LeafOrigin, sizes: Collection[int]) -> Iterator[RightEdge]:
+def walk_edges(origin: LeafOrigin, sizes: Collection[int]) -> Iterator[RightEdge]:
     """Yield the right edge of the log at each of ``sizes``, smallest first, in one pass.
 
     Raises:
         AnchorError: A leaf cannot be read.
     """
     edge = RightEdge()
-    for size in sorted(size for size in sizes if 0 < size <= source.size):
-        for leaves in source.read(edge.size, size):
+    for size in sorted(size for size in sizes if 0 < size <= origin.size):
+        for leaves in origin.read(edge.size, size):
             edge.extend(leaves)
         yield RightEdge(edge.size, edge.nodes)
 

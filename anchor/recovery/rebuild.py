@@ -102,7 +102,7 @@ def fill_store(
     config: Config,
     node: Node,
     database: Writable,
-    source: LeafOrigin,
+    origin: LeafOrigin,
     edges: dict[int, RightEdge],
     anchored: list[AnchoredHead],
     remains: Remains,
@@ -118,7 +118,7 @@ def fill_store(
         if row.leaf not in loose or loose[row.leaf].record is None:
             loose[row.leaf] = row
     lost = 0
-    for leaves, start in _batches(source):
+    for leaves, start in _batches(origin):
         rows = list(_find_rows(leaves, start, remains, loose, rebuilt_at))
         lost += sum(row.record is None for row in rows)
         _append_to_side_file(remains, rows)
@@ -126,7 +126,7 @@ def fill_store(
             taken = known_identities(connection, [row.identity for row in rows])
             insert_rows(connection, _make_unique(rows, taken, start))
             assign_positions(connection, start)
-    kept = _insert_heads(database, source, edges, anchored, remains, rebuilt_at)
+    kept = _insert_heads(database, origin, edges, anchored, remains, rebuilt_at)
     signed = _insert_journal(config, node, database, remains, kept, final)
     _insert_incidents(database, kept, remains.stores)
     hints = _load_hints(config, remains.stores)
@@ -143,7 +143,7 @@ def fill_store(
             )
             save_anchor(connection, config.chain_id, anchor)
     # What was accepted and has no place in the log waits, so that nothing acknowledged is lost.
-    for row in _find_unplaced(remains, source.size):
+    for row in _find_unplaced(remains, origin.size):
         loose.setdefault(row.leaf, row)
     unplaced = list(map(remains.erased.blank, loose.values()))
     _append_to_side_file(remains, unplaced)
@@ -155,7 +155,7 @@ def fill_store(
     missing = tuple(_find_lost(database, remains.owners))
     lost += reapply_erasures(database, remains.stores, remains.erased)
     return FillResult(
-        records=source.size - lost,
+        records=origin.size - lost,
         hashes_only=lost,
         waiting=waiting,
         unreadable=unreadable,
@@ -232,9 +232,9 @@ def _load_slots(store: Database) -> dict[SlotKey, SlotRow]:
         return {(row.chain_id, row.sender, row.nonce): row for row in load_slot_rows(connection)}
 
 
-def _batches(source: LeafOrigin) -> Iterator[tuple[bytes, int]]:
+def _batches(origin: LeafOrigin) -> Iterator[tuple[bytes, int]]:
     start = 0
-    for leaves in source.read(0, source.size):
+    for leaves in origin.read(0, origin.size):
         for at in range(0, len(leaves), _BATCH * HASH):
             part = leaves[at : at + _BATCH * HASH]
             yield part, start
@@ -324,7 +324,7 @@ def _make_unique(rows: list[EvidenceRow], taken: set[bytes], start: int) -> list
 
 def _insert_heads(
     database: Writable,
-    source: LeafOrigin,
+    origin: LeafOrigin,
     edges: dict[int, RightEdge],
     anchored: list[AnchoredHead],
     remains: Remains,
@@ -336,7 +336,7 @@ def _insert_heads(
         with store.read() as connection:
             times = load_sealing_times(connection)
             sealed |= {head: times[head.size] for head in load_heads(connection)}
-    sizes = {anchor.head.size for anchor in anchored} | {source.size}
+    sizes = {anchor.head.size for anchor in anchored} | {origin.size}
     kept = set()
     with database.write() as connection:
         for size, edge in sorted(edges.items()):

@@ -298,20 +298,20 @@ def _find_leaves(
         leaves.append(leaves_of_folder(TileFolder(folder.tiles), 0))
     if wanted.publication is None:
         return leaves, frozenset()
-    source = open_reader(wanted.publication)
-    note = source.read(CHECKPOINT)
+    reader = open_reader(wanted.publication)
+    note = reader.read(CHECKPOINT)
     if note is None:
         raise CannotCheckError(
-            f"there is no checkpoint in {source.name}",
+            f"there is no checkpoint in {reader.name}",
             hint="name the folder or URL below which `checkpoint` lies",
         )
     # Its signature says nothing here: the registry judges the leaves.
     checkpoint = open_checkpoint(note, None)
     if checkpoint.origin != log_origin(config.chain_id, config.registry, config.log):
-        raise ChainGuardError(f"what is published in {source.name} is another log's")
-    leaves.append(leaves_of_publication(source, checkpoint.head.size, size))
+        raise ChainGuardError(f"what is published in {reader.name} is another log's")
+    leaves.append(leaves_of_publication(reader, checkpoint.head.size, size))
     sizes: set[int] = set()
     with suppress(AnchorError):  # a hint only
         bound = replace(checkpoint.head, size=min(size, checkpoint.head.size))
-        sizes.update(anchored.size for anchored in read_anchors(source, bound))
+        sizes.update(anchored.size for anchored in read_anchors(reader, bound))
     return leaves, frozenset(sizes)

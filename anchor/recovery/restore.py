@@ -53,7 +53,7 @@ class RestoreResult:
     """What the new store holds, and where the old one was moved."""
 
     head: Head
-    source: str
+    origin: str
     anchors: int
     filled: FillResult
     moved: Path | None
@@ -87,16 +87,16 @@ def restore_project(
         )
     wanted = _find_sizes(config, node, head, remains)
     if is_partial:
-        head, source, edges = _choose_part(config, node, head, remains, wanted, report)
-        report(f"{source.size:,} leaves from {source.name} lead to anchor {head.anchor.sequence}")
+        head, origin, edges = _choose_part(config, node, head, remains, wanted, report)
+        report(f"{origin.size:,} leaves from {origin.name} lead to anchor {head.anchor.sequence}")
     else:
-        source, edges = _choose_leaves(head, remains, wanted, report)
+        origin, edges = _choose_leaves(head, remains, wanted, report)
     _check_pending(config, pending, remains.stores, edges)
-    anchored = _find_anchors(config, node, head, source, edges, report)
+    anchored = _find_anchors(config, node, head, origin, edges, report)
     final = _fetch_final_hash(config, node)
 
     def fill(database: Writable) -> FillResult:
-        filled = fill_store(config, node, database, source, edges, anchored, remains, final)
+        filled = fill_store(config, node, database, origin, edges, anchored, remains, final)
         # One of them may be in the new one's place.
         for old in remains.stores:
             old.close()
@@ -111,10 +111,10 @@ def restore_project(
         rebuild_tiles(project)
     finally:
         project.database.close()
-    largest = edges[source.size]
+    largest = edges[origin.size]
     return RestoreResult(
         head=Head(root=largest.root(), size=largest.size),
-        source=source.name,
+        origin=origin.name,
         anchors=len(anchored),
         filled=filled,
         moved=moved,
@@ -208,13 +208,13 @@ def _choose_part(
 ) -> tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]:
     """Return the newest anchor that leaves lead to, those leaves, and their right edges."""
     parts: list[tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]] = []
-    for source in remains.leaves:
+    for origin in remains.leaves:
         edges: dict[int, RightEdge] = {}
         try:
-            for edge in walk_edges(source, wanted | {source.size}):
+            for edge in walk_edges(origin, wanted | {origin.size}):
                 edges[edge.size] = edge
         except AnchorError as error:
-            report(f"{source.name}: {error.message}")
+            report(f"{origin.name}: {error.message}")
         for size in sorted(edges, reverse=True):
             anchor = RegistryReader(config.registry, config.log).anchor(
                 node, edges[size].root(), "latest"
@@ -222,7 +222,7 @@ def _choose_part(
             if anchor is not None and anchor.size == size:
                 part = replace(head, root=edges[size].root(), anchor=anchor)
                 edges = {other: edge for other, edge in edges.items() if other <= size}
-                parts.append((part, replace(source, size=size), edges))
+                parts.append((part, replace(origin, size=size), edges))
                 break
     if not parts:
         raise CannotCheckError(
@@ -240,19 +240,19 @@ def _choose_leaves(
     Of equal length the first run is taken: the project's own come before published ones.
     """
     refused: list[str] = []
-    for source in sorted(remains.leaves, key=lambda source: source.size, reverse=True):
-        if source.size < head.anchor.size:
-            refused.append(f"{source.name} has {source.size} leaves")
+    for origin in sorted(remains.leaves, key=lambda origin: origin.size, reverse=True):
+        if origin.size < head.anchor.size:
+            refused.append(f"{origin.name} has {origin.size} leaves")
             continue
         try:
-            edges = {edge.size: edge for edge in walk_edges(source, wanted | {source.size})}
+            edges = {edge.size: edge for edge in walk_edges(origin, wanted | {origin.size})}
         except AnchorError as error:
-            refused.append(f"{source.name}: {error.message}")
+            refused.append(f"{origin.name}: {error.message}")
             continue
         if edges[head.anchor.size].root() == head.root:
-            report(f"{source.size:,} leaves from {source.name} lead to the registry's head")
-            return source, edges
-        refused.append(f"{source.name} does not lead to the registry's root")
+            report(f"{origin.size:,} leaves from {origin.name} lead to the registry's head")
+            return origin, edges
+        refused.append(f"{origin.name} does not lead to the registry's root")
     for reason in refused:
         report(f"not taken: {reason}")
     raise CannotCheckError(
@@ -267,7 +267,7 @@ def _find_anchors(
     config: Config,
     node: Node,
     head: RegistryHead,
-    source: LeafOrigin,
+    origin: LeafOrigin,
     edges: dict[int, RightEdge],
     report: Callable[[str], None],
 ) -> list[AnchoredHead]:
@@ -288,7 +288,7 @@ def _find_anchors(
         ask_registry(edge)
     if len(anchors) < head.anchor.sequence:
         report("trying every size between the anchors that are known")
-        for edge in _missing_edges(source, anchors, edges):
+        for edge in _missing_edges(origin, anchors, edges):
             ask_registry(edge)
             if len(anchors) == head.anchor.sequence:
                 break
@@ -314,7 +314,7 @@ def _find_anchors(
 
 
 def _missing_edges(
-    source: LeafOrigin,
+    origin: LeafOrigin,
     anchors: dict[int, tuple[Head, Anchor]],
     edges: dict[int, RightEdge],
 ) -> Iterator[RightEdge]:
@@ -325,7 +325,7 @@ def _missing_edges(
             continue
         known = edges.get(bounds[number], RightEdge())
         edge = RightEdge(known.size, known.nodes)
-        for leaves in source.read(bounds[number], bounds[after] - 1):
+        for leaves in origin.read(bounds[number], bounds[after] - 1):
             for at in range(0, len(leaves), HASH):
                 edge.extend(leaves[at : at + HASH])
                 yield edge

@@ -151,7 +151,7 @@ def _tell_holds(output: Output, project: OpenProject) -> None:
 def _show(output: Output, restored: RestoreResult) -> None:
     filled, lost = restored.filled, restored.filled.lost
     output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
-    output.line(f"leaves from {restored.source}; {restored.anchors:,} anchors from the registry")
+    output.line(f"leaves from {restored.origin}; {restored.anchors:,} anchors from the registry")
     output.line(
         f"{filled.records:,} leaves with their records, {filled.hashes_only:,} as hashes only"
     )
@@ -173,7 +173,7 @@ def _describe(restored: RestoreResult) -> dict[str, object]:
     return {
         "size": restored.head.size,
         "root": restored.head.root.hex(),
-        "source": restored.source,
+        "source": restored.origin,
         "anchors": restored.anchors,
         "records": filled.records,
         "hashes_only": filled.hashes_only,
