@@ -1,8 +1,8 @@
 """Verification, one lie at a time in the evidence and the receipt.
 
 Each case states the exit code, the steps that do not pass, and the verdicts of C1 C2 C3 C4 C6
-(P passed, F failed, ? cannot tell).  The lies about places are in ``test_verifier_policy.py``, those
-of nodes in ``test_verifier_chain.py``, and several anchors at once in ``test_verifier_anchors.py``.
+(P passed, F failed, ? cannot tell).  The lies about places are in ``test_verifier_policy.py``, of
+nodes in ``test_verifier_chain.py``, and several anchors at once in ``test_verifier_anchors.py``.
 """
 
 from __future__ import annotations
