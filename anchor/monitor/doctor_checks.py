@@ -33,15 +33,10 @@ from anchor.monitor.doctor import Check, Patient, Remark
 from anchor.monitor.second_copy_check import describe_copies
 from anchor.monitor.transaction_check import describe_transactions
 from anchor.operate.anchor_watch import judge_clock_at
-from anchor.operate.anchoring import (
-    check_authority,
-    check_chain,
-    check_sender,
-    read_chain_state,
-)
 from anchor.operate.clock_check import ClockFault, explain_fault
 from anchor.operate.deployment import has_create2_proxy, read_record
 from anchor.operate.funds import describe_shortage
+from anchor.operate.guards import check_authority, check_chain, check_sender, read_chain_state
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.node_capabilities import describe_offers
 from anchor.project.config import load_config

@@ -21,7 +21,6 @@ from anchor.errors import (
     IncidentError,
     NodeFaultError,
 )
-from anchor.operate.anchoring import check_chain_and_incidents, read_chain_state
 from anchor.operate.clock_check import (
     ChainTime,
     ClockFault,
@@ -32,6 +31,7 @@ from anchor.operate.clock_check import (
     load_chain_time,
     save_chain_time,
 )
+from anchor.operate.guards import check_chain_and_incidents, read_chain_state
 from anchor.operate.incident_handling import check_no_incident, fetch_final, note_contradictions
 from anchor.project.project import Project
 from anchor.store.heads import newest_final_anchor

@@ -23,7 +23,7 @@ from anchor.errors import (
     StoreBusyError,
 )
 from anchor.operate.anchor_watch import ChainWatch, Clocks
-from anchor.operate.anchoring import check_chain, record_anchors, refresh_anchors
+from anchor.operate.anchoring import record_anchors, refresh_anchors
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import (
     Happened,
@@ -36,6 +36,7 @@ from anchor.operate.events import (
     describe_unwatched,
 )
 from anchor.operate.funds import describe_shortage
+from anchor.operate.guards import check_chain
 from anchor.operate.publisher import Publisher
 from anchor.operate.single_run import anchor_round
 from anchor.project.project import Project

@@ -17,8 +17,8 @@ from anchor.chain.node_agreement import reached_by_enough
 from anchor.chain.registry_reader import RegistryHead, RegistryReader
 from anchor.errors import CannotCheckError, QuorumError
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
-from anchor.operate.anchoring import check_chain, check_registry
 from anchor.operate.contradiction import is_behind
+from anchor.operate.guards import check_chain, check_registry
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.project.config import Config
 from anchor.project.project import Project
