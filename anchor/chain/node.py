@@ -161,20 +161,20 @@ class Node:
         return None if members is None else self._parse_block(members, block)
 
     def _parse_block(self, members: dict[str, Any], block: BlockId) -> Block:
-        found = Block(
+        parsed = Block(
             number=_decode_quantity(members.get("number"), self._what("block number")),
             hash=self._hash(members.get("hash"), "block hash"),
             timestamp=_decode_quantity(members.get("timestamp"), self._what("block timestamp")),
         )
-        if found.number > _MAX_BLOCK or found.timestamp > _MAX_TIME:
+        if parsed.number > _MAX_BLOCK or parsed.timestamp > _MAX_TIME:
             raise NodeFaultError(
-                f"the node {self.name} returned block {found.number} of time {found.timestamp}"
+                f"the node {self.name} returned block {parsed.number} of time {parsed.timestamp}"
             )
-        if (isinstance(block, int) and found.number != block) or (
-            isinstance(block, bytes) and found.hash != block
+        if (isinstance(block, int) and parsed.number != block) or (
+            isinstance(block, bytes) and parsed.hash != block
         ):
             raise NodeFaultError(f"the node {self.name} returned another block than was asked for")
-        return found
+        return parsed
 
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block that is final by ``rule``.
@@ -240,15 +240,15 @@ class Node:
         members = self._block_members(block)
         if members is None:
             return None
-        found = self._parse_block(members, block)
+        parsed = self._parse_block(members, block)
         fee, limit = members.get("baseFeePerGas"), members.get("gasLimit")
         return PricedBlock(
-            number=found.number,
-            hash=found.hash,
-            timestamp=found.timestamp,
+            number=parsed.number,
+            hash=parsed.hash,
+            timestamp=parsed.timestamp,
             base_fee=None if fee is None else _decode_quantity(fee, self._what("base fee")),
             gas_limit=None if limit is None else _decode_quantity(limit, self._what("gas limit")),
-            is_proven=self._is_header_proven(members, found),
+            is_proven=self._is_header_proven(members, parsed),
         )
 
     def fetch_transaction_hashes(self, number: int) -> tuple[Hash32, ...]:
@@ -338,8 +338,8 @@ class Node:
         events = self.rpc.call("eth_getLogs", [query])
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
             raise NodeFaultError(f"the node {self.name} returned malformed events")
-        what = self._what("event's data")
-        return [_decode_data(event.get("data"), what) for event in events[:_MAX_EVENTS]]
+        label = self._what("event's data")
+        return [_decode_data(event.get("data"), label) for event in events[:_MAX_EVENTS]]
 
     def fetch_header(self, block_hash: Hash32) -> bytes:
         """Return the RLP of a block's header; it has the block's hash.
@@ -496,7 +496,7 @@ class Node:
 
     def _fetch_paid_tip(self) -> int:
         """Return the median of what the last blocks' transactions paid as tips; 0 for none."""
-        what = self._what("eth_feeHistory")
+        label = self._what("eth_feeHistory")
         try:
             answer = self.rpc.call(
                 "eth_feeHistory", [hex(_TIP_BLOCKS), "latest", [_TIP_PERCENTILE]]
@@ -512,7 +512,7 @@ class Node:
                 raise NodeFaultError(
                     f"the node {self.name}'s eth_feeHistory does not hold one reward for each block"
                 )
-            tips.append(_decode_quantity(each[0], what))
+            tips.append(_decode_quantity(each[0], label))
         paid = sorted(tip for tip in tips if tip)  # a block without transactions says 0
         return paid[len(paid) // 2] if paid else 0
 
@@ -540,10 +540,10 @@ class Node:
     def _data(self, method: str, *params: Any) -> bytes:
         return _decode_data(self.rpc.call(method, params), self._what(method))
 
-    def _hash(self, value: object, what: str) -> Hash32:
-        data = _decode_data(value, self._what(what))
+    def _hash(self, value: object, part: str) -> Hash32:
+        data = _decode_data(value, self._what(part))
         if len(data) != 32:
-            raise NodeFaultError(f"{self._what(what)} is not 32 bytes")
+            raise NodeFaultError(f"{self._what(part)} is not 32 bytes")
         return Hash32(data)
 
     def _what(self, part: str) -> str:
@@ -555,15 +555,15 @@ def _encode_call(sender: Address, to: Address | None, data: bytes) -> dict[str, 
     return call if to is None else call | {"to": _hex(to)}
 
 
-def _decode_quantity(value: object, what: str) -> int:
+def _decode_quantity(value: object, label: str) -> int:
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
-        raise NodeFaultError(f"{what} is not a hex quantity")
+        raise NodeFaultError(f"{label} is not a hex quantity")
     return int(value, 16)
 
 
-def _decode_data(value: object, what: str) -> bytes:
+def _decode_data(value: object, label: str) -> bytes:
     if not isinstance(value, str) or not _DATA.fullmatch(value):
-        raise NodeFaultError(f"{what} is not hex data")
+        raise NodeFaultError(f"{label} is not hex data")
     return bytes.fromhex(value[2:])
 
 

@@ -72,8 +72,8 @@ def agree_on_block(node: Node) -> PricedBlock:
     for back in range(_BLOCKS_BACK):
         if agreed is not None:
             return agreed
-        there = max(number - back, 0)
-        blocks = node.ask_each(_read_block(there))
+        height = max(number - back, 0)
+        blocks = node.ask_each(_read_block(height))
         agreed = said_by_enough((block for block in blocks if block), node.needed)
     if agreed is not None:
         return agreed

@@ -111,12 +111,14 @@ class NodeGroup(Node):
         if before is not None and agreed.number < before.number:
             return before
         if before is not None:
-            now = agreed if agreed.number == before.number else by[0].fetch_block(before.number)
-            if now is not None and now.hash != before.hash:
+            replacement = (
+                agreed if agreed.number == before.number else by[0].fetch_block(before.number)
+            )
+            if replacement is not None and replacement.hash != before.hash:
                 self._agreed = by
                 raise FinalityViolatedError(
                     f"finality was violated: block {before.number} was final as "
-                    f"0x{before.hash.hex()}, and is 0x{now.hash.hex()} now",
+                    f"0x{before.hash.hex()}, and is 0x{replacement.hash.hex()} now",
                     hint="look at the chain and its nodes: chain.finality may be too low",
                     block_hash=agreed.hash,
                 )
@@ -135,13 +137,13 @@ class NodeGroup(Node):
             QuorumError: too few do.
         """
         answers = [answer for _, answer in self._ask(self._agreed or self._nodes, read)]
-        found = [answer for answer in answers if not isinstance(answer, CannotCheckError)]
-        if len(found) < self.needed:
+        values = [answer for answer in answers if not isinstance(answer, CannotCheckError)]
+        if len(values) < self.needed:
             problems = [
                 answer.message for answer in answers if isinstance(answer, CannotCheckError)
             ]
-            raise self._too_few(len(found), problems)
-        return found
+            raise self._too_few(len(values), problems)
+        return values
 
     def ask_each(self, read: Callable[[Node], Found]) -> list[Found]:
         """Return what ``read`` finds at each node of the pinned chain that answers.
@@ -158,17 +160,17 @@ class NodeGroup(Node):
                 self._vetted.add(node)
             return read(node)
 
-        found, problems = [], []
+        values, problems = [], []
         for node, answer in self._ask(self._nodes, ask):
             if isinstance(answer, CannotCheckError):
                 problems.append(answer)
                 if not isinstance(answer, NodeRefusedError):
                     self._leave_out_for(node, answer)
             else:
-                found.append(answer)
-        if len(found) < self.needed:
-            raise _too_few_answers(len(found), self.needed, problems)
-        return found
+                values.append(answer)
+        if len(values) < self.needed:
+            raise _too_few_answers(len(values), self.needed, problems)
+        return values
 
     def confirm(self, read: Callable[[Node], Found]) -> Found:
         """Return what ``read`` finds about the final block at enough of the nodes that know it.
@@ -178,26 +180,26 @@ class NodeGroup(Node):
         """
         if len(self._nodes) == 1:
             return read(self)
-        found: list[tuple[Found, list[str]]] = []
+        groups: list[tuple[Found, list[str]]] = []
         missing = []
         for node, answer in self._ask(self._agreed or self._nodes, read):
             if isinstance(answer, CannotCheckError):
                 missing.append(answer.message)
                 continue
-            same = next((names for value, names in found if value == answer), None)
+            same = next((names for value, names in groups if value == answer), None)
             if same is None:
-                found.append((answer, [node.name]))
+                groups.append((answer, [node.name]))
             else:
                 same.append(node.name)
-        if len(found) > 1:
-            sides = " against ".join(", ".join(names) for _, names in found)
+        if len(groups) > 1:
+            sides = " against ".join(", ".join(names) for _, names in groups)
             raise QuorumError(
                 f"the nodes disagree about what is in the final block: {sides}", hint=_SPLIT_HINT
             )
-        count = sum(len(names) for _, names in found)
+        count = sum(len(names) for _, names in groups)
         if count < self.needed:
             raise self._too_few(count, missing)
-        return found[0][0]
+        return groups[0][0]
 
     def fetch_state_proof(
         self,
@@ -254,9 +256,9 @@ class NodeGroup(Node):
         number = sorted((final.number for final in finals.values()), reverse=True)[self.needed - 1]
         claims = {node: final for node, final in finals.items() if final.number <= number}
         ahead = [node for node in finals if node not in claims]
-        for node, there in self._ask(ahead, lambda node: node.fetch_block(number)):
-            if isinstance(there, Block):
-                claims[node] = there
+        for node, block in self._ask(ahead, lambda node: node.fetch_block(number)):
+            if isinstance(block, Block):
+                claims[node] = block
             else:
                 problems.append(f"the node {node.name} lost block {number}")
         by = tuple(node for node, block in claims.items() if block.number == number)
@@ -273,10 +275,10 @@ class NodeGroup(Node):
             if block.number != claims[reference].number:
                 theirs = reference.fetch_block(block.number)
             if theirs is None or theirs.hash != block.hash:
-                there = "unknown" if theirs is None else f"0x{theirs.hash.hex()}"
+                reference_hash = "unknown" if theirs is None else f"0x{theirs.hash.hex()}"
                 raise QuorumError(
                     f"the nodes disagree about final block {block.number}: it is "
-                    f"0x{block.hash.hex()} to {node.name} and {there} to {reference.name}",
+                    f"0x{block.hash.hex()} to {node.name} and {reference_hash} to {reference.name}",
                     hint=_SPLIT_HINT,
                 )
 

@@ -239,10 +239,10 @@ class TransactionManager:
 
     def _find_lost(self, max_age: float) -> NonceSlot | None:
         """Settle what is final; return the earliest nonce whose inclusion was undone."""
-        now = self._clock.monotonic()
-        if self._reviewed_at is None or now - self._reviewed_at >= max_age:
+        time = self._clock.monotonic()
+        if self._reviewed_at is None or time - self._reviewed_at >= max_age:
             self._lost = self._settlement.review(self._signer.address)
-            self._reviewed_at = now
+            self._reviewed_at = time
         return self._lost
 
     def _begin(self, intent: Intent) -> tuple[NonceSlot, bool]:

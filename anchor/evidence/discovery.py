@@ -183,13 +183,13 @@ class _Walk:
         # A stack instead of recursion: evidence may nest deeper than Python does.
         levels: list[Iterator[_Folder | Found]] = [iter((top,))]
         while levels:
-            item = next(levels[-1], None)
-            if item is None:
+            entry = next(levels[-1], None)
+            if entry is None:
                 levels.pop()
-            elif isinstance(item, _Folder):
-                levels.append(self._list(item))
+            elif isinstance(entry, _Folder):
+                levels.append(self._list(entry))
             else:
-                yield item
+                yield entry
 
     def _list(self, folder: _Folder) -> Iterator[_Folder | Found]:
         try:

@@ -1,10 +1,9 @@
-"""Bringing the chain's head up to the newest sealed head, and watching it become final."""
+"""Bringing the chain's head up to the newest sealed head."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 from anchor.chain.node import BlockId, Node
@@ -13,54 +12,35 @@ from anchor.chain.signer import Signer
 from anchor.chain.tx_manager import FeeLimits, Intent, TransactionManager
 from anchor.chain.tx_settlement import Settlement
 from anchor.chain.tx_state import Inclusion
-from anchor.errors import (
-    CannotCheckError,
-    ChainGuardError,
-    ForeignUseError,
-    NodeFaultError,
-    NodeUnreachableError,
-    QuorumError,
-)
+from anchor.errors import CannotCheckError, ChainGuardError, ForeignUseError, NodeFaultError
 from anchor.log import merkle
-from anchor.operate.contradiction import (
-    place_of,
-)
+from anchor.operate.contradiction import place_of
 from anchor.operate.guards import (
     ChainState,
     check_authority,
-    check_chain_and_incidents,
-    check_code_at,
     check_final_anchors,
     check_sender,
     check_shared,
     read_chain_state,
 )
-from anchor.operate.incident_handling import (
-    fetch_final,
-)
 from anchor.operate.own_transactions import find_own_nonces
-from anchor.operate.state_proofs import StateProofs, watch_proofs
 from anchor.project.project import Project
 from anchor.registry.calldata import encode_anchor_call
 from anchor.store.heads import (
     AnchoredHead,
     find_anchored,
-    forget_anchor,
     load_anchors,
     load_heads,
-    load_reversible_anchors,
     reversible_anchor,
     save_anchor,
 )
 from anchor.store.sequencer import open_tree
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import Clock, utc_now
-from anchor.types import Anchor, Block, Head
+from anchor.types import Head
 
 # How many nonces one call may sign for: more means that somebody interferes, or the node lies.
 _MOST_NEW = 3
-# Seconds between two looks while waiting for finality.
-_FINALITY_POLL = 1.0
 
 
 def make_manager(
@@ -122,16 +102,17 @@ def anchor_newest(
             follow_inclusions(project, node)
             block: BlockId = inclusion.block_hash if inclusion else "latest"
             return _record_anchor(project, node, state.newest, block, inclusion)
+        intent = _make_intent(project, state.head_on_chain, state.newest)
         try:
             if manager is None:
                 signer = open_signer()
                 check_authority(project.config, node, signer.address)
                 manager = make_manager(project, node, signer, clock, report)
-                resumed = manager.resume(_make_intent(project, state.head_on_chain, state.newest))
+                resumed = manager.resume(intent)
                 if resumed is not None:
                     inclusion = resumed if resumed.succeeded else None
                     continue
-            inclusion = manager.send(_make_intent(project, state.head_on_chain, state.newest))
+            inclusion = manager.send(intent)
         except ForeignUseError as error:
             if not project.config.signer.shared:
                 raise
@@ -168,116 +149,6 @@ def follow_inclusions(project: Project, node: Node) -> None:
         settlement.follow()
 
 
-def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
-    """Compare the chain with the pins, then do what ``update_anchors`` does and return the same.
-
-    Raises:
-        ChainGuardError: the node is on another chain than the project's, or as ``update_anchors``.
-        CannotCheckError: no node can be read, or as ``update_anchors``.
-    """
-    check_chain_and_incidents(project, node)
-    return update_anchors(project, node)
-
-
-def update_anchors(
-    project: Project, node: Node, proofs: StateProofs | None = None
-) -> list[AnchoredHead]:
-    """Look at every anchor that is not final yet and store what the chain says of it.
-
-    An anchor found in the final block is final; one that a reorganisation took back is forgotten
-    (the next run anchors again).  Where the chain has no final block yet, nothing changes.  Returns
-    those that have just become final; ``proofs`` keeps the state proof of the newest of them.  That
-    the node is on the project's chain is checked by the caller, since it last waited.
-
-    Raises:
-        ChainGuardError: the node has other code at the registry's address.
-        QuorumError: too few nodes agree on what is final, so nothing new is.
-    """
-    with project.database.read() as connection:
-        if not load_reversible_anchors(connection, project.config.chain_id):
-            return []
-    try:
-        final = fetch_final(project, node)
-    except (NodeUnreachableError, QuorumError):
-        raise
-    except CannotCheckError:
-        return []
-    return _update_by(project, node, final, proofs)
-
-
-def _update_by(
-    project: Project, node: Node, final: Block, proofs: StateProofs | None
-) -> list[AnchoredHead]:
-    """Store what block ``final`` says of the anchors that are not final yet."""
-    config = project.config
-    registry = RegistryReader(config.registry, config.log)
-    with project.database.read() as connection:
-        reversible = load_reversible_anchors(connection, config.chain_id)
-    check_code_at(config, node, final)
-    now_final: list[AnchoredHead] = []
-    for anchored in reversible:
-        root = anchored.head.root
-        stored = node.confirm(partial(registry.anchor, root=root, block=final.hash))
-        is_final = stored is not None
-        if stored is None:
-            stored = registry.anchor(node, root, "latest")
-        if stored is not None and place_of(stored) != place_of(anchored):
-            anchored = _renew_hints(node, anchored, stored)
-        with project.database.write() as connection:
-            known = find_anchored(connection, config.chain_id, anchored.head)
-            if known is not None and known.final:
-                continue  # another process has seen more meanwhile
-            if stored is None:
-                forget_anchor(connection, config.chain_id, anchored.head)
-                continue
-            anchored = replace(
-                anchored,
-                sequence=stored.sequence,
-                block_number=stored.block_number,
-                timestamp=stored.timestamp,
-                final=is_final,
-                final_at=utc_now() if is_final else None,
-            )
-            save_anchor(connection, config.chain_id, anchored, keep_hints=False)
-        if is_final:
-            now_final.append(anchored)
-    watch_proofs(project, proofs or StateProofs(config, node, lambda _: None), now_final, final)
-    return now_final
-
-
-def _renew_hints(node: Node, anchored: AnchoredHead, stored: Anchor) -> AnchoredHead:
-    """Return ``anchored`` with the hints for its new place; without, where they are not known."""
-    receipt = None if anchored.tx_hash is None else node.fetch_receipt(anchored.tx_hash)
-    if receipt is None or not receipt.succeeded or receipt.block_number != stored.block_number:
-        return replace(anchored, tx_hash=None, block_hash=None)
-    return replace(anchored, block_hash=receipt.block_hash)
-
-
-def wait_until_final(
-    project: Project, node: Node, head: Head, clock: Clock, proofs: StateProofs | None = None
-) -> bool:
-    """Wait until ``head``'s anchor is final, at most as long as the configuration allows.
-
-    Its anchor was read from the node a moment ago, so that the node is on the project's chain;
-    after each pause that is checked anew.
-
-    Raises:
-        CannotCheckError: the node does not say what is final, so waiting would be for nothing.
-    """
-    deadline = clock.monotonic() + project.config.wait_seconds
-    _update_by(project, node, fetch_final(project, node), proofs)
-    while True:
-        with project.database.read() as connection:
-            anchored = find_anchored(connection, project.config.chain_id, head)
-        if anchored is not None and anchored.final:
-            return True
-        if clock.monotonic() >= deadline or anchored is None:
-            return False
-        clock.sleep(_FINALITY_POLL)
-        check_chain_and_incidents(project, node)
-        update_anchors(project, node, proofs)
-
-
 def _make_intent(project: Project, old: Head | None, new: Head) -> Intent:
     tree = open_tree(project.database, project.tiles, new)
     proof = tree.consistency_proof(old.size, new.size) if old else []
@@ -301,16 +172,15 @@ def _record_anchor(
     project: Project, node: Node, head: Head, block: BlockId, inclusion: Inclusion | None
 ) -> AnchoredHead:
     config = project.config
-    anchor = RegistryReader(config.registry, config.log).anchor(node, head.root, block)
+    registry = RegistryReader(config.registry, config.log)
+    anchor = registry.anchor(node, head.root, block)
     if anchor is None:
         raise NodeFaultError(f"the node {node.name} shows the head, but not its anchor")
     if anchor.size != head.size:
-        read = partial(
-            RegistryReader(config.registry, config.log).anchor, root=head.root, block=block
-        )
+        read = partial(registry.anchor, root=head.root, block=block)
         check_shared(node, read, anchor, f"the anchor of root {head.root.hex()}")
         raise ChainGuardError(f"the registry holds root {head.root.hex()} under another size")
-    now = reversible_anchor(
+    included = reversible_anchor(
         head,
         anchor,
         tx_hash=inclusion.tx_hash if inclusion else None,
@@ -319,9 +189,9 @@ def _record_anchor(
     with project.database.write() as connection:
         before = find_anchored(connection, config.chain_id, head)
         if before is None or not before.final:
-            save_anchor(connection, config.chain_id, now)
-            return now
-    if place_of(before) != place_of(now):
+            save_anchor(connection, config.chain_id, included)
+            return included
+    if place_of(before) != place_of(included):
         # It moved since this round began, by one node's word of a block that is not final.
         check_final_anchors(project, node)
     return before
@@ -333,18 +203,19 @@ def record_anchors(project: Project, node: Node) -> int:
     Such there are after a crash between an inclusion and its note.  Returns how many they were.
     """
     config = project.config
-    head = RegistryReader(config.registry, config.log).head(node, "latest")
+    registry = RegistryReader(config.registry, config.log)
+    newest = registry.head(node, "latest")
     with project.database.read() as connection:
         anchors = load_anchors(connection, config.chain_id)
-        if head is None or len(anchors) >= head.anchor.sequence:
+        if newest is None or len(anchors) >= newest.anchor.sequence:
             return 0
-        known = {item.head.size for item in anchors}
-        heads = [item for item in load_heads(connection) if item.size not in known]
-    found = 0
-    for item in heads:
-        anchor = RegistryReader(config.registry, config.log).anchor(node, item.root, "latest")
-        if anchor is not None and anchor.size == item.size:
+        known = {anchored.head.size for anchored in anchors}
+        heads = [head for head in load_heads(connection) if head.size not in known]
+    recorded = 0
+    for head in heads:
+        anchor = registry.anchor(node, head.root, "latest")
+        if anchor is not None and anchor.size == head.size:
             with project.database.write() as connection:
-                save_anchor(connection, config.chain_id, reversible_anchor(item, anchor))
-            found += 1
-    return found
+                save_anchor(connection, config.chain_id, reversible_anchor(head, anchor))
+            recorded += 1
+    return recorded

@@ -27,7 +27,8 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.ethereum.keccak import format_address
-from anchor.operate.anchoring import make_manager, record_anchors, refresh_anchors, wait_until_final
+from anchor.operate.anchoring import make_manager, record_anchors
+from anchor.operate.finality import refresh_anchors, wait_until_final
 from anchor.operate.guards import check_shared
 from anchor.operate.incident_handling import check_no_incident
 from anchor.project.config import Config, SignerConfig, encode_config

@@ -24,7 +24,7 @@ from anchor.chain.node_quorum import NodeGroup
 from anchor.cli.context import open_chain
 from anchor.errors import CannotCheckError, ChainGuardError, QuorumError
 from anchor.operate import backoff, daemon
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.operate.single_run import HeadStage, Round
 from anchor.project.config import WaitFor
 from anchor.project.project import trust_entry

@@ -14,7 +14,7 @@ from anchor.errors import AnchorError
 from anchor.evidence.digests import digest_bytes
 from anchor.log.publication import CHECKPOINT, Folder, open_target, read_anchors, read_tile
 from anchor.operate.acceptance import EvidenceInput, accept
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.operate.publishing import Publication, publish_log
 from anchor.project.project import trust_entry
 from anchor.types import ChainId, LogId

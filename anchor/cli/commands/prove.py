@@ -37,7 +37,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipts with which anybody can verify the evidence."""
-    from anchor.operate.anchoring import update_anchors
+    from anchor.operate.finality import update_anchors
     from anchor.operate.guards import check_standing
     from anchor.operate.proving import Prover
     from anchor.operate.receipt_files import ReceiptFolder

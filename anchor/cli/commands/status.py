@@ -105,7 +105,7 @@ def _copies(project: Project, output: Output) -> CopiesDocument | None:
 def _look_at_chain(project: Project, output: Output) -> OnChainDocument:
     from anchor.cli.report_json import OnChainDocument, UnprovenDocument
     from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
-    from anchor.operate.anchoring import update_anchors
+    from anchor.operate.finality import update_anchors
     from anchor.operate.funds import describe_shortage, find_key
     from anchor.operate.guards import check_standing
     from anchor.operate.state_proofs import review_proofs

@@ -30,7 +30,7 @@ def command(
     Puts in the anchor, and the proof of the chain's state with which it can be verified offline.
     """
     from anchor.cli.input_files import read_receipt, receipt_path
-    from anchor.operate.anchoring import refresh_anchors
+    from anchor.operate.finality import refresh_anchors
     from anchor.operate.proving import Prover
     from anchor.operate.receipt_files import count_state_proofs, save_receipt
     from anchor.operate.state_proofs import StateProofs
