@@ -6,6 +6,7 @@ web3 validates little; what a node may say, and what is a fault, is decided here
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -123,6 +124,8 @@ class Node:
     def __init__(self, rpc: RpcTransport) -> None:
         self.rpc = rpc
         self._header: tuple[Hash32, bytes] | None = None
+        # The blocks that were read last: `finalized`, and `latest` after it.
+        self._read: deque[dict[str, Any]] = deque(maxlen=2)
         self.takes_hashes = True
 
     @property
@@ -349,7 +352,9 @@ class Node:
             UnknownVersionError: what the node says of the block does not give that hash.
         """
         if self._header is None or self._header[0] != block_hash:
-            members = self._block_members(block_hash)
+            name = _hex(block_hash)
+            known = (members for members in self._read if members.get("hash") == name)
+            members = next(known, None) or self._block_members(block_hash)
             header = encode_block_header(members, block_hash=block_hash, name=self.name)
             self._header = block_hash, header
         return self._header[1]
@@ -532,6 +537,8 @@ class Node:
             members = self.rpc.call("eth_getBlockByNumber", [_block_param(block), False])
         if members is not None and not isinstance(members, dict):
             raise NodeFaultError(f"the node {self.name} returned a malformed block")
+        if members is not None:
+            self._read.append(members)
         return members
 
     def _quantity(self, method: str, *params: Any) -> int:

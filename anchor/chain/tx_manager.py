@@ -209,11 +209,11 @@ class TransactionManager:
                 is not final; a later run goes on with the same nonce.
         """
         slot = self._find_unfinished(max_age=_LONGEST_POLL)
-        is_unsent = False
+        seen = None
         if slot is None:
-            slot, is_unsent = self._begin(intent)
+            slot, seen = self._begin(intent)
         # A crash here leaves stored bytes that were never sent: the next run sends them.
-        inclusion = self._drive(slot, intent, is_unsent=is_unsent)
+        inclusion = self._drive(slot, intent, seen)
         if not inclusion.succeeded:
             raise ChainGuardError(
                 f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, finally",
@@ -245,15 +245,18 @@ class TransactionManager:
             self._reviewed_at = time
         return self._lost
 
-    def _begin(self, intent: Intent) -> tuple[NonceSlot, bool]:
+    def _begin(self, intent: Intent) -> tuple[NonceSlot, Observation | None]:
         """Reserve the next nonce and sign ``intent`` for it.
 
-        Returns also whether nothing that is signed for it can have been sent before.
+        Returns also what was seen of the nonce a moment ago, where nothing signed for it can have
+        been sent before.
         """
         sender = self._signer.address
         offer = self._price(intent)
         self._check_balance(offer.most)
+        asked_at = self._clock.monotonic()
         nonce = self._choose_nonce(sender, offer.block)
+        is_fresh = self._clock.monotonic() - asked_at < _LONGEST_POLL
         known = self._journal.find_slot(self._chain_id, sender, nonce)
         if known is None or not known.attempts:
             self._check_budget(offer)
@@ -268,11 +271,12 @@ class TransactionManager:
         if not slot.attempts:
             slot = self._sign(slot, intent, offer)
             self.new_nonces += 1
-            return slot, True
+            seen = Observation(latest_nonce=nonce, final_nonce=None, inclusions={})
+            return slot, seen if is_fresh else None
         if known is not None and known.given_up:
             # Its old bytes may wait in some pool, and would be refused by the registry: outbid.
             slot = self._replace(slot, intent)[0] or slot
-        return slot, False
+        return slot, None
 
     def settle_former(self) -> NonceSlot | None:
         """Settle the open nonce of another key, which needs nothing of that key.
@@ -474,7 +478,8 @@ class TransactionManager:
         self._report(f"no block took it: replacing it, now for up to {fees.max_fee} wei a gas")
         return self._sign(slot, intent, offer), False
 
-    def _drive(self, slot: NonceSlot, intent: Intent, *, is_unsent: bool = False) -> Inclusion:
+    def _drive(self, slot: NonceSlot, intent: Intent, seen: Observation | None = None) -> Inclusion:
+        """Send, look and replace until a block takes it; ``seen`` is the first look, if made."""
         deadline = self._clock.monotonic() + self._limits.wait_seconds
         pause = _FIRST_POLL
         next_send = since = self._clock.monotonic()
@@ -483,9 +488,7 @@ class TransactionManager:
         is_stuck = has_new_gas = False
         while True:
             waited = REPLACE_AFTER if refused else self._clock.monotonic() - since
-            # Of bytes that were never sent there is no receipt to ask for.
-            seen = self._observe(replace(slot, attempts=()) if is_unsent else slot)
-            is_unsent = False
+            seen = seen or self._observe(slot)
             decision = decide(slot, seen, waited)
             inclusion = self._conclude(slot, decision)
             if inclusion is not None:
@@ -517,6 +520,7 @@ class TransactionManager:
             if self._clock.monotonic() >= deadline:
                 raise self._overdue(next_up, decision.action, is_stuck=is_stuck)
             self._clock.sleep(pause)
+            seen = None
             pause = min(pause * 1.5, _LONGEST_POLL)
 
     def _is_held_up(self, slot: NonceSlot, action: Action) -> bool:
