@@ -876,6 +876,70 @@ def test_no_descriptor_stays_open(place: Path) -> None:
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
+@contextmanager
+def counting(monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[list[str]]:
+    """Note each call of ``os`` by its name and the last component of what it is about."""
+    calls: list[str] = []
+    opened: dict[int, str] = {}
+
+    def patch(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(target: Any, *arguments: Any, **options: Any) -> Any:
+            base = opened.get(target) if isinstance(target, int) else os.path.basename(target)
+            calls.append(f"{name} {os.fsdecode(base or '')}")
+            result = real(target, *arguments, **options)
+            if name == "open":
+                opened[result] = str(base)
+            return result
+
+        context.setattr(os, name, call)
+
+    with monkeypatch.context() as context:
+        for name in names:
+            patch(name)
+        yield calls
+
+
+def test_a_file_is_opened_once_and_its_status_asked_for_three_times(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once to find it, and before and after it is read: the two that show an exchange stay."""
+    write("alone.txt")
+    write("folder/below.txt")
+    with counting(monkeypatch, "stat", "lstat", "fstat", "open") as calls:
+        results = list(
+            hash_sources(
+                find_sources([Path("alone.txt"), Path("folder")], follow_symlinks=False),
+                BOTH,
+                executor=open_executor(1),
+            )
+        )
+    assert all(isinstance(result, Hashed) for result in results)
+    about = {name: [call for call in calls if call.endswith(f" {name}")] for name in
+             ("alone.txt", "below.txt")}  # fmt: skip
+    assert about["alone.txt"] == [
+        "lstat alone.txt", "open alone.txt", "fstat alone.txt", "fstat alone.txt"
+    ]  # fmt: skip
+    assert about["below.txt"] == [
+        "stat below.txt", "open below.txt", "fstat below.txt", "fstat below.txt"
+    ]  # fmt: skip
+
+
+def test_what_is_not_to_be_touched_is_not_even_opened(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = write("store.db").stat()
+    os.link("store.db", "another name.db")
+    untouched = {(status.st_dev, status.st_ino): "it is ours"}
+    with counting(monkeypatch, "open") as calls:
+        results = hash_all(find("."), untouched=untouched)
+    assert results == [
+        Skipped(path=Path(name), reason="it is ours") for name in ("another name.db", "store.db")
+    ]
+    assert not [call for call in calls if call.endswith(".db")]
+
+
 def test_an_unknown_algorithm_is_the_callers_error_not_a_problem(place: Path) -> None:
     with open_executor(1) as executor, pytest.raises(UnknownVersionError):
         list(hash_sources(find("."), [SHA256, "md5"], executor=executor))
