@@ -24,7 +24,7 @@ from anchor.operate.guards import (
     read_chain_state,
 )
 from anchor.operate.own_transactions import find_own_nonces
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.calldata import encode_anchor_call
 from anchor.store.heads import (
     AnchoredHead,
@@ -44,7 +44,7 @@ _MOST_NEW = 3
 
 
 def make_manager(
-    project: Project, node: Node, signer: Signer, clock: Clock, report: Callable[[str], None]
+    project: OpenProject, node: Node, signer: Signer, clock: Clock, report: Callable[[str], None]
 ) -> TransactionManager:
     """Return the transaction manager of this project's key.
 
@@ -72,7 +72,7 @@ def make_manager(
 
 
 def anchor_newest(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
@@ -129,14 +129,14 @@ def anchor_newest(
     raise ChainGuardError("the registry's head does not follow our transactions; run again later")
 
 
-def _follow_state(project: Project, node: Node, standing: ChainState) -> Iterator[ChainState]:
+def _follow_state(project: OpenProject, node: Node, standing: ChainState) -> Iterator[ChainState]:
     """Yield the state that was just read, and then what the chain says each time."""
     yield standing
     while True:
         yield read_chain_state(project, node)
 
 
-def follow_inclusions(project: Project, node: Node) -> None:
+def follow_inclusions(project: OpenProject, node: Node) -> None:
     """Note in the journal which open or lost transaction is included by now, where nodes say so."""
     settlement = Settlement(
         node=node,
@@ -149,7 +149,7 @@ def follow_inclusions(project: Project, node: Node) -> None:
         settlement.follow()
 
 
-def _make_intent(project: Project, old: Head | None, new: Head) -> Intent:
+def _make_intent(project: OpenProject, old: Head | None, new: Head) -> Intent:
     tree = open_tree(project.database, project.tiles, new)
     proof = tree.consistency_proof(old.size, new.size) if old else []
     if old is not None:
@@ -169,7 +169,7 @@ def _make_intent(project: Project, old: Head | None, new: Head) -> Intent:
 
 
 def _record_anchor(
-    project: Project, node: Node, head: Head, block: BlockId, inclusion: Inclusion | None
+    project: OpenProject, node: Node, head: Head, block: BlockId, inclusion: Inclusion | None
 ) -> AnchoredHead:
     config = project.config
     registry = RegistryReader(config.registry, config.log)
@@ -197,7 +197,7 @@ def _record_anchor(
     return before
 
 
-def record_anchors(project: Project, node: Node) -> int:
+def record_anchors(project: OpenProject, node: Node) -> int:
     """Store the anchors that the registry has of this store's heads and the store knows nothing of.
 
     Such there are after a crash between an inclusion and its note.  Returns how many they were.

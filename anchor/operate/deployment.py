@@ -20,7 +20,7 @@ from anchor.ethereum.keccak import format_address
 from anchor.operate.anchoring import make_manager
 from anchor.operate.guards import check_chain, is_deployed
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.project.relocation import check_movable, created_addresses, move_project
 from anchor.registry.artifact import (
     CREATE2_PROXY,
@@ -58,7 +58,7 @@ class Deployment:
 
 
 def deploy(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
@@ -106,7 +106,7 @@ _NO_PROXY_HINT = (
 
 
 def deploy_plainly(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
@@ -192,7 +192,7 @@ def _check_place(config: Config, node: Node) -> None:
         pass
 
 
-def _check_unsealed(project: Project) -> None:
+def _check_unsealed(project: OpenProject) -> None:
     with project.database.read() as connection:
         sealed = newest_head(connection)
     if sealed is not None:
@@ -203,7 +203,7 @@ def _check_unsealed(project: Project) -> None:
         )
 
 
-def _check_needed(project: Project, node: Node) -> None:
+def _check_needed(project: OpenProject, node: Node) -> None:
     config, standard = project.config, registry_address()
     if config.registry in created_addresses(project.database, config.chain_id):
         return  # deployed plainly before, and taken back by a reorganisation
@@ -219,7 +219,7 @@ def _check_needed(project: Project, node: Node) -> None:
         )
 
 
-def _find_created(project: Project, node: Node) -> Address | None:
+def _find_created(project: OpenProject, node: Node) -> Address | None:
     """Return a plain deployment of this project's journal that is on chain."""
     config = project.config
     for address in created_addresses(project.database, config.chain_id):
@@ -228,7 +228,7 @@ def _find_created(project: Project, node: Node) -> Address | None:
     return None
 
 
-def _conclude(project: Project, node: Node, *, sent: Inclusion | None) -> Deployment:
+def _conclude(project: OpenProject, node: Node, *, sent: Inclusion | None) -> Deployment:
     """Write the deployment record, unless one is there, and say what was done."""
     config = project.config
     transaction = _find_transaction(project, node, sent)
@@ -261,7 +261,7 @@ def _describe(config: Config, transaction: DeployingTransaction | None) -> Deplo
 
 
 def _find_transaction(
-    project: Project, node: Node, sent: Inclusion | None
+    project: OpenProject, node: Node, sent: Inclusion | None
 ) -> DeployingTransaction | None:
     """Return the transaction that deployed the registry, if this project's journal holds it.
 

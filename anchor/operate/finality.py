@@ -12,7 +12,7 @@ from anchor.operate.contradiction import place_of
 from anchor.operate.guards import check_chain_and_incidents, check_code_at
 from anchor.operate.incident_handling import fetch_final
 from anchor.operate.state_proofs import StateProofs, watch_proofs
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import (
     AnchoredHead,
     find_anchored,
@@ -27,7 +27,7 @@ from anchor.types import Anchor, Block, Head
 _FINALITY_POLL = 1.0
 
 
-def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
+def refresh_anchors(project: OpenProject, node: Node) -> list[AnchoredHead]:
     """Compare the chain with the pins, then do what ``update_anchors`` does and return the same.
 
     Raises:
@@ -39,7 +39,7 @@ def refresh_anchors(project: Project, node: Node) -> list[AnchoredHead]:
 
 
 def update_anchors(
-    project: Project, node: Node, proofs: StateProofs | None = None
+    project: OpenProject, node: Node, proofs: StateProofs | None = None
 ) -> list[AnchoredHead]:
     """Look at every anchor that is not final yet and store what the chain says of it.
 
@@ -65,7 +65,7 @@ def update_anchors(
 
 
 def _update_by(
-    project: Project, node: Node, final: Block, proofs: StateProofs | None
+    project: OpenProject, node: Node, final: Block, proofs: StateProofs | None
 ) -> list[AnchoredHead]:
     """Store what block ``final`` says of the anchors that are not final yet."""
     config = project.config
@@ -113,7 +113,7 @@ def _renew_hints(node: Node, anchored: AnchoredHead, stored: Anchor) -> Anchored
 
 
 def wait_until_final(
-    project: Project, node: Node, head: Head, clock: Clock, proofs: StateProofs | None = None
+    project: OpenProject, node: Node, head: Head, clock: Clock, proofs: StateProofs | None = None
 ) -> bool:
     """Wait until ``head``'s anchor is final, at most as long as the configuration allows.
 

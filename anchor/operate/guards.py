@@ -30,7 +30,7 @@ from anchor.operate.incident_handling import (
     note_contradictions,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import find_head, newest_final_anchor, newest_head
 from anchor.types import Address, Block, ChainId, Hash32, Head, log_owner
 
@@ -137,7 +137,7 @@ def check_registry(config: Config, node: Node) -> None:
         )
 
 
-def read_chain_state(project: Project, node: Node) -> ChainState:
+def read_chain_state(project: OpenProject, node: Node) -> ChainState:
     """Return the head in the registry and the newest sealed one.
 
     Raises:
@@ -177,7 +177,7 @@ def _contradicted(contradiction: Contradiction, stored: NewestRoot) -> Contradic
     )
 
 
-def check_standing(project: Project, node: Node) -> ChainState:
+def check_standing(project: OpenProject, node: Node) -> ChainState:
     """Check chain, registry and head before the log grows or a promise is given; return the heads.
 
     Raises:
@@ -190,7 +190,7 @@ def check_standing(project: Project, node: Node) -> ChainState:
     return read_chain_state(project, node)
 
 
-def check_chain_and_incidents(project: Project, node: Node) -> None:
+def check_chain_and_incidents(project: OpenProject, node: Node) -> None:
     """Check the chain; an incident that the nodes do not clear up is graver than their silence."""
     try:
         check_chain(project.config, node)
@@ -200,7 +200,7 @@ def check_chain_and_incidents(project: Project, node: Node) -> None:
     check_incidents(project, node)
 
 
-def check_final_anchors(project: Project, node: Node) -> None:
+def check_final_anchors(project: OpenProject, node: Node) -> None:
     """Compare the newest final anchor with the newest block, and where they differ a final one."""
     config = project.config
     with project.database.read() as connection:

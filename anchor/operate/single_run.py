@@ -15,14 +15,14 @@ from anchor.operate.finality import refresh_anchors, update_anchors, wait_until_
 from anchor.operate.guards import check_standing
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.config import WaitFor
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, find_anchored
 from anchor.store.sequencer import seal
 from anchor.system.clock import Clock, utc_now
 
 
-class HeadStage(Enum):
-    """How far a head has come, in the words users see."""
+class RunState(Enum):
+    """How far a run brought the newest head, in the words that `anchor run --json` prints."""
 
     EMPTY = "empty"
     INCLUDED = "included (still reversible)"
@@ -30,17 +30,17 @@ class HeadStage(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class RunResult:
     """What a round did; ``timed_out`` when it was to wait for finality and could not any longer."""
 
     sealed: int
     anchored: AnchoredHead | None
-    state: HeadStage
+    state: RunState
     timed_out: bool
 
 
 def anchor_round(
-    project: Project,
+    project: OpenProject,
     node: Node,
     open_signer: Callable[[], Signer],
     clock: Clock,
@@ -48,7 +48,7 @@ def anchor_round(
     wait_for: WaitFor,
     report: Callable[[str], None],
     proofs: StateProofs | None = None,
-) -> Round:
+) -> RunResult:
     """Seal what is waiting, anchor the newest head and wait; does nothing twice.
 
     The chain is compared with the pins before anything is sealed, so that a store older than the
@@ -68,7 +68,7 @@ def anchor_round(
             refresh_anchors(project, node)
         raise
     if anchored is None:
-        return Round(sealed=count, anchored=None, state=HeadStage.EMPTY, timed_out=False)
+        return RunResult(sealed=count, anchored=None, state=RunState.EMPTY, timed_out=False)
     if not anchored.final and wait_for == "final":
         report("included; waiting until it is final")
         wait_until_final(project, node, anchored.head, clock, proofs)
@@ -80,9 +80,9 @@ def anchor_round(
     with project.database.read() as connection:
         stored = find_anchored(connection, project.config.chain_id, anchored.head)
     anchored = stored or anchored
-    return Round(
+    return RunResult(
         sealed=count,
         anchored=anchored,
-        state=HeadStage.FINAL if anchored.final else HeadStage.INCLUDED,
+        state=RunState.FINAL if anchored.final else RunState.INCLUDED,
         timed_out=wait_for == "final" and not anchored.final,
     )

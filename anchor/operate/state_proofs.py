@@ -14,7 +14,7 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.receipt.state_proof import StateProof
 from anchor.store.heads import (
@@ -114,7 +114,7 @@ class StateProofs:
 
 
 def watch_proofs(
-    project: Project, proofs: StateProofs, anchored: Sequence[AnchoredHead], final: Block
+    project: OpenProject, proofs: StateProofs, anchored: Sequence[AnchoredHead], final: Block
 ) -> None:
     """Note of anchors that have become final whether receipts of them get their state proofs.
 
@@ -134,7 +134,7 @@ def watch_proofs(
             note_proof_trouble(connection, chain_id, anchored, trouble)
 
 
-def review_proofs(project: Project, node: Node) -> Unproven | None:
+def review_proofs(project: OpenProject, node: Node) -> Unproven | None:
     """Return of how many final anchors no state proof can be made, trying the newest again."""
     chain_id = project.config.chain_id
     with project.database.read() as connection:

@@ -25,7 +25,7 @@ from anchor.project.config import Config, SignerConfig, WaitFor, resolve_quorum
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance, size_allowance
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.types import Address, ChainId, make_log_id
 from anchor.verification.policy import FinalityRule
 
@@ -41,7 +41,7 @@ def plan_project(
     finality: FinalityRule,
     wait: WaitFor,
     registry: Address | None = None,
-    store: StorePlace | None = None,
+    store: StoreLocation | None = None,
     witnesses: Mapping[str, Node] = MappingProxyType({}),
     quorum: int | None = None,
     allowance: Allowance | None = None,
@@ -124,7 +124,7 @@ def plan_dev_project(
     url: str,
     number: int,
     registry: Address | None = None,
-    store: StorePlace | None = None,
+    store: StoreLocation | None = None,
 ) -> Config:
     """Return the configuration of a project on a devnet, with its public test key.
 

@@ -31,7 +31,7 @@ def command(
     Only what is new is written. No records are published, only hashes. Works beside `anchor run`,
     which can publish by itself.
     """
-    from anchor.log.publication import open_target
+    from anchor.log.publication import open_writer
     from anchor.operate.anchoring import record_anchors
     from anchor.operate.finality import update_anchors
     from anchor.operate.guards import check_standing
@@ -45,7 +45,7 @@ def command(
                 "it is not said where to publish the log",
                 hint="name a folder or URL, or set [publish] target in anchor.toml",
             )
-        target = open_target(place)
+        target = open_writer(place)
         try:
             node = open_chain(project.config, output.note)
             check_standing(project, node)
