@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
 
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce
+from anchor.chain.nonce_journal import SettlementJournal
 from anchor.chain.tx_cost import BUDGET_DAYS, bound_cost
 from anchor.chain.tx_decoding import read_call_data, read_gas_limit, read_receiver
 from anchor.chain.tx_inclusion import User, fetch_inclusions, find_user, look_at
@@ -29,31 +29,6 @@ from anchor.verification.policy import FinalityRule
 
 # How many nonces are settled in one go: an old store may have many.
 _MOST_SETTLED = 50
-
-
-class SettlementJournal(Protocol):
-    """Where it is kept how nonces ended.  Every method is durable when it returns."""
-
-    def open_slot(self, chain_id: ChainId) -> NonceSlot | None:
-        """Return the nonce that is reserved and not settled; there is at most one, of any key."""
-
-    def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
-        """Return the nonces included or lost, of any key, that no final block has settled.
-
-        The highest nonce of each key comes first; of very many, those that are lost and the newest.
-        """
-
-    def mark_lost(self, slot: NonceSlot) -> None:
-        """Store that the nonce's transaction is not included any more, and cost nothing."""
-
-    def settle_slot(
-        self, slot: NonceSlot, outcome: str, cost: Cost | None = None, *, confirmed: bool = False
-    ) -> None:
-        """Store how the nonce ended: ``included``, ``reverted``, ``foreign`` or ``unused``.
-
-        ``cost`` is what that took, as seen; it counts as that only once it is ``confirmed``, which
-        settles the nonce: until then a reorganisation may undo its end.
-        """
 
 
 class Settlement:

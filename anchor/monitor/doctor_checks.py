@@ -17,7 +17,7 @@ from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block, fetch_fees
 from anchor.chain.node_quorum import MAX_LAG, NodeGroup
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
-from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.node import BlockId, Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import FeeLimits, Intent, TransactionManager
+from anchor.chain.tx_manager import TransactionManager
+from anchor.chain.tx_offer import FeeLimits
 from anchor.chain.tx_settlement import Settlement
 from anchor.chain.tx_state import Inclusion
 from anchor.errors import CannotCheckError, ChainGuardError, ForeignUseError, NodeFaultError

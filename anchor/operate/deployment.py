@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node, TransactionReceipt
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Intent
 from anchor.chain.tx_state import Inclusion
 from anchor.errors import ChainGuardError, UsageError
 from anchor.ethereum.keccak import format_address

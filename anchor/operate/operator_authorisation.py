@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer, UnsignedTransaction
-from anchor.chain.tx_manager import Intent
 from anchor.errors import ChainGuardError, NotFinalError, SignerError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.operate.anchoring import make_manager

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Intent
 from anchor.errors import (
     ChainGuardError,
     ConfigError,

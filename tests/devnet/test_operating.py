@@ -23,13 +23,13 @@ from support.nodes import nonce, send, serve
 from support.paths import TESTS
 from support.projects import Site, make_site, reading
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer.keystore import write_keystore
-from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
 from anchor.errors import (
     AnchorError,
