@@ -6,8 +6,9 @@ on whatever slot is open.  What to do next is decided by ``anchor.chain.tx_state
 nodes say (``node_agreement``, ``tx_inclusion``): one that lies delays, no more.
 
 A nonce is signed for when it is the next one after those of the journal, and nothing before it was
-lost in a reorganisation (``next_nonce``, ``tx_settlement``).  A later one would never be mined if the node that names it
-lies, and park the log: it counts only once the account has used all before it in a final block.
+lost in a reorganisation (``next_nonce``, ``tx_settlement``).  A later one would never be mined if
+the node that names it lies, and park the log: it counts only once the account has used all before
+it in a final block.
 """
 
 from __future__ import annotations
