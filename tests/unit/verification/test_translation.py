@@ -89,10 +89,11 @@ SOURCES = (
     "chain/chain_reader", "registry/storage",
 )  # fmt: skip
 VALUES = {
-    "what": "the record",
+    "subject": "the record",
+    "label": "the node http://n's block hash",
     "above": "the root is",
     "error": "a member twice",
-    "self._what(what)": "the node http://n's block hash",
+    "self._what(part)": "the node http://n's block hash",
     "str(error)": "a member twice",
     "error.message": "the path leads to another root",
 }
