@@ -16,6 +16,7 @@ from functools import partial
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce
 from anchor.chain.nonce_journal import SettlementJournal
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.tx_cost import BUDGET_DAYS, bound_cost
 from anchor.chain.tx_decoding import read_call_data, read_gas_limit, read_receiver
 from anchor.chain.tx_inclusion import User, fetch_inclusions, find_user, look_at
@@ -23,7 +24,6 @@ from anchor.chain.tx_state import Cost, Inclusion, NonceSlot, Unsettled
 from anchor.errors import CannotCheckError, ForeignUseError, NodeUnreachableError
 from anchor.ethereum.keccak import format_address
 from anchor.registry.calldata import decode_anchor_call
-from anchor.registry.storage import anchor_slot
 from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
@@ -235,11 +235,9 @@ class Settlement:
             if call is None or to is None:
                 continue
             log, head = call
-            read = partial(
-                Node.fetch_storage, address=to, slot=anchor_slot(log, head.root), block=block
-            )
+            read = partial(RegistryReader(to, log).anchor, root=head.root, block=block)
             with suppress(CannotCheckError):
-                if any(self._node.confirm(read)):
+                if self._node.confirm(read) is not None:
                     return True
         return False
 

@@ -27,7 +27,9 @@ from anchor.types import Anchor, Block, Head
 _FINALITY_POLL = 1.0
 
 
-def refresh_anchors(project: OpenProject, node: Node) -> list[AnchoredHead]:
+def refresh_anchors(
+    project: OpenProject, node: Node, proofs: StateProofs | None = None
+) -> list[AnchoredHead]:
     """Compare the chain with the pins, then do what ``update_anchors`` does and return the same.
 
     Raises:
@@ -35,7 +37,7 @@ def refresh_anchors(project: OpenProject, node: Node) -> list[AnchoredHead]:
         CannotCheckError: no node can be read, or as ``update_anchors``.
     """
     check_chain_and_incidents(project, node)
-    return update_anchors(project, node)
+    return update_anchors(project, node, proofs)
 
 
 def update_anchors(

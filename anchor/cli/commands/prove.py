@@ -55,9 +55,10 @@ def command(
         try:
             node = open_chain(config, output.note)
             check_standing(project, node)
+            proofs = StateProofs(config, node, output.note)
             if not is_read_only:
-                update_anchors(project, node)
-            states = StateProofs(config, node, output.note)
+                update_anchors(project, node, proofs)
+            states = proofs
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")
         prover = Prover(project, states)

@@ -40,8 +40,9 @@ def command(
     results: list[dict[str, Any]] = []
     with project_session(config_path) as project:
         node = open_chain(project.config, output.note)
-        refresh_anchors(project, node)
-        prover, states = Prover(project), StateProofs(project.config, node, output.note)
+        states = StateProofs(project.config, node, output.note)
+        refresh_anchors(project, node, states)
+        prover = Prover(project)
         for argument in receipts:
             path = receipt_path(argument)
             old = parse_receipt(read_receipt(path))
