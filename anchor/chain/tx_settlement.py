@@ -125,7 +125,7 @@ class Settlement:
         try:
             if self._node.fetch_final_block(self._finality).number < number:
                 return False
-            block = self._node.confirm(lambda node: node.fetch_block(number))
+            block = self._node.read_with_quorum(lambda node: node.fetch_block(number))
         except NodeUnreachableError:
             raise
         except CannotCheckError:
@@ -158,7 +158,7 @@ class Settlement:
                 outcome = "included" if inclusion.succeeded else "reverted"
                 self._journal.settle_slot(slot, outcome, inclusion.cost, confirmed=True)
                 return True
-            used = self._node.confirm(lambda one: one.fetch_nonce(slot.sender, final.hash))
+            used = self._node.read_with_quorum(lambda one: one.fetch_nonce(slot.sender, final.hash))
             if used <= slot.nonce:
                 return False
             user = find_user(self._node, slot, final)
@@ -237,7 +237,7 @@ class Settlement:
             log, head = call
             read = partial(RegistryReader(to, log).anchor, root=head.root, block=block)
             with suppress(CannotCheckError):
-                if self._node.confirm(read) is not None:
+                if self._node.read_with_quorum(read) is not None:
                     return True
         return False
 

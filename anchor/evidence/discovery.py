@@ -63,10 +63,10 @@ class Skipped:
     reason: str
 
 
-Found: TypeAlias = SourceFile | IntakeProblem | Skipped
+Discovered: TypeAlias = SourceFile | IntakeProblem | Skipped
 
 
-def find_sources(arguments: Sequence[Path], *, follow_symlinks: bool) -> Iterator[Found]:
+def find_sources(arguments: Sequence[Path], *, follow_symlinks: bool) -> Iterator[Discovered]:
     """List the files that ``arguments`` name, folders with all that is below them.
 
     The arguments keep their order; below a folder the order is that of the paths' bytes (what
@@ -151,7 +151,7 @@ class _Walk:
         # (device, inode) of every folder listed; kept only where links can lead to one again.
         self._entered: set[tuple[int, int]] = set()
 
-    def take(self, argument: Path) -> Iterator[Found]:
+    def take(self, argument: Path) -> Iterator[Discovered]:
         try:
             status = os.lstat(argument)
             is_link = stat.S_ISLNK(status.st_mode)
@@ -192,9 +192,9 @@ class _Walk:
             path = above
         return False
 
-    def _descend(self, top: _Folder) -> Iterator[Found]:
+    def _descend(self, top: _Folder) -> Iterator[Discovered]:
         # A stack instead of recursion: evidence may nest deeper than Python does.
-        levels: list[Iterator[_Folder | Found]] = [iter((top,))]
+        levels: list[Iterator[_Folder | Discovered]] = [iter((top,))]
         while levels:
             entry = next(levels[-1], None)
             if entry is None:
@@ -204,7 +204,7 @@ class _Walk:
             else:
                 yield entry
 
-    def _list(self, folder: _Folder) -> Iterator[_Folder | Found]:
+    def _list(self, folder: _Folder) -> Iterator[_Folder | Discovered]:
         try:
             descriptor = open_guarded(folder.path.parts, folder.guarded, _LIST_FOLDER)
         except OSError as error:
@@ -233,7 +233,7 @@ class _Walk:
         self._entered.add(key)
         return is_new
 
-    def _yield_entries(self, folder: _Folder, listing: _Listing) -> Iterator[_Folder | Found]:
+    def _yield_entries(self, folder: _Folder, listing: _Listing) -> Iterator[_Folder | Discovered]:
         guarded = folder.guarded + 1 if folder.guarded else 0
         for entry in listing.names:
             base = entry.rstrip(b"/")

@@ -30,7 +30,7 @@ from anchor.evidence.digests import (
 )
 from anchor.evidence.discovery import (
     PASS_FOLDER,
-    Found,
+    Discovered,
     IntakeProblem,
     Skipped,
     SourceFile,
@@ -75,7 +75,7 @@ Result: TypeAlias = FileDigest | IntakeProblem | Skipped
 
 
 def hash_sources(
-    sources: Iterable[Found],
+    sources: Iterable[Discovered],
     algorithms: Iterable[str],
     *,
     executor: Executor,
@@ -128,9 +128,9 @@ def hash_stdin(stream: BinaryIO, algorithms: Iterable[str]) -> Digests:
 
 
 def _split_batches(
-    sources: Iterable[Found], untouched: Mapping[FileIdentity, str]
-) -> Iterator[tuple[Found, ...]]:
-    batch: list[Found] = []
+    sources: Iterable[Discovered], untouched: Mapping[FileIdentity, str]
+) -> Iterator[tuple[Discovered, ...]]:
+    batch: list[Discovered] = []
     size = 0
     for source in sources:
         status = source.look() if isinstance(source, SourceFile) else None
@@ -180,7 +180,7 @@ class _Read:
 
 
 def _hash_batch(
-    batch: tuple[Found, ...],
+    batch: tuple[Discovered, ...],
     algorithms: tuple[str, ...],
     stop: threading.Event | None,
     read: _Read | None,

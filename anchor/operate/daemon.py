@@ -185,7 +185,7 @@ class Daemon:
     def _look_at_finality(self) -> None:
         """Say so where the chain's finality cannot be known as configured; anchoring goes on."""
         try:
-            self._node.choose()
+            self._node.select_primary()
             self._node.fetch_final_block(self._project.config.finality)
         except (NodeUnreachableError, QuorumError):
             pass  # the first round, or the first look at an anchor, says so and tries again

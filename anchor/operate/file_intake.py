@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.evidence.discovery import Found, IntakeProblem, Skipped
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped
 from anchor.evidence.file_hashing import FileDigest, FileIdentity, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
 from anchor.operate.acceptance import EvidenceInput, accept, accept_with_key, fewest
@@ -40,7 +40,7 @@ class IntakeResult:
 
 def gather(
     project: OpenProject,
-    found: Iterable[Found],
+    found: Iterable[Discovered],
     *,
     executor: Executor,
     again: bool = False,

@@ -78,7 +78,7 @@ def _update_by(
     now_final: list[AnchoredHead] = []
     for anchored in reversible:
         root = anchored.head.root
-        stored = node.confirm(partial(registry.anchor, root=root, block=final.hash))
+        stored = node.read_with_quorum(partial(registry.anchor, root=root, block=final.hash))
         is_final = stored is not None
         if stored is None:
             stored = registry.anchor(node, root, "latest")

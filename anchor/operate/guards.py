@@ -53,7 +53,7 @@ def check_chain(config: Config, node: Node) -> None:
         CannotCheckError: no node can be read, or one is on another chain than enough others.
         ChainGuardError: another chain.
     """
-    node.choose()
+    node.select_primary()
     chain_id, genesis = _fetch_pins(node)
     if chain_id != config.chain_id or (genesis is not None and genesis.hash != config.genesis):
         check_shared(node, _fetch_pins, (chain_id, genesis), "the chain")
@@ -264,6 +264,6 @@ def check_authority(config: Config, node: Node, key: Address) -> int:
 
 def check_code_at(config: Config, node: Node, final: Block) -> None:
     """Check the registry's code in the final block, which may be older than its deployment."""
-    code_hash = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
+    code_hash = node.read_with_quorum(lambda one: one.fetch_code_hash(config.registry, final.hash))
     if code_hash not in (config.code_hash, EMPTY_CODE_HASH):
         raise _foreign_code(config, code_hash)

@@ -107,7 +107,7 @@ def review_incidents(project: OpenProject, node: Node) -> None:
             root=incident.head.root,
             block=final.hash,
         )
-        stored = node.confirm(read)
+        stored = node.read_with_quorum(read)
         if stored is None or place_of(stored) != incident.before:
             return
         if project.database.read_only_note is not None:
@@ -196,4 +196,4 @@ def _read_final(
         root=anchored.head.root,
         block=final.hash,
     )
-    return FinalReading(anchored=anchored, stored=node.confirm(read), final=final)
+    return FinalReading(anchored=anchored, stored=node.read_with_quorum(read), final=final)

@@ -293,7 +293,7 @@ def _wait_until_final(config: Config, node: Node, change: KeyChange, clock: Cloc
     while True:
         final = node.fetch_final_block(config.finality)
         read = partial(fetch_operator_id, config, key=change.key, block=final.hash)
-        if node.confirm(read) == change.id:
+        if node.read_with_quorum(read) == change.id:
             return final.number
         if clock.monotonic() >= deadline or not is_done(config, node, change):
             return None

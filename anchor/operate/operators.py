@@ -161,7 +161,7 @@ def choose_id(project: OpenProject, node: Node, key: Address) -> int:
     if any(log):
         hints = fetch_named_ids(config, log, node, _find_start(config))
         for number in {*range(1, FIRST_IDS + 1), *sorted(hints)[-_MOST_HINTS:]}:
-            if node.confirm(partial(_has_key, config, log, number)):
+            if node.read_with_quorum(partial(_has_key, config, log, number)):
                 used.add(number)
     free = max(used, default=0) + 1
     if free > MAX_ID:
@@ -211,7 +211,7 @@ def _look_at(
     final_key, is_final_active = None, None
     if final is not None:
         block = final.hash
-        final_key = node.confirm(
+        final_key = node.read_with_quorum(
             lambda one: _registry_of(config).operator_key(one, operator_id, block)
         )
     key = final_key or key
@@ -220,7 +220,7 @@ def _look_at(
     known: Address = key
     if final is not None and final_key is not None:
         block = final.hash
-        final_id = node.confirm(lambda one: fetch_operator_id(config, one, known, block))
+        final_id = node.read_with_quorum(lambda one: fetch_operator_id(config, one, known, block))
         is_final_active = final_id == operator_id
     newest_id = _find_shared(node, lambda one: fetch_operator_id(config, one, known, "latest"))
     is_active = newest_id == operator_id

@@ -56,7 +56,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
         heads = load_heads(connection)
         stored = load_anchors(connection, config.chain_id)
         slots = load_slot_rows(connection)
-    code_hash = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
+    code_hash = node.read_with_quorum(lambda one: one.fetch_code_hash(config.registry, final.hash))
     if code_hash == EMPTY_CODE_HASH:
         head, anchored = None, dict[int, tuple[Head, Anchor]]()
     else:
@@ -66,7 +66,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
             head = RegistryReader(config.registry, config.log).head(one, final.hash)
             return head, find_anchors(config, one, final, head, heads, stored)
 
-        head, anchored = node.confirm(read)
+        head, anchored = node.read_with_quorum(read)
     roots = {sealed.root: anchor for sealed, anchor in anchored.values()}
     _check_not_behind(node, final, stored, roots)
     foreign, nonces = _audit_nonces(project, node, slots)
