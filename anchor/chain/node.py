@@ -353,7 +353,7 @@ class Node:
         """
         if self._header is None or self._header[0] != block_hash:
             name = _hex(block_hash)
-            known = (members for members in self._read if members.get("hash") == name)
+            known = (members for members in tuple(self._read) if members.get("hash") == name)
             members = next(known, None) or self._block_members(block_hash)
             header = encode_block_header(members, block_hash=block_hash, name=self.name)
             self._header = block_hash, header
