@@ -147,9 +147,9 @@ class Nodes:
             group = NodeGroup(
                 nodes, needed=needed, chain_id=chain_id, genesis=genesis, report=self._report
             )
-            view = ChainReader(nodes[0] if len(nodes) == 1 else group)
-            self._views[key] = view, [node.name for node in nodes]
-        found, names = self._views[key]
+            reader = ChainReader(nodes[0] if len(nodes) == 1 else group)
+            self._views[key] = reader, [node.name for node in nodes]
+        view, names = self._views[key]
         for asked in (self.asked, self.asked_now):
             asked += [name for name in names if name not in asked]
-        return found
+        return view

@@ -238,11 +238,11 @@ def _check_member_names(value: Mapping[str, JsonValue]) -> None:
             pending.extend(nested)
 
 
-def source_of(path: Path) -> str:
+def source_of(path: Path, folder: str | None = None) -> str:
     """Return how the store names a file's place: its absolute path, links in its folder resolved.
 
-    A link to a file stays a name of its own.
+    A link to a file stays a name of its own.  ``folder`` is the resolved one, where it is known.
     """
-    resolved = os.path.join(os.path.realpath(path.parent), path.name)
+    resolved = os.path.join(os.path.realpath(path.parent) if folder is None else folder, path.name)
     # The store keeps text; bytes that are no text are escaped as they are in names.
     return decode_name(os.fsencode(resolved))

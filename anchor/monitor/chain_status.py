@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
 from anchor.errors import CannotCheckError, FinalityViolatedError, NodeFaultError
 from anchor.log.checkpoint import open_checkpoint
 from anchor.log.publication import CHECKPOINT, open_writer
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.operate.anchor_watch import Watched
-from anchor.operate.anchoring import check_chain
 from anchor.operate.funds import find_key
+from anchor.operate.guards import check_chain
 from anchor.project.project import OpenProject
-from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import find_head
 from anchor.store.statistics import load_newest_anchors
 from anchor.types import Address
@@ -114,10 +114,11 @@ def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) 
     latest = node.fetch_block("latest")
     if latest is None:
         raise NodeFaultError(f"the node {node.name} has no latest block")
-    word = node.fetch_storage(config.registry, head_slot(config.log), latest.hash)
+    newest = RegistryReader(config.registry, config.log).newest_root(node, latest.hash)
     with project.database.read() as connection:
-        head = find_head(connection, word) if any(word) else None
-    size = 0 if not any(word) else None if head is None else head.size
+        head = None if newest.root is None else find_head(connection, newest.root)
+    is_empty = newest.root is None and not newest.is_closed
+    size = 0 if is_empty else None if head is None else head.size
     try:
         final_block = node.fetch_final_block(config.finality).number
     except CannotCheckError:
@@ -131,7 +132,7 @@ def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) 
         block_time=latest.timestamp,
         final_block=final_block,
         size=size,
-        is_closed=word == CLOSED_HEAD,
+        is_closed=newest.is_closed,
         balance=None if sender is None else node.fetch_balance(sender),
         base_fee=node.fetch_base_fee(),
     )

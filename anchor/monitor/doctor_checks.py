@@ -17,7 +17,7 @@ from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block, fetch_fees
 from anchor.chain.node_quorum import MAX_LAG, NodeGroup
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
-from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
@@ -33,15 +33,10 @@ from anchor.monitor.doctor import Check, DoctorContext, Remark
 from anchor.monitor.second_copy_check import check_second_copy
 from anchor.monitor.transaction_check import check_transactions
 from anchor.operate.anchor_watch import judge_clock_at
-from anchor.operate.anchoring import (
-    check_authority,
-    check_chain,
-    check_sender,
-    read_chain_state,
-)
 from anchor.operate.clock_check import ClockFault, clock_error
 from anchor.operate.deployment import has_create2_proxy, read_record
 from anchor.operate.funds import low_funds_warning
+from anchor.operate.guards import check_authority, check_chain, check_sender, read_chain_state
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.node_capabilities import describe_offers
 from anchor.project.config import load_config

@@ -33,7 +33,9 @@ def fetch_changes(
 ) -> tuple[OperatorChange, ...] | None:
     """Return the changes up to the final block that enough nodes agree on; None where none are."""
     try:
-        return node.confirm(lambda one: _read_changes(config, log, one, from_block, final.number))
+        return node.read_with_quorum(
+            lambda one: _read_changes(config, log, one, from_block, final.number)
+        )
     except NodeUnreachableError:
         raise
     except CannotCheckError:

@@ -17,8 +17,8 @@ from anchor.chain.node_agreement import reached_by_enough
 from anchor.chain.registry_reader import RegistryHead, RegistryReader
 from anchor.errors import CannotCheckError, QuorumError
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
-from anchor.operate.anchoring import check_chain, check_registry
 from anchor.operate.contradiction import is_behind
+from anchor.operate.guards import check_chain, check_registry
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
@@ -56,7 +56,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
         heads = load_heads(connection)
         stored = load_anchors(connection, config.chain_id)
         slots = load_slot_rows(connection)
-    code_hash = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
+    code_hash = node.read_with_quorum(lambda one: one.fetch_code_hash(config.registry, final.hash))
     if code_hash == EMPTY_CODE_HASH:
         head, anchored = None, dict[int, tuple[Head, Anchor]]()
     else:
@@ -66,7 +66,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
             head = RegistryReader(config.registry, config.log).head(one, final.hash)
             return head, find_anchors(config, one, final, head, heads, stored)
 
-        head, anchored = node.confirm(read)
+        head, anchored = node.read_with_quorum(read)
     roots = {sealed.root: anchor for sealed, anchor in anchored.values()}
     _check_not_behind(node, final, stored, roots)
     foreign, nonces = _audit_nonces(project, node, slots)

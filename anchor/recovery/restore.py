@@ -307,7 +307,7 @@ def _find_anchors(
                 RegistryReader(config.registry, config.log).anchor, root=sealed.root, block=final
             )
             with suppress(QuorumError):  # then it is final when the nodes agree
-                settled = node.confirm(read)
+                settled = node.read_with_quorum(read)
         reversible = reversible_anchor(sealed, settled or anchor)
         anchored.append(replace(reversible, final=settled is not None))
     return anchored

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Intent
 from anchor.errors import (
     ChainGuardError,
     ConfigError,
@@ -27,13 +27,9 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.ethereum.keccak import format_address
-from anchor.operate.anchoring import (
-    check_shared,
-    make_manager,
-    record_anchors,
-    refresh_anchors,
-    wait_until_final,
-)
+from anchor.operate.anchoring import make_manager, record_anchors
+from anchor.operate.finality import refresh_anchors, wait_until_final
+from anchor.operate.guards import check_shared
 from anchor.operate.incident_handling import check_no_incident
 from anchor.project.config import Config, SignerConfig, encode_config
 from anchor.project.files import CONFIG, TRUST_POLICY
@@ -46,7 +42,6 @@ from anchor.recovery.handover import (
     write_receipts,
 )
 from anchor.registry.calldata import encode_succeed_call
-from anchor.registry.storage import head_slot, successor_slot
 from anchor.store.database import Database, is_taken
 from anchor.store.heads import (
     SealedHead,
@@ -193,12 +188,11 @@ def find_successor(config: Config, node: Node) -> LogId:
     Raises:
         QuorumError: one node says that the log is closed, and too few others.
     """
-    slot = successor_slot(config.log)
-    word = node.fetch_storage(config.registry, slot, "latest")
-    if any(word):
-        read = partial(Node.fetch_storage, address=config.registry, slot=slot, block="latest")
-        check_shared(node, read, word, "the log's successor")
-    return LogId(word)
+    read = partial(RegistryReader(config.registry, config.log).successor, block="latest")
+    successor = read(node)
+    if any(successor):
+        check_shared(node, read, successor, "the log's successor")
+    return successor
 
 
 def _check_logs(old: Config, node: Node, new: Config) -> bool:
@@ -211,7 +205,8 @@ def _check_logs(old: Config, node: Node, new: Config) -> bool:
             f"this log was closed before: its successor is log {log_number(successor)}",
             hint=f"go on there, or make its project with --number {log_number(successor)}",
         )
-    if any(node.fetch_storage(new.registry, head_slot(new.log), "latest")):
+    newest = RegistryReader(new.registry, new.log).newest_root(node, "latest")
+    if newest.root is not None or newest.is_closed:
         raise ChainGuardError(
             f"log {log_number(new.log)} of this owner is in use, and cannot be a successor",
             hint="choose another with --number; nothing was sent",

@@ -88,7 +88,7 @@ def command(
     The registry decides: leaves are taken only if they lead to its head. Records come from the
     backup and from receipts; a leaf whose record is lost stays as its hash.
     """
-    from anchor.operate.anchoring import check_chain, check_registry
+    from anchor.operate.guards import check_chain, check_registry
     from anchor.project.config import load_config
     from anchor.recovery.remains import RestoreOptions, gather_remains
     from anchor.recovery.restore import restore_project
