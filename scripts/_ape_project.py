@@ -29,7 +29,7 @@ from anchor.project.allowlist import check_allowed
 from anchor.project.config import Config, SignerConfig, load_config
 from anchor.project.creation import plan_project
 from anchor.project.files import CONFIG
-from anchor.project.project import Project, create_project, open_project
+from anchor.project.project import OpenProject, create_project, open_project
 from anchor.system.clock import SystemClock
 from anchor.types import Address, ChainId
 from scripts._ape_chain import open_node, provide_create2_proxy
@@ -180,7 +180,9 @@ def _signer_error(account: AccountAPI, what: str) -> SignerError:
 
 
 @contextmanager
-def hold_project(network: Network, folder: Path | None, account: AccountAPI) -> Iterator[Project]:
+def hold_project(
+    network: Network, folder: Path | None, account: AccountAPI
+) -> Iterator[OpenProject]:
     """Open the project in ``folder``, or create it with ``account``'s log, and hold its lock."""
     is_named = folder is not None
     folder = (folder or network.default_folder).resolve()
@@ -219,7 +221,7 @@ def _plan(network: Network, folder: Path, account: AccountAPI) -> Config:
 
 
 def deploy_registry(
-    network: Network, project: Project, signer: Callable[[], AccountSigner]
+    network: Network, project: OpenProject, signer: Callable[[], AccountSigner]
 ) -> Deployment:
     """Deploy the registry unless it is there, and print where it is."""
     provide_create2_proxy(network.provider)

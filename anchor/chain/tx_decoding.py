@@ -102,7 +102,7 @@ def _recover_sender(raw: bytes) -> Address:
     from eth_account import Account
 
     try:
-        return parse_address(Account.recover_transaction(raw), what="the signer")
+        return parse_address(Account.recover_transaction(raw), subject="the signer")
     except Exception as error:
         # Whatever eth-account and the curve's packages raise: it is no signed transaction.
         raise MalformedError("the transaction's signature is not valid") from error
@@ -110,7 +110,7 @@ def _recover_sender(raw: bytes) -> Address:
 
 def _read_fields(raw: bytes) -> dict[str, bytes]:
     names, encoded = (_DYNAMIC_FIELDS, raw[1:]) if is_dynamic(raw) else (_LEGACY_FIELDS, raw)
-    items = decode_rlp(encoded, what="the transaction", max_bytes=_MAX_BYTES)
+    items = decode_rlp(encoded, subject="the transaction", max_bytes=_MAX_BYTES)
     if not isinstance(items, tuple) or len(items) != len(names):
         raise MalformedError(f"the transaction is no RLP list of {len(names)} fields")
     fields = {}
@@ -125,10 +125,10 @@ def _read_fields(raw: bytes) -> dict[str, bytes]:
 
 
 def _integer(field: bytes) -> int:
-    return parse_integer(field, what="a field of the transaction", max_bits=256)
+    return parse_integer(field, subject="a field of the transaction", max_bits=256)
 
 
 def _receiver(field: bytes) -> Address | None:
     if not field:
         return None
-    return Address(parse_bytes(field, what="the transaction's receiver", length=20))
+    return Address(parse_bytes(field, subject="the transaction's receiver", length=20))

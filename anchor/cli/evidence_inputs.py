@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from anchor.evidence.digests import Digests
     from anchor.operate.proving import Prover
     from anchor.project.policy_sources import PolicyFile
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
     from anchor.types import ChainId
 
 Load = Callable[[], "tuple[bytes, Digests]"]
@@ -50,7 +50,7 @@ class Bench:
         self.policy = self.choice.policy
         self._config_path = self.choice.config
         self._offline = offline
-        self._prover: tuple[Project, Prover] | None = None
+        self._prover: tuple[OpenProject, Prover] | None = None
         if self.choice.unused is not None:
             reason = self.choice.unused.reason
             tell(f"{reason.message}: its policy, nodes and store are not used")
@@ -141,7 +141,7 @@ class Bench:
                 raise UsageError(error.message, hint=also) from error
         return encode_receipt(prover.prove(evidence))
 
-    def _open_prover(self, config_path: Path) -> tuple[Project, Prover]:
+    def _open_prover(self, config_path: Path) -> tuple[OpenProject, Prover]:
         from anchor.operate.proving import Prover
         from anchor.project.config import load_config
         from anchor.project.project import open_project

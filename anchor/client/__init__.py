@@ -12,7 +12,8 @@ What is submitted twice is the same evidence, so that everything here is safe to
 repeated where the service is busy or does not answer.
 """
 
-from anchor.client.answers import Accepted, Refused, State, Status, Submission
+from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.session import Client
+from anchor.types import StageName
 
-__all__ = ["Accepted", "Client", "Refused", "State", "Status", "Submission"]
+__all__ = ["Accepted", "Client", "Refused", "StageName", "Status", "Submission"]

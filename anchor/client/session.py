@@ -16,10 +16,8 @@ import httpx
 
 from anchor.client.answers import (
     PASSING,
-    STATES,
     Accepted,
     Refused,
-    State,
     Status,
     Submission,
     explain,
@@ -29,6 +27,7 @@ from anchor.client.answers import (
     read_status,
 )
 from anchor.errors import CannotCheckError, NotFinalError, UsageError
+from anchor.types import Stage, StageName
 
 # Lines in one bulk request: some 600 KB each way.
 _CHUNK = 5_000
@@ -152,7 +151,7 @@ class Client:
         """
         return read_status(members_of(self._ask("GET", _path(id))))
 
-    def wait(self, id: str, *, until: State = "anchored", timeout: float = 600.0) -> Status:
+    def wait(self, id: str, *, until: StageName = "anchored", timeout: float = 600.0) -> Status:
         """Return how far evidence has come, as soon as that is ``until``.
 
         >>> client.wait(accepted.id, until="sealed", timeout=60).index is not None
@@ -166,11 +165,11 @@ class Client:
         while True:
             seconds = max(0.0, min(_MAX_WAIT, end - time.monotonic()))
             answer = self._ask("GET", _path(id), wait=seconds, until=until)
-            found = read_status(members_of(answer))
-            if STATES.index(found.state) >= STATES.index(until):
-                return found
+            status = read_status(members_of(answer))
+            if Stage(status.state).rank >= Stage(until).rank:
+                return status
             if time.monotonic() >= end:
-                raise NotFinalError(f"the evidence is {found.state}, not {until}")
+                raise NotFinalError(f"the evidence is {status.state}, not {until}")
 
     def receipt(
         self, id: str, *, until: Literal["sealed", "anchored"] = "sealed", timeout: float = 0.0

@@ -18,7 +18,7 @@ from pathlib import Path
 from anchor.chain.node import Node
 from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.types import Address
 from anchor.verification.report import Verdict
 
@@ -57,14 +57,14 @@ class Remark:
 
 
 @dataclass(slots=True, kw_only=True)
-class Patient:
+class DoctorContext:
     """What is examined, as far as it is known: earlier checks fill in what later ones need."""
 
     config_path: Path
     open_node: Callable[[str], Node]
     now: float
     _config: Config | None = None
-    _project: Project | None = None
+    _project: OpenProject | None = None
     _node: Node | None = None
     key: Address | None = None
     is_deployed: bool = False
@@ -81,13 +81,13 @@ class Patient:
         self._config = config
 
     @property
-    def project(self) -> Project:
+    def project(self) -> OpenProject:
         """Return the open project; ``store`` has passed."""
         assert self._project is not None
         return self._project
 
     @project.setter
-    def project(self, project: Project) -> None:
+    def project(self, project: OpenProject) -> None:
         self._project = project
 
     @property
@@ -112,10 +112,10 @@ class Check:
 
     name: str
     needs: tuple[str, ...]
-    look: Callable[[Patient], str | Remark]
+    look: Callable[[DoctorContext], str | Remark]
 
 
-def diagnose(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
+def diagnose(patient: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
     """Make every check that can be made, in order."""
     try:
         return [_examine(patient, check) for check in checks]
@@ -133,7 +133,7 @@ def _rank(code: ExitCode) -> int:
     return _GRAVITY.index(code) if code in _GRAVITY else len(_GRAVITY)
 
 
-def _examine(patient: Patient, check: Check) -> Finding:
+def _examine(patient: DoctorContext, check: Check) -> Finding:
     missing = [need for need in check.needs if need not in patient.passed]
     if missing:
         return Finding(

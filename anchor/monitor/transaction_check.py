@@ -17,12 +17,12 @@ from anchor.chain.tx_decoding import read_gas_limit
 from anchor.chain.tx_state import LOST, NonceSlot
 from anchor.errors import CannotCheckError, ChainGuardError, FundsError
 from anchor.ethereum.keccak import format_address
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
 from anchor.system.clock import utc_now
 
 
-def describe_transactions(project: Project, node: Node) -> tuple[str, str]:
+def check_transactions(project: OpenProject, node: Node) -> tuple[str, str]:
     """Return where the transaction on its way stands, and what is to be known beyond that.
 
     Raises:

@@ -14,7 +14,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.record import SALT_BYTES, Record, encode_record
 from anchor.log.merkle import hash_leaf
 from anchor.operate.clock_check import check_clock
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.evidence import Batch, NewEvidence, make_identity
 from anchor.store.insertion import insert_evidence, insert_once
 from anchor.system.clock import utc_now
@@ -68,7 +68,7 @@ class AcceptedEvidence:
 
 
 def accept(
-    project: Project,
+    project: OpenProject,
     submissions: Sequence[EvidenceInput],
     *,
     again: bool = False,
@@ -128,7 +128,7 @@ class _Prepared:
 
 
 def accept_once(
-    project: Project,
+    project: OpenProject,
     submission: EvidenceInput,
     *,
     key: str | None = None,
@@ -149,14 +149,16 @@ def accept_once(
     item = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
     key_hash = None if key is None else hashlib.sha256(unique).digest()
     project.database.check_room(len(item.record))
-    written = project.database.write_counted(partial(insert_once, item=item, key=key_hash))
+    written = project.database.write_counted(partial(insert_once, submitted=item, key=key_hash))
     stored, is_new = written.result
     return AcceptedEvidence(
         leaf=stored.leaf, record=stored.record, is_new=is_new, copies=written.copies
     )
 
 
-def accept_with_key(project: Project, submissions: Sequence[EvidenceInput], key: str) -> Acceptance:
+def accept_with_key(
+    project: OpenProject, submissions: Sequence[EvidenceInput], key: str
+) -> Acceptance:
     """Accept the one submission there is under an idempotency key.
 
     Raises:

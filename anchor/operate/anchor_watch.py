@@ -33,7 +33,7 @@ from anchor.operate.clock_check import (
     save_chain_time,
 )
 from anchor.operate.incident_handling import check_no_incident, fetch_final, note_contradictions
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
 from anchor.types import Block
 
@@ -66,7 +66,7 @@ class Watched:
         return self.unknown_for >= LASTING
 
 
-def look_at_chain(project: Project, node: Node) -> tuple[Block, Block | None]:
+def look_at_chain(project: OpenProject, node: Node) -> tuple[Block, Block | None]:
     """Compare the log with the chain; return the newest block and the newest final one.
 
     The newest final anchor is read in a final block, by as many nodes as have to agree.  Without a
@@ -100,7 +100,7 @@ def look_at_chain(project: Project, node: Node) -> tuple[Block, Block | None]:
 
 
 def judge_clock_at(
-    project: Project, node: Node, now: float, newest: Block, final: Block | None
+    project: OpenProject, node: Node, now: float, newest: Block, final: Block | None
 ) -> ClockFault | None:
     """Judge the clock by one look, and by what daemon or service saw last.
 
@@ -123,7 +123,7 @@ def judge_clock_at(
 class ChainWatch:
     """Looks when it is time, and remembers since when nothing could be told."""
 
-    def __init__(self, project: Project, clocks: Clocks) -> None:
+    def __init__(self, project: OpenProject, clocks: Clocks) -> None:
         """Prepare; the first look is due after ``PERIOD``, unless ``look`` is called before."""
         self._project = project
         self._clocks = clocks

@@ -9,7 +9,7 @@ from anchor.chain.tx_manager import BUDGET_DAYS
 from anchor.errors import NodeFaultError, SignerError
 from anchor.ethereum.keccak import format_address
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
 from anchor.types import Address
@@ -31,7 +31,7 @@ def find_key(config: Config) -> Address | None:
         return None
 
 
-def describe_shortage(project: Project, node: Node, key: Address) -> str | None:
+def low_funds_warning(project: OpenProject, node: Node, key: Address) -> str | None:
     """Say what will not last for ten more anchors at the fee cap; None where all does."""
     config = project.config
     each = gas_limit(ANCHOR_GAS) * config.fee_cap

@@ -14,7 +14,7 @@ from anchor.log.tiles import Tile, TileTree, parse_tile_path
 from anchor.log.tree import BLOCK, BLOCK_HEIGHT, HASH
 from anchor.operate.publishing import find_gap
 from anchor.project.log_key import origin_of
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors, newest_final_anchor
 from anchor.store.sequencer import open_tree
 from anchor.types import Head
@@ -22,13 +22,13 @@ from anchor.types import Head
 _ANCHORS = re.compile(r"anchors/([0-9]{3,9})")
 
 
-class LiveLog:
+class LivePublication:
     """A published log's files, up to the newest head whose anchor is final.
 
     Implements ``anchor.log.publication.Source``.  Not for several threads at once.
     """
 
-    def __init__(self, project: Project, key: NoteKey) -> None:
+    def __init__(self, project: OpenProject, key: NoteKey) -> None:
         """Read nothing yet; ``key`` signs checkpoints."""
         self.name = "this project's log"
         self._project = project
@@ -75,8 +75,8 @@ class LiveLog:
         self._head = newest.head
 
     def _read_tile(self, tile: Tile, head: Head) -> bytes | None:
-        there = (head.size >> (BLOCK_HEIGHT * tile.level)) - tile.number * BLOCK
-        if tile.width > there:
+        available = (head.size >> (BLOCK_HEIGHT * tile.level)) - tile.number * BLOCK
+        if tile.width > available:
             return None
         if self._tree is None:
             self._tree = self._open_tree(head)

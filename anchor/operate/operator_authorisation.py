@@ -25,7 +25,7 @@ from anchor.operate.operators import (
     fetch_operator_id,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import newest_anchored
@@ -63,7 +63,9 @@ class Applied:
     final_block: int
 
 
-def plan_addition(project: Project, node: Node, key: Address, operator_id: int | None) -> KeyChange:
+def plan_addition(
+    project: OpenProject, node: Node, key: Address, operator_id: int | None
+) -> KeyChange:
     """Return the change that lets ``key`` anchor; without an id, under its former or a free one.
 
     Raises:
@@ -92,7 +94,7 @@ def plan_addition(project: Project, node: Node, key: Address, operator_id: int |
     return KeyChange(key=key, id=operator_id, operator_id=operator_id)
 
 
-def plan_removal(project: Project, node: Node, *, key: Address | None, id: int) -> KeyChange:
+def plan_removal(project: OpenProject, node: Node, *, key: Address | None, id: int) -> KeyChange:
     """Return the change that lets a key anchor no more: ``key``, or None for the one ``id`` names.
 
     Raises:
@@ -129,7 +131,7 @@ def is_done(config: Config, node: Node, change: KeyChange) -> bool:
 
 
 def apply_change(
-    project: Project,
+    project: OpenProject,
     node: Node,
     change: KeyChange,
     open_signer: Callable[[], Signer],
@@ -164,7 +166,7 @@ def apply_change(
 
 
 def _send(
-    project: Project,
+    project: OpenProject,
     node: Node,
     change: KeyChange,
     signer: Signer,
@@ -196,7 +198,7 @@ class _Nobody:
 
 
 def _let_go(
-    project: Project, node: Node, change: KeyChange, clock: Clock, report: Callable[[str], None]
+    project: OpenProject, node: Node, change: KeyChange, clock: Clock, report: Callable[[str], None]
 ) -> None:
     """Close the journal's open nonce of a key that is removed: nobody will run with it again.
 
@@ -211,13 +213,13 @@ def _let_go(
         report(f"nonce {slot.nonce} of {format_address(slot.sender)} is given up with its key")
 
 
-def find_unsettled(project: Project) -> Address | None:
+def find_unsettled(project: OpenProject) -> Address | None:
     """Return whose transaction is signed and not settled yet; None where none is."""
     slot = StoredJournal(project.database, utc_now).open_slot(project.config.chain_id)
     return slot.sender if slot is not None and slot.attempts else None
 
 
-def advise(project: Project, node: Node, change: KeyChange, listed: OperatorList) -> list[str]:
+def advise(project: OpenProject, node: Node, change: KeyChange, listed: OperatorList) -> list[str]:
     """Return what the operator should know or do after the change, in sentences."""
     config, signer = project.config, find_key(project.config)
     key = format_address(change.key)
@@ -276,7 +278,7 @@ def _check_open(config: Config, node: Node) -> None:
         )
 
 
-def _has_unsettled_call(project: Project) -> bool:
+def _has_unsettled_call(project: OpenProject) -> bool:
     """Say whether an earlier run of the owner's key ended before it saw what became of it."""
     return find_unsettled(project) == log_owner(project.config.log)
 

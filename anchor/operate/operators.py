@@ -31,7 +31,7 @@ from anchor.operate.operator_events import (
     fetch_named_ids,
 )
 from anchor.project.config import Config
-from anchor.project.project import Project, trust_entry
+from anchor.project.project import OpenProject, trust_entry
 from anchor.registry.calldata import decode_set_operator_call
 from anchor.registry.storage import (
     decode_key,
@@ -80,7 +80,7 @@ class OperatorList:
     from_block: int
 
 
-def load_operators(project: Project, node: Node) -> OperatorList:
+def load_operators(project: OpenProject, node: Node) -> OperatorList:
     """Return the log's operators; ``check_chain`` and ``check_registry`` come first.
 
     Raises:
@@ -152,7 +152,7 @@ def _find_shared(node: Node, read: Callable[[Node], Value]) -> Value | None:
     return None if agreed is None else agreed[0]
 
 
-def choose_id(project: Project, node: Node, key: Address) -> int:
+def choose_id(project: OpenProject, node: Node, key: Address) -> int:
     """Return the id that ``key`` had, or one above all that are known of this log and the last.
 
     Ids count log by log, but a policy's entry may name several logs and means them all.
@@ -275,7 +275,7 @@ def _periods(
     return (TrustedOperator(id=operator_id, from_block=from_block, until_block=until),)
 
 
-def _named_by_journal(project: Project) -> set[int]:
+def _named_by_journal(project: OpenProject) -> set[int]:
     """Return the ids that this project's own calls name."""
     config = project.config
     ids = set()

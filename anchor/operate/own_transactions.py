@@ -15,7 +15,7 @@ from anchor.chain.node import BlockCall, Node
 from anchor.chain.node_agreement import said_by_enough
 from anchor.errors import CannotCheckError
 from anchor.project.config import Config
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.registry.calldata import decode_anchor_call, decode_succeed_call
 from anchor.store.heads import AnchoredHead
 from anchor.store.tx_journal import load_unsigned_anchors
@@ -25,7 +25,7 @@ from anchor.types import Address, Head, LogId
 _MOST_BLOCKS = 1_000
 
 
-def find_own_nonces(project: Project, node: Node, sender: Address, missing: range) -> set[int]:
+def find_own_nonces(project: OpenProject, node: Node, sender: Address, missing: range) -> set[int]:
     """Return which of the nonces that the journal lacks anchored heads of this log.
 
     A block that nodes do not have, or disagree about, explains none.
@@ -46,7 +46,7 @@ def find_own_nonces(project: Project, node: Node, sender: Address, missing: rang
     return found
 
 
-def _load_unknown(project: Project, missing: int) -> Iterator[AnchoredHead]:
+def _load_unknown(project: OpenProject, missing: int) -> Iterator[AnchoredHead]:
     if missing:
         with project.database.read() as connection:
             yield from load_unsigned_anchors(connection, project.config.chain_id, _MOST_BLOCKS)

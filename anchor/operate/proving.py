@@ -8,7 +8,7 @@ from anchor.errors import ChainGuardError, NotFinalError, UsageError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree
 from anchor.operate.state_proofs import StateProofs
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor
 from anchor.store.edition import load_edition
 from anchor.store.evidence import StoredEvidence
@@ -27,7 +27,7 @@ class Prover:
     the operator's promise: the first head that does.
     """
 
-    def __init__(self, project: Project, states: StateProofs | None = None) -> None:
+    def __init__(self, project: OpenProject, states: StateProofs | None = None) -> None:
         """Take the snapshot; ``states`` puts state proofs into the receipts, or none are."""
         self._project = project
         self._states = states

@@ -48,7 +48,7 @@ class ReceiptFolder:
         return path, save_receipt(path, receipt, durable=durable)
 
 
-def check_place(path: Path, log: LogId) -> Receipt | None:
+def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
     """Return the receipt of ``log`` that lies at ``path``; None where nothing does.
 
     Raises:
@@ -78,7 +78,7 @@ def save_receipt(path: Path, receipt: Receipt, *, durable: bool = True) -> Recei
     Raises:
         UsageError: something that is no receipt of this log is there, or it cannot be written.
     """
-    old = check_place(path, receipt.log)
+    old = check_receipt_path(path, receipt.log)
     if old is not None and old.record == receipt.record and _worth(old) > _worth(receipt):
         return old
     write_file(path, encode_receipt(receipt), durable=durable)

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class OpenProject:
     """An open project."""
 
     config: Config
@@ -46,7 +46,7 @@ class Project:
         return TileFolder(self.config.tiles)
 
 
-def create_project(config: Config) -> Project:
+def create_project(config: Config) -> OpenProject:
     """Create the project's store, log key, trust policy and configuration, in that order.
 
     The configuration comes last: a crash half-way leaves a folder that no command takes for a
@@ -65,7 +65,7 @@ def create_project(config: Config) -> Project:
     create_log_key(config)
     write_file(config.trust, encode_policy([trust_entry(config)]))
     write_file(config.file, encode_config(config).encode("utf-8"))
-    return Project(config=config, database=database)
+    return OpenProject(config=config, database=database)
 
 
 def make_store(config: Config, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
@@ -101,7 +101,7 @@ def _pin(config: Config, connection: Connection) -> None:
     )
 
 
-def open_project(config: Config, *, only_reads: bool = False) -> Project:
+def open_project(config: Config, *, only_reads: bool = False) -> OpenProject:
     """Open the project's store and compare its pins with the configuration.
 
     ``only_reads`` also takes a store on read-only media.
@@ -137,7 +137,7 @@ def open_project(config: Config, *, only_reads: bool = False) -> Project:
                 if member == "registry"
                 else "undo the change: another log or chain needs a project of its own",
             )
-    return Project(config=config, database=database)
+    return OpenProject(config=config, database=database)
 
 
 _MOVED_HINT = (

@@ -18,7 +18,7 @@ from anchor.errors import AnchorError, ConfigError
 from anchor.ethereum.keccak import format_address
 from anchor.project.allowlist import allow_registry
 from anchor.project.config import Config
-from anchor.project.project import Project, load_pinned_registry, open_project, pin_registry
+from anchor.project.project import OpenProject, load_pinned_registry, open_project, pin_registry
 from anchor.registry.create_address import create_address
 from anchor.store.database import Database, open_database
 from anchor.store.tx_journal import StoredJournal
@@ -33,7 +33,7 @@ def created_addresses(database: Database, chain_id: ChainId) -> list[Address]:
     return [create_address(slot.sender, slot.nonce) for slot in journal.load_deployments(chain_id)]
 
 
-def open_moved_project(config: Config) -> Project:
+def open_moved_project(config: Config) -> OpenProject:
     """Open a project as ``open_project`` does; one whose move was interrupted, at its new registry.
 
     Raises:
@@ -64,7 +64,7 @@ def check_movable(config: Config) -> None:
             )
 
 
-def move_project(project: Project, registry: Address) -> Project:
+def move_project(project: OpenProject, registry: Address) -> OpenProject:
     """Pin ``registry`` and let both files name it; what is done already is left as it is.
 
     Raises:
@@ -94,7 +94,7 @@ def move_project(project: Project, registry: Address) -> Project:
         moved = "\n".join(_line(new) if line == _line(old) else line for line in _lines(path))
         mode = stat.S_IMODE(path.stat().st_mode)
         write_file(path.resolve(), moved.encode("utf-8"), mode=mode)
-    return Project(config=replace(config, registry=registry), database=project.database)
+    return OpenProject(config=replace(config, registry=registry), database=project.database)
 
 
 def _named_registry(config: Config) -> str:

@@ -99,7 +99,7 @@ def parse_receipt(data: bytes) -> Receipt:
         MalformedError: anything but the format; the message names the member.
         UnknownVersionError: another format or version.
     """
-    value = parse_strict(data, what="the receipt", max_bytes=MAX_RECEIPT_BYTES)
+    value = parse_strict(data, subject="the receipt", max_bytes=MAX_RECEIPT_BYTES)
     if not isinstance(value, dict) or "format" not in value:
         raise MalformedError("the receipt is not a JSON object with a member 'format'")
     if value["format"] != FORMAT:

@@ -38,7 +38,7 @@ from anchor.operate.incident_handling import check_no_incident
 from anchor.project.config import Config, SignerConfig, encode_config
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.project.log_key import create_log_key
-from anchor.project.project import Project, open_project
+from anchor.project.project import OpenProject, open_project
 from anchor.recovery.handover import (
     build_store,
     encode_successor_policy,
@@ -56,7 +56,7 @@ from anchor.store.heads import (
     reversible_anchor,
     save_anchor,
 )
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.side_file import SideFile
 from anchor.system.clock import Clock
 from anchor.system.durable_files import write_file
@@ -77,12 +77,12 @@ class Succession:
 
 
 def plan_successor(
-    project: Project,
+    project: OpenProject,
     folder: Path,
     *,
     number: int | None,
     signer: SignerConfig | None,
-    store: StorePlace | None,
+    store: StoreLocation | None,
 ) -> Config:
     """Return the configuration of the project that follows ``project``, in ``folder``.
 
@@ -120,7 +120,7 @@ def plan_successor(
 
 
 def succeed(
-    project: Project,
+    project: OpenProject,
     node: Node,
     config: Config,
     from_root: Hash32 | None,
@@ -145,7 +145,7 @@ def succeed(
     record_anchors(project, node)  # the old log's receipts need them
     database = _open_store(project, node, config, from_root, is_closed=is_closed)
     with closing(database), database.hold_lease():
-        successor = Project(config=config, database=database)
+        successor = OpenProject(config=config, database=database)
         head = _check_begun(successor, from_root)
         if not is_closed:
             _send(project.config, successor, node, head, open_signer, clock, report)
@@ -167,7 +167,7 @@ def succeed(
 
 
 def prepare_call(
-    project: Project, node: Node, config: Config, from_root: Hash32 | None
+    project: OpenProject, node: Node, config: Config, from_root: Hash32 | None
 ) -> bytes | None:
     """Make the successor's store, and return the calldata for its owner to send to the registry.
 
@@ -181,7 +181,7 @@ def prepare_call(
         return None
     database = _open_store(project, node, config, from_root, is_closed=False)
     try:
-        head = _check_begun(Project(config=config, database=database), from_root)
+        head = _check_begun(OpenProject(config=config, database=database), from_root)
     finally:
         database.close()
     return encode_succeed_call(project.config.log, head.root, config.log)
@@ -220,7 +220,7 @@ def _check_logs(old: Config, node: Node, new: Config) -> bool:
 
 
 def _open_store(
-    project: Project, node: Node, config: Config, root: Hash32 | None, *, is_closed: bool
+    project: OpenProject, node: Node, config: Config, root: Hash32 | None, *, is_closed: bool
 ) -> Database:
     """Open the successor's store, which is made where an earlier run has not done it."""
     if not is_taken(config.store):
@@ -231,7 +231,7 @@ def _open_store(
 
 
 def _choose_head(
-    project: Project, node: Node, new: Config, root: Hash32 | None, *, is_closed: bool
+    project: OpenProject, node: Node, new: Config, root: Hash32 | None, *, is_closed: bool
 ) -> SealedHead:
     """Return the newest head that the registry holds and the store can go on from."""
     holder = new if is_closed else project.config
@@ -254,7 +254,7 @@ def _choose_head(
     )
 
 
-def _find_whole(project: Project, head: Head) -> SealedHead | None:
+def _find_whole(project: OpenProject, head: Head) -> SealedHead | None:
     """Return the head with its right edge; None where that was damaged."""
     with suppress(ChainGuardError), project.database.read() as connection:
         sealed = find_edge(connection, head.size)
@@ -263,7 +263,7 @@ def _find_whole(project: Project, head: Head) -> SealedHead | None:
     return None
 
 
-def _check_begun(successor: Project, root: Hash32 | None) -> Head:
+def _check_begun(successor: OpenProject, root: Hash32 | None) -> Head:
     with successor.database.read() as connection:
         newest = newest_head(connection)
     if newest is None or root not in (None, newest.head.root):
@@ -276,7 +276,7 @@ def _check_begun(successor: Project, root: Hash32 | None) -> Head:
 
 def _send(
     old: Config,
-    successor: Project,
+    successor: OpenProject,
     node: Node,
     head: Head,
     open_signer: Callable[[], Signer],
@@ -305,16 +305,16 @@ def _send(
     raise ChainGuardError("the registry does not follow our transactions; run again later")
 
 
-def _note_anchor(successor: Project, node: Node, head: Head) -> None:
-    found = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
-    if found is None:
+def _note_anchor(successor: OpenProject, node: Node, head: Head) -> None:
+    first = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
+    if first is None:
         raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")
-    if found.root != head.root:
+    if first.root != head.root:
         raise ChainGuardError(
-            f"the new log begins with root 0x{found.root.hex()}, not with the one that "
+            f"the new log begins with root 0x{first.root.hex()}, not with the one that "
             f"{successor.config.store} was made for",
             hint="move that store away, and run the same command again",
         )
     with successor.database.write() as connection:
-        anchored = reversible_anchor(head, found.anchor)
+        anchored = reversible_anchor(head, first.anchor)
         save_anchor(connection, successor.config.chain_id, anchored)

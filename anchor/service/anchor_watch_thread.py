@@ -13,7 +13,7 @@ from anchor.errors import AnchorError, ContradictedError, FinalityViolatedError,
 from anchor.operate.anchor_watch import PERIOD, ChainWatch, Clocks, Watched
 from anchor.operate.clock_check import ClockFault
 from anchor.operate.incident_handling import check_no_incident
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.system.clock import unix_now
 
 # A part of what PERIOD leaves of the minute, in seconds.
@@ -38,7 +38,7 @@ class Lookout:
     """
 
     def __init__(
-        self, project: Project, open_node: Callable[[], Node], give_up: Callable[[], None]
+        self, project: OpenProject, open_node: Callable[[], Node], give_up: Callable[[], None]
     ) -> None:
         """Prepare; ``open_node`` opens nodes of this thread's own.
 

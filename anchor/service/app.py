@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.service import pages
 from anchor.service.access_log import AccessLog
 from anchor.service.address_limits import Throttle, Throttled
@@ -54,7 +54,7 @@ class _Application(FastAPI):
         return build_openapi(self)
 
 
-def create_app(project: Project, settings: Settings | None = None) -> FastAPI:
+def create_app(project: OpenProject, settings: Settings | None = None) -> FastAPI:
     """Return the application for an open project, which it closes when it stops.
 
     Raises:

@@ -16,7 +16,7 @@ from anchor.errors import AnchorError, FinalityViolatedError
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.proving import Prover
 from anchor.operate.state_proofs import StateProofs
-from anchor.project.project import Project
+from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.receipt.state_proof import StateProof
 from anchor.store.edition import load_edition
@@ -57,7 +57,7 @@ class Proofs:
     """
 
     def __init__(
-        self, project: Project, open_node: Callable[[], Node], wake: Callable[[], None]
+        self, project: OpenProject, open_node: Callable[[], Node], wake: Callable[[], None]
     ) -> None:
         """Prepare; ``open_node`` opens a node to ask.
 

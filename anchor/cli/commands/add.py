@@ -16,8 +16,8 @@ from anchor.system.os_errors import explain_os_error
 
 if TYPE_CHECKING:
     from anchor.operate.acceptance import Acceptance, EvidenceInput
-    from anchor.operate.file_intake import Gathered
-    from anchor.project.project import Project
+    from anchor.operate.file_intake import IntakeResult
+    from anchor.project.project import OpenProject
 
 NAME = "add"
 _STDIN = Path("-")
@@ -114,7 +114,11 @@ def _check_alone(files: list[Path], labelled: list[EvidenceInput], *, again: boo
 
 
 def _labelled(
-    project: Project, stdin: bool, digests: list[str], digests_from: Path | None, name: str | None
+    project: OpenProject,
+    stdin: bool,
+    digests: list[str],
+    digests_from: Path | None,
+    name: str | None,
 ) -> list[EvidenceInput]:
     """Return the submissions that are not files: standard input and bare digests."""
     from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
@@ -160,13 +164,13 @@ def _read_checksums(path: Path) -> list[EvidenceInput]:
                         size=None,
                     ),
                 )
-                for listed, algorithm, value in parse_checksum_lines(lines, what=str(path))
+                for listed, algorithm, value in parse_checksum_lines(lines, subject=str(path))
             ]
     except OSError as error:
         raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
 
 
-def _report(output: Output, gathered: Gathered, total: Acceptance) -> None:
+def _report(output: Output, gathered: IntakeResult, total: Acceptance) -> None:
     for problem in gathered.problems:
         output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
     for skipped in gathered.skipped:

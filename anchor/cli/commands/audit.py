@@ -20,7 +20,7 @@ from anchor.cli.options import (
 from anchor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
 
 NAME = "audit"
 
@@ -109,7 +109,7 @@ def _audit_own(
     from anchor.recovery.store_audit import audit_project, rebuild_tiles
 
     with project_session(config_path, only_reads=not rebuild) as project:
-        with project.database.hold_still():
+        with project.database.pause_sequencing():
             if rebuild:
                 output.line(f"made the tiles of {rebuild_tiles(project):,} leaves again")
             audit = audit_project(project)
@@ -137,7 +137,7 @@ def _audit_own(
 
 
 def _audit_chain(
-    output: Output, project: Project
+    output: Output, project: OpenProject
 ) -> tuple[dict[str, Any], tuple[str, ...], ExitCode]:
     """Return what to tell, the breaches, and the code where the chain could not be compared."""
     from anchor.cli.context import open_chain
@@ -168,7 +168,7 @@ def _audit_chain(
     return members, audit.breaches, ExitCode.DONE
 
 
-def _audit_files(output: Output, project: Project) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _audit_files(output: Output, project: OpenProject) -> tuple[dict[str, Any], tuple[str, ...]]:
     from anchor.evidence.workers import open_executor
     from anchor.recovery.originals_audit import Originals, audit_originals
     from anchor.recovery.store_audit import limit_breaches

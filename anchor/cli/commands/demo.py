@@ -24,7 +24,7 @@ from anchor.system.clock import SystemClock
 if TYPE_CHECKING:
     from anchor.chain.devnet import Devnet
     from anchor.evidence.discovery import Found
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
     from anchor.verification.report import Report
 
 NAME = "demo"
@@ -84,7 +84,7 @@ def _say_what_is_next(output: Output, folder: Path, receipt: Path) -> None:
     output.line("  anchor stamp FILE && anchor verify FILE")
 
 
-def _create(output: Output, folder: Path, chain: Devnet) -> Project:
+def _create(output: Output, folder: Path, chain: Devnet) -> OpenProject:
     from anchor.ethereum.keccak import format_address
     from anchor.operate.deployment import deploy
     from anchor.project.creation import plan_dev_project, write_dev_key
@@ -102,7 +102,7 @@ def _create(output: Output, folder: Path, chain: Devnet) -> Project:
 
 
 def _anchor(
-    output: Output, project: Project, chain: Devnet, found: Iterator[Found]
+    output: Output, project: OpenProject, chain: Devnet, found: Iterator[Found]
 ) -> list[tuple[Path, Path]]:
     """Record, seal, anchor and write the receipts; return each file with its receipt."""
     from anchor.evidence.workers import open_executor
@@ -125,14 +125,17 @@ def _anchor(
         raise UsageError("there are no files in there to anchor")
     output.line(f"3. recorded {len(gathered.files):,} files, {gathered.size:,} bytes")
     config = project.config
+    node = open_node(chain.url)
+    proofs = StateProofs(config, node, _quiet)
     with project.database.hold_lease():
         done = anchor_round(
             project,
-            open_node(chain.url),
+            node,
             lambda: open_signer(config),
             SystemClock(),
             wait_for="final",
             report=_quiet,
+            proofs=proofs,
         )
     assert done.anchored is not None
     head = done.anchored.head
@@ -141,8 +144,7 @@ def _anchor(
         f"5. anchor {done.anchored.sequence} in block {done.anchored.block_number}: "
         f"{done.state.value}"
     )
-    states = StateProofs(config, open_node(chain.url), _quiet)
-    prover, folder = Prover(project, states), ReceiptFolder(config.receipts)
+    prover, folder = Prover(project, proofs), ReceiptFolder(config.receipts)
     receipts = []
     with project.database.read() as connection:
         for hashed in gathered.files:
@@ -157,7 +159,7 @@ def _anchor(
 class _Verifier:
     """What a stranger has: the trust policy, the receipts, the files, and a node to ask."""
 
-    def __init__(self, project: Project, url: str) -> None:
+    def __init__(self, project: OpenProject, url: str) -> None:
         from anchor.chain.chain_reader import ChainReader
         from anchor.project.policy_sources import load_policy
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from anchor.operate.operator_authorisation import KeyChange
     from anchor.operate.operators import OperatorList
     from anchor.project.config import Config
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
 
 NAME = "operator"
 
@@ -80,7 +80,7 @@ def add(
     from anchor.ethereum.keccak import parse_address
     from anchor.operate.operator_authorisation import plan_addition
 
-    key = parse_address(address, what="ADDRESS")
+    key = parse_address(address, subject="ADDRESS")
     output = Output(as_json=as_json)
     _change(
         output,
@@ -111,7 +111,7 @@ def remove(
     from anchor.operate.operator_authorisation import plan_removal
 
     is_id = operator.isascii() and operator.isdecimal() and len(operator) <= 22
-    key = None if is_id else parse_address(operator, what="ADDRESS|ID")
+    key = None if is_id else parse_address(operator, subject="ADDRESS|ID")
     number = int(operator) if is_id else 0
     if number >= 2**72:
         raise UsageError(f"an operator's id is below 2^72, not {operator}")
@@ -182,7 +182,7 @@ def _change(
     output: Output,
     config_path: Path | None,
     with_owner: Callable[[Config], Config],
-    plan: Callable[[Project, Node], KeyChange],
+    plan: Callable[[OpenProject, Node], KeyChange],
     *,
     is_call_only: bool,
 ) -> None:
@@ -232,7 +232,7 @@ def _describe(change: KeyChange) -> dict[str, Any]:
     }
 
 
-def _show(output: Output, project: Project, node: Node, change: KeyChange) -> None:
+def _show(output: Output, project: OpenProject, node: Node, change: KeyChange) -> None:
     from anchor.operate.operator_authorisation import is_done
 
     config = project.config
@@ -244,7 +244,7 @@ def _show(output: Output, project: Project, node: Node, change: KeyChange) -> No
 
 
 def _tell(
-    output: Output, project: Project, node: Node, change: KeyChange, listed: OperatorList
+    output: Output, project: OpenProject, node: Node, change: KeyChange, listed: OperatorList
 ) -> None:
     """Print what is so now, and what the operator has to do about it."""
     from anchor.cli.operator_view import show_policy

@@ -15,7 +15,7 @@ from anchor.errors import CannotCheckError, ExitCode, UsageError
 if TYPE_CHECKING:
     from anchor.operate.proving import Prover
     from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
     from anchor.receipt.format import Receipt
 
 NAME = "prove"
@@ -37,7 +37,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipts with which anybody can verify the evidence."""
-    from anchor.operate.anchoring import check_standing, refresh_anchors
+    from anchor.operate.anchoring import check_standing, update_anchors
     from anchor.operate.proving import Prover
     from anchor.operate.receipt_files import ReceiptFolder
     from anchor.operate.state_proofs import StateProofs
@@ -47,7 +47,7 @@ def command(
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         config = project.config
-        is_read_only = project.database.remark is not None
+        is_read_only = project.database.read_only_note is not None
         if is_read_only and everything and out is None:
             raise UsageError("the project is read-only: say with --out where receipts go")
         states: StateProofs | None = None
@@ -55,7 +55,7 @@ def command(
             node = open_chain(config, output.note)
             check_standing(project, node)
             if not is_read_only:
-                refresh_anchors(project, node)
+                update_anchors(project, node)
             states = StateProofs(config, node, output.note)
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")
@@ -79,7 +79,7 @@ def command(
 
 
 def _prove_all(
-    project: Project, prover: Prover, folder: ReceiptFolder
+    project: OpenProject, prover: Prover, folder: ReceiptFolder
 ) -> tuple[list[dict[str, Any]], int]:
     from anchor.store.evidence import load_all
 
@@ -96,7 +96,7 @@ def _prove_all(
 
 
 def _prove_files(
-    project: Project, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
+    project: OpenProject, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
 ) -> list[dict[str, Any]]:
     from anchor.cli.input_files import digest_file
     from anchor.operate.receipt_files import save_receipt

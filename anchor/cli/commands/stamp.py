@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anchor.evidence.discovery import Found
-    from anchor.evidence.file_hashing import Hashed
-    from anchor.operate.file_intake import Gathered
+    from anchor.evidence.file_hashing import FileDigest
+    from anchor.operate.file_intake import IntakeResult
     from anchor.operate.proving import Prover
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
 
 NAME = "stamp"
 
@@ -36,7 +36,7 @@ def command(
     What is included but not final yet gets a promise, which `anchor upgrade` completes later.
     """
     from anchor.operate.proving import Prover
-    from anchor.operate.single_run import HeadStage, anchor_round
+    from anchor.operate.single_run import RunState, anchor_round
     from anchor.operate.state_proofs import StateProofs
 
     output = Output(as_json=as_json)
@@ -47,6 +47,7 @@ def command(
         if not gathered.files:
             raise UsageError("there is nothing to stamp in there")
         node = open_chain(config, output.note)
+        proofs = StateProofs(config, node, output.note)
         done = anchor_round(
             project,
             node,
@@ -54,9 +55,9 @@ def command(
             SystemClock(),
             wait_for=choose_wait(config, wait),
             report=output.note,
+            proofs=proofs,
         )
-        states = StateProofs(config, node, output.note)
-        written, failed = _write_sidecars(Prover(project, states), project, gathered.files, output)
+        written, failed = _write_sidecars(Prover(project, proofs), project, gathered.files, output)
     output.result(
         {
             "state": done.state.value,
@@ -66,7 +67,7 @@ def command(
             "failed": failed,
         }
     )
-    if done.state is not HeadStage.FINAL:
+    if done.state is not RunState.FINAL:
         output.note("included, not final yet: run `anchor upgrade` on the receipts later")
     if gathered.problems or failed:
         raise typer.Exit(ExitCode.USAGE)
@@ -74,7 +75,7 @@ def command(
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _gather(project: Project, files: list[Path], output: Output) -> Gathered:
+def _gather(project: OpenProject, files: list[Path], output: Output) -> IntakeResult:
     from anchor.evidence.discovery import find_sources
     from anchor.evidence.workers import open_executor
     from anchor.operate.file_intake import gather
@@ -84,13 +85,13 @@ def _gather(project: Project, files: list[Path], output: Output) -> Gathered:
         return gather(project, found, executor=executor, keep_files=True, on_done=progress.advance)
 
 
-def _with_free_places(project: Project, found: Iterator[Found]) -> Iterator[Found]:
+def _with_free_places(project: OpenProject, found: Iterator[Found]) -> Iterator[Found]:
     """Leave out this log's own receipts, and refuse files whose place for a receipt is taken.
 
     That is known before anything is recorded or anchored.
     """
     from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
-    from anchor.operate.receipt_files import check_place
+    from anchor.operate.receipt_files import check_receipt_path
     from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 
     log = project.config.log
@@ -100,20 +101,24 @@ def _with_free_places(project: Project, found: Iterator[Found]) -> Iterator[Foun
             continue
         base = item.path.with_name(item.path.name.removesuffix(RECEIPT_SUFFIX))
         try:
-            if base != item.path and base.exists() and check_place(item.path, log) is not None:
+            if (
+                base != item.path
+                and base.exists()
+                and check_receipt_path(item.path, log) is not None
+            ):
                 yield Skipped(path=item.path, reason=f"it is the receipt of {base.name}")
                 continue
         except (UsageError, OSError):
             pass  # not a receipt of ours, so it is evidence like any other file
         try:
-            check_place(sidecar_path(item.path), log)
+            check_receipt_path(sidecar_path(item.path), log)
         except UsageError as error:
             yield IntakeProblem(path=item.path, reason=error.message)
             continue
         yield item
 
 
-def _report_left_out(output: Output, gathered: Gathered) -> None:
+def _report_left_out(output: Output, gathered: IntakeResult) -> None:
     for problem in gathered.problems:
         output.note(f"{problem.path}: {problem.reason}", mark="not stamped ", colour=Colour.RED)
     for skipped in gathered.skipped:
@@ -121,7 +126,7 @@ def _report_left_out(output: Output, gathered: Gathered) -> None:
 
 
 def _write_sidecars(
-    prover: Prover, project: Project, files: tuple[Hashed, ...], output: Output
+    prover: Prover, project: OpenProject, files: tuple[FileDigest, ...], output: Output
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     from anchor.operate.receipt_files import save_receipt
     from anchor.project.files import sidecar_path

@@ -14,7 +14,7 @@ from anchor.errors import ExitCode, NotTrustedError, UsageError
 
 if TYPE_CHECKING:
     from anchor.operate.proving import Prover
-    from anchor.project.project import Project
+    from anchor.project.project import OpenProject
     from anchor.receipt.format import Receipt
 
 NAME = "upgrade"
@@ -62,7 +62,7 @@ def _describe(anchors: int, proofs: int) -> str:
     return "has its anchor and its state proof" if proofs else "has its anchor"
 
 
-def _renew(project: Project, prover: Prover, old: Receipt, path: Path) -> Receipt:
+def _renew(project: OpenProject, prover: Prover, old: Receipt, path: Path) -> Receipt:
     from anchor.evidence.record import parse_record
     from anchor.store.evidence import find_by_digest
 
