@@ -34,7 +34,7 @@ from anchor.project.project import trust_entry
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.types import Address, ChainId
-from anchor.verification.policy import encode_policy
+from anchor.verification.pinning import encode_policy
 from anchor.verification.report import Verdict
 
 PROXY = "0x4e59b44847b379578588920ca78fbf26c0b4956c"
