@@ -60,6 +60,7 @@ from anchor.errors import (
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.system.clock import Clock
 from anchor.types import Address, ChainId
+from anchor.units import ETHER
 from anchor.verification.policy import FinalityRule
 
 __all__ = [
@@ -76,7 +77,6 @@ _FIRST_POLL = 0.1
 _LONGEST_POLL = 4.0
 # Seconds after which unseen bytes are offered again.
 _RESEND = 40.0
-_ETHER = 10**18
 
 
 class TxJournal(SettlementJournal, Protocol):
@@ -625,7 +625,7 @@ class TransactionManager:
         sender = self._signer.address
         if agree_on_balance(self._node, sender) < cost:
             raise FundsError(
-                f"{lacks_funds(sender)}: up to {cost / _ETHER:.6f} ether needed", hint=FUNDS_HINT
+                f"{lacks_funds(sender)}: up to {cost / ETHER:.6f} ether needed", hint=FUNDS_HINT
             )
 
     def _check_budget(self, offer: _Offer, *, but: NonceSlot | None = None) -> None:
@@ -636,9 +636,9 @@ class TransactionManager:
         spent = self._journal.sum_costs(self._chain_id, since, but=but)
         if spent + cost > budget:
             raise FundsError(
-                f"the budget of {budget / _ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
-                f"next transaction: {spent / _ETHER:.6f} are spent, and it may take "
-                f"{cost / _ETHER:.6f}",
+                f"the budget of {budget / ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
+                f"next transaction: {spent / ETHER:.6f} are spent, and it may take "
+                f"{cost / ETHER:.6f}",
                 hint="what is recorded and sealed stays: raise chain.budget_ether, or run again "
                 "when earlier transactions are older than that",
             )

@@ -24,7 +24,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from anchor.chain.fees import GWEI, format_gwei
+from anchor.chain.fees import format_gwei
 from anchor.errors import ConfigError, MalformedError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.evidence.digests import parse_algorithms
@@ -45,6 +45,7 @@ from anchor.types import (
     make_log_id,
     parse_hex,
 )
+from anchor.units import ETHER, GWEI
 from anchor.verification.node_rules import find_fault, operator_quorum
 from anchor.verification.policy import FinalityRule
 
@@ -279,7 +280,7 @@ def encode_config(config: Config) -> str:
             "legacy_fees": config.legacy_fees or None,
             "budget_ether": None
             if config.budget is None
-            else f"{Decimal(config.budget) / 10**18:f}",
+            else f"{Decimal(config.budget) / ETHER:f}",
         },
         "log": {
             "owner": format_address(log_owner(config.log)),
@@ -485,7 +486,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         time_slack=chain.time_slack,
         fee_cap=chain.max_fee_gwei,
         legacy_fees=chain.legacy_fees,
-        budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
+        budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * ETHER),
         log=make_log_id(
             parse_address(document.log.owner, subject=name_member("log.owner")), document.log.number
         ),

@@ -22,7 +22,7 @@ from anchor.ethereum.keccak import format_address
 from anchor.project.allowlist import allow_registry
 from anchor.project.config import Config
 from anchor.project.project import OpenProject, load_pinned_registry, open_project, pin_registry
-from anchor.registry.create_address import create_address
+from anchor.registry.artifact import create_address
 from anchor.store.database import Database, open_database
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now

@@ -30,8 +30,12 @@ from anchor.project import relocation
 from anchor.project.config import load_config
 from anchor.project.project import open_project, pin_registry
 from anchor.project.relocation import open_moved_project
-from anchor.registry.artifact import expected_code_hash, load_artifact, registry_address
-from anchor.registry.create_address import create_address
+from anchor.registry.artifact import (
+    create_address,
+    expected_code_hash,
+    load_artifact,
+    registry_address,
+)
 from anchor.store.sequencer import seal
 from anchor.system.clock import SystemClock, utc_now
 from anchor.types import Address, ChainId
