@@ -57,6 +57,7 @@ _EXTRAS = {
     "web3": "rpc",
     "requests": "rpc",
     "eth_abi": "rpc",
+    "tomlkit": "rpc",
     "eth_account": "operator",
     "sqlalchemy": "operator",
     "alembic": "operator",

@@ -12,7 +12,7 @@ from anchor.cli.console import Colour, Output
 from anchor.cli.input_files import read_bounded, receipt_path
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.verification.report import gravest_code
+from anchor.verification.report import severest_code
 
 if TYPE_CHECKING:
     from anchor.certificate.fonts import Font
@@ -134,7 +134,7 @@ class Press:
                 print_written(output, written[-1])
         if self._font is not None and written:
             print_font(output, self._font)
-        return Pressed(written=written, refused=refused, exit_code=gravest_code(codes))
+        return Pressed(written=written, refused=refused, exit_code=severest_code(codes))
 
     def write(self, judged: Judged) -> dict[str, Any]:
         """Write one receipt's certificate, each file as a whole; return what was written.

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from anchor.cli.console import escape_controls
 from anchor.ethereum.keccak import format_address
-from anchor.monitor.alarm_rules import Severity
+from anchor.monitor.alarms import Severity
 from anchor.monitor.timeline import HeadState
 from anchor.types import log_number, log_owner
 from anchor.units import (

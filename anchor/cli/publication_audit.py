@@ -45,7 +45,7 @@ def audit_published(
     from anchor.log.signed_note import parse_verifier
     from anchor.types import ChainId
     from anchor.verification.log_audit import TITLES, check_log
-    from anchor.verification.report import Verdict, gravest_code, verdict_of
+    from anchor.verification.report import Verdict, severest_code, verdict_of
     from anchor.verification.targets import format_unpinned
 
     verifier = None if key is None else parse_verifier(key)
@@ -97,7 +97,7 @@ def audit_published(
         tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
         code = error.exit_code
     else:
-        code = gravest_code([finding.exit_code for finding in checked.findings])
+        code = severest_code([finding.exit_code for finding in checked.findings])
         for finding in checked.findings:
             output.line(f"  {finding.hint}")
         head = checked.checkpoint.head

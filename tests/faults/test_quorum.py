@@ -29,7 +29,8 @@ from anchor.operate.single_run import RunResult, RunState
 from anchor.project.config import WaitFor
 from anchor.project.project import trust_entry
 from anchor.store.sequencer import seal
-from anchor.verification.policy import encode_policy, parse_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import parse_policy
 
 Make = Callable[..., Site]
 FALSE_HASH = "0x" + "f0" * 32

@@ -66,6 +66,11 @@ THIRD_PARTIES = {
         "anchor.certificate.model",
     ),
     "pydantic_settings": ("anchor.project.config",),
+    "tomlkit": (
+        "anchor.verification.pinning",
+        "anchor.project.config",
+        "anchor.project.relocation",
+    ),
     "platformdirs": ("anchor.system.user_folder",),
     "Crypto": ("anchor.ethereum.keccak", "anchor.log.signed_note"),
     "eth_abi": ("anchor.registry.calldata",),
@@ -257,11 +262,11 @@ def test_there_are_no_import_cycles():
         ("import anchor.log.checkpoint", ("Crypto", "pydantic")),
         (
             "import anchor.verification.verifier",
-            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests"),
+            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests", "tomlkit"),
         ),
         (
             "import anchor.verification.explanation",
-            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests"),
+            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests", "tomlkit"),
         ),
     ],
 )

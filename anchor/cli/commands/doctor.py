@@ -17,7 +17,7 @@ NAME = "doctor"
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check configuration, store, key, node, chain and registry; change and send nothing."""
-    from anchor.monitor.doctor import DoctorContext, diagnose, gravest_exit_code
+    from anchor.monitor.doctor import DoctorContext, diagnose, exit_code_of
     from anchor.monitor.doctor_checks import CHECKS
     from anchor.verification.report import Verdict
 
@@ -35,7 +35,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         ),
         CHECKS,
     )
-    code = gravest_exit_code(findings)
+    code = exit_code_of(findings)
     for finding in findings:
         mark = f"{finding.verdict.value:<13}"
         output.line(

@@ -100,8 +100,7 @@ def pin(
     from anchor.system.durable_files import write_file
     from anchor.system.urls import is_plain_url
     from anchor.types import parse_hash
-    from anchor.verification.pinning import PinOptions, pin_registry
-    from anchor.verification.policy import encode_policy
+    from anchor.verification.pinning import PinOptions, encode_policy, pin_registry
 
     output = Output(as_json=as_json)
     if not rpc:

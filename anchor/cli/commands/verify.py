@@ -83,7 +83,7 @@ def command(
     )
     from anchor.cli.report_text import describe_report, print_policies, print_report
     from anchor.types import ChainId, parse_hash
-    from anchor.verification.report import gravest_code
+    from anchor.verification.report import severest_code
 
     output = Output(as_json=as_json)
     bench = Bench(config_path=config_path, trust=trust, offline=offline, tell=output.note)
@@ -134,7 +134,7 @@ def command(
         documents.append(describe_report(name, report))
         codes.append(report.exit_code)
     bench.close()
-    worst = gravest_code(codes)
+    worst = severest_code(codes)
     document = VerificationDocument(
         format="anchor-verify/1",
         exit_code=int(worst),

@@ -11,14 +11,13 @@ from anchor.monitor.timeline import AnchorLine
 from anchor.service.pages.axis_ticks import Tick, mark_amounts, mark_durations
 from anchor.service.pages.svg_chart import Chart, Mark, Scale, Series
 from anchor.units import (
+    GWEI,
     format_count,
     format_duration,
     format_gas_price,
     format_wei,
 )
 
-_GWEI = 10**9
-_ETHER = 10**18
 # A range of less than this would make one anchor look like a trend.
 _SHORTEST = 3_600.0
 
@@ -121,7 +120,7 @@ def chart_price(anchors: Sequence[AnchorLine], now: float, cap: int) -> Chart:
     marks = [
         Mark(
             at=item.included_at,
-            value=item.gas_price / _GWEI,
+            value=item.gas_price / GWEI,
             text=f"anchor {item.sequence}: {format_gas_price(item.gas_price)} a gas, "
             f"{format_wei(item.wei or 0)} in all",
         )
@@ -138,7 +137,7 @@ def chart_price(anchors: Sequence[AnchorLine], now: float, cap: int) -> Chart:
         f"be paid is {format_gas_price(cap)}.",
         series=[Series(name="price", style="first", marks=marks)],
         scale=mark_amounts,
-        limit=Mark(at=now, value=cap / _GWEI, text=f"cap {format_gas_price(cap)}"),
+        limit=Mark(at=now, value=cap / GWEI, text=f"cap {format_gas_price(cap)}"),
     )
 
 

@@ -38,7 +38,6 @@ from anchor.service.worker import Service, service_of
 
 router = APIRouter(include_in_schema=False)
 
-_GWEI = 10**9
 # Seconds between two refreshes, for those who ask for them.
 _REFRESHES = {"30": 30, "60": 60, "300": 300}
 

@@ -17,8 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from anchor.monitor.alarm_rules import RULES
-from anchor.monitor.alarms import raise_alarms
+from anchor.monitor.alarms import RULES, raise_alarms
 from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import Overview, read_overview
 from anchor.monitor.timeline import parse_moment
@@ -29,7 +28,6 @@ from anchor.service.worker import Service, service_of
 
 router = APIRouter(include_in_schema=False)
 
-_GWEI = 10**9
 # Enough of the newest anchors to see those that are late.
 _ANCHORS = 50
 
