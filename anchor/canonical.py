@@ -55,7 +55,7 @@ def parse_strict(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
     """
     if len(data) > max_bytes:
         raise MalformedError(f"{what} has {len(data):,} bytes; at most {max_bytes:,} are allowed")
-    _check_depth(data, what=what)
+    check_depth(data, what=what)
     try:
         value: JsonValue = json.loads(
             data.decode("utf-8"),
@@ -84,9 +84,15 @@ def parse_canonical(data: bytes, *, what: str, max_bytes: int) -> JsonValue:
     return value
 
 
-def _check_depth(data: bytes, *, what: str) -> None:
-    # Before json.loads, whose own guard is the recursion limit: py-evm raises that to 100,000, and
-    # then a tower of brackets crashes the process.
+def check_depth(data: bytes, *, what: str) -> None:
+    """Refuse what nests too deeply, before ``json.loads`` recurses into it.
+
+    Its own guard is the recursion limit: py-evm raises that to 100,000, and then a tower of
+    brackets crashes the process.
+
+    Raises:
+        MalformedError: more than ``MAX_DEPTH`` levels.
+    """
     depth = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
         depth += 1 if bracket in b"[{" else -1
