@@ -76,11 +76,7 @@ def create_chain(chain_id: int, *, timestamp: int) -> MiningChain:
     # EIP-161: a contract's nonce starts at 1.
     proxy: AccountDetails = {"balance": 0, "nonce": 1, "code": CREATE2_PROXY_CODE, "storage": {}}
     state[Address(CREATE2_PROXY)] = proxy
-    genesis: dict[str, HeaderParams] = {
-        "difficulty": 0,
-        "gas_limit": GAS_LIMIT,
-        "timestamp": timestamp,
-    }
+    genesis: dict[str, HeaderParams] = {"gas_limit": GAS_LIMIT, "timestamp": timestamp}
     return cast("MiningChain", rules.from_genesis(AtomicDB(), genesis, state))
 
 
