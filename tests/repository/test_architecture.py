@@ -89,6 +89,7 @@ THIRD_PARTIES = {
     "eth_typing": ("anchor.chain.devnet",),
     "eth_keys": ("anchor.chain.devnet",),
     "rlp": ("anchor.chain.devnet",),
+    "trie": ("anchor.chain.devnet",),
     "sqlalchemy": (
         "anchor.store",
         "anchor.operate.erasing",
