@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
@@ -38,8 +36,6 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
         Problem: it brings none (401), or one that is not known, expired or revoked (401).
     """
     if token is None:
-        token = _read_basic(request)
-    if token is None:
         raise _unauthorised("this needs an API key: Authorization: Bearer KEY")
     if len(token) > _MAX_TOKEN:
         raise _refuse(request, "")
@@ -63,21 +59,6 @@ def _look_up(service: Service, token: str) -> ApiKey | None:
     with service.project.database.read() as connection:
         key = find_key(connection, token)
     return None if key is None or key.revoked_at is not None else key
-
-
-def _read_basic(request: Request) -> str | None:
-    """Return the password of HTTP Basic, with which a browser brings a key to the pages.
-
-    Only for reading: a browser adds it to whatever request another site makes it send.
-    """
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "basic" or request.method not in ("GET", "HEAD"):
-        return None
-    try:
-        decoded = base64.b64decode(encoded[: 2 * _MAX_TOKEN], validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        return None
-    return decoded.partition(":")[2]
 
 
 def _refused_of(request: Request) -> Buckets:
