@@ -9,15 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi.responses import Response
+from starlette.types import Message, Receive, Send
 
 from anchor.errors import AnchorError
 from anchor.service.bulk_lines import Entry, Line, LineSplitter, read_lines
-from anchor.service.header_protection import Message, Receive, Send
 from anchor.service.key_recheck import KeyLease
 from anchor.service.problems import Problem, explain, explain_system_error
 from anchor.service.request_body import too_long, too_slow
-from anchor.service.routes.submit import over_quota
-from anchor.service.submission import Origin
+from anchor.service.submission import Origin, over_quota
 from anchor.service.worker import RequestSlot, Service
 from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
@@ -163,7 +162,7 @@ class BulkAnswer(Response):
         self, number: int, item: NewEvidence, outcome: Outcome, copies: int | None
     ) -> bytes:
         if not isinstance(outcome, Taken):
-            return self._refuse(number, over_quota(self._held.key))
+            return self._refuse(number, over_quota(self._held.key.limits))
         if outcome.is_new:
             self._counts["new"] += 1
             return b'{"line":%d,"id":"%b","state":"accepted","known":false%b}\n' % (

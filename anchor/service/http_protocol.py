@@ -16,10 +16,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from anchor.service.header_protection import Message, Receive, Send
-from anchor.service.peer_addresses import Peers
+from anchor.service.client_address import Peers
 from anchor.service.problems import Problem
 from anchor.service.settings import Settings
 
@@ -238,7 +238,7 @@ class _TooMuch(Exception):
     """Raised in a callback of the parser, which then fails as it does on malformed requests."""
 
 
-async def _answer_busy(scope: Message, receive: Receive, send: Send) -> None:
+async def _answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
     problem = Problem(
         503,
         "too many connections are open; nothing was taken in",

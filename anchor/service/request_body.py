@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 from fastapi import Request
 
-from anchor.service.header_protection import Disconnected
 from anchor.service.problems import Problem
 from anchor.service.settings import Settings
 
@@ -48,7 +46,7 @@ async def read_body(request: Request, settings: Settings) -> bytes:
 
     Raises:
         Problem: it is too long (413), or takes too long (408).
-        Disconnected: it ended before its end.
+        ClientDisconnect: The client was gone before its end.
     """
     most = settings.max_body
     check_length(request, most)
@@ -56,7 +54,7 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     size = 0
     try:
         async with asyncio.timeout(settings.body_seconds):
-            async for part in stream_body(request):
+            async for part in request.stream():
                 size += len(part)
                 if size > most:
                     raise too_long(most)
@@ -64,22 +62,6 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     except TimeoutError:
         raise too_slow() from None
     return b"".join(parts)
-
-
-async def stream_body(request: Request) -> AsyncIterator[bytes]:
-    """Yield a body's pieces as they come.
-
-    Raises:
-        Disconnected: it ended before its end.
-    """
-    while True:
-        message = await request.receive()
-        if message["type"] != "http.request":
-            raise Disconnected
-        if message.get("body"):
-            yield message["body"]
-        if not message.get("more_body", False):
-            return
 
 
 def too_slow() -> Problem:

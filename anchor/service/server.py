@@ -27,7 +27,7 @@ from anchor.project.log_key import load_log_key
 from anchor.project.project import open_project
 from anchor.service.app import create_app
 from anchor.service.http_protocol import SPARE, PatientProtocol
-from anchor.service.request_metrics import FOLDER as METRICS_FOLDER
+from anchor.service.middleware import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
 from anchor.service.supervisor import Supervisor
 from anchor.service.unavailable import WaitingRoom

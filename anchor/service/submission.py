@@ -16,7 +16,9 @@ from anchor.evidence.erasure_statement import MEMBER
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
 from anchor.service.problems import FieldError, Problem
+from anchor.store.api_keys import Quota
 from anchor.store.evidence import NewEvidence
+from anchor.system.clock import utc_now
 from anchor.types import LogId, log_owner
 
 # RFC 6838 names have at most 127 characters on each side; parameters follow.
@@ -27,6 +29,7 @@ DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 KEY_PATTERN = r"^[!-~]{1,255}$"
 
 _DIGEST = re.compile(DIGEST_PATTERN.rstrip("$") + r"\Z")
+_IDEMPOTENCY_KEY = re.compile(KEY_PATTERN.rstrip("$") + r"\Z")
 _MEDIA_TYPE = re.compile(MEDIA_TYPE_PATTERN.rstrip("$") + r"\Z")
 _MEMBERS: Final = ("sha256", "sm3", "size", "name", "media_type", "record")
 
@@ -72,6 +75,34 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
     except MalformedError as error:
         raise Problem(400, error.message) from error
     return _prepare(_read_members(value), origin)
+
+
+def check_idempotency_key(key: str | None) -> str | None:
+    """Return the value of ``Idempotency-Key`` as it is; None where there is none.
+
+    Raises:
+        Problem: The value is not 1 to 255 printable ASCII characters (422).
+    """
+    if key is not None and not _IDEMPOTENCY_KEY.match(key):
+        error = FieldError("Idempotency-Key", "not 1 to 255 printable ASCII characters")
+        raise Problem(422, "a header is not as it has to be", errors=[error])
+    return key
+
+
+def over_quota(limits: Quota) -> Problem:
+    """Return the answer to evidence above the tenant's quota, with the seconds until the next one.
+
+    Where there is a limit of each minute that is the next minute, else the next day (UTC).
+    """
+    time_of_day = utc_now()[11:19]
+    hours, minutes, seconds = (int(part) for part in time_of_day.split(":"))
+    passed = 3_600 * hours + 60 * minutes + seconds
+    period = 86_400 if limits.per_minute is None else 60
+    return Problem(
+        429,
+        "the quota of this key's tenant is used up",
+        headers={"Retry-After": str(period - passed % period)},
+    )
 
 
 def _read_members(value: JsonValue) -> Mapping[str, JsonValue]:

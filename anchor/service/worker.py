@@ -23,9 +23,7 @@ from anchor.project.log_key import load_log_key
 from anchor.project.nodes import open_chain
 from anchor.project.project import Project
 from anchor.service.anchor_watch_thread import Lookout
-from anchor.service.key_cache import KeyCache
 from anchor.service.key_recheck import KeyLease, KeyRecheck
-from anchor.service.pages.ended_sessions import EndedSessions
 from anchor.service.problems import Problem
 from anchor.service.proof_queue import Lane
 from anchor.service.readiness import Readiness
@@ -76,7 +74,6 @@ class Service:
     def __init__(self, project: Project, settings: Settings) -> None:
         self.project = project
         self.settings = settings
-        self.keys = KeyCache()
         self.standing = KeyRecheck(self._load_keys, utc_now)
         self.intake = Intake(project.database, utc_now, self.give_up)
         self.readiness = Readiness(project.database, self.give_up)
@@ -88,7 +85,6 @@ class Service:
         self.outside = Outside(
             project, open_node(), time.time, lambda: self.lookout.tell(self.watch.anchored_at)
         )
-        self.ended_sessions = EndedSessions(settings.ended_sessions)
         self.exploring = Lane("explore")
         self._public = LiveLog(project, load_log_key(project.config))
         # The published log's tree remembers tiles, and is nothing for several threads.
@@ -210,7 +206,6 @@ class Service:
         await asyncio.to_thread(self.intake.stop)
         await asyncio.to_thread(self.proofs.close)
         self.exploring.close()
-        self.ended_sessions.close()
         self._publisher.shutdown()
         self._readers.shutdown()
         self.project.database.close()

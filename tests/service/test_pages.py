@@ -21,10 +21,10 @@ from anchor.evidence.digests import digest_bytes
 from anchor.log.merkle import hash_node
 from anchor.monitor.background_poll import Sighting
 from anchor.operate.acceptance import EvidenceInput, accept
+from anchor.page import load_page
 from anchor.service import proof_queue
-from anchor.service.pages import session_cookie
-from anchor.service.pages.ended_sessions import EndedSessions
 from anchor.service.pages.rendering import POLICY, mark_code, mark_units
+from anchor.service.pages.sign_in import SECONDS, Session, Sessions
 from anchor.service.settings import Settings
 from anchor.store.api_keys import create_key, revoke_key
 from anchor.store.evidence import load_leaves
@@ -100,6 +100,16 @@ def test_metrics_are_for_an_administrator(served: PageService) -> None:
     assert served.ask("/metrics").status_code == 401
     assert served.ask("/metrics", served.reader).status_code == 403
     assert served.ask("/metrics", served.admin).status_code == 200
+
+
+def test_the_verifier_page_is_for_everybody_byte_for_byte_and_in_no_frame(
+    served: PageService,
+) -> None:
+    answer = served.ask("/verify.html")
+    assert answer.status_code == 200
+    assert answer.content == load_page()
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'") and policy.endswith("frame-ancestors 'none'")
 
 
 @pytest.mark.parametrize("path", PUBLIC)
@@ -202,15 +212,14 @@ def test_a_session_ends_with_its_key(site: MemorySite) -> None:
         assert served.ask("/").status_code == 303
 
 
-def test_a_session_ends_when_the_key_expires(site: MemorySite) -> None:
+def test_a_session_ends_when_the_key_expires(site: MemorySite, tmp_path: Path) -> None:
     with serve_pages(site) as served:
         with served.project.database.write() as connection:
             soon = create_key(
                 connection, "ops", ["admin"], now=utc_now(), expires_at="2026-01-01T00:00:00.000Z"
             )
-        cookie = session_cookie.make_session(
-            served.service.settings.session_secret, soon.split("_")[1], b"i" * 16, time.time()
-        )
+        sessions = Sessions(served.service.settings.session_secret, tmp_path)
+        cookie = sessions.begin(soon.split("_")[1], time.time())
         headers = {"Cookie": f"anchor_session={cookie}"}
         assert served.http.get("/", headers=headers, follow_redirects=False).status_code == 303
 
@@ -230,32 +239,50 @@ def test_signing_out_ends_the_session(site: MemorySite) -> None:
         assert served.http.get("/").status_code == 200
 
 
+def test_signing_out_at_one_worker_ends_the_session_at_all(
+    site: MemorySite, tmp_path: Path
+) -> None:
+    ended = tmp_path / "ended"
+    ended.mkdir()
+    settings = Settings(ended_sessions=ended)
+    with serve_pages(site, settings=settings) as first, serve_pages(site, settings=settings) as own:
+        cookie = cookie_of(sign_in(first, first.admin)).partition(";")[0]
+        first.http.cookies.clear()
+        headers = {"Cookie": cookie}
+        assert own.http.get("/", headers=headers).status_code == 200
+        first.http.post("/logout", headers=headers, follow_redirects=False)
+        assert own.http.get("/", headers=headers, follow_redirects=False).status_code == 303
+
+
 def test_ended_sessions_are_forgotten_when_their_cookies_have_expired(tmp_path: Path) -> None:
-    ended = EndedSessions(tmp_path)
-    ended.end("a" * 32, 1_000, now=900.0)
-    ended.end("b" * 32, 2_000, now=950.0)
-    assert ended.has("a" * 32, 1_000) and EndedSessions(tmp_path).has("b" * 32, 2_000)
-    ended.end("c" * 32, 3_000, now=1_000.0)
-    assert not ended.has("a" * 32, 1_000) and ended.has("b" * 32, 2_000)
+    sessions, other_worker = Sessions(b"s" * 32, tmp_path), Sessions(b"s" * 32, tmp_path)
+    early, late, latest = (sessions.begin("a" * 12, at - SECONDS) for at in (1_000, 2_000, 3_000))
+    for cookie in (early, late):
+        session = sessions.find(cookie, 900.0)
+        assert session is not None
+        sessions.end(session, 900.0)
+        assert sessions.find(cookie, 900.0) is None and other_worker.find(cookie, 900.0) is None
+    session = sessions.find(latest, 1_000.0)
+    assert session is not None
+    sessions.end(session, 1_000.0)
+    assert sorted(path.name[:5] for path in tmp_path.iterdir()) == ["2000.", "3000."]
 
 
-def test_a_session_cannot_be_made_up_or_made_longer() -> None:
-    secret, other, id = b"s" * 32, b"o" * 32, b"i" * 16
-    cookie = session_cookie.make_session(secret, "a" * 12, id, 1_000.0)
-    session = session_cookie.read_session(secret, cookie, 1_000.0 + session_cookie.SECONDS - 1)
-    assert session == session_cookie.Session(
-        key_id="a" * 12, id=id.hex(), expires=1_000 + session_cookie.SECONDS
-    )
-    assert session_cookie.read_session(secret, cookie, 1_000.0 + session_cookie.SECONDS) is None
-    assert session_cookie.read_session(other, cookie, 1_001.0) is None
-    key, name, expires, signature = cookie.split(".")
+def test_a_session_cannot_be_made_up_or_made_longer(tmp_path: Path) -> None:
+    sessions, other = Sessions(b"s" * 32, tmp_path), Sessions(b"o" * 32, tmp_path)
+    cookie = sessions.begin("a" * 12, 1_000.0)
+    key, id, expires, signature = cookie.split(".")
+    session = Session(key_id="a" * 12, id=id, expires=1_000 + SECONDS)
+    assert sessions.find(cookie, 1_000.0 + SECONDS - 1) == session
+    assert sessions.find(cookie, 1_000.0 + SECONDS) is None
+    assert other.find(cookie, 1_001.0) is None
     for forged in (
-        f"{'b' * 12}.{name}.{expires}.{signature}", f"{key}.{name}.{int(expires) + 1}.{signature}",
+        f"{'b' * 12}.{id}.{expires}.{signature}", f"{key}.{id}.{int(expires) + 1}.{signature}",
         f"{key}.{'0' * 32}.{expires}.{signature}", f"{key}.{expires}.{signature}",
-        f"{key}.{name}.{expires}.{'0' * 64}", f"{key}.{name}.{expires}.", "",
-        f"{key}.{name}.{expires}.{signature}\n", f"{key}.{name}.٣.{signature}", cookie.upper(),
+        f"{key}.{id}.{expires}.{'0' * 64}", f"{key}.{id}.{expires}.", "",
+        f"{key}.{id}.{expires}.{signature}\n", f"{key}.{id}.٣.{signature}", cookie.upper(),
     ):  # fmt: skip
-        assert session_cookie.read_session(secret, forged, 1_001.0) is None
+        assert sessions.find(forged, 1_001.0) is None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from support.service import bearer, digest, make_key, serve
 from anchor.chain.devnet import open_devnet
 from anchor.errors import UsageError
 from anchor.service.address_limits import Buckets
-from anchor.service.peer_addresses import Peers, group_address
+from anchor.service.client_address import Peers, group_address
 from anchor.service.settings import Settings
 
 SETTINGS = Settings(

@@ -8,8 +8,15 @@ from statistics import median
 
 from anchor.monitor.overview import Throughput
 from anchor.monitor.timeline import AnchorLine
-from anchor.service.pages.axis_ticks import Tick, mark_amounts, mark_durations
-from anchor.service.pages.svg_chart import Chart, Mark, Scale, Series
+from anchor.service.pages.svg_chart import (
+    Chart,
+    Mark,
+    Scale,
+    Series,
+    Tick,
+    mark_amounts,
+    mark_durations,
+)
 from anchor.units import (
     spell_count,
     spell_duration,
@@ -18,7 +25,6 @@ from anchor.units import (
 )
 
 _GWEI = 10**9
-_ETHER = 10**18
 # A range of less than this would make one anchor look like a trend.
 _SHORTEST = 3_600.0
 

@@ -30,15 +30,13 @@ from anchor.service.pages.charts import (
     chart_price,
     chart_throughput,
 )
-from anchor.service.pages.rendering import describe_log
-from anchor.service.pages.responses import answer_page, answer_trouble
+from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.pages.sign_in import find_administrator
 from anchor.service.pages.svg_chart import Chart, Series, draw_chart
 from anchor.service.worker import Service, service_of
 
 router = APIRouter(include_in_schema=False)
 
-_GWEI = 10**9
 # Seconds between two refreshes, for those who ask for them.
 _REFRESHES = {"30": 30, "60": 60, "300": 300}
 
@@ -65,7 +63,7 @@ async def dashboard(
         overview = await service.read(lambda: read_overview(project, now))
         throughput = await service.read(lambda: read_throughput(project, now))
     except AnchorError as error:
-        return answer_trouble(error, "dashboard")
+        return answer_error(error, "dashboard")
     outside = service.outside.look()
     alarms = raise_alarms(project.config, overview, outside)
     values = describe_dashboard(project.config, overview, throughput, outside, alarms)

@@ -21,8 +21,7 @@ from anchor.monitor.log_lookup import (
 )
 from anchor.monitor.timeline import HeadLine, load_head_lines
 from anchor.project.project import Project
-from anchor.service.pages.rendering import describe_log
-from anchor.service.pages.responses import answer_page, answer_trouble
+from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.pages.svg_path import draw_path
 from anchor.service.worker import Service, service_of
 from anchor.types import MAX_LOG_SIZE
@@ -54,7 +53,7 @@ async def leaf(service: TheService, of: str = "") -> Response:
     except UsageError as error:
         return await _answer_log(service, problem=error, of=text)
     except AnchorError as error:
-        return answer_trouble(error, "log")
+        return answer_error(error, "log")
     return answer_page("leaf.html", {"here": "log", "place": place, "drawing": _draw(place)})
 
 
@@ -73,7 +72,7 @@ async def consistency(service: TheService, old: str = "", new: str = "") -> Resp
     except UsageError as error:
         return await _answer_log(service, problem=error, old=old, new=new)
     except AnchorError as error:
-        return answer_trouble(error, "log")
+        return answer_error(error, "log")
     return answer_page("consistency.html", {"here": "log", "extension": extension})
 
 
@@ -101,7 +100,7 @@ async def _answer_log(
     try:
         heads = await service.read(_load_heads(service.project, below))
     except AnchorError as error:
-        return answer_trouble(error, "log")
+        return answer_error(error, "log")
     values = {
         "here": "log",
         "log": describe_log(service.project.config),

@@ -24,12 +24,11 @@ from anchor.monitor.overview import Overview, read_overview
 from anchor.monitor.timeline import parse_moment
 from anchor.project.config import Config
 from anchor.service.auth import Administrator
-from anchor.service.request_metrics import collect_requests
+from anchor.service.middleware import collect_requests
 from anchor.service.worker import Service, service_of
 
 router = APIRouter(include_in_schema=False)
 
-_GWEI = 10**9
 # Enough of the newest anchors to see those that are late.
 _ANCHORS = 50
 

@@ -10,15 +10,9 @@ from fastapi.responses import JSONResponse, Response
 from anchor.monitor.stage import Stage
 from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
+from anchor.service.evidence_status import find_evidence, load_status, wait_for
 from anchor.service.problems import Problem
-from anchor.service.routes.status import (
-    IdInPath,
-    WaitSeconds,
-    find_evidence,
-    load_status,
-    wait_for,
-)
-from anchor.service.schemas import EvidenceStatusDocument, problems
+from anchor.service.schemas import EvidenceStatusDocument, IdInPath, WaitSeconds, problems
 from anchor.service.worker import Service, service_of
 
 router = APIRouter(tags=["evidence"])
