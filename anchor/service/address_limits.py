@@ -19,7 +19,7 @@ from anchor.service.settings import Settings
 _MOST_ADDRESSES = 10_000
 
 
-class Buckets:
+class TokenBuckets:
     """A token bucket for each address: ``burst`` at once, ``rate`` a second after that."""
 
     def __init__(
@@ -57,12 +57,12 @@ class Buckets:
         return min(float(self._burst), tokens + (self._clock() - at) * self._rate)
 
 
-class Throttle:
+class AddressLimits:
     """The limits of one worker: on requests without a key, and on keys that were refused."""
 
     def __init__(self, settings: Settings) -> None:
-        self.anonymous = Buckets(settings.anonymous_rate, settings.anonymous_burst)
-        self.refused = Buckets(settings.refused_rate, settings.refused_burst)
+        self.anonymous = TokenBuckets(settings.anonymous_rate, settings.anonymous_burst)
+        self.refused = TokenBuckets(settings.refused_rate, settings.refused_burst)
 
 
 def too_many(seconds: float) -> Problem:

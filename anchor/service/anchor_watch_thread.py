@@ -30,7 +30,7 @@ def read_steady_clock() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-class Lookout:
+class AnchorWatchThread:
     """Looks at the chain, unless another process just did; keeps what contradicts the log.
 
     A final anchor that is not where it was is an incident in the store, where every worker sees
@@ -52,7 +52,7 @@ class Lookout:
         self._contradiction: ContradictedError | IncidentError | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="anchor-watch", daemon=True)
 
     def start(self) -> None:
         """Look now, and then at least once a minute."""
@@ -74,9 +74,9 @@ class Lookout:
             ContradictedError: It did not.
             IncidentError: A final anchor is not where it was, and the store does not keep that.
         """
-        found = self._contradiction
-        if found is not None:
-            raise type(found)(found.message, hint=found.hint)
+        contradiction = self._contradiction
+        if contradiction is not None:
+            raise type(contradiction)(contradiction.message, hint=contradiction.hint)
 
     def judge_clock(self, anchored: int | None) -> ClockFault | None:
         """Judge this machine's clock; ``anchored`` is the newest final anchor's time."""

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from anchor.project.project import Project
 from anchor.service import pages
-from anchor.service.address_limits import Throttle
+from anchor.service.address_limits import AddressLimits
 from anchor.service.auth import KeyCache
 from anchor.service.client_address import Peers
 from anchor.service.middleware import RequestMiddleware
@@ -66,7 +66,7 @@ def create_app(project: Project, settings: Settings | None = None) -> FastAPI:
         "stopping": service.stopping,
         "settings": service.settings,
         "peers": Peers(service.settings.proxies),
-        "throttle": Throttle(service.settings),
+        "throttle": AddressLimits(service.settings),
         "keys": KeyCache(),
         "sessions": sessions,
     }

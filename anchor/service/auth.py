@@ -20,7 +20,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Scope
 
-from anchor.service.address_limits import Buckets, Throttle, too_many
+from anchor.service.address_limits import AddressLimits, TokenBuckets, too_many
 from anchor.service.client_address import client_of
 from anchor.service.problems import FieldError, Problem
 from anchor.service.worker import Service, service_of
@@ -99,8 +99,8 @@ def _look_up(service: Service, token: str) -> ApiKey | None:
     return None if key is None or key.revoked_at is not None else key
 
 
-def _refused_of(request: Request) -> Buckets:
-    throttle: Throttle = request.scope["state"]["throttle"]
+def _refused_of(request: Request) -> TokenBuckets:
+    throttle: AddressLimits = request.scope["state"]["throttle"]
     return throttle.refused
 
 

@@ -48,7 +48,7 @@ class BulkAnswer(Response):
         del self.headers["content-length"]
         self._service = service
         self._settings = service.settings
-        self._held = KeyLease(key)
+        self._lease = KeyLease(key)
         self._slot = slot
         self._origin = origin
         self._splitter = LineSplitter(service.settings.max_line)
@@ -60,7 +60,7 @@ class BulkAnswer(Response):
     async def __call__(self, _scope: Message, receive: Receive, send: Send) -> None:
         """Answer; the client may go at any time."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        with self._slot, self._service.standing.hold(self._held.key) as self._held:
+        with self._slot, self._service.key_recheck.hold(self._lease.key) as self._lease:
             await send(start)
             sending = asyncio.create_task(self._outbox.drain(send))
             try:
@@ -96,7 +96,7 @@ class BulkAnswer(Response):
 
     async def _read_body(self, receive: Receive) -> None:
         size = 0
-        body = _Body(receive, self._service.stopping, self._held)
+        body = _Body(receive, self._service.stopping, self._lease)
         loop = asyncio.get_running_loop()
         end = loop.time() + self._settings.bulk_seconds
         try:
@@ -112,14 +112,14 @@ class BulkAnswer(Response):
                 if size > self._settings.max_bulk:
                     raise too_long(self._settings.max_bulk)
                 await self._add(self._splitter.feed(piece))
-                while len(self._entries) >= self._service.intake.chunk:
+                while len(self._entries) >= self._service.write_queue.chunk:
                     await self._write_some()
             await self._add(self._splitter.finish())
         finally:
             body.close()
 
     async def _add(self, lines: list[Line]) -> None:
-        origin = replace(self._origin, now=utc_now())
+        origin = replace(self._origin, recorded_at=utc_now())
         for start in range(0, len(lines), _AT_ONCE):
             some = lines[start : start + _AT_ONCE]
             self._entries.extend(read_lines(some, origin, max_line=self._settings.max_line))
@@ -127,10 +127,10 @@ class BulkAnswer(Response):
 
     async def _write_some(self) -> None:
         """Have the next lines written; the ones before are, and answered, when this returns."""
-        count = min(len(self._entries), self._service.intake.chunk)
+        count = min(len(self._entries), self._service.write_queue.chunk)
         entries = [self._entries.popleft() for _ in range(count)]
         await self._wait_for_writing()
-        self._held.check()
+        self._lease.check()
         self._service.check_intake()
         self._writing = asyncio.create_task(self._write(entries))
 
@@ -140,39 +140,39 @@ class BulkAnswer(Response):
             await writing
 
     async def _write(self, entries: list[Entry]) -> None:
-        items = [item for _, item in entries if isinstance(item, NewEvidence)]
+        rows = [entry for _, entry in entries if isinstance(entry, NewEvidence)]
         outcomes: list[Outcome] = []
         copies: int | None = None
-        if items:
-            key = self._held.key
-            job = Job(key.tenant, key.limits, items, is_bulk=True)
-            outcomes = await self._service.intake.take(job)
+        if rows:
+            key = self._lease.key
+            job = Job(key.tenant, key.limits, rows, is_bulk=True)
+            outcomes = await self._service.write_queue.take(job)
             copies = job.copies
         rest = iter(outcomes)
         answers = [
-            self._refuse(number, item)
-            if isinstance(item, Problem)
-            else self._describe(number, item, next(rest), copies)
-            for number, item in entries
+            self._refuse(number, entry)
+            if isinstance(entry, Problem)
+            else self._describe(number, entry, next(rest), copies)
+            for number, entry in entries
         ]
         self._counts["lines"] += len(entries)
         await self._outbox.put(b"".join(answers))
 
     def _describe(
-        self, number: int, item: NewEvidence, outcome: Outcome, copies: int | None
+        self, number: int, row: NewEvidence, outcome: Outcome, copies: int | None
     ) -> bytes:
         if not isinstance(outcome, Taken):
-            return self._refuse(number, over_quota(self._held.key.limits))
+            return self._refuse(number, over_quota(self._lease.key.limits))
         if outcome.is_new:
             self._counts["new"] += 1
             return b'{"line":%d,"id":"%b","state":"accepted","known":false%b}\n' % (
                 number,
-                item.identity.hex().encode(),
+                row.identity.hex().encode(),
                 b"" if copies is None else b',"copies":%d' % copies,
             )
         self._counts["known"] += 1
-        state = self._service.watch.reach.stage_of(outcome.leaf_index).value
-        members = {"line": number, "id": item.identity.hex(), "state": state, "known": True}
+        state = self._service.stage_watch.reach.stage_of(outcome.leaf_index).value
+        members = {"line": number, "id": row.identity.hex(), "state": state, "known": True}
         return _encode(members if copies is None else members | {"copies": copies})
 
     def _refuse(self, number: int, problem: Problem) -> bytes:
@@ -187,11 +187,11 @@ class _Gone(Exception):
 class _Body:
     """A request's body, whose next piece can be waited for again and again."""
 
-    def __init__(self, receive: Receive, stopping: asyncio.Event, held: KeyLease) -> None:
+    def __init__(self, receive: Receive, stopping: asyncio.Event, lease: KeyLease) -> None:
         self._receive = receive
         self._stopping = asyncio.ensure_future(stopping.wait())
-        self._held = held
-        self._ending = asyncio.ensure_future(held.ended.wait())
+        self._lease = lease
+        self._ending = asyncio.ensure_future(lease.ended.wait())
         self._next: asyncio.Future[Message] | None = None
         self.is_complete = False
 
@@ -208,7 +208,7 @@ class _Body:
         await asyncio.wait(waited, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
         if self._stopping.done():
             raise Problem(503, "the service is stopping; send the lines without an answer again")
-        self._held.check()
+        self._lease.check()
         if not self._next.done():
             return None
         message, self._next = self._next.result(), None

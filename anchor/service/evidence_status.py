@@ -29,20 +29,20 @@ async def wait_for(
         Problem: There is no such evidence of this tenant (404), it was erased (410), it waits for
             too much (429), or its key is revoked or expires meanwhile (401).
     """
-    found = await load_status(service, key, id)
-    if seconds <= 0 or is_enough(found):
-        return found
+    status = await load_status(service, key, id)
+    if seconds <= 0 or is_enough(status):
+        return status
     loop = asyncio.get_running_loop()
     end = loop.time() + min(seconds, service.settings.max_wait)
     slot = service.take_slot("waits", key.tenant, service.settings.max_waits)
-    with slot, service.standing.hold(key) as held:
+    with slot, service.key_recheck.hold(key) as lease:
         while True:
-            changed = service.watch.next_change()
-            found = await load_status(service, key, id)
+            changed = service.stage_watch.next_change()
+            status = await load_status(service, key, id)
             rest = end - loop.time()
-            if is_enough(found) or rest <= 0 or service.stopping.is_set():
-                return found
-            await service.wait_for_change(changed, rest, held)
+            if is_enough(status) or rest <= 0 or service.stopping.is_set():
+                return status
+            await service.wait_for_change(changed, rest, lease)
 
 
 async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusDocument:
@@ -107,7 +107,7 @@ def _describe_stage(
     if anchored is not None:
         return Stage.ANCHORED if anchored.final else Stage.INCLUDED
     # The watch may know of a seal a moment later than the store does.
-    stage = service.watch.reach.stage_of(stored.leaf_index)
+    stage = service.stage_watch.reach.stage_of(stored.leaf_index)
     if stored.leaf_index is None:
         return Stage.ACCEPTED
     return Stage.SUBMITTED if stage is Stage.SUBMITTED else Stage.SEALED

@@ -41,7 +41,7 @@ SPARE = 4
 _HEALTH = frozenset({b"/healthz", b"/readyz"})
 
 
-class PatientProtocol(HttpToolsProtocol):
+class TimeoutProtocol(HttpToolsProtocol):
     """Closes connections that do not get on, bounds what they may hold, and tells of the stop."""
 
     _deadline: asyncio.TimerHandle | None = None

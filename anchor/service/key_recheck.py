@@ -46,25 +46,25 @@ class KeyRecheck:
     """
 
     def __init__(
-        self, load: Callable[[Iterable[str]], dict[str, ApiKey]], now: Callable[[], str]
+        self, load: Callable[[Iterable[str]], dict[str, ApiKey]], clock: Callable[[], str]
     ) -> None:
         """Prepare; ``load`` returns the keys with these ids, and may block."""
         self._load = load
-        self._now = now
-        self._holds: set[KeyLease] = set()
+        self._clock = clock
+        self._leases: set[KeyLease] = set()
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
     def hold(self, key: ApiKey) -> Iterator[KeyLease]:
         """Stand around what rests on a key for longer than a moment."""
-        held = KeyLease(key)
-        self._holds.add(held)
+        lease = KeyLease(key)
+        self._leases.add(lease)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
         try:
-            yield held
+            yield lease
         finally:
-            self._holds.discard(held)
+            self._leases.discard(lease)
 
     async def stop(self) -> None:
         """Look no more."""
@@ -74,19 +74,19 @@ class KeyRecheck:
                 await self._task
 
     async def _run(self) -> None:
-        while self._holds:
+        while self._leases:
             await asyncio.sleep(_PAUSE)
             with contextlib.suppress(AnchorError):
                 await self._look()
 
     async def _look(self) -> None:
-        ids = {held.key.id for held in self._holds}
-        found = await asyncio.to_thread(self._load, ids)
-        for held in self._holds:
-            if held.key.id not in ids:
+        ids = {lease.key.id for lease in self._leases}
+        keys = await asyncio.to_thread(self._load, ids)
+        for lease in self._leases:
+            if lease.key.id not in ids:
                 continue  # it came during the look
-            key = found.get(held.key.id)
-            if key is None or not key.stands_at(self._now()):
-                held.ended.set()
+            key = keys.get(lease.key.id)
+            if key is None or not key.stands_at(self._clock()):
+                lease.ended.set()
             else:
-                held.key = key
+                lease.key = key

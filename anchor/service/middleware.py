@@ -20,7 +20,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from anchor.service.address_limits import Throttle, too_many
+from anchor.service.address_limits import AddressLimits, too_many
 from anchor.service.client_address import client_of, peers_of
 from anchor.service.problems import Problem, explain_system_error
 
@@ -154,7 +154,7 @@ def _find_problem(scope: Scope) -> Problem | None:
 def _limit_anonymous(scope: Scope) -> Problem | None:
     if any(name == b"authorization" for name, _ in scope["headers"]):
         return None
-    throttle: Throttle = scope["state"]["throttle"]
+    throttle: AddressLimits = scope["state"]["throttle"]
     seconds = throttle.anonymous.take(client_of(scope))
     return too_many(seconds) if seconds else None
 

@@ -180,9 +180,9 @@ def _answer_http(_request: Request, error: Exception) -> Response:
 
 def _answer_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [
+    errors = [
         # The first part says where the parameter is: query, path or header.
-        FieldError(".".join(str(part) for part in item["loc"][1:]), str(item["msg"]))
-        for item in error.errors()
+        FieldError(".".join(str(part) for part in field["loc"][1:]), str(field["msg"]))
+        for field in error.errors()
     ]
-    return Problem(422, "a parameter is not as it has to be", errors=found).response()
+    return Problem(422, "a parameter is not as it has to be", errors=errors).response()

@@ -16,7 +16,7 @@ _MOST_IN_LINE = 8
 _RETRY_AFTER = "5"
 
 
-class Lane:
+class ProofQueue:
     """One thread for such work, so that whoever asks for much of it keeps nobody else waiting."""
 
     def __init__(self, name: str) -> None:

@@ -49,7 +49,7 @@ class _Place:
     block_hash: Hash32 | None
 
 
-class Proofs:
+class ReceiptBuilder:
     """Makes receipts as ``anchor prove`` does, one after the other.
 
     All evidence below one anchored root shares one state proof, which is asked for once for each

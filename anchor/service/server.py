@@ -26,11 +26,11 @@ from anchor.project.config import load_config
 from anchor.project.log_key import load_log_key
 from anchor.project.project import open_project
 from anchor.service.app import create_app
-from anchor.service.http_protocol import SPARE, PatientProtocol
+from anchor.service.http_protocol import SPARE, TimeoutProtocol
 from anchor.service.middleware import FOLDER as METRICS_FOLDER
 from anchor.service.settings import Settings
 from anchor.service.supervisor import Supervisor
-from anchor.service.unavailable import WaitingRoom
+from anchor.service.unavailable import UnavailableApp
 from anchor.service.worker import end_this_process
 
 _BACKLOG = 1_024
@@ -71,7 +71,7 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
         partial(_make_app, config, settings),
         factory=True,
         workers=workers,
-        http=PatientProtocol,
+        http=TimeoutProtocol,
         ws="none",
         loop="uvloop",
         log_config=None,
@@ -99,7 +99,7 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _make_app(config: Path, settings: Settings) -> FastAPI | WaitingRoom:
+def _make_app(config: Path, settings: Settings) -> FastAPI | UnavailableApp:
     """Make the application in a worker, or what answers for it while the store is away."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
@@ -113,7 +113,7 @@ def _make_app(config: Path, settings: Settings) -> FastAPI | WaitingRoom:
     try:
         app = _open(config, settings)
     except (AnchorError, OSError) as error:
-        return WaitingRoom(settings, error, lambda: _check(config), end_this_process)
+        return UnavailableApp(settings, error, lambda: _check(config), end_this_process)
     # What was loaded stays. Looking through all of it for garbage would take a tenth of a second
     # every other one under load, in which nothing is answered.
     gc.collect()

@@ -43,7 +43,7 @@ class Origin:
 
     tenant: str
     key: str | None
-    now: str
+    recorded_at: str
     log: LogId
     random_bytes: Callable[[int], bytes] = os.urandom
 
@@ -140,7 +140,7 @@ def _prepare(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
     )
     try:
         salt = origin.random_bytes(SALT_BYTES)
-        return prepare_evidence(submission, origin.unique, salt, origin.now, origin.log)
+        return prepare_evidence(submission, origin.unique, salt, origin.recorded_at, origin.log)
     except AnchorError as error:
         raise _refuse([FieldError("/name", error.message)]) from error
 
@@ -163,7 +163,7 @@ def _prepare_record(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
         raise _refuse([FieldError("/record", f"has a member {MEMBER!r}, which is the operator's")])
     if "\0" in record.name:
         raise _refuse([FieldError("/record", "its name holds a NUL character")])
-    return prepare_record(record, origin.source(record.name), origin.unique, origin.now)
+    return prepare_record(record, origin.source(record.name), origin.unique, origin.recorded_at)
 
 
 def _read_digest(

@@ -25,7 +25,7 @@ _PAUSE = 1.0
 _RETRY_AFTER = "5"
 
 
-class WaitingRoom:
+class UnavailableApp:
     """An application that answers every request with 503 until the project can be opened."""
 
     def __init__(

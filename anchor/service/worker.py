@@ -22,15 +22,15 @@ from anchor.operate.live_publication import LiveLog
 from anchor.project.log_key import load_log_key
 from anchor.project.nodes import open_chain
 from anchor.project.project import Project
-from anchor.service.anchor_watch_thread import Lookout
+from anchor.service.anchor_watch_thread import AnchorWatchThread
 from anchor.service.key_recheck import KeyLease, KeyRecheck
 from anchor.service.problems import Problem
-from anchor.service.proof_queue import Lane
+from anchor.service.proof_queue import ProofQueue
 from anchor.service.readiness import Readiness
-from anchor.service.receipt_builder import Proofs
+from anchor.service.receipt_builder import ReceiptBuilder
 from anchor.service.settings import Settings
 from anchor.service.stage_watch import StageWatch
-from anchor.service.write_queue import Intake
+from anchor.service.write_queue import WriteQueue
 from anchor.store.api_keys import ApiKey, find_keys_by_id
 from anchor.system.clock import utc_now
 
@@ -74,18 +74,21 @@ class Service:
     def __init__(self, project: Project, settings: Settings) -> None:
         self.project = project
         self.settings = settings
-        self.standing = KeyRecheck(self._load_keys, utc_now)
-        self.intake = Intake(project.database, utc_now, self.give_up)
+        self.key_recheck = KeyRecheck(self._load_keys, utc_now)
+        self.write_queue = WriteQueue(project.database, utc_now, self.give_up)
         self.readiness = Readiness(project.database, self.give_up)
-        self.watch = StageWatch(project, settings.max_backlog, self.give_up)
+        self.stage_watch = StageWatch(project, settings.max_backlog, self.give_up)
         # Each of these threads asks nodes of its own.
         open_node = partial(open_chain, project.config, _LOG.warning)
-        self.lookout = Lookout(project, open_node, self.give_up)
-        self.proofs = Proofs(project, open_node, self.lookout.wake)
+        self.anchor_watch = AnchorWatchThread(project, open_node, self.give_up)
+        self.receipt_builder = ReceiptBuilder(project, open_node, self.anchor_watch.wake)
         self.outside = Outside(
-            project, open_node(), time.time, lambda: self.lookout.tell(self.watch.anchored_at)
+            project,
+            open_node(),
+            time.time,
+            lambda: self.anchor_watch.tell(self.stage_watch.anchored_at),
         )
-        self.exploring = Lane("explore")
+        self.proof_queue = ProofQueue("explore")
         self._public = LiveLog(project, load_log_key(project.config))
         # The published log's tree remembers tiles, and is nothing for several threads.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
@@ -96,10 +99,10 @@ class Service:
 
     async def start(self) -> None:
         """Begin to write and to watch."""
-        self.intake.start()
+        self.write_queue.start()
         self.readiness.start()
-        await self.watch.start()
-        self.lookout.start()
+        await self.stage_watch.start()
+        self.anchor_watch.start()
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run ``work``, which may block on the store, off the event loop."""
@@ -144,10 +147,10 @@ class Service:
             IncidentError: A final anchor is not where it was.
             ContradictedError: The log is closed, or its head there is unknown.
         """
-        incident = explain_incidents(self.watch.incidents)
+        incident = explain_incidents(self.stage_watch.incidents)
         if incident is not None:
             raise incident
-        self.lookout.check()
+        self.anchor_watch.check()
 
     def check_clock(self) -> None:
         """Check that records can state the time, by what was last seen of the chain's.
@@ -155,7 +158,7 @@ class Service:
         Raises:
             ClockError: This machine's clock is certainly far from it.
         """
-        fault = self.lookout.judge_clock(self.watch.anchored_at)
+        fault = self.anchor_watch.judge_clock(self.stage_watch.anchored_at)
         if fault is not None and fault.is_certain:
             raise explain_fault(fault)
 
@@ -168,25 +171,27 @@ class Service:
         """
         self.check_chain()
         self.check_clock()
-        if self.watch.reach.waiting >= self.settings.max_backlog:
+        if self.stage_watch.reach.waiting >= self.settings.max_backlog:
             raise Problem(
                 503,
                 "too much evidence waits for its seal; nothing was taken in",
                 headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
             )
 
-    async def wait_for_change(self, changed: asyncio.Event, seconds: float, held: KeyLease) -> bool:
+    async def wait_for_change(
+        self, changed: asyncio.Event, seconds: float, lease: KeyLease
+    ) -> bool:
         """Wait for a change of the watch's, or the worker's end; return whether either came.
 
         Raises:
             Problem: The key was revoked or has expired (401).
         """
         stopping = asyncio.ensure_future(self.stopping.wait())
-        ending = asyncio.ensure_future(held.ended.wait())
-        watching = asyncio.ensure_future(self.watch.wait(changed, seconds))
+        ending = asyncio.ensure_future(lease.ended.wait())
+        watching = asyncio.ensure_future(self.stage_watch.wait(changed, seconds))
         try:
             await asyncio.wait({stopping, ending, watching}, return_when=asyncio.FIRST_COMPLETED)
-            held.check()
+            lease.check()
             return stopping.done() or watching.result()
         finally:
             for future in (stopping, ending, watching):
@@ -199,13 +204,13 @@ class Service:
     async def close(self) -> None:
         """Write what was given, and release what is open, the project's store as well."""
         self.stopping.set()
-        self.lookout.stop()
+        self.anchor_watch.stop()
         await self.readiness.stop()
-        await self.watch.stop()
-        await self.standing.stop()
-        await asyncio.to_thread(self.intake.stop)
-        await asyncio.to_thread(self.proofs.close)
-        self.exploring.close()
+        await self.stage_watch.stop()
+        await self.key_recheck.stop()
+        await asyncio.to_thread(self.write_queue.stop)
+        await asyncio.to_thread(self.receipt_builder.close)
+        self.proof_queue.close()
         self._publisher.shutdown()
         self._readers.shutdown()
         self.project.database.close()

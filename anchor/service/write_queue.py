@@ -68,18 +68,18 @@ class Job:
     @property
     def size(self) -> int:
         """About how many bytes it brings."""
-        return sum(len(item.record) for item in self.items) + _RECORD_BYTES * len(self.items)
+        return sum(len(row.record) for row in self.items) + _RECORD_BYTES * len(self.items)
 
 
-class Intake:
+class WriteQueue:
     """Takes jobs from the event loop, and answers them there once they are durable."""
 
     def __init__(
-        self, database: Database, now: Callable[[], str], give_up: Callable[[], None]
+        self, database: Database, clock: Callable[[], str], give_up: Callable[[], None]
     ) -> None:
         """Prepare; ``give_up`` is called after an error that nothing goes on after."""
         self._database = database
-        self._now = now
+        self._clock = clock
         self._give_up = give_up
         self._singles: deque[Job] = deque()
         self._bulks: deque[Job] = deque()
@@ -151,7 +151,12 @@ class Intake:
             written = self._database.write_counted(
                 lambda connection: [
                     admit(
-                        connection, job.tenant, job.limits, job.items, key=job.key, now=self._now()
+                        connection,
+                        job.tenant,
+                        job.limits,
+                        job.items,
+                        key=job.key,
+                        now=self._clock(),
                     )
                     for job in batch.begin()
                 ]

@@ -42,7 +42,7 @@ _REFRESHES = {"30": 30, "60": 60, "300": 300}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class ChartFigure:
     """A chart as it is put into the page, with a legend where it has more than one series."""
 
     title: str
@@ -58,10 +58,10 @@ async def dashboard(
     caller = await find_administrator(request, service)
     if caller is None:
         return RedirectResponse("/login", status_code=303)
-    project, now = service.project, time.time()
+    project, moment = service.project, time.time()
     try:
-        overview = await service.read(lambda: read_overview(project, now))
-        throughput = await service.read(lambda: read_throughput(project, now))
+        overview = await service.read(lambda: read_overview(project, moment))
+        throughput = await service.read(lambda: read_throughput(project, moment))
     except AnchorError as error:
         return answer_error(error, "dashboard")
     outside = service.outside.look()
@@ -83,8 +83,8 @@ def describe_dashboard(
     alarms: Sequence[Alarm],
 ) -> dict[str, object]:
     """Return what the page's template needs."""
-    final = [item.to_final for item in overview.anchors if item.to_final is not None]
-    included = [item.to_included for item in overview.anchors]
+    final = [anchor.to_final for anchor in overview.anchors if anchor.to_final is not None]
+    included = [anchor.to_included for anchor in overview.anchors]
     balance = None if outside.chain.what is None else outside.chain.what.balance
     charts = (
         chart_throughput(throughput),
@@ -109,8 +109,8 @@ def describe_dashboard(
     }
 
 
-def _draw(chart: Chart) -> Drawn:
-    return Drawn(
+def _draw(chart: Chart) -> ChartFigure:
+    return ChartFigure(
         title=chart.title,
         keys=chart.series if len(chart.series) > 1 else (),
         svg=Markup(draw_chart(chart)),

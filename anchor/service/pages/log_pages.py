@@ -49,7 +49,7 @@ async def leaf(service: TheService, of: str = "") -> Response:
     """Show where a leaf is: by its index, or by its hash."""
     text = of.strip()
     try:
-        place = await service.exploring.run(lambda: _find_place(service.project, text))
+        place = await service.proof_queue.run(lambda: _find_place(service.project, text))
     except UsageError as error:
         return await _answer_log(service, problem=error, of=text)
     except AnchorError as error:
@@ -68,7 +68,7 @@ async def consistency(service: TheService, old: str = "", new: str = "") -> Resp
         return prove_extension(service.project, sizes[0], sizes[1])
 
     try:
-        extension = await service.exploring.run(prove)
+        extension = await service.proof_queue.run(prove)
     except UsageError as error:
         return await _answer_log(service, problem=error, old=old, new=new)
     except AnchorError as error:
@@ -79,10 +79,10 @@ async def consistency(service: TheService, old: str = "", new: str = "") -> Resp
 def _find_place(project: Project, text: str) -> LeafPlace:
     index = parse_index(text)
     if index is None:
-        found = parse_leaf(text)
-        if found is None:
+        leaf_hash = parse_leaf(text)
+        if leaf_hash is None:
             raise UsageError("a leaf is named by its index, or by its hash of 64 hex digits")
-        index = search_leaf(project, found)
+        index = search_leaf(project, leaf_hash)
     return locate_leaf(project, index)
 
 

@@ -85,7 +85,7 @@ async def submit_bulk(
     origin = Origin(
         tenant=key.tenant,
         key=check_idempotency_key(idempotency_key),
-        now=utc_now(),
+        recorded_at=utc_now(),
         log=service.project.config.log,
     )
     slot = service.take_slot("bulk submissions", key.tenant, service.settings.max_bulks)

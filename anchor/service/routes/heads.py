@@ -37,8 +37,8 @@ async def heads(
     def load() -> list[SealedHeadDocument]:
         reach = load_reach(service.project)
         with service.project.database.read() as connection:
-            found = load_heads_before(connection, before, limit)
-            anchored = [find_anchored(connection, chain_id, head) for head, _ in found]
+            rows = load_heads_before(connection, before, limit)
+            anchored = [find_anchored(connection, chain_id, head) for head, _ in rows]
         return [
             SealedHeadDocument(
                 size=head.size,
@@ -47,8 +47,8 @@ async def heads(
                 state=name_state(reach.stage_of(head.size - 1)),
                 anchor=None if anchor is None else describe_anchor(anchor),
             )
-            for (head, sealed_at), anchor in zip(found, anchored, strict=True)
+            for (head, sealed_at), anchor in zip(rows, anchored, strict=True)
         ]
 
-    found = await service.read(load)
-    return Heads(heads=found, next=found[-1].size if len(found) == limit else None)
+    rows = await service.read(load)
+    return Heads(heads=rows, next=rows[-1].size if len(rows) == limit else None)

@@ -65,8 +65,8 @@ class LogFigures(Collector):
         yield from self._chain()
 
     def _queue(self) -> Iterable[Figure]:
-        queue, now = self.overview.queue, self.overview.now
-        oldest = None if queue.oldest_at is None else now - queue.oldest_at
+        queue, moment = self.overview.queue, self.overview.now
+        oldest = None if queue.oldest_at is None else moment - queue.oldest_at
         return (
             ("anchor_running", "Whether a process seals and anchors (1) or none does (0).",
              float(self.overview.is_running)),
@@ -97,14 +97,14 @@ class LogFigures(Collector):
         )  # fmt: skip
 
     def _anchors(self) -> Iterable[Figure]:
-        anchors, now = self.overview.anchors, self.overview.now
-        waiting = [now - item.included_at for item in anchors if not item.final]
+        anchors, moment = self.overview.anchors, self.overview.now
+        waiting = [moment - anchor.included_at for anchor in anchors if not anchor.final]
         yield (
             "anchor_reversible_seconds",
             "Age of the oldest anchor that is not final; 0: none.",
             max(waiting, default=0.0),
         )
-        final = next((item.to_final for item in anchors if item.to_final is not None), None)
+        final = next((anchor.to_final for anchor in anchors if anchor.to_final is not None), None)
         yield (
             "anchor_finality_seconds",
             "From seal until finality was seen, of the last that is.",
@@ -113,7 +113,7 @@ class LogFigures(Collector):
         if not anchors:
             return
         newest = anchors[0]
-        age = now - newest.included_at
+        age = moment - newest.included_at
         yield "anchor_anchor_age_seconds", "Age of the newest anchor's block.", age
         yield "anchor_inclusion_seconds", "From seal to block, newest anchor.", newest.to_included
         yield "anchor_anchor_gas", "Gas that the newest anchor used.", newest.gas_used

@@ -98,21 +98,23 @@ class _EventStream(StreamingResponse):
 
 
 async def _stream(
-    service: Service, key: ApiKey, found: EvidenceStatusDocument
+    service: Service, key: ApiKey, status: EvidenceStatusDocument
 ) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     end = loop.time() + service.settings.max_stream
-    with service.standing.hold(key) as held:
-        yield _event(found)
+    with service.key_recheck.hold(key) as lease:
+        yield _event(status)
         try:
-            while found.state != "anchored" and loop.time() < end and not service.stopping.is_set():
-                changed = service.watch.next_change()
-                held.check()
-                now = await load_status(service, key, found.id)
-                if now != found:
-                    found = now
-                    yield _event(found)
-                elif not await service.wait_for_change(changed, _HEARTBEAT, held):
+            while (
+                status.state != "anchored" and loop.time() < end and not service.stopping.is_set()
+            ):
+                changed = service.stage_watch.next_change()
+                lease.check()
+                newest = await load_status(service, key, status.id)
+                if newest != status:
+                    status = newest
+                    yield _event(status)
+                elif not await service.wait_for_change(changed, _HEARTBEAT, lease):
                     yield ": still there\n\n"
         except Problem as problem:
             yield _problem_event(problem)
@@ -124,5 +126,5 @@ def _problem_event(problem: Problem) -> str:
     return f"event: problem\ndata: {json.dumps(problem.members())}\n\n"
 
 
-def _event(found: EvidenceStatusDocument) -> str:
-    return f"event: state\ndata: {found.model_dump_json()}\n\n"
+def _event(status: EvidenceStatusDocument) -> str:
+    return f"event: state\ndata: {status.model_dump_json()}\n\n"

@@ -75,16 +75,16 @@ async def submit(
     origin = Origin(
         tenant=key.tenant,
         key=check_idempotency_key(idempotency_key),
-        now=utc_now(),
+        recorded_at=utc_now(),
         log=service.project.config.log,
     )
-    with service.standing.hold(key) as held:
+    with service.key_recheck.hold(key) as lease:
         data = await read_body(request, service.settings)
-        held.check()
-    key = held.key
-    item = read_submission(data, origin, max_bytes=service.settings.max_body)
-    job = Job(key.tenant, key.limits, [item], origin.key_hash)
-    outcome = (await service.intake.take(job))[0]
+        lease.check()
+    key = lease.key
+    evidence = read_submission(data, origin, max_bytes=service.settings.max_body)
+    job = Job(key.tenant, key.limits, [evidence], origin.key_hash)
+    outcome = (await service.write_queue.take(job))[0]
     if isinstance(outcome, OverQuota):
         raise over_quota(key.limits)
     if isinstance(outcome, OtherEvidence):
@@ -96,7 +96,7 @@ async def submit(
     assert isinstance(outcome, Taken)
     if not outcome.is_new:
         response.status_code = 200
-    id = item.identity.hex()
+    id = evidence.identity.hex()
     response.headers["Location"] = f"/v1/evidence/{id}"
-    state = name_state(service.watch.reach.stage_of(outcome.leaf_index))
+    state = name_state(service.stage_watch.reach.stage_of(outcome.leaf_index))
     return AcceptedDocument(id=id, state=state, known=not outcome.is_new, copies=job.copies)

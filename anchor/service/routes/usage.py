@@ -26,7 +26,9 @@ async def usage(key: Reader, service: Annotated[Service, Depends(service_of)]) -
 
     def load() -> int:
         with service.project.database.read() as connection:
-            return sum(item.accepted for item in load_usage(connection, day, key.tenant))
+            return sum(
+                used_today.accepted for used_today in load_usage(connection, day, key.tenant)
+            )
 
     return UsageDocument(
         tenant=key.tenant,
@@ -50,7 +52,9 @@ async def tenants(
 
     def load() -> list[UsageDocument]:
         with service.project.database.read() as connection:
-            used = {item.tenant: item.accepted for item in load_usage(connection, day)}
+            used = {
+                used_today.tenant: used_today.accepted for used_today in load_usage(connection, day)
+            }
             limits = load_limits(connection)
         return [
             UsageDocument(
