@@ -36,7 +36,7 @@ class TokenBuckets:
         return max(0.0, (1.0 - self._count(address)) / self._rate) if self._rate else 0.0
 
     def take(self, address: str) -> float:
-        """Take a token; return the seconds until there is one where there is none yet."""
+        """Take a token; return 0, or the seconds until there is one."""
         if not self._rate:
             return 0.0
         tokens = self._count(address)

@@ -1,4 +1,4 @@
-"""The thread of a worker that looks at the chain once a minute, whatever clients ask."""
+"""The thread of a worker that compares the chain with the log once a minute."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_steady_clock() -> float:
 
 
 class AnchorWatchThread:
-    """Looks at the chain, unless another process just did; keeps what contradicts the log.
+    """Compares the chain with the log, unless another process just did; keeps contradictions.
 
     A final anchor that is not where it was is an incident in the store, where every worker sees
     it; a log that is closed, or has an unknown head, each worker finds by itself.
@@ -55,16 +55,16 @@ class AnchorWatchThread:
         self._thread = threading.Thread(target=self._run, name="anchor-watch", daemon=True)
 
     def start(self) -> None:
-        """Look now, and then at least once a minute."""
+        """Start the thread: it looks at once, and then once a minute."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more; a look that is under way is not waited for."""
+        """Stop the thread, without waiting for a look that is under way."""
         self._stopping.set()
         self._wake.set()
 
     def wake(self) -> None:
-        """Look at once: something seems to have changed."""
+        """Make the thread look at once."""
         self._wake.set()
 
     def check(self) -> None:
@@ -83,7 +83,7 @@ class AnchorWatchThread:
         return self._watch.judge(anchored)
 
     def tell(self, anchored: int | None) -> Watched:
-        """Return how watching stands."""
+        """Return for how long nothing could be compared, and why."""
         return self._watch.tell(anchored)
 
     def _run(self) -> None:

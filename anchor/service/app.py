@@ -58,7 +58,7 @@ def create_app(project: Project, settings: Settings | None = None) -> FastAPI:
     """Return the application for an open project, which it closes when it stops.
 
     Raises:
-        ConfigError: the log's key is missing or damaged.
+        ConfigError: The log's key is missing or damaged.
     """
     service = Service(project, settings or Settings())
     sessions = Sessions(service.settings.session_secret, service.settings.ended_sessions)

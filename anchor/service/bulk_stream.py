@@ -58,7 +58,7 @@ class BulkAnswer(Response):
         self._counts = {"lines": 0, "new": 0, "known": 0, "refused": 0}
 
     async def __call__(self, _scope: Message, receive: Receive, send: Send) -> None:
-        """Answer; the client may go at any time."""
+        """Answer the request; the client may disconnect at any time."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         with self._slot, self._service.key_recheck.hold(self._lease.key) as self._lease:
             await send(start)
@@ -126,7 +126,7 @@ class BulkAnswer(Response):
             await asyncio.sleep(0)  # others are answered meanwhile
 
     async def _write_some(self) -> None:
-        """Have the next lines written; the ones before are, and answered, when this returns."""
+        """Start writing the next lines, once the ones before are written and answered."""
         count = min(len(self._entries), self._service.write_queue.chunk)
         entries = [self._entries.popleft() for _ in range(count)]
         await self._wait_for_writing()
@@ -199,7 +199,7 @@ class _Body:
         """Return the next piece; None where none comes in time.
 
         Raises:
-            _Gone: the client is.
+            _Gone: The client has disconnected.
             Problem: The service is to stop (503), or the key was revoked or has expired (401).
         """
         if self._next is None:
@@ -218,7 +218,7 @@ class _Body:
         return bytes(message.get("body", b""))
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Cancel every wait."""
         self._stopping.cancel()
         self._ending.cancel()
         if self._next is not None:
@@ -226,7 +226,7 @@ class _Body:
 
 
 class _Outbox:
-    """Answers on their way to the client, which may read them late but not never."""
+    """Answers on their way to the client, which has to read each within ``patience`` seconds."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
@@ -239,7 +239,7 @@ class _Outbox:
         """Add an answer; waits while many are unread.
 
         Raises:
-            _Gone: they stay so.
+            _Gone: The client does not read them in time.
         """
         if self._is_closed:
             raise _Gone
@@ -255,7 +255,7 @@ class _Outbox:
                 raise _Gone from None
 
     def close(self) -> None:
-        """Let ``drain`` come to its end."""
+        """Let ``drain`` end once everything is sent."""
         self._is_closed = True
         self._changed.set()
 

@@ -1,4 +1,4 @@
-"""Where a tenant's evidence stands: looked up, and waited for."""
+"""The status of a tenant's evidence: looked up in the store, and waited for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def wait_for(
     seconds: float,
     is_enough: Callable[[EvidenceStatusDocument], bool],
 ) -> EvidenceStatusDocument:
-    """Return where a tenant's evidence stands, once that is enough or the time is up.
+    """Return the status of a tenant's evidence, once it is enough or the time is up.
 
     Raises:
         Problem: There is no such evidence of this tenant (404), it was erased (410), it waits for
@@ -46,10 +46,10 @@ async def wait_for(
 
 
 async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusDocument:
-    """Return where a tenant's evidence stands.
+    """Return the status of a tenant's evidence.
 
     Raises:
-        Problem: There is none of this tenant (404), or it was erased (410).
+        Problem: The tenant has no such evidence (404), or it was erased (410).
         ChainGuardError: It was anchored, and the chain contradicts the log.
     """
     stored, anchored = await service.read(lambda: _load(service, key, id))
@@ -68,7 +68,7 @@ def find_evidence(service: Service, key: ApiKey, id: str) -> StoredEvidence:
     """Return a tenant's evidence.
 
     Raises:
-        Problem: there is none of this tenant (404), or it was erased (410).
+        Problem: The tenant has no such evidence (404), or it was erased (410).
     """
     with service.project.database.read() as connection:
         stored = find_by_identity(connection, bytes.fromhex(id))

@@ -143,7 +143,7 @@ def explain_system_error(error: OSError) -> Problem:
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Let every error of ``app`` be answered as a problem."""
+    """Register handlers that answer every error of ``app`` as a problem."""
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(AnchorError, _answer_error)
     app.add_exception_handler(OSError, _answer_system_error)

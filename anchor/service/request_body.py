@@ -1,4 +1,4 @@
-"""Reading request bodies within bounds of size and time."""
+"""Request bodies, read within bounds of size and time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CLOSE = {"Connection": "close"}
 
 
 def check_media_type(request: Request, *allowed: str) -> None:
-    """See that the body is said to be one of these.
+    """Check that ``Content-Type`` is one of the allowed media types.
 
     Raises:
-        Problem: it is not (415).
+        Problem: It is another one (415).
     """
     stated = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if stated not in allowed:
@@ -26,10 +26,10 @@ def check_media_type(request: Request, *allowed: str) -> None:
 
 
 def check_length(request: Request, most: int) -> None:
-    """See that the body is not said to be longer than ``most`` bytes.
+    """Check that ``Content-Length`` is at most ``most`` bytes, where it is stated.
 
     Raises:
-        Problem: it is (413).
+        Problem: It is more, or malformed (413).
     """
     stated = request.headers.get("Content-Length", "0")
     if not stated.isascii() or not stated.isdigit() or len(stated) > 18 or int(stated) > most:
@@ -45,7 +45,7 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     """Return a whole body.
 
     Raises:
-        Problem: it is too long (413), or takes too long (408).
+        Problem: The body is too long (413), or takes too long to arrive (408).
         ClientDisconnect: The client was gone before its end.
     """
     most = settings.max_body

@@ -48,7 +48,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens there.
 
     Raises:
-        UsageError: the address is taken, or is none of this machine's.
+        UsageError: The address is taken, or is none of this machine's.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -92,7 +92,7 @@ def serve(config: Path, settings: Settings, listener: socket.socket, workers: in
 
 
 def _allow_files(count: int) -> None:
-    """Let this process and its workers open ``count`` files, or as many as the system lets them."""
+    """Raise the limit of open files to ``count``, or as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -66,7 +66,7 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
     """Return the row of one submission.
 
     Raises:
-        Problem: it is not one; status 413 where it is too long, 400 where it is no JSON, else 422.
+        Problem: The submission is too long (413), no JSON (400) or otherwise invalid (422).
     """
     if len(data) > max_bytes:
         raise Problem(413, f"a submission has at most {max_bytes:,} bytes")

@@ -1,4 +1,4 @@
-"""What a worker answers while its project cannot be opened: 503, until it can.
+"""The application of a worker whose project cannot be opened: it answers 503 until it can.
 
 The disk, the database's server, or a store that is just being exchanged: whatever it is, a worker
 that ended for it would only be started again.

@@ -1,4 +1,4 @@
-"""What a worker has open while it serves: the project, and the threads that work on its store."""
+"""A worker's open project, and the threads and tasks that work on its store."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _READERS = 4
 
 
 class RequestSlot:
-    """One of the things that a tenant does at once, counted until it is released."""
+    """One request of a tenant that counts against its concurrency limit, until it is released."""
 
     def __init__(self, busy: Counter[str], name: str) -> None:
         self._busy = busy
@@ -51,7 +51,7 @@ class RequestSlot:
         busy[name] += 1
 
     def release(self) -> None:
-        """Count it no more; releasing it twice changes nothing."""
+        """Give the slot back; doing so twice changes nothing."""
         name, self._name = self._name, None
         if name is None:
             return
@@ -93,12 +93,12 @@ class Service:
         # The published log's tree remembers tiles, and is nothing for several threads.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
         self.stopping = asyncio.Event()
-        """Set once the worker is to end: streams then come to theirs."""
+        """Set when the worker is told to stop: streams then end."""
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         self._busy: Counter[str] = Counter()
 
     async def start(self) -> None:
-        """Begin to write and to watch."""
+        """Start the threads and tasks."""
         self.write_queue.start()
         self.readiness.start()
         await self.stage_watch.start()
@@ -112,7 +112,7 @@ class Service:
         """Return a file of the published log, None where there is none; and whether it is fixed.
 
         Raises:
-            ChainGuardError: finality was violated, and nothing is published meanwhile.
+            ChainGuardError: Finality was violated, and nothing is published meanwhile.
         """
 
         def read() -> tuple[bytes | None, bool]:
@@ -122,10 +122,10 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
 
     def take_slot(self, kind: str, tenant: str, most: int) -> RequestSlot:
-        """Count one more of what a tenant does at once in this worker, until it is released.
+        """Count a request against the tenant's concurrency limit here, until it is released.
 
         Raises:
-            Problem: The tenant does ``most`` of it already (429).
+            Problem: The tenant has ``most`` requests of this kind under way here (429).
         """
         name = f"{kind} of {tenant}"
         if self._busy[name] >= most:
@@ -141,7 +141,7 @@ class Service:
             return find_keys_by_id(connection, ids)
 
     def check_chain(self) -> None:
-        """Check that the chain does not contradict the log, as was seen within the last minute.
+        """Check that the chain does not contradict the log, as of the last minute's look at it.
 
         Raises:
             IncidentError: A final anchor is not where it was.
@@ -181,7 +181,7 @@ class Service:
     async def wait_for_change(
         self, changed: asyncio.Event, seconds: float, lease: KeyLease
     ) -> bool:
-        """Wait for a change of the watch's, or the worker's end; return whether either came.
+        """Wait for a change of stage or the worker's end; return whether either came in time.
 
         Raises:
             Problem: The key was revoked or has expired (401).
@@ -198,11 +198,11 @@ class Service:
                 future.cancel()
 
     def give_up(self) -> None:
-        """Let this process end; its supervisor starts another."""
+        """End this process; its supervisor starts another."""
         end_this_process()
 
     async def close(self) -> None:
-        """Write what was given, and release what is open, the project's store as well."""
+        """Write what was submitted, stop the threads and tasks, and close the project's store."""
         self.stopping.set()
         self.anchor_watch.stop()
         await self.readiness.stop()
@@ -217,7 +217,7 @@ class Service:
 
 
 def end_this_process() -> None:
-    """Let this worker end as SIGTERM does."""
+    """End this worker as SIGTERM does."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 

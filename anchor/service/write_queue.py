@@ -72,7 +72,7 @@ class Job:
 
 
 class WriteQueue:
-    """Takes jobs from the event loop, and answers them there once they are durable."""
+    """Writes jobs of the event loop in threads, and answers them there once they are durable."""
 
     def __init__(
         self, database: Database, clock: Callable[[], str], give_up: Callable[[], None]
@@ -88,10 +88,10 @@ class WriteQueue:
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.chunk = LEAST_CHUNK if database.has_one_writer else MOST_CHUNK
-        """How many lines of a bulk submission should come in one job now."""
+        """The number of lines of a bulk submission that the next job should have."""
 
     def start(self) -> None:
-        """Begin, in the running event loop."""
+        """Start the threads; answers go to the running event loop."""
         self._loop = asyncio.get_running_loop()
         nothing: deque[Job] = deque()
         parts = ((self._singles, nothing), (nothing, self._bulks))
@@ -112,7 +112,7 @@ class WriteQueue:
         """Write a job; when this returns it is durable.
 
         Raises:
-            AnchorError: it is not; nothing of it was written, or it is not known to be.
+            AnchorError: The job was not written, or that is unknown (StorageError).
         """
         with self._condition:
             if self._is_closing:
@@ -218,7 +218,7 @@ class _Batch:
         """Return the jobs: the same ones where others disturbed the transaction.
 
         Raises:
-            _NoRoomError: the disk has no room for them.
+            _NoRoomError: The disk has no room for them.
         """
         self.began = time.monotonic()
         if not self.jobs:

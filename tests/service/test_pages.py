@@ -66,17 +66,51 @@ class Outline(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
+        self._texts: dict[int, list[str]] = {}
+        self._open: list[int] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "input", "br"):
+            self._open.append(len(self.elements) - 1)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.elements[self._open.pop()][0] != tag:
+            pass
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+        for number in self._open:
+            self._texts.setdefault(number, []).append(data)
 
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+    def named(self, tag: str, text: str) -> dict[str, str | None]:
+        """The attributes of the one element of this tag with this text."""
+        (attrs,) = [
+            attrs
+            for number, (name, attrs) in enumerate(self.elements)
+            if name == tag and " ".join("".join(self._texts.get(number, [])).split()) == text
+        ]
+        return attrs
+
+    def form_of(self, labels: dict[str, str]) -> tuple[str, dict[str, str]]:
+        """The action of the form that has these labels, and what it sends, filled in by them."""
+        fields = {}
+        for label, value in labels.items():
+            id = self.named("label", label)["for"]
+            (field,) = [attrs for _, attrs in self.elements if attrs.get("id") == id]
+            fields[str(field["name"])] = value
+        action = None
+        for tag, attrs in self.elements:
+            action = attrs["action"] if tag == "form" else action
+            if tag == "input" and attrs.get("name") in fields:
+                assert action is not None
+                return action, fields
+        raise AssertionError(labels)
 
 
 def outline(answer) -> Outline:
@@ -399,6 +433,28 @@ def test_two_heads_are_compared(served: PageService, grown: MemorySite) -> None:
     assert roots[4] in answer.text
     assert roots[311] in answer.text
     assert "continues the first" in outline(answer).text
+
+
+@pytest.mark.parametrize(
+    ("labels", "heading"),
+    [
+        ({"Leaf hash or index": "70"}, "In the log, anchored (final)"),
+        (
+            {"Leaves of the first": "4", "Leaves of the second": "304"},
+            "The second head continues the first",
+        ),
+    ],
+)
+def test_a_leaf_and_two_heads_are_found_through_the_forms(
+    labels: dict[str, str], heading: str, served: PageService
+) -> None:
+    action, fields = outline(served.ask("/log")).form_of(labels)
+    outline(served.http.get(action, params=fields)).named("h2", heading)
+
+
+def test_the_older_heads_are_a_link_away(served: PageService) -> None:
+    link = outline(served.ask("/log")).named("a", "306 leaves: verify")
+    outline(served.ask(str(link["href"]))).named("h1", "From 306 to 311 leaves")
 
 
 @pytest.mark.parametrize(

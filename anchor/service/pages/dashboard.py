@@ -1,4 +1,4 @@
-"""``/``: what concerns the operator, for whoever has a key with the scope ``admin``."""
+"""``/``: the operator's dashboard, for keys with the scope ``admin``."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ChartFigure:
 async def dashboard(
     request: Request, service: Annotated[Service, Depends(service_of)], refresh: str = ""
 ) -> Response:
-    """Show it, or the way to sign in."""
+    """Show the dashboard, or redirect to the sign-in form."""
     caller = await find_administrator(request, service)
     if caller is None:
         return RedirectResponse("/login", status_code=303)

@@ -41,7 +41,7 @@ TheService = Annotated[Service, Depends(service_of)]
 
 COOKIE = "__Host-anchor_session"
 PLAIN_COOKIE = "anchor_session"
-"""Where the pages are served without TLS, on the operator's own machine."""
+"""The cookie's name without TLS, on the operator's own machine."""
 SECONDS = 12 * 3_600
 
 _SESSION = re.compile(r"([0-9a-f]{12})\.([0-9a-f]{32})\.([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
@@ -151,7 +151,7 @@ class Caller:
 
 
 async def find_administrator(request: Request, service: Service) -> Caller | None:
-    """Return who asks for a page of the operator's; None where nobody is signed in.
+    """Return the administrator who asks for a page; None where nobody is signed in.
 
     Raises:
         Problem: The request brings an API key that is not usable here (401, 403).

@@ -14,7 +14,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz", summary="Whether this process answers")
 async def healthz() -> Alive:
-    """Answer; nothing is looked at."""
+    """Answer without looking at anything."""
     return Alive(status="alive")
 
 
@@ -24,7 +24,7 @@ async def healthz() -> Alive:
     responses=problems(503),
 )
 async def readyz(service: Annotated[Service, Depends(service_of)]) -> Ready:
-    """Commit a small write, once a second however many ask, and see what was seen of the chain.
+    """Commit a small write, at most once a second, and check what was last seen of the chain.
 
     How much waits in the store is for administrators (`/metrics`).
     """

@@ -38,14 +38,14 @@ Figure = tuple[str, str, float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFigures(Collector):
-    """The log's figures at one moment."""
+    """A collector of the log's figures at one moment."""
 
     config: Config
     overview: Overview
     outside: View
 
     def collect(self) -> Iterator[Metric]:
-        """Yield them."""
+        """Yield the metrics."""
         for name, text, value in self._figures():
             if value is not None:
                 yield GaugeMetricFamily(name, text, value=value)
@@ -173,7 +173,7 @@ class LogFigures(Collector):
 async def metrics(
     _key: Administrator, service: Annotated[Service, Depends(service_of)]
 ) -> Response:
-    """Return all of it in Prometheus's text format."""
+    """Return all metrics in Prometheus's text format."""
     project = service.project
     outside = service.outside.look()
 

@@ -1,4 +1,4 @@
-"""Where evidence stands: asked, waited for, or told as it changes."""
+"""``GET /v1/evidence/{id}``: the status of evidence, at once, waited for, or as events."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def status(
     wait: WaitSeconds = 0,
     until: Annotated[State, Query(description="What `wait` waits for.")] = "anchored",
 ) -> EvidenceStatusDocument:
-    """Say it as the service's store knows it; with `wait`, once it is as far as `until`."""
+    """Return its state by the service's store; with `wait`, once it is as far as `until`."""
     goal = Stage(until)
     return await wait_for(
         service, key, id, wait, lambda found: Stage(found.state).rank >= goal.rank

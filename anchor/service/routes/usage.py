@@ -21,7 +21,7 @@ router = APIRouter(tags=["usage"])
     responses=problems(401, 403, 422),
 )
 async def usage(key: Reader, service: Annotated[Service, Depends(service_of)]) -> UsageDocument:
-    """Say how much new evidence was taken in today (UTC)."""
+    """Return how much new evidence the tenant submitted today (UTC), and its quotas."""
     day = utc_now()[:10]
 
     def load() -> int:
@@ -47,7 +47,7 @@ async def usage(key: Reader, service: Annotated[Service, Depends(service_of)]) -
 async def tenants(
     _key: Administrator, service: Annotated[Service, Depends(service_of)]
 ) -> list[UsageDocument]:
-    """Say it for all tenants, by name."""
+    """Return the same for all tenants, in the order of their names."""
     day = utc_now()[:10]
 
     def load() -> list[UsageDocument]:
