@@ -21,7 +21,6 @@ from anchor.evidence.digests import digest_bytes
 from anchor.log.merkle import hash_node
 from anchor.monitor.background_poll import Sighting
 from anchor.operate.acceptance import EvidenceInput, accept
-from anchor.page import load_page
 from anchor.service import proof_queue
 from anchor.service.pages.rendering import POLICY, mark_code, mark_units
 from anchor.service.pages.sign_in import SECONDS, Session, Sessions
@@ -134,16 +133,6 @@ def test_metrics_are_for_an_administrator(served: PageService) -> None:
     assert served.ask("/metrics").status_code == 401
     assert served.ask("/metrics", served.reader).status_code == 403
     assert served.ask("/metrics", served.admin).status_code == 200
-
-
-def test_the_verifier_page_is_for_everybody_byte_for_byte_and_in_no_frame(
-    served: PageService,
-) -> None:
-    answer = served.ask("/verify.html")
-    assert answer.status_code == 200
-    assert answer.content == load_page()
-    policy = answer.headers["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'") and policy.endswith("frame-ancestors 'none'")
 
 
 @pytest.mark.parametrize("path", PUBLIC)
@@ -271,21 +260,6 @@ def test_signing_out_ends_the_session(site: MemorySite) -> None:
         # Another session of the same key goes on.
         sign_in(served, served.admin)
         assert served.http.get("/").status_code == 200
-
-
-def test_signing_out_at_one_worker_ends_the_session_at_all(
-    site: MemorySite, tmp_path: Path
-) -> None:
-    ended = tmp_path / "ended"
-    ended.mkdir()
-    settings = Settings(ended_sessions=ended)
-    with serve_pages(site, settings=settings) as first, serve_pages(site, settings=settings) as own:
-        cookie = cookie_of(sign_in(first, first.admin)).partition(";")[0]
-        first.http.cookies.clear()
-        headers = {"Cookie": cookie}
-        assert own.http.get("/", headers=headers).status_code == 200
-        first.http.post("/logout", headers=headers, follow_redirects=False)
-        assert own.http.get("/", headers=headers, follow_redirects=False).status_code == 303
 
 
 def test_ended_sessions_are_forgotten_when_their_cookies_have_expired(tmp_path: Path) -> None:
