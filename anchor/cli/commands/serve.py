@@ -59,7 +59,7 @@ def command(
     It never seals or sends: `anchor run` does, beside it.
     """
     from anchor.project.allowlist import find_config
-    from anchor.service.peer_addresses import parse_proxies
+    from anchor.service.client_address import parse_proxies
     from anchor.service.server import listen, serve
     from anchor.service.settings import Settings
 
