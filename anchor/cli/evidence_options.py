@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from anchor.cli.input_files import digest_file
 from anchor.errors import UsageError
-
-if TYPE_CHECKING:
-    from anchor.operate.evidence_selection import Selection
+from anchor.evidence.digests import SHA256, Digests, parse_digest
+from anchor.evidence.record import source_of
+from anchor.operate.evidence_selection import Selection
 
 DigestsOption = Annotated[
     list[str] | None,
@@ -46,11 +47,6 @@ def read_wanted(
     Raises:
         UsageError: An argument is malformed, or a file cannot be read.
     """
-    from anchor.cli.input_files import digest_file
-    from anchor.evidence.digests import SHA256, Digests, parse_digest
-    from anchor.evidence.record import source_of
-    from anchor.operate.evidence_selection import Selection
-
     ids, found, sources = [], [], []
     for text in what:
         path = Path(text)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from anchor.errors import UsageError
+from anchor.evidence.digests import SHA256, SM3, Digests, digest_stream
+from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
+from anchor.receipt.format import MAX_RECEIPT_BYTES
 from anchor.system.os_errors import explain_os_error
-
-if TYPE_CHECKING:
-    from anchor.evidence.digests import Digests
 
 
 def receipt_path(argument: Path) -> Path:
@@ -20,8 +19,6 @@ def receipt_path(argument: Path) -> Path:
     Raises:
         UsageError: what lies there is no regular file; a pipe there would be waited for.
     """
-    from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-
     if argument.name.endswith(RECEIPT_SUFFIX):
         return argument
     path = sidecar_path(argument)
@@ -32,8 +29,6 @@ def receipt_path(argument: Path) -> Path:
 
 def read_receipt(path: Path) -> bytes:
     """Read a receipt's bytes, within its bound."""
-    from anchor.receipt.format import MAX_RECEIPT_BYTES
-
     return read_bounded(path, MAX_RECEIPT_BYTES + 1)
 
 
@@ -58,8 +53,6 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
     Raises:
         UsageError: it is missing or cannot be read.
     """
-    from anchor.evidence.digests import SHA256, SM3, digest_stream
-
     try:
         # Not blocking: a pipe that was named by mistake must not wait for a writer.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -13,7 +12,11 @@ from rich.text import Text
 from anchor.cli.console import escape_controls
 from anchor.ethereum.keccak import format_address
 from anchor.monitor.alarm_rules import Severity
+from anchor.monitor.alarms import Alarm
+from anchor.monitor.chain_status import ExternalStatus
+from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import HeadState
+from anchor.project.config import Config
 from anchor.types import log_number, log_owner
 from anchor.units import (
     format_age,
@@ -23,12 +26,6 @@ from anchor.units import (
     format_timestamp,
     format_wei,
 )
-
-if TYPE_CHECKING:
-    from anchor.monitor.alarms import Alarm
-    from anchor.monitor.chain_status import ExternalStatus
-    from anchor.monitor.overview import Overview
-    from anchor.project.config import Config
 
 _ANCHORS = 8
 _MARKS = {

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
-    from anchor.store.heads import AnchoredHead
+from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
+from anchor.store.heads import AnchoredHead
 
 
 def draw_path(place: LeafPosition) -> Iterator[str]:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Optional
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-
-if TYPE_CHECKING:
-    from anchor.store.api_keys import ApiKey
-
-NAME = "api-key"
+from anchor.cli.typer_app import make_group
+from anchor.operate.key_audit_trail import record_key_event
+from anchor.store.api_keys import ApiKey, Quota, create_key, load_keys, revoke_key
+from anchor.system.clock import format_time, utc_now
 
 _SCOPES = ("submit", "read")
 # Days that a key can be used where nobody says otherwise: a lost one is not good for ever.
 _DAYS = 365
 
-app = typer.Typer(
-    help="Keep the keys with which `anchor serve` is used.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = make_group("api-key")
 
 
 @app.command("create")
@@ -32,25 +28,25 @@ def create(
         str, typer.Argument(help="Whose key: lower-case letters, digits and hyphens.")
     ],
     scope: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             metavar="submit|read|admin",
             help="What it is for; repeat it for several. By default submit and read.",
         ),
     ] = None,
     days: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=1, max=3_650, help="How long it can be used; by default 365 days."),
     ] = None,
     never_expires: Annotated[
         bool, typer.Option("--never-expires", help="It can be used until it is revoked.")
     ] = False,
     per_day: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=1, help="New evidence that the tenant, with all its keys, may submit."),
     ] = None,
     per_minute: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(min=1, help="The same in a minute."),
     ] = None,
     config_path: ConfigOption = None,
@@ -60,12 +56,6 @@ def create(
 
     A limit that is given replaces both limits the tenant has.
     """
-    from datetime import UTC, datetime, timedelta
-
-    from anchor.operate.key_audit_trail import record_key_event
-    from anchor.store.api_keys import Quota, create_key
-    from anchor.system.clock import format_time
-
     if never_expires and days is not None:
         raise typer.BadParameter("--days and --never-expires contradict each other")
     output = Output(as_json=as_json)
@@ -112,9 +102,6 @@ def create(
 @app.command("list")
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the keys, without what they are."""
-    from anchor.store.api_keys import load_keys
-    from anchor.system.clock import utc_now
-
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.read() as connection:
         keys = load_keys(connection)
@@ -149,10 +136,6 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Let a key be used no more; running services know within two seconds."""
-    from anchor.operate.key_audit_trail import record_key_event
-    from anchor.store.api_keys import revoke_key
-    from anchor.system.clock import utc_now
-
     output = Output(as_json=as_json)
     now = utc_now()
     with project_session(config_path) as project, project.database.write() as connection:

@@ -9,30 +9,43 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
+from anchor.chain.chain_reader import ChainReader
 from anchor.chain.connect import open_node
+from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import open_signer
 from anchor.cli.input_files import digest_file, read_receipt
+from anchor.cli.progress_bar import show_hashing
 from anchor.errors import MismatchError, UsageError
+from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES
+from anchor.evidence.discovery import Found, SourceFile, find_sources
+from anchor.evidence.workers import open_executor
+from anchor.operate.deployment import deploy
+from anchor.operate.file_intake import gather
+from anchor.operate.proving import Prover
+from anchor.operate.receipt_files import ReceiptFolder
+from anchor.operate.single_run import anchor_round
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.creation import plan_dev_project, write_dev_key
+from anchor.project.files import find_checkout
+from anchor.project.policy_sources import load_policy
+from anchor.project.project import OpenProject, create_project
+from anchor.receipt.format import encode_receipt
+from anchor.store.evidence import find_evidence
 from anchor.system.clock import SystemClock
-
-if TYPE_CHECKING:
-    from anchor.chain.devnet import Devnet
-    from anchor.evidence.discovery import Found
-    from anchor.project.project import OpenProject
-    from anchor.verification.report import Report
-
-NAME = "demo"
+from anchor.system.durable_files import write_file
+from anchor.verification.report import Report
+from anchor.verification.verifier import judge
 
 
 def command(
     folder: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Argument(help="What to anchor; by default this program's own files."),
     ] = None,
     embedded: Annotated[
@@ -40,9 +53,6 @@ def command(
     ] = False,
 ) -> None:
     """Anchor a folder on an embedded chain, verify every file, and show an altered one refused."""
-    from anchor.chain.devnet import find_anvil, open_devnet
-    from anchor.project.files import find_checkout
-
     output = Output(as_json=False)
     started = time.monotonic()
     work = Path(tempfile.mkdtemp(prefix="anchor-demo-"))
@@ -85,11 +95,6 @@ def _say_what_is_next(output: Output, folder: Path, receipt: Path) -> None:
 
 
 def _create(output: Output, folder: Path, chain: Devnet) -> OpenProject:
-    from anchor.ethereum.keccak import format_address
-    from anchor.operate.deployment import deploy
-    from anchor.project.creation import plan_dev_project, write_dev_key
-    from anchor.project.project import create_project
-
     node = open_node(chain.url)
     config = plan_dev_project(folder, node, url=chain.url, number=0)
     folder.mkdir()
@@ -105,20 +110,8 @@ def _anchor(
     output: Output, project: OpenProject, chain: Devnet, found: Iterator[Found]
 ) -> list[tuple[Path, Path]]:
     """Record, seal, anchor and write the receipts; return each file with its receipt."""
-    from anchor.evidence.workers import open_executor
-    from anchor.operate.file_intake import gather
-    from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.operate.single_run import anchor_round
-    from anchor.operate.state_proofs import StateProofs
-    from anchor.receipt.format import encode_receipt
-    from anchor.store.evidence import find_evidence
-    from anchor.system.durable_files import write_file
-
-    with open_executor() as executor, output.progress("hashing") as progress:
-        gathered = gather(
-            project, found, executor=executor, keep_files=True, on_done=progress.advance
-        )
+    with open_executor() as executor, show_hashing(output) as count:
+        gathered = gather(project, found, executor=executor, keep_files=True, on_done=count)
     for problem in gathered.problems:
         output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
     if not gathered.files:
@@ -160,16 +153,11 @@ class _Verifier:
     """What a stranger has: the trust policy, the receipts, the files, and a node to ask."""
 
     def __init__(self, project: OpenProject, url: str) -> None:
-        from anchor.chain.chain_reader import ChainReader
-        from anchor.project.policy_sources import load_policy
-
         self._policy = load_policy(project.config.trust, "option").policy
         self._view = ChainReader(open_node(url))
 
     def judge(self, file: Path, receipt: Path) -> Report:
         """Verify one file."""
-        from anchor.verification.verifier import judge
-
         return judge(
             read_receipt(receipt),
             digest_file(file),
@@ -210,8 +198,6 @@ def _tamper(output: Output, verifier: _Verifier, work: Path, file: Path, receipt
 
 def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Found]:
     """Return what to anchor: a folder's files, or the files git tracks in this checkout."""
-    from anchor.evidence.discovery import SourceFile, find_sources
-
     if folder is not None:
         return find_sources([folder], follow_symlinks=False)
     if checkout is not None and (checkout / ".git").exists() and shutil.which("git"):

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import note_project, open_chain, open_signer, project_session
+from anchor.cli.context import note_project, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.ethereum.keccak import format_address
+from anchor.operate.deployment import deploy, deploy_plainly
+from anchor.project.nodes import open_chain
+from anchor.registry.artifact import registry_address
 from anchor.system.clock import SystemClock
-
-NAME = "deploy"
 
 
 def command(
@@ -27,10 +29,6 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Deploy the registry unless it is there; the address is the same on every chain."""
-    from anchor.ethereum.keccak import format_address
-    from anchor.operate.deployment import deploy, deploy_plainly
-    from anchor.registry.artifact import registry_address
-
     output = Output(as_json=as_json)
     with (
         project_session(config_path, moved=plain) as project,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,14 +12,14 @@ from anchor.cli.context import project_session
 from anchor.cli.evidence_options import WHAT, DigestsOption, LeavesOption, TenantOption, read_wanted
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError
-
-if TYPE_CHECKING:
-    from anchor.operate.erasure_cleanup import CleanupResult
-    from anchor.operate.evidence_selection import Selection
-    from anchor.project.project import OpenProject
-    from anchor.store.erasures import Piece
-
-NAME = "erase"
+from anchor.evidence.erasure_statement import check_words
+from anchor.operate.erasing import ErasureOrder, check_erasable, erase
+from anchor.operate.erasure_cleanup import CleanupResult, clean_up
+from anchor.operate.evidence_selection import Selection, find_pieces, load_names
+from anchor.operate.key_audit_trail import find_user
+from anchor.project.project import OpenProject
+from anchor.store.erasures import ERASED, Piece
+from anchor.store.file_origins import tenant_of
 
 
 def command(
@@ -57,11 +57,6 @@ def command(
     evidence itself, in the folder erasures/. Without anything named, what an interrupted run left
     is finished. docs/erasure.md says what is out of this command's reach.
     """
-    from anchor.evidence.erasure_statement import check_words
-    from anchor.operate.erasing import ErasureOrder, erase
-    from anchor.operate.erasure_cleanup import clean_up
-    from anchor.operate.key_audit_trail import find_user
-
     output = Output(as_json=as_json)
     wanted = read_wanted(what or [], digest or [], leaf or [], tenant)
     with project_session(config_path, only_reads=dry_run) as project:
@@ -85,11 +80,6 @@ def command(
 
 
 def _list(output: Output, project: OpenProject, wanted: Selection) -> None:
-    from anchor.operate.erasing import check_erasable
-    from anchor.operate.evidence_selection import find_pieces, load_names
-    from anchor.store.erasures import ERASED
-    from anchor.store.file_origins import tenant_of
-
     listed: list[dict[str, Any]] = []
     with project.database.read() as connection:
         pieces = [item for item in find_pieces(connection, wanted) if item.source != ERASED]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,16 +11,16 @@ from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_options import WHAT, DigestsOption, LeavesOption, TenantOption, read_wanted
 from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.typer_app import make_group
 from anchor.errors import UsageError
+from anchor.evidence.erasure_statement import check_words
+from anchor.operate.evidence_selection import find_pieces, is_tenant
+from anchor.operate.key_audit_trail import find_user, record_key_event
+from anchor.store.erasures import ERASED, lock_holds
+from anchor.store.legal_holds import LegalHold, insert_holds, load_holds, remove_holds
+from anchor.system.clock import utc_now
 
-NAME = "hold"
-
-
-app = typer.Typer(
-    help="Keep evidence from being erased while a dispute or a duty lasts.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = make_group("hold")
 
 _NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As your files call the case.")]
 
@@ -43,15 +44,6 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Hold evidence, or with --tenant all that a tenant has and will submit."""
-    from dataclasses import replace
-
-    from anchor.evidence.erasure_statement import check_words
-    from anchor.operate.evidence_selection import find_pieces, is_tenant
-    from anchor.operate.key_audit_trail import find_user, record_key_event
-    from anchor.store.erasures import ERASED, lock_holds
-    from anchor.store.legal_holds import LegalHold, insert_holds
-    from anchor.system.clock import utc_now
-
     output = Output(as_json=as_json)
     wanted = read_wanted(what or [], digest or [], leaf or [], tenant)
     if wanted.is_empty:
@@ -80,8 +72,6 @@ def add(
 @app.command("list")
 def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the holds and what each protects."""
-    from anchor.store.legal_holds import load_holds
-
     output = Output(as_json=as_json)
     session = project_session(config_path, only_reads=True)
     with session as project, project.database.read() as connection:
@@ -113,11 +103,6 @@ def remove(
     name: _NameArgument, config_path: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """End a hold; what it protected can be erased then, if no other hold protects it."""
-    from anchor.operate.key_audit_trail import record_key_event
-    from anchor.store.erasures import lock_holds
-    from anchor.store.legal_holds import load_holds, remove_holds
-    from anchor.system.clock import utc_now
-
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.write() as connection:
         lock_holds(connection)

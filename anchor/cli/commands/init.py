@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from anchor.chain.connect import open_node
+from anchor.chain.fees import format_gwei
+from anchor.chain.signer.keystore import (
+    find_ape_keyfile,
+    find_keystore_address,
+    keystore_address,
+    read_password_file,
+)
 from anchor.cli.console import Output
 from anchor.cli.context import note_project
 from anchor.cli.options import JsonOption, parse_finality
 from anchor.errors import UsageError
+from anchor.ethereum.keccak import format_address, parse_address
+from anchor.project.config import Config, SignerConfig
+from anchor.project.creation import plan_dev_project, plan_project, write_dev_key
+from anchor.project.project import create_project
+from anchor.registry.artifact import registry_address
+from anchor.store.location import holds_password, parse_location
 from anchor.system.os_errors import explain_os_error
-from anchor.types import MAX_LOG_NUMBER
+from anchor.system.urls import is_plain_url
+from anchor.types import MAX_LOG_NUMBER, Address, log_number, log_owner
+from anchor.units import format_wei
 
-if TYPE_CHECKING:
-    from anchor.project.config import Config, SignerConfig
-    from anchor.types import Address
-
-NAME = "init"
 DEVNET_URL = "http://127.0.0.1:8545"
 
 
 def command(
     folder: Annotated[Path, typer.Argument(help="Where to create the project.")] = Path(),
     rpc: Annotated[
-        Optional[str], typer.Option(help="URL of a node of the chain to anchor on.")  # noqa: UP045
+        str | None, typer.Option(help="URL of a node of the chain to anchor on.")
     ] = None,
     witness: Annotated[
         list[str] | None,
@@ -39,10 +49,10 @@ def command(
         typer.Option(min=1, help="How many of all nodes have to agree; by default more than half."),
     ] = None,
     keystore: Annotated[
-        Optional[Path], typer.Option(help="Encrypted keystore of the key that sends.")  # noqa: UP045
+        Path | None, typer.Option(help="Encrypted keystore of the key that sends.")
     ] = None,
     ape_account: Annotated[
-        Optional[str], typer.Option(help="Use this ape account's keyfile instead.")  # noqa: UP045
+        str | None, typer.Option(help="Use this ape account's keyfile instead.")
     ] = None,
     password_file: Annotated[
         Path | None,
@@ -85,16 +95,6 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Create a project: configuration, store and trust policy for one log."""
-    from anchor.chain.fees import format_gwei
-    from anchor.ethereum.keccak import format_address, parse_address
-    from anchor.project.config import SignerConfig
-    from anchor.project.creation import plan_dev_project, plan_project, write_dev_key
-    from anchor.project.project import create_project
-    from anchor.registry.artifact import registry_address
-    from anchor.store.location import holds_password, parse_location
-    from anchor.system.urls import is_plain_url
-    from anchor.types import log_number, log_owner
-
     output = Output(as_json=as_json)
     folder = folder.resolve()
     place = None if registry is None else parse_address(registry, subject="--registry")
@@ -192,9 +192,6 @@ def _check_devnet_options(given: dict[str, object]) -> None:
 
 
 def _describe_allowance(config: Config) -> str:
-    from anchor.chain.fees import format_gwei
-    from anchor.units import format_wei
-
     text = f"up to {format_gwei(config.fee_cap)} gwei a gas"
     if config.budget is None:
         return f"{text}, without a budget"
@@ -203,14 +200,6 @@ def _describe_allowance(config: Config) -> str:
 
 def _owner(owner: str | None, signer: SignerConfig) -> Address:
     """Return who owns the log; the signer's files must be usable, whoever that is."""
-    from anchor.chain.signer.keystore import (
-        find_ape_keyfile,
-        find_keystore_address,
-        keystore_address,
-        read_password_file,
-    )
-    from anchor.ethereum.keccak import parse_address
-
     if (signer.keystore is None) == (signer.ape_account is None):
         raise UsageError(
             "either --keystore or --ape-account must name the key that sends",

@@ -5,20 +5,40 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.live import Live
 
 from anchor.cli.console import Output
-from anchor.cli.context import open_chain, project_session
+from anchor.cli.context import project_session
+from anchor.cli.input_files import digest_file
+from anchor.cli.log_view import draw_overview
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import UsageError
-
-if TYPE_CHECKING:
-    from anchor.monitor.chain_status import StatusPoller
-    from anchor.project.project import OpenProject
-
-NAME = "log"
+from anchor.cli.path_text import draw_extension, draw_path
+from anchor.errors import NotFinalError, UsageError
+from anchor.monitor.alarms import raise_alarms
+from anchor.monitor.chain_status import StatusPoller
+from anchor.monitor.log_lookup import (
+    locate_leaf,
+    parse_index,
+    parse_leaf,
+    prove_consistency,
+    search_leaf,
+)
+from anchor.monitor.overview import read_overview
+from anchor.monitor.overview_json import (
+    build_consistency_json,
+    build_overview_json,
+    build_position_json,
+)
+from anchor.operate.anchor_watch import Watched
+from anchor.operate.clock_check import find_fault
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.store.evidence import find_evidence
+from anchor.system.clock import unix_now
 
 # Seconds between two drawings, and the longest wait for the node before the first.
 _PAUSE = 2.0
@@ -27,18 +47,18 @@ _PATIENCE = 10.0
 
 def command(
     leaf: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Argument(
             metavar="[LEAF|FILE|INDEX]",
             help="Show where this leaf hash, file or index is in the log, and its path.",
         ),
     ] = None,
     old: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--from", min=1, metavar="SIZE", help="With --to: the smaller head."),
     ] = None,
     new: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(
             "--to", min=1, metavar="SIZE", help="Verify that this head continues the other."
         ),
@@ -64,10 +84,6 @@ def command(
 
 
 def _show_leaf(output: Output, project: OpenProject, text: str) -> None:
-    from anchor.cli.path_text import draw_path
-    from anchor.monitor.log_lookup import locate_leaf
-    from anchor.monitor.overview_json import build_position_json
-
     place = locate_leaf(project, _find_index(project, text))
     for line in draw_path(place):
         output.line(line)
@@ -75,11 +91,6 @@ def _show_leaf(output: Output, project: OpenProject, text: str) -> None:
 
 
 def _find_index(project: OpenProject, text: str) -> int:
-    from anchor.cli.input_files import digest_file
-    from anchor.errors import NotFinalError
-    from anchor.monitor.log_lookup import parse_index, parse_leaf, search_leaf
-    from anchor.store.evidence import find_evidence
-
     index = parse_index(text)
     if index is not None:
         return index
@@ -98,10 +109,6 @@ def _find_index(project: OpenProject, text: str) -> int:
 
 
 def _show_extension(output: Output, project: OpenProject, old: int, new: int) -> None:
-    from anchor.cli.path_text import draw_extension
-    from anchor.monitor.log_lookup import prove_consistency
-    from anchor.monitor.overview_json import build_consistency_json
-
     extension = prove_consistency(project, old, new)
     for line in draw_extension(extension):
         output.line(line)
@@ -109,14 +116,6 @@ def _show_extension(output: Output, project: OpenProject, old: int, new: int) ->
 
 
 def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
-    from rich.console import Console
-    from rich.live import Live
-
-    from anchor.monitor.chain_status import StatusPoller
-    from anchor.operate.anchor_watch import Watched
-    from anchor.operate.clock_check import find_fault
-    from anchor.system.clock import unix_now
-
     outside = StatusPoller(
         project,
         open_chain(project.config, lambda _: None),
@@ -138,11 +137,6 @@ def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
 
 
 def _take_picture(project: OpenProject, outside: StatusPoller) -> tuple[Any, dict[str, Any]]:
-    from anchor.cli.log_view import draw_overview
-    from anchor.monitor.alarms import raise_alarms
-    from anchor.monitor.overview import read_overview
-    from anchor.monitor.overview_json import build_overview_json
-
     config = project.config
     overview, seen = read_overview(project, time.time()), outside.snapshot()
     alarms = raise_alarms(config, overview, seen)

@@ -3,45 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import open_chain, project_session
+from anchor.cli.context import project_session
+from anchor.cli.input_files import digest_file
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import CannotCheckError, ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.project.project import OpenProject
-    from anchor.receipt.format import Receipt
-
-NAME = "prove"
+from anchor.operate.anchoring import check_standing, update_anchors
+from anchor.operate.proving import Prover
+from anchor.operate.receipt_files import ReceiptFolder, count_state_proofs, save_receipt
+from anchor.operate.state_proofs import StateProofs
+from anchor.project.files import sidecar_path
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.receipt.format import Receipt
+from anchor.store.evidence import find_evidence, load_all
 
 
 def command(
     files: Annotated[
-        Optional[list[Path]],  # noqa: UP045
+        list[Path] | None,
         typer.Argument(help="Files whose receipts to write; each goes beside its file."),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Write a receipt for every piece of evidence sealed.")
     ] = False,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(metavar="DIR", help="Write below DIR, by evidence name. For --all: receipts/"),
     ] = None,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipts with which anybody can verify the evidence."""
-    from anchor.operate.anchoring import check_standing, update_anchors
-    from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.operate.state_proofs import StateProofs
-
     if everything == bool(files):
         raise UsageError("name the files whose receipts to write, or say --all")
     output = Output(as_json=as_json)
@@ -81,8 +78,6 @@ def command(
 def _prove_all(
     project: OpenProject, prover: Prover, folder: ReceiptFolder
 ) -> tuple[list[dict[str, Any]], int]:
-    from anchor.store.evidence import load_all
-
     written: list[dict[str, Any]] = []
     skipped = 0
     with project.database.read() as connection:
@@ -98,11 +93,6 @@ def _prove_all(
 def _prove_files(
     project: OpenProject, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
 ) -> list[dict[str, Any]]:
-    from anchor.cli.input_files import digest_file
-    from anchor.operate.receipt_files import save_receipt
-    from anchor.project.files import sidecar_path
-    from anchor.store.evidence import find_evidence
-
     written: list[dict[str, Any]] = []
     with project.database.read() as connection:
         for file in files:
@@ -117,8 +107,6 @@ def _prove_files(
 
 
 def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
-    from anchor.operate.receipt_files import count_state_proofs
-
     return {
         "receipt": str(path),
         "anchors": len(receipt.anchors),

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import finish_erasures, note_project, open_chain, project_session
+from anchor.cli.context import finish_erasures, note_project, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ChainGuardError, UsageError
+from anchor.operate.anchoring import check_chain, check_registry
+from anchor.operate.key_audit_trail import find_noted_holds
+from anchor.project.allowlist import find_config, named_config
+from anchor.project.config import load_config
+from anchor.project.files import CONFIG
+from anchor.project.nodes import open_chain
+from anchor.project.project import OpenProject
+from anchor.recovery.remains import RestoreOptions, gather_remains
+from anchor.recovery.restore import RestoreResult, restore_project
+from anchor.store.database import is_taken, lock_location
+from anchor.store.legal_holds import load_holds
+from anchor.store.location import SqliteFile, StoreLocation, find_moved
 
-if TYPE_CHECKING:
-    from anchor.project.project import OpenProject
-    from anchor.recovery.restore import RestoreResult
-    from anchor.store.location import StoreLocation
-
-NAME = "restore"
 # Lost pieces that are named on a terminal; ``--json`` names all.
 _NAMED = 50
 
@@ -88,13 +94,6 @@ def command(
     The registry decides: leaves are taken only if they lead to its head. Records come from the
     backup and from receipts; a leaf whose record is lost stays as its hash.
     """
-    from anchor.operate.anchoring import check_chain, check_registry
-    from anchor.project.config import load_config
-    from anchor.recovery.remains import RestoreOptions, gather_remains
-    from anchor.recovery.restore import restore_project
-    from anchor.store.database import is_taken, lock_location
-    from anchor.store.location import find_moved
-
     output = Output(as_json=as_json)
     file = _find_own_config(config_path)
     config = load_config(file)
@@ -135,9 +134,6 @@ def command(
 
 def _tell_holds(output: Output, project: OpenProject) -> None:
     """Print each legal hold of the audit trail that the restored store does not contain."""
-    from anchor.operate.key_audit_trail import find_noted_holds
-    from anchor.store.legal_holds import load_holds
-
     with project.database.read() as connection:
         known = {hold.name for hold in load_holds(connection)}
     for name, at in find_noted_holds(project.config).items():
@@ -191,9 +187,6 @@ def _find_own_config(config_path: Path | None) -> Path:
 
     Above this folder, only one that is the user's already counts.
     """
-    from anchor.project.allowlist import find_config, named_config
-    from anchor.project.files import CONFIG
-
     here = Path(CONFIG).absolute()
     if named_config(config_path) is None and here.is_file():
         return here
@@ -202,8 +195,6 @@ def _find_own_config(config_path: Path | None) -> Path:
 
 def _check_replaceable(store: StoreLocation, *, is_replacing: bool) -> None:
     """Refuse to write over a store: only a file can be moved aside, and only where that is told."""
-    from anchor.store.location import SqliteFile
-
     if not isinstance(store, SqliteFile):
         raise ChainGuardError(
             f"there is a store in {store}, and none in PostgreSQL is replaced",

@@ -9,8 +9,10 @@ import typer
 
 from anchor.cli.console import Output
 from anchor.cli.options import ConfigOption, JsonOption
-
-NAME = "upgrade-store"
+from anchor.project.allowlist import find_config
+from anchor.project.config import load_config
+from anchor.recovery.store_upgrade import upgrade_store
+from anchor.store.database import MIGRATION_HEAD
 
 
 def command(
@@ -30,11 +32,6 @@ def command(
     Stop `anchor run` and `anchor serve` first. A backup is made and checked, then the store is
     changed, as a whole or not at all.
     """
-    from anchor.project.allowlist import find_config
-    from anchor.project.config import load_config
-    from anchor.recovery.store_upgrade import upgrade_store
-    from anchor.store.database import MIGRATION_HEAD
-
     output = Output(as_json=as_json)
     config = load_config(find_config(config_path))
     done = upgrade_store(config, backup, output.note)
