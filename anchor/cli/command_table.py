@@ -11,7 +11,8 @@ COMMANDS = {
     "devnet": "Run a local chain until it is interrupted: anvil where it is installed, else "
     "py-evm.",
     "deploy": "Deploy the registry unless it is there; the address is the same on every chain.",
-    "source": "Print the registry's source as standard JSON input, or submit it for verification.",
+    "source": "Print the registry's source as standard JSON input, which Sourcify and Etherscan "
+    "verify.",
     "doctor": "Check configuration, store, key, node, chain and registry; change and send nothing.",
     "add": "Hash evidence and record it; `anchor run --once` then anchors it.",
     "seal": "Append what was added to the log, without anchoring it yet.",
