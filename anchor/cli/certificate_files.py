@@ -41,10 +41,10 @@ def plan_requests(
         UsageError: two certificates would go to the same place.
     """
     requests: list[Request] = []
-    for place, argument in enumerate(receipts):
+    for position, argument in enumerate(receipts):
         receipt = receipt_path(argument)
         name = receipt.name.removesuffix(RECEIPT_SUFFIX)
-        file = receipt.with_name(name) if files is None else files[place]
+        file = receipt.with_name(name) if files is None else files[position]
         target = (folder or receipt.parent) / f"{name}.certificate"
         if any(request.target == target for request in requests):
             raise UsageError(
@@ -78,9 +78,13 @@ def check_exhibits(details: Details, judged: Iterable[Judged]) -> None:
     Raises:
         UsageError: one is not; its statements would be lost.
     """
-    digests = [item.report.record.digests for item in judged if item.report.record is not None]
+    recorded = [
+        judgement.report.record.digests
+        for judgement in judged
+        if judgement.report.record is not None
+    ]
     for exhibit in details.exhibits:
-        if not any(is_about(exhibit.digest, found) for found in digests):
+        if not any(is_about(exhibit.digest, digests) for digests in recorded):
             raise UsageError(
                 f"the details name the exhibit {exhibit.digest}, which no receipt here is about",
                 hint="name its receipt, too, or take it out of the details",
@@ -116,13 +120,13 @@ class CertificateWriter:
         written: list[dict[str, Any]] = []
         refused: list[dict[str, Any]] = []
         codes: list[ExitCode] = []
-        for item in judged:
+        for judgement in judged:
             try:
-                written.append(self.write(item))
+                written.append(self.write(judgement))
             except AnchorError as error:
                 if len(judged) == 1:
                     raise
-                file = str(item.request.file)
+                file = str(judgement.request.file)
                 output.note(f"{file}: {error.message}", mark="error: ", colour=Colour.RED)
                 code = int(error.exit_code)
                 refused.append({"file": file, "exit_code": code, "error": error.message})

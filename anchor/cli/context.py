@@ -48,14 +48,14 @@ def project_session(
 def finish_erasures(output: Output, project: OpenProject) -> None:
     """Finish what an interrupted `anchor erase` left; nothing else waits for it."""
     try:
-        done = clean_up(project)
+        cleaned = clean_up(project)
     except (StorageError, StoreBusyError) as error:
         output.note(f"an erasure is not finished: {error.message}", mark="warning: ")
         output.note("  run `anchor erase` without anything named once that is mended")
         return
-    if done is not None:
-        output.note(f"finished the erasure of {done.leaves:,} pieces")
-        for text in done.remains:
+    if cleaned is not None:
+        output.note(f"finished the erasure of {cleaned.leaves:,} pieces")
+        for text in cleaned.remains:
             output.note(text, mark="left to you: ")
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from anchor.cli.input_files import digest_file, is_there, read_receipt, receipt_path
+from anchor.cli.input_files import digest_file, is_regular_file, read_receipt, receipt_path
 from anchor.errors import UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.project.files import RECEIPT_SUFFIX
@@ -111,7 +111,7 @@ class VerificationInputs:
         digests = digest_file(file, hint=hint)
         if receipt is None:
             beside = receipt_path(file)
-            if not is_there(beside):
+            if not is_regular_file(beside):
                 return self._from_store(file, digests, beside), digests
             receipt = beside
         return read_receipt(receipt), digests

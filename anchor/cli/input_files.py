@@ -22,7 +22,7 @@ def receipt_path(argument: Path) -> Path:
     if argument.name.endswith(RECEIPT_SUFFIX):
         return argument
     path = sidecar_path(argument)
-    if os.path.lexists(path) and not is_there(path):
+    if os.path.lexists(path) and not is_regular_file(path):
         raise UsageError(f"{path} is not a regular file", hint="name the receipt itself")
     return path
 
@@ -72,8 +72,8 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
         os.close(descriptor)
 
 
-def is_there(path: Path) -> bool:
-    """Say whether a file is at ``path``; a name that no file can have is not there."""
+def is_regular_file(path: Path) -> bool:
+    """Return whether ``path`` is a regular file; a name that no file can have is none."""
     try:
         return path.is_file()
     except OSError:

@@ -53,11 +53,11 @@ def draw_overview(
 
 
 def _draw_title(config: Config, overview: Overview) -> Text:
-    place = f"registry {format_address(config.registry)} on chain {config.chain_id}"
+    location = f"registry {format_address(config.registry)} on chain {config.chain_id}"
     title = Text.assemble(
         ("anchor log", "bold"),
         f"  number {log_number(config.log)} of {format_address(log_owner(config.log))}\n",
-        (f"{place}, at {format_timestamp(overview.read_at)}", "dim"),
+        (f"{location}, at {format_timestamp(overview.read_at)}", "dim"),
     )
     title.overflow = "fold"
     return title
@@ -87,7 +87,7 @@ def _facts(config: Config, overview: Overview, outside: ExternalStatus) -> list[
     waits = f"{queue.waiting:,}{more}"
     if queue.oldest_at is not None:
         waits += f", the first since {format_duration(overview.read_at - queue.oldest_at)}"
-    found = [
+    rows = [
         ("running", "yes" if overview.is_running else "no: nothing is sealed or sent"),
         ("waiting", waits),
         ("last hour", format_count(queue.accepted_last_hour, "piece", "pieces") + " accepted"),
@@ -96,29 +96,29 @@ def _facts(config: Config, overview: Overview, outside: ExternalStatus) -> list[
     if transaction is not None:
         price = "" if transaction.max_fee is None else format_gas_price(transaction.max_fee)
         signed = format_count(transaction.attempts, "attempt", "attempts")
-        found.append(("on its way", f"nonce {transaction.nonce}, {signed} up to {price or '-'}"))
+        rows.append(("on its way", f"nonce {transaction.nonce}, {signed} up to {price or '-'}"))
     sighting = outside.chain
     facts = sighting.value
     if outside.published is not None:
         size = outside.published.value
-        found.append(("published", "not known" if size is None else f"{size:,} leaves"))
+        rows.append(("published", "not known" if size is None else f"{size:,} leaves"))
     if facts is None:
-        return [*found, ("chain", "not known")]
+        return [*rows, ("chain", "not known")]
     age = (
         ""
         if sighting.seen_at is None
         else f", seen {format_age(overview.read_at, sighting.seen_at)}"
     )
     final = "not known" if facts.final_block is None else f"{facts.final_block:,}"
-    found.append(("chain", f"block {facts.block:,}, final {final}{age}"))
+    rows.append(("chain", f"block {facts.block:,}, final {final}{age}"))
     if facts.balance is not None:
         days = overview.spending.days_left(facts.balance)
         lasts = "" if days is None else f", lasts {format_duration(days * 86_400)} at this rate"
-        found.append(("balance", f"{format_wei(facts.balance)}{lasts}"))
+        rows.append(("balance", f"{format_wei(facts.balance)}{lasts}"))
     if config.budget is not None:
         spent = overview.spending.budget_spent
-        found.append(("budget", f"{format_wei(spent)} of {format_wei(config.budget)} spent"))
-    return found
+        rows.append(("budget", f"{format_wei(spent)} of {format_wei(config.budget)} spent"))
+    return rows
 
 
 def _draw_heads(overview: Overview) -> RenderableType:
@@ -156,6 +156,6 @@ def _draw_anchors(overview: Overview) -> RenderableType:
 
 def _table(*names: str, right: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for place, name in enumerate(names):
-        table.add_column(name, justify="right" if place < right else "left", no_wrap=True)
+    for column, name in enumerate(names):
+        table.add_column(name, justify="right" if column < right else "left", no_wrap=True)
     return table

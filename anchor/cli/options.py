@@ -88,6 +88,10 @@ OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Ask no node: by --block-hash, or the policy's own.")
 ]
 
+ApeAccountOption = Annotated[
+    str | None, typer.Option("--ape-account", help="Use this ape account's keyfile instead.")
+]
+
 WaitOption = Annotated[
     str | None,
     typer.Option(

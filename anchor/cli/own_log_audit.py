@@ -84,14 +84,21 @@ def _audit_chain(
 
 
 def _audit_files(output: Output, project: OpenProject) -> tuple[dict[str, Any], tuple[str, ...]]:
-    found = Originals()
-    with open_executor() as executor, closing(audit_originals(project, executor, found)) as texts:
+    originals = Originals()
+    with (
+        open_executor() as executor,
+        closing(audit_originals(project, executor, originals)) as texts,
+    ):
         changed = limit_breaches(texts)
     output.line(
-        f"{found.equal:,} evidence files are as they were accepted, {found.missing:,} are not "
-        "there any more"
+        f"{originals.equal:,} evidence files are as they were accepted, "
+        f"{originals.missing:,} are not there any more"
     )
-    for problem in found.unreadable:
+    for problem in originals.unreadable:
         output.line(problem, mark="cannot tell  ", colour=Colour.YELLOW)
-    members = {"equal": found.equal, "missing": found.missing, "unreadable": found.unreadable}
+    members = {
+        "equal": originals.equal,
+        "missing": originals.missing,
+        "unreadable": originals.unreadable,
+    }
     return members, changed

@@ -27,7 +27,7 @@ from anchor.verification.targets import name_unpinned
 
 def audit_published(
     output: Output,
-    place: str,
+    location: str,
     *,
     trust: Path | None,
     rpc: Sequence[str],
@@ -45,12 +45,14 @@ def audit_published(
     """
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
-    source = open_reader(place)
+    source = open_reader(location)
     inputs = VerificationInputs(config_path=config_path, trust=trust, report=output.note)
     nodes = Nodes(rpc, quorum, inputs.list_project_nodes, output.note)
     steps: list[dict[str, Any]] = []
 
-    def tell(number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = "") -> None:
+    def report_step(
+        number: int, detail: str, verdict: Verdict = Verdict.PASS, hint: str = ""
+    ) -> None:
         title = TITLES[number]
         print_step(output, number, title, detail, verdict, hint)
         steps.append({"number": number, "title": title, "verdict": verdict.value, "detail": detail})
@@ -82,14 +84,14 @@ def audit_published(
             policy=inputs.policy,
             verifier=verifier,
             connect=nodes.connect,
-            tell=tell,
+            tell=report_step,
             anchored=lambda head: read_anchors(source, head),
             expected=expected,
             chain_ids=frozenset(map(ChainId, chain_ids)),
             accept_unpinned=accept_unpinned,
         )
     except AnchorError as error:
-        tell(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
+        report_step(len(steps) + 1, error.message, verdict_of(error), error.hint or "")
         code = error.exit_code
     else:
         code = gravest_code([finding.exit_code for finding in checked.findings])

@@ -68,7 +68,7 @@ def print_report(
 def _list_not_proven(report: Report, words: Words) -> list[str]:
     """Return what is not proven: what never is, and what this verification leaves open."""
     always = words.not_proven or NOT_PROVEN
-    return [*always, *(words.say(item) for item in report.not_proven[len(NOT_PROVEN) :])]
+    return [*always, *(words.say(text) for text in report.not_proven[len(NOT_PROVEN) :])]
 
 
 def _print_statements(output: Output, report: Report, words: Words) -> None:
@@ -132,8 +132,8 @@ def _print_trust(
     print_policies(output, policies, words, indent="  ")
     if not policies:
         output.line(f"  {words.no_policy}")
-        for item in report.unpinned:
-            output.line(f"    {words.say(item)}")
+        for text in report.unpinned:
+            output.line(f"    {words.say(text)}")
     is_unchanged = all(step.error is None for step in report.steps if step.number == 2)
     existed = words.unchanged_since if is_unchanged else words.existed_by
     if nodes:
@@ -148,8 +148,8 @@ def _print_trust(
             level=proven.assurance,
         )
         output.line(f"  {anchored}")
-        place = words.place.format(index=proven.index, size=proven.anchor.size)
-        output.line(f"    {place}")
+        position = words.place.format(index=proven.index, size=proven.anchor.size)
+        output.line(f"    {position}")
         kind = find_chain(proven.chain_id).kind
         if kind != "main":
             said = words.chain_is.format(chain=proven.chain_id, kind=words.kinds[kind])
@@ -234,9 +234,9 @@ def _summary(report: Report, words: Words) -> str:
         detail = "" if report.error is None else words.say(report.error.message)
     else:
         time = f"{leading.existed_by:%Y-%m-%d %H:%M:%S}"
-        place = words.place.format(index=leading.index, size=leading.anchor.size)
-        detail = f"{words.brief_existed_by.format(time=time)} ({place})"
+        position = words.place.format(index=leading.index, size=leading.anchor.size)
+        detail = f"{words.brief_existed_by.format(time=time)} ({position})"
     if not report.unpinned:
         return detail
-    items = ", ".join(words.say(item) for item in report.unpinned)
+    items = ", ".join(words.say(text) for text in report.unpinned)
     return words.brief_unpinned.format(detail=detail, items=items)

@@ -84,16 +84,16 @@ def command(
                 on_done=count,
             )
         if key is None:
-            done = accept(project, labelled, again=again)
+            accepted = accept(project, labelled, again=again)
         elif labelled:
-            done = accept_with_key(project, labelled, key)
+            accepted = accept_with_key(project, labelled, key)
         else:
-            done = Acceptance(new=0, known=0)
+            accepted = Acceptance(new=0, known=0)
         rule = project.config.copies
     total = Acceptance(
-        new=gathered.new + done.new,
-        known=gathered.known + done.known,
-        copies=fewest(gathered.copies, done.copies),
+        new=gathered.new + accepted.new,
+        known=gathered.known + accepted.known,
+        copies=fewest(gathered.copies, accepted.copies),
     )
     if rule is not None and total.copies is not None and total.copies < rule.copies:
         output.note(
@@ -121,23 +121,23 @@ def _labelled(
     """Return the submissions that are not files: standard input and bare digests."""
     if name is not None and stdin + len(digests) != 1:
         raise UsageError("--name goes with standard input or with exactly one --digest")
-    found: list[EvidenceInput] = []
+    inputs: list[EvidenceInput] = []
     for text in digests:
         algorithm, value = parse_digest(text)
-        given = Digests(
+        digests_alone = Digests(
             sha256=value if algorithm == SHA256 else None,
             sm3=value if algorithm == SM3 else None,
             size=None,
         )
         label = name or text.lower()
-        found.append(EvidenceInput(source=f"digest:{label}", name=label, digests=given))
+        inputs.append(EvidenceInput(source=f"digest:{label}", name=label, digests=digests_alone))
     if digests_from is not None:
-        found += _read_checksums(digests_from)
+        inputs += _read_checksums(digests_from)
     if stdin:
-        taken = hash_stdin(sys.stdin.buffer, project.config.digests)
+        digests_read = hash_stdin(sys.stdin.buffer, project.config.digests)
         label = name or "standard input"
-        found.append(EvidenceInput(source=f"stdin:{label}", name=label, digests=taken))
-    return found
+        inputs.append(EvidenceInput(source=f"stdin:{label}", name=label, digests=digests_read))
+    return inputs
 
 
 def _read_checksums(path: Path) -> list[EvidenceInput]:

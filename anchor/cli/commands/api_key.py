@@ -59,10 +59,10 @@ def create(
     if never_expires and days is not None:
         raise typer.BadParameter("--days and --never-expires contradict each other")
     output = Output(as_json=as_json)
-    now = datetime.now(UTC)
+    created_at = datetime.now(UTC)
     expires_at = None
     if not never_expires:
-        expires_at = format_time(now + timedelta(days=_DAYS if days is None else days))
+        expires_at = format_time(created_at + timedelta(days=_DAYS if days is None else days))
     limits = None
     if per_day is not None or per_minute is not None:
         limits = Quota(per_day=per_day, per_minute=per_minute)
@@ -71,7 +71,7 @@ def create(
             connection,
             tenant,
             scope or _SCOPES,
-            created_at=format_time(now),
+            created_at=format_time(created_at),
             expires_at=expires_at,
             limits=limits,
         )
@@ -79,7 +79,7 @@ def create(
         record_key_event(
             project.config,
             "key-created",
-            at=format_time(now),
+            at=format_time(created_at),
             key=id,
             tenant=tenant,
             scopes=sorted(scope or _SCOPES),
@@ -89,7 +89,7 @@ def create(
             record_key_event(
                 project.config,
                 "quota-changed",
-                at=format_time(now),
+                at=format_time(created_at),
                 tenant=tenant,
                 per_day=per_day,
                 per_minute=per_minute,
@@ -105,9 +105,9 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.read() as connection:
         keys = load_keys(connection)
-    now = utc_now()
+    time = utc_now()
     for key in keys:
-        output.line(f"{key.id}  {key.tenant:<20}  {','.join(key.scopes):<18}  {_state(key, now)}")
+        output.line(f"{key.id}  {key.tenant:<20}  {','.join(key.scopes):<18}  {_state(key, time)}")
     if not keys:
         output.line("there are none: `anchor api-key create TENANT` makes one")
     output.result(
@@ -137,17 +137,17 @@ def revoke(
 ) -> None:
     """Let a key be used no more; running services know within two seconds."""
     output = Output(as_json=as_json)
-    now = utc_now()
+    revoked_at = utc_now()
     with project_session(config_path) as project, project.database.write() as connection:
-        revoke_key(connection, id, now)
-        record_key_event(project.config, "key-revoked", at=now, key=id)
+        revoke_key(connection, id, revoked_at)
+        record_key_event(project.config, "key-revoked", at=revoked_at, key=id)
     output.line(f"revoked {id}")
     output.result({"revoked": id})
 
 
-def _state(key: ApiKey, now: str) -> str:
+def _state(key: ApiKey, time: str) -> str:
     if key.revoked_at is not None:
         return f"revoked {key.revoked_at}"
     if key.expires_at is None:
         return "usable"
-    return f"{'usable until' if now < key.expires_at else 'expired'} {key.expires_at}"
+    return f"{'usable until' if time < key.expires_at else 'expired'} {key.expires_at}"

@@ -21,7 +21,7 @@ from anchor.errors import UsageError
 
 
 def command(
-    place: Annotated[
+    location: Annotated[
         str | None,
         typer.Argument(
             metavar="[DIR|URL]", help="A published log; without it, the project's own store."
@@ -70,7 +70,7 @@ def command(
     is needed but what is published.
     """
     output = Output(as_json=as_json)
-    if place is None:
+    if location is None:
         if trust or rpc or quorum or key or log or chain_id or accept_unpinned:
             raise UsageError(
                 "--trust, --rpc, --quorum, --key, --log, --chain-id and --accept-unpinned go with "
@@ -86,7 +86,7 @@ def command(
     else:
         audit_published(
             output,
-            place,
+            location,
             trust=trust,
             rpc=rpc or (),
             quorum=quorum,

@@ -77,8 +77,8 @@ def _make(
         if keep is None:
             return make_backup(project.config, copy, folder, output.note)
         unfinished = open_generations(folder)
-        place = name_generation(folder, datetime.now(UTC))
-        checked = make_backup(project.config, copy, place, output.note, partial=unfinished)
+        target = name_generation(folder, datetime.now(UTC))
+        checked = make_backup(project.config, copy, target, output.note, partial=unfinished)
     for old in forget_generations(folder, keep):
         output.note(f"removed {old}")
     return checked

@@ -120,7 +120,7 @@ def command(
         config_path=config_path, trust=trust, offline=offline, report=output.note
     )
     nodes = Nodes(rpc or (), quorum, inputs.list_project_nodes, output.note)
-    named = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
+    final_blocks = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
     chains = frozenset(map(ChainId, chain_id or ()))
 
     def judge_one(request: Request) -> Judged:
@@ -132,7 +132,7 @@ def command(
             digests,
             policy=inputs.policy,
             connect=connect,
-            block_hashes=named,
+            block_hashes=final_blocks,
             chain_ids=chains,
             accept_unpinned=accept_unpinned,
         )

@@ -55,14 +55,14 @@ def command(
     """Anchor a folder on an embedded chain, verify every file, and show an altered one refused."""
     output = Output(as_json=False)
     started = time.monotonic()
-    work = Path(tempfile.mkdtemp(prefix="anchor-demo-"))
+    scratch = Path(tempfile.mkdtemp(prefix="anchor-demo-"))
     checkout = find_checkout()
     anvil = None if embedded else find_anvil(checkout)
     with open_devnet(anvil=anvil) as chain:
         output.line(f"1. a chain of its own: {chain.kind}, chain {chain.chain_id}, at {chain.url}")
         if not chain.has_finality:
             output.line("   (its blocks never become final; the latest one counts as final here)")
-        project = _create(output, work / "project", chain)
+        project = _create(output, scratch / "project", chain)
         receipts = _anchor(output, project, chain, _sources(folder, checkout))
         output.line(f"6. verified from the receipts alone, against {chain.url}")
         output.line(f"   ({KIND_SENTENCES['development']}):")
@@ -72,17 +72,17 @@ def command(
             report = verifier.judge(file, receipt)
             refused += report.error is not None
             _show(output, report.record.name if report.record else str(file), report)
-        _tamper(output, verifier, work, *receipts[0])
+        _tamper(output, verifier, scratch, *receipts[0])
         project.database.close()
     if refused:
         raise MismatchError(f"{refused} of {len(receipts)} files did not verify")
     seconds = time.monotonic() - started
     output.line()
     output.line(f"{len(receipts):,} files recorded, anchored and verified in {seconds:.1f} s.")
-    _say_what_is_next(output, project.config.receipts, receipts[0][1])
+    _print_next_steps(output, project.config.receipts, receipts[0][1])
 
 
-def _say_what_is_next(output: Output, folder: Path, receipt: Path) -> None:
+def _print_next_steps(output: Output, folder: Path, receipt: Path) -> None:
     output.line(f"The receipts are below {folder}")
     output.line("Next:")
     activate = Path(sys.executable).with_name("activate")
@@ -101,17 +101,19 @@ def _create(output: Output, folder: Path, chain: Devnet) -> OpenProject:
     project = create_project(config)
     write_dev_key(config)
     with project.database.hold_lease():
-        done = deploy(project, node, lambda: open_signer(config), SystemClock(), _quiet)
-    output.line(f"2. registry deployed at {format_address(done.registry)} ({done.gas_used:,} gas)")
+        deployed = deploy(project, node, lambda: open_signer(config), SystemClock(), _quiet)
+    output.line(
+        f"2. registry deployed at {format_address(deployed.registry)} ({deployed.gas_used:,} gas)"
+    )
     return project
 
 
 def _anchor(
-    output: Output, project: OpenProject, chain: Devnet, found: Iterator[Found]
+    output: Output, project: OpenProject, chain: Devnet, sources: Iterator[Found]
 ) -> list[tuple[Path, Path]]:
     """Record, seal, anchor and write the receipts; return each file with its receipt."""
     with open_executor() as executor, show_hashing(output) as count:
-        gathered = gather(project, found, executor=executor, keep_files=True, on_done=count)
+        gathered = gather(project, sources, executor=executor, keep_files=True, on_done=count)
     for problem in gathered.problems:
         output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
     if not gathered.files:
@@ -121,7 +123,7 @@ def _anchor(
     node = open_node(chain.url)
     proofs = StateProofs(config, node, _quiet)
     with project.database.hold_lease():
-        done = anchor_round(
+        result = anchor_round(
             project,
             node,
             lambda: open_signer(config),
@@ -130,12 +132,12 @@ def _anchor(
             report=_quiet,
             proofs=proofs,
         )
-    assert done.anchored is not None
-    head = done.anchored.head
-    output.line(f"4. sealed {done.sealed:,} leaves under root {head.root.hex()}")
+    assert result.anchored is not None
+    head = result.anchored.head
+    output.line(f"4. sealed {result.sealed:,} leaves under root {head.root.hex()}")
     output.line(
-        f"5. anchor {done.anchored.sequence} in block {done.anchored.block_number}: "
-        f"{done.state.value}"
+        f"5. anchor {result.anchored.sequence} in block {result.anchored.block_number}: "
+        f"{result.state.value}"
     )
     prover, folder = Prover(project, proofs), ReceiptFolder(config.receipts)
     receipts = []
@@ -183,9 +185,9 @@ def _show(output: Output, name: str, report: Report) -> None:
         )
 
 
-def _tamper(output: Output, verifier: _Verifier, work: Path, file: Path, receipt: Path) -> None:
+def _tamper(output: Output, verifier: _Verifier, scratch: Path, file: Path, receipt: Path) -> None:
     """Alter a copy of ``file`` and show that its receipt does not verify it."""
-    altered = work / f"altered-{file.name}"
+    altered = scratch / f"altered-{file.name}"
     shutil.copyfile(file, altered)
     with altered.open("ab") as copy:
         copy.write(b"\0")

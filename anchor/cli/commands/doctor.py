@@ -67,7 +67,7 @@ def _find_config(option: Path | None) -> Path:
     try:
         return find_config(option)
     except ConfigError:
-        found = discover_config()
-        if found is None or find_allowed(found) is None:
+        config = discover_config()
+        if config is None or find_allowed(config) is None:
             raise
-        return found
+        return config

@@ -17,7 +17,7 @@ from anchor.project.nodes import open_chain
 
 
 def command(
-    place: Annotated[
+    location: Annotated[
         str | None,
         typer.Argument(
             metavar="DIR|URL",
@@ -35,13 +35,13 @@ def command(
     """
     output = Output(as_json=as_json)
     with project_session(config_path) as project:
-        place = place or project.config.publish
-        if place is None:
+        location = location or project.config.publish
+        if location is None:
             raise UsageError(
                 "it is not said where to publish the log",
                 hint="name a folder or URL, or set [publish] target in anchor.toml",
             )
-        target = open_writer(place)
+        target = open_writer(location)
         try:
             node = open_chain(project.config, output.note)
             check_standing(project, node)

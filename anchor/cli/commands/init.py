@@ -17,7 +17,7 @@ from anchor.chain.signer.keystore import (
 )
 from anchor.cli.console import Output
 from anchor.cli.context import note_project
-from anchor.cli.options import JsonOption, parse_finality
+from anchor.cli.options import ApeAccountOption, JsonOption, parse_finality
 from anchor.errors import UsageError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.project.config import Config, SignerConfig
@@ -51,9 +51,7 @@ def command(
     keystore: Annotated[
         Path | None, typer.Option(help="Encrypted keystore of the key that sends.")
     ] = None,
-    ape_account: Annotated[
-        str | None, typer.Option(help="Use this ape account's keyfile instead.")
-    ] = None,
+    ape_account: ApeAccountOption = None,
     password_file: Annotated[
         Path | None,
         typer.Option(help="File with the key's password; without it, it is asked for."),
@@ -97,8 +95,8 @@ def command(
     """Create a project: configuration, store and trust policy for one log."""
     output = Output(as_json=as_json)
     folder = folder.resolve()
-    place = None if registry is None else parse_address(registry, subject="--registry")
-    store_place = None if store is None else parse_location(store, folder)
+    registry_given = None if registry is None else parse_address(registry, subject="--registry")
+    store_location = None if store is None else parse_location(store, folder)
     if devnet:
         if witness or quorum:
             raise UsageError("--witness and --quorum are for real chains: a devnet is one node")
@@ -113,7 +111,12 @@ def command(
         )
         url = rpc or DEVNET_URL
         config = plan_dev_project(
-            folder, open_node(url), url=url, number=number, registry=place, store=store_place
+            folder,
+            open_node(url),
+            url=url,
+            number=number,
+            registry=registry_given,
+            store=store_location,
         )
     elif rpc is None:
         raise UsageError("--rpc is missing", hint="for a first try: `anchor init --devnet`")
@@ -132,16 +135,16 @@ def command(
             number=number,
             finality=parse_finality(finality or "finalized"),
             wait="included",
-            registry=place,
-            store=store_place,
+            registry=registry_given,
+            store=store_location,
             witnesses={url: open_node(url) for url in witness or ()},
             quorum=quorum,
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        what = f"the folder {folder} cannot be created"
-        raise explain_os_error(what, error, is_named=True) from error
+        message = f"the folder {folder} cannot be created"
+        raise explain_os_error(message, error, is_named=True) from error
     create_project(config).database.close()
     note_project(output, config.file)
     if not is_plain_url(config.rpc):

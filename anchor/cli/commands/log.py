@@ -84,10 +84,10 @@ def command(
 
 
 def _show_leaf(output: Output, project: OpenProject, text: str) -> None:
-    place = locate_leaf(project, _find_index(project, text))
-    for line in draw_path(place):
+    position = locate_leaf(project, _find_index(project, text))
+    for line in draw_path(position):
         output.line(line)
-    output.result(build_position_json(place), kind="leaf")
+    output.result(build_position_json(position), kind="leaf")
 
 
 def _find_index(project: OpenProject, text: str) -> int:
@@ -99,13 +99,13 @@ def _find_index(project: OpenProject, text: str) -> int:
         return search_leaf(project, leaf)
     file = Path(text)
     with project.database.read() as connection:
-        found = find_evidence(connection, file, digest_file(file))
-    if found.leaf_index is None:
+        evidence = find_evidence(connection, file, digest_file(file))
+    if evidence.leaf_index is None:
         raise NotFinalError(
             f"{file} is accepted but not sealed yet, so it has no place in the log",
             hint="anchor it with `anchor run --once`",
         )
-    return found.leaf_index
+    return evidence.leaf_index
 
 
 def _show_extension(output: Output, project: OpenProject, old: int, new: int) -> None:
@@ -138,7 +138,7 @@ def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
 
 def _take_picture(project: OpenProject, outside: StatusPoller) -> tuple[Any, dict[str, Any]]:
     config = project.config
-    overview, seen = read_overview(project, time.time()), outside.snapshot()
-    alarms = raise_alarms(config, overview, seen)
-    view = draw_overview(config, overview, seen, alarms)
-    return view, build_overview_json(config, overview, seen, alarms)
+    overview, status = read_overview(project, time.time()), outside.snapshot()
+    alarms = raise_alarms(config, overview, status)
+    view = draw_overview(config, overview, status, alarms)
+    return view, build_overview_json(config, overview, status, alarms)

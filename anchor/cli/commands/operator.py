@@ -188,7 +188,7 @@ def _change(
         check_registry(config, node)
         change = plan(project, node)
         if is_call_only:
-            _show(output, project, node, change)
+            _print_call(output, project, node, change)
             return
         sender = with_owner(config)
         key = find_key(sender)
@@ -202,7 +202,7 @@ def _change(
             "tx_hash": None if applied.tx_hash is None else "0x" + applied.tx_hash.hex(),
             "final": True,
         }
-        _tell(output, project, node, change, listed)
+        _print_change(output, project, node, change, listed)
     if applied.tx_hash is None:
         output.note("nothing was sent: it was so before")
     output.result(members | describe_operators(config, listed))
@@ -216,7 +216,7 @@ def _describe(change: KeyChange) -> dict[str, Any]:
     }
 
 
-def _show(output: Output, project: OpenProject, node: Node, change: KeyChange) -> None:
+def _print_call(output: Output, project: OpenProject, node: Node, change: KeyChange) -> None:
     config = project.config
     done = is_done(config, node, change)
     if done:
@@ -225,7 +225,7 @@ def _show(output: Output, project: OpenProject, node: Node, change: KeyChange) -
     show_call(output, config, call, members=_describe(change))
 
 
-def _tell(
+def _print_change(
     output: Output, project: OpenProject, node: Node, change: KeyChange, listed: OperatorList
 ) -> None:
     """Print what is so now, and what the operator has to do about it."""

@@ -62,14 +62,16 @@ def command(
             written, skipped = _prove_all(project, prover, folder)
             output.line(f"wrote {len(written):,} receipts below {out or config.receipts}")
         else:
-            named = None if out is None else ReceiptFolder(out)
-            written, skipped = _prove_files(project, prover, named, files or []), 0
-            for item in written:
-                output.line(f"{item['receipt']}  {_state(item['anchors'], item['state_proofs'])}")
+            named_folder = None if out is None else ReceiptFolder(out)
+            written, skipped = _prove_files(project, prover, named_folder, files or []), 0
+            for entry in written:
+                output.line(
+                    f"{entry['receipt']}  {_state(entry['anchors'], entry['state_proofs'])}"
+                )
     if skipped:
         output.line(f"{skipped:,} are not sealed yet, or their records are gone, and have none")
     output.result({"written": written, "skipped": skipped})
-    if any(item["anchors"] == 0 for item in written):
+    if any(entry["anchors"] == 0 for entry in written):
         output.note("some are promises until their anchor is final: `anchor upgrade` then")
     if not written:
         raise typer.Exit(ExitCode.NOT_FINAL)

@@ -30,7 +30,7 @@ _NAMED = 50
 
 
 def command(
-    place: Annotated[
+    publication: Annotated[
         str | None,
         typer.Argument(
             metavar="[DIR|URL]", help="The published log; without it, the project's own tiles."
@@ -98,8 +98,8 @@ def command(
     file = _find_own_config(config_path)
     config = load_config(file)
     store = config.store
-    wanted = RestoreOptions(
-        publication=place,
+    options = RestoreOptions(
+        publication=publication,
         backup=backup,
         receipts=tuple(receipts or ()),
         side_files=tuple(acknowledged or ()),
@@ -112,27 +112,27 @@ def command(
     with ExitStack() as stack:
         # Also against writers: what they added after it was read would stay behind.
         stack.enter_context(lock_location(store))
-        is_there = is_taken(store)
-        if is_there:
+        exists = is_taken(store)
+        if exists:
             _check_replaceable(store, is_replacing=is_replacing)
         node = open_chain(config, output.note)
         check_chain(config, node)
         check_registry(config, node)
         # After a crash between two renames, the store is the one that was moved aside.
-        left = store if is_there else find_moved(store)
-        remains = gather_remains(stack, config, node, wanted, left, output.note)
+        left = store if exists else find_moved(store)
+        remains = gather_remains(stack, config, node, options, left, output.note)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     note_project(output, file)
     with project_session(file) as project:  # once the new store is nobody's any more
         finish_erasures(output, project)
-        _tell_holds(output, project)
+        _report_lost_holds(output, project)
     _show(output, restored)
     then = "`anchor succeed`" if is_partial else "`anchor audit`, then go on as before"
     output.line(f"Next: {then}.")
     output.result(_describe(restored))
 
 
-def _tell_holds(output: Output, project: OpenProject) -> None:
+def _report_lost_holds(output: Output, project: OpenProject) -> None:
     """Print each legal hold of the audit trail that the restored store does not contain."""
     with project.database.read() as connection:
         known = {hold.name for hold in load_holds(connection)}
@@ -187,9 +187,9 @@ def _find_own_config(config_path: Path | None) -> Path:
 
     Above this folder, only one that is the user's already counts.
     """
-    here = Path(CONFIG).absolute()
-    if named_config(config_path) is None and here.is_file():
-        return here
+    local = Path(CONFIG).absolute()
+    if named_config(config_path) is None and local.is_file():
+        return local
     return find_config(config_path)
 
 

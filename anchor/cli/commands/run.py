@@ -153,25 +153,27 @@ def _run_once(output: Output, project: OpenProject, wait: str | None) -> None:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
-def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, standby: bool) -> None:
+def _run_on(
+    as_json: bool, config: Config, pace: Pace, publication: str | None, *, standby: bool
+) -> None:
     lines = EventLines(Output(as_json=as_json).note)
 
-    def tell(happened: Event) -> None:
+    def emit(event: Event) -> None:
         if as_json:
             document = {
                 "format": document_format("event"),
                 "time": utc_now(),
-                "event": happened.event,
-                "text": happened.text,
+                "event": event.event,
+                "text": event.text,
             }
-            line = json.dumps({**document, **happened.figures})
+            line = json.dumps({**document, **event.figures})
         else:
-            line = f"{utc_now()} {happened.event:<9} {happened.text}"
+            line = f"{utc_now()} {event.event:<9} {event.text}"
         lines.print(line)
 
     # Opened now, so that a wrong password is told at once.
     signer = open_signer(config)
-    target = None if place is None else open_writer(place)
+    target = None if publication is None else open_writer(publication)
     jitter = SystemRandom().random
     clock = StoppableClock(SystemClock(), grace=_GRACE)
     for name in STOP_SIGNALS:
@@ -185,28 +187,28 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
     def work(project: OpenProject, note_open: Callable[[], None]) -> None:
         database = project.database
         if standby and database.is_leased():
-            tell(Event(event="standby", text="another process runs for this log; waiting"))
+            emit(Event(event="standby", text="another process runs for this log; waiting"))
         finish_erasures(Output(as_json=False), project)
         with database.wait_for_lease(wait) if standby else database.hold_lease():
             note_open()
-            tell(Event(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
-            node = open_chain(config, lambda text: tell(Event(event="nodes", text=text)))
+            emit(Event(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
+            node = open_chain(config, lambda text: emit(Event(event="nodes", text=text)))
             publisher = None
             if target is not None:
-                publisher = Publisher(project, target, clock, tell=tell, jitter=jitter)
+                publisher = Publisher(project, target, clock, tell=emit, jitter=jitter)
             daemon = Daemon(
                 project, node, signer, clock, pace,
-                tell=tell, jitter=jitter, wall=unix_now, publisher=publisher,
+                tell=emit, jitter=jitter, wall=unix_now, publisher=publisher,
             )  # fmt: skip
             daemon.run()
 
-    waiting = StoreWait(clock, tell, jitter)
+    waiting = StoreWait(clock, emit, jitter)
     try:
         run_through_outages(waiting, lambda: _open_named(config), work)
     except Stopped:
-        tell(Event(event="stopped", text="it was still waiting"))
+        emit(Event(event="stopped", text="it was still waiting"))
         return
-    tell(Event(event="stopped", text="what is added from now on waits for the next run"))
+    emit(Event(event="stopped", text="what is added from now on waits for the next run"))
 
 
 def _open_named(config: Config) -> OpenProject:
@@ -215,7 +217,7 @@ def _open_named(config: Config) -> OpenProject:
     A restore into another place is told by the file alone.
     """
     try:
-        place = load_config(config.file).store
+        store = load_config(config.file).store
     except ConfigError:
-        place = config.store  # it is just being written
-    return open_project(replace(config, store=place))
+        store = config.store  # it is just being written
+    return open_project(replace(config, store=store))

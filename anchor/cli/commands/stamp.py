@@ -47,7 +47,7 @@ def command(
             raise UsageError("there is nothing to stamp in there")
         node = open_chain(config, output.note)
         proofs = StateProofs(config, node, output.note)
-        done = anchor_round(
+        result = anchor_round(
             project,
             node,
             lambda: open_signer(config),
@@ -59,54 +59,54 @@ def command(
         written, failed = _write_sidecars(Prover(project, proofs), project, gathered.files, output)
     output.result(
         {
-            "state": done.state.value,
+            "state": result.state.value,
             "receipts": written,
             "problems": [{"path": str(p.path), "reason": p.reason} for p in gathered.problems],
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in gathered.skipped],
             "failed": failed,
         }
     )
-    if done.state is not RunState.FINAL:
+    if result.state is not RunState.FINAL:
         output.note("included, not final yet: run `anchor upgrade` on the receipts later")
     if gathered.problems or failed:
         raise typer.Exit(ExitCode.USAGE)
-    if done.timed_out:
+    if result.timed_out:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
 def _gather(project: OpenProject, files: list[Path], output: Output) -> IntakeResult:
     with open_executor() as executor, show_hashing(output) as count:
-        found = _with_free_places(project, find_sources(files, follow_symlinks=False))
-        return gather(project, found, executor=executor, keep_files=True, on_done=count)
+        sources = _with_free_places(project, find_sources(files, follow_symlinks=False))
+        return gather(project, sources, executor=executor, keep_files=True, on_done=count)
 
 
-def _with_free_places(project: OpenProject, found: Iterator[Found]) -> Iterator[Found]:
+def _with_free_places(project: OpenProject, sources: Iterator[Found]) -> Iterator[Found]:
     """Leave out this log's own receipts, and refuse files whose place for a receipt is taken.
 
     That is known before anything is recorded or anchored.
     """
     log = project.config.log
-    for item in found:
-        if not isinstance(item, SourceFile):
-            yield item
+    for source in sources:
+        if not isinstance(source, SourceFile):
+            yield source
             continue
-        base = item.path.with_name(item.path.name.removesuffix(RECEIPT_SUFFIX))
+        base = source.path.with_name(source.path.name.removesuffix(RECEIPT_SUFFIX))
         try:
             if (
-                base != item.path
+                base != source.path
                 and base.exists()
-                and check_receipt_path(item.path, log) is not None
+                and check_receipt_path(source.path, log) is not None
             ):
-                yield Skipped(path=item.path, reason=f"it is the receipt of {base.name}")
+                yield Skipped(path=source.path, reason=f"it is the receipt of {base.name}")
                 continue
         except (UsageError, OSError):
             pass  # not a receipt of ours, so it is evidence like any other file
         try:
-            check_receipt_path(sidecar_path(item.path), log)
+            check_receipt_path(sidecar_path(source.path), log)
         except UsageError as error:
-            yield IntakeProblem(path=item.path, reason=error.message)
+            yield IntakeProblem(path=source.path, reason=error.message)
             continue
-        yield item
+        yield source
 
 
 def _report_left_out(output: Output, gathered: IntakeResult) -> None:

@@ -96,12 +96,12 @@ def _read_store(project: OpenProject, output: Output) -> StatusDocument:
 
 def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
     """Return how many servers hold the store, where there are to be several."""
-    seen = project.database.read_copies()
-    if seen is None:
+    copies = project.database.read_copies()
+    if copies is None:
         return None
-    if not seen.is_enough:
-        output.note(f"second-copy-missing: {seen.describe()}", mark="alarm: ")
-    return CopiesDocument(count=seen.count, required=seen.rule.copies)
+    if not copies.is_enough:
+        output.note(f"second-copy-missing: {copies.describe()}", mark="alarm: ")
+    return CopiesDocument(count=copies.count, required=copies.rule.copies)
 
 
 def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:

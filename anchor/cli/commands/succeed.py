@@ -9,7 +9,7 @@ import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import note_project, open_signer, project_session
-from anchor.cli.options import ConfigOption, JsonOption
+from anchor.cli.options import ApeAccountOption, ConfigOption, JsonOption
 from anchor.cli.owner_call import show_call
 from anchor.errors import UsageError
 from anchor.operate.anchoring import check_chain, check_registry
@@ -53,10 +53,7 @@ def command(
         Path | None,
         typer.Option(help="Encrypted keystore of the owner's key, if the project's is another."),
     ] = None,
-    ape_account: Annotated[
-        str | None,
-        typer.Option(help="Use this ape account's keyfile instead."),
-    ] = None,
+    ape_account: ApeAccountOption = None,
     password_file: Annotated[
         Path | None,
         typer.Option(help="File with that key's password; without it, it is asked for."),
@@ -84,9 +81,9 @@ def command(
         root = Hash32(parse_hex(from_root, length=32, subject="--from-root", prefix=False))
     signer = _signer(keystore, ape_account, password_file)
     folder = into.resolve()
-    place = None if store is None else parse_location(store, folder)
+    store_location = None if store is None else parse_location(store, folder)
     with project_session(config_path) as project, project.database.hold_lease():
-        config = plan_successor(project, folder, number=number, signer=signer, store=place)
+        config = plan_successor(project, folder, number=number, signer=signer, store=store_location)
         node = open_chain(config, output.note)
         check_chain(config, node)
         check_registry(config, node)

@@ -29,8 +29,8 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     for slot, outcome in slots:
         output.line(f"nonce {slot.nonce} of {format_address(slot.sender)}: {outcome or 'open'}")
         for attempt in slot.attempts:
-            what = "no anchor" if attempt.head_size is None else f"{attempt.head_size:,} leaves"
-            output.line(f"  0x{attempt.tx_hash.hex()}  {what}")
+            content = "no anchor" if attempt.head_size is None else f"{attempt.head_size:,} leaves"
+            output.line(f"  0x{attempt.tx_hash.hex()}  {content}")
     if not slots:
         output.line("all are settled")
     output.result(

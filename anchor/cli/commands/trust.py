@@ -99,9 +99,11 @@ def pin(
         raise UsageError("--rpc is missing", hint="name nodes of several operators")
     if out.exists():
         raise UsageError(f"{out} is there already", hint="name another file with --out")
-    here = registry_address() if registry is None else parse_address(registry, subject="--registry")
+    address = (
+        registry_address() if registry is None else parse_address(registry, subject="--registry")
+    )
     wish = PinOptions(
-        registry=here,
+        registry=address,
         code_hash=None if code_hash is None else parse_hash(code_hash, subject="--code-hash"),
         owner=parse_address(owner, subject="--owner"),
         logs=tuple(log or (0,)),
@@ -116,12 +118,12 @@ def pin(
     entry = pin_registry(nodes.open(), wish, rpc=urls, quorum=nodes.needed)
     write_file(out, encode_policy([entry]))
     output.line(f"chain {entry.chain_id}, genesis 0x{entry.genesis.hex()}")
-    output.line(f"registry {format_address(here)}, code hash 0x{entry.code_hash.hex()}")
+    output.line(f"registry {format_address(address)}, code hash 0x{entry.code_hash.hex()}")
     output.line(f"log {', '.join(map(str, entry.logs))} of {format_address(entry.owner)}")
     output.line(f"wrote {out}: quorum {entry.quorum}, assurance {entry.assurance}")
     output.note("What no node can tell you: whose key the owner's is, and that this is the chain")
     output.note("you mean. docs/trust-policy.md says how to check each value.")
-    if here != registry_address():
+    if address != registry_address():
         output.note(
             "At this address the storage could have been filled before the code came there:"
         )
@@ -136,7 +138,7 @@ def pin(
             "policy": str(out),
             "chain_id": entry.chain_id,
             "genesis": "0x" + entry.genesis.hex(),
-            "registry": format_address(here),
+            "registry": format_address(address),
             "code_hash": "0x" + entry.code_hash.hex(),
             "owner": format_address(entry.owner),
             "logs": list(entry.logs),

@@ -48,7 +48,7 @@ def command(
             output.line(f"{path}: {_describe(anchors, proofs)}")
             results.append({"receipt": str(path), "anchors": anchors, "state_proofs": proofs})
     output.result({"receipts": results})
-    if any(item["anchors"] == 0 for item in results):
+    if any(result["anchors"] == 0 for result in results):
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
@@ -62,8 +62,8 @@ def _renew(project: OpenProject, prover: Prover, old: Receipt, path: Path) -> Re
     if old.log != project.config.log:
         raise NotTrustedError(f"{path} belongs to another log than this project's")
     with project.database.read() as connection:
-        found = find_by_digest(connection, parse_record(old.record).digests)
-    match = next((item for item in found if item.record == old.record), None)
+        candidates = find_by_digest(connection, parse_record(old.record).digests)
+    match = next((evidence for evidence in candidates if evidence.record == old.record), None)
     if match is None:
         raise UsageError(f"this project's log does not hold the record of {path}")
     return prover.prove(match)

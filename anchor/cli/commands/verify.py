@@ -86,7 +86,7 @@ def command(
     )
     policies = inputs.describe_policies()
     nodes = Nodes(rpc or (), quorum, inputs.list_project_nodes, output.note)
-    named = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
+    final_blocks = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
     connect = None if offline else nodes.connect
     chains = frozenset(map(ChainId, chain_id or ()))
 
@@ -97,7 +97,7 @@ def command(
             evidence,
             policy=inputs.policy,
             connect=connect,
-            block_hashes=named,
+            block_hashes=final_blocks,
             chain_ids=chains,
             accept_unpinned=accept_unpinned,
         )
