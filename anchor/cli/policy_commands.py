@@ -143,7 +143,7 @@ def _print_policy(output: Output, policy: PolicyFile) -> None:
 
 def _print_note(output: Output, note: AllowedProject) -> None:
     output.line(f"project  {note.config}")
-    for pins in note.pins:
+    for pins in note.identities:
         output.line(f"  {format_identity(pins)}")
 
 
@@ -172,6 +172,6 @@ def _describe_note(note: AllowedProject) -> dict[str, Any]:
                 "registry": format_address(pins.registry),
                 "log": "0x" + pins.log.hex(),
             }
-            for pins in note.pins
+            for pins in note.identities
         ],
     }

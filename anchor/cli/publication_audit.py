@@ -22,7 +22,7 @@ from anchor.log.signed_note import parse_verifier
 from anchor.types import ChainId, LogId, make_log_id
 from anchor.verification.log_audit import TITLES, check_log
 from anchor.verification.report import Verdict, gravest_code, verdict_of
-from anchor.verification.targets import name_unpinned
+from anchor.verification.targets import format_unpinned
 
 
 def audit_published(
@@ -76,7 +76,7 @@ def audit_published(
             raise NotTrustedError(f"the log is on chain {chain_id}, which is not one that you name")
         if inputs.policy is None:
             unnamed = () if chain_ids else (chain_id,)
-            members["unpinned"] = list(name_unpinned(None if expected else owned, unnamed))
+            members["unpinned"] = list(format_unpinned(None if expected else owned, unnamed))
             _print_unpinned(output, members["unpinned"])
         checked = check_log(
             note,
@@ -84,7 +84,7 @@ def audit_published(
             policy=inputs.policy,
             verifier=verifier,
             connect=nodes.connect,
-            tell=report_step,
+            report_step=report_step,
             anchored=lambda head: read_anchors(source, head),
             expected=expected,
             chain_ids=frozenset(map(ChainId, chain_ids)),

@@ -16,9 +16,9 @@ from anchor.errors import ExitCode, UsageError
 from anchor.recovery.backup import make_backup
 from anchor.recovery.backup_check import CheckedBackup, check_backup
 from anchor.store.backup_folder import (
+    backup_path,
     find_backup,
     forget_generations,
-    name_generation,
     open_generations,
 )
 from anchor.store.snapshot import copy_store
@@ -77,7 +77,7 @@ def _make(
         if keep is None:
             return make_backup(project.config, copy, folder, output.note)
         unfinished = open_generations(folder)
-        target = name_generation(folder, datetime.now(UTC))
+        target = backup_path(folder, datetime.now(UTC))
         checked = make_backup(project.config, copy, target, output.note, partial=unfinished)
     for old in forget_generations(folder, keep):
         output.note(f"removed {old}")

@@ -23,7 +23,7 @@ from anchor.cli.progress_bar import show_hashing
 from anchor.errors import MismatchError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES
-from anchor.evidence.discovery import Found, SourceFile, find_sources
+from anchor.evidence.discovery import Discovered, SourceFile, find_sources
 from anchor.evidence.workers import open_executor
 from anchor.operate.deployment import deploy
 from anchor.operate.file_intake import gather
@@ -109,7 +109,7 @@ def _create(output: Output, folder: Path, chain: Devnet) -> OpenProject:
 
 
 def _anchor(
-    output: Output, project: OpenProject, chain: Devnet, sources: Iterator[Found]
+    output: Output, project: OpenProject, chain: Devnet, sources: Iterator[Discovered]
 ) -> list[tuple[Path, Path]]:
     """Record, seal, anchor and write the receipts; return each file with its receipt."""
     with open_executor() as executor, show_hashing(output) as count:
@@ -198,7 +198,7 @@ def _tamper(output: Output, verifier: _Verifier, scratch: Path, file: Path, rece
         raise MismatchError("the altered copy was verified: this program is broken")
 
 
-def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Found]:
+def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Discovered]:
     """Return what to anchor: a folder's files, or the files git tracks in this checkout."""
     if folder is not None:
         return find_sources([folder], follow_symlinks=False)

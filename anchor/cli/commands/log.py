@@ -34,7 +34,7 @@ from anchor.monitor.overview_json import (
     build_position_json,
 )
 from anchor.operate.anchor_watch import Watched
-from anchor.operate.clock_check import find_fault
+from anchor.operate.clock_check import find_clock_fault
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.store.evidence import find_evidence
@@ -120,7 +120,7 @@ def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
         project,
         open_chain(project.config, lambda _: None),
         time.time,
-        lambda: Watched(clock=find_fault(project, unix_now())),
+        lambda: Watched(clock=find_clock_fault(project, unix_now())),
     )
     outside.wait(_PATIENCE)
     if output.as_json:

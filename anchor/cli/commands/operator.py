@@ -19,8 +19,8 @@ from anchor.cli.owner_call import show_call
 from anchor.cli.typer_app import make_group
 from anchor.errors import ExitCode, UsageError
 from anchor.ethereum.keccak import format_address, parse_address
-from anchor.operate.anchoring import check_chain, check_registry
 from anchor.operate.funds import find_key
+from anchor.operate.guards import check_chain, check_registry
 from anchor.operate.operator_authorisation import (
     KeyChange,
     advise,

@@ -12,7 +12,7 @@ from anchor.cli.console import Output
 from anchor.cli.context import finish_erasures, note_project, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ChainGuardError, UsageError
-from anchor.operate.anchoring import check_chain, check_registry
+from anchor.operate.guards import check_chain, check_registry
 from anchor.operate.key_audit_trail import find_noted_holds
 from anchor.project.allowlist import find_config, named_config
 from anchor.project.config import load_config
@@ -23,7 +23,7 @@ from anchor.recovery.remains import RestoreOptions, gather_remains
 from anchor.recovery.restore import RestoreResult, restore_project
 from anchor.store.database import is_taken, lock_location
 from anchor.store.legal_holds import load_holds
-from anchor.store.location import SqliteFile, StoreLocation, find_moved
+from anchor.store.location import SqliteFile, StoreLocation, find_replaced_store
 
 # Lost pieces that are named on a terminal; ``--json`` names all.
 _NAMED = 50
@@ -119,7 +119,7 @@ def command(
         check_chain(config, node)
         check_registry(config, node)
         # After a crash between two renames, the store is the one that was moved aside.
-        left = store if exists else find_moved(store)
+        left = store if exists else find_replaced_store(store)
         remains = gather_remains(stack, config, node, options, left, output.note)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     note_project(output, file)
@@ -147,7 +147,7 @@ def _report_lost_holds(output: Output, project: OpenProject) -> None:
 def _show(output: Output, restored: RestoreResult) -> None:
     filled, lost = restored.filled, restored.filled.lost
     output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
-    output.line(f"leaves from {restored.source}; {restored.anchors:,} anchors from the registry")
+    output.line(f"leaves from {restored.origin}; {restored.anchors:,} anchors from the registry")
     output.line(
         f"{filled.records:,} leaves with their records, {filled.hashes_only:,} as hashes only"
     )
@@ -169,7 +169,7 @@ def _describe(restored: RestoreResult) -> dict[str, object]:
     return {
         "size": restored.head.size,
         "root": restored.head.root.hex(),
-        "source": restored.source,
+        "source": restored.origin,
         "anchors": restored.anchors,
         "records": filled.records,
         "hashes_only": filled.hashes_only,

@@ -195,7 +195,7 @@ def _run_on(
             node = open_chain(config, lambda text: emit(Event(event="nodes", text=text)))
             publisher = None
             if target is not None:
-                publisher = Publisher(project, target, clock, tell=emit, jitter=jitter)
+                publisher = Publisher(project, target, clock, emit=emit, jitter=jitter)
             daemon = Daemon(
                 project, node, signer, clock, pace,
                 tell=emit, jitter=jitter, wall=unix_now, publisher=publisher,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.operate.anchoring import check_standing
+from anchor.operate.guards import check_standing
 from anchor.project.nodes import open_chain
 from anchor.store.sequencer import seal
 from anchor.system.clock import utc_now

@@ -13,7 +13,7 @@ from anchor.cli.context import choose_wait, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
-from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile, find_sources
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.file_hashing import FileDigest
 from anchor.evidence.workers import open_executor
 from anchor.operate.file_intake import IntakeResult, gather
@@ -80,7 +80,7 @@ def _gather(project: OpenProject, files: list[Path], output: Output) -> IntakeRe
         return gather(project, sources, executor=executor, keep_files=True, on_done=count)
 
 
-def _with_free_places(project: OpenProject, sources: Iterator[Found]) -> Iterator[Found]:
+def _with_free_places(project: OpenProject, sources: Iterator[Discovered]) -> Iterator[Discovered]:
     """Leave out this log's own receipts, and refuse files whose place for a receipt is taken.
 
     That is known before anything is recorded or anchored.

@@ -21,8 +21,9 @@ from anchor.cli.report_json import (
 from anchor.errors import CannotCheckError, ChainGuardError, StorageError
 from anchor.monitor.overview_json import build_log_json
 from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
-from anchor.operate.anchoring import check_standing, update_anchors
+from anchor.operate.finality import update_anchors
 from anchor.operate.funds import find_key, low_funds_warning
+from anchor.operate.guards import check_standing
 from anchor.operate.state_proofs import review_proofs
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
@@ -100,7 +101,7 @@ def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
     if copies is None:
         return None
     if not copies.is_enough:
-        output.note(f"second-copy-missing: {copies.describe()}", mark="alarm: ")
+        output.note(f"second-copy-missing: {copies.format_standbys()}", mark="alarm: ")
     return CopiesDocument(count=copies.count, required=copies.rule.copies)
 
 
