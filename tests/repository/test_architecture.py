@@ -52,6 +52,7 @@ NAMED_THROUGHOUT = (
     "anchor.receipt",
     "anchor.store",
     "anchor.recovery",
+    "anchor.client",
 )
 
 # Which module (or package) may import which third party; nobody else may.
