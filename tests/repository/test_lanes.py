@@ -1,0 +1,109 @@
+"""Every test is in a job of each lane, and a long job is left out only where it was recorded."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from support.paths import ROOT, TESTS
+
+sys.path.append(str(ROOT / "scripts"))
+import prove
+import run_tests
+from run_tests import APART, LONG, MARKED, RECORD, Job, Runner, find_due, list_jobs, note_passed
+
+
+def words(jobs: list[Job]) -> list[str]:
+    return [word for job in jobs for command in job.commands for word in command]
+
+
+@pytest.mark.parametrize("release", [False, True])
+def test_every_file_of_tests_is_in_exactly_one_job_of_each_lane(release: bool) -> None:
+    jobs = [job for job in list_jobs(release=release) if job not in LONG]
+    named = [word for word in words(jobs) if word.endswith(".py") and word.startswith("tests/")]
+    files = [path.relative_to(ROOT) for path in TESTS.rglob("test_*.py")]
+    expected = [path.as_posix() for path in files if path.parts[1] not in APART]
+    assert sorted(named) == sorted(expected)
+    for folder in APART:
+        assert f"tests/{folder}" in words(list(LONG))
+
+
+def test_what_is_marked_for_the_release_lane_is_run_when_what_it_tests_changes() -> None:
+    marked = {
+        path.relative_to(TESTS).parts[0]
+        for path in TESTS.rglob("test_*.py")
+        if re.search(r"^@pytest\.mark\.release$|marks=.*mark\.release\b", path.read_text(), re.M)
+    }
+    assert marked == set(MARKED)
+    for folder, inputs in MARKED.items():
+        assert f"tests/{folder}/*.py" in inputs
+
+
+def test_every_job_names_tests_and_inputs_there_are() -> None:
+    for word in words(list_jobs(release=True) + run_tests.list_marked()):
+        assert not word.startswith("tests/") or (ROOT / word).exists(), word
+    for job in list_jobs(release=False):
+        for pattern in job.inputs:
+            assert any(path.is_file() for path in ROOT.glob(pattern)), (job.name, pattern)
+
+
+def test_only_a_long_job_with_the_recorded_inputs_is_left_out() -> None:
+    always, long = Job("always", (), 1), Job("long", (), 1, ("pyproject.toml",))
+    jobs, recorded = [always, long], {"long": long.hash_inputs()}
+    assert find_due(jobs, release=False, record={}) == jobs
+    assert find_due(jobs, release=False, record={"long": "other inputs"}) == jobs
+    assert find_due(jobs, release=False, record=recorded) == [always]
+    assert find_due(jobs, release=True, record=recorded) == jobs
+
+
+def test_a_jobs_inputs_are_its_files_names_and_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_tests, "ROOT", tmp_path)
+    job, seen = Job("long", (), 1, ("*.txt",)), set()
+    for name, content in (("a.txt", "1"), ("a.txt", "2"), ("b.txt", "2"), ("c.md", "not one")):
+        (tmp_path / name).write_text(content)
+        seen.add(job.hash_inputs())
+    assert len(seen) == 3
+
+
+def test_what_passed_is_recorded_and_what_failed_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_tests, "RECORD", tmp_path / "recorded.json")
+    keys = {"contract": "new", "long_faults": "new", "long_cli": "new"}
+    note_passed(keys, ["contract", "faults_2"], {"contract": "old"})
+    recorded = json.loads((tmp_path / "recorded.json").read_text())
+    assert recorded == {"contract": "old", "long_cli": "new"}
+
+
+def test_the_record_names_jobs_there_are() -> None:
+    assert set(json.loads(RECORD.read_text())) <= {job.name for job in list_jobs(release=False)}
+
+
+def test_a_job_fails_with_its_first_command_that_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run_tests, "LOGS", tmp_path)
+    runner = Runner({"PATH": "/usr/bin:/bin"})
+    well = Job("well", (("sh", "-c", "echo first; echo last"),), 1)
+    ill = Job("ill", (("sh", "-c", "echo why; exit 3"), ("touch", str(tmp_path / "after"))), 1)
+    absent = Job("absent", (("anchorless",),), 1)
+    runner.run([well, ill, absent], 2)
+    assert sorted(runner.failed) == ["absent", "ill"]
+    assert set(runner.seconds) == {"well", "ill", "absent"}
+    assert not (tmp_path / "after").exists()
+    printed = capsys.readouterr().out
+    assert "last" in printed and "first" not in printed
+    assert "why" in printed and "anchorless: No such file" in printed
+
+
+def test_proofs_are_keyed_to_how_they_are_made_and_not_to_imports() -> None:
+    source = (ROOT / "scripts" / "prove.py").read_text("utf-8")
+    method = prove.cut_method(source)
+    assert "def prove(" in method and "def hash_inputs(" not in method
+    assert prove.cut_method(source.replace("import hash_keccak256", "import other")) == method
+    assert prove.cut_method(source.replace('_LOOP = "64"', '_LOOP = "65"')) != method
