@@ -107,3 +107,9 @@ def test_proofs_are_keyed_to_how_they_are_made_and_not_to_imports() -> None:
     assert "def prove(" in method and "def hash_inputs(" not in method
     assert prove.cut_method(source.replace("import hash_keccak256", "import other")) == method
     assert prove.cut_method(source.replace('_LOOP = "64"', '_LOOP = "65"')) != method
+
+
+def test_what_tests_share_has_one_name() -> None:
+    """Imported as ``tests.support`` as well, each class of it would exist twice."""
+    for path in TESTS.rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) tests\b", path.read_text("utf-8"), re.M), path
