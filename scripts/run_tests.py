@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -145,8 +146,35 @@ LONG = (
     ),
 )
 
-# Tests marked `release`, by folder, with what they test.
-MARKED: dict[str, tuple[str, ...]] = {}
+# What the tests that are marked `release` test, by folder; their files come to it.
+MARKED = {
+    "browser": (
+        "web/src/**/*",
+        "anchor/page/*",
+        "anchor/standalone/*.py",
+        "anchor/receipt/*.py",
+        "anchor/verification/*.py",
+        "docs/schemas/receipt.json",
+    ),
+    "cli": (
+        "anchor/system/*.py",
+        "anchor/evidence/*.py",
+        "anchor/operate/daemon.py",
+        "anchor/recovery/restore.py",
+        "anchor/service/supervisor.py",
+        "anchor/service/worker.py",
+    ),
+    "faults": (
+        "anchor/system/*.py",
+        "anchor/store/**/*.py",
+        "anchor/chain/tx_*.py",
+        "anchor/operate/daemon.py",
+        "anchor/recovery/*.py",
+        "deploy/*.service",
+    ),
+    "service": ("anchor/system/*.py", "anchor/service/**/*", "deploy/*"),
+}
+_MARK = re.compile(r"^(@|pytestmark = )pytest\.mark\.release$", re.MULTILINE)
 
 
 def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
@@ -181,11 +209,14 @@ def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
 
 def list_marked() -> list[Job]:
     """Return a job for the tests of each folder that are marked `release`."""
-    chosen = ("pytest", "-q", "-m", "release and not slow")
-    return [
-        Job(f"long_{folder}", ((*chosen, f"tests/{folder}"),), 150, inputs)
-        for folder, inputs in MARKED.items()
-    ]
+    jobs = []
+    for folder, inputs in MARKED.items():
+        files = sorted((TESTS / folder).glob("**/test_*.py"))
+        marked = [path for path in files if _MARK.search(path.read_text("utf-8"))]
+        names = [path.relative_to(ROOT).as_posix() for path in marked]
+        command = ("pytest", "-q", "-m", "release and not slow", *names)
+        jobs.append(Job(f"long_{folder}", (command,), 150, (*inputs, *names)))
+    return jobs
 
 
 def find_due(jobs: Iterable[Job], *, release: bool, record: Mapping[str, str]) -> list[Job]:
