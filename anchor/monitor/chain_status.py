@@ -40,7 +40,7 @@ class ChainFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalStatus:
-    """What was last seen: of the chain, and of how many leaves the log is published.
+    """What was last seen of the chain, and how many leaves are published.
 
     ``published`` is None where the configuration names no place, ``watched`` where nobody compares
     the log with the chain.
@@ -59,13 +59,13 @@ class StatusPoller:
         project: OpenProject,
         node: Node,
         current_time: Callable[[], float],
-        tell: Callable[[], Watched | None] = lambda: None,
+        read_watch: Callable[[], Watched | None] = lambda: None,
     ) -> None:
         """Prepare to poll; ``node`` is asked by one thread at a time.
 
-        ``tell`` returns how the anchor watch stands, without waiting.
+        ``read_watch`` returns how the anchor watch stands, without waiting.
         """
-        self._tell = tell
+        self._read_watch = read_watch
         self._chain = BackgroundPoll(
             lambda: fetch_chain_facts(project, node, find_sender(project)), current_time
         )
@@ -80,23 +80,23 @@ class StatusPoller:
         """Return what was seen last, and poll again where that is old."""
         published = None if self._published is None else self._published.snapshot()
         return ExternalStatus(
-            chain=self._chain.snapshot(), published=published, watched=self._tell()
+            chain=self._chain.snapshot(), published=published, watched=self._read_watch()
         )
 
     def wait(self, seconds: float) -> ExternalStatus:
         """Return what ``snapshot`` does, after waiting up to ``seconds`` for each of both."""
         published = None if self._published is None else self._published.wait(seconds)
         return ExternalStatus(
-            chain=self._chain.wait(seconds), published=published, watched=self._tell()
+            chain=self._chain.wait(seconds), published=published, watched=self._read_watch()
         )
 
 
 def fetch_published_size(target: str) -> int:
-    """Return of how many leaves the log is published at ``target``, by its checkpoint's own word.
+    """Return the size that the checkpoint published at ``target`` states.
 
     Raises:
-        CannotCheckError: it cannot be read.
-        MalformedError: what is there is no checkpoint.
+        CannotCheckError: The checkpoint cannot be read.
+        MalformedError: The file is no checkpoint.
     """
     note = open_writer(target).read(CHECKPOINT)
     return 0 if note is None else open_checkpoint(note, None).head.size

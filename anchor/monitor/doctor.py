@@ -5,7 +5,7 @@ would end with: an unanswered question (``CannotCheckError``) makes it "cannot t
 "fail".  A check whose needs did not pass is not made.  The checks are in
 ``anchor.monitor.doctor_checks``.
 
-The whole ends with the code of the gravest finding, by what it keeps the operator from: 32 (going
+The whole ends with the code of the severest finding, by what it keeps the operator from: 32 (going
 on could do harm), 2 (nothing works), 33, 22, 12 (verifiers would refuse), 31, 30, 20, 21.
 """
 
@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anchor.chain.node import Node
-from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError
+from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError, severest
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.types import Address
 from anchor.verification.report import Verdict
 
 _UNANSWERED = (CannotCheckError, NotFinalError)
-_GRAVITY = (
+_SEVERITY = (
     ExitCode.DONE,
     ExitCode.NOT_FINAL,
     ExitCode.CANNOT_CHECK,
@@ -115,26 +115,21 @@ class Check:
     look: Callable[[DoctorContext], str | Remark]
 
 
-def diagnose(patient: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
+def diagnose(context: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
     """Make every check that can be made, in order."""
     try:
-        return [_examine(patient, check) for check in checks]
+        return [_examine(context, check) for check in checks]
     finally:
-        patient.close()
+        context.close()
 
 
-def gravest_exit_code(findings: Sequence[Finding]) -> ExitCode:
+def exit_code_of(findings: Sequence[Finding]) -> ExitCode:
     """Return the code the whole diagnosis ends with."""
-    codes = [finding.exit_code for finding in findings]
-    return max(codes, key=_rank, default=ExitCode.DONE)
+    return severest([finding.exit_code for finding in findings], _SEVERITY)
 
 
-def _rank(code: ExitCode) -> int:
-    return _GRAVITY.index(code) if code in _GRAVITY else len(_GRAVITY)
-
-
-def _examine(patient: DoctorContext, check: Check) -> Finding:
-    missing = [need for need in check.needs if need not in patient.passed]
+def _examine(context: DoctorContext, check: Check) -> Finding:
+    missing = [need for need in check.needs if need not in context.passed]
     if missing:
         return Finding(
             check=check.name,
@@ -144,7 +139,7 @@ def _examine(patient: DoctorContext, check: Check) -> Finding:
             exit_code=ExitCode.DONE,  # what is missing has a finding of its own
         )
     try:
-        found = check.look(patient)
+        found = check.look(context)
     except AnchorError as error:
         return Finding(
             check=check.name,
@@ -153,7 +148,7 @@ def _examine(patient: DoctorContext, check: Check) -> Finding:
             hint=error.hint,
             exit_code=error.exit_code,
         )
-    patient.passed.add(check.name)
+    context.passed.add(check.name)
     note = found if isinstance(found, Remark) else Remark(found, "")
     return Finding(
         check=check.name,

@@ -24,7 +24,7 @@ from anchor.errors import (
 from anchor.operate.clock_check import (
     ChainTime,
     ClockFault,
-    find_fault,
+    find_clock_fault,
     has_jumped,
     is_in_step,
     judge_clock,
@@ -117,7 +117,7 @@ def judge_clock_at(
     )
     if judge_clock(wall, seen, None) is not None and node.needed > 1:
         seen = _ask_others(node, seen, final)
-    return find_fault(project, wall, seen) or find_fault(project, wall)
+    return find_clock_fault(project, wall, seen) or find_clock_fault(project, wall)
 
 
 class ChainWatch:

@@ -247,7 +247,7 @@ class Daemon:
         if copies is not None and not copies.is_enough:
             count = f"{copies.count} of {copies.rule.copies} servers"
             text = f"second-copy-missing: {count} hold the store"
-            hint = f"check the standby: {copies.describe()}"
+            hint = f"check the standby: {copies.format_standbys()}"
             warning = Event(event="warning", text=text, figures={"hint": hint})
         self._remind_while("copies", warning)
 

@@ -38,7 +38,7 @@ from anchor.project.project import OpenProject, open_project
 from anchor.recovery.handover import (
     build_store,
     encode_successor_policy,
-    take_new,
+    enqueue_unplaced,
     write_receipts,
 )
 from anchor.registry.calldata import encode_succeed_call
@@ -84,7 +84,7 @@ def plan_successor(
     ``store`` None is a SQLite file in the folder.
 
     Raises:
-        ConfigError: there is a project in it already, or the store is the old one's.
+        ConfigError: The folder holds a project already, or the store is the old project's.
     """
     old = project.config
     file = folder / CONFIG
@@ -123,17 +123,17 @@ def succeed(
     clock: Clock,
     report: Callable[[str], None],
 ) -> Succession:
-    """Close the project's log at ``from_root`` and make the successor that ``config`` describes.
+    """Close the project's log at ``from_root`` and create the successor that ``config`` describes.
 
-    Without a root it is the newest anchored head that the store can go on from.  What an earlier
-    run began is finished.  ``check_chain`` and ``check_registry`` come first.
+    Without a root, the newest anchored head that the store can go on from is taken. A call that was
+    interrupted is finished. The caller has done ``check_chain`` and ``check_registry``.
 
     Raises:
-        UsageError: the root is none that the store could go on from.
-        ChainGuardError: the log has another successor, the new one's number is in use, or an
-            incident is open.
-        SignerError: the key is not the owner's.
-        NotFinalError: sent, and not final in time; a later call goes on.
+        UsageError: The store cannot go on from the root.
+        ChainGuardError: The log has another successor, the new number is in use, or an incident is
+            open.
+        SignerError: The key is not the owner's.
+        NotFinalError: The transaction was sent and is not final yet; a later call goes on.
     """
     check_no_incident(project)
     is_closed = _check_logs(project.config, node, config)
@@ -144,7 +144,7 @@ def succeed(
         head = _check_begun(successor, from_root)
         if not is_closed:
             _send(project.config, successor, node, head, open_signer, clock, report)
-        _note_anchor(successor, node, head)
+        _store_first_anchor(successor, node, head)
         report("included; waiting until it is final")
         if not wait_until_final(successor, node, head, clock):
             raise NotFinalError(
@@ -153,7 +153,7 @@ def succeed(
             )
         refresh_anchors(project, node)
         receipts = write_receipts(project, config, head)
-        waiting = take_new(project, database, head, SideFile(config.side_file))
+        waiting = enqueue_unplaced(project, database, head, SideFile(config.side_file))
     if not config.log_key.exists():
         create_log_key(config)
     write_file(config.trust, encode_successor_policy(project.config, config))
@@ -300,7 +300,7 @@ def _send(
     raise ChainGuardError("the registry does not follow our transactions; run again later")
 
 
-def _note_anchor(successor: OpenProject, node: Node, head: Head) -> None:
+def _store_first_anchor(successor: OpenProject, node: Node, head: Head) -> None:
     first = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
     if first is None:
         raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")

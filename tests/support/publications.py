@@ -88,7 +88,7 @@ def check_all(
         policy=policy(*entries) if entries else None,
         verifier=None,
         connect=connect,
-        tell=tell,
+        report_step=tell,
         anchored=partial(read_anchors, PublicationFolder(place)),
         **{"chain_ids": (DEV_CHAIN,), "accept_unpinned": True} | given,
     )
