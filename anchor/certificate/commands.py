@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anchor.certificate.model import Bilingual, Checks, Command, Path, PathStep
+from anchor.certificate.model import Bilingual, Checks, Command, Path, encode_step
 from anchor.certificate.time_format import format_seconds
 from anchor.ethereum.known_chains import HEADLINES, find_chain
 from anchor.evidence.record import Record
@@ -33,16 +33,8 @@ def build_path(receipt: Receipt, leaf: Hash32, head: Head, path: tuple[Hash32, .
     Raises:
         MismatchError: the path's length does not fit its index and size.
     """
-    nodes = merkle.fold_path(leaf=leaf, index=receipt.index, size=head.size, path=path)
-    sides = merkle.path_sides(receipt.index, head.size, len(path))
-    return Path(
-        root=head.root.hex(),
-        size=head.size,
-        steps=[
-            PathStep(side="left" if is_left else "right", sibling=sibling.hex(), node=node.hex())
-            for sibling, is_left, node in zip(path, sides, nodes[1:], strict=True)
-        ],
-    )
+    steps = merkle.trace_path(leaf=leaf, index=receipt.index, size=head.size, path=path)
+    return Path(root=head.root.hex(), size=head.size, steps=[encode_step(step) for step in steps])
 
 
 def build_checks(

@@ -250,7 +250,7 @@ def _arithmetic(certificate: Certificate) -> Sheet:
         blocks=(
             Figure(
                 title=Bilingual(zh="自叶至根的路径", en="The path from leaf to root"),
-                svg=draw_path(certificate.place.leaf, certificate.path),
+                svg=draw_path(certificate.place.leaf, certificate.path.steps),
                 caption=Bilingual(
                     zh=f"第 {certificate.place.index} 叶，经 {len(certificate.path.steps)} 步至 "
                     f"{certificate.path.size} 叶之根。实框为路径，虚框为相邻哈希。",

@@ -1,9 +1,11 @@
-"""A leaf's path and a proof between heads, drawn for the terminal."""
+"""A leaf's path and a proof between heads, as lines for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from anchor.verification.explanation import describe_path
 
 if TYPE_CHECKING:
     from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
@@ -11,17 +13,10 @@ if TYPE_CHECKING:
 
 
 def draw_path(place: LeafPosition) -> Iterator[str]:
-    """Yield the way from a leaf up to the root, each step's hash below the one it is made of."""
-    yield f"●  leaf {place.index:<12} {place.leaf.hex()}"
-    for number, step in enumerate(place.steps, start=1):
-        side = "left " if step.sibling_is_left else "right"
-        what = "root" if number == len(place.steps) else "node"
-        yield "│"
-        yield f"├─ {number:>2} {side}          {step.sibling.hex()}"
-        yield f"●  {what}              {step.node.hex()}"
-    yield ""
-    yield "Each step hashes 0x01 ‖ left ‖ right with SHA-256; the sibling stands on the side named."
-    yield f"The root is that of the head of {place.head.size:,} leaves: verified."
+    """Yield the way from a leaf up to the root, a step at a time, and what it proves."""
+    yield f"leaf {place.index}: {place.leaf.hex()}"
+    yield from describe_path(place.steps)
+    yield f"That is the root of the head of {place.head.size:,} leaves: verified."
     yield describe_anchoring(place.anchored)
 
 
