@@ -41,20 +41,20 @@ def build_checks(
     receipt: Receipt,
     record: Record,
     path: Path,
-    found: tuple[int | None, ProvenAnchor, Hash32] | None,
+    leading: tuple[int | None, ProvenAnchor, Hash32] | None,
 ) -> Checks:
-    """Return the commands; ``found`` is what was proven, if anything was.
+    """Return the commands; ``leading`` is what was proven, if anything was.
 
     It is the anchor's place in the receipt (None for a promise that was kept since), the anchor,
     and the hash of the registry's code.
     """
     set_up = ["FILE=…       # the evidence", "RECEIPT=…    # its receipt, ….anchor.json"]
-    if found is not None:
+    if leading is not None:
         set_up.append("NODE=…       # the URL of a node of the chain that you trust")
-    set_up += [_HEX, _NODE, *([_KECCAK, _RPC] if found is not None else [])]
+    set_up += [_HEX, _NODE, *([_KECCAK, _RPC] if leading is not None else [])]
     commands = [*_check_file(record), *_check_path(receipt, path)]
-    if found is not None:
-        place, proven, code_hash = found
+    if leading is not None:
+        place, proven, code_hash = leading
         commands += _check_registry(receipt, proven)
         if place is not None and receipt.anchors[place].state is not None:
             commands += _check_state(receipt, place, proven, code_hash)

@@ -91,14 +91,14 @@ def _claims(certificate: Certificate) -> Sheet:
     )
 
 
-def _finding(label: str, found: ClaimEntry | StepEntry) -> JudgedStatement:
-    reason = found.reason if isinstance(found, ClaimEntry) else found.detail
+def _finding(label: str, entry: ClaimEntry | StepEntry) -> JudgedStatement:
+    reason = entry.reason if isinstance(entry, ClaimEntry) else entry.detail
     return JudgedStatement(
         id=label,
-        zh=found.title.zh,
-        en=found.title.en,
-        verdict=found.verdict,
-        verdict_zh=CHINESE.verdicts[found.verdict],
+        zh=entry.title.zh,
+        en=entry.title.en,
+        verdict=entry.verdict,
+        verdict_zh=CHINESE.verdicts[entry.verdict],
         reason=show_text(reason, MAX_CHARACTERS),
     )
 
@@ -150,7 +150,7 @@ def _notes(verification: Verification) -> tuple[Row, ...]:
 def _policy(verification: Verification) -> Value:
     if verification.policies:
         return code(*(policy.sha256 for policy in verification.policies))
-    taken = [show_text(item, 200) for item in verification.unpinned]
+    taken = [show_text(value, 200) for value in verification.unpinned]
     return text("未使用；取自收据 / none; taken from the receipt:", *taken)
 
 

@@ -115,12 +115,12 @@ class Check:
     look: Callable[[DoctorContext], str | Remark]
 
 
-def diagnose(patient: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
+def diagnose(context: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
     """Make every check that can be made, in order."""
     try:
-        return [_examine(patient, check) for check in checks]
+        return [_examine(context, check) for check in checks]
     finally:
-        patient.close()
+        context.close()
 
 
 def exit_code_of(findings: Sequence[Finding]) -> ExitCode:
@@ -128,8 +128,8 @@ def exit_code_of(findings: Sequence[Finding]) -> ExitCode:
     return severest([finding.exit_code for finding in findings], _SEVERITY)
 
 
-def _examine(patient: DoctorContext, check: Check) -> Finding:
-    missing = [need for need in check.needs if need not in patient.passed]
+def _examine(context: DoctorContext, check: Check) -> Finding:
+    missing = [need for need in check.needs if need not in context.passed]
     if missing:
         return Finding(
             check=check.name,
@@ -139,7 +139,7 @@ def _examine(patient: DoctorContext, check: Check) -> Finding:
             exit_code=ExitCode.DONE,  # what is missing has a finding of its own
         )
     try:
-        found = check.look(patient)
+        answer = check.look(context)
     except AnchorError as error:
         return Finding(
             check=check.name,
@@ -148,12 +148,12 @@ def _examine(patient: DoctorContext, check: Check) -> Finding:
             hint=error.hint,
             exit_code=error.exit_code,
         )
-    patient.passed.add(check.name)
-    note = found if isinstance(found, Remark) else Remark(found, "")
+    context.passed.add(check.name)
+    remark = answer if isinstance(answer, Remark) else Remark(answer, "")
     return Finding(
         check=check.name,
         verdict=Verdict.PASS,
-        text=note.text,
-        hint=note.hint or None,
+        text=remark.text,
+        hint=remark.hint or None,
         exit_code=ExitCode.DONE,
     )

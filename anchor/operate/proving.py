@@ -66,7 +66,7 @@ class Prover:
                 "this evidence is accepted but not sealed yet, so there is nothing to prove",
                 hint="anchor it with `anchor run --once`",
             )
-        place = bisect_right(self._anchors, index, key=lambda item: item.head.size)
+        place = bisect_right(self._anchors, index, key=lambda anchored: anchored.head.size)
         anchored = self._anchors[place] if place < len(self._anchors) else None
         if anchored is not None:
             head = anchored.head

@@ -49,10 +49,10 @@ class ReceiptFolder:
 
 
 def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
-    """Return the receipt of ``log`` that lies at ``path``; None where nothing does.
+    """Return the receipt of ``log`` at ``path``; None where there is no file.
 
     Raises:
-        UsageError: something else is there, which must not be overwritten.
+        UsageError: Another file is there, which must not be overwritten.
     """
     try:
         # A pipe in the receipt's place must not be waited for; it is no receipt, like a folder.
@@ -73,10 +73,10 @@ def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
 
 
 def save_receipt(path: Path, receipt: Receipt, *, durable: bool = True) -> Receipt:
-    """Write ``receipt`` unless a better one for the same record is there; return what is there.
+    """Write ``receipt`` unless the file holds a better one of the same record; return the file's.
 
     Raises:
-        UsageError: something that is no receipt of this log is there, or it cannot be written.
+        UsageError: The file is no receipt of this log, or cannot be written.
     """
     old = check_receipt_path(path, receipt.log)
     if old is not None and old.record == receipt.record and _worth(old) > _worth(receipt):

@@ -29,7 +29,7 @@ from anchor.errors import ConfigError, MalformedError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.evidence.digests import parse_algorithms
 from anchor.project.allowlist import MAX_CONFIG_BYTES
-from anchor.project.environment import list_variables, name_member
+from anchor.project.environment import format_member, list_variables
 from anchor.project.files import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
 from anchor.store.location import SqliteFile, StoreLocation, holds_password, parse_location
 from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
@@ -46,7 +46,7 @@ from anchor.types import (
     parse_hex,
 )
 from anchor.units import ETHER, GWEI
-from anchor.verification.node_rules import find_fault, operator_quorum
+from anchor.verification.node_rules import find_conflict, operator_quorum
 from anchor.verification.policy import FinalityRule
 
 FORMAT = "anchor-config/1"
@@ -226,15 +226,15 @@ def _explain(path: Path, error: ValidationError) -> ConfigError:
     first = error.errors(include_url=False, include_input=False)[0]
     if not first["loc"]:
         # A variable that holds a list or a section and is not JSON; only its section is told.
-        found = re.search(r'for field "(\w+)"', first["msg"])
-        names = list_variables(found[1]) if found else []
+        section = re.search(r'for field "(\w+)"', first["msg"])
+        names = list_variables(section[1]) if section else []
         return ConfigError(
             f"{' or '.join(names) or 'a variable ANCHOR_…'} in the environment is not JSON",
             hint="a variable for several values takes a JSON list or object",
         )
     where = ".".join(str(part) for part in first["loc"])
     reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
-    return ConfigError(f"{name_member(where, f'{path}, member {where}')}: {reason}")
+    return ConfigError(f"{format_member(where, f'{path}, member {where}')}: {reason}")
 
 
 def encode_config(config: Config) -> str:
@@ -320,10 +320,11 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     for url in witnesses:
         redact_url(url)
     needed = operator_quorum(len(nodes)) if quorum is None else quorum
-    fault = find_fault(nodes, needed)
+    fault = find_conflict(nodes, needed)
     if fault is not None:
         raise ConfigError(
-            f"{name_member('chain.rpc')} together with {name_member('chain.witnesses')} {fault}",
+            f"{format_member('chain.rpc')} together with {format_member('chain.witnesses')} "
+            f"{fault}",
             hint="each is to be another operator's; URLs that hold secrets are not in the file: "
             "set ANCHOR_CHAIN__WITNESSES to a JSON list of all witnesses",
         )
@@ -478,7 +479,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         quorum=resolve_quorum(chain.rpc, chain.witnesses, chain.quorum),
         chain_id=ChainId(chain.chain_id),
         genesis=_hash(chain.genesis, "chain.genesis"),
-        registry=parse_address(chain.registry, subject=name_member("chain.registry")),
+        registry=parse_address(chain.registry, subject=format_member("chain.registry")),
         code_hash=_hash(chain.code_hash, "chain.code_hash"),
         finality=chain.finality,
         wait=chain.wait,
@@ -488,7 +489,8 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         legacy_fees=chain.legacy_fees,
         budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * ETHER),
         log=make_log_id(
-            parse_address(document.log.owner, subject=name_member("log.owner")), document.log.number
+            parse_address(document.log.owner, subject=format_member("log.owner")),
+            document.log.number,
         ),
         signer=SignerConfig(
             keystore=None if signer.keystore is None else folder / signer.keystore,
@@ -529,4 +531,4 @@ def _place(target: str | None, folder: Path) -> str | None:
 
 
 def _hash(text: str, member: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, subject=name_member(member), prefix=True))
+    return Hash32(parse_hex(text, length=32, subject=format_member(member), prefix=True))

@@ -93,11 +93,11 @@ class Receipt:
 
 
 def parse_receipt(data: bytes) -> Receipt:
-    """Read a receipt's bytes, strictly and within bounds.
+    """Parse a receipt's bytes, strictly and within bounds.
 
     Raises:
-        MalformedError: anything but the format; the message names the member.
-        UnknownVersionError: another format or version.
+        MalformedError: The bytes break the format. The message names the member.
+        UnknownVersionError: The bytes have another format or version.
     """
     value = parse_strict(data, subject="the receipt", max_bytes=MAX_RECEIPT_BYTES)
     if not isinstance(value, dict) or "format" not in value:

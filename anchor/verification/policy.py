@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.keccak import parse_address
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
-from anchor.verification.node_rules import MAX_NODES, find_fault, verifier_quorum
+from anchor.verification.node_rules import MAX_NODES, find_conflict, verifier_quorum
 
 FORMAT = "anchor-trust/1"
 # A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
@@ -161,7 +161,7 @@ def _entry(document: _EntryDocument) -> TrustEntry:
             f"knows {', '.join(get_args(Assurance))}"
         )
     quorum = document.quorum or verifier_quorum(len(document.rpc))
-    fault = find_fault(document.rpc, quorum) if document.rpc else None
+    fault = find_conflict(document.rpc, quorum) if document.rpc else None
     if fault is not None:
         raise MalformedError(f"the trust policy's member 'rpc' {fault}")
     operators = document.operators
@@ -175,8 +175,10 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         operators=None
         if operators is None
         else tuple(
-            TrustedOperator(id=item.id, from_block=item.from_block, until_block=item.until_block)
-            for item in operators
+            TrustedOperator(
+                id=operator.id, from_block=operator.from_block, until_block=operator.until_block
+            )
+            for operator in operators
         ),
         time_slack=document.time_slack,
         finality=document.finality,

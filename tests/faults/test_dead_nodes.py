@@ -144,7 +144,7 @@ def test_a_hanging_witness_is_waited_for_once(anvil: Devnet, hanging: Hanging) -
         )
         started = time.monotonic()
         for _ in range(6):
-            group.choose()
+            group.select_primary()
             group.fetch_final_block(0)
         assert hanging.asked == 1
         assert time.monotonic() - started < 6 * _TIMEOUT

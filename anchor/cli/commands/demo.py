@@ -23,7 +23,7 @@ from anchor.system.clock import SystemClock
 
 if TYPE_CHECKING:
     from anchor.chain.devnet import Devnet
-    from anchor.evidence.discovery import Found
+    from anchor.evidence.discovery import Discovered
     from anchor.project.project import OpenProject
     from anchor.verification.report import Report
 
@@ -102,7 +102,7 @@ def _create(output: Output, folder: Path, chain: Devnet) -> OpenProject:
 
 
 def _anchor(
-    output: Output, project: OpenProject, chain: Devnet, found: Iterator[Found]
+    output: Output, project: OpenProject, chain: Devnet, found: Iterator[Discovered]
 ) -> list[tuple[Path, Path]]:
     """Record, seal, anchor and write the receipts; return each file with its receipt."""
     from anchor.evidence.workers import open_executor
@@ -208,7 +208,7 @@ def _tamper(output: Output, verifier: _Verifier, work: Path, file: Path, receipt
         raise MismatchError("the altered copy was verified: this program is broken")
 
 
-def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Found]:
+def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Discovered]:
     """Return what to anchor: a folder's files, or the files git tracks in this checkout."""
     from anchor.evidence.discovery import SourceFile, find_sources
 

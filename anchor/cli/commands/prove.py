@@ -37,7 +37,8 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipts with which anybody can verify the evidence."""
-    from anchor.operate.anchoring import check_standing, update_anchors
+    from anchor.operate.finality import update_anchors
+    from anchor.operate.guards import check_standing
     from anchor.operate.proving import Prover
     from anchor.operate.receipt_files import ReceiptFolder
     from anchor.operate.state_proofs import StateProofs
@@ -54,9 +55,10 @@ def command(
         try:
             node = open_chain(config, output.note)
             check_standing(project, node)
+            proofs = StateProofs(config, node, output.note)
             if not is_read_only:
-                update_anchors(project, node)
-            states = StateProofs(config, node, output.note)
+                update_anchors(project, node, proofs)
+            states = proofs
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")
         prover = Prover(project, states)

@@ -16,7 +16,7 @@ from anchor.system.clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anchor.evidence.discovery import Found
+    from anchor.evidence.discovery import Discovered
     from anchor.evidence.file_hashing import FileDigest
     from anchor.operate.file_intake import IntakeResult
     from anchor.operate.proving import Prover
@@ -85,7 +85,7 @@ def _gather(project: OpenProject, files: list[Path], output: Output) -> IntakeRe
         return gather(project, found, executor=executor, keep_files=True, on_done=progress.advance)
 
 
-def _with_free_places(project: OpenProject, found: Iterator[Found]) -> Iterator[Found]:
+def _with_free_places(project: OpenProject, found: Iterator[Discovered]) -> Iterator[Discovered]:
     """Leave out this log's own receipts, and refuse files whose place for a receipt is taken.
 
     That is known before anything is recorded or anchored.
