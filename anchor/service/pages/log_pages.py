@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from anchor.certificate.model import encode_step
+from anchor.certificate.path_svg import draw_path
 from anchor.errors import AnchorError, UsageError
 from anchor.monitor.log_lookup import (
     HeadConsistency,
@@ -22,7 +24,6 @@ from anchor.monitor.log_lookup import (
 from anchor.monitor.timeline import HeadLine, load_head_lines
 from anchor.project.project import OpenProject
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
-from anchor.service.pages.svg_path import draw_path
 from anchor.service.worker import Service, service_of
 from anchor.types import MAX_LOG_SIZE
 
@@ -87,7 +88,12 @@ def _find_place(project: OpenProject, text: str) -> LeafPosition:
 
 
 def _draw(place: LeafPosition) -> Markup:
-    return Markup(draw_path(place))
+    steps = [encode_step(step) for step in place.steps]
+    title = (
+        f"{len(steps)} steps from leaf {place.index} to the root of the head of "
+        f"{place.head.size} leaves"
+    )
+    return Markup(draw_path(place.leaf.hex(), steps, digits=4, title=title))
 
 
 async def _answer_log(
