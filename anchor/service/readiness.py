@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from anchor.errors import AnchorError, StoreReplacedError
-from anchor.service.problems import Problem
+from anchor.service.problems import RETRY_LATER, Problem
 from anchor.store.database import Database
 
 _LOG = logging.getLogger("anchor.service")
@@ -19,7 +19,6 @@ _LOG = logging.getLogger("anchor.service")
 _PAUSE = 1.0
 # Seconds that whoever asks waits for the store.
 _PATIENCE = 5.0
-_RETRY_AFTER = "5"
 
 
 class Readiness:
@@ -67,9 +66,7 @@ class Readiness:
             trying = self._trying = loop.run_in_executor(self._thread, self._try)
         done, _ = await asyncio.wait({trying}, timeout=_PATIENCE)
         if not done:
-            raise Problem(
-                503, "the store does not answer in time", headers={"Retry-After": _RETRY_AFTER}
-            )
+            raise Problem(503, "the store does not answer in time", headers=RETRY_LATER)
         trying.result()
 
     def _try(self) -> None:

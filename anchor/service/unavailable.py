@@ -15,14 +15,13 @@ from starlette.types import Receive, Scope, Send
 
 from anchor.errors import AnchorError
 from anchor.service.client_address import Peers
-from anchor.service.problems import Problem
+from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.settings import Settings
 
 _LOG = logging.getLogger("anchor.service")
 
 # Seconds between two tries to open the project.
 _PAUSE = 1.0
-_RETRY_AFTER = "5"
 
 
 class UnavailableApp:
@@ -52,7 +51,7 @@ class UnavailableApp:
             problem = Problem(
                 503,
                 "the store cannot be used just now; nothing was taken in",
-                headers={"Retry-After": _RETRY_AFTER, "Connection": "close"},
+                headers=RETRY_LATER | CLOSE,
             )
             await problem.response()(scope, receive, send)
 

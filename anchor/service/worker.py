@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from anchor.monitor.chain_status import Outside
 from anchor.operate.clock_check import explain_fault
@@ -24,7 +24,7 @@ from anchor.project.nodes import open_chain
 from anchor.project.project import Project
 from anchor.service.anchor_watch_thread import AnchorWatchThread
 from anchor.service.key_recheck import KeyLease, KeyRecheck
-from anchor.service.problems import Problem
+from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.proof_queue import ProofQueue
 from anchor.service.readiness import Readiness
 from anchor.service.receipt_builder import ReceiptBuilder
@@ -132,7 +132,7 @@ class Service:
             raise Problem(
                 429,
                 f"this key's tenant has {most} {kind} under way here",
-                headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
+                headers=RETRY_LATER | CLOSE,
             )
         return RequestSlot(self._busy, name)
 
@@ -175,7 +175,7 @@ class Service:
             raise Problem(
                 503,
                 "too much evidence waits for its seal; nothing was taken in",
-                headers={"Retry-After": str(self.settings.retry_after), "Connection": "close"},
+                headers=RETRY_LATER | CLOSE,
             )
 
     async def wait_for_change(
@@ -222,6 +222,10 @@ def end_this_process() -> None:
 
 
 def service_of(request: Request) -> Service:
-    """Return the worker's service, for a route (``Depends(service_of)``)."""
+    """Return the worker's service."""
     service: Service = request.app.state.service
     return service
+
+
+CurrentService = Annotated[Service, Depends(service_of)]
+"""A route's parameter that is the worker's service."""

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -23,7 +23,7 @@ from anchor.service.schemas import (
     WaitSeconds,
     problems,
 )
-from anchor.service.worker import RequestSlot, Service, service_of
+from anchor.service.worker import CurrentService, RequestSlot, Service
 from anchor.store.api_keys import ApiKey
 
 router = APIRouter(tags=["evidence"])
@@ -40,7 +40,7 @@ _HEARTBEAT = 15.0
 async def status(
     id: IdInPath,
     key: Reader,
-    service: Annotated[Service, Depends(service_of)],
+    service: CurrentService,
     wait: WaitSeconds = 0,
     until: Annotated[State, Query(description="What `wait` waits for.")] = "anchored",
 ) -> EvidenceStatusDocument:
@@ -72,9 +72,7 @@ async def status(
         **problems(401, 403, 404, 410, 422, 429),
     },
 )
-async def events(
-    id: IdInPath, key: Reader, service: Annotated[Service, Depends(service_of)]
-) -> Response:
+async def events(id: IdInPath, key: Reader, service: CurrentService) -> Response:
     """Send each change of state; the data of an event is what `GET /v1/evidence/{id}` answers."""
     first = await load_status(service, key, id)
     slot = service.take_slot("waits", key.tenant, service.settings.max_waits)
