@@ -27,12 +27,12 @@ class Readiness:
     def __init__(
         self,
         database: Database,
-        give_up: Callable[[], None],
+        end_process: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; ``give_up`` is called once another store is in this one's place."""
+        """Prepare; ``end_process`` is called once another store is in this one's place."""
         self._database = database
-        self._give_up = give_up
+        self._end_process = end_process
         self._clock = clock
         # One thread: a disk that hangs holds up this, and nothing else.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ready")
@@ -80,7 +80,7 @@ class Readiness:
                 await asyncio.to_thread(self._database.check_same)
             except StoreReplacedError as error:
                 _LOG.error("%s; this process ends, and another takes its place", error.message)
-                self._give_up()
+                self._end_process()
                 return
             except (AnchorError, OSError):
                 pass  # whoever asks for something is told

@@ -32,12 +32,12 @@ class UnavailableApp:
         settings: Settings,
         reason: AnchorError | OSError,
         attempt: Callable[[], None],
-        give_up: Callable[[], None],
+        end_process: Callable[[], None],
     ) -> None:
-        """Prepare; ``attempt`` raises while it cannot be opened, ``give_up`` ends the process."""
+        """Prepare; ``attempt`` raises while it cannot be opened, ``end_process`` ends the process."""
         self._settings = settings
         self._attempt = attempt
-        self._give_up = give_up
+        self._end_process = end_process
         self._told = ""
         self._tell(reason)
 
@@ -71,7 +71,7 @@ class UnavailableApp:
     async def _wait(self) -> None:
         while not await asyncio.to_thread(self._try):
             await asyncio.sleep(_PAUSE)
-        self._give_up()  # the worker that takes this one's place opens it
+        self._end_process()  # the worker that takes this one's place opens it
 
     def _try(self) -> bool:
         try:

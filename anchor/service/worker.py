@@ -75,12 +75,12 @@ class Service:
         self.project = project
         self.settings = settings
         self.key_recheck = KeyRecheck(self._load_keys, utc_now)
-        self.write_queue = WriteQueue(project.database, utc_now, self.give_up)
-        self.readiness = Readiness(project.database, self.give_up)
-        self.stage_watch = StageWatch(project, settings.max_backlog, self.give_up)
+        self.write_queue = WriteQueue(project.database, utc_now, end_this_process)
+        self.readiness = Readiness(project.database, end_this_process)
+        self.stage_watch = StageWatch(project, settings.max_backlog, end_this_process)
         # Each of these threads asks nodes of its own.
         open_node = partial(open_chain, project.config, _LOG.warning)
-        self.anchor_watch = AnchorWatchThread(project, open_node, self.give_up)
+        self.anchor_watch = AnchorWatchThread(project, open_node, end_this_process)
         self.receipt_builder = ReceiptBuilder(project, open_node, self.anchor_watch.wake)
         self.outside = Outside(
             project,
@@ -197,10 +197,6 @@ class Service:
             for future in (stopping, ending, watching):
                 future.cancel()
 
-    def give_up(self) -> None:
-        """End this process; its supervisor starts another."""
-        end_this_process()
-
     async def close(self) -> None:
         """Write what was submitted, stop the threads and tasks, and close the project's store."""
         self.stopping.set()
@@ -217,7 +213,7 @@ class Service:
 
 
 def end_this_process() -> None:
-    """End this worker as SIGTERM does."""
+    """End this worker as SIGTERM does; its supervisor starts another."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 

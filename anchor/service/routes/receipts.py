@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from anchor.monitor.stage import Stage
 from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
-from anchor.service.evidence_status import find_evidence, load_status, wait_for
+from anchor.service.evidence_status import find_evidence, has_reached, load_status, wait_for_stage
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.schemas import EvidenceStatusDocument, IdInPath, WaitSeconds, problems
 from anchor.service.worker import CurrentService
@@ -45,10 +45,8 @@ async def receipt(
     """Return the receipt: as soon as it is sealed or, with `until=anchored`, anchored for good."""
     service.check_chain()
     goal = Stage(until)
-    status = await wait_for(
-        service, key, id, wait, lambda status: Stage(status.state).rank >= goal.rank
-    )
-    if Stage(status.state).rank < goal.rank:
+    status = await wait_for_stage(service, key, id, goal, wait)
+    if not has_reached(status, goal):
         return _not_yet(status)
     stored = await service.read(lambda: find_evidence(service, key, id))
     if stored.record is None:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from anchor.errors import AnchorError
 from anchor.monitor.stage import Stage
 from anchor.service.auth import Reader
-from anchor.service.evidence_status import load_status, wait_for
+from anchor.service.evidence_status import load_status, wait_for_stage
 from anchor.service.problems import Problem, explain
 from anchor.service.schemas import (
     EvidenceStatusDocument,
@@ -45,10 +45,7 @@ async def status(
     until: Annotated[State, Query(description="What `wait` waits for.")] = "anchored",
 ) -> EvidenceStatusDocument:
     """Return its state by the service's store; with `wait`, once it is as far as `until`."""
-    goal = Stage(until)
-    return await wait_for(
-        service, key, id, wait, lambda found: Stage(found.state).rank >= goal.rank
-    )
+    return await wait_for_stage(service, key, id, Stage(until), wait)
 
 
 @router.get(
