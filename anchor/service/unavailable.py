@@ -34,7 +34,7 @@ class UnavailableApp:
         attempt: Callable[[], None],
         end_process: Callable[[], None],
     ) -> None:
-        """Prepare; ``attempt`` raises while it cannot be opened, ``end_process`` ends the process."""
+        """Prepare; ``attempt`` raises while the project cannot be opened."""
         self._settings = settings
         self._attempt = attempt
         self._end_process = end_process

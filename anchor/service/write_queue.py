@@ -96,7 +96,7 @@ class WriteQueue:
         nothing: deque[Job] = deque()
         parts = ((self._singles, nothing), (nothing, self._bulks))
         for queues in [(self._singles, self._bulks)] if self._database.has_one_writer else parts:
-            thread = threading.Thread(target=self._run, args=queues, name="intake", daemon=True)
+            thread = threading.Thread(target=self._run, args=queues, name="write", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -108,7 +108,7 @@ class WriteQueue:
         for thread in self._threads:
             thread.join()
 
-    async def take(self, job: Job) -> list[Outcome]:
+    async def write(self, job: Job) -> list[Outcome]:
         """Write a job; when this returns it is durable.
 
         Raises:

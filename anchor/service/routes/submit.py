@@ -82,7 +82,7 @@ async def submit(
     key = lease.key
     evidence = read_submission(data, origin, max_bytes=service.settings.max_body)
     job = Job(key.tenant, key.limits, [evidence], origin.key_hash)
-    outcome = (await service.write_queue.take(job))[0]
+    outcome = (await service.write_queue.write(job))[0]
     if isinstance(outcome, OverQuota):
         raise over_quota(key.limits)
     if isinstance(outcome, OtherEvidence):
