@@ -191,7 +191,7 @@ def test_a_worker_whose_lookout_ends_is_replaced(
         raise KeyError("a bug")
 
     with serving(site) as asked:
-        monkeypatch.setattr(asked.service.anchor_watch, "_give_up", ended.set)
+        monkeypatch.setattr(asked.service.anchor_watch, "_end_process", ended.set)
         monkeypatch.setattr(anchor_watch, "look_at_chain", fail)
         assert ended.wait(SECONDS)
 
