@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from anchor.canonical import encode_canonical
 from anchor.certificate.statements import Depositor, Exhibit, Issuer, Platform
+from anchor.log.merkle import PathNode
 
 FORMAT: Literal["anchor-certificate/1"] = "anchor-certificate/1"
 
@@ -215,6 +216,12 @@ class Certificate(_Document):
     def anchor(self) -> VerifiedAnchor | None:
         """Return the anchor that the certificate is about; a draft may have none."""
         return self.anchors[0] if self.anchors else None
+
+
+def encode_step(step: PathNode) -> PathStep:
+    """Return a step as the certificate spells it."""
+    side: Literal["left", "right"] = "left" if step.sibling_is_left else "right"
+    return PathStep(side=side, sibling=step.sibling.hex(), node=step.node.hex())
 
 
 def encode_certificate(certificate: Certificate) -> bytes:

@@ -1,4 +1,4 @@
-"""A leaf's path and a proof between heads, drawn for the terminal."""
+"""A leaf's path and a proof between heads, as lines for the terminal."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ from collections.abc import Iterator
 
 from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
 from anchor.store.heads import AnchoredHead
+from anchor.verification.explanation import describe_path
 
 
 def draw_path(position: LeafPosition) -> Iterator[str]:
-    """Yield the way from a leaf up to the root, each step's hash below the one it is made of."""
-    yield f"●  leaf {position.index:<12} {position.leaf.hex()}"
-    for number, step in enumerate(position.steps, start=1):
-        side = "left " if step.sibling_is_left else "right"
-        kind = "root" if number == len(position.steps) else "node"
-        yield "│"
-        yield f"├─ {number:>2} {side}          {step.sibling.hex()}"
-        yield f"●  {kind}              {step.node.hex()}"
-    yield ""
-    yield "Each step hashes 0x01 ‖ left ‖ right with SHA-256; the sibling stands on the side named."
-    yield f"The root is that of the head of {position.head.size:,} leaves: verified."
+    """Yield the way from a leaf up to the root, a step at a time, and what it proves."""
+    yield f"leaf {position.index}: {position.leaf.hex()}"
+    yield from describe_path(position.steps)
+    yield f"That is the root of the head of {position.head.size:,} leaves: verified."
     yield describe_anchoring(position.anchored)
 
 

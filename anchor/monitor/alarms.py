@@ -152,8 +152,8 @@ def _find_unanchored(situation: Situation) -> str | None:
 
 
 def _find_late(situation: Situation) -> str | None:
-    waiting = [item for item in situation.overview.anchors if not item.final]
-    late = [item for item in waiting if situation.overview.read_at - item.included_at >= LATE]
+    waiting = [anchor for anchor in situation.overview.anchors if not anchor.final]
+    late = [anchor for anchor in waiting if situation.overview.read_at - anchor.included_at >= LATE]
     if not late:
         return None
     minutes = (situation.overview.read_at - late[-1].included_at) / 60
@@ -234,9 +234,10 @@ def _find_unpublished(situation: Situation) -> str | None:
     size = if_fresh(situation.outside.published, situation.overview.read_at)
     # Only anchors whose finality was seen are known to have been there to publish for so long.
     due = [
-        item
-        for item in situation.overview.anchors
-        if item.final_at is not None and situation.overview.read_at - item.final_at >= UNPUBLISHED
+        anchor
+        for anchor in situation.overview.anchors
+        if anchor.final_at is not None
+        and situation.overview.read_at - anchor.final_at >= UNPUBLISHED
     ]
     if size is None or not due or due[0].head.size <= size:
         return None

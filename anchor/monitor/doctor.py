@@ -139,7 +139,7 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
             exit_code=ExitCode.DONE,  # what is missing has a finding of its own
         )
     try:
-        found = check.look(context)
+        answer = check.look(context)
     except AnchorError as error:
         return Finding(
             check=check.name,
@@ -149,11 +149,11 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
             exit_code=error.exit_code,
         )
     context.passed.add(check.name)
-    note = found if isinstance(found, Remark) else Remark(found, "")
+    remark = answer if isinstance(answer, Remark) else Remark(answer, "")
     return Finding(
         check=check.name,
         verdict=Verdict.PASS,
-        text=note.text,
-        hint=note.hint or None,
+        text=remark.text,
+        hint=remark.hint or None,
         exit_code=ExitCode.DONE,
     )

@@ -133,13 +133,13 @@ def _look_at_signer(context: DoctorContext) -> str | Remark:
     return f"{path}, key of {format_address(context.key)}"
 
 
-def _check_private(path: Path, what: str) -> None:
+def _check_private(path: Path, file: str) -> None:
     try:
         is_open = _is_open_to_others(path)
     except OSError as error:
-        raise SignerError(f"the {what} {path} cannot be read: {error.strerror}") from error
+        raise SignerError(f"the {file} {path} cannot be read: {error.strerror}") from error
     if is_open:
-        raise SignerError(f"the {what} {path} can be read by other users", hint=f"chmod 600 {path}")
+        raise SignerError(f"the {file} {path} can be read by other users", hint=f"chmod 600 {path}")
 
 
 def _is_open_to_others(path: Path) -> bool:
@@ -165,8 +165,8 @@ def _look_at_finality(context: DoctorContext) -> str:
     rule = context.config.finality
     final = context.node.fetch_final_block(rule)
     behind = _latest(context).number - final.number
-    what = "`finalized`" if rule == "finalized" else f"{rule} blocks on top"
-    return f"by {what}: block {final.number} is final, {behind} behind the newest"
+    measure = "`finalized`" if rule == "finalized" else f"{rule} blocks on top"
+    return f"by {measure}: block {final.number} is final, {behind} behind the newest"
 
 
 def _look_at_quorum(context: DoctorContext) -> str | Remark:
@@ -245,23 +245,23 @@ def _find_clock_fault(context: DoctorContext, latest: Block) -> ClockFault | Non
 
 def _look_at_registry(context: DoctorContext) -> str:
     config = context.config
-    found = context.node.fetch_code_hash(config.registry, "latest")
+    code_hash = context.node.fetch_code_hash(config.registry, "latest")
     expected = expected_code_hash(config.chain_id)
     place = format_address(config.registry)
-    if found == EMPTY_CODE_HASH:
+    if code_hash == EMPTY_CODE_HASH:
         raise ChainGuardError(
             f"there is no registry at {place} on chain {config.chain_id}",
             hint="deploy it with `anchor deploy`",
         )
-    if not found == expected == config.code_hash:
+    if not code_hash == expected == config.code_hash:
         raise ChainGuardError(
-            f"the code hashes for {place} differ: on chain 0x{found.hex()}, of this release "
+            f"the code hashes for {place} differ: on chain 0x{code_hash.hex()}, of this release "
             f"0x{expected.hex()}, pinned 0x{config.code_hash.hex()}",
             hint="do not anchor there: use the release the project was created with; if the code "
             "on chain is the odd one, it is not the registry",
         )
     context.is_deployed = True
-    return f"code hash 0x{found.hex()}: on chain, of this release and pinned"
+    return f"code hash 0x{code_hash.hex()}: on chain, of this release and pinned"
 
 
 def _look_at_address(context: DoctorContext) -> str | Remark:
@@ -300,8 +300,8 @@ def _look_at_record(context: DoctorContext) -> str | Remark:
             f"{config.deployment_record}, but the node does not know its transaction",
             "nodes may drop old receipts",
         )
-    now = (receipt.block_number, receipt.block_hash, receipt.gas_used, receipt.succeeded)
-    if now != (known.block_number, known.block_hash, known.gas_used, True):
+    on_chain = (receipt.block_number, receipt.block_hash, receipt.gas_used, receipt.succeeded)
+    if on_chain != (known.block_number, known.block_hash, known.gas_used, True):
         raise ChainGuardError(
             f"{config.deployment_record} names transaction 0x{known.hash.hex()}, which is not on "
             "chain as the record says",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anchor.errors import ChainGuardError, MismatchError, UsageError
-from anchor.log.merkle import fold_path, path_sides, verify_consistency
+from anchor.log.merkle import PathNode, trace_path, verify_consistency
 from anchor.log.tiles import Tile
 from anchor.log.tree import BLOCK, HASH
 from anchor.project.project import OpenProject
@@ -24,15 +24,6 @@ MOST_SCANNED = 1 << 24
 
 # Of 2^48.
 _MOST_DIGITS = 15
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathNode:
-    """One step of a path: hash ``0x01 ‖ left ‖ right`` is ``node``; the sibling is one of both."""
-
-    sibling: Hash32
-    sibling_is_left: bool
-    node: Hash32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,20 +67,16 @@ def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
     head = sealed.head if row is None else row.anchored.head
     path = open_tree(project.database, project.tiles, head).inclusion_path(index, head.size)
     try:
-        nodes = fold_path(leaf=leaf, index=index, size=head.size, path=path)
+        steps = trace_path(leaf=leaf, index=index, size=head.size, path=path)
     except MismatchError as error:
         raise _broken_log_error(index, head) from error
-    if nodes[-1] != head.root:
+    if (steps[-1].node if steps else leaf) != head.root:
         raise _broken_log_error(index, head)
-    sides = path_sides(index, head.size, len(path))
     return LeafPosition(
         leaf=leaf,
         index=index,
         head=head,
-        steps=tuple(
-            PathNode(sibling=sibling, sibling_is_left=is_left, node=node)
-            for sibling, is_left, node in zip(path, sides, nodes[1:], strict=True)
-        ),
+        steps=steps,
         anchored=None if row is None else row.anchored,
     )
 

@@ -175,7 +175,7 @@ def read_record(config: Config) -> DeployingTransaction | None:
         raise
     except OSError as error:
         raise explain_os_error(f"{path} cannot be read", error, is_named=False) from error
-    return check_deployment_record(data, _describe(config, None), what=str(path))
+    return check_deployment_record(data, _describe(config, None), subject=str(path))
 
 
 def _check_place(config: Config, node: Node) -> None:

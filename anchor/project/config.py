@@ -226,8 +226,8 @@ def _explain(path: Path, error: ValidationError) -> ConfigError:
     first = error.errors(include_url=False, include_input=False)[0]
     if not first["loc"]:
         # A variable that holds a list or a section and is not JSON; only its section is told.
-        found = re.search(r'for field "(\w+)"', first["msg"])
-        names = list_variables(found[1]) if found else []
+        section = re.search(r'for field "(\w+)"', first["msg"])
+        names = list_variables(section[1]) if section else []
         return ConfigError(
             f"{' or '.join(names) or 'a variable ANCHOR_…'} in the environment is not JSON",
             hint="a variable for several values takes a JSON list or object",

@@ -106,13 +106,15 @@ def plan_project(
 
 
 def _check_code(node: Node, registry: Address, chain_id: ChainId) -> None:
-    found = node.fetch_code_hash(registry, "latest")
-    if found == expected_code_hash(chain_id):
+    code_hash = node.fetch_code_hash(registry, "latest")
+    if code_hash == expected_code_hash(chain_id):
         return
-    there = "no code" if found == EMPTY_CODE_HASH else f"code with the hash 0x{found.hex()}"
+    deployed = (
+        "no code" if code_hash == EMPTY_CODE_HASH else f"code with the hash 0x{code_hash.hex()}"
+    )
     raise ChainGuardError(
-        f"there is {there} at {format_address(registry)} on chain {chain_id}, not our registry's "
-        f"0x{expected_code_hash(chain_id).hex()}",
+        f"there is {deployed} at {format_address(registry)} on chain {chain_id}, not our "
+        f"registry's 0x{expected_code_hash(chain_id).hex()}",
         hint="check address and chain; nothing was created",
     )
 

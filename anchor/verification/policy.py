@@ -175,8 +175,10 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         operators=None
         if operators is None
         else tuple(
-            TrustedOperator(id=item.id, from_block=item.from_block, until_block=item.until_block)
-            for item in operators
+            TrustedOperator(
+                id=operator.id, from_block=operator.from_block, until_block=operator.until_block
+            )
+            for operator in operators
         ),
         time_slack=document.time_slack,
         finality=document.finality,

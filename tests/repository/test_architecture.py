@@ -52,6 +52,7 @@ NAMED_THROUGHOUT = (
     "anchor.receipt",
     "anchor.store",
     "anchor.recovery",
+    "anchor.client",
 )
 
 # Which module (or package) may import which third party; nobody else may.
@@ -290,3 +291,25 @@ def test_an_import_loads_nothing_heavier_than_it_needs(statement: str, absent: t
         [sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True
     ).stdout.split()
     assert not set(absent) & set(loaded)
+
+
+# What only takes packages of the extra `operator`, which a verifier may lack.
+LATE_IN_THE_COMMAND_LINE = {"anchor.cli.own_log_audit", "anchor.cli.own_project"}
+
+
+def test_the_command_line_imports_at_the_top_of_its_modules():
+    late = {
+        getattr(inner, "module", None)
+        for name, tree in ALL
+        if covers("anchor.cli", name)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for inner in ast.walk(function)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    }
+    assert late == LATE_IN_THE_COMMAND_LINE
+    assert not [
+        name
+        for name, tree in ALL
+        if covers("anchor.cli", name) and "TYPE_CHECKING" in ast.dump(tree)
+    ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from anchor.certificate.model import encode_step
+from anchor.certificate.path_svg import draw_path
 from anchor.errors import AnchorError, UsageError
 from anchor.monitor.log_lookup import (
     HeadConsistency,
@@ -22,8 +23,7 @@ from anchor.monitor.log_lookup import (
 from anchor.monitor.timeline import HeadLine, load_head_lines
 from anchor.project.project import OpenProject
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
-from anchor.service.pages.svg_path import draw_path
-from anchor.service.worker import Service, service_of
+from anchor.service.worker import CurrentService, Service
 from anchor.types import MAX_LOG_SIZE
 
 router = APIRouter(include_in_schema=False)
@@ -31,11 +31,9 @@ router = APIRouter(include_in_schema=False)
 _HEADS = 50
 _NOTHING_ASKED = {"of": "", "old": "", "new": ""}
 
-TheService = Annotated[Service, Depends(service_of)]
-
 
 @router.get("/log")
-async def log(service: TheService, before: str = "") -> Response:
+async def log(service: CurrentService, before: str = "") -> Response:
     """Show a page of heads, the newest first or those below ``before``."""
     below = parse_index(before)
     if before and below is None:
@@ -45,7 +43,7 @@ async def log(service: TheService, before: str = "") -> Response:
 
 
 @router.get("/log/leaf")
-async def leaf(service: TheService, of: str = "") -> Response:
+async def leaf(service: CurrentService, of: str = "") -> Response:
     """Show where a leaf is: by its index, or by its hash."""
     text = of.strip()
     try:
@@ -58,7 +56,7 @@ async def leaf(service: TheService, of: str = "") -> Response:
 
 
 @router.get("/log/consistency")
-async def consistency(service: TheService, old: str = "", new: str = "") -> Response:
+async def consistency(service: CurrentService, old: str = "", new: str = "") -> Response:
     """Show the proof that one head continues another."""
 
     def prove() -> HeadConsistency:
@@ -87,7 +85,12 @@ def _find_place(project: OpenProject, text: str) -> LeafPosition:
 
 
 def _draw(place: LeafPosition) -> Markup:
-    return Markup(draw_path(place))
+    steps = [encode_step(step) for step in place.steps]
+    title = (
+        f"{len(steps)} steps from leaf {place.index} to the root of the head of "
+        f"{place.head.size} leaves"
+    )
+    return Markup(draw_path(place.leaf.hex(), steps, digits=4, title=title))
 
 
 async def _answer_log(
