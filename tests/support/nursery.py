@@ -14,31 +14,29 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from typing import NoReturn, TypedDict
 
 # What commands import; a name that is not installed is passed over.
-_PRELOADED = (
+_LIBRARIES = (
     "web3",
     "eth_account",
     "sqlalchemy",
+    "sqlalchemy.dialects.sqlite",
     "alembic.command",
+    "psycopg",
     "pydantic_settings",
     "requests",
     "rich.progress",
-    "anchor.cli",
-    "anchor.chain.json_rpc",
-    "anchor.project.config",
-    "anchor.verification.log_audit",
-    "anchor.operate.single_run",
-    "anchor.project.creation",
-    "anchor.store.database",
-    "anchor.verification.verifier",
 )
+# All but what only the service, the certificates or the chain in memory load.
+_PACKAGES = ("chain", "cli", "monitor", "operate", "project", "recovery", "store", "verification")
 LENGTH = struct.Struct("!i")
 
 
@@ -52,7 +50,7 @@ class Request(TypedDict):
 
 def main() -> None:
     """Listen, and fork for each connection."""
-    for name in _PRELOADED:
+    for name in (*_LIBRARIES, *_list_modules()):
         try:
             importlib.import_module(name)
         except ImportError:
@@ -76,6 +74,17 @@ def main() -> None:
                 _keep(connection)
                 return
             connection.close()
+
+
+def _list_modules() -> Iterator[str]:
+    """Yield the modules of the packages that commands load."""
+    import anchor
+
+    root = anchor.__path__[0]
+    for package in _PACKAGES:
+        for module in pkgutil.walk_packages([f"{root}/{package}"], f"anchor.{package}."):
+            if not module.name.startswith(("anchor.chain.devnet", "anchor.store.migrations")):
+                yield module.name
 
 
 def _keep(connection: socket.socket) -> None:
