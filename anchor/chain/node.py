@@ -111,6 +111,9 @@ class RpcTransport(Protocol):
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
         """Send one request and return its ``result``; faults are ``CannotCheckError``s."""
 
+    def close(self) -> None:
+        """Close the connections."""
+
 
 class Node:
     """One node's answers as values of this package; ``needed`` is how many stand behind them.
@@ -124,6 +127,10 @@ class Node:
         self.rpc = rpc
         self._header: tuple[Hash32, bytes] | None = None
         self.takes_hashes = True
+
+    def close(self) -> None:
+        """Close the connections to the node."""
+        self.rpc.close()
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchor.errors import AnchorError, ConfigError, SignerError, UsageError
+from anchor.errors import AnchorError, SignerError, UsageError
 
 if TYPE_CHECKING:
     from anchor.chain.node import Node
@@ -84,29 +84,31 @@ def open_chain(config: Config, report: Callable[[str], None]) -> Node:
 
 def open_signer(config: Config) -> Signer:
     """Decrypt the project's key, asking for its password where no file holds it."""
-    from anchor.chain.signer.keystore import find_ape_keyfile, open_keystore, read_password_file
+    from anchor.project import signing_key
 
-    signer = config.signer
-    if signer.ape_account is not None:
-        path = find_ape_keyfile(signer.ape_account)
-    elif signer.keystore is not None:
-        path = signer.keystore
-    else:
-        raise ConfigError("the [signer] section names no key")
+    return signing_key.open_signer(config, _ask_password)
 
-    def ask_password() -> str:
-        if signer.password_file is not None:
-            return read_password_file(signer.password_file)
-        if not sys.stdin.isatty():
-            raise SignerError(
-                f"the password of {path} cannot be asked for: there is no terminal",
-                hint="name a file with signer.password_file, readable by you alone",
-            )
-        import getpass
 
-        return getpass.getpass(f"Password of {path}: ")
+class ProjectKey:
+    """The project's key, whose password is asked for when there is something to sign."""
 
-    return open_keystore(path, ask_password)
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def open(self) -> Signer:
+        """Decrypt the key."""
+        return open_signer(self._config)
+
+
+def _ask_password(path: Path) -> str:
+    if not sys.stdin.isatty():
+        raise SignerError(
+            f"the password of {path} cannot be asked for: there is no terminal",
+            hint="name a file with signer.password_file, readable by you alone",
+        )
+    import getpass
+
+    return getpass.getpass(f"Password of {path}: ")
 
 
 def choose_wait(config: Config, option: str | None) -> WaitFor:

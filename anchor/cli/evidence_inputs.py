@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchor.cli.input_files import digest_file, is_there, read_receipt, receipt_path
+from anchor.cli.input_files import is_there, read_receipt, receipt_path
 from anchor.errors import UsageError
+from anchor.evidence.file_hashing import digest_file
 
 if TYPE_CHECKING:
     from anchor.evidence.digests import Digests

@@ -46,8 +46,8 @@ def read_wanted(
     Raises:
         UsageError: An argument is malformed, or a file cannot be read.
     """
-    from anchor.cli.input_files import digest_file
     from anchor.evidence.digests import SHA256, Digests, parse_digest
+    from anchor.evidence.file_hashing import digest_file
     from anchor.evidence.record import source_of
     from anchor.operate.evidence_selection import Selection
 

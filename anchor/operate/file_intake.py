@@ -9,16 +9,35 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.evidence.digests import Digests
 from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import Hashed, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
-from anchor.operate.acceptance import EvidenceInput, accept, accept_with_key, fewest
+from anchor.operate.acceptance import (
+    AcceptedEvidence,
+    EvidenceInput,
+    accept,
+    accept_each,
+    accept_with_key,
+    fewest,
+    sum_up,
+)
 from anchor.project.project import OpenProject
 from anchor.store.location import SqliteFile, StorePlace
 
 # One transaction, and so one fsync, for this many files.
 _CHUNK = 1_000
 _LONG_NAME = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of a record"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedFile:
+    """A file that was digested, and the evidence that it is in the store."""
+
+    path: Path
+    name: str
+    digests: Digests
+    evidence: AcceptedEvidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +50,7 @@ class Gathered:
     new: int
     known: int
     size: int
-    files: tuple[Hashed, ...]
+    files: tuple[AcceptedFile, ...]
     problems: tuple[IntakeProblem, ...]
     skipped: tuple[Skipped, ...]
     copies: int | None = None
@@ -49,9 +68,9 @@ def gather(
 ) -> Gathered:
     """Accept every file found; what cannot be read is reported, and the rest is done.
 
-    ``key`` is an idempotency key, for one file only.
+    ``key`` is an idempotency key, for one file only and without ``keep_files``.
     """
-    files: list[Hashed] = []
+    files: list[AcceptedFile] = []
     problems: list[IntakeProblem] = []
     skipped: list[Skipped] = []
     new = known = size = 0
@@ -63,7 +82,11 @@ def gather(
         if not chunk:
             return
         submissions = [_submission(hashed) for hashed in chunk]
-        if key is None:
+        if keep_files:
+            each = accept_each(project, submissions, again=again)
+            files.extend(map(_accepted_file, chunk, each))
+            done = sum_up(each)
+        elif key is None:
             done = accept(project, submissions, again=again)
         else:
             done = accept_with_key(project, submissions, key)
@@ -71,8 +94,6 @@ def gather(
         known += done.known
         copies = fewest(copies, done.copies)
         size += sum(hashed.digests.size or 0 for hashed in chunk)
-        if keep_files:
-            files.extend(chunk)
         chunk.clear()
 
     found = _leave_out_store(found, project.config.store)
@@ -115,12 +136,12 @@ def _leave_out_store(found: Iterable[Found], store: StorePlace) -> Iterator[Foun
         for suffix in ("", "-wal", "-shm")
         if (status := _stat(store.path.with_name(store.path.name + suffix))) is not None
     }
-    for item in found:
-        status = _stat(item.path) if isinstance(item, SourceFile) else None
+    for source in found:
+        status = _stat(source.path) if isinstance(source, SourceFile) else None
         if status is not None and (status.st_dev, status.st_ino) in ours:
-            yield Skipped(path=item.path, reason="it is this project's own store")
+            yield Skipped(path=source.path, reason="it is this project's own store")
         else:
-            yield item
+            yield source
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -128,6 +149,13 @@ def _stat(path: Path) -> os.stat_result | None:
         return path.stat()
     except (OSError, ValueError):
         return None
+
+
+def _accepted_file(hashed: Hashed, evidence: AcceptedEvidence) -> AcceptedFile:
+    source = hashed.source
+    return AcceptedFile(
+        path=source.path, name=source.name, digests=hashed.digests, evidence=evidence
+    )
 
 
 def _submission(hashed: Hashed) -> EvidenceInput:

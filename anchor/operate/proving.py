@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 
-from anchor.errors import ChainGuardError, NotFinalError, UsageError
+from anchor.chain.node import Node
+from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError, UsageError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree
+from anchor.operate.anchoring import check_standing, refresh_anchors
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.project import OpenProject
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor
@@ -18,6 +21,34 @@ from anchor.types import Hash32, Head
 
 # Heads whose trees are kept open at a time; each remembers some MiB of tiles.
 _OPEN_TREES = 8
+
+
+def open_prover(
+    project: OpenProject,
+    open_node: Callable[[], Node],
+    report: Callable[[str], None],
+    *,
+    refresh: bool = True,
+) -> Prover:
+    """Return a prover that asks the project's nodes for state proofs.
+
+    With ``refresh`` what the store knows of anchors is compared with the chain first.  Where no
+    node answers, ``report`` is told, and receipts are made of what the store knew last.
+
+    Raises:
+        ChainGuardError: The chain is not the one that the store was made for, or contradicts it.
+    """
+    states: StateProofs | None = None
+    try:
+        node = open_node()
+        if refresh:
+            check_standing(project, node)
+            if project.database.remark is None:  # else it is on read-only media
+                refresh_anchors(project, node)
+        states = StateProofs(project.config, node, report)
+    except CannotCheckError as error:
+        report(f"{error.message}; going by what the store knew last")
+    return Prover(project, states)
 
 
 class Prover:
@@ -66,7 +97,7 @@ class Prover:
                 "this evidence is accepted but not sealed yet, so there is nothing to prove",
                 hint="anchor it with `anchor run --once`",
             )
-        place = bisect_right(self._anchors, index, key=lambda item: item.head.size)
+        place = bisect_right(self._anchors, index, key=lambda anchored: anchored.head.size)
         anchored = self._anchors[place] if place < len(self._anchors) else None
         if anchored is not None:
             head = anchored.head

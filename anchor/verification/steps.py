@@ -120,9 +120,9 @@ class VerificationTarget:
     other_chains: frozenset[ChainId] = frozenset()
 
 
-def parse_documents(data: bytes) -> tuple[tuple[Receipt, Record], str]:
-    """Step 1: parse the receipt and its record strictly."""
-    receipt = parse_receipt(data)
+def parse_documents(document: bytes | Receipt) -> tuple[tuple[Receipt, Record], str]:
+    """Step 1: parse the receipt, unless that was done before, and its record strictly."""
+    receipt = document if isinstance(document, Receipt) else parse_receipt(document)
     record = parse_record(receipt.record)
     return (receipt, record), f"log 0x{receipt.log.hex()}, leaf {receipt.index}"
 

@@ -17,8 +17,8 @@ from support.projects import Site
 from anchor.chain.connect import Nodes
 from anchor.chain.devnet import Devnet
 from anchor.cli.context import open_chain
-from anchor.cli.input_files import digest_file
 from anchor.errors import AnchorError, ExitCode
+from anchor.evidence.file_hashing import digest_file
 from anchor.operate.anchoring import refresh_anchors
 from anchor.operate.single_run import HeadStage
 from anchor.project.config import load_config

@@ -123,7 +123,7 @@ def _labelled(
     """Return the submissions that are not files: standard input and bare digests."""
     from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
     from anchor.evidence.file_hashing import hash_stdin
-    from anchor.operate.acceptance import EvidenceInput
+    from anchor.operate.acceptance import EvidenceInput, digest_input
 
     if name is not None and stdin + len(digests) != 1:
         raise UsageError("--name goes with standard input or with exactly one --digest")
@@ -135,8 +135,7 @@ def _labelled(
             sm3=value if algorithm == SM3 else None,
             size=None,
         )
-        label = name or text.lower()
-        found.append(EvidenceInput(source=f"digest:{label}", name=label, digests=given))
+        found.append(digest_input(given, name))
     if digests_from is not None:
         found += _read_checksums(digests_from)
     if stdin:
@@ -149,20 +148,19 @@ def _labelled(
 def _read_checksums(path: Path) -> list[EvidenceInput]:
     from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
     from anchor.evidence.digests import SHA256, SM3, Digests
-    from anchor.operate.acceptance import EvidenceInput
+    from anchor.operate.acceptance import digest_input
 
     try:
         with path.open("rb") as file:
             lines = iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")
             return [
-                EvidenceInput(
-                    source=f"digest:{listed}",
-                    name=listed,
-                    digests=Digests(
+                digest_input(
+                    Digests(
                         sha256=value if algorithm == SHA256 else None,
                         sm3=value if algorithm == SM3 else None,
                         size=None,
                     ),
+                    listed,
                 )
                 for listed, algorithm, value in parse_checksum_lines(lines, what=str(path))
             ]

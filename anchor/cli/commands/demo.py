@@ -7,24 +7,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from anchor.chain.connect import open_node
 from anchor.cli.console import Colour, Output
-from anchor.cli.context import open_signer
-from anchor.cli.input_files import digest_file, read_receipt
 from anchor.errors import MismatchError, UsageError
 from anchor.ethereum.known_chains import KIND_SENTENCES
-from anchor.system.clock import SystemClock
 
 if TYPE_CHECKING:
     from anchor.chain.devnet import Devnet
-    from anchor.evidence.discovery import Found
-    from anchor.project.project import OpenProject
+    from anchor.evidence.discovery import SourceFile
+    from anchor.library.operating import Project
+    from anchor.library.verifying import Verifier
     from anchor.verification.report import Report
 
 NAME = "demo"
@@ -41,7 +38,9 @@ def command(
 ) -> None:
     """Anchor a folder on an embedded chain, verify every file, and show an altered one refused."""
     from anchor.chain.devnet import find_anvil, open_devnet
+    from anchor.library.verifying import Verifier
     from anchor.project.files import find_checkout
+    from anchor.verification.policy import TrustPolicy
 
     output = Output(as_json=False)
     started = time.monotonic()
@@ -52,18 +51,13 @@ def command(
         output.line(f"1. a chain of its own: {chain.kind}, chain {chain.chain_id}, at {chain.url}")
         if not chain.has_finality:
             output.line("   (its blocks never become final; the latest one counts as final here)")
-        project = _create(output, work / "project", chain)
-        receipts = _anchor(output, project, chain, _sources(folder, checkout))
+        with _create(output, work / "project", chain) as project:
+            receipts = _anchor(output, project, _sources(folder, checkout))
         output.line(f"6. verified from the receipts alone, against {chain.url}")
         output.line(f"   ({KIND_SENTENCES['development']}):")
-        verifier = _Verifier(project, chain.url)
-        refused = 0
-        for file, receipt in receipts:
-            report = verifier.judge(file, receipt)
-            refused += report.error is not None
-            _show(output, report.record.name if report.record else str(file), report)
-        _tamper(output, verifier, work, *receipts[0])
-        project.database.close()
+        policy = TrustPolicy.load(project.config.trust)
+        with Verifier(policy=policy, rpc=[chain.url]) as verifier:
+            refused = _verify_all(output, work, verifier, receipts)
     if refused:
         raise MismatchError(f"{refused} of {len(receipts)} files did not verify")
     seconds = time.monotonic() - started
@@ -84,56 +78,35 @@ def _say_what_is_next(output: Output, folder: Path, receipt: Path) -> None:
     output.line("  anchor stamp FILE && anchor verify FILE")
 
 
-def _create(output: Output, folder: Path, chain: Devnet) -> OpenProject:
+def _create(output: Output, folder: Path, chain: Devnet) -> Project:
     from anchor.ethereum.keccak import format_address
-    from anchor.operate.deployment import deploy
-    from anchor.project.creation import plan_dev_project, write_dev_key
-    from anchor.project.project import create_project
+    from anchor.library.operating import Project
 
-    node = open_node(chain.url)
-    config = plan_dev_project(folder, node, url=chain.url, number=0)
-    folder.mkdir()
-    project = create_project(config)
-    write_dev_key(config)
-    with project.database.hold_lease():
-        done = deploy(project, node, lambda: open_signer(config), SystemClock(), _quiet)
+    project = Project.create_on_devnet(folder, rpc=chain.url)
+    done = project.deploy()
     output.line(f"2. registry deployed at {format_address(done.registry)} ({done.gas_used:,} gas)")
     return project
 
 
 def _anchor(
-    output: Output, project: OpenProject, chain: Devnet, found: Iterator[Found]
+    output: Output, project: Project, files: Sequence[Path | SourceFile]
 ) -> list[tuple[Path, Path]]:
     """Record, seal, anchor and write the receipts; return each file with its receipt."""
-    from anchor.evidence.workers import open_executor
-    from anchor.operate.file_intake import gather
-    from anchor.operate.proving import Prover
+    from anchor.evidence.discovery import IntakeProblem, Skipped
     from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.operate.single_run import anchor_round
-    from anchor.operate.state_proofs import StateProofs
-    from anchor.receipt.format import encode_receipt
-    from anchor.store.evidence import find_evidence
-    from anchor.system.durable_files import write_file
 
-    with open_executor() as executor, output.progress("hashing") as progress:
-        gathered = gather(
-            project, found, executor=executor, keep_files=True, on_done=progress.advance
-        )
-    for problem in gathered.problems:
-        output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
-    if not gathered.files:
+    left_out: list[IntakeProblem | Skipped] = []
+    with output.progress("hashing") as progress:
+        added = project.add(files, on_left_out=left_out.append, on_progress=progress.advance)
+    for problem in left_out:
+        if isinstance(problem, IntakeProblem):
+            note = f"{problem.path}: {problem.reason}"
+            output.note(note, mark="not added ", colour=Colour.RED)
+    if not added:
         raise UsageError("there are no files in there to anchor")
-    output.line(f"3. recorded {len(gathered.files):,} files, {gathered.size:,} bytes")
-    config = project.config
-    with project.database.hold_lease():
-        done = anchor_round(
-            project,
-            open_node(chain.url),
-            lambda: open_signer(config),
-            SystemClock(),
-            wait_for="final",
-            report=_quiet,
-        )
+    size = sum(piece.digests.size or 0 for piece in added)
+    output.line(f"3. recorded {len(added):,} files, {size:,} bytes")
+    done = project.run_once(wait="final")
     assert done.anchored is not None
     head = done.anchored.head
     output.line(f"4. sealed {done.sealed:,} leaves under root {head.root.hex()}")
@@ -141,39 +114,28 @@ def _anchor(
         f"5. anchor {done.anchored.sequence} in block {done.anchored.block_number}: "
         f"{done.state.value}"
     )
-    states = StateProofs(config, open_node(chain.url), _quiet)
-    prover, folder = Prover(project, states), ReceiptFolder(config.receipts)
+    folder = ReceiptFolder(project.config.receipts)
     receipts = []
-    with project.database.read() as connection:
-        for hashed in gathered.files:
-            evidence = find_evidence(connection, hashed.source.path, hashed.digests)
-            receipt = prover.prove(evidence)
-            path = folder.place(hashed.source.name, receipt)
-            write_file(path, encode_receipt(receipt), durable=False)
-            receipts.append((hashed.source.path, path))
+    for piece, receipt in project.receipts(added):
+        assert piece.path is not None
+        path, _ = folder.save(receipt, durable=False)
+        receipts.append((piece.path, path))
     return receipts
 
 
-class _Verifier:
-    """What a stranger has: the trust policy, the receipts, the files, and a node to ask."""
+def _verify_all(
+    output: Output, work: Path, verifier: Verifier, receipts: list[tuple[Path, Path]]
+) -> int:
+    """Verify each file by its receipt, and an altered one; return how many were refused."""
+    from anchor.receipt.format import Receipt
 
-    def __init__(self, project: OpenProject, url: str) -> None:
-        from anchor.chain.chain_reader import ChainReader
-        from anchor.project.policy_sources import load_policy
-
-        self._policy = load_policy(project.config.trust, "option").policy
-        self._view = ChainReader(open_node(url))
-
-    def judge(self, file: Path, receipt: Path) -> Report:
-        """Verify one file."""
-        from anchor.verification.verifier import judge
-
-        return judge(
-            read_receipt(receipt),
-            digest_file(file),
-            policy=self._policy,
-            connect=lambda _: self._view,
-        )
+    refused = 0
+    for file, receipt in receipts:
+        report = verifier.judge(file, Receipt.load(receipt))
+        refused += report.error is not None
+        _show(output, report.record.name if report.record else str(file), report)
+    _tamper(output, verifier, work, *receipts[0])
+    return refused
 
 
 def _show(output: Output, name: str, report: Report) -> None:
@@ -193,34 +155,32 @@ def _show(output: Output, name: str, report: Report) -> None:
         )
 
 
-def _tamper(output: Output, verifier: _Verifier, work: Path, file: Path, receipt: Path) -> None:
+def _tamper(output: Output, verifier: Verifier, work: Path, file: Path, receipt: Path) -> None:
     """Alter a copy of ``file`` and show that its receipt does not verify it."""
+    from anchor.receipt.format import Receipt
+
     altered = work / f"altered-{file.name}"
     shutil.copyfile(file, altered)
     with altered.open("ab") as copy:
         copy.write(b"\0")
     output.line("7. the same receipt, with a copy that has one byte more:")
-    report = verifier.judge(altered, receipt)
+    report = verifier.judge(altered, Receipt.load(receipt))
     _show(output, altered.name, report)
     if report.error is None:
         raise MismatchError("the altered copy was verified: this program is broken")
 
 
-def _sources(folder: Path | None, checkout: Path | None) -> Iterator[Found]:
-    """Return what to anchor: a folder's files, or the files git tracks in this checkout."""
-    from anchor.evidence.discovery import SourceFile, find_sources
+def _sources(folder: Path | None, checkout: Path | None) -> Sequence[Path | SourceFile]:
+    """Return what to anchor: a folder, or the files git tracks in this checkout."""
+    from anchor.evidence.discovery import SourceFile
 
     if folder is not None:
-        return find_sources([folder], follow_symlinks=False)
+        return [folder]
     if checkout is not None and (checkout / ".git").exists() and shutil.which("git"):
         listed = subprocess.run(
             ["git", "-C", str(checkout), "ls-files", "-z"], capture_output=True, check=False
         )
         names = [name.decode("utf-8") for name in listed.stdout.split(b"\0") if name]
         if listed.returncode == 0 and names:
-            return iter([SourceFile(path=checkout / name, name=name) for name in sorted(names)])
-    return find_sources([Path(__file__).resolve().parents[1]], follow_symlinks=False)
-
-
-def _quiet(_text: str) -> None:
-    """Say nothing: the demo tells its own story."""
+            return [SourceFile(path=checkout / name, name=name) for name in sorted(names)]
+    return [Path(__file__).resolve().parents[2]]

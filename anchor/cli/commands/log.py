@@ -75,8 +75,8 @@ def _show_leaf(output: Output, project: OpenProject, text: str) -> None:
 
 
 def _find_index(project: OpenProject, text: str) -> int:
-    from anchor.cli.input_files import digest_file
     from anchor.errors import NotFinalError
+    from anchor.evidence.file_hashing import digest_file
     from anchor.monitor.log_lookup import parse_index, parse_leaf, search_leaf
     from anchor.store.evidence import find_evidence
 

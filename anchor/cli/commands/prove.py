@@ -10,7 +10,7 @@ import typer
 from anchor.cli.console import Output
 from anchor.cli.context import open_chain, project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import CannotCheckError, ExitCode, UsageError
+from anchor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from anchor.operate.proving import Prover
@@ -37,29 +37,17 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipts with which anybody can verify the evidence."""
-    from anchor.operate.anchoring import check_standing, refresh_anchors
-    from anchor.operate.proving import Prover
+    from anchor.operate.proving import open_prover
     from anchor.operate.receipt_files import ReceiptFolder
-    from anchor.operate.state_proofs import StateProofs
 
     if everything == bool(files):
         raise UsageError("name the files whose receipts to write, or say --all")
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         config = project.config
-        is_read_only = project.database.remark is not None
-        if is_read_only and everything and out is None:
+        if project.database.remark is not None and everything and out is None:
             raise UsageError("the project is read-only: say with --out where receipts go")
-        states: StateProofs | None = None
-        try:
-            node = open_chain(config, output.note)
-            check_standing(project, node)
-            if not is_read_only:
-                refresh_anchors(project, node)
-            states = StateProofs(config, node, output.note)
-        except CannotCheckError as error:
-            output.note(f"{error.message}; going by what the store knew last")
-        prover = Prover(project, states)
+        prover = open_prover(project, lambda: open_chain(config, output.note), output.note)
         if everything:
             folder = ReceiptFolder(out or config.receipts)
             written, skipped = _prove_all(project, prover, folder)
@@ -98,8 +86,7 @@ def _prove_all(
 def _prove_files(
     project: OpenProject, prover: Prover, folder: ReceiptFolder | None, files: list[Path]
 ) -> list[dict[str, Any]]:
-    from anchor.cli.input_files import digest_file
-    from anchor.operate.receipt_files import save_receipt
+    from anchor.evidence.file_hashing import digest_file
     from anchor.project.files import sidecar_path
     from anchor.store.evidence import find_evidence
 
@@ -110,19 +97,17 @@ def _prove_files(
             receipt = prover.prove(find_evidence(connection, file, digests))
             if folder is None:
                 path = sidecar_path(file)
-                written.append(_describe(path, save_receipt(path, receipt)))
+                written.append(_describe(path, receipt.save(path)))
             else:
                 written.append(_describe(*folder.save(receipt)))
     return written
 
 
 def _describe(path: Path, receipt: Receipt) -> dict[str, Any]:
-    from anchor.operate.receipt_files import count_state_proofs
-
     return {
         "receipt": str(path),
         "anchors": len(receipt.anchors),
-        "state_proofs": count_state_proofs(receipt),
+        "state_proofs": receipt.state_proof_count,
     }
 
 

@@ -32,7 +32,6 @@ def command(
     from anchor.cli.input_files import read_receipt, receipt_path
     from anchor.operate.anchoring import refresh_anchors
     from anchor.operate.proving import Prover
-    from anchor.operate.receipt_files import count_state_proofs, save_receipt
     from anchor.operate.state_proofs import StateProofs
     from anchor.receipt.format import parse_receipt
 
@@ -47,8 +46,8 @@ def command(
             old = parse_receipt(read_receipt(path))
             new = states.complete(old if old.anchors else _renew(project, prover, old, path))
             if new.anchors and new != old:
-                save_receipt(path, new)
-            anchors, proofs = len(new.anchors), count_state_proofs(new)
+                new.save(path)
+            anchors, proofs = len(new.anchors), new.state_proof_count
             output.line(f"{path}: {_describe(anchors, proofs)}")
             results.append({"receipt": str(path), "anchors": anchors, "state_proofs": proofs})
     output.result({"receipts": results})
