@@ -16,12 +16,12 @@ from ape.cli import account_option
 
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.discovery import find_sources
-from anchor.evidence.file_hashing import Hashed
+from anchor.evidence.file_hashing import FileDigest
 from anchor.evidence.workers import open_executor
 from anchor.operate.file_intake import gather
 from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import save_receipt
-from anchor.operate.single_run import HeadStage, anchor_round
+from anchor.operate.single_run import RunState, anchor_round
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 from anchor.project.project import OpenProject
@@ -82,7 +82,7 @@ def cli(
         )
         states = StateProofs(project.config, network.node, output.note)
         _write_sidecars(Prover(project, states), project, gathered.files, done.state)
-    if done.state is not HeadStage.FINAL:
+    if done.state is not RunState.FINAL:
         output.note("included, not final yet: run this again later to complete the receipts")
     if gathered.problems:
         return ExitCode.USAGE
@@ -90,7 +90,7 @@ def cli(
 
 
 def _write_sidecars(
-    prover: Prover, project: OpenProject, files: tuple[Hashed, ...], state: HeadStage
+    prover: Prover, project: OpenProject, files: tuple[FileDigest, ...], state: RunState
 ) -> None:
     with project.database.read() as connection:
         for hashed in files:

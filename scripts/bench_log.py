@@ -27,7 +27,7 @@ from anchor.evidence.digests import Digests
 from anchor.evidence.record import build_record
 from anchor.log import batch_sha256
 from anchor.log.merkle import hash_leaf, verify_inclusion
-from anchor.log.tiles import TileTree, grow
+from anchor.log.tiles import TileTree, append_leaves
 from anchor.log.tree import RightEdge, Tree
 from anchor.store import sequencer
 from anchor.store.database import Database, create_database
@@ -401,7 +401,7 @@ def bench_log_on_disk(folder: Path, largest: int) -> None:
     started = time.perf_counter()
     for size in sizes:
         for leaves in leaf_chunks(edge.size, size):
-            tiles.write(grow(edge, leaves, tiles.read))
+            tiles.write(append_leaves(edge, leaves, tiles.read))
         tiles.note_size(edge.size)
         if size < sizes[-1]:
             appended[size] = time_append(tiles, edge, added, restore=folder / "copy")
@@ -433,7 +433,7 @@ def time_append(
     for _ in range(5):
         leaves = b"".join(leaf_chunks(edge.size, edge.size + count))
         started = time.perf_counter()
-        tiles.write(grow(edge, leaves, tiles.read))
+        tiles.write(append_leaves(edge, leaves, tiles.read))
         edge.root()
         tiles.note_size(edge.size)
         seconds.append(time.perf_counter() - started)

@@ -33,7 +33,7 @@ from anchor.operate.single_run import anchor_round
 from anchor.project.creation import plan_dev_project, write_dev_key
 from anchor.project.project import OpenProject, create_project
 from anchor.store.database import create_database, create_filled
-from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.sequencer import seal, write_tiles
 from anchor.store.side_file import SideFile
 from anchor.store.tile_folder import TileFolder
@@ -88,7 +88,7 @@ class Kind:
     """A kind of store, and how a raw driver writes the same rows into a table beside it."""
 
     name: str
-    place: StorePlace
+    place: StoreLocation
     insert_raw: Callable[[Sequence[tuple[bytes, bytes, bytes]]], None]
     close: Callable[[], object]
 
@@ -168,7 +168,7 @@ def make_postgres(socket: Path) -> Kind:
 
 
 @contextmanager
-def open_store(place: StorePlace) -> Iterator[OpenProject]:
+def open_store(place: StoreLocation) -> Iterator[OpenProject]:
     database = create_database(place)
     with closing(database), database.hold_lease():
         # Taking in and sealing ask for nothing else of a project.
@@ -235,7 +235,7 @@ def bench_side_file(options: argparse.Namespace) -> None:
                 continue
             projects: list[OpenProject] = []
             for name in ("without", "noted"):
-                place: StorePlace = SqliteFile(folder / f"{name}.db")
+                place: StoreLocation = SqliteFile(folder / f"{name}.db")
                 if kind == "PostgreSQL" and postgres is not None:
                     place = make_schema(postgres, name)
                 side_file = SideFile(folder / kind) if name == "noted" else None

@@ -85,7 +85,7 @@ def render(rows: list[Row]) -> str:
         "",
         "Components are real wherever one can run: anvil and py-evm, SQLite and PostgreSQL,",
         "processes that are killed, disks that fail. State machines run the real pipeline over a",
-        "chain in memory that is held to anvil's answers (`tests/test_memory_chain.py`).",
+        "chain in memory that is held to anvil's answers (`tests/devnet/test_memory_chain.py`).",
         "",
         "## Do it again",
         "",

@@ -219,7 +219,7 @@ class Certificate(_Document):
 
 def encode_certificate(certificate: Certificate) -> bytes:
     """Return the certificate's canonical bytes."""
-    return encode_canonical(certificate.model_dump(mode="json"), what="the certificate")
+    return encode_canonical(certificate.model_dump(mode="json"), subject="the certificate")
 
 
 def numbered(certificate: Certificate) -> Certificate:

@@ -149,7 +149,7 @@ def parse_details(data: bytes, *, is_json: bool) -> Details:
     if len(data) > MAX_DETAILS_BYTES:
         raise MalformedError(f"the details are longer than {MAX_DETAILS_BYTES:,} bytes")
     value = (
-        parse_strict(data, what="the details", max_bytes=MAX_DETAILS_BYTES)
+        parse_strict(data, subject="the details", max_bytes=MAX_DETAILS_BYTES)
         if is_json
         else _parse_toml(data)
     )

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from anchor.errors import CannotCheckError, UsageError
-from anchor.system.urls import are_distinct, describe_url
-from anchor.verification.node_rules import find_fault, pair
+from anchor.system.urls import are_distinct, redact_url
+from anchor.verification.node_rules import find_fault, verifier_quorum
 
 if TYPE_CHECKING:
     from anchor.chain.node import Node
@@ -40,7 +40,7 @@ class Nodes:
         report: Callable[[str], None],
     ) -> None:
         for url in rpc:
-            describe_url(url)  # bad usage, and no finding about any evidence
+            redact_url(url)  # bad usage, and no finding about any evidence
         fault = find_fault(rpc, quorum or 1) if rpc else None
         if fault is not None:
             raise UsageError(f"--rpc {fault}", hint="each is to be another operator's")
@@ -95,7 +95,7 @@ class Nodes:
     def needed(self) -> int:
         """Return how many of those on the command line have to agree: two, unless it says more."""
         # Of each chain, where there are several: what a node says of its chain lowers no number.
-        return self._quorum or pair(len(self._rpc))
+        return self._quorum or verifier_quorum(len(self._rpc))
 
     def _on_chain_of(self, target: VerificationTarget) -> Sequence[str]:
         """Return the nodes on the command line, without those of chains that others are asked for.

@@ -116,10 +116,10 @@ def decode_account_nonce(answer: object, *, state_root: Hash32, address: Address
         account = verify_trie_proof(root=state_root, key=hash_keccak256(address), nodes=nodes)
         if account is None:
             return 0
-        items = decode_rlp(account, what="the account", max_bytes=MAX_ACCOUNT_BYTES)
+        items = decode_rlp(account, subject="the account", max_bytes=MAX_ACCOUNT_BYTES)
         if not isinstance(items, tuple) or not items:
             raise MalformedError("the account is no list")
-        return parse_integer(items[0], what="the account's nonce", max_bits=64)
+        return parse_integer(items[0], subject="the account's nonce", max_bits=64)
     except (MalformedError, MismatchError) as error:
         raise NodeFaultError(f"{what} does not hold: {error.message}") from error
 

@@ -103,7 +103,7 @@ def _recover_sender(raw: bytes) -> Address:
     from eth_account import Account
 
     try:
-        return parse_address(Account.recover_transaction(raw), what="the signer")
+        return parse_address(Account.recover_transaction(raw), subject="the signer")
     except Exception as error:
         # Whatever eth-account and the curve's packages raise: it is no signed transaction.
         raise MalformedError("the transaction's signature is not valid") from error

@@ -46,15 +46,22 @@ class User(Enum):
 
 
 def look_at(node: Node, slot: NonceSlot) -> Sight:
-    """Ask each node for the sender's nonce and for our attempts' receipts.
+    """Ask each node for our attempts' receipts, and for the sender's nonce where it shows none.
+
+    A node that shows one says with that that the nonce is used.
 
     Raises:
         CannotCheckError: too few answer, or say what can be.
     """
 
     def read(one: Node) -> tuple[int, dict[Hash32, Inclusion]]:
-        # Before the receipts: whatever has used the nonce by now, a receipt of ours shows then.
+        inclusions = _fetch_inclusions(one, slot)
+        if inclusions:
+            return slot.nonce + 1, inclusions
         nonce = one.fetch_nonce(slot.sender, "latest")
+        if nonce <= slot.nonce:
+            return nonce, inclusions
+        # Used since the receipts were asked for: if by one of ours, a receipt shows it by now.
         return nonce, _fetch_inclusions(one, slot)
 
     answers = node.ask_each(read)

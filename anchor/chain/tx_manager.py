@@ -20,7 +20,7 @@ from typing import Protocol
 
 from anchor.chain.call_simulation import FUNDS_HINT, Intent, estimate_gas, lacks_funds
 from anchor.chain.fees import Fees, price_replacement
-from anchor.chain.node import Node
+from anchor.chain.node import Node, PricedBlock
 from anchor.chain.node_agreement import (
     agree_on_balance,
     agree_on_block,
@@ -125,8 +125,12 @@ class FeeLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Offer:
-    """What a transaction is signed with; ``l1_fee`` is the parent chain's share, at most."""
+    """What a transaction is signed with, by the newest block that enough nodes agree on.
 
+    ``l1_fee`` is the parent chain's share, at most.
+    """
+
+    block: PricedBlock
     gas: int
     fees: Fees
     l1_fee: int | None
@@ -205,10 +209,11 @@ class TransactionManager:
                 is not final; a later run goes on with the same nonce.
         """
         slot = self._find_unfinished(max_age=_LONGEST_POLL)
+        is_unsent = False
         if slot is None:
-            slot = self._begin(intent)
+            slot, is_unsent = self._begin(intent)
         # A crash here leaves stored bytes that were never sent: the next run sends them.
-        inclusion = self._drive(slot, intent)
+        inclusion = self._drive(slot, intent, is_unsent=is_unsent)
         if not inclusion.succeeded:
             raise ChainGuardError(
                 f"transaction 0x{inclusion.tx_hash.hex()} was included and reverted, finally",
@@ -240,15 +245,18 @@ class TransactionManager:
             self._reviewed_at = now
         return self._lost
 
-    def _begin(self, intent: Intent) -> NonceSlot:
-        """Reserve the next nonce and sign ``intent`` for it."""
+    def _begin(self, intent: Intent) -> tuple[NonceSlot, bool]:
+        """Reserve the next nonce and sign ``intent`` for it.
+
+        Returns also whether nothing that is signed for it can have been sent before.
+        """
         sender = self._signer.address
         offer = self._price(intent)
         self._check_balance(offer.most)
-        nonce = self._choose_nonce(sender)
+        nonce = self._choose_nonce(sender, offer.block)
         known = self._journal.find_slot(self._chain_id, sender, nonce)
         if known is None or not known.attempts:
-            self._check_budget(offer.most)
+            self._check_budget(offer)
             self._tell_unexplained(sender, nonce)
         slot = self._open_slot()
         if slot is not None and not slot.attempts and slot.nonce != nonce:
@@ -260,10 +268,11 @@ class TransactionManager:
         if not slot.attempts:
             slot = self._sign(slot, intent, offer)
             self.new_nonces += 1
-        elif known is not None and known.given_up:
+            return slot, True
+        if known is not None and known.given_up:
             # Its old bytes may wait in some pool, and would be refused by the registry: outbid.
             slot = self._replace(slot, intent)[0] or slot
-        return slot
+        return slot, False
 
     def settle_former(self) -> NonceSlot | None:
         """Settle the open nonce of another key, which needs nothing of that key.
@@ -308,8 +317,10 @@ class TransactionManager:
     def _settle_unused(self, slot: NonceSlot) -> None:
         self._journal.settle_slot(slot, "unused", confirmed=True)  # nothing was ever signed for it
 
-    def _choose_nonce(self, sender: Address) -> int:
+    def _choose_nonce(self, sender: Address, newest: PricedBlock) -> int:
         """Return the nonce to sign for, which is none that the account may never come to.
+
+        ``newest`` is the newest block that enough nodes agreed on a moment ago.
 
         Raises:
             NotFinalError: others have used the key, and not finally within the time to wait.
@@ -317,7 +328,7 @@ class TransactionManager:
         """
         last = self._journal.last_nonce(self._chain_id, sender)
         following = 0 if last is None else last + 1
-        nonce = self._fetch_nonce(sender)
+        nonce = self._fetch_nonce(sender, newest)
         while following < nonce and self._settle_given_up(sender, following):
             following += 1
         if nonce <= following:
@@ -365,13 +376,13 @@ class TransactionManager:
             return True
         return False
 
-    def _fetch_nonce(self, sender: Address) -> int:
+    def _fetch_nonce(self, sender: Address, newest: PricedBlock) -> int:
         nonce = agree_on_nonce(self._node, sender)
-        if self._node.needed == 1:
-            # One wrong answer would sign for a nonce that is used, or wait for nothing: ask twice,
-            # the second time about one block.
-            block = agree_on_block(self._node)
-            if self._node.fetch_nonce(sender, block.hash) != nonce:
+        # One wrong answer would sign for a nonce that is used, or wait for nothing: ask one node
+        # twice, the second time about one block, which is a newer one where the nonce has moved on.
+        if self._node.needed == 1 and self._node.fetch_nonce(sender, newest.hash) != nonce:
+            newer = agree_on_block(self._node)
+            if newer == newest or self._node.fetch_nonce(sender, newer.hash) != nonce:
                 raise NodeFaultError(
                     f"the node {self._node.name} gives two answers to what the next nonce is"
                 )
@@ -398,8 +409,9 @@ class TransactionManager:
         block = agree_on_block(self._node)
         sender = self._signer.address
         return _Offer(
+            block=block,
             gas=estimate_gas(self._node, sender, intent, block),
-            fees=fetch_fees(self._node, self._limits.fee_cap, legacy=self._limits.legacy),
+            fees=fetch_fees(self._node, block, self._limits.fee_cap, legacy=self._limits.legacy),
             l1_fee=fetch_l1_fee(self._node, self._chain_id, sender=sender, data=intent.data),
         )
 
@@ -451,7 +463,7 @@ class TransactionManager:
             if below is not None and offer.most >= below:
                 return None, True
             self._check_balance(offer.most)
-            self._check_budget(offer.most, but=slot)
+            self._check_budget(offer, but=slot)
         except FundsError as error:
             self._report(f"its fee cannot be raised: {error.message}")
             return None, True
@@ -462,7 +474,7 @@ class TransactionManager:
         self._report(f"no block took it: replacing it, now for up to {fees.max_fee} wei a gas")
         return self._sign(slot, intent, offer), False
 
-    def _drive(self, slot: NonceSlot, intent: Intent) -> Inclusion:
+    def _drive(self, slot: NonceSlot, intent: Intent, *, is_unsent: bool = False) -> Inclusion:
         deadline = self._clock.monotonic() + self._limits.wait_seconds
         pause = _FIRST_POLL
         next_send = since = self._clock.monotonic()
@@ -471,7 +483,9 @@ class TransactionManager:
         is_stuck = has_new_gas = False
         while True:
             waited = REPLACE_AFTER if refused else self._clock.monotonic() - since
-            seen = self._observe(slot)
+            # Of bytes that were never sent there is no receipt to ask for.
+            seen = self._observe(replace(slot, attempts=()) if is_unsent else slot)
+            is_unsent = False
             decision = decide(slot, seen, waited)
             inclusion = self._conclude(slot, decision)
             if inclusion is not None:
@@ -524,7 +538,9 @@ class TransactionManager:
         if inclusion is None:
             return None
         if decision.action is Action.DONE:
-            self._journal.settle_slot(slot, "included", inclusion.cost)
+            # Where blocks count as final at once, nothing is left to be seen of it.
+            is_final = self._limits.finality == 0
+            self._journal.settle_slot(slot, "included", inclusion.cost, confirmed=is_final)
             return inclusion
         if not self._settlement.is_final(inclusion):
             raise NotFinalError(
@@ -612,11 +628,11 @@ class TransactionManager:
                 f"{lacks_funds(sender)}: up to {cost / _ETHER:.6f} ether needed", hint=FUNDS_HINT
             )
 
-    def _check_budget(self, cost: int, *, but: NonceSlot | None = None) -> None:
-        budget = self._limits.budget
+    def _check_budget(self, offer: _Offer, *, but: NonceSlot | None = None) -> None:
+        budget, cost = self._limits.budget, offer.most
         if budget is None:
             return
-        since = agree_on_block(self._node).timestamp - BUDGET_DAYS * 86_400
+        since = offer.block.timestamp - BUDGET_DAYS * 86_400
         spent = self._journal.sum_costs(self._chain_id, since, but=but)
         if spent + cost > budget:
             raise FundsError(

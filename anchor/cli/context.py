@@ -35,8 +35,8 @@ def project_session(
     config = load_config(find_config(config_path))
     project = open_moved_project(config) if moved else open_project(config, only_reads=only_reads)
     try:
-        if project.database.remark is not None:
-            print(project.database.remark, file=sys.stderr)
+        if project.database.read_only_note is not None:
+            print(project.database.read_only_note, file=sys.stderr)
         yield project
     finally:
         project.database.close()
@@ -45,10 +45,10 @@ def project_session(
 def finish_erasures(output: Output, project: OpenProject) -> None:
     """Finish what an interrupted `anchor erase` left; nothing else waits for it."""
     from anchor.errors import StorageError, StoreBusyError
-    from anchor.operate.erasure_cleanup import finish
+    from anchor.operate.erasure_cleanup import clean_up
 
     try:
-        done = finish(project)
+        done = clean_up(project)
     except (StorageError, StoreBusyError) as error:
         output.note(f"an erasure is not finished: {error.message}", mark="warning: ")
         output.note("  run `anchor erase` without anything named once that is mended")
@@ -65,10 +65,10 @@ def note_project(output: Output, config: Path, *, again: bool = False) -> None:
     ``again``: only where it was noted before.  Where it cannot be noted, as in a container without
     a home, this only warns.
     """
-    from anchor.project.allowlist import allow_project, find_note
+    from anchor.project.allowlist import allow_project, find_allowed
 
     try:
-        if not again or find_note(config) is not None:
+        if not again or find_allowed(config) is not None:
             allow_project(config)
     except AnchorError as error:
         output.note(f"the project could not be noted as yours: {error.message}", mark="warning: ")

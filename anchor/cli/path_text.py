@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from anchor.monitor.log_lookup import Extension, LeafPlace
+    from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
     from anchor.store.heads import AnchoredHead
 
 
-def draw_path(place: LeafPlace) -> Iterator[str]:
+def draw_path(place: LeafPosition) -> Iterator[str]:
     """Yield the way from a leaf up to the root, each step's hash below the one it is made of."""
     yield f"●  leaf {place.index:<12} {place.leaf.hex()}"
     for number, step in enumerate(place.steps, start=1):
@@ -35,7 +35,7 @@ def describe_anchoring(anchored: AnchoredHead | None) -> str:
     return f"Included (reversible): {place}."
 
 
-def draw_extension(extension: Extension) -> Iterator[str]:
+def draw_extension(extension: HeadConsistency) -> Iterator[str]:
     """Yield two heads and the hashes of the proof between them."""
     for head in (extension.old, extension.new):
         yield f"head of {head.size:>15,} leaves  {head.root.hex()}"

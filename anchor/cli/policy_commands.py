@@ -12,7 +12,7 @@ from anchor.cli.options import JsonOption
 from anchor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from anchor.project.allowlist import ProjectNote
+    from anchor.project.allowlist import AllowedProject
     from anchor.project.policy_sources import PolicyFile
     from anchor.verification.policy import TrustEntry
 
@@ -71,12 +71,12 @@ def remove(name: _Name, as_json: JsonOption = False) -> None:
 
 def list_all(as_json: JsonOption = False) -> None:
     """Print the policies that you keep, and the projects that you made or allowed."""
-    from anchor.project.allowlist import list_notes
+    from anchor.project.allowlist import list_allowed
     from anchor.project.policy_sources import list_policies
     from anchor.system.user_folder import user_folder
 
     output = Output(as_json=as_json)
-    policies, notes = list_policies(), list_notes()
+    policies, notes = list_policies(), list_allowed()
     for policy in policies:
         _print_policy(output, policy)
     for note in notes:
@@ -146,12 +146,12 @@ def _print_policy(output: Output, policy: PolicyFile) -> None:
         output.line(f"  {_describe_entry(entry)}")
 
 
-def _print_note(output: Output, note: ProjectNote) -> None:
-    from anchor.project.allowlist import describe_pins
+def _print_note(output: Output, note: AllowedProject) -> None:
+    from anchor.project.allowlist import format_identity
 
     output.line(f"project  {note.config}")
     for pins in note.pins:
-        output.line(f"  {describe_pins(pins)}")
+        output.line(f"  {format_identity(pins)}")
 
 
 def _describe_entry(entry: TrustEntry) -> str:
@@ -172,7 +172,7 @@ def _describe_policy(policy: PolicyFile) -> dict[str, Any]:
     }
 
 
-def _describe_note(note: ProjectNote) -> dict[str, Any]:
+def _describe_note(note: AllowedProject) -> dict[str, Any]:
     from anchor.ethereum.keccak import format_address
 
     return {

@@ -41,7 +41,7 @@ def audit_published(
     from anchor.errors import AnchorError, CannotCheckError, NotTrustedError
     from anchor.ethereum.known_chains import HEADLINES, find_chain
     from anchor.log.checkpoint import open_checkpoint, parse_origin
-    from anchor.log.publication import CHECKPOINT, open_source, read_anchors, read_tile
+    from anchor.log.publication import CHECKPOINT, open_reader, read_anchors, read_tile
     from anchor.log.signed_note import parse_verifier
     from anchor.types import ChainId
     from anchor.verification.log_audit import TITLES, check_log
@@ -50,7 +50,7 @@ def audit_published(
 
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
-    source = open_source(place)
+    source = open_reader(place)
     bench = Bench(config_path=config_path, trust=trust, tell=output.note)
     nodes = Nodes(rpc, quorum, bench.project_rpc, output.note)
     steps: list[dict[str, Any]] = []
@@ -137,4 +137,4 @@ def _parse_log(text: str) -> LogId:
     owner, _, number = text.partition("/")
     if number and not (number.isdecimal() and number.isascii() and len(number) <= 29):
         raise UsageError(f"--log takes OWNER or OWNER/NUMBER, not {text[:80]!r}")
-    return make_log_id(parse_address(owner, what="--log"), int(number or "0"))
+    return make_log_id(parse_address(owner, subject="--log"), int(number or "0"))

@@ -10,7 +10,7 @@ from typing import Literal, Self, TypeVar
 
 import httpx
 
-from anchor.client.answers import Accepted, Refused, State, Status, Submission
+from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
@@ -20,6 +20,7 @@ from anchor.client.exchanges import (
     session_options,
     split_chunks,
 )
+from anchor.types import StageName
 
 _Value = TypeVar("_Value")
 
@@ -112,7 +113,9 @@ class AsyncClient:
         """
         return await self._do(self._exchanges.status(id))
 
-    async def wait(self, id: str, *, until: State = "anchored", timeout: float = 600.0) -> Status:
+    async def wait(
+        self, id: str, *, until: StageName = "anchored", timeout: float = 600.0
+    ) -> Status:
         """Return how far evidence has come, as soon as that is ``until``.
 
         Raises as ``Client.wait``.

@@ -18,10 +18,8 @@ import httpx
 
 from anchor.client.answers import (
     PASSING,
-    STATES,
     Accepted,
     Refused,
-    State,
     Status,
     Submission,
     explain,
@@ -31,6 +29,7 @@ from anchor.client.answers import (
     read_status,
 )
 from anchor.errors import CannotCheckError, NotFinalError, UsageError
+from anchor.types import Stage, StageName
 
 # Lines in one bulk request: some 600 KB each way.
 _CHUNK = 5_000
@@ -142,18 +141,18 @@ class Exchanges:
         answer = yield from self._ask(ServiceRequest(method="GET", path=_path(id)))
         return read_status(members_of(answer))
 
-    def wait(self, id: str, until: State, timeout: float) -> Exchange[Status]:
+    def wait(self, id: str, until: StageName, timeout: float) -> Exchange[Status]:
         """Wait until evidence has come as far as ``until``, for at most ``timeout`` seconds."""
         end = self.monotonic() + timeout
         while True:
             answer = yield from self._ask(self._waiting(_path(id), until, end))
             status = read_status(members_of(answer))
-            if STATES.index(status.state) >= STATES.index(until):
+            if Stage(status.state).rank >= Stage(until).rank:
                 return status
             if self.monotonic() >= end:
                 raise NotFinalError(f"the evidence is {status.state}, not {until}")
 
-    def receipt(self, id: str, until: State, timeout: float) -> Exchange[bytes]:
+    def receipt(self, id: str, until: StageName, timeout: float) -> Exchange[bytes]:
         """Fetch a receipt when the evidence has come as far as ``until``."""
         end = self.monotonic() + timeout
         while True:
@@ -163,7 +162,7 @@ class Exchanges:
             if self.monotonic() >= end:
                 raise NotFinalError(f"the evidence is {members_of(answer)['state']}, not {until}")
 
-    def _waiting(self, path: str, until: State, end: float) -> ServiceRequest:
+    def _waiting(self, path: str, until: StageName, end: float) -> ServiceRequest:
         seconds = max(0.0, min(_MAX_WAIT, end - self.monotonic()))
         params = {"wait": f"{seconds:.3f}", "until": until}
         return ServiceRequest(method="GET", path=path, params=params, wait=seconds)

@@ -11,7 +11,7 @@ from typing import Literal, Self, TypeVar
 
 import httpx
 
-from anchor.client.answers import Accepted, Refused, State, Status, Submission
+from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
@@ -21,6 +21,7 @@ from anchor.client.exchanges import (
     session_options,
     split_chunks,
 )
+from anchor.types import StageName
 
 _Value = TypeVar("_Value")
 
@@ -119,7 +120,7 @@ class Client:
         """
         return self._do(self._exchanges.status(id))
 
-    def wait(self, id: str, *, until: State = "anchored", timeout: float = 600.0) -> Status:
+    def wait(self, id: str, *, until: StageName = "anchored", timeout: float = 600.0) -> Status:
         """Return how far evidence has come, as soon as that is ``until``.
 
         >>> client.wait(accepted.id, until="sealed", timeout=60).index is not None

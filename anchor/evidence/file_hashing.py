@@ -62,7 +62,7 @@ _CHANGED = "it changed while it was read, twice in a row"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hashed:
+class FileDigest:
     """A file's digests and its modification time, in nanoseconds since 1970 (UTC)."""
 
     source: SourceFile
@@ -70,7 +70,7 @@ class Hashed:
     modified_at_ns: int
 
 
-Result: TypeAlias = Hashed | IntakeProblem | Skipped
+Result: TypeAlias = FileDigest | IntakeProblem | Skipped
 
 
 def hash_sources(
@@ -182,7 +182,7 @@ def _collect(
         on_done(0, read.take())
     results = task.result()
     if on_done is not None:
-        sizes = [result.digests.size or 0 for result in results if isinstance(result, Hashed)]
+        sizes = [result.digests.size or 0 for result in results if isinstance(result, FileDigest)]
         if read is None:
             on_done(len(results), sum(sizes))
         else:  # what is larger was told of as it was read
@@ -240,14 +240,14 @@ class _Task:
             self._folder_key = None
             os.close(self._folder)
 
-    def hash(self, source: SourceFile) -> Hashed | IntakeProblem:
+    def hash(self, source: SourceFile) -> FileDigest | IntakeProblem:
         try:
             hashed = self._hash_once(source) or self._hash_once(source)
         except (OSError, ValueError) as error:
             return IntakeProblem(path=source.path, reason=f"it {describe_error(error)}")
         return hashed or IntakeProblem(path=source.path, reason=_CHANGED)
 
-    def _hash_once(self, source: SourceFile) -> Hashed | IntakeProblem | None:
+    def _hash_once(self, source: SourceFile) -> FileDigest | IntakeProblem | None:
         """Digest a file, or return None when it changed meanwhile."""
         descriptor = self._open(source)
         try:
@@ -260,7 +260,7 @@ class _Task:
             os.close(descriptor)
         if digests is None or digests.size != before.st_size or _stamp(before) != _stamp(after):
             return None
-        return Hashed(source=source, digests=digests, modified_at_ns=before.st_mtime_ns)
+        return FileDigest(source=source, digests=digests, modified_at_ns=before.st_mtime_ns)
 
     def _open(self, source: SourceFile) -> int:
         _check_stop(self._stop)

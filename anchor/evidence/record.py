@@ -138,7 +138,7 @@ def parse_record(encoded: bytes) -> Record:
         UnknownVersionError: another schema; or, of a record that is well formed, only digests of
             unknown algorithms.
     """
-    value = parse_canonical(encoded, what="the record", max_bytes=MAX_RECORD_BYTES)
+    value = parse_canonical(encoded, subject="the record", max_bytes=MAX_RECORD_BYTES)
     if not isinstance(value, dict):
         raise MalformedError("the record is not a JSON object")
     if "schema" in value and value["schema"] != SCHEMA:
@@ -177,7 +177,7 @@ def _parse_log(value: JsonValue) -> LogId | None:
         return None
     if not isinstance(value, str):
         raise MalformedError("the record's log is not a string")
-    return LogId(parse_hex(value, length=32, what="the record's log", prefix=True))
+    return LogId(parse_hex(value, length=32, subject="the record's log", prefix=True))
 
 
 def _parse_digests(digests: JsonValue) -> dict[str, bytes]:
@@ -211,7 +211,7 @@ def _parse_name(name: JsonValue) -> str:
 def _parse_hex_member(value: JsonValue, member: str) -> bytes:
     if not isinstance(value, str):
         raise MalformedError(f"the record's {member} is not a string")
-    return parse_hex(value, length=32, what=f"the record's {member}", prefix=False)
+    return parse_hex(value, length=32, subject=f"the record's {member}", prefix=False)
 
 
 def _parse_time(value: JsonValue) -> datetime:
@@ -226,17 +226,17 @@ def _parse_time(value: JsonValue) -> datetime:
 def _check_member_names(value: Mapping[str, JsonValue]) -> None:
     pending: list[JsonValue] = [dict(value)]
     while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            for name, member in item.items():
+        nested = pending.pop()
+        if isinstance(nested, dict):
+            for name, member in nested.items():
                 if not _MEMBER_NAME.fullmatch(name):
                     raise MalformedError(
                         f"the record's member name {name!a:.80} is not of printable ASCII "
                         "without spaces"
                     )
                 pending.append(member)
-        elif isinstance(item, list):
-            pending.extend(item)
+        elif isinstance(nested, list):
+            pending.extend(nested)
 
 
 def source_of(path: Path) -> str:

@@ -26,7 +26,8 @@ from anchor.operate.deployment import Deployment, deploy
 from anchor.operate.file_intake import AcceptedFile, gather
 from anchor.operate.proving import Prover, open_prover
 from anchor.operate.receipt_files import leave_out_receipts
-from anchor.operate.single_run import Round, anchor_round
+from anchor.operate.single_run import RunResult, RunState, anchor_round
+from anchor.operate.state_proofs import StateProofs
 from anchor.project.allowlist import find_config
 from anchor.project.config import Config, SignerConfig, WaitFor, load_config
 from anchor.project.creation import plan_dev_project, plan_project, write_dev_key
@@ -41,7 +42,7 @@ from anchor.store.evidence import (
     find_evidence,
     load_by_identity,
 )
-from anchor.store.location import StorePlace
+from anchor.store.location import StoreLocation
 from anchor.system.clock import SystemClock
 from anchor.types import Address, Hash32, parse_hex
 from anchor.verification.policy import FinalityRule
@@ -100,7 +101,7 @@ class Project:
         self._own_node: Node | None = None
         self._report = report
         self._is_leading = False
-        self._is_refreshed = False
+        self._proofs: StateProofs | None = None
 
     @classmethod
     def open(cls, place: Path, *, report: Callable[[str], None] = lambda _: None) -> Self:
@@ -126,7 +127,7 @@ class Project:
         finality: FinalityRule = "finalized",
         wait: WaitFor = "included",
         registry: Address | None = None,
-        store: StorePlace | None = None,
+        store: StoreLocation | None = None,
         witnesses: Sequence[str] = (),
         quorum: int | None = None,
         report: Callable[[str], None] = lambda _: None,
@@ -296,7 +297,7 @@ class Project:
             )
         return added
 
-    def run_once(self, *, signer: Key | None = None, wait: WaitFor | None = None) -> Round:
+    def run_once(self, *, signer: Key | None = None, wait: WaitFor | None = None) -> RunResult:
         """Seal what was added, anchor the newest head and wait; does nothing twice.
 
         ``signer`` None is the configuration's key, with its password file; ``wait`` None is what
@@ -308,16 +309,19 @@ class Project:
             NotFinalError: A transaction on its way was not included yet; run it again.
             CannotCheckError: No node answers, or too few agree.
         """
+        node = self._node()
+        proofs = StateProofs(self.config, node, self._report)
         with self.lead():
             done = anchor_round(
                 self._opened,
-                self._node(),
+                node,
                 self._opener(signer),
                 SystemClock(),
                 wait_for=wait or self.config.wait,
                 report=self._report,
+                proofs=proofs,
             )
-        self._is_refreshed = True
+        self._proofs = proofs if done.state is RunState.FINAL else None
         return done
 
     def receipt(self, evidence: Path | str) -> Receipt:
@@ -382,9 +386,10 @@ class Project:
         return lambda: open_signer(self.config, _refuse_to_ask)
 
     def _open_prover(self) -> Prover:
-        # Right after a round the store knows what the chain says.
-        refresh, self._is_refreshed = not self._is_refreshed, False
-        return open_prover(self._opened, self._node, self._report, refresh=refresh)
+        proofs, self._proofs = self._proofs, None
+        if proofs is not None:  # the store has just learnt all that the chain can say
+            return Prover(self._opened, proofs)
+        return open_prover(self._opened, self._node, self._report)
 
 
 def _prove(prover: Prover, stored: StoredEvidence | None, added: Added) -> Receipt:
@@ -426,7 +431,7 @@ def _describe(accepted: AcceptedEvidence, name: str, path: Path | None, digests:
 
 def _parse_id(text: str) -> bytes:
     try:
-        return parse_hex(text, length=_ID_BYTES, what="an id", prefix=False)
+        return parse_hex(text, length=_ID_BYTES, subject="an id", prefix=False)
     except MalformedError as error:
         raise UsageError(error.message, hint="a file is named by a Path") from error
 

@@ -95,13 +95,13 @@ def parse_tile_path(path: str) -> Tile | None:
 def tiles_of(size: int, *, after: int = 0) -> Iterator[Tile]:
     """Yield the tiles of a log of ``size`` leaves that one of ``after`` leaves does not have."""
     for level in range(_MAX_LEVELS):
-        before, now = after >> (BLOCK_HEIGHT * level), size >> (BLOCK_HEIGHT * level)
-        if now == before:
+        old_nodes, new_nodes = after >> (BLOCK_HEIGHT * level), size >> (BLOCK_HEIGHT * level)
+        if new_nodes == old_nodes:
             break  # nor is there anything new above
-        for index in range(before // BLOCK, now // BLOCK):
+        for index in range(old_nodes // BLOCK, new_nodes // BLOCK):
             yield Tile(level, index)
-        if now % BLOCK:
-            yield Tile(level, now // BLOCK, now % BLOCK)
+        if new_nodes % BLOCK:
+            yield Tile(level, new_nodes // BLOCK, new_nodes % BLOCK)
 
 
 def right_tiles(size: int) -> list[Tile]:
@@ -114,7 +114,7 @@ def right_tiles(size: int) -> list[Tile]:
     ]
 
 
-def grow(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tuple[Tile, bytes]]:
+def append_leaves(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tuple[Tile, bytes]]:
     """Append leaf hashes to ``edge`` and return the tiles that this fills or starts.
 
     Of what is there already, only the right edge's partial tiles are read, and compared with
@@ -170,7 +170,7 @@ class TileBuilder:
 
     def add(self, leaves: bytes) -> list[tuple[Tile, bytes]]:
         """Append leaf hashes; return the tiles that they fill."""
-        grown = grow(self.edge, leaves, lambda tile: self._unfinished[tile.level][1])
+        grown = append_leaves(self.edge, leaves, lambda tile: self._unfinished[tile.level][1])
         full = [(tile, data) for tile, data in grown if tile.is_full]
         for tile, _ in full:
             self._unfinished.pop(tile.level, None)

@@ -13,7 +13,7 @@ from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.tx_manager import BUDGET_DAYS
 from anchor.chain.tx_state import REPLACE_AFTER
 from anchor.monitor.background_poll import Seen, Sighting
-from anchor.monitor.chain_status import ChainFacts, View
+from anchor.monitor.chain_status import ChainFacts, ExternalStatus
 from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import parse_moment
 from anchor.operate.daemon import LATE
@@ -52,7 +52,7 @@ class Situation:
 
     config: Config
     overview: Overview
-    outside: View
+    outside: ExternalStatus
     facts: ChainFacts | None
 
 
@@ -66,10 +66,10 @@ class Rule:
     hint: str
 
 
-def take_recent(sighting: Sighting[Seen], now: float) -> Seen | None:
+def if_fresh(sighting: Sighting[Seen], now: float) -> Seen | None:
     """Return what was seen, unless that is too long ago to go by."""
     is_recent = sighting.seen_at is not None and now - sighting.seen_at < UNSEEN
-    return sighting.what if is_recent else None
+    return sighting.value if is_recent else None
 
 
 def _find_incident(now: Situation) -> str | None:
@@ -128,26 +128,26 @@ def _find_no_daemon(now: Situation) -> str | None:
 
 def _find_unsealed(now: Situation) -> str | None:
     queue = now.overview.queue
-    if queue.oldest_at is None or now.overview.now - queue.oldest_at < UNSEALED:
+    if queue.oldest_at is None or now.overview.read_at - queue.oldest_at < UNSEALED:
         return None
-    minutes = (now.overview.now - queue.oldest_at) / 60
+    minutes = (now.overview.read_at - queue.oldest_at) / 60
     return f"evidence has waited for a seal for {minutes:,.0f} minutes"
 
 
 def _find_unanchored(now: Situation) -> str | None:
     since = now.overview.unanchored_since
-    if since is None or now.overview.now - since < UNANCHORED:
+    if since is None or now.overview.read_at - since < UNANCHORED:
         return None
-    minutes = (now.overview.now - since) / 60
+    minutes = (now.overview.read_at - since) / 60
     return f"a head that was sealed {minutes:,.0f} minutes ago is in no anchor"
 
 
 def _find_late(now: Situation) -> str | None:
     waiting = [item for item in now.overview.anchors if not item.final]
-    late = [item for item in waiting if now.overview.now - item.included_at >= LATE]
+    late = [item for item in waiting if now.overview.read_at - item.included_at >= LATE]
     if not late:
         return None
-    minutes = (now.overview.now - late[-1].included_at) / 60
+    minutes = (now.overview.read_at - late[-1].included_at) / 60
     return (
         f"anchor {late[-1].sequence} in block {late[-1].block_number} is not final after "
         f"{minutes:,.0f} minutes"
@@ -174,7 +174,7 @@ def _find_fee_cap(now: Situation) -> str | None:
         )
     if transaction is None or transaction.signed_at is None or transaction.max_fee is None:
         return None
-    is_old = now.overview.now - parse_moment(transaction.signed_at) >= REPLACE_AFTER
+    is_old = now.overview.read_at - parse_moment(transaction.signed_at) >= REPLACE_AFTER
     if not is_old or transaction.max_fee * 9 // 8 < cap:
         return None
     return (
@@ -222,12 +222,12 @@ def _find_tiles_behind(now: Situation) -> str | None:
 def _find_unpublished(now: Situation) -> str | None:
     if now.outside.published is None:
         return None
-    size = take_recent(now.outside.published, now.overview.now)
+    size = if_fresh(now.outside.published, now.overview.read_at)
     # Only anchors whose finality was seen are known to have been there to publish for so long.
     due = [
         item
         for item in now.overview.anchors
-        if item.final_at is not None and now.overview.now - item.final_at >= UNPUBLISHED
+        if item.final_at is not None and now.overview.read_at - item.final_at >= UNPUBLISHED
     ]
     if size is None or not due or due[0].head.size <= size:
         return None
@@ -243,9 +243,9 @@ def _find_unknown_chain(now: Situation) -> str | None:
 
 
 def _describe_unknown(now: Situation, sighting: Sighting[Seen] | None, what: str) -> str | None:
-    if sighting is None or take_recent(sighting, now.overview.now) is not None:
+    if sighting is None or if_fresh(sighting, now.overview.read_at) is not None:
         return None
-    if sighting.what is None and sighting.trouble is None:
+    if sighting.value is None and sighting.trouble is None:
         return None  # nobody has asked yet
     return f"{what} is not known: {sighting.trouble or 'it was not asked lately'}"
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.monitor.alarm_rules import RULES, Severity, Situation, take_recent
-from anchor.monitor.chain_status import View
+from anchor.monitor.alarm_rules import RULES, Severity, Situation, if_fresh
+from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import Overview
 from anchor.project.config import Config
 
@@ -23,9 +23,9 @@ class Alarm:
     hint: str
 
 
-def raise_alarms(config: Config, overview: Overview, outside: View) -> list[Alarm]:
+def raise_alarms(config: Config, overview: Overview, outside: ExternalStatus) -> list[Alarm]:
     """Return the alarms, the worst first."""
-    facts = take_recent(outside.chain, overview.now)
+    facts = if_fresh(outside.chain, overview.read_at)
     situation = Situation(config=config, overview=overview, outside=outside, facts=facts)
     found = []
     for rule in RULES:

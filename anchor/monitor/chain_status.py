@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from anchor.chain.node import Node
 from anchor.errors import CannotCheckError, FinalityViolatedError, NodeFaultError
 from anchor.log.checkpoint import open_checkpoint
-from anchor.log.publication import CHECKPOINT, open_target
+from anchor.log.publication import CHECKPOINT, open_writer
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.operate.anchor_watch import Watched
 from anchor.operate.anchoring import check_chain
@@ -39,7 +39,7 @@ class ChainFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class ExternalStatus:
     """What was last seen: of the chain, and of how many leaves the log is published.
 
     ``published`` is None where the configuration names no place, ``watched`` where nobody compares
@@ -51,38 +51,44 @@ class View:
     watched: Watched | None = None
 
 
-class Outside:
-    """Watches both; looking never waits."""
+class StatusPoller:
+    """Poll the chain and the published log in the background."""
 
     def __init__(
         self,
         project: OpenProject,
         node: Node,
-        now: Callable[[], float],
+        current_time: Callable[[], float],
         tell: Callable[[], Watched | None] = lambda: None,
     ) -> None:
-        """Prepare to look; nothing is asked before, and ``node`` by one thread at a time.
+        """Prepare to poll; ``node`` is asked by one thread at a time.
 
-        ``tell`` says how watching stands, without waiting for anything.
+        ``tell`` returns how the anchor watch stands, without waiting.
         """
         self._tell = tell
         self._chain = BackgroundPoll(
-            lambda: fetch_chain_facts(project, node, find_sender(project)), now
+            lambda: fetch_chain_facts(project, node, find_sender(project)), current_time
         )
         target = project.config.publish
         self._published = (
-            None if target is None else BackgroundPoll(lambda: fetch_published_size(target), now)
+            None
+            if target is None
+            else BackgroundPoll(lambda: fetch_published_size(target), current_time)
         )
 
-    def look(self) -> View:
-        """Return what was seen last, and look again where that is old."""
-        published = None if self._published is None else self._published.look()
-        return View(chain=self._chain.look(), published=published, watched=self._tell())
+    def snapshot(self) -> ExternalStatus:
+        """Return what was seen last, and poll again where that is old."""
+        published = None if self._published is None else self._published.snapshot()
+        return ExternalStatus(
+            chain=self._chain.snapshot(), published=published, watched=self._tell()
+        )
 
-    def wait(self, seconds: float) -> View:
-        """Return what ``look`` does, after waiting so long at most for each of both."""
+    def wait(self, seconds: float) -> ExternalStatus:
+        """Return what ``snapshot`` does, after waiting up to ``seconds`` for each of both."""
         published = None if self._published is None else self._published.wait(seconds)
-        return View(chain=self._chain.wait(seconds), published=published, watched=self._tell())
+        return ExternalStatus(
+            chain=self._chain.wait(seconds), published=published, watched=self._tell()
+        )
 
 
 def fetch_published_size(target: str) -> int:
@@ -92,7 +98,7 @@ def fetch_published_size(target: str) -> int:
         CannotCheckError: it cannot be read.
         MalformedError: what is there is no checkpoint.
     """
-    note = open_target(target).read(CHECKPOINT)
+    note = open_writer(target).read(CHECKPOINT)
     return 0 if note is None else open_checkpoint(note, None).head.size
 
 

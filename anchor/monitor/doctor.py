@@ -57,7 +57,7 @@ class Remark:
 
 
 @dataclass(slots=True, kw_only=True)
-class Patient:
+class DoctorContext:
     """What is examined, as far as it is known: earlier checks fill in what later ones need."""
 
     config_path: Path
@@ -112,10 +112,10 @@ class Check:
 
     name: str
     needs: tuple[str, ...]
-    look: Callable[[Patient], str | Remark]
+    look: Callable[[DoctorContext], str | Remark]
 
 
-def diagnose(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
+def diagnose(patient: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
     """Make every check that can be made, in order."""
     try:
         return [_examine(patient, check) for check in checks]
@@ -133,7 +133,7 @@ def _rank(code: ExitCode) -> int:
     return _GRAVITY.index(code) if code in _GRAVITY else len(_GRAVITY)
 
 
-def _examine(patient: Patient, check: Check) -> Finding:
+def _examine(patient: DoctorContext, check: Check) -> Finding:
     missing = [need for need in check.needs if need not in patient.passed]
     if missing:
         return Finding(

@@ -14,7 +14,7 @@ from pathlib import Path
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.node import Node
-from anchor.chain.node_agreement import fetch_fees
+from anchor.chain.node_agreement import agree_on_block, fetch_fees
 from anchor.chain.node_quorum import MAX_LAG, NodeGroup
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
 from anchor.chain.tx_manager import BUDGET_DAYS
@@ -29,9 +29,9 @@ from anchor.errors import (
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.log.batch_sha256 import IMPLEMENTATION
-from anchor.monitor.doctor import Check, Patient, Remark
-from anchor.monitor.second_copy_check import describe_copies
-from anchor.monitor.transaction_check import describe_transactions
+from anchor.monitor.doctor import Check, DoctorContext, Remark
+from anchor.monitor.second_copy_check import check_second_copy
+from anchor.monitor.transaction_check import check_transactions
 from anchor.operate.anchor_watch import judge_clock_at
 from anchor.operate.anchoring import (
     check_authority,
@@ -41,7 +41,7 @@ from anchor.operate.anchoring import (
 )
 from anchor.operate.clock_check import ClockFault, explain_fault
 from anchor.operate.deployment import has_create2_proxy, read_record
-from anchor.operate.funds import describe_shortage
+from anchor.operate.funds import low_funds_warning
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.node_capabilities import describe_offers
 from anchor.project.config import load_config
@@ -56,7 +56,7 @@ from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
 _CLOCK_TOLERANCE = 120
 
 
-def _look_at_kernel(_patient: Patient) -> str | Remark:
+def _look_at_kernel(_patient: DoctorContext) -> str | Remark:
     if IMPLEMENTATION == "hashlib":
         return Remark(
             "hashlib hashes the tree: this installation has no kernel of its own",
@@ -68,28 +68,28 @@ def _look_at_kernel(_patient: Patient) -> str | Remark:
 # The project's own files
 
 
-def _look_at_configuration(patient: Patient) -> str:
+def _look_at_configuration(patient: DoctorContext) -> str:
     patient.config = load_config(patient.config_path)
     return str(patient.config.file)
 
 
-def _look_at_store(patient: Patient) -> str:
+def _look_at_store(patient: DoctorContext) -> str:
     patient.project = open_project(patient.config)
     return f"{patient.config.store}, schema {MIGRATION_HEAD}, pinned to this chain and registry"
 
 
-def _look_at_copies(patient: Patient) -> str | Remark:
-    text, note = describe_copies(patient.project.database)
+def _look_at_copies(patient: DoctorContext) -> str | Remark:
+    text, note = check_second_copy(patient.project.database)
     return Remark(text, note) if note else text
 
 
-def _look_at_lock(patient: Patient) -> str | Remark:
+def _look_at_lock(patient: DoctorContext) -> str | Remark:
     if patient.project.database.is_leased():
         return Remark("held by another process", "it is sealing or anchoring: let it finish")
     return "free"
 
 
-def _look_at_policy(patient: Patient) -> str:
+def _look_at_policy(patient: DoctorContext) -> str:
     config = patient.config
     try:
         with config.trust.open("rb") as file:
@@ -117,7 +117,7 @@ def _look_at_policy(patient: Patient) -> str:
     )
 
 
-def _look_at_signer(patient: Patient) -> str | Remark:
+def _look_at_signer(patient: DoctorContext) -> str | Remark:
     signer = patient.config.signer
     path = signer.keystore
     if signer.ape_account is not None:
@@ -153,19 +153,19 @@ def _is_open_to_others(path: Path) -> bool:
 # The chain
 
 
-def _look_at_node(patient: Patient) -> str:
+def _look_at_node(patient: DoctorContext) -> str:
     node = patient.open_node(patient.config.rpc)
     chain_id = node.fetch_chain_id()
     patient.node = node
     return f"{node.name} answers, on chain {chain_id}"
 
 
-def _look_at_chain(patient: Patient) -> str:
+def _look_at_chain(patient: DoctorContext) -> str:
     check_chain(patient.config, patient.node)
     return f"chain {patient.config.chain_id}, genesis as pinned"
 
 
-def _look_at_finality(patient: Patient) -> str:
+def _look_at_finality(patient: DoctorContext) -> str:
     rule = patient.config.finality
     final = patient.node.fetch_final_block(rule)
     behind = _latest(patient).number - final.number
@@ -173,7 +173,7 @@ def _look_at_finality(patient: Patient) -> str:
     return f"by {what}: block {final.number} is final, {behind} behind the newest"
 
 
-def _look_at_quorum(patient: Patient) -> str | Remark:
+def _look_at_quorum(patient: DoctorContext) -> str | Remark:
     config = patient.config
     if not config.witnesses:
         return f"{patient.node.name} alone says what is final: chain.witnesses names no other"
@@ -188,7 +188,7 @@ def _look_at_quorum(patient: Patient) -> str | Remark:
     return Remark(text, "; ".join(told)) if told else text
 
 
-def _group(patient: Patient, told: list[str]) -> NodeGroup:
+def _group(patient: DoctorContext, told: list[str]) -> NodeGroup:
     """Return the project's nodes as one; what it reports goes into ``told``."""
     config = patient.config
     return NodeGroup(
@@ -216,12 +216,12 @@ def _read_newest(node: Node) -> tuple[str, int]:
     return node.name, 0 if block is None else block.number
 
 
-def _look_at_methods(patient: Patient) -> str | Remark:
+def _look_at_methods(patient: DoctorContext) -> str | Remark:
     text, lacking = describe_offers(patient.config, patient.node)
     return Remark(text, lacking) if lacking else text
 
 
-def _look_at_clock(patient: Patient) -> str | Remark:
+def _look_at_clock(patient: DoctorContext) -> str | Remark:
     latest = _latest(patient)
     apart = round(patient.now - latest.timestamp)
     when = datetime.fromtimestamp(latest.timestamp, UTC).isoformat().replace("+00:00", "Z")
@@ -236,7 +236,7 @@ def _look_at_clock(patient: Patient) -> str | Remark:
     return Remark(text, "a chain at rest, a node that lags, or this machine's clock: see which")
 
 
-def _find_clock_fault(patient: Patient, latest: Block) -> ClockFault | None:
+def _find_clock_fault(patient: DoctorContext, latest: Block) -> ClockFault | None:
     if "store" not in patient.passed:
         return None
     group = _group(patient, [])
@@ -247,7 +247,7 @@ def _find_clock_fault(patient: Patient, latest: Block) -> ClockFault | None:
     return judge_clock_at(patient.project, group, patient.now, latest, final)
 
 
-def _look_at_registry(patient: Patient) -> str:
+def _look_at_registry(patient: DoctorContext) -> str:
     config = patient.config
     found = patient.node.fetch_code_hash(config.registry, "latest")
     expected = expected_code_hash(config.chain_id)
@@ -268,7 +268,7 @@ def _look_at_registry(patient: Patient) -> str:
     return f"code hash 0x{found.hex()}: on chain, of this release and pinned"
 
 
-def _look_at_address(patient: Patient) -> str | Remark:
+def _look_at_address(patient: DoctorContext) -> str | Remark:
     registry = patient.config.registry
     if registry == registry_address():
         return f"{format_address(registry)}, the standard one"
@@ -279,7 +279,7 @@ def _look_at_address(patient: Patient) -> str | Remark:
     )
 
 
-def _look_at_proxy(patient: Patient) -> str:
+def _look_at_proxy(patient: DoctorContext) -> str:
     if has_create2_proxy(patient.node):
         return f"at {format_address(CREATE2_PROXY)}"
     if patient.is_deployed or patient.config.registry != registry_address():
@@ -290,7 +290,7 @@ def _look_at_proxy(patient: Patient) -> str:
     )
 
 
-def _look_at_record(patient: Patient) -> str | Remark:
+def _look_at_record(patient: DoctorContext) -> str | Remark:
     config = patient.config
     try:
         known = read_record(config)
@@ -318,7 +318,7 @@ def _look_at_record(patient: Patient) -> str | Remark:
 # The log
 
 
-def _look_at_authority(patient: Patient) -> str:
+def _look_at_authority(patient: DoctorContext) -> str:
     if patient.key is None:
         raise CannotCheckError("whether the key may anchor: its file does not state its address")
     check_sender(patient.node, patient.key)
@@ -326,7 +326,7 @@ def _look_at_authority(patient: Patient) -> str:
     return "the log's owner" if operator_id == 0 else f"the log's operator {operator_id}"
 
 
-def _look_at_log(patient: Patient) -> str:
+def _look_at_log(patient: DoctorContext) -> str:
     check_no_incident(patient.project)
     state = read_chain_state(patient.project, patient.node)
     on_chain = f"{state.head_on_chain.size} leaves" if state.head_on_chain else "nothing"
@@ -334,11 +334,12 @@ def _look_at_log(patient: Patient) -> str:
     return f"open; on chain {on_chain}, sealed {sealed}"
 
 
-def _look_at_funds(patient: Patient) -> str | Remark:
+def _look_at_funds(patient: DoctorContext) -> str | Remark:
     config = patient.config
     if patient.key is None:
         raise CannotCheckError("the balance: the key's file does not state its address")
-    fees = fetch_fees(patient.node, config.fee_cap, legacy=config.legacy_fees)
+    newest = agree_on_block(patient.node)
+    fees = fetch_fees(patient.node, newest, config.fee_cap, legacy=config.legacy_fees)
     balance = patient.node.fetch_balance(patient.key)
     cost = gas_limit(ANCHOR_GAS) * fees.max_fee
     if balance < cost:
@@ -349,16 +350,16 @@ def _look_at_funds(patient: Patient) -> str | Remark:
         )
     times = f"{balance // cost:,}" if cost else "any number of"
     text = f"{balance / 10**18:.6f} ether: {times} anchors at today's price"
-    shortage = describe_shortage(patient.project, patient.node, patient.key)
+    shortage = low_funds_warning(patient.project, patient.node, patient.key)
     return Remark(text, shortage) if shortage else text
 
 
-def _look_at_transactions(patient: Patient) -> str | Remark:
-    text, note = describe_transactions(patient.project, _group(patient, []))
+def _look_at_transactions(patient: DoctorContext) -> str | Remark:
+    text, note = check_transactions(patient.project, _group(patient, []))
     return Remark(text, note) if note else text
 
 
-def _look_at_budget(patient: Patient) -> str | Remark:
+def _look_at_budget(patient: DoctorContext) -> str | Remark:
     config = patient.config
     cap = f"up to {format_gwei(config.fee_cap)} gwei a gas"
     if config.budget is not None:
@@ -371,7 +372,7 @@ def _look_at_budget(patient: Patient) -> str | Remark:
     )
 
 
-def _latest(patient: Patient) -> Block:
+def _latest(patient: DoctorContext) -> Block:
     latest = patient.node.fetch_block("latest")
     if latest is None:
         raise NodeFaultError(f"the node {patient.node.name} has no latest block")

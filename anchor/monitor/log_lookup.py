@@ -36,7 +36,7 @@ class PathNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeafPlace:
+class LeafPosition:
     """A leaf, and its verified path to ``head``; ``anchored`` None where no anchor holds it yet."""
 
     leaf: Hash32
@@ -47,7 +47,7 @@ class LeafPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
+class HeadConsistency:
     """The verified proof that the log at ``new`` begins with all leaves of ``old``."""
 
     old: Head
@@ -55,7 +55,7 @@ class Extension:
     proof: tuple[Hash32, ...]
 
 
-def locate_leaf(project: OpenProject, index: int) -> LeafPlace:
+def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
     """Return the path of the leaf at ``index`` to the first head that holds it.
 
     That is the head of a final anchor where there is one, else of an anchor, else the first sealed.
@@ -82,7 +82,7 @@ def locate_leaf(project: OpenProject, index: int) -> LeafPlace:
     if nodes[-1] != head.root:
         raise _broken(index, head)
     sides = path_sides(index, head.size, len(path))
-    return LeafPlace(
+    return LeafPosition(
         leaf=leaf,
         index=index,
         head=head,
@@ -136,7 +136,7 @@ def _find_aligned(data: bytes, leaf: Hash32) -> int | None:
     return None
 
 
-def prove_extension(project: OpenProject, old_size: int, new_size: int) -> Extension:
+def prove_consistency(project: OpenProject, old_size: int, new_size: int) -> HeadConsistency:
     """Return the proof that one head's log continues the other's.
 
     Raises:
@@ -164,7 +164,7 @@ def prove_extension(project: OpenProject, old_size: int, new_size: int) -> Exten
             f"{error.message}",
             hint="find out with `anchor audit` what was damaged or altered",
         ) from error
-    return Extension(old=old, new=new, proof=proof)
+    return HeadConsistency(old=old, new=new, proof=proof)
 
 
 def _find_head(project: OpenProject, size: int) -> Head:

@@ -12,8 +12,8 @@ from typing import Any
 
 from anchor.ethereum.keccak import format_address
 from anchor.monitor.alarms import Alarm
-from anchor.monitor.chain_status import View
-from anchor.monitor.log_lookup import Extension, LeafPlace
+from anchor.monitor.chain_status import ExternalStatus
+from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
 from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import AnchorLine, HeadLine
 from anchor.project.config import Config
@@ -21,14 +21,14 @@ from anchor.system.clock import format_time
 from anchor.types import Head, log_number, log_owner
 
 
-def describe_overview(
-    config: Config, overview: Overview, outside: View, alarms: Sequence[Alarm]
+def build_overview_json(
+    config: Config, overview: Overview, outside: ExternalStatus, alarms: Sequence[Alarm]
 ) -> dict[str, Any]:
     """Return everything that is shown of a log, as a document."""
     queue, spending = overview.queue, overview.spending
     return {
-        "time": _time(overview.now),
-        "log": describe_log(config),
+        "time": _time(overview.read_at),
+        "log": build_log_json(config),
         "running": overview.is_running,
         "alarms": [
             {
@@ -44,8 +44,8 @@ def describe_overview(
             "oldest_at": None if queue.oldest_at is None else _time(queue.oldest_at),
             "accepted_last_hour": queue.accepted_last_hour,
         },
-        "heads": [describe_head(line) for line in overview.heads],
-        "anchors": [describe_anchor(line) for line in overview.anchors],
+        "heads": [build_head_json(line) for line in overview.heads],
+        "anchors": [build_anchor_json(line) for line in overview.anchors],
         "spending": {
             "transactions": spending.transactions,
             "wei": str(spending.wei),
@@ -64,13 +64,13 @@ def describe_overview(
         "published": None
         if outside.published is None
         else {
-            "size": outside.published.what,
+            "size": outside.published.value,
             **_describe_seen(outside.published.seen_at, outside.published.trouble),
         },
     }
 
 
-def describe_log(config: Config) -> dict[str, Any]:
+def build_log_json(config: Config) -> dict[str, Any]:
     """Return which log it is."""
     return {
         "owner": format_address(log_owner(config.log)),
@@ -80,7 +80,7 @@ def describe_log(config: Config) -> dict[str, Any]:
     }
 
 
-def describe_head(line: HeadLine) -> dict[str, Any]:
+def build_head_json(line: HeadLine) -> dict[str, Any]:
     """Return a head and what became of it."""
     return {
         **_describe(line.head),
@@ -92,7 +92,7 @@ def describe_head(line: HeadLine) -> dict[str, Any]:
     }
 
 
-def describe_anchor(line: AnchorLine) -> dict[str, Any]:
+def build_anchor_json(line: AnchorLine) -> dict[str, Any]:
     """Return an anchor with its cost and times."""
     return {
         **_describe(line.head),
@@ -109,7 +109,7 @@ def describe_anchor(line: AnchorLine) -> dict[str, Any]:
     }
 
 
-def describe_place(place: LeafPlace) -> dict[str, Any]:
+def build_position_json(place: LeafPosition) -> dict[str, Any]:
     """Return where a leaf is, and its path to the head."""
     anchored = place.anchored
     return {
@@ -135,7 +135,7 @@ def describe_place(place: LeafPlace) -> dict[str, Any]:
     }
 
 
-def describe_extension(extension: Extension) -> dict[str, Any]:
+def build_consistency_json(extension: HeadConsistency) -> dict[str, Any]:
     """Return two heads and the proof that the second continues the first."""
     return {
         "old": _describe(extension.old),
@@ -157,8 +157,8 @@ def _describe_seen(seen_at: float | None, trouble: str | None) -> dict[str, Any]
     return {"seen_at": None if seen_at is None else _time(seen_at), "trouble": trouble}
 
 
-def _describe_chain(overview: Overview, outside: View) -> dict[str, Any]:
-    facts = outside.chain.what
+def _describe_chain(overview: Overview, outside: ExternalStatus) -> dict[str, Any]:
+    facts = outside.chain.value
     seen = _describe_seen(outside.chain.seen_at, outside.chain.trouble)
     if facts is None:
         return seen

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from anchor.errors import CopyMissingError
 from anchor.store.database import Database
-from anchor.store.replication import Copies, does_count
+from anchor.store.replication import Copies, is_counted
 
 
-def describe_copies(database: Database) -> tuple[str, str]:
+def check_second_copy(database: Database) -> tuple[str, str]:
     """Return on how many servers the store is, and what the operator might do; "" for nothing.
 
     Raises:
         CopyMissingError: On fewer than ``store_copies`` wants.
     """
-    seen = database.look_at_copies()
+    seen = database.read_copies()
     if seen is None:
         return "one: store_copies asks for no other", ""
     if not seen.is_enough:
@@ -37,7 +37,7 @@ def _explain(seen: Copies) -> str:
 
 
 def _notes(seen: Copies) -> list[str]:
-    counting = [standby for standby in seen.standbys if does_count(seen.rule, standby)]
+    counting = [standby for standby in seen.standbys if is_counted(seen.rule, standby)]
     notes = []
     if all(standby.is_near for standby in counting):
         notes.append("the standby seems to be on the server's own machine: one fault takes both")

@@ -22,7 +22,7 @@ from anchor.store.tx_journal import GIVEN_UP, StoredJournal
 from anchor.system.clock import utc_now
 
 
-def describe_transactions(project: OpenProject, node: Node) -> tuple[str, str]:
+def check_transactions(project: OpenProject, node: Node) -> tuple[str, str]:
     """Return where the transaction on its way stands, and what is to be known beyond that.
 
     Raises:

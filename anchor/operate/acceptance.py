@@ -223,7 +223,7 @@ def accept_once(
     item = prepare_evidence(submission, unique, salt, utc_now(), project.config.log)
     key_hash = None if key is None else hashlib.sha256(unique).digest()
     project.database.check_room(len(item.record))
-    written = project.database.write_counted(partial(insert_once, item=item, key=key_hash))
+    written = project.database.write_counted(partial(insert_once, submitted=item, key=key_hash))
     stored, is_new = written.result
     return _describe(stored, is_new, written.copies)
 

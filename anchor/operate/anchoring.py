@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,7 +39,7 @@ from anchor.operate.incident_handling import (
     note_contradictions,
 )
 from anchor.operate.own_transactions import find_own_nonces
-from anchor.operate.state_proofs import watch_proofs
+from anchor.operate.state_proofs import StateProofs, watch_proofs
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.registry.calldata import encode_anchor_call
@@ -286,11 +286,13 @@ def anchor_newest(
     open_signer: Callable[[], Signer],
     clock: Clock,
     report: Callable[[str], None],
+    standing: ChainState,
 ) -> AnchoredHead | None:
     """Bring the chain's head up to the newest sealed head and wait until that is included.
 
     An anchor already on chain is adopted, never sent again; the key is opened only to send.  None
-    for a log without leaves.  ``check_chain`` and ``check_registry`` come first.
+    for a log without leaves.  ``standing`` is what ``check_standing`` has just returned, with the
+    newest head that is sealed by now; it is read anew after everything that is sent.
 
     Raises:
         OperatorActionError: key without authority, no funds, a store older than the chain, …
@@ -298,10 +300,11 @@ def anchor_newest(
     """
     manager: TransactionManager | None = None
     inclusion: Inclusion | None = None
-    found: set[Inclusion] = set()
+    seen: set[Inclusion] = set()
+    states = _follow_state(project, node, standing)
     # What a deep reorganisation undid is sent again nonce by nonce, however many they are.
     while manager is None or manager.new_nonces <= _MOST_NEW:
-        state = read_chain_state(project, node)
+        state = next(states)
         if state.newest is None:
             return None
         if state.head_on_chain == state.newest:
@@ -324,14 +327,21 @@ def anchor_newest(
             # What the registry holds now decides what comes next: a head of others stops it.
             report(f"warning: {error.message}; going on, because signer.shared is set")
             continue
-        if inclusion in found:
+        if inclusion in seen:
             raise NodeFaultError(
                 f"the node {node.name} shows that transaction 0x{inclusion.tx_hash.hex()} was "
                 "included, and does not show the head that it anchors",
                 hint="nothing counts as anchored; run again, or ask another node",
             )
-        found.add(inclusion)
+        seen.add(inclusion)
     raise ChainGuardError("the registry's head does not follow our transactions; run again later")
+
+
+def _follow_state(project: OpenProject, node: Node, standing: ChainState) -> Iterator[ChainState]:
+    """Yield the state that was just read, and then what the chain says each time."""
+    yield standing
+    while True:
+        yield read_chain_state(project, node)
 
 
 def follow_inclusions(project: OpenProject, node: Node) -> None:
@@ -348,43 +358,58 @@ def follow_inclusions(project: OpenProject, node: Node) -> None:
 
 
 def refresh_anchors(project: OpenProject, node: Node) -> list[AnchoredHead]:
-    """Look at every anchor that is not final yet and store what the chain says now.
+    """Compare the chain with the pins, then do what ``update_anchors`` does and return the same.
+
+    Raises:
+        ChainGuardError: the node is on another chain than the project's, or as ``update_anchors``.
+        CannotCheckError: no node can be read, or as ``update_anchors``.
+    """
+    check_chain_and_incidents(project, node)
+    return update_anchors(project, node)
+
+
+def update_anchors(
+    project: OpenProject, node: Node, proofs: StateProofs | None = None
+) -> list[AnchoredHead]:
+    """Look at every anchor that is not final yet and store what the chain says of it.
 
     An anchor found in the final block is final; one that a reorganisation took back is forgotten
     (the next run anchors again).  Where the chain has no final block yet, nothing changes.  Returns
-    those that have just become final.
+    those that have just become final; ``proofs`` keeps the state proof of the newest of them.  That
+    the node is on the project's chain is checked by the caller, since it last waited.
 
     Raises:
-        ChainGuardError: the node is on another chain than the project's, or has other code at the
-            registry's address.
+        ChainGuardError: the node has other code at the registry's address.
         QuorumError: too few nodes agree on what is final, so nothing new is.
     """
-    config = project.config
-    check_chain_and_incidents(project, node)
     with project.database.read() as connection:
-        reversible = load_reversible_anchors(connection, config.chain_id)
-    if not reversible:
-        return []
+        if not load_reversible_anchors(connection, project.config.chain_id):
+            return []
     try:
         final = fetch_final(project, node)
     except (NodeUnreachableError, QuorumError):
         raise
     except CannotCheckError:
         return []
+    return _update_by(project, node, final, proofs)
+
+
+def _update_by(
+    project: OpenProject, node: Node, final: Block, proofs: StateProofs | None
+) -> list[AnchoredHead]:
+    """Store what block ``final`` says of the anchors that are not final yet."""
+    config = project.config
+    registry = RegistryReader(config.registry, config.log)
+    with project.database.read() as connection:
+        reversible = load_reversible_anchors(connection, config.chain_id)
     _check_code_at(config, node, final)
     now_final: list[AnchoredHead] = []
     for anchored in reversible:
-        read = partial(
-            RegistryReader(config.registry, config.log).anchor,
-            root=anchored.head.root,
-            block=final.hash,
-        )
-        stored = node.confirm(read)
+        root = anchored.head.root
+        stored = node.confirm(partial(registry.anchor, root=root, block=final.hash))
         is_final = stored is not None
         if stored is None:
-            stored = RegistryReader(config.registry, config.log).anchor(
-                node, anchored.head.root, "latest"
-            )
+            stored = registry.anchor(node, root, "latest")
         if stored is not None and place_of(stored) != place_of(anchored):
             anchored = _renew_hints(node, anchored, stored)
         with project.database.write() as connection:
@@ -405,7 +430,7 @@ def refresh_anchors(project: OpenProject, node: Node) -> list[AnchoredHead]:
             save_anchor(connection, config.chain_id, anchored, keep_hints=False)
         if is_final:
             now_final.append(anchored)
-    watch_proofs(project, node, now_final)
+    watch_proofs(project, proofs or StateProofs(config, node, lambda _: None), now_final, final)
     return now_final
 
 
@@ -417,16 +442,20 @@ def _renew_hints(node: Node, anchored: AnchoredHead, stored: Anchor) -> Anchored
     return replace(anchored, block_hash=receipt.block_hash)
 
 
-def wait_until_final(project: OpenProject, node: Node, head: Head, clock: Clock) -> bool:
+def wait_until_final(
+    project: OpenProject, node: Node, head: Head, clock: Clock, proofs: StateProofs | None = None
+) -> bool:
     """Wait until ``head``'s anchor is final, at most as long as the configuration allows.
+
+    Its anchor was read from the node a moment ago, so that the node is on the project's chain;
+    after each pause that is checked anew.
 
     Raises:
         CannotCheckError: the node does not say what is final, so waiting would be for nothing.
     """
-    node.fetch_final_block(project.config.finality)
     deadline = clock.monotonic() + project.config.wait_seconds
+    _update_by(project, node, fetch_final(project, node), proofs)
     while True:
-        refresh_anchors(project, node)
         with project.database.read() as connection:
             anchored = find_anchored(connection, project.config.chain_id, head)
         if anchored is not None and anchored.final:
@@ -434,6 +463,8 @@ def wait_until_final(project: OpenProject, node: Node, head: Head, clock: Clock)
         if clock.monotonic() >= deadline or anchored is None:
             return False
         clock.sleep(_FINALITY_POLL)
+        check_chain_and_incidents(project, node)
+        update_anchors(project, node, proofs)
 
 
 def check_sender(node: Node, key: Address) -> None:

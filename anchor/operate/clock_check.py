@@ -24,7 +24,7 @@ from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
 from anchor.system.clock import unix_now
 from anchor.system.durable_files import private_mode, write_file
-from anchor.units import spell_duration, spell_time
+from anchor.units import format_duration, format_timestamp
 
 TOLERANCE = 300.0
 """Seconds that the clock may be off: slots, sequencers and a drifting clock stay below it."""
@@ -58,39 +58,41 @@ class ChainTime:
 class ClockFault:
     """By how many seconds the clock is off at least: ahead, or behind where negative."""
 
-    now: float
+    wall_time: float
     seconds: float
     is_certain: bool
 
     def __str__(self) -> str:
         side = "ahead of" if self.seconds > 0 else "behind"
         return (
-            f"this machine's clock says {spell_time(self.now)}, at least "
-            f"{spell_duration(abs(self.seconds))} {side} the chain's time"
+            f"this machine's clock says {format_timestamp(self.wall_time)}, at least "
+            f"{format_duration(abs(self.seconds))} {side} the chain's time"
         )
 
 
 def judge_clock(
-    now: float, chain: ChainTime | None, anchored: int | None, *, elapsed: float | None = None
+    wall_time: float, chain: ChainTime | None, anchored: int | None, *, elapsed: float | None = None
 ) -> ClockFault | None:
     """Return by how much the clock is off, or None: it may be right.
 
     ``anchored`` is the time of the newest final anchor that the store knows; ``elapsed`` the
     seconds since ``chain`` was seen by a steady clock, None where another process saw it.
     """
-    if anchored is not None and now < anchored - TOLERANCE:
-        return ClockFault(now=now, seconds=now - anchored, is_certain=True)
+    if anchored is not None and wall_time < anchored - TOLERANCE:
+        return ClockFault(wall_time=wall_time, seconds=wall_time - anchored, is_certain=True)
     if chain is None:
         return None
-    if chain.final is not None and now < chain.final - TOLERANCE:
-        return ClockFault(now=now, seconds=now - chain.final, is_certain=chain.is_certain)
-    since = now - chain.seen_at if elapsed is None else elapsed
+    if chain.final is not None and wall_time < chain.final - TOLERANCE:
+        return ClockFault(
+            wall_time=wall_time, seconds=wall_time - chain.final, is_certain=chain.is_certain
+        )
+    since = wall_time - chain.seen_at if elapsed is None else elapsed
     if not chain.in_step or not 0 <= since <= FRESH:
         return None
-    ahead = now - (chain.newest + since)
+    ahead = wall_time - (chain.newest + since)
     if ahead <= TOLERANCE:
         return None
-    return ClockFault(now=now, seconds=ahead, is_certain=chain.is_certain)
+    return ClockFault(wall_time=wall_time, seconds=ahead, is_certain=chain.is_certain)
 
 
 def is_in_step(before: ChainTime | None, number: int, newest: int, elapsed: float) -> bool:
@@ -104,12 +106,12 @@ def is_in_step(before: ChainTime | None, number: int, newest: int, elapsed: floa
     return abs(newest - before.newest - elapsed) <= _SLACK
 
 
-def has_jumped(right: tuple[float, float] | None, now: float, steady: float) -> bool:
+def has_jumped(right: tuple[float, float] | None, wall_time: float, steady: float) -> bool:
     """Return whether the wall clock was set since ``right``, by more than ``TOLERANCE`` seconds.
 
     ``right`` is a pair of wall and monotonic seconds read together; None where there is none.
     """
-    return right is not None and abs((now - right[0]) - (steady - right[1])) > TOLERANCE
+    return right is not None and abs((wall_time - right[0]) - (steady - right[1])) > TOLERANCE
 
 
 def explain_fault(fault: ClockFault) -> ClockError:
@@ -133,13 +135,13 @@ def check_clock(project: OpenProject) -> None:
 
 
 def find_fault(
-    project: OpenProject, now: float, chain: ChainTime | None = None
+    project: OpenProject, wall_time: float, chain: ChainTime | None = None
 ) -> ClockFault | None:
     """Judge the clock by the store, and by ``chain`` or what another process saw last."""
     with project.database.read() as connection:
         anchored = newest_final_anchor(connection, project.config.chain_id)
     return judge_clock(
-        now,
+        wall_time,
         load_chain_time(project.config) if chain is None else chain,
         None if anchored is None else anchored.timestamp,
     )
@@ -158,7 +160,7 @@ def save_chain_time(config: Config, seen: ChainTime) -> None:
     """
     path = chain_time_path(config)
     members: dict[str, Any] = {"format": _FORMAT, **asdict(seen)}
-    data = encode_canonical(members, what="the chain's time") + b"\n"
+    data = encode_canonical(members, subject="the chain's time") + b"\n"
     write_file(path, data, durable=False, mode=private_mode(path.parent))
 
 
@@ -167,7 +169,7 @@ def load_chain_time(config: Config) -> ChainTime | None:
     try:
         with open(_open_plain(chain_time_path(config)), "rb") as file:
             members = parse_strict(
-                file.read(_MOST_BYTES + 1), what="the chain's time", max_bytes=_MOST_BYTES
+                file.read(_MOST_BYTES + 1), subject="the chain's time", max_bytes=_MOST_BYTES
             )
     except (OSError, AnchorError):
         return None

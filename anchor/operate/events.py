@@ -8,13 +8,13 @@ from anchor.errors import AnchorError
 from anchor.operate.anchor_watch import Watched
 from anchor.operate.clock_check import ClockFault
 from anchor.operate.publishing import Publication
-from anchor.operate.single_run import Round
+from anchor.operate.single_run import RunResult
 from anchor.store.heads import AnchoredHead
-from anchor.units import spell_leaves
+from anchor.units import format_leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
+class Event:
     """One thing a daemon did or met: ``text`` and its figures."""
 
     event: str
@@ -22,12 +22,12 @@ class Happened:
     figures: dict[str, int | str] = field(default_factory=dict)
 
 
-def describe_round(done: Round, anchored: AnchoredHead) -> Happened:
+def anchoring_event(done: RunResult, anchored: AnchoredHead) -> Event:
     """Tell of a round that anchored something new."""
-    return Happened(
+    return Event(
         event="anchored" if anchored.final else "included",
-        text=f"sealed {spell_leaves(done.sealed)}; anchor {anchored.sequence} of "
-        f"{spell_leaves(anchored.head.size)} in block {anchored.block_number}: {done.state.value}",
+        text=f"sealed {format_leaves(done.sealed)}; anchor {anchored.sequence} of "
+        f"{format_leaves(anchored.head.size)} in block {anchored.block_number}: {done.state.value}",
         figures={
             "sealed": done.sealed,
             "size": anchored.head.size,
@@ -38,28 +38,28 @@ def describe_round(done: Round, anchored: AnchoredHead) -> Happened:
     )
 
 
-def describe_final(anchored: AnchoredHead) -> Happened:
+def finality_event(anchored: AnchoredHead) -> Event:
     """Tell of an anchor that has become final."""
-    return Happened(
+    return Event(
         event="final",
-        text=f"anchor {anchored.sequence} is final: {spell_leaves(anchored.head.size)}",
+        text=f"anchor {anchored.sequence} is final: {format_leaves(anchored.head.size)}",
         figures={"sequence": anchored.sequence, "size": anchored.head.size},
     )
 
 
-def describe_reorganised(anchored: AnchoredHead, what: str) -> Happened:
+def reorganisation_event(anchored: AnchoredHead, fate: str) -> Event:
     """Tell of an included anchor that a reorganisation moved or took back."""
-    return Happened(
+    return Event(
         event="reorganised",
         text=f"anchor {anchored.sequence}, which was included in block {anchored.block_number}, "
-        f"{what}",
+        f"{fate}",
         figures={"sequence": anchored.sequence, "block_number": anchored.block_number},
     )
 
 
-def describe_late(anchored: AnchoredHead, age: float) -> Happened:
+def late_event(anchored: AnchoredHead, age: float) -> Event:
     """Tell of an anchor that has been reversible for ``age`` seconds."""
-    return Happened(
+    return Event(
         event="late",
         text=f"anchor {anchored.sequence} in block {anchored.block_number} is not final after "
         f"{age / 60:.0f} minutes; it stays included, and nothing is sent again",
@@ -67,9 +67,9 @@ def describe_late(anchored: AnchoredHead, age: float) -> Happened:
     )
 
 
-def describe_unwatched(watched: Watched) -> Happened:
+def unwatched_event(watched: Watched) -> Event:
     """Tell that the newest final anchor could not be compared with the chain for long."""
-    return Happened(
+    return Event(
         event="warning",
         text="whether the newest final anchor is where it was cannot be told for "
         f"{watched.unknown_for / 60:.0f} minutes: {watched.trouble}",
@@ -77,28 +77,28 @@ def describe_unwatched(watched: Watched) -> Happened:
     )
 
 
-def describe_clock(fault: ClockFault) -> Happened:
+def clock_event(fault: ClockFault) -> Event:
     """Tell that this machine's clock is far from the chain's."""
     effect = "no record is made meanwhile" if fault.is_certain else "one node's word: set it right"
-    return Happened(
+    return Event(
         event="warning",
         text=f"{fault}; {effect}",
         figures={"alarm": "clock-off", "seconds": round(fault.seconds)},
     )
 
 
-def describe_failure(error: AnchorError, wait: float) -> Happened:
+def failure_event(error: AnchorError, wait: float) -> Event:
     """Tell of a failure that is met by trying again after ``wait`` seconds."""
-    return Happened(
+    return Event(
         event="failed",
         text=f"{error.message}; trying again in {wait:.0f} seconds",
         figures={"exit_code": int(error.exit_code), "hint": error.hint or ""},
     )
 
 
-def describe_publication(published: Publication, place: str) -> Happened:
+def publication_event(published: Publication, place: str) -> Event:
     """Tell what is published in ``place`` now."""
-    return Happened(
+    return Event(
         event="published",
         text=f"published {published.head.size:,} leaves in {place}; wrote "
         f"{published.tiles_written:,} tiles",
@@ -110,9 +110,9 @@ def describe_publication(published: Publication, place: str) -> Happened:
     )
 
 
-def describe_unpublished(error: AnchorError, wait: float) -> Happened:
+def unpublished_event(error: AnchorError, wait: float) -> Event:
     """Tell of a publication that failed and is tried again after ``wait`` seconds."""
-    return Happened(
+    return Event(
         event="unpublished",
         text=f"the log was not published: {error.message}; trying again in {wait:.0f} seconds, "
         "anchoring goes on",
@@ -120,9 +120,9 @@ def describe_unpublished(error: AnchorError, wait: float) -> Happened:
     )
 
 
-def describe_long_publication(place: str, seconds: float) -> Happened:
+def long_publication_event(place: str, seconds: float) -> Event:
     """Tell of a publication that has not ended after ``seconds``."""
-    return Happened(
+    return Event(
         event="warning",
         text=f"publishing the log in {place} has taken {seconds / 60:.0f} minutes so far; "
         "anchoring goes on",

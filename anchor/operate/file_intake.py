@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anchor.evidence.digests import Digests
 from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile
-from anchor.evidence.file_hashing import Hashed, hash_sources
+from anchor.evidence.file_hashing import FileDigest, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
 from anchor.operate.acceptance import (
     AcceptedEvidence,
@@ -23,7 +23,7 @@ from anchor.operate.acceptance import (
     sum_up,
 )
 from anchor.project.project import OpenProject
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 
 # One transaction, and so one fsync, for this many files.
 _CHUNK = 1_000
@@ -41,7 +41,7 @@ class AcceptedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class IntakeResult:
     """What taking in some paths came to.  ``files`` are those now in the store, if asked for.
 
     ``copies`` is on how many servers they are; None where one is enough.
@@ -65,7 +65,7 @@ def gather(
     key: str | None = None,
     keep_files: bool = False,
     on_done: Callable[[int, int], None] | None = None,
-) -> Gathered:
+) -> IntakeResult:
     """Accept every file found; what cannot be read is reported, and the rest is done.
 
     ``key`` is an idempotency key, for one file only and without ``keep_files``.
@@ -75,7 +75,7 @@ def gather(
     skipped: list[Skipped] = []
     new = known = size = 0
     copies: int | None = None
-    chunk: list[Hashed] = []
+    chunk: list[FileDigest] = []
 
     def accept_chunk() -> None:
         nonlocal new, known, size, copies
@@ -100,9 +100,9 @@ def gather(
     results = hash_sources(found, project.config.digests, executor=executor, on_done=on_done)
     with closing(results):  # else an interrupt out here would wait until all is read
         for result in results:
-            if isinstance(result, Hashed) and len(result.source.name) > MAX_NAME_CHARACTERS:
+            if isinstance(result, FileDigest) and len(result.source.name) > MAX_NAME_CHARACTERS:
                 problems.append(IntakeProblem(path=result.source.path, reason=_LONG_NAME))
-            elif isinstance(result, Hashed):
+            elif isinstance(result, FileDigest):
                 chunk.append(result)
                 if len(chunk) == _CHUNK:
                     accept_chunk()
@@ -111,7 +111,7 @@ def gather(
             else:
                 skipped.append(result)
     accept_chunk()
-    return Gathered(
+    return IntakeResult(
         new=new,
         known=known,
         size=size,
@@ -122,7 +122,7 @@ def gather(
     )
 
 
-def _leave_out_store(found: Iterable[Found], store: StorePlace) -> Iterator[Found]:
+def _leave_out_store(found: Iterable[Found], store: StoreLocation) -> Iterator[Found]:
     """Skip the files of the store that is open in this process, under whatever name.
 
     Closing any of them, were it only to read it, would drop all locks that SQLite has in this
@@ -151,14 +151,14 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _accepted_file(hashed: Hashed, evidence: AcceptedEvidence) -> AcceptedFile:
+def _accepted_file(hashed: FileDigest, evidence: AcceptedEvidence) -> AcceptedFile:
     source = hashed.source
     return AcceptedFile(
         path=source.path, name=source.name, digests=hashed.digests, evidence=evidence
     )
 
 
-def _submission(hashed: Hashed) -> EvidenceInput:
+def _submission(hashed: FileDigest) -> EvidenceInput:
     return EvidenceInput(
         source=source_of(hashed.source.path), name=hashed.source.name, digests=hashed.digests
     )

@@ -31,7 +31,7 @@ def find_key(config: Config) -> Address | None:
         return None
 
 
-def describe_shortage(project: OpenProject, node: Node, key: Address) -> str | None:
+def low_funds_warning(project: OpenProject, node: Node, key: Address) -> str | None:
     """Say what will not last for ten more anchors at the fee cap; None where all does."""
     config = project.config
     each = gas_limit(ANCHOR_GAS) * config.fee_cap

@@ -63,7 +63,7 @@ def explain_incidents(found: Sequence[Incident]) -> IncidentError | None:
 
 def describe_incident(incident: Incident) -> str:
     """Return what was seen, and in which block: what is so now is another question."""
-    before, now = incident.before, incident.now
+    before, now = incident.before, incident.current
     then = "was not in the registry" if now is None else f"was in block {now.block_number}"
     seen = "" if incident.seen_block is None else f" in final block {incident.seen_block}"
     return (
@@ -110,7 +110,7 @@ def review_incidents(project: OpenProject, node: Node) -> None:
         stored = node.confirm(read)
         if stored is None or place_of(stored) != incident.before:
             return
-        if project.database.remark is not None:
+        if project.database.read_only_note is not None:
             return  # on read-only media, which keep what was seen last
         with project.database.write() as connection:
             withdraw_incident(connection, config.chain_id, incident, final.number, utc_now())
@@ -158,7 +158,7 @@ def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
         below = anchored.head.size
     if not moved:
         return 0
-    if project.database.remark is not None:
+    if project.database.read_only_note is not None:
         raise _describe_unstored(moved[0], "this store is on read-only media, and does not keep it")
     try:
         with project.database.write() as connection:

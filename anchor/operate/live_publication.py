@@ -22,7 +22,7 @@ from anchor.types import Head
 _ANCHORS = re.compile(r"anchors/([0-9]{3,9})")
 
 
-class LiveLog:
+class LivePublication:
     """A published log's files, up to the newest head whose anchor is final.
 
     Implements ``anchor.log.publication.Source``.  Not for several threads at once.
@@ -75,8 +75,8 @@ class LiveLog:
         self._head = newest.head
 
     def _read_tile(self, tile: Tile, head: Head) -> bytes | None:
-        there = (head.size >> (BLOCK_HEIGHT * tile.level)) - tile.number * BLOCK
-        if tile.width > there:
+        available = (head.size >> (BLOCK_HEIGHT * tile.level)) - tile.number * BLOCK
+        if tile.width > available:
             return None
         if self._tree is None:
             self._tree = self._open_tree(head)

@@ -9,7 +9,7 @@ from anchor.chain.node import Node
 from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError, UsageError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree
-from anchor.operate.anchoring import check_standing, refresh_anchors
+from anchor.operate.anchoring import check_standing, update_anchors
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.project import OpenProject
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor
@@ -27,13 +27,10 @@ def open_prover(
     project: OpenProject,
     open_node: Callable[[], Node],
     report: Callable[[str], None],
-    *,
-    refresh: bool = True,
 ) -> Prover:
-    """Return a prover that asks the project's nodes for state proofs.
+    """Compare what the store knows of anchors with the chain; return a prover with state proofs.
 
-    With ``refresh`` what the store knows of anchors is compared with the chain first.  Where no
-    node answers, ``report`` is told, and receipts are made of what the store knew last.
+    Where no node answers, ``report`` is told, and receipts are made of what the store knew last.
 
     Raises:
         ChainGuardError: The chain is not the one that the store was made for, or contradicts it.
@@ -41,10 +38,9 @@ def open_prover(
     states: StateProofs | None = None
     try:
         node = open_node()
-        if refresh:
-            check_standing(project, node)
-            if project.database.remark is None:  # else it is on read-only media
-                refresh_anchors(project, node)
+        check_standing(project, node)
+        if project.database.read_only_note is None:  # else it is on read-only media
+            update_anchors(project, node)
         states = StateProofs(project.config, node, report)
     except CannotCheckError as error:
         report(f"{error.message}; going by what the store knew last")

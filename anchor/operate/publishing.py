@@ -80,9 +80,9 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
         )
     key = load_log_key(config)
     tree = open_tree(project.database, project.tiles, head)
-    there = _find_published(target, key, tree)
+    published = _find_published(target, key, tree)
     unknown = find_gap(final)
-    if unknown and there != head and target.read(anchors_path(0)) is not None:
+    if unknown and published != head and target.read(anchors_path(0)) is not None:
         raise CannotCheckError(
             f"anchor {unknown} of this log is not known, so the published list of anchors cannot "
             "be continued",
@@ -91,7 +91,7 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
         )
     written = 0
     batch: dict[str, bytes] = {}
-    for tile in tiles_of(head.size, after=there.size if there else 0):
+    for tile in tiles_of(head.size, after=published.size if published else 0):
         batch[tile.path] = tree.tile(tile)
         written += 1
         if len(batch) == _BATCH:
@@ -100,9 +100,9 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
     if batch:
         target.write(batch)
     if not unknown:
-        _publish_anchors(target, [anchored.head for anchored in final], there)
+        _publish_anchors(target, [anchored.head for anchored in final], published)
     origin = origin_of(config)
-    if there != head:
+    if published != head:
         # A crash before this: readers go on with the old checkpoint, whose tiles are all there.
         checkpoint = Checkpoint(origin=origin, head=head)
         target.write({CHECKPOINT: sign_checkpoint(checkpoint, key)})
@@ -111,7 +111,7 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
         origin=origin,
         verifier_key=key.verifier().encode(),
         tiles_written=written,
-        is_new=there != head,
+        is_new=published != head,
     )
 
 
@@ -126,9 +126,11 @@ def find_gap(final: list[AnchoredHead]) -> int | None:
     return None
 
 
-def _publish_anchors(target: PublicationWriter, heads: list[Head], there: Head | None) -> None:
+def _publish_anchors(target: PublicationWriter, heads: list[Head], published: Head | None) -> None:
     """Bring the list of anchored heads up to the newest final one."""
-    first = sum(head.size < there.size for head in heads) // ANCHORS_PER_FILE if there else 0
+    first = (
+        sum(head.size < published.size for head in heads) // ANCHORS_PER_FILE if published else 0
+    )
     for number in range(first, (len(heads) - 1) // ANCHORS_PER_FILE + 1):
         part = heads[number * ANCHORS_PER_FILE : (number + 1) * ANCHORS_PER_FILE]
         data = encode_anchors(part)
@@ -145,8 +147,8 @@ def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> 
     if note is None:
         # A crash before the first checkpoint leaves tiles; they have to be ours.
         first = Tile(0, 0)
-        found = target.read(first.path)
-        if found is not None and (tree.size < first.width or found != tree.tile(first)):
+        stored = target.read(first.path)
+        if stored is not None and (tree.size < first.width or stored != tree.tile(first)):
             raise _other_log("there are tiles of another log, and no checkpoint")
         return None
     try:
@@ -157,16 +159,16 @@ def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> 
         raise _other_log(
             f"its checkpoint is not signed by this log's key: {error.message}"
         ) from error
-    there = checkpoint.head
-    if there.size > tree.size:
+    published = checkpoint.head
+    if published.size > tree.size:
         raise ChainGuardError(
-            f"what is published has {there.size} leaves, this store's newest final head has "
+            f"what is published has {published.size} leaves, this store's newest final head has "
             f"{tree.size}",
             hint="the store is older than what was published: rebuild it with `anchor restore`",
         )
-    if tree.root(there.size) != there.root:
-        raise _other_log(f"its root of {there.size} leaves is not the one this log has there")
-    return there
+    if tree.root(published.size) != published.root:
+        raise _other_log(f"its root of {published.size} leaves is not the one this log has there")
+    return published
 
 
 def _other_log(reason: str) -> ChainGuardError:

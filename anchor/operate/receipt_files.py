@@ -9,7 +9,7 @@ from anchor.errors import UsageError
 from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.record import parse_record
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-from anchor.receipt.format import Receipt, check_place
+from anchor.receipt.format import Receipt, check_receipt_path
 from anchor.types import LogId
 
 # File systems take names of 255 bytes; the suffix and a counter need some of them.
@@ -60,7 +60,7 @@ def leave_out_receipts(sources: Iterable[Found], log: LogId) -> Iterator[Found]:
             yield Skipped(path=source.path, reason=f"it is the receipt of {base.name}")
             continue
         try:
-            check_place(sidecar_path(source.path), log)
+            check_receipt_path(sidecar_path(source.path), log)
         except UsageError as error:
             yield IntakeProblem(path=source.path, reason=error.message)
             continue
@@ -69,7 +69,7 @@ def leave_out_receipts(sources: Iterable[Found], log: LogId) -> Iterator[Found]:
 
 def _is_receipt_of(base: Path, path: Path, log: LogId) -> bool:
     try:
-        return base.exists() and check_place(path, log) is not None
+        return base.exists() and check_receipt_path(path, log) is not None
     except (UsageError, OSError):
         return False  # not a receipt of ours, so it is evidence like any other file
 

@@ -13,7 +13,7 @@ from anchor.errors import (
     StoreBusyError,
     StoreReplacedError,
 )
-from anchor.operate.events import Happened
+from anchor.operate.events import Event
 from anchor.project.project import OpenProject
 from anchor.system.stoppable_clock import StoppableClock, Stopped
 
@@ -33,7 +33,7 @@ class StoreWait:
     """Waits until the next try; ``jitter`` draws a number from 0 to 1 for each."""
 
     clock: StoppableClock
-    tell: Callable[[Happened], None]
+    tell: Callable[[Event], None]
     jitter: Callable[[], float]
     _next: float = _FIRST
     _since: float | None = None
@@ -49,7 +49,7 @@ class StoreWait:
         if self._since is None or started - self._told_at >= _REMIND:
             self._told_at = started
             self.tell(
-                Happened(
+                Event(
                     event="store away",
                     text=f"{error.message}; waiting until it can be used",
                     figures={"hint": error.hint or ""},
@@ -68,12 +68,12 @@ class StoreWait:
         if self._since is not None:
             seconds = self.clock.monotonic() - self._since
             text = f"the store can be used again, after {seconds:,.0f} seconds"
-            self.tell(Happened(event="store back", text=text))
+            self.tell(Event(event="store back", text=text))
         self._since = None
         self._next = _FIRST
 
 
-def work_while_away(
+def run_through_outages(
     waiting: StoreWait,
     open_once: Callable[[], OpenProject],
     work: Callable[[OpenProject, Callable[[], None]], None],

@@ -41,7 +41,7 @@ class ProjectIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectNote:
+class AllowedProject:
     """A project that counts, by the real path of its configuration.
 
     It has several ``pins`` only while it is being moved to another registry.  ``policy_sha256`` is
@@ -53,7 +53,7 @@ class ProjectNote:
     policy_sha256: str | None
 
 
-def read_pins(config: Path, *, in_shared_folder: bool = False) -> ProjectIdentity:
+def read_identity(config: Path, *, in_shared_folder: bool = False) -> ProjectIdentity:
     """Return what the project of that configuration is about, as its file says.
 
     Raises:
@@ -68,9 +68,9 @@ def read_pins(config: Path, *, in_shared_folder: bool = False) -> ProjectIdentit
     return ProjectIdentity(
         chain_id=ChainId(_member(config, members, "chain", "chain_id", int)),
         registry=parse_address(
-            _member(config, members, "chain", "registry", str), what="chain.registry"
+            _member(config, members, "chain", "registry", str), subject="chain.registry"
         ),
-        log=make_log_id(parse_address(owner, what="log.owner"), number),
+        log=make_log_id(parse_address(owner, subject="log.owner"), number),
     )
 
 
@@ -79,7 +79,7 @@ def find_policy_path(config: Path, *, in_shared_folder: bool = False) -> Path:
 
     Only that one member is read: a verifier has no need for what reads the others.
 
-    Raises as ``read_pins`` does.
+    Raises as ``read_identity`` does.
     """
     named = _read_members(config, in_shared_folder).get("trust", TRUST_POLICY)
     if not isinstance(named, str):
@@ -113,14 +113,14 @@ def _member(
     return value
 
 
-def allow_project(config: Path) -> ProjectNote:
+def allow_project(config: Path) -> AllowedProject:
     """Note that a project is the user's, as it is now.
 
     Raises:
         AnchorError: Others may write the project's files, or the note cannot be written.
     """
-    pins = (read_pins(config),)
-    note = ProjectNote(config=config.resolve(), pins=pins, policy_sha256=_digest_policy(config))
+    pins = (read_identity(config),)
+    note = AllowedProject(config=config.resolve(), pins=pins, policy_sha256=_digest_policy(config))
     _save(note)
     return note
 
@@ -130,7 +130,7 @@ def allow_registry(config: Path, registry: Address) -> None:
 
     ``allow_project`` ends this.  A project without a note was named by its user, and gets none.
     """
-    note = find_note(config)
+    note = find_allowed(config)
     if note is not None:
         moved = [
             ProjectIdentity(chain_id=pins.chain_id, registry=registry, log=pins.log)
@@ -147,16 +147,16 @@ def disallow_project(config: Path) -> bool:
     return was_there
 
 
-def list_notes() -> list[ProjectNote]:
+def list_allowed() -> list[AllowedProject]:
     """Return every project that this user made or allowed."""
     return sorted((_read(path) for path in list_files(_FOLDER, _SUFFIX)), key=lambda n: n.config)
 
 
-def find_note(config: Path) -> ProjectNote | None:
+def find_allowed(config: Path) -> AllowedProject | None:
     """Return the note of the project with that configuration."""
     name = _note_name(config.resolve())
-    found = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
-    return None if found is None else _read(found)
+    path = next((path for path in list_files(_FOLDER, _SUFFIX) if path.name == name), None)
+    return None if path is None else _read(path)
 
 
 def check_allowed(config: Path) -> None:
@@ -166,13 +166,13 @@ def check_allowed(config: Path) -> None:
         NotTrustedError: not so, or others may write the configuration.
         ConfigError: the configuration cannot be read.
     """
-    note = find_note(config)
+    note = find_allowed(config)
     hint = _hint(config)
     if note is None:
         raise NotTrustedError(
             f"the project {config} is not one that you made or allowed", hint=hint
         )
-    if read_pins(config) not in note.pins:
+    if read_identity(config) not in note.pins:
         raise NotTrustedError(
             f"the project {config} names another log or registry than when you allowed it",
             hint=hint,
@@ -185,7 +185,7 @@ def check_policy_allowed(config: Path, sha256: str) -> None:
     Raises:
         NotTrustedError: The policy was changed since the project was allowed.
     """
-    note = find_note(config)
+    note = find_allowed(config)
     if note is None or note.policy_sha256 != sha256:
         raise NotTrustedError(
             f"the trust policy of the project {config} is another than when you allowed it",
@@ -233,14 +233,14 @@ def find_config(option: Path | None = None) -> Path:
     named = named_config(option)
     if named is not None:
         return named
-    found = discover_config()
-    if found is None:
+    config = discover_config()
+    if config is None:
         raise ConfigError(
             f"no {CONFIG} in the working directory or above it",
             hint="create a project here with `anchor init`, or name one with --config",
         )
-    check_allowed(found)
-    return found
+    check_allowed(config)
+    return config
 
 
 def _note_name(config: Path) -> str:
@@ -248,7 +248,7 @@ def _note_name(config: Path) -> str:
     return hashlib.sha256(os.fsencode(config)).hexdigest() + _SUFFIX
 
 
-def _save(note: ProjectNote) -> None:
+def _save(note: AllowedProject) -> None:
     document = {
         "format": FORMAT,
         "config": str(note.config),
@@ -265,15 +265,15 @@ def _save(note: ProjectNote) -> None:
     save_file(_FOLDER, _note_name(note.config), json.dumps(document, indent=1).encode("ascii"))
 
 
-def _read(path: Path) -> ProjectNote:
+def _read(path: Path) -> AllowedProject:
     data = read_own_file(path, MAX_CONFIG_BYTES)
     try:
         document: dict[str, Any] = json.loads(data)
         if document["format"] != FORMAT:
             raise MalformedError(f"{path} is not of the format {FORMAT}")
-        return ProjectNote(
+        return AllowedProject(
             config=Path(document["config"]),
-            pins=tuple(_read_pins(pins) for pins in document["pins"]),
+            pins=tuple(_parse_identity(pins) for pins in document["pins"]),
             policy_sha256=document.get("policy_sha256"),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -283,15 +283,15 @@ def _read(path: Path) -> ProjectNote:
         ) from error
 
 
-def _read_pins(document: dict[str, Any]) -> ProjectIdentity:
+def _parse_identity(document: dict[str, Any]) -> ProjectIdentity:
     return ProjectIdentity(
         chain_id=ChainId(int(document["chain_id"])),
-        registry=parse_address(document["registry"], what="registry"),
-        log=LogId(parse_hex(document["log"], length=32, what="log", prefix=True)),
+        registry=parse_address(document["registry"], subject="registry"),
+        log=LogId(parse_hex(document["log"], length=32, subject="log", prefix=True)),
     )
 
 
-def describe_pins(pins: ProjectIdentity) -> str:
+def format_identity(pins: ProjectIdentity) -> str:
     """Return what a project is about, in words."""
     return (
         f"log {log_number(pins.log)} of {format_address(log_owner(pins.log))} in registry "

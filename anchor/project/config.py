@@ -30,13 +30,13 @@ from anchor.evidence.digests import parse_algorithms
 from anchor.project.allowlist import MAX_CONFIG_BYTES
 from anchor.project.environment import list_variables, name_member
 from anchor.project.files import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
-from anchor.store.location import SqliteFile, StorePlace, holds_password, parse_place
+from anchor.store.location import SqliteFile, StoreLocation, holds_password, parse_location
 from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
 from anchor.system.file_ownership import read_own_file
 from anchor.system.toml import format_toml_string
-from anchor.system.urls import describe_url, is_plain_url
+from anchor.system.urls import is_plain_url, redact_url
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
-from anchor.verification.node_rules import find_fault, majority
+from anchor.verification.node_rules import find_fault, operator_quorum
 from anchor.verification.policy import FinalityRule
 
 FORMAT = "anchor-config/1"
@@ -75,7 +75,7 @@ class Config:
 
     folder: Path
     file: Path
-    store: StorePlace
+    store: StoreLocation
     tiles: Path
     log_key: Path
     receipts: Path
@@ -176,7 +176,7 @@ def encode_config(config: Config) -> str:
         )
         if value is not None
     ]
-    rpc = config.rpc if is_plain_url(config.rpc) else describe_url(config.rpc)
+    rpc = config.rpc if is_plain_url(config.rpc) else redact_url(config.rpc)
     digests = ", ".join(f'"{name}"' for name in config.digests)
     return "\n".join(
         [
@@ -238,8 +238,8 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     """
     nodes = (rpc, *witnesses)
     for url in witnesses:
-        describe_url(url)
-    needed = majority(len(nodes)) if quorum is None else quorum
+        redact_url(url)
+    needed = operator_quorum(len(nodes)) if quorum is None else quorum
     fault = find_fault(nodes, needed)
     if fault is not None:
         raise ConfigError(
@@ -427,7 +427,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
             "the [signer] section needs either keystore or ape_account",
             hint=f"the environment sets {' and '.join(overriding)}" if overriding else None,
         )
-    store = parse_place(document.store, folder)
+    store = parse_location(document.store, folder)
     return Config(
         folder=folder,
         file=file,
@@ -442,7 +442,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         quorum=resolve_quorum(chain.rpc, chain.witnesses, chain.quorum),
         chain_id=ChainId(chain.chain_id),
         genesis=_hash(chain.genesis, "chain.genesis"),
-        registry=parse_address(chain.registry, what=name_member("chain.registry")),
+        registry=parse_address(chain.registry, subject=name_member("chain.registry")),
         code_hash=_hash(chain.code_hash, "chain.code_hash"),
         finality=chain.finality,
         wait=chain.wait,
@@ -452,7 +452,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         legacy_fees=chain.legacy_fees,
         budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
         log=make_log_id(
-            parse_address(document.log.owner, what=name_member("log.owner")), document.log.number
+            parse_address(document.log.owner, subject=name_member("log.owner")), document.log.number
         ),
         signer=SignerConfig(
             keystore=None if signer.keystore is None else folder / signer.keystore,
@@ -465,7 +465,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
     )
 
 
-def _read_copies(section: _StoreCopiesSection, store: StorePlace) -> CopyRule | None:
+def _read_copies(section: _StoreCopiesSection, store: StoreLocation) -> CopyRule | None:
     if section.copies == 1:
         return None
     if isinstance(store, SqliteFile):
@@ -493,4 +493,4 @@ def _place(target: str | None, folder: Path) -> str | None:
 
 
 def _hash(text: str, member: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, what=name_member(member), prefix=True))
+    return Hash32(parse_hex(text, length=32, subject=name_member(member), prefix=True))

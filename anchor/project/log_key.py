@@ -46,8 +46,8 @@ def load_log_key(config: Config) -> NoteKey:
             "readers need its new verifier key",
         ) from None
     except OSError as error:
-        what = f"the log's key {path} cannot be read"
-        raise explain_os_error(what, error, is_named=False) from error
+        failure = f"the log's key {path} cannot be read"
+        raise explain_os_error(failure, error, is_named=False) from error
     except UnicodeDecodeError:
         raise ConfigError(f"the log's key {path} is no PEM file") from None
     except AnchorError as error:

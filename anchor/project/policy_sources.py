@@ -63,7 +63,7 @@ class PolicyFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unused:
+class UnusedProject:
     """A project that was found and does not count, and why."""
 
     config: Path
@@ -71,7 +71,7 @@ class Unused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class PolicyChoice:
     """What the verifier chose: a policy, and a project whose nodes and store may be used.
 
     ``policy`` None: none was chosen.  ``files`` are what it was read from.
@@ -80,10 +80,10 @@ class Choice:
     policy: TrustPolicy | None
     files: tuple[PolicyFile, ...]
     config: Path | None
-    unused: Unused | None
+    unused: UnusedProject | None
 
 
-def choose_policy(*, trust: Path | None, config: Path | None) -> Choice:
+def choose_policy(*, trust: Path | None, config: Path | None) -> PolicyChoice:
     """Return what the options and the environment name, else what the user keeps.
 
     With ``trust`` the project around is left alone, unless it is named as well.
@@ -108,7 +108,7 @@ def choose_policy(*, trust: Path | None, config: Path | None) -> Choice:
             if source == "project":
                 check_policy_allowed(own, file.sha256)
         except NotTrustedError as error:
-            return _choice(files, None, Unused(config=own, reason=error))
+            return _choice(files, None, UnusedProject(config=own, reason=error))
         files.append(file)
     return _choice(files, own, unused)
 
@@ -240,24 +240,26 @@ def _find(name: str) -> Path:
     )
 
 
-def _choice(files: Sequence[PolicyFile], config: Path | None, unused: Unused | None) -> Choice:
+def _choice(
+    files: Sequence[PolicyFile], config: Path | None, unused: UnusedProject | None
+) -> PolicyChoice:
     policy = merge_policies(files) if files else None
-    return Choice(policy=policy, files=tuple(files), config=config, unused=unused)
+    return PolicyChoice(policy=policy, files=tuple(files), config=config, unused=unused)
 
 
-def _find_own_project() -> tuple[Path | None, Unused | None]:
+def _find_own_project() -> tuple[Path | None, UnusedProject | None]:
     """Return the project that is named or the user's own, or else the one that does not count."""
-    found = named_config(None)
-    if found is not None:
-        return found, None
-    found = discover_config()
-    if found is None:
+    config = named_config(None)
+    if config is not None:
+        return config, None
+    config = discover_config()
+    if config is None:
         return None, None
     try:
-        check_allowed(found)
+        check_allowed(config)
     except NotTrustedError as error:
-        return None, Unused(config=found, reason=error)
-    return found, None
+        return None, UnusedProject(config=config, reason=error)
+    return config, None
 
 
 def _load_project_policy(config: Path, source: PolicySource) -> PolicyFile:

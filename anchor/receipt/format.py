@@ -129,7 +129,7 @@ class Receipt:
         Raises:
             UsageError: The file cannot be written, or is no receipt of this log.
         """
-        old = check_place(path, self.log)
+        old = check_receipt_path(path, self.log)
         if old is not None and old.record == self.record and old._worth > self._worth:
             return old
         write_file(path, encode_receipt(self), durable=durable)
@@ -145,7 +145,7 @@ class Receipt:
         return len(self.anchors), self.state_proof_count
 
 
-def check_place(path: Path, log: LogId) -> Receipt | None:
+def check_receipt_path(path: Path, log: LogId) -> Receipt | None:
     """Return the receipt of ``log`` that lies at ``path``; None where nothing does.
 
     Raises:
@@ -181,7 +181,7 @@ def parse_receipt(data: bytes) -> Receipt:
         MalformedError: anything but the format; the message names the member.
         UnknownVersionError: another format or version.
     """
-    value = parse_strict(data, what="the receipt", max_bytes=MAX_RECEIPT_BYTES)
+    value = parse_strict(data, subject="the receipt", max_bytes=MAX_RECEIPT_BYTES)
     if not isinstance(value, dict) or "format" not in value:
         raise MalformedError("the receipt is not a JSON object with a member 'format'")
     if value["format"] != FORMAT:

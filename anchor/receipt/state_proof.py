@@ -183,15 +183,15 @@ def check_submitter(
 def check_successor(
     successor: SuccessorProof, storage_root: Hash32, *, registry: Address, log: LogId
 ) -> tuple[LogId, int] | None:
-    """Return the log that goes on from ``log``, and from which size on; None: no log does.
+    """Return the log that succeeds ``log``, and from which size on; None where no log does.
 
     Raises:
-        CannotCheckError: a log does, and from where is not proven.
-        Else as ``check_state`` does.
+        CannotCheckError: a log succeeds it, and the receipt does not prove from which size on.
+        AnchorError: the proof is wrong, as ``check_state`` says.
     """
-    found = find_successor(successor, storage_root, log)
+    succeeding = find_successor(successor, storage_root, log)
     takeover = successor.takeover
-    if found is None:
+    if succeeding is None:
         if takeover is not None:
             raise MalformedError(
                 "the receipt proves what a successor took over, and the log has none"
@@ -203,13 +203,13 @@ def check_successor(
             "successor goes on",
             hint="ask for an upgraded receipt: `anchor upgrade`, or name nodes to ask with --rpc",
         )
-    size = check_takeover(takeover, storage_root, registry=registry, successor=found)
+    size = check_takeover(takeover, storage_root, registry=registry, successor=succeeding)
     if size is None:
         raise NotTrustedError(
             f"the registry {format_address(registry)} does not hold root {takeover.root.hex()} as "
-            f"the first of log 0x{found.hex()}, the successor"
+            f"the first of log 0x{succeeding.hex()}, the successor"
         )
-    return found, size
+    return succeeding, size
 
 
 def find_successor(successor: SuccessorProof, storage_root: Hash32, log: LogId) -> LogId | None:
@@ -241,16 +241,17 @@ def _prove_account(
     where = f"{format_address(registry)} in block {header.number}"
     if value is None:
         raise NotTrustedError(f"there is no account at {where}")
-    items = decode_rlp(value, what="the account", max_bytes=_MAX_ACCOUNT_BYTES)
+    items = decode_rlp(value, subject="the account", max_bytes=_MAX_ACCOUNT_BYTES)
     if not isinstance(items, tuple) or len(items) != 4:
         raise MalformedError("the account does not have exactly four items")
-    parse_integer(items[0], what="the account's nonce", max_bits=64)
-    parse_integer(items[1], what="the account's balance", max_bits=256)
-    storage_root = parse_bytes(items[2], what="the account's storage root", length=32)
-    found = parse_bytes(items[3], what="the account's code hash", length=32)
-    if found != code_hash:
+    parse_integer(items[0], subject="the account's nonce", max_bits=64)
+    parse_integer(items[1], subject="the account's balance", max_bits=256)
+    storage_root = parse_bytes(items[2], subject="the account's storage root", length=32)
+    account_code_hash = parse_bytes(items[3], subject="the account's code hash", length=32)
+    if account_code_hash != code_hash:
         raise NotTrustedError(
-            f"the code at {where} has hash 0x{found.hex()}, not the pinned 0x{code_hash.hex()}"
+            f"the code at {where} has hash 0x{account_code_hash.hex()}, not the pinned "
+            f"0x{code_hash.hex()}"
         )
     return Hash32(storage_root)
 
@@ -264,14 +265,14 @@ def _prove(which: str, root: Hash32, key: bytes, nodes: tuple[bytes, ...]) -> by
 
 def _decode_word(value: bytes) -> Hash32:
     """Return the word that a storage trie's value stands for; zero is never stored."""
-    item = decode_rlp(value, what="the slot's value", max_bytes=_MAX_VALUE_BYTES)
-    number = parse_integer(item, what="the slot's value", max_bits=256)
+    decoded = decode_rlp(value, subject="the slot's value", max_bytes=_MAX_VALUE_BYTES)
+    number = parse_integer(decoded, subject="the slot's value", max_bits=256)
     if number == 0:
         raise MalformedError("the slot's value is zero, which no trie holds")
     return Hash32(number.to_bytes(32, "big"))
 
 
-def _foreign_storage(registry: Address, what: str) -> NotTrustedError:
+def _foreign_storage(registry: Address, content: str) -> NotTrustedError:
     return NotTrustedError(
-        f"the registry {format_address(registry)} holds {what}: its storage was filled by others"
+        f"the registry {format_address(registry)} holds {content}: its storage was filled by others"
     )

@@ -54,12 +54,12 @@ def check_backup_folder(folder: Path, config: Config) -> BackupFolder:
     changed = next(find_changes(folder, manifest), None)
     if changed is not None:
         raise MismatchError(f"the backup in {folder} is damaged: {changed}", hint=OTHER_BACKUP)
-    for name, found, wanted in (
+    for name, recorded, wanted in (
         ("chain_id", manifest.chain_id, config.chain_id),
         ("registry", manifest.registry, config.registry),
         ("log", manifest.log, config.log),
     ):
-        if found != wanted:
+        if recorded != wanted:
             raise ChainGuardError(
                 f"the {name} of the backup in {folder} is another than this project's",
                 hint="name a backup of this log",

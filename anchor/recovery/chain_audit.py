@@ -58,7 +58,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
         slots = load_slot_rows(connection)
     code_hash = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
     if code_hash == EMPTY_CODE_HASH:
-        head, there = None, dict[int, tuple[Head, Anchor]]()
+        head, anchored = None, dict[int, tuple[Head, Anchor]]()
     else:
         check_registry(config, node)
 
@@ -66,12 +66,12 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
             head = RegistryReader(config.registry, config.log).head(one, final.hash)
             return head, find_anchors(config, one, final, head, heads, stored)
 
-        head, there = node.confirm(read)
-    roots = {item.root: anchor for item, anchor in there.values()}
+        head, anchored = node.confirm(read)
+    roots = {sealed.root: anchor for sealed, anchor in anchored.values()}
     _check_not_behind(node, final, stored, roots)
     foreign, nonces = _audit_nonces(project, node, slots)
-    found = chain(
-        _audit_sequence(head, there),
+    breaches = chain(
+        _audit_sequence(head, anchored),
         _audit_stored(final, stored, roots),
         _audit_latest(project, node),
         iter(nonces),
@@ -80,23 +80,23 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
         final=final,
         anchors=head.anchor.sequence if head else 0,
         foreign_nonces=foreign,
-        breaches=limit_breaches(found),
+        breaches=limit_breaches(breaches),
     )
 
 
 def _check_not_behind(
-    node: Node, final: Block, stored: list[AnchoredHead], there: dict[Hash32, Anchor]
+    node: Node, final: Block, stored: list[AnchoredHead], by_root: dict[Hash32, Anchor]
 ) -> None:
     """Check that what ``final`` lacks of the final anchors is no younger than it.
 
     Raises:
         CannotCheckError: one is.
     """
-    for item in stored:
-        if item.final and item.head.root not in there and is_behind(final, item):
+    for known in stored:
+        if known.final and known.head.root not in by_root and is_behind(final, known):
             raise CannotCheckError(
                 f"the node {node.name} calls block {final.number} final, and anchor "
-                f"{item.sequence} was seen final in block {item.block_number}: what is final now "
+                f"{known.sequence} was seen final in block {known.block_number}: what is final now "
                 "does not tell",
                 hint="it lags behind, or its chain was rolled back: wait, or name another node",
             )
@@ -115,27 +115,27 @@ def find_anchors(
     Those that the store knows to be anchored are asked for first; if they are all there can be,
     the others are not asked for at all.
     """
-    there: dict[int, tuple[Head, Anchor]] = {}
-    known = {item.head.root for item in stored}
-    for is_known in (True, False):
-        for item in heads:
-            if (item.root in known) is is_known:
+    anchored: dict[int, tuple[Head, Anchor]] = {}
+    stored_roots = {sealed.head.root for sealed in stored}
+    for is_stored in (True, False):
+        for sealed in heads:
+            if (sealed.root in stored_roots) is is_stored:
                 anchor = RegistryReader(config.registry, config.log).anchor(
-                    node, item.root, final.hash
+                    node, sealed.root, final.hash
                 )
                 if anchor is not None:
-                    there[anchor.sequence] = (item, anchor)
-        if head is None or len(there) == head.anchor.sequence:
+                    anchored[anchor.sequence] = (sealed, anchor)
+        if head is None or len(anchored) == head.anchor.sequence:
             break
-    return there
+    return anchored
 
 
 def _audit_sequence(
-    head: RegistryHead | None, there: dict[int, tuple[Head, Anchor]]
+    head: RegistryHead | None, anchored: dict[int, tuple[Head, Anchor]]
 ) -> Iterator[str]:
     """See that the anchors are 1 … N without a gap, of growing size, each with its head's size."""
     count = head.anchor.sequence if head else 0
-    within = [number for number in sorted(there) if number <= count]
+    within = [number for number in sorted(anchored) if number <= count]
     missing = list(_gaps([0, *within, count + 1]))
     for first, last in missing:
         name = f"anchor {first}" if first == last else f"anchors {first} to {last}"
@@ -143,16 +143,16 @@ def _audit_sequence(
             f"the registry's {name} of {count} is of no head in this store: `anchor restore` "
             "finds what is missing"
         )
-    if head is not None and not missing and there[count][0].root != head.root:
+    if head is not None and not missing and anchored[count][0].root != head.root:
         yield f"the registry's head 0x{head.root.hex()} is not the store's head of anchor {count}"
     before = 0
-    for number in sorted(there):
-        item, anchor = there[number]
+    for number in sorted(anchored):
+        sealed, anchor = anchored[number]
         if number > count:
             yield f"the registry counts {count} anchors, but holds anchor {number}"
-        if anchor.size != item.size:
+        if anchor.size != sealed.size:
             yield (
-                f"the registry holds the root of the head of size {item.size} for {anchor.size} "
+                f"the registry holds the root of the head of size {sealed.size} for {anchor.size} "
                 "leaves"
             )
         elif anchor.size <= before:
@@ -161,27 +161,27 @@ def _audit_sequence(
 
 
 def _audit_stored(
-    final: Block, stored: list[AnchoredHead], there: dict[Hash32, Anchor]
+    final: Block, stored: list[AnchoredHead], by_root: dict[Hash32, Anchor]
 ) -> Iterator[str]:
     """See that what the store calls final is in the final block, and as the store says."""
-    for item in stored:
-        if not item.final:
+    for known in stored:
+        if not known.final:
             continue
-        anchor = there.get(item.head.root)
+        anchor = by_root.get(known.head.root)
         if anchor is None:
             yield (
-                f"the store says that the head of size {item.head.size} is anchored (final), but "
+                f"the store says that the head of size {known.head.size} is anchored (final), but "
                 f"the registry does not hold it in final block {final.number}"
             )
             continue
         for member, said, is_there in (
-            ("sequence", item.sequence, anchor.sequence),
-            ("block", item.block_number, anchor.block_number),
-            ("timestamp", item.timestamp, anchor.timestamp),
+            ("sequence", known.sequence, anchor.sequence),
+            ("block", known.block_number, anchor.block_number),
+            ("timestamp", known.timestamp, anchor.timestamp),
         ):
             if said != is_there:
                 yield (
-                    f"the store says {member} {said} of the anchor of size {item.head.size}, the "
+                    f"the store says {member} {said} of the anchor of size {known.head.size}, the "
                     f"registry says {is_there}"
                 )
 
@@ -207,15 +207,15 @@ def _audit_latest(project: OpenProject, node: Node) -> Iterator[str]:
         )
 
 
-def _check_shared(node: Node, count: int, what: str) -> None:
-    """Check that enough nodes show ``what``, each by its newest block, before it is a breach.
+def _check_shared(node: Node, count: int, deviation: str) -> None:
+    """Check that enough nodes show ``deviation``, each by its newest block, before it is a breach.
 
     Raises:
         QuorumError: too few do.
     """
     if count < node.needed:
         raise QuorumError(
-            f"the nodes disagree: {count} of them show {what}, and {node.needed} have to",
+            f"the nodes disagree: {count} of them show {deviation}, and {node.needed} have to",
             hint="one lags behind or is wrong: try again, or see to the nodes",
         )
 
@@ -240,7 +240,7 @@ def _audit_nonces(project: OpenProject, node: Node, slots: list[SlotRow]) -> tup
         ]
         foreign += reached_by_enough((count for count, _ in judged), node.needed)
         # Who has seen more knows better what was used; the others may lag by a block.
-        accused = [found for _, found in judged if found]
+        accused = [breach for _, breach in judged if breach]
         if accused:
             _check_shared(node, len(accused), f"nonces of {format_address(sender)} unused")
             breaches += accused[0]

@@ -14,8 +14,8 @@ from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.config import Config
 from anchor.project.project import OpenProject, make_store, trust_entry
-from anchor.recovery.erasure_restoration import find_erased, uphold
-from anchor.store.evidence import known_identities, load_all, place_waiting
+from anchor.recovery.erasure_restoration import load_known_erasures, reapply_erasures
+from anchor.store.evidence import assign_positions, known_identities, load_all
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import SealedHead, insert_head, load_sealed_heads
 from anchor.store.row_transfer import EvidenceRow, insert_rows, load_placed_rows, load_rows_after
@@ -49,11 +49,11 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
         with database.write() as connection:
             rows = [placed[index] for index in sorted(placed)]
             insert_rows(connection, rows)
-            place_waiting(connection, start)
+            assign_positions(connection, start)
             _note(side_file, rows)
     with project.database.read() as source, database.write() as connection:
-        for item, sealed_at in load_sealed_heads(source, head.size):
-            insert_head(connection, item, sealed_at)
+        for sealed, sealed_at in load_sealed_heads(source, head.size):
+            insert_head(connection, sealed, sealed_at)
     take_new(project, database, head, side_file)
 
 
@@ -77,7 +77,7 @@ def take_new(project: OpenProject, database: Writable, head: Head, side_file: Si
                 _note(side_file, new)
             count += len(batch)
     stores = [project.database]
-    uphold(database, stores, find_erased(stores, [project.config.erasures]))
+    reapply_erasures(database, stores, load_known_erasures(stores, [project.config.erasures]))
     return count
 
 

@@ -73,7 +73,7 @@ def audit_hints(project: OpenProject) -> Iterator[str]:
 
 
 def _compare_attempt(config: Config, row: AttemptRow, signed: SignedTransaction) -> Iterator[str]:
-    for what, said, found in (
+    for member, said, signed_value in (
         ("sender", format_address(row.sender), format_address(signed.sender)),
         ("chain", row.chain_id, signed.chain_id),
         ("nonce", row.nonce, signed.nonce),
@@ -81,8 +81,8 @@ def _compare_attempt(config: Config, row: AttemptRow, signed: SignedTransaction)
         ("priority fee", row.priority_fee, signed.priority_fee),
         ("value", 0, signed.value),
     ):
-        if said != found:
-            yield f"its {what} is {found}, the journal says {said}"
+        if said != signed_value:
+            yield f"its {member} is {signed_value}, the journal says {said}"
     if row.head is None:
         if signed.to not in (config.registry, CREATE2_PROXY, None):
             yield f"it goes to {format_address(signed.to)}, which is not the registry"

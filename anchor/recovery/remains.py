@@ -21,14 +21,14 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.log.checkpoint import log_origin, open_checkpoint
-from anchor.log.publication import CHECKPOINT, open_source, read_anchors
+from anchor.log.publication import CHECKPOINT, open_reader, read_anchors
 from anchor.project.config import Config
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.project.project import load_pinned_registry, open_project
 from anchor.recovery.backup_source import BackupFolder, check_backup_folder
-from anchor.recovery.erasure_restoration import Erased, find_erased
-from anchor.recovery.leaf_sources import (
-    LeafSource,
+from anchor.recovery.erasure_restoration import KnownErasures, load_known_erasures
+from anchor.recovery.leaf_origins import (
+    LeafOrigin,
     find_receipts,
     leaves_of_folder,
     leaves_of_publication,
@@ -36,17 +36,17 @@ from anchor.recovery.leaf_sources import (
 )
 from anchor.recovery.rebuild import Remains
 from anchor.store.backup_files import OTHER_BACKUP
-from anchor.store.database import Database, lock_place, open_database
+from anchor.store.database import Database, lock_location, open_database
 from anchor.store.fence import Fence, fenced
 from anchor.store.leaf_owners import Owners
 from anchor.store.location import (
     PostgresDatabase,
     SqliteFile,
-    StorePlace,
+    StoreLocation,
     discard,
     find_copies,
     name_copy,
-    parse_place,
+    parse_location,
 )
 from anchor.store.side_file import SideFile
 from anchor.store.snapshot import is_older_copy, upgrade_copy
@@ -79,7 +79,7 @@ def gather_remains(
     config: Config,
     node: Node,
     wanted: RestoreOptions,
-    left: StorePlace | None,
+    left: StoreLocation | None,
     report: Report,
 ) -> Remains:
     """Open everything that a store can be rebuilt from, to the end of ``stack``.
@@ -97,7 +97,7 @@ def gather_remains(
     stores = _open_stores(stack, config, wanted, left, folder, fences, report)
     leaves, sizes = _find_leaves(config, node, wanted, stores, folder)
     statements = [config.erasures, *([folder.erasures] if folder else [])]
-    erased = find_erased(list(stores.values()), statements)
+    erased = load_known_erasures(list(stores.values()), statements)
     return Remains(
         leaves=leaves,
         stores=list(stores.values()),
@@ -120,7 +120,7 @@ def _open_stores(
     stack: ExitStack,
     config: Config,
     wanted: RestoreOptions,
-    left: StorePlace | None,
+    left: StoreLocation | None,
     folder: BackupFolder | None,
     fences: list[Fence],
     report: Report,
@@ -134,14 +134,14 @@ def _open_stores(
     if folder is not None:
         stores[str(folder.store)] = _open_backup(stack, config, folder)
     elif wanted.backup is not None:
-        other = parse_place(wanted.backup, Path.cwd())
+        other = parse_location(wanted.backup, Path.cwd())
         if wanted.is_salvaging and isinstance(other, SqliteFile):
             stores[str(other)] = _salvage(stack, config, other, report)
         else:
             stores[str(other)] = _open_store(stack, replace(config, store=other))
         if isinstance(other, PostgresDatabase):
             # Whoever seals and sends with it would do so beside the new one.
-            stack.enter_context(lock_place(other))
+            stack.enter_context(lock_location(other))
             # What is committed by now is read below; what comes later is refused.
             fences.append(stack.enter_context(fenced(stores[str(other)])))
     return stores
@@ -165,7 +165,7 @@ def _open_backup(stack: ExitStack, config: Config, folder: BackupFolder) -> Data
 
 
 def _open_left(
-    stack: ExitStack, config: Config, wanted: RestoreOptions, left: StorePlace, report: Report
+    stack: ExitStack, config: Config, wanted: RestoreOptions, left: StoreLocation, report: Report
 ) -> Database:
     """Open the store that is there, or what can still be read of it.
 
@@ -247,7 +247,7 @@ def _load_owners(
     config: Config,
     wanted: RestoreOptions,
     folder: BackupFolder | None,
-    erased: Erased,
+    erased: KnownErasures,
     report: Report,
 ) -> Owners:
     """Return what the side files say; the project's own gets what only the others have.
@@ -287,7 +287,7 @@ def _find_leaves(
     wanted: RestoreOptions,
     stores: dict[str, Database],
     folder: BackupFolder | None,
-) -> tuple[list[LeafSource], frozenset[int]]:
+) -> tuple[list[LeafOrigin], frozenset[int]]:
     """Return where leaves may be, and the sizes that a published list of anchors speaks of."""
     leaves = [leaves_of_store(name, database) for name, database in stores.items()]
     head = RegistryReader(config.registry, config.log).head(node, "latest")
@@ -298,7 +298,7 @@ def _find_leaves(
         leaves.append(leaves_of_folder(TileFolder(folder.tiles), 0))
     if wanted.publication is None:
         return leaves, frozenset()
-    source = open_source(wanted.publication)
+    source = open_reader(wanted.publication)
     note = source.read(CHECKPOINT)
     if note is None:
         raise CannotCheckError(

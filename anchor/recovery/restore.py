@@ -32,8 +32,8 @@ from anchor.log.tree import HASH, RightEdge
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.project import make_store, open_project
-from anchor.recovery.leaf_sources import LeafSource, walk_edges
-from anchor.recovery.rebuild import Filled, Remains, fill_store
+from anchor.recovery.leaf_origins import LeafOrigin, walk_edges
+from anchor.recovery.rebuild import FillResult, Remains, fill_store
 from anchor.recovery.store_audit import rebuild_tiles
 from anchor.store.database import Database
 from anchor.store.heads import (
@@ -49,13 +49,13 @@ _ANCHORED_TOPIC = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
+class RestoreResult:
     """What the new store holds, and where an old one went."""
 
     head: Head
     source: str
     anchors: int
-    filled: Filled
+    filled: FillResult
     moved: Path | None
 
 
@@ -66,7 +66,7 @@ def restore_project(
     report: Callable[[str], None],
     *,
     is_partial: bool = False,
-) -> Restored:
+) -> RestoreResult:
     """Rebuild the store; ``check_chain`` and ``check_registry`` come first.
 
     ``is_partial`` also takes leaves that lead to an earlier anchor only.  With such a store the log
@@ -95,7 +95,7 @@ def restore_project(
     anchored = _find_anchors(config, node, head, source, edges, report)
     final = _fetch_final_hash(config, node)
 
-    def fill(database: Writable) -> Filled:
+    def fill(database: Writable) -> FillResult:
         filled = fill_store(config, node, database, source, edges, anchored, remains, final)
         # One of them may be in the new one's place.
         for old in remains.stores:
@@ -112,7 +112,7 @@ def restore_project(
     finally:
         project.database.close()
     largest = edges[source.size]
-    return Restored(
+    return RestoreResult(
         head=Head(root=largest.root(), size=largest.size),
         source=source.name,
         anchors=len(anchored),
@@ -194,7 +194,7 @@ def _find_sizes(config: Config, node: Node, head: RegistryHead, remains: Remains
     wanted = {head.anchor.size} | remains.sizes | remains.receipts.sizes
     for store in remains.stores:
         with store.read() as connection:
-            wanted |= {item.size for item in load_heads(connection)}
+            wanted |= {sealed.size for sealed in load_heads(connection)}
     return wanted | fetch_event_sizes(config, node)
 
 
@@ -205,9 +205,9 @@ def _choose_part(
     remains: Remains,
     wanted: set[int],
     report: Callable[[str], None],
-) -> tuple[RegistryHead, LeafSource, dict[int, RightEdge]]:
+) -> tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]:
     """Return the newest anchor to which leaves lead, those leaves, and their right edges."""
-    found: list[tuple[RegistryHead, LeafSource, dict[int, RightEdge]]] = []
+    parts: list[tuple[RegistryHead, LeafOrigin, dict[int, RightEdge]]] = []
     for source in remains.leaves:
         edges: dict[int, RightEdge] = {}
         try:
@@ -222,19 +222,19 @@ def _choose_part(
             if anchor is not None and anchor.size == size:
                 part = replace(head, root=edges[size].root(), anchor=anchor)
                 edges = {other: edge for other, edge in edges.items() if other <= size}
-                found.append((part, replace(source, size=size), edges))
+                parts.append((part, replace(source, size=size), edges))
                 break
-    if not found:
+    if not parts:
         raise CannotCheckError(
             "nothing that is left leads to any of the registry's anchors",
             hint="name a published log or another backup",
         )
-    return max(found, key=lambda item: item[1].size)
+    return max(parts, key=lambda candidate: candidate[1].size)
 
 
 def _choose_leaves(
     head: RegistryHead, remains: Remains, wanted: set[int], report: Callable[[str], None]
-) -> tuple[LeafSource, dict[int, RightEdge]]:
+) -> tuple[LeafOrigin, dict[int, RightEdge]]:
     """Return the longest run of leaves that leads to the registry's head, and its right edges.
 
     Of runs of one length the first is taken: the project's own come before what is published.
@@ -267,7 +267,7 @@ def _find_anchors(
     config: Config,
     node: Node,
     head: RegistryHead,
-    source: LeafSource,
+    source: LeafOrigin,
     edges: dict[int, RightEdge],
     report: Callable[[str], None],
 ) -> list[AnchoredHead]:
@@ -275,51 +275,51 @@ def _find_anchors(
 
     The right edge of one that was not among ``edges`` is added there.
     """
-    found: dict[int, tuple[Head, Anchor]] = {}
+    anchors: dict[int, tuple[Head, Anchor]] = {}
 
-    def look(edge: RightEdge) -> None:
-        item = Head(root=edge.root(), size=edge.size)
-        anchor = RegistryReader(config.registry, config.log).anchor(node, item.root, "latest")
-        if anchor is not None and anchor.size == item.size:
-            found[anchor.sequence] = (item, anchor)
-            edges.setdefault(item.size, RightEdge(edge.size, edge.nodes))
+    def ask_registry(edge: RightEdge) -> None:
+        sealed = Head(root=edge.root(), size=edge.size)
+        anchor = RegistryReader(config.registry, config.log).anchor(node, sealed.root, "latest")
+        if anchor is not None and anchor.size == sealed.size:
+            anchors[anchor.sequence] = (sealed, anchor)
+            edges.setdefault(sealed.size, RightEdge(edge.size, edge.nodes))
 
     for edge in list(edges.values()):
-        look(edge)
-    if len(found) < head.anchor.sequence:
+        ask_registry(edge)
+    if len(anchors) < head.anchor.sequence:
         report("trying every size between the anchors that are known")
-        for edge in _missing_edges(source, found, edges):
-            look(edge)
-            if len(found) == head.anchor.sequence:
+        for edge in _missing_edges(source, anchors, edges):
+            ask_registry(edge)
+            if len(anchors) == head.anchor.sequence:
                 break
-    if sorted(found) != list(range(1, head.anchor.sequence + 1)):
+    if sorted(anchors) != list(range(1, head.anchor.sequence + 1)):
         raise MismatchError(
-            f"only {len(found)} of the registry's {head.anchor.sequence} anchors are of this log's "
-            "leaves",
+            f"only {len(anchors)} of the registry's {head.anchor.sequence} anchors are of this "
+            "log's leaves",
             hint="ask another node; if it says the same, the leaves are another log's",
         )
     final = _fetch_final_hash(config, node)
     anchored = []
-    for item, anchor in found.values():
+    for sealed, anchor in anchors.values():
         settled = None
         if final is not None:
             read = partial(
-                RegistryReader(config.registry, config.log).anchor, root=item.root, block=final
+                RegistryReader(config.registry, config.log).anchor, root=sealed.root, block=final
             )
             with suppress(QuorumError):  # then it is final when the nodes agree
                 settled = node.confirm(read)
-        reversible = reversible_anchor(item, settled or anchor)
+        reversible = reversible_anchor(sealed, settled or anchor)
         anchored.append(replace(reversible, final=settled is not None))
     return anchored
 
 
 def _missing_edges(
-    source: LeafSource,
-    found: dict[int, tuple[Head, Anchor]],
+    source: LeafOrigin,
+    anchors: dict[int, tuple[Head, Anchor]],
     edges: dict[int, RightEdge],
 ) -> Iterator[RightEdge]:
     """Yield the right edge at each size at which an anchor that is not found yet can be."""
-    bounds = {0: 0} | {number: item.size for number, (item, _) in found.items()}
+    bounds = {0: 0} | {number: sealed.size for number, (sealed, _) in anchors.items()}
     for number, after in pairwise(sorted(bounds)):
         if after == number + 1:
             continue

@@ -89,19 +89,19 @@ def _audit(log: Readable, *others: Iterator[str]) -> Audit:
         _audit_tiles(log, size),
         *others,
     )
-    breaches = limit_breaches(chain.from_iterable(map(_survive, checks)))
+    breaches = limit_breaches(chain.from_iterable(map(_as_breach, checks)))
     return Audit(leaves=size, heads=len(heads), breaches=breaches)
 
 
-def limit_breaches(found: Iterable[str]) -> tuple[str, ...]:
+def limit_breaches(sentences: Iterable[str]) -> tuple[str, ...]:
     """Take the first of them, and say so if there may be more."""
-    breaches = tuple(islice(found, MAX_BREACHES))
+    breaches = tuple(islice(sentences, MAX_BREACHES))
     if len(breaches) == MAX_BREACHES:
         breaches = (*breaches, f"… and perhaps more: the audit stopped after {MAX_BREACHES}")
     return breaches
 
 
-def _survive(check: Iterator[str]) -> Iterator[str]:
+def _as_breach(check: Iterator[str]) -> Iterator[str]:
     """Let a store that cannot be read any further be a breach, not the end of the audit."""
     try:
         yield from check
@@ -168,8 +168,10 @@ def _audit_incidents(project: OpenProject) -> Iterator[str]:
     with project.database.read() as connection:
         incidents = load_open_incidents(connection, project.config.chain_id)
     for incident in incidents:
-        before, now = incident.before, incident.now
-        then = "was not in the registry" if now is None else f"was in block {now.block_number}"
+        before, current = incident.before, incident.current
+        then = (
+            "was not in the registry" if current is None else f"was in block {current.block_number}"
+        )
         yield (
             f"an incident is open: anchor {before.sequence}, of size {incident.head.size}, was "
             f"final in block {before.block_number}, and then {then}"
@@ -207,35 +209,35 @@ def _audit_tiles(log: Readable, size: int) -> Iterator[str]:
     """Make every tile again and compare; report what lies between them, too."""
     folder = log.tiles
     try:
-        there = folder.size
+        written_size = folder.size
     except AnchorError as error:
         yield error.message
         return
-    if there > size:
-        yield f"there are tiles for {there} leaves, but the log has {size}"
+    if written_size > size:
+        yield f"there are tiles for {written_size} leaves, but the log has {size}"
         return
-    found: dict[tuple[int, int], list[int]] = {}
+    unchecked: dict[tuple[int, int], list[int]] = {}
     for path, tile in folder.list_tiles():
         if tile is None:
             yield f"{path} in {folder.folder} is no tile"
         else:
-            found.setdefault((tile.level, tile.number), []).append(tile.width)
-    needed = {(tile.level, tile.number): tile for tile in tiles_of(there)}
+            unchecked.setdefault((tile.level, tile.number), []).append(tile.width)
+    needed = {(tile.level, tile.number): tile for tile in tiles_of(written_size)}
     try:
         for tile, expected in _remake_tiles(log, size):
             place = (tile.level, tile.number)
             # After a crash there may be tiles of more leaves than are noted, and narrower ones.
-            widths = [width for width in found.get(place, ()) if width <= tile.width]
+            widths = [width for width in unchecked.get(place, ()) if width <= tile.width]
             for width in widths:
                 narrower = tile._replace(width=width)
                 yield from _compare_tile(folder, narrower, expected[: width * HASH])
-                found[place].remove(width)
+                unchecked[place].remove(width)
             if place in needed and needed[place].width > max(widths, default=0):
                 yield f"{folder.folder / needed[place].path} is missing"
     except ChainGuardError as error:
         yield f"the tiles cannot be made again: {error.message}"
         return
-    for (level, number), widths in found.items():
+    for (level, number), widths in unchecked.items():
         for width in widths:
             yield f"{Tile(level, number, width).path} has hashes of leaves that the log lacks"
 
@@ -249,12 +251,12 @@ def _remake_tiles(log: Readable, size: int) -> Iterator[tuple[Tile, bytes]]:
 
 def _compare_tile(folder: TileFolder, tile: Tile, expected: bytes) -> Iterator[str]:
     try:
-        found = folder.read(tile)
+        stored = folder.read(tile)
     except AnchorError as error:
         yield error.message
         return
-    if len(found) != len(expected):
-        yield f"{tile.path} has {len(found)} bytes instead of {len(expected)}"
-    elif found != expected:
-        at = next(at for at in range(len(found)) if found[at] != expected[at])
+    if len(stored) != len(expected):
+        yield f"{tile.path} has {len(stored)} bytes instead of {len(expected)}"
+    elif stored != expected:
+        at = next(at for at in range(len(stored)) if stored[at] != expected[at])
         yield f"{tile.path} was altered: hash {at // HASH} in it is not the log's"

@@ -56,7 +56,7 @@ from anchor.store.heads import (
     reversible_anchor,
     save_anchor,
 )
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.side_file import SideFile
 from anchor.system.clock import Clock
 from anchor.system.durable_files import write_file
@@ -82,7 +82,7 @@ def plan_successor(
     *,
     number: int | None,
     signer: SignerConfig | None,
-    store: StorePlace | None,
+    store: StoreLocation | None,
 ) -> Config:
     """Return the configuration of the project that follows ``project``, in ``folder``.
 
@@ -306,15 +306,15 @@ def _send(
 
 
 def _note_anchor(successor: OpenProject, node: Node, head: Head) -> None:
-    found = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
-    if found is None:
+    first = RegistryReader(successor.config.registry, successor.config.log).head(node, "latest")
+    if first is None:
         raise NodeFaultError(f"the node {node.name} does not show the new log's beginning")
-    if found.root != head.root:
+    if first.root != head.root:
         raise ChainGuardError(
-            f"the new log begins with root 0x{found.root.hex()}, not with the one that "
+            f"the new log begins with root 0x{first.root.hex()}, not with the one that "
             f"{successor.config.store} was made for",
             hint="move that store away, and run the same command again",
         )
     with successor.database.write() as connection:
-        anchored = reversible_anchor(head, found.anchor)
+        anchored = reversible_anchor(head, first.anchor)
         save_anchor(connection, successor.config.chain_id, anchored)

@@ -100,7 +100,7 @@ def _show(value: object) -> str:
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, str):  # eth-abi spells addresses so, in lower case
-        return format_address(parse_address(value, what="an address"))
+        return format_address(parse_address(value, subject="an address"))
     return str(value)
 
 

@@ -104,7 +104,7 @@ def check_deployment_record(
         UnknownVersionError: one of another version.
         ChainGuardError: it is about another deployment; the message names the first member.
     """
-    members = parse_strict(data, what=what, max_bytes=MAX_RECORD_BYTES)
+    members = parse_strict(data, subject=what, max_bytes=MAX_RECORD_BYTES)
     if not isinstance(members, dict):
         raise MalformedError(f"{what} is not a deployment record")
     if members.get("format") != FORMAT:
@@ -137,13 +137,13 @@ def _parse_transaction(members: Any, what: str) -> DeployingTransaction | None:
         hash=_parse_hash(members["hash"], what),
         block_number=members["block_number"],
         block_hash=_parse_hash(members["block_hash"], what),
-        deployer=parse_address(members["deployer"], what=f"{what}: the deployer"),
+        deployer=parse_address(members["deployer"], subject=f"{what}: the deployer"),
         gas_used=members["gas_used"],
     )
 
 
 def _parse_hash(text: str, what: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, what=f"{what}: a hash", prefix=True))
+    return Hash32(parse_hex(text, length=32, subject=f"{what}: a hash", prefix=True))
 
 
 def _show(value: object) -> str:

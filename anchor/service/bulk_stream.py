@@ -22,7 +22,7 @@ from anchor.service.worker import RequestSlot, Service
 from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
 from anchor.store.evidence import NewEvidence
-from anchor.store.quota import Outcome, Taken
+from anchor.store.quota import Admitted, Outcome
 from anchor.system.clock import utc_now
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -162,7 +162,7 @@ class BulkAnswer(Response):
     def _describe(
         self, number: int, item: NewEvidence, outcome: Outcome, copies: int | None
     ) -> bytes:
-        if not isinstance(outcome, Taken):
+        if not isinstance(outcome, Admitted):
             return self._refuse(number, over_quota(self._held.key))
         if outcome.is_new:
             self._counts["new"] += 1

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from anchor.errors import AnchorError
-from anchor.monitor.stage import Reach, load_reach
+from anchor.monitor.log_progress import LogProgress, load_log_progress
 from anchor.project.project import OpenProject
 from anchor.store.evidence import count_waiting
 from anchor.store.heads import newest_final_anchor
@@ -38,7 +38,7 @@ class StageWatch:
         self._changed = asyncio.Event()
         self._waiters = 0
         self._task: asyncio.Task[None] | None = None
-        self.reach = Reach(waiting=0, sealed=0, submitted=0, included=0, anchored=0)
+        self.reach = LogProgress(waiting=0, sealed=0, submitted=0, included=0, anchored=0)
         self.incidents: tuple[Incident, ...] = ()
         """The open ones, the largest head first."""
         self.anchored_at: int | None = None
@@ -94,8 +94,8 @@ class StageWatch:
                 await asyncio.sleep(_POLL / 2)
                 pause = _POLL if self._waiters else _IDLE_POLL
 
-    def _load(self) -> tuple[Reach, tuple[Incident, ...], int | None]:
-        reach = load_reach(self._project)
+    def _load(self) -> tuple[LogProgress, tuple[Incident, ...], int | None]:
+        reach = load_log_progress(self._project)
         chain_id = self._project.config.chain_id
         with self._project.database.read() as connection:
             if reach.waiting >= self._most_waiting:

@@ -68,7 +68,7 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
     if len(data) > max_bytes:
         raise Problem(413, f"a submission has at most {max_bytes:,} bytes")
     try:
-        value = parse_strict(data, what="the submission", max_bytes=max_bytes)
+        value = parse_strict(data, subject="the submission", max_bytes=max_bytes)
     except MalformedError as error:
         raise Problem(400, error.message) from error
     return _prepare(_read_members(value), origin)

@@ -15,10 +15,10 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from anchor.monitor.chain_status import Outside
+from anchor.monitor.chain_status import StatusPoller
 from anchor.operate.clock_check import explain_fault
 from anchor.operate.incident_handling import check_no_incident, explain_incidents
-from anchor.operate.live_publication import LiveLog
+from anchor.operate.live_publication import LivePublication
 from anchor.project.log_key import load_log_key
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
@@ -85,12 +85,12 @@ class Service:
         open_node = partial(open_chain, project.config, _LOG.warning)
         self.lookout = Lookout(project, open_node, self.give_up)
         self.proofs = Proofs(project, open_node, self.lookout.wake)
-        self.outside = Outside(
+        self.outside = StatusPoller(
             project, open_node(), time.time, lambda: self.lookout.tell(self.watch.anchored_at)
         )
         self.ended_sessions = EndedSessions(settings.ended_sessions)
         self.exploring = Lane("explore")
-        self._public = LiveLog(project, load_log_key(project.config))
+        self._public = LivePublication(project, load_log_key(project.config))
         # The published log's tree remembers tiles, and is nothing for several threads.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
         self.stopping = asyncio.Event()

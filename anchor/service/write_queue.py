@@ -151,7 +151,7 @@ class Intake:
             written = self._database.write_counted(
                 lambda connection: [
                     admit(
-                        connection, job.tenant, job.limits, job.items, key=job.key, now=self._now()
+                        connection, job.tenant, job.limits, job.items, key=job.key, at=self._now()
                     )
                     for job in batch.begin()
                 ]

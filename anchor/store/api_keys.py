@@ -46,9 +46,9 @@ class ApiKey:
     revoked_at: str | None
     limits: Quota
 
-    def stands_at(self, now: str) -> bool:
+    def stands_at(self, at: str) -> bool:
         """Return whether the key can be used: neither revoked nor expired."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def create_key(
     tenant: str,
     scopes: Iterable[str],
     *,
-    now: str,
+    created_at: str,
     expires_at: str | None = None,
     limits: Quota | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
@@ -106,7 +106,7 @@ def create_key(
         select(tenants.c.name).where(tenants.c.name == tenant)
     ).one_or_none()
     if is_there is None:
-        connection.execute(insert(tenants).values(name=tenant, created_at=now, **values))
+        connection.execute(insert(tenants).values(name=tenant, created_at=created_at, **values))
     elif limits is not None:
         connection.execute(update(tenants).where(tenants.c.name == tenant).values(**values))
     id, secret = random_bytes(6).hex(), random_bytes(32).hex()
@@ -116,7 +116,7 @@ def create_key(
             tenant=tenant,
             secret_hash=_hash_secret(secret),
             scopes=" ".join(scope for scope in SCOPES if scope in wanted),
-            created_at=now,
+            created_at=created_at,
             expires_at=expires_at,
         )
     )
@@ -152,7 +152,7 @@ def load_keys(connection: Connection) -> list[ApiKey]:
     return [_parse_key(row) for row in rows]
 
 
-def revoke_key(connection: Connection, id: str, now: str) -> None:
+def revoke_key(connection: Connection, id: str, revoked_at: str) -> None:
     """Let a key be used no more; one that was revoked stays as it is.
 
     Raises:
@@ -164,7 +164,7 @@ def revoke_key(connection: Connection, id: str, now: str) -> None:
     connection.execute(
         update(api_keys)
         .where((api_keys.c.id == id) & api_keys.c.revoked_at.is_(None))
-        .values(revoked_at=now)
+        .values(revoked_at=revoked_at)
     )
 
 
@@ -185,18 +185,16 @@ def load_usage(connection: Connection, day: str, tenant: str | None = None) -> l
     ]
 
 
-def measure_allowance(connection: Connection, tenant: str, limits: Quota, now: str) -> int | None:
+def measure_allowance(connection: Connection, tenant: str, limits: Quota, at: str) -> int | None:
     """Return how much more new evidence a tenant may submit now; None: any amount.
 
     Others who take evidence in for this tenant wait until the transaction ends.
     """
     if limits.per_day is None and limits.per_minute is None:
         return None
-    _count(connection, tenant, 0, now)  # a row to lock
+    _count(connection, tenant, 0, at)  # a row to lock
     row = connection.execute(
-        select(usage)
-        .where((usage.c.tenant == tenant) & (usage.c.day == now[:10]))
-        .with_for_update()
+        select(usage).where((usage.c.tenant == tenant) & (usage.c.day == at[:10])).with_for_update()
     ).one()
     rests: list[int] = [
         limit - used
@@ -206,14 +204,14 @@ def measure_allowance(connection: Connection, tenant: str, limits: Quota, now: s
     return max(0, min(rests))
 
 
-def count_usage(connection: Connection, tenant: str, count: int, now: str) -> None:
+def count_usage(connection: Connection, tenant: str, count: int, at: str) -> None:
     """Note that ``count`` new pieces of evidence were taken in for a tenant."""
     if count:
-        _count(connection, tenant, count, now)
+        _count(connection, tenant, count, at)
 
 
-def _count(connection: Connection, tenant: str, count: int, now: str) -> None:
-    day, minute = now[:10], now[:16]
+def _count(connection: Connection, tenant: str, count: int, at: str) -> None:
+    day, minute = at[:10], at[:16]
     connection.execute(_COUNT, {"tenant": tenant, "day": day, "minute": minute, "count": count})
 
 

@@ -78,7 +78,7 @@ def settle(folder: Path) -> dict[str, FileEntry]:
     Raises:
         StorageError: The disk is full or failing.
     """
-    found: dict[str, FileEntry] = {}
+    entries: dict[str, FileEntry] = {}
     try:
         for parent, _, names in os.walk(folder, topdown=False):
             for name in names:
@@ -88,12 +88,12 @@ def settle(folder: Path) -> dict[str, FileEntry]:
                     os.fsync(file.fileno())
                     # What is checked later is to come from the disk.
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-                found[path.relative_to(folder).as_posix()] = _read_entry(path)
+                entries[path.relative_to(folder).as_posix()] = _read_entry(path)
             os.chmod(parent, 0o700)
             sync_folder(Path(parent))
     except OSError as error:
         raise disk_failure(folder, error) from error
-    return found
+    return entries
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -107,27 +107,27 @@ def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
     Raises:
         StorageError: The disk fails.
     """
-    there = {
+    unexpected = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
         if not path.is_dir() or path.is_symlink()
     }
     for name, entry in sorted(manifest.files.items()):
-        path = there.pop(name, None)
+        path = unexpected.pop(name, None)
         # What a pipe says, one waits for.
         if path is None or path.is_symlink() or not path.is_file():
             yield f"{name} is missing"
             continue
         try:
-            found = _read_entry(path)
+            current = _read_entry(path)
         except OSError as error:
             raise disk_failure(path, error) from error
-        if found.size != entry.size:
-            yield f"{name} has {found.size:,} bytes instead of {entry.size:,}"
-        elif found != entry:
-            yield f"{name} is not the file that was written: its SHA-256 is {found.sha256.hex()}"
-    there.pop(MANIFEST, None)
-    yield from (f"{name} is no part of the backup" for name in there)
+        if current.size != entry.size:
+            yield f"{name} has {current.size:,} bytes instead of {entry.size:,}"
+        elif current != entry:
+            yield f"{name} is not the file that was written: its SHA-256 is {current.sha256.hex()}"
+    unexpected.pop(MANIFEST, None)
+    yield from (f"{name} is no part of the backup" for name in unexpected)
 
 
 def _read_entry(path: Path) -> FileEntry:

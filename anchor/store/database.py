@@ -30,7 +30,7 @@ from anchor.errors import (
     UnknownVersionError,
 )
 from anchor.store.alembic_runner import is_outdated, migrate, read_schema_version
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.replication import SECOND_SERVER_NEEDED, Copies, CopyRule
 from anchor.store.schema import lease
 from anchor.store.side_file import SideFile, begin_noting
@@ -100,7 +100,7 @@ class Backend(Protocol):
     def explain(self, error: Exception) -> AnchorError | None:
         """Return what a database error means; None where it is our own bug."""
 
-    def turn(self) -> AbstractContextManager[object]:
+    def write_lock(self) -> AbstractContextManager[object]:
         """Stand around each transaction that writes; StoreBusyError where others do not end."""
 
     def check_room(self, size: int) -> None:
@@ -110,7 +110,7 @@ class Backend(Protocol):
         """Rewrite what is on disk without what was changed or deleted; return what was not."""
 
     @property
-    def remark(self) -> str | None:
+    def read_only_note(self) -> str | None:
         """Return how a store on read-only media is read; None where it can be written."""
 
     def release(self) -> None:
@@ -189,7 +189,11 @@ class Database:
 
     @contextmanager
     def _write(self) -> Iterator[_Transaction]:
-        with self.translated(), self._backend.turn(), self._commit(self._writer) as transaction:
+        with (
+            self.translate_errors(),
+            self._backend.write_lock(),
+            self._commit(self._writer) as transaction,
+        ):
             side_file = self._side_file
             noted = begin_noting(transaction.connection, is_kept=side_file is not None)
             yield transaction
@@ -197,17 +201,19 @@ class Database:
             if side_file is not None:
                 side_file.append(noted)
 
-    def write_again(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in a transaction, again where others disturbed it; it has no other effect.
+    def write_with_retry(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction, again where other writers got in its way.
+
+        ``work`` must have no effect but on the store.
 
         Raises:
-            StoreBusyError: they did not stop.
-            CopyMissingError: It is on too few servers.
+            StoreBusyError: Other writers got in its way each time.
+            CopyMissingError: The commit is on too few servers.
         """
         return self.write_counted(work).result
 
     def write_counted(self, work: Callable[[Connection], T]) -> Written[T]:
-        """Do what ``write_again`` does, and count the servers that hold it."""
+        """Do what ``write_with_retry`` does, and count the servers that hold it."""
         for _ in range(self._backend.attempts - 1):
             try:
                 return self._write_once(work)
@@ -238,7 +244,7 @@ class Database:
             # A crash here: it is on the first server, and nobody was told so.
             transaction.copies = self._copies.confirm(connection, mark)
 
-    def look_at_copies(self) -> Copies | None:
+    def read_copies(self) -> Copies | None:
         """Return how many servers hold what is committed; None where one is enough.
 
         Raises:
@@ -246,10 +252,10 @@ class Database:
         """
         if self._copies is None:
             return None
-        from anchor.store.standby_confirmation import watch
+        from anchor.store.standby_confirmation import wait_for_copies
 
-        with self.translated(), self._writer.connect() as connection:
-            return watch(connection, self._copies.rule)
+        with self.translate_errors(), self._writer.connect() as connection:
+            return wait_for_copies(connection, self._copies.rule)
 
     def check_copies(self) -> None:
         """See that what is written now can be acknowledged.
@@ -257,7 +263,7 @@ class Database:
         Raises:
             CopyMissingError: It cannot: copies are missing.
         """
-        seen = self.look_at_copies()
+        seen = self.read_copies()
         if seen is not None and not seen.is_enough and not seen.rule.degrade:
             raise CopyMissingError(
                 f"{seen.count} of {seen.rule.copies} servers hold what is committed: "
@@ -280,7 +286,7 @@ class Database:
             StoreReplacedError: Another store is in the place of the one that was opened.
             StoreAwayError: It cannot be reached.
         """
-        with self.translated():
+        with self.translate_errors():
             self._backend.check_same()
             with self._reader.begin() as connection:
                 yield connection
@@ -326,7 +332,11 @@ class Database:
         """
         if self._epoch is None:
             raise RuntimeError("sealing and sending take the lease")
-        with self.translated(), self._backend.turn(), self._commit(self._sequencer) as transaction:
+        with (
+            self.translate_errors(),
+            self._backend.write_lock(),
+            self._commit(self._sequencer) as transaction,
+        ):
             connection = transaction.connection
             # Locked for sharing, so that nobody takes the lease before this is committed.
             query = select(lease.c.epoch, lease.c.holder).with_for_update(read=True)
@@ -367,14 +377,14 @@ class Database:
             yield
 
     @property
-    def remark(self) -> str | None:
+    def read_only_note(self) -> str | None:
         """Return how a store on read-only media is read; None where it can be written."""
-        return self._backend.remark
+        return self._backend.read_only_note
 
     @contextmanager
-    def hold_still(self) -> Iterator[None]:
-        """Keep everybody from sealing and sending; nobody can on read-only media."""
-        if self.remark is not None:
+    def pause_sequencing(self) -> Iterator[None]:
+        """Hold the lease in the block, so that nobody seals or sends; read-only media need none."""
+        if self.read_only_note is not None:
             yield
             return
         with self.hold_lease():
@@ -393,7 +403,7 @@ class Database:
             StoreBusyError: Other processes read or write and do not end; run it again.
             StorageError: The disk is full or failing; run it again.
         """
-        with self.translated():
+        with self.translate_errors():
             return self._backend.purge(self._writer)
 
     def close(self) -> None:
@@ -402,7 +412,7 @@ class Database:
         self._backend.release()
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Let the database's errors come out as what they mean."""
         known: tuple[type[Exception], ...] = (DBAPIError, *self._backend.errors)
         try:
@@ -424,7 +434,7 @@ class Database:
 
 
 @contextmanager
-def lock_place(place: StorePlace) -> Iterator[None]:
+def lock_location(place: StoreLocation) -> Iterator[None]:
     """Be the one process that may make the store at ``place``; nobody writes to one that is there.
 
     Raises:
@@ -432,11 +442,11 @@ def lock_place(place: StorePlace) -> Iterator[None]:
         StoreBusyError: another one writes to it, and does not end.
     """
     backend = _choose_backend(place)
-    with backend.lock(), backend.turn():
+    with backend.lock(), backend.write_lock():
         yield
 
 
-def is_taken(place: StorePlace) -> bool:
+def is_taken(place: StoreLocation) -> bool:
     """Say whether there is a store at ``place``, or something of one.
 
     Raises:
@@ -445,7 +455,7 @@ def is_taken(place: StorePlace) -> bool:
     return _choose_backend(place).is_taken()
 
 
-def create_database(place: StorePlace) -> Database:
+def create_database(place: StoreLocation) -> Database:
     """Create a new, empty store at ``place`` through the migrations.
 
     Raises:
@@ -455,7 +465,7 @@ def create_database(place: StorePlace) -> Database:
 
 
 def create_filled(
-    place: StorePlace, fill: Callable[[Connection], T], side_file: SideFile | None = None
+    place: StoreLocation, fill: Callable[[Connection], T], side_file: SideFile | None = None
 ) -> tuple[Database, T]:
     """Create a new store at ``place``, and let ``fill`` work in the transaction that does it.
 
@@ -466,7 +476,7 @@ def create_filled(
     engine = backend.create()
     database = Database(backend, engine, side_file)
     try:
-        with database.translated():
+        with database.translate_errors():
             backend.prepare(engine)
         with database.write() as connection:
             backend.claim(connection)
@@ -482,7 +492,7 @@ def create_filled(
 
 
 def open_database(
-    place: StorePlace,
+    place: StoreLocation,
     side_file: SideFile | None = None,
     copies: CopyRule | None = None,
     *,
@@ -507,7 +517,7 @@ def open_database(
         with database.read() as connection:
             version = read_schema_version(connection)
         check_schema(place, version)
-        with database.translated():
+        with database.translate_errors():
             backend.prepare(engine)
         if standbys is not None:
             with database.read() as connection:
@@ -518,7 +528,7 @@ def open_database(
     return database
 
 
-def load_schema_version(place: StorePlace) -> str | None:
+def load_schema_version(place: StoreLocation) -> str | None:
     """Return the schema version of the store at ``place``; None where it is empty.
 
     Raises:
@@ -530,7 +540,7 @@ def load_schema_version(place: StorePlace) -> str | None:
         return read_schema_version(connection)
 
 
-def check_schema(place: StorePlace, version: str | None) -> None:
+def check_schema(place: StoreLocation, version: str | None) -> None:
     """Check that a store has this release's schema.
 
     Raises:
@@ -552,7 +562,7 @@ def check_schema(place: StorePlace, version: str | None) -> None:
         )
 
 
-def _watch_standbys(place: StorePlace, rule: CopyRule | None) -> StandbyCopies | None:
+def _watch_standbys(place: StoreLocation, rule: CopyRule | None) -> StandbyCopies | None:
     if rule is None:
         return None
     if isinstance(place, SqliteFile):
@@ -562,7 +572,7 @@ def _watch_standbys(place: StorePlace, rule: CopyRule | None) -> StandbyCopies |
     return StandbyCopies(rule)
 
 
-def _choose_backend(place: StorePlace, *, only_reads: bool = False) -> Backend:
+def _choose_backend(place: StoreLocation, *, only_reads: bool = False) -> Backend:
     if isinstance(place, SqliteFile):
         from anchor.store.sqlite import SqliteBackend
 

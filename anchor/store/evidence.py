@@ -76,10 +76,10 @@ class StoredEvidence:
     leaf_index: int | None
 
 
-def make_identity(digests: Digests, what: bytes) -> bytes:
-    """Return the identity of evidence with these digests that ``what`` tells from any other."""
+def make_identity(digests: Digests, distinction: bytes) -> bytes:
+    """Return the identity of evidence that has these digests and this ``distinction``."""
     digest = digests.sha256 or digests.sm3 or b""
-    return digest[:_DIGEST_PREFIX] + hashlib.sha256(what).digest()[:_IDENTITY_HASH]
+    return digest[:_DIGEST_PREFIX] + hashlib.sha256(distinction).digest()[:_IDENTITY_HASH]
 
 
 def known_identities(connection: Connection, identities: Sequence[bytes]) -> set[bytes]:
@@ -166,7 +166,7 @@ def load_waiting_records(
     yield from rows  # by their names they would take half as long again
 
 
-def place_waiting(connection: Connection, first_index: int, last: int | None = None) -> int:
+def assign_positions(connection: Connection, first_index: int, last: int | None = None) -> int:
     """Give the rows without a place, up to number ``last``, those from ``first_index`` on.
 
     Returns how many they were.
@@ -241,7 +241,7 @@ def load_by_identity(
     return rows
 
 
-def find_places(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
+def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
     """Return the leaf index of each identity that is stored; None for those that are not sealed."""
     places: dict[bytes, int | None] = {}
     for start in range(0, len(identities), _LOOKUP_CHUNK):
@@ -320,13 +320,13 @@ def find_evidence(
         UsageError: nothing in this project's log has these digests.
     """
     here = source_of(file)
-    found = find_by_digest(connection, digests)
-    if not found and or_changed:
-        found = find_by_file(connection, here)[-1:]
-    if not found:
+    stored = find_by_digest(connection, digests)
+    if not stored and or_changed:
+        stored = find_by_file(connection, here)[-1:]
+    if not stored:
         raise UsageError(
             f"{file} is not in this project's log, with this content",
             hint="add it with `anchor add`",
         )
-    mine = [item for item in found if item.source == here] or found
-    return next((item for item in mine if item.leaf_index is not None), mine[0])
+    mine = [row for row in stored if row.source == here] or stored
+    return next((row for row in mine if row.leaf_index is not None), mine[0])

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from anchor.errors import StoreBusyError, UsageError
 from anchor.store.evidence import Batch, NewEvidence, StoredEvidence, find_by_identity, find_by_key
 from anchor.store.schema import evidence, waiting
-from anchor.store.side_file import describe_entry, noted_entries
+from anchor.store.side_file import build_entry, noted_entries
 from anchor.store.side_file_frames import Entry
 
 # Below this, PostgreSQL takes longer to set up a COPY than to insert the rows.
@@ -49,11 +49,11 @@ def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> li
     _note(connection, new)
     if len(new) == len(items):
         return [True] * len(items)
-    rest = {item.identity for item in new}
+    rest = {submitted.identity for submitted in new}
     is_new = []
-    for item in items:
-        is_new.append(item.identity in rest)
-        rest.discard(item.identity)
+    for submitted in items:
+        is_new.append(submitted.identity in rest)
+        rest.discard(submitted.identity)
     return is_new
 
 
@@ -93,7 +93,9 @@ def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list
     last = cursor.fetchone()
     for start in range(0, len(items), _ROWS_AT_ONCE):
         chunk = items[start : start + _ROWS_AT_ONCE]
-        cursor.execute(_insert_rows(len(chunk)), [value for item in chunk for value in item])
+        cursor.execute(
+            _insert_rows(len(chunk)), [value for submitted in chunk for value in submitted]
+        )
     return _let_wait(cursor, last, items)
 
 
@@ -102,7 +104,7 @@ def _let_wait(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> l
     # The transaction has the only writer, so that these are the rows above and no others.
     cursor.execute(_LET_WAIT, last)
     if cursor.rowcount == len(items):
-        return [describe_entry(item) for item in items]
+        return [build_entry(submitted) for submitted in items]
     cursor.execute(_FIND_NEW, last)
     return _pick(items, {identity for (identity,) in cursor.fetchall()})
 
@@ -110,10 +112,10 @@ def _let_wait(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> l
 def _pick(items: Iterable[NewEvidence], identities: set[bytes]) -> list[Entry]:
     """Return the entry of the first item with each of these identities."""
     picked = []
-    for item in items:
-        if item.identity in identities:
-            identities.remove(item.identity)
-            picked.append(describe_entry(item))
+    for submitted in items:
+        if submitted.identity in identities:
+            identities.remove(submitted.identity)
+            picked.append(build_entry(submitted))
     return picked
 
 
@@ -135,17 +137,17 @@ def _insert_into_postgresql(connection: Connection, items: Batch) -> list[Entry]
     items = list(items)  # each is made once
     unless_known = insert_or_not(evidence).on_conflict_do_nothing(index_elements=["identity"])
     fresh = unless_known.returning(evidence.c.id, evidence.c.identity)
-    found = connection.execute(fresh, [item._asdict() for item in items]).all()
-    if found:
-        ids = sorted(row.id for row in found)
+    added = connection.execute(fresh, [submitted._asdict() for submitted in items]).all()
+    if added:
+        ids = sorted(row.id for row in added)
         connection.execute(insert(waiting), [{"evidence_id": id} for id in ids])
-    return _pick(items, {row.identity for row in found})
+    return _pick(items, {row.identity for row in added})
 
 
 def insert_once(
-    connection: Connection, item: NewEvidence, key: bytes | None
+    connection: Connection, submitted: NewEvidence, key: bytes | None
 ) -> tuple[NewEvidence | StoredEvidence, bool]:
-    """Insert ``item`` unless it is there; return what is there, and whether it is new.
+    """Insert ``submitted`` unless it is there; return what is there, and whether it is new.
 
     ``key`` is the hash of an idempotency key, under which only this very item may be submitted.
 
@@ -155,19 +157,19 @@ def insert_once(
     """
     if key is not None:
         known = find_by_key(connection, key)
-        if known is not None and known.identity != item.identity:
+        if known is not None and known.identity != submitted.identity:
             raise UsageError(
                 "other evidence was submitted with this idempotency key",
                 hint="give each submission a key of its own, and repeat it only as it was",
             )
-    if insert_evidence(connection, [item], key=key) == 0:
-        stored = find_by_identity(connection, item.identity)
+    if insert_evidence(connection, [submitted], key=key) == 0:
+        stored = find_by_identity(connection, submitted.identity)
         if stored is None:
             raise StoreBusyError("the same evidence was erased just now", hint="run again")
         return stored, False
     if key is not None:
-        _insert_key(connection, key, item.identity)
-    return item, True
+        _insert_key(connection, key, submitted.identity)
+    return submitted, True
 
 
 _INSERT_KEY = text("INSERT INTO keys SELECT :key, id FROM evidence WHERE identity = :identity")

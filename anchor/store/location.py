@@ -90,12 +90,12 @@ def put_in_place(built: SqliteFile, place: SqliteFile) -> Path | None:
     return moved
 
 
-def find_moved(place: StorePlace) -> SqliteFile | None:
+def find_moved(place: StoreLocation) -> SqliteFile | None:
     """Return the newest store that was moved aside from ``place``, as a file may have been."""
     if not isinstance(place, SqliteFile):
         return None
-    found = place.path.parent.glob(f"{glob.escape(place.path.name + _MOVED)}*Z")
-    newest = max(found, default=None)
+    moved = place.path.parent.glob(f"{glob.escape(place.path.name + _MOVED)}*Z")
+    newest = max(moved, default=None)
     return None if newest is None else SqliteFile(newest)
 
 
@@ -106,8 +106,8 @@ def name_copy(folder: Path) -> SqliteFile:
 
 def find_copies(folder: Path) -> list[SqliteFile]:
     """Return the copies that restoring works with, or that a restore left which was killed."""
-    found = (*folder.glob(f"{_WORKED_WITH}*.db"), *folder.glob(f"{_WORKED_WITH}*.db.damaged"))
-    return [SqliteFile(path) for path in sorted(found)]
+    copies = (*folder.glob(f"{_WORKED_WITH}*.db"), *folder.glob(f"{_WORKED_WITH}*.db.damaged"))
+    return [SqliteFile(path) for path in sorted(copies)]
 
 
 def _move_aside(store: Path) -> Path | None:
@@ -129,10 +129,10 @@ def beside(place: SqliteFile, suffix: str) -> SqliteFile:
     return SqliteFile(place.path.with_name(place.path.name + suffix))
 
 
-StorePlace: TypeAlias = SqliteFile | PostgresDatabase
+StoreLocation: TypeAlias = SqliteFile | PostgresDatabase
 
 
-def parse_place(text: str, folder: Path) -> StorePlace:
+def parse_location(text: str, folder: Path) -> StoreLocation:
     """Read the configuration's ``store``: a path that counts from ``folder``, or a URL.
 
     Raises:
@@ -156,11 +156,11 @@ def parse_place(text: str, folder: Path) -> StorePlace:
 
 def holds_password(text: str) -> bool:
     """Say whether a configured ``store`` holds a password."""
-    found = _POSTGRES_URL.fullmatch(text)
-    if found is None:
-        return False  # a file, or what `parse_place` refuses
+    match = _POSTGRES_URL.fullmatch(text)
+    if match is None:
+        return False  # a file, or what `parse_location` refuses
     query = _query(urlsplit(text))
-    return bool(found["password"]) or any("password" in name.lower() for name, _ in query)
+    return bool(match["password"]) or any("password" in name.lower() for name, _ in query)
 
 
 def _query(parts: SplitResult) -> list[tuple[str, str]]:

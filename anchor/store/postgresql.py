@@ -166,7 +166,7 @@ class PostgresBackend:
             return self._unavailable(error)
         return None
 
-    def turn(self) -> AbstractContextManager[None]:
+    def write_lock(self) -> AbstractContextManager[None]:
         """Hold nothing up: writers go on side by side."""
         return nullcontext()
 
@@ -180,7 +180,7 @@ class PostgresBackend:
             return rewrite_log(connection)
 
     @property
-    def remark(self) -> str | None:
+    def read_only_note(self) -> str | None:
         """Return None: a server that cannot be written to is refused."""
         return None
 
@@ -271,8 +271,8 @@ class PostgresBackend:
 
 
 def _holds_tables(connection: Connection) -> bool:
-    there = inspect(connection).get_table_names()
-    return not {"alembic_version", *metadata.tables}.isdisjoint(there)
+    names = inspect(connection).get_table_names()
+    return not {"alembic_version", *metadata.tables}.isdisjoint(names)
 
 
 def _first_line(error: object) -> str:

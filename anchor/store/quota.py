@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from anchor.errors import StoreBusyError, UsageError
 from anchor.store.api_keys import Quota, count_usage, measure_allowance
-from anchor.store.evidence import NewEvidence, find_places
+from anchor.store.evidence import NewEvidence, find_positions
 from anchor.store.insertion import insert_once, insert_reporting
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Admitted:
     """What became of one piece of evidence: it is durable."""
 
     is_new: bool
@@ -31,8 +31,8 @@ class OtherEvidence:
     """What became of one piece of evidence: its idempotency key was used for another."""
 
 
-Outcome: TypeAlias = Taken | OverQuota | OtherEvidence
-_NEW = Taken(is_new=True, leaf_index=None)
+Outcome: TypeAlias = Admitted | OverQuota | OtherEvidence
+_NEW = Admitted(is_new=True, leaf_index=None)
 
 
 def admit(
@@ -42,7 +42,7 @@ def admit(
     items: Sequence[NewEvidence],
     *,
     key: bytes | None,
-    now: str,
+    at: str,
 ) -> list[Outcome]:
     """Insert a tenant's evidence, what is new of it only up to its limits; say what became of each.
 
@@ -51,7 +51,7 @@ def admit(
     Raises:
         StoreBusyError: another process was in the way; the transaction can be done again.
     """
-    allowance = measure_allowance(connection, tenant, limits, now)
+    allowance = measure_allowance(connection, tenant, limits, at)
     outcomes: list[Outcome] = []
     new = 0
     while items:
@@ -70,7 +70,7 @@ def admit(
         items = items[len(part) :]
     if items:
         outcomes += _describe_rest(connection, items)
-    count_usage(connection, tenant, new, now)
+    count_usage(connection, tenant, new, at)
     return outcomes
 
 
@@ -79,22 +79,22 @@ def _describe(
 ) -> list[Outcome]:
     if all(is_new):
         return [_NEW] * len(items)
-    known = [item.identity for item, new in zip(items, is_new, strict=True) if not new]
-    places = find_places(connection, known)
+    known = [submitted.identity for submitted, new in zip(items, is_new, strict=True) if not new]
+    places = find_positions(connection, known)
     if len(places) < len(set(known)):
         raise StoreBusyError("the same evidence was erased just now", hint="run again")
     return [
-        _NEW if new else Taken(is_new=False, leaf_index=places[item.identity])
-        for item, new in zip(items, is_new, strict=True)
+        _NEW if new else Admitted(is_new=False, leaf_index=places[submitted.identity])
+        for submitted, new in zip(items, is_new, strict=True)
     ]
 
 
 def _describe_rest(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
     """Say of what is beyond the quota which is known all the same."""
-    places = find_places(connection, [item.identity for item in items])
+    places = find_positions(connection, [submitted.identity for submitted in items])
     return [
-        Taken(is_new=False, leaf_index=places[item.identity])
-        if item.identity in places
+        Admitted(is_new=False, leaf_index=places[submitted.identity])
+        if submitted.identity in places
         else OverQuota()
-        for item in items
+        for submitted in items
     ]

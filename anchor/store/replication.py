@@ -84,7 +84,7 @@ class Copies:
         holding = [
             standby
             for standby in self.standbys
-            if does_count(self.rule, standby)
+            if is_counted(self.rule, standby)
             and standby.flushed is not None
             and standby.flushed >= position.place
         ]
@@ -100,13 +100,13 @@ class Copies:
         if not self.standbys:
             return "no standby is connected"
         named = [
-            f"{standby.name or 'one without a name'} ({_describe(self.rule, standby)})"
+            f"{standby.name or 'one without a name'} ({_format_role(self.rule, standby)})"
             for standby in self.standbys
         ]
         return f"connected: {', '.join(named)}"
 
 
-def does_count(rule: CopyRule, standby: Standby) -> bool:
+def is_counted(rule: CopyRule, standby: Standby) -> bool:
     """Say whether what this standby has flushed is a copy."""
     if standby.is_logical or standby.is_backup:
         return False
@@ -115,8 +115,8 @@ def does_count(rule: CopyRule, standby: Standby) -> bool:
     return standby.sync_state in _WAITED_FOR and standby.name not in _TOOLS
 
 
-def _describe(rule: CopyRule, standby: Standby) -> str:
-    if does_count(rule, standby):
+def _format_role(rule: CopyRule, standby: Standby) -> str:
+    if is_counted(rule, standby):
         return "counts"
     if standby.is_logical:
         return "a logical subscription, which is no copy"

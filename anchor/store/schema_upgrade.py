@@ -23,9 +23,9 @@ from anchor.store.database import (
     Database,
     check_schema,
     load_schema_version,
-    lock_place,
+    lock_location,
 )
-from anchor.store.location import PostgresDatabase, SqliteFile, StorePlace
+from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.snapshot import copy_snapshot, copy_store, make_engine, open_file
 from anchor.store.sqlite import SqliteBackend
 
@@ -60,7 +60,7 @@ class Outdated:
 
 
 @contextmanager
-def hold_outdated(place: StorePlace) -> Iterator[Outdated | None]:
+def hold_outdated(place: StoreLocation) -> Iterator[Outdated | None]:
     """Hold a store of an older schema, to upgrade it; None for one of this release's.
 
     Raises:
@@ -72,7 +72,7 @@ def hold_outdated(place: StorePlace) -> Iterator[Outdated | None]:
     if _find_outdated(place) is None:
         yield None
         return
-    with lock_place(place):
+    with lock_location(place):
         # Another process may have upgraded it meanwhile.
         version = _find_outdated(place)
         if version is None:
@@ -85,7 +85,7 @@ def hold_outdated(place: StorePlace) -> Iterator[Outdated | None]:
                 yield outdated
 
 
-def _find_outdated(place: StorePlace) -> str | None:
+def _find_outdated(place: StoreLocation) -> str | None:
     version = load_schema_version(place)
     if version is not None and is_outdated(version, MIGRATION_HEAD):
         return version
@@ -97,7 +97,7 @@ def _find_outdated(place: StorePlace) -> str | None:
 def _hold_file(place: SqliteFile, version: str) -> Iterator[Outdated]:
     engine = make_engine(place.path, "rw", begin="BEGIN IMMEDIATE")
     database = Database(SqliteBackend(place.path), engine)
-    with closing(database), database.translated(), engine.connect() as connection:
+    with closing(database), database.translate_errors(), engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         try:
@@ -126,7 +126,7 @@ def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[Outdated]:
     engine = backend.open()
     database = Database(backend, engine)
     options = engine.execution_options(**backend.sequencing)
-    with closing(database), database.translated(), options.begin() as connection:
+    with closing(database), database.translate_errors(), options.begin() as connection:
         connection.execute(_LET_IDLE)
         connection.execute(_HOLD)
         others = connection.execute(_OTHERS).scalars().all()
@@ -140,7 +140,7 @@ def _hold_tables(place: PostgresDatabase, version: str) -> Iterator[Outdated]:
         )
 
 
-def _busy(place: StorePlace, which: str) -> StoreBusyError:
+def _busy(place: StoreLocation, which: str) -> StoreBusyError:
     return StoreBusyError(
         f"other processes have the store {place} open{which}",
         hint="stop `anchor serve` and whatever else works with it, on every machine, then run "

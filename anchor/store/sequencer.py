@@ -10,15 +10,15 @@ from collections.abc import Iterator
 
 from anchor.errors import ChainGuardError, MismatchError
 from anchor.log.merkle import hash_leaf
-from anchor.log.tiles import TileTree, grow
+from anchor.log.tiles import TileTree, append_leaves
 from anchor.log.tree import HASH, RightEdge
 from anchor.store.database import Database
 from anchor.store.evidence import (
+    assign_positions,
     last_waiting,
     load_leaves,
     load_waiting,
     load_waiting_records,
-    place_waiting,
 )
 from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
 from anchor.store.tile_folder import TileFolder
@@ -32,7 +32,7 @@ PART = 1 << 15
 _REBUILD = "find out with `anchor audit`; `anchor audit --rebuild` makes the tiles again"
 
 
-def seal(database: Database, now: str) -> tuple[Head, int] | None:
+def seal(database: Database, sealed_at: str) -> tuple[Head, int] | None:
     """Append every accepted leaf to the log; return the new head and how many leaves were added.
 
     What is accepted meanwhile waits for the next seal.  None where nothing was waiting.  Leaves
@@ -45,12 +45,12 @@ def seal(database: Database, now: str) -> tuple[Head, int] | None:
     if not parts:
         return None
     if not database.has_one_writer:
-        return _append(database, parts[-1][0], now)
+        return _append(database, parts[-1][0], sealed_at)
     # Others wait while this writes: part by part, each with a head of its own.  Up to a given row
     # nobody else changes what waits, so that what was read above is still what is there.
     count = 0
     for last, leaves in parts:
-        head, added = _append(database, last, now, leaves)
+        head, added = _append(database, last, sealed_at, leaves)
         count += added
     return head, count
 
@@ -81,7 +81,7 @@ def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
 
 
 def _append(
-    database: Database, last: int, now: str, leaves: bytes | None = None
+    database: Database, last: int, sealed_at: str, leaves: bytes | None = None
 ) -> tuple[Head, int]:
     """Seal the rows up to number ``last``, whose leaves are these, or are read first."""
     with database.sequence() as connection:
@@ -94,7 +94,7 @@ def _append(
                 f"the right edge stored with the head of size {edge.size} is not that of its root",
                 hint="it was damaged or altered: restore it from a backup; nothing was sealed",
             )
-        count = place_waiting(connection, edge.size, last)
+        count = assign_positions(connection, edge.size, last)
         if count * HASH != len(leaves):
             raise ChainGuardError(
                 f"the store holds {len(leaves) // HASH} of {count} leaves that wait for a seal",
@@ -102,7 +102,7 @@ def _append(
             )
         edge.extend(leaves)
         head = Head(root=edge.root(), size=edge.size)
-        insert_head(connection, SealedHead(head=head, right_edge=edge), now)
+        insert_head(connection, SealedHead(head=head, right_edge=edge), sealed_at)
         # A crash before this commit leaves them unsealed; the next run seals the same order.
     return head, count
 
@@ -139,7 +139,7 @@ def write_tiles(database: Database, tiles: TileFolder) -> int:
     edge = begun.right_edge if begun else RightEdge()
     try:
         for leaves in read_leaves(database, size, newest.head.size):
-            grown = grow(edge, leaves, tiles.read)
+            grown = append_leaves(edge, leaves, tiles.read)
             if edge.size == newest.head.size and edge.root() != newest.head.root:
                 raise _altered(edge.size)
             tiles.write(grown)

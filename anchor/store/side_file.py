@@ -66,7 +66,7 @@ class SideFile:
         data = encode_entries(entries)
         if not data:
             return
-        with self._translated(), self._locked() as descriptor:
+        with self._translate_errors(), self._locked() as descriptor:
             end = self._find_end(descriptor)
             if end == 0:
                 data = MAGIC + data
@@ -88,7 +88,7 @@ class SideFile:
         Raises:
             As ``append``.
         """
-        with self._translated():
+        with self._translate_errors():
             with self._locked() as descriptor:
                 self._find_end(descriptor)
             _try_folder(self.path.parent)
@@ -103,7 +103,7 @@ class SideFile:
             StorageError: The file is damaged and ``on_damage`` is None, or it cannot be read.
             UnknownVersionError: A newer release wrote it.
         """
-        with self._translated():
+        with self._translate_errors():
             try:
                 # A pipe would be waited for.
                 descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -142,7 +142,7 @@ class SideFile:
                 else:
                     yield entry
 
-        with self._translated(), self._locked() as descriptor:
+        with self._translate_errors(), self._locked() as descriptor:
             try:
                 with open(descriptor, "rb", closefd=False) as old:
                     _write_copy(temporary, keep(self._walk(old, on_damage)))
@@ -220,7 +220,7 @@ class SideFile:
             ) from error
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -231,9 +231,9 @@ class SideFile:
             ) from error
 
 
-def describe_entry(item: NewEvidence) -> Entry:
+def build_entry(submitted: NewEvidence) -> Entry:
     """Return the entry of evidence that was submitted without an idempotency key."""
-    return Entry(item.leaf, item.identity, tenant_of(item.source) or "", None)
+    return Entry(submitted.leaf, submitted.identity, tenant_of(submitted.source) or "", None)
 
 
 def begin_noting(connection: Connection, *, is_kept: bool) -> list[Entry]:

@@ -151,11 +151,11 @@ def _find_frame(file: BinaryIO, start: int, size: int) -> int | None:
         chunk = file.read(_CHUNK)
         if not chunk:
             return None
-        found = chunk.find(MARK)
-        while found >= 0:
-            if _read_frame(file, start + found, size) is not None:
-                return start + found
-            found = chunk.find(MARK, found + 1)
+        offset = chunk.find(MARK)
+        while offset >= 0:
+            if _read_frame(file, start + offset, size) is not None:
+                return start + offset
+            offset = chunk.find(MARK, offset + 1)
         # The next mark may begin in this chunk's last bytes.
         start += len(chunk) if len(chunk) < _CHUNK else len(chunk) - len(MARK) + 1
     return None

@@ -40,7 +40,7 @@ from anchor.errors import (
 from anchor.store.location import SqliteFile, discard
 from anchor.store.sqlite_readonly import ReadOnlySource, choose_source, is_on_read_only_media
 from anchor.system.durable_files import open_private
-from anchor.system.file_lock import describe_lock_failure, hold_file, open_lock, wait_for_lock
+from anchor.system.file_lock import hold_file, lock_error, open_lock, wait_for_lock
 from anchor.system.os_errors import HINT, explain_os_error
 
 # How long a writer waits for another process's commit before it gives up, in milliseconds.
@@ -106,8 +106,8 @@ class SqliteBackend:
         except FileExistsError as error:
             raise ConfigError(f"there is already a store at {self._path}") from error
         except OSError as error:
-            what = f"the store {self._path} cannot be created"
-            raise explain_os_error(what, error, is_named=True) from error
+            failure = f"the store {self._path} cannot be created"
+            raise explain_os_error(failure, error, is_named=True) from error
         return self._make_engine()
 
     def claim(self, _connection: Connection) -> None:
@@ -136,9 +136,9 @@ class SqliteBackend:
         return self._make_engine()
 
     @property
-    def remark(self) -> str | None:
+    def read_only_note(self) -> str | None:
         """Return how a store on read-only media is read; None where it can be written."""
-        return None if self._source is None else self._source.remark
+        return None if self._source is None else self._source.read_only_note
 
     def release(self) -> None:
         """Remove the private copy of a store on read-only media."""
@@ -193,7 +193,7 @@ class SqliteBackend:
         return None
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def write_lock(self) -> Iterator[None]:
         """Hold the lock file of writers, for which others are waited as long as SQLite would.
 
         Whoever waits stands in a queue, which is a second file: who had its turn and wants another
@@ -240,7 +240,7 @@ class SqliteBackend:
         Raises:
             StoreBusyError: A process goes on reading what was there before.
         """
-        with self.turn(), closing(engine.raw_connection()) as connection:
+        with self.write_lock(), closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
             # Overwriting what is freed is not enough: pages that were split keep parts of rows.
             cursor.execute("VACUUM")
@@ -289,7 +289,7 @@ class SqliteBackend:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise describe_lock_failure(path, error) from error
+            raise lock_error(path, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -337,8 +337,8 @@ class SqliteBackend:
             raise self._away(error) from error
 
     def _away(self, error: OSError) -> StoreAwayError:
-        what = f"the store {self._path} cannot be used"
-        explained = explain_os_error(what, error, is_named=False)
+        failure = f"the store {self._path} cannot be used"
+        explained = explain_os_error(failure, error, is_named=False)
         return StoreAwayError(explained.message, hint=explained.hint)
 
     def _replaced(self) -> StoreReplacedError:
@@ -382,7 +382,7 @@ def _wait_for(descriptor: int, path: Path, deadline: float) -> None:
             hint="wait for it, or stop it; nothing was changed",
         ) from error
     except OSError as error:
-        raise describe_lock_failure(path, error) from error
+        raise lock_error(path, error) from error
 
 
 def _identify(status: os.stat_result) -> tuple[int, int]:

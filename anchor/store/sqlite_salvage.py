@@ -108,10 +108,10 @@ def _find_columns(source: sqlite3.Connection, damaged: SqliteFile) -> dict[str, 
             f"nothing can be read of the store {damaged}: it has no table of evidence"
         )
     with suppress(sqlite3.DatabaseError):
-        found = source.execute("SELECT version_num FROM alembic_version").fetchone()
-        if found is not None and found[0] != MIGRATION_HEAD:
+        version = source.execute("SELECT version_num FROM alembic_version").fetchone()
+        if version is not None and version[0] != MIGRATION_HEAD:
             raise UnknownVersionError(
-                f"the store {damaged} has schema {found[0]}; this release works with "
+                f"the store {damaged} has schema {version[0]}; this release works with "
                 f"{MIGRATION_HEAD}"
             )
     return columns

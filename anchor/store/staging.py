@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from anchor.store.database import create_database, create_filled
-from anchor.store.location import SqliteFile, StorePlace, beside, discard, put_in_place
+from anchor.store.location import SqliteFile, StoreLocation, beside, discard, put_in_place
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Writable(Protocol):
         """Stand around rows that belong together."""
 
 
-def build_database(place: StorePlace, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
+def build_database(place: StoreLocation, fill: Callable[[Writable], T]) -> tuple[T, Path | None]:
     """Let ``fill`` make a store at ``place``; return what it does, and where an old one went.
 
     Raises:

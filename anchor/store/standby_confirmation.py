@@ -89,7 +89,7 @@ class StandbyCopies:
         """
         if self._lacking is None or self.rule.degrade:
             return
-        seen = look(connection, self.rule)
+        seen = read_copies(connection, self.rule)
         if self._is_lacking(seen):
             raise CopyMissingError(
                 f"nothing is written while the second copy is missing: {seen.describe()}",
@@ -111,7 +111,7 @@ class StandbyCopies:
         """
         # Each look is a transaction of its own: within one, who follows is looked up once only.
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        seen = look(connection, self.rule)
+        seen = read_copies(connection, self.rule)
         target = seen.position
         if not target.continues(mark):
             raise CopyMissingError(
@@ -126,7 +126,7 @@ class StandbyCopies:
                 return self._fall_short(seen, target)
             self._sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-            seen = look(connection, self.rule)
+            seen = read_copies(connection, self.rule)
         with self._lock:
             self._lacking = None
         return self.rule.copies
@@ -159,7 +159,7 @@ class StandbyCopies:
 _HINT = "see to the standby; then do the same again: what is written already is not written twice"
 
 
-def look(connection: Connection, rule: CopyRule) -> Copies:
+def read_copies(connection: Connection, rule: CopyRule) -> Copies:
     """Return where the server's log is, on its disk, and who follows it how far.
 
     Raises:
@@ -190,12 +190,12 @@ def look(connection: Connection, rule: CopyRule) -> Copies:
     )
 
 
-def watch(connection: Connection, rule: CopyRule) -> Copies:
+def wait_for_copies(connection: Connection, rule: CopyRule) -> Copies:
     """Return who holds what was committed when it was called, giving them some moments for it."""
     connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-    first = look(connection, rule)
+    first = read_copies(connection, rule)
     seen, end = first, time.monotonic() + _LATE
     while seen.count_at(first.position) < rule.copies and time.monotonic() < end:
         time.sleep(_LONGEST_PAUSE)
-        seen = look(connection, rule)
+        seen = read_copies(connection, rule)
     return replace(seen, position=first.position)

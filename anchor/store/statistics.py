@@ -115,7 +115,7 @@ def _find_first_since(connection: Connection, moment: str) -> int | None:
     high = connection.execute(select(func.max(evidence.c.id))).scalar_one()
     if low is None:
         return None
-    found: int | None = None
+    first: int | None = None
     while low <= high:
         middle = (low + high) // 2
         row = connection.execute(
@@ -125,10 +125,10 @@ def _find_first_since(connection: Connection, moment: str) -> int | None:
             .limit(1)
         ).one()
         if row.accepted_at >= moment:
-            found, high = row.id, middle - 1
+            first, high = row.id, middle - 1
         else:
             low = row.id + 1
-    return found
+    return first
 
 
 def load_newest_heads(

@@ -41,8 +41,8 @@ class TileFolder:
         except FileNotFoundError:
             return 0
         except OSError as error:
-            what = f"{self.folder / _SIZE} cannot be read"
-            raise explain_os_error(what, error, is_named=False) from error
+            failure = f"{self.folder / _SIZE} cannot be read"
+            raise explain_os_error(failure, error, is_named=False) from error
         digits = text.removesuffix(b"\n")
         if not digits.isdigit() or int(digits) > MAX_LOG_SIZE:
             raise ChainGuardError(
@@ -117,8 +117,8 @@ class TileFolder:
                 try:
                     path.unlink()
                 except OSError as error:
-                    what = f"{path} cannot be removed"
-                    raise explain_os_error(what, error, is_named=False) from error
+                    failure = f"{path} cannot be removed"
+                    raise explain_os_error(failure, error, is_named=False) from error
 
     def _list_files(self) -> Iterator[Path]:
         for parent, folders, names in os.walk(self.folder):
@@ -137,8 +137,8 @@ class TileFolder:
         except FileNotFoundError:
             raise
         except OSError as error:
-            what = f"{path} cannot be read"
-            raise explain_os_error(what, error, is_named=False) from error
+            failure = f"{path} cannot be read"
+            raise explain_os_error(failure, error, is_named=False) from error
 
     def _partial_widths(self, tile: Tile) -> list[int]:
         folder = (self.folder / tile._replace(width=1).path).parent

@@ -32,7 +32,7 @@ def hold_file(path: Path, held: AnchorError) -> Iterator[None]:
         except BlockingIOError as error:
             raise held from error
         except OSError as error:
-            raise describe_lock_failure(path, error) from error
+            raise lock_error(path, error) from error
         yield
     finally:
         os.close(descriptor)
@@ -64,10 +64,10 @@ def open_lock(path: Path) -> int:
     try:
         return open_private(path, os.O_CREAT | os.O_RDWR)
     except OSError as error:
-        raise describe_lock_failure(path, error) from error
+        raise lock_error(path, error) from error
 
 
-def describe_lock_failure(path: Path, error: OSError) -> StoreAwayError:
+def lock_error(path: Path, error: OSError) -> StoreAwayError:
     """Return what it means that a lock file could not be opened or locked: nothing was begun."""
     explained = explain_os_error(f"the lock {path} cannot be taken", error, is_named=False)
     return StoreAwayError(explained.message, hint=explained.hint)

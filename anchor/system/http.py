@@ -118,7 +118,7 @@ class BoundedSession(requests.Session):
         return response
 
 
-def describe_failure(error: Exception) -> str:
+def format_failure(error: Exception) -> str:
     """Say why without quoting the exception, whose text holds the URL."""
     if isinstance(error, requests.Timeout):
         return "timed out"
@@ -141,8 +141,8 @@ def read_retry_after(response: requests.Response | None) -> float | None:
         return min(float(asked), _LONGEST_WAIT)
     try:
         then = parsedate_to_datetime(asked)
-        now = parsedate_to_datetime(response.headers.get("Date", ""))
-        seconds = (then - now).total_seconds()
+        answered = parsedate_to_datetime(response.headers.get("Date", ""))
+        seconds = (then - answered).total_seconds()
     except (ValueError, TypeError, OverflowError):  # no dates, or one without a time zone
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -14,7 +14,7 @@ from typing import NoReturn
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def end_when_told() -> None:
+def exit_on_signal() -> None:
     """Let the signals to stop end this process with 0, until other handlers are set."""
     for name in STOP_SIGNALS:
         signal.signal(name, _end)

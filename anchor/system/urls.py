@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from anchor.errors import ConfigError
 
 
-def describe_url(url: str) -> str:
+def redact_url(url: str) -> str:
     """Return the part of an RPC URL that is safe to show: scheme, host and port.
 
     Raises:
@@ -75,4 +75,4 @@ def is_plain_url(url: str) -> bool:
     """
     if "//" not in url:
         return True
-    return url.rstrip("/") == describe_url(url)
+    return url.rstrip("/") == redact_url(url)

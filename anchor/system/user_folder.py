@@ -53,8 +53,8 @@ def list_files(name: str, suffix: str) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        what = f"{folder} cannot be read"
-        raise explain_os_error(what, error, is_named=True, hint=_INSTEAD) from error
+        failure = f"{folder} cannot be read"
+        raise explain_os_error(failure, error, is_named=True, hint=_INSTEAD) from error
 
 
 def save_file(name: str, file: str, data: bytes) -> Path:
@@ -71,8 +71,8 @@ def save_file(name: str, file: str, data: bytes) -> Path:
     try:
         _make_folder(folder)
     except OSError as error:
-        what = f"your configuration folder {folder} cannot be made"
-        raise explain_os_error(what, error, is_named=True, hint=_INSTEAD) from error
+        failure = f"your configuration folder {folder} cannot be made"
+        raise explain_os_error(failure, error, is_named=True, hint=_INSTEAD) from error
     path = folder / file
     try:
         write_file(path, data, mode=0o600)

@@ -50,10 +50,12 @@ def check_proven_standing(
     """
     if proof.successor is None:
         return None
-    found = check_successor(proof.successor, storage_root, registry=target.registry, log=target.log)
-    if found is None:
+    succession = check_successor(
+        proof.successor, storage_root, registry=target.registry, log=target.log
+    )
+    if succession is None:
         return f"not abandoned as of block {number}"
-    return _judge(stored, *found)
+    return _judge(stored, *succession)
 
 
 def ask_standing(

@@ -56,8 +56,8 @@ from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, l
 from anchor.verification.abandonment import read_standing
 from anchor.verification.log_history import (
     check_other_logs,
-    describe_links,
-    describe_operators,
+    format_links,
+    format_operators,
     read_links,
     read_stored,
 )
@@ -111,7 +111,7 @@ class CheckedLog:
     findings: tuple[AnchorError, ...]
 
 
-class Tell(Protocol):
+class StepReporter(Protocol):
     """Called with the number of each step that did not fail, and a line about it."""
 
     def __call__(self, number: int, detail: str, verdict: Verdict = Verdict.PASS) -> None: ...
@@ -124,7 +124,7 @@ def check_log(
     policy: TrustPolicy | None,
     verifier: NoteVerifier | None,
     connect: Connect,
-    tell: Tell,
+    tell: StepReporter,
     anchored: Callable[[Head], Iterable[Head]] = lambda _: (),
     expected: LogId | None = None,
     chain_ids: Collection[ChainId] = (),
@@ -160,7 +160,7 @@ def check_log(
             f"this is log {log_number(log)} of {format_address(log_owner(log))}, not log "
             f"{log_number(expected)} of {format_address(log_owner(expected))}"
         )
-    place = _Place(chain_id=chain_id, registry=registry, log=log, head=head)
+    place = _AuditTarget(chain_id=chain_id, registry=registry, log=log, head=head)
     if policy is None:
         named = (expected == log, chain_id in chain_ids)
         place, detail, doubt = _choose_unpinned(place, named, accept_unpinned=accept_unpinned)
@@ -181,14 +181,14 @@ def check_log(
     anchor, final = anchors[0], finals[0]
     tell(6, f"anchor {anchor.sequence}, block {anchor.block_number}; read at final {final.number}")
     submitters = [
-        check_submitter(view, target, found, final)
-        for (view, target, final), found in zip(places, anchors, strict=True)
+        check_submitter(view, target, anchor, final)
+        for (view, target, final), anchor in zip(places, anchors, strict=True)
     ]
     tell(7, submitters[0][1])
     heads, unread = _read_list(anchored, head)
     others, unasked = _read_others(place.others, connect)
-    sizes = {item.size for item in heads}
-    sizes.update(found.size for _, found in others if found.size <= head.size)
+    sizes = {anchored_head.size for anchored_head in heads}
+    sizes.update(anchor.size for _, anchor in others if anchor.size <= head.size)
     roots = dict.fromkeys(sizes, head.root)
     tiles = check_tiles(head, read, roots)
     tell(8, f"{head.size:,} leaf hashes in {tiles:,} tiles: order and number are proven")
@@ -221,7 +221,7 @@ def check_log(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _AuditTarget:
     """Where the checkpoint says that the log is, and what the policy pins, here and elsewhere."""
 
     chain_id: ChainId
@@ -234,25 +234,25 @@ class _Place:
 
 
 def _choose_unpinned(
-    place: _Place, named: tuple[bool, bool], *, accept_unpinned: bool
-) -> tuple[_Place, str, AnchorError | None]:
+    place: _AuditTarget, named: tuple[bool, bool], *, accept_unpinned: bool
+) -> tuple[_AuditTarget, str, AnchorError | None]:
     """Step 3 without a policy; ``named`` says whether the verifier names the log, and the chain."""
     is_log_named, is_chain_named = named
     chain_id, log = place.chain_id, place.log
     chain_ids = (chain_id,) if is_chain_named else ()
     target = unpinned_target(chain_id, place.registry, log, place.head, None, chain_ids)
-    found = replace(place, targets=(target,))
+    chosen = replace(place, targets=(target,))
     unpinned = name_unpinned(None if is_log_named else log, () if is_chain_named else (chain_id,))
     ours = "the registry is this release's own"
     if not unpinned:
-        return found, f"as you name them; {ours}", None
+        return chosen, f"as you name them; {ours}", None
     if accept_unpinned:
-        return found, f"not pinned, taken from the checkpoint; {ours}", None
+        return chosen, f"not pinned, taken from the checkpoint; {ours}", None
     doubt = doubt_unpinned(unpinned, "checkpoint")
-    return found, doubt.message, doubt
+    return chosen, doubt.message, doubt
 
 
-def _choose_pinned(place: _Place, policy: TrustPolicy) -> _Place:
+def _choose_pinned(place: _AuditTarget, policy: TrustPolicy) -> _AuditTarget:
     """Step 3: return what the policy pins of the log, in this registry and in others."""
     entries = pinned_entries(policy, place.log)
     pinned = name_other_chains(
@@ -317,7 +317,7 @@ def _read_others(
 
     Its root is the target's head.  An error is returned, to be raised at its own step.
     """
-    found: list[tuple[VerificationTarget, Anchor]] = []
+    anchors: list[tuple[VerificationTarget, Anchor]] = []
     problem: AnchorError | None = None
     for other in others:
         try:
@@ -328,17 +328,17 @@ def _read_others(
         except AnchorError as error:
             # Nothing is wrong with this log: of the other place nothing is known.
             problem = problem or CannotCheckError(
-                f"{_place(other)} could not be looked at: {error.message}",
+                f"{_format_registry(other)} could not be looked at: {error.message}",
                 hint=error.hint or "name nodes of its chain in the policy",
             )
             continue
         if root is not None and stored is not None:
             head = Head(root=root, size=stored.size)
-            found.append((replace(other, head=head), stored))
-    return found, problem
+            anchors.append((replace(other, head=head), stored))
+    return anchors, problem
 
 
-def _place(target: VerificationTarget) -> str:
+def _format_registry(target: VerificationTarget) -> str:
     return f"the registry {format_address(target.registry)} on chain {target.chain_id}"
 
 
@@ -352,7 +352,7 @@ def _compare_others(
     """
     newer = []
     for other, stored in others:
-        where = _place(other)
+        where = _format_registry(other)
         if stored.size > head.size:
             newer.append(f"{where} holds {stored.size:,} leaves, more than are published")
         elif roots[stored.size] != other.head.root:
@@ -380,13 +380,13 @@ def _check_whole(
     A finding is returned where the owner abandoned what is published, or may have.
     """
     links = read_links(view, target, final)
-    detail, left = describe_links(view, target, final, links, heads)
+    detail, left = format_links(view, target, final, links, heads)
     # Where it is not published which heads were anchored, events may tell.
     abandoned = left if heads else _find_abandonment(view, target, final, anchor)
     if heads:
-        stored = [read_stored(view, target, final, item.root) for item in heads]
+        stored = [read_stored(view, target, final, earlier.root) for earlier in heads]
         anchors = [anchor for anchor in stored if anchor is not None]
-        detail = f"{describe_operators(view, target, final, anchors)}; {detail}"
+        detail = f"{format_operators(view, target, final, anchors)}; {detail}"
     if abandoned is not None:
         return f"{abandoned.message}; {detail}", verdict_of(abandoned), abandoned
     if links.root is None or links.root == head.root:
@@ -409,11 +409,11 @@ def _find_abandonment(
 
 def _check_roots(head: Head, heads: list[Head], roots: Mapping[int, Hash32]) -> None:
     """See that every head of the list is this log's, and that it ends with the checkpoint's."""
-    for item in heads:
-        if roots[item.size] != item.root:
+    for anchored in heads:
+        if roots[anchored.size] != anchored.root:
             raise MismatchError(
-                f"the first {item.size} leaf hashes do not lead to the root that is published as "
-                "anchored"
+                f"the first {anchored.size} leaf hashes do not lead to the root that is published "
+                "as anchored"
             )
     if heads[-1] != head:
         raise MismatchError("the list of anchors does not end with the checkpoint's head")
@@ -485,11 +485,13 @@ def _cut(chunks: Iterable[bytes], sizes: Sequence[int]) -> Iterator[bytes]:
 def _compare(tile: Tile, expected: bytes, read: TileReader) -> None:
     if not tile.level:
         return  # it is what the rest was computed from
-    found = read(tile)
-    if found == expected:
+    published = read(tile)
+    if published == expected:
         return
     at = next(
-        at for at in range(tile.width) if found[at * HASH :][:HASH] != expected[at * HASH :][:HASH]
+        at
+        for at in range(tile.width)
+        if published[at * HASH :][:HASH] != expected[at * HASH :][:HASH]
     )
     below = Tile(tile.level - 1, tile.number * BLOCK + at)
     raise MismatchError(f"{below.path} does not lead to hash {at} of {tile.path}: one was altered")

@@ -30,7 +30,7 @@ _MAX_LOGS = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
+class LogLinks:
     """The newest root the registry holds for a log, and the logs before and after it.
 
     ``root`` is None where nothing was ever anchored; a log with a successor is closed.
@@ -41,7 +41,7 @@ class Links:
     predecessor: LogId | None
 
 
-def read_links(view: ChainView, target: VerificationTarget, final: Block) -> Links:
+def read_links(view: ChainView, target: VerificationTarget, final: Block) -> LogLinks:
     """Read the log's head and its neighbours."""
 
     def read(slot: Hash32) -> Hash32 | None:
@@ -53,14 +53,14 @@ def read_links(view: ChainView, target: VerificationTarget, final: Block) -> Lin
         root = read(last_head_slot(target.log))
     successor = read(successor_slot(target.log))
     predecessor = read(predecessor_slot(target.log))
-    return Links(
+    return LogLinks(
         root=root,
         successor=None if successor is None else LogId(successor),
         predecessor=None if predecessor is None else LogId(predecessor),
     )
 
 
-def describe_operators(
+def format_operators(
     view: ChainView, target: VerificationTarget, final: Block, anchors: Sequence[Anchor]
 ) -> str:
     """Say which operator sent how many anchors, with the key that the registry keeps of each."""
@@ -78,8 +78,12 @@ def describe_operators(
     return "; ".join(parts)
 
 
-def describe_links(
-    view: ChainView, target: VerificationTarget, final: Block, links: Links, heads: Sequence[Head]
+def format_links(
+    view: ChainView,
+    target: VerificationTarget,
+    final: Block,
+    links: LogLinks,
+    heads: Sequence[Head],
 ) -> tuple[str, AbandonedError | None]:
     """Say what is before and after the log; ``heads`` are its anchored heads, oldest first.
 

@@ -25,11 +25,11 @@ def find_fault(urls: Sequence[str], needed: int) -> str | None:
     return None
 
 
-def pair(count: int) -> int:
+def verifier_quorum(count: int) -> int:
     """Return how many of a verifier's nodes have to agree, unless more is asked for: two."""
     return max(1, min(2, count))
 
 
-def majority(count: int) -> int:
+def operator_quorum(count: int) -> int:
     """Return how many of an operator's nodes have to agree, unless it is said: more than half."""
     return count // 2 + 1

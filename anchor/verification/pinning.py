@@ -10,11 +10,11 @@ from anchor.ethereum.known_chains import find_chain
 from anchor.registry.artifact import expected_code_hash
 from anchor.types import Address, Assurance, Hash32
 from anchor.verification.policy import FinalityRule, TrustEntry
-from anchor.verification.steps import ChainView, word_of
+from anchor.verification.steps import ChainView, assurance_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class PinOptions:
     """What the verifier wants pinned; ``code_hash`` None stands for this release's own contract.
 
     ``assurance`` None asks for as much as the nodes are worth, and ``time_slack`` None for the
@@ -31,7 +31,9 @@ class Wish:
     block_hashes: tuple[Hash32, ...]
 
 
-def pin_registry(view: ChainView, wish: Wish, *, rpc: tuple[str, ...], quorum: int) -> TrustEntry:
+def pin_registry(
+    view: ChainView, wish: PinOptions, *, rpc: tuple[str, ...], quorum: int
+) -> TrustEntry:
     """Return the entry that pins the registry as it is in the newest final block.
 
     Raises:
@@ -70,6 +72,6 @@ def pin_registry(view: ChainView, wish: Wish, *, rpc: tuple[str, ...], quorum: i
         finality=wish.finality,
         rpc=rpc,
         quorum=quorum,
-        assurance=wish.assurance or word_of(view),
+        assurance=wish.assurance or assurance_of(view),
         block_hashes=wish.block_hashes,
     )

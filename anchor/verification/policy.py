@@ -20,7 +20,7 @@ from anchor.ethereum.keccak import format_address, parse_address
 from anchor.system.file_ownership import read_own_file
 from anchor.system.toml import format_toml_string
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
-from anchor.verification.node_rules import MAX_NODES, find_fault, pair
+from anchor.verification.node_rules import MAX_NODES, find_fault, verifier_quorum
 
 FORMAT = "anchor-trust/1"
 # A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
@@ -249,17 +249,17 @@ def _entry(document: _EntryDocument) -> TrustEntry:
             f"the trust policy asks for the assurance {_show(document.assurance)}; this version "
             f"knows {', '.join(get_args(Assurance))}"
         )
-    quorum = document.quorum or pair(len(document.rpc))
+    quorum = document.quorum or verifier_quorum(len(document.rpc))
     fault = find_fault(document.rpc, quorum) if document.rpc else None
     if fault is not None:
         raise MalformedError(f"the trust policy's member 'rpc' {fault}")
     operators = document.operators
     return TrustEntry(
         chain_id=ChainId(document.chain_id),
-        genesis=parse_hash(document.genesis, what="the trust policy's genesis"),
-        registry=parse_address(document.registry, what="the trust policy's registry"),
-        code_hash=parse_hash(document.code_hash, what="the trust policy's code_hash"),
-        owner=parse_address(document.owner, what="the trust policy's owner"),
+        genesis=parse_hash(document.genesis, subject="the trust policy's genesis"),
+        registry=parse_address(document.registry, subject="the trust policy's registry"),
+        code_hash=parse_hash(document.code_hash, subject="the trust policy's code_hash"),
+        owner=parse_address(document.owner, subject="the trust policy's owner"),
         logs=tuple(document.logs),
         operators=None
         if operators is None
@@ -273,7 +273,7 @@ def _entry(document: _EntryDocument) -> TrustEntry:
         quorum=quorum,
         assurance=cast(Assurance, document.assurance),
         block_hashes=tuple(
-            parse_hash(text, what="the trust policy's block_hashes")
+            parse_hash(text, subject="the trust policy's block_hashes")
             for text in document.block_hashes
         ),
         recorded_at_tolerance=document.recorded_at_tolerance,

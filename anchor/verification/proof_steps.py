@@ -31,7 +31,7 @@ from anchor.verification.steps import (
     VerificationTarget,
     check_chain,
     check_operator,
-    describe_submitter,
+    format_submitter,
 )
 from anchor.verification.steps import check_submitter as check_submitter_key
 
@@ -107,11 +107,11 @@ def check_block(
             "the newest that is final",
             hint="verify again once they have caught up",
         )
-    there = view.fetch_block(header.number)
-    if there.hash != header.hash:
+    block = view.fetch_block(header.number)
+    if block.hash != header.hash:
         raise CannotCheckError(
             f"the receipt proves its anchor by {shown}, and to the nodes that block is "
-            f"0x{there.hash.hex()}",
+            f"0x{block.hash.hex()}",
             hint="one side is on a fork, or wrong: ask other nodes, or for an upgraded receipt",
         )
     proven = ProvenBlock(header=header, assurance=assurance, is_asserted=False)
@@ -175,7 +175,7 @@ class Submitter:
     def describe(self, operator_id: int) -> str:
         """Return the line of step 9."""
         said = "" if self.standing is None else f"; {self.standing}"
-        return f"{describe_submitter(operator_id, self.key)}{said}"
+        return f"{format_submitter(operator_id, self.key)}{said}"
 
 
 def check_proven_submitter(
@@ -238,10 +238,10 @@ def check_read_submitter(
 ) -> tuple[Submitter, str]:
     """Step 9: return who anchored, as nodes say, on the same conditions."""
     findings = Findings()
-    found = findings.make(lambda: check_submitter_key(view, target, stored, final))
+    submitter_key = findings.make(lambda: check_submitter_key(view, target, stored, final))
     standing = findings.make(lambda: read_standing(view, target, stored, final))
     findings.settle()
-    assert found is not None, "what was not found was raised"
+    assert submitter_key is not None, "what was not found was raised"
     assert standing is not None, "what was not found was raised"
-    submitter = Submitter(key=found[0], standing=standing.said)
+    submitter = Submitter(key=submitter_key[0], standing=standing.said)
     return submitter, submitter.describe(stored.operator_id)

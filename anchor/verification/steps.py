@@ -196,7 +196,7 @@ def _compare_log(record: Record, log: LogId) -> str:
     return ""
 
 
-def word_of(view: ChainView) -> Assurance:
+def assurance_of(view: ChainView) -> Assurance:
     """Return what the view's answers amount to."""
     return "rpc" if view.needed == 1 else "quorum"
 
@@ -211,7 +211,7 @@ def check_chain(
     Raises:
         CannotCheckError: it is less than the policy asks for.
     """
-    reached = assurance or word_of(view)
+    reached = assurance or assurance_of(view)
     if _WORTH.index(reached) < _WORTH.index(target.assurance):
         raise CannotCheckError(
             f"the policy asks for the assurance {target.assurance!r}, and this is {reached!r}",
@@ -328,10 +328,10 @@ def check_derived(target: VerificationTarget, stored: Anchor) -> tuple[bool, str
             ("block_number", target.anchor.block_number, stored.block_number),
             ("timestamp", target.anchor.timestamp, stored.timestamp),
         ]
-    for member, stated, found in pairs:
-        if stated != found:
+    for member, stated, stored_value in pairs:
+        if stated != stored_value:
             raise MismatchError(
-                f"the receipt says {member} {stated}, the registry says {found}",
+                f"the receipt says {member} {stated}, the registry says {stored_value}",
                 hint="the receipt was altered, or written before a reorganisation: upgrade it",
             )
     return True, f"size {stored.size}, anchor {stored.sequence}, block {stored.block_number}"
@@ -344,10 +344,10 @@ def check_submitter(
     check_operator(target, stored)
     by = stored.operator_id
     key = log_owner(target.log) if by == 0 else read_operator_key(view, target, by, final)
-    return key, describe_submitter(by, key)
+    return key, format_submitter(by, key)
 
 
-def describe_submitter(operator_id: int, key: Address) -> str:
+def format_submitter(operator_id: int, key: Address) -> str:
     """Return a line about who anchored; 0 is the log's owner."""
     who = f"operator {operator_id}, key" if operator_id else "the log's owner"
     return f"{who} {format_address(key)}"

@@ -55,17 +55,17 @@ def list_candidates(
                 "the receipt is the operator's promise: it names no anchor yet",
                 hint="ask the operator for an upgraded receipt, or give a trust policy",
             )
-        found = [
+        candidates = [
             Candidate(log=receipt.log, head=receipt.promise.head, anchor=None, entry=entry)
             for entry in pinned_entries(policy, receipt.log)
         ]
         places = [entry.chain_id for entry in pinned_entries(policy, receipt.log)]
         aside: list[str] = []
     else:
-        found, aside = _list_anchors(receipt, policy)
+        candidates, aside = _list_anchors(receipt, policy)
         places = [anchor.chain_id for anchor in receipt.anchors]
     chosen = []
-    for candidate in found:
+    for candidate in candidates:
         chain_id = _chain_of(candidate)
         if chain_ids and chain_id not in chain_ids:
             aside.append(f"chain {chain_id} is left aside: it is not one that you name")
@@ -95,25 +95,25 @@ def _list_anchors(
             for anchor in receipt.anchors
         ], []
     entries = pinned_entries(policy, receipt.log)
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     aside: list[str] = []
     for anchor in receipt.anchors:
         place = (anchor.chain_id, anchor.registry)
         fitting = [entry for entry in entries if (entry.chain_id, entry.registry) == place]
-        found += [
+        candidates += [
             Candidate(log=receipt.log, head=anchor.head, anchor=anchor, entry=entry)
             for entry in fitting
         ]
         if not fitting:
             where = f"registry {format_address(anchor.registry)} on chain {anchor.chain_id}"
             aside.append(f"{where} is left aside: the policy does not pin it")
-    if not found:
+    if not candidates:
         places = ", ".join(
             f"registry {format_address(anchor.registry)} on chain {anchor.chain_id}"
             for anchor in receipt.anchors
         )
         raise NotTrustedError(f"the receipt is anchored in {places}, which the policy does not pin")
-    return found, aside
+    return candidates, aside
 
 
 def _chain_of(candidate: Candidate) -> ChainId:

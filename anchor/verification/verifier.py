@@ -54,6 +54,7 @@ from anchor.verification.steps import (
     ChainView,
     Connect,
     VerificationTarget,
+    assurance_of,
     check_anchored,
     check_chain,
     check_code,
@@ -62,7 +63,6 @@ from anchor.verification.steps import (
     check_paths,
     check_time,
     parse_documents,
-    word_of,
 )
 from anchor.verification.targets import (
     choose_target,
@@ -224,7 +224,7 @@ def _judge_by_nodes(
         record,
         final,
         lambda: check_read_submitter(view, target, stored, final),
-        assurance=word_of(view),
+        assurance=assurance_of(view),
         is_asserted=False,
     )
 

@@ -27,7 +27,7 @@ from anchor.chain.signer.keystore import write_keystore
 from anchor.errors import ExitCode
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.monitor import doctor_checks
-from anchor.monitor.doctor import Finding, Patient, diagnose, gravest_exit_code
+from anchor.monitor.doctor import DoctorContext, Finding, diagnose, gravest_exit_code
 from anchor.monitor.doctor_checks import CHECKS
 from anchor.project.config import load_config
 from anchor.project.project import trust_entry
@@ -53,7 +53,7 @@ def examine(site: Site, *, now: float | None = None) -> dict[str, Finding]:
         opened.append(Rpc(url, timeout=2))
         return Node(opened[-1])
 
-    patient = Patient(
+    patient = DoctorContext(
         config_path=site.folder / "anchor.toml",
         open_node=open_node,
         now=time.time() if now is None else now,

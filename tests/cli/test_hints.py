@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 import typer
-from support.command import ROOT, run_anchor
+from support.command import run_anchor
 from support.fixtures import MakeSite
+from support.paths import ROOT
 
 from anchor.chain.devnet import Devnet
 from anchor.cli import app

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.command import ANCHOR, ROOT, environment
+from support.command import ANCHOR, environment
+from support.paths import ROOT
 from support.projects import Site, make_site
 from support.world import INDEX, SIZE, World
 

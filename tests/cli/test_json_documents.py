@@ -10,9 +10,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import typer
-from support.command import ROOT, Ran, run_anchor
+from support.command import Ran, run_anchor
 from support.fixtures import MakeSite
 from support.nodes import DEV
+from support.paths import ROOT
 from support.projects import Site
 from support.service import make_key
 

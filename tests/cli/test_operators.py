@@ -309,7 +309,7 @@ def behind(log: SplitLog, nodes: list[BentNode]) -> dict[str, str]:
 
 def test_one_nodes_word_makes_no_operator(log: SplitLog) -> None:
     config = load_config(log.site.folder / "anchor.toml")
-    key = parse_address(SECOND, what="key")
+    key = parse_address(SECOND, subject="key")
     key_slot = "0x" + operator_key_slot(config.log, 1).hex()
     lies = {
         "0x" + operator_id_slot(config.log, key).hex(): "0x" + "0" * 63 + "1",

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from support.command import ROOT, Ran
+from support.command import Ran
 from support.crashes import crashing
 from support.nodes import ask
+from support.paths import ROOT
 from support.rotation import OWNER, SplitLog, make_split_log, quick_blocks, successor
 
 from anchor.chain.devnet import Devnet, open_devnet

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.command import ROOT, environment
+from support.command import environment
+from support.paths import ROOT
 from support.projects import Site
 
 # What only the extras `operator`, `devnet` and `ape` bring.

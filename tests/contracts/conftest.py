@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from support.faults import FaultRecorder
 from support.gas_table import GAS_TABLE, format_gas_table
+from support.paths import ROOT
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
 
 
 def is_contract_lane(config: pytest.Config) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from build_artifact import SETTINGS, VERSION, build_files
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from support.paths import ROOT
 
 
 def read_settings() -> dict[str, Any]:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from support.nodes import ask, stop_the_clock
 from support.operators import Operator
+from support.paths import PACKAGE
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
 
 MakeSite = Callable[..., Site]
-PACKAGE = Path(__file__).resolve().parents[2] / "anchor"
 
 
 class JumpingClock:

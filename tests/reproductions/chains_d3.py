@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from support.bent_nodes import bent_node
-from support.command import ROOT
 from support.nodes import DEV, ask, stop_the_clock
+from support.paths import ROOT
 from support.projects import make_site
 
 from anchor.chain.devnet import find_anvil, open_devnet

@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from support.command import ROOT, start_anchor
+from support.command import start_anchor
 from support.nodes import ask, wait_until
+from support.paths import ROOT
 from support.projects import make_site
 from support.service import Served, bearer, digest, make_key, serve
 

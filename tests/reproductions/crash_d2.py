@@ -19,8 +19,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
-from support.command import ROOT, run_anchor
+from support.command import run_anchor
 from support.disks import loop_disk
+from support.paths import ROOT
 from support.projects import Site, make_site
 from support.service import Served, bearer, digest, make_key, serve
 

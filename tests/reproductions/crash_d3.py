@@ -13,7 +13,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from support.command import ROOT
+from support.paths import ROOT
 from support.projects import make_site
 from support.service import bearer, digest, make_key, serve
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from eth_account import Account
 from support.bent_nodes import anvil_with
 from support.clocks import FastClock
-from support.command import ROOT
 from support.nodes import ask, nonce, stop_the_clock
+from support.paths import ROOT
 from support.projects import Site, make_site
 
 from anchor.chain.devnet import PUBLIC_DEV_KEY, find_anvil, open_devnet

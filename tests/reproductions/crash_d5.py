@@ -12,10 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from support.command import ROOT, start_anchor
+from support.command import start_anchor
+from support.paths import DEPLOY, ROOT
 from support.projects import make_site
 from support.stores import RestartablePostgres, run_postgres
-from support.supervising import DEPLOY
 from support.units import Ended, read_unit
 
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet

@@ -12,9 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.command import ROOT
 from support.disasters import anchor_final, back_up, put_back
 from support.nodes import stop_the_clock
+from support.paths import ROOT
 from support.projects import Site, make_site
 from support.service import Served, bearer, digest, make_key, serve
 

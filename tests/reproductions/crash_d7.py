@@ -6,9 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.command import ROOT, snapshot
+from support.command import snapshot
 from support.disasters import anchor_final, sql
 from support.nodes import stop_the_clock
+from support.paths import ROOT
 from support.projects import make_site
 
 from anchor.chain.devnet import find_anvil, open_devnet

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.command import ROOT
 from support.nodes import ask, wait_until
+from support.paths import ROOT
 from support.projects import make_site
 from support.service import Served, bearer, digest, make_key, serve
 

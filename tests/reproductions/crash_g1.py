@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.command import ROOT
 from support.disks import read_only
+from support.paths import ROOT
 from support.projects import make_site
 
 from anchor.chain.devnet import find_anvil, open_devnet

@@ -12,7 +12,8 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from support.command import ROOT, run_anchor
+from support.command import run_anchor
+from support.paths import ROOT
 
 from anchor.project.allowlist import allow_project
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from support.bent_receipts import header_hashes
-from support.command import ROOT
 from support.disasters import anchor_final
 from support.nodes import ask
 from support.page_script import run_page_script
+from support.paths import ROOT
 from support.projects import Site, make_site, reading
 
 from anchor.chain.anchor_proof import Question, fetch_anchor_proof

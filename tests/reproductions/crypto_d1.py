@@ -21,9 +21,10 @@ from typing import Any
 
 from support.bent_nodes import anvil_with
 from support.bent_receipts import header_hashes, honest_receipts, recorded_in, world_of
-from support.command import ROOT, run_anchor
+from support.command import run_anchor
 from support.four_judges import judge_by_three
 from support.page_script import run_page_script
+from support.paths import ROOT
 from support.projects import Site, make_site
 
 from anchor.chain.devnet import find_anvil, open_devnet

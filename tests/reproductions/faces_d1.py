@@ -13,7 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.command import ROOT, run_anchor
+from support.command import run_anchor
+from support.paths import ROOT
 
 from anchor.chain.devnet import find_anvil, open_devnet
 

@@ -20,8 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.command import ROOT, Ran, run_anchor
+from support.command import Ran, run_anchor
 from support.nodes import ask
+from support.paths import ROOT
 
 from anchor.chain.devnet import PUBLIC_DEV_KEY, find_anvil
 from anchor.chain.signer.keystore import write_keystore

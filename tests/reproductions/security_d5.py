@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.separation import ROOT, read_key
+from support.paths import ROOT
+from support.separation import read_key
 
 from anchor.chain.signer.keystore import write_keystore
 

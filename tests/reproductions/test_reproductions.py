@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 SCRIPTS = sorted(path for path in HERE.glob("*_*.py") if path.name != Path(__file__).name)
 
 

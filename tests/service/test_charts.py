@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from anchor.errors import MismatchError
 from anchor.log.merkle import fold_path, path_sides
-from anchor.monitor.log_lookup import LeafPlace, PathNode
+from anchor.monitor.log_lookup import LeafPosition, PathNode
 from anchor.monitor.overview import DAY, HOUR, Throughput
 from anchor.monitor.timeline import AnchorLine
 from anchor.service.pages.axis_ticks import (
@@ -243,7 +243,7 @@ def test_a_path_is_drawn_from_the_root_down_to_the_leaf(index: int, size: int) -
     path = [Hash32(bytes([n + 1]) * 32) for n in range(length)]
     leaf = Hash32(b"\xaa" * 32)
     nodes = fold_path(leaf=leaf, index=index, size=size, path=path)
-    place = LeafPlace(
+    place = LeafPosition(
         leaf=leaf,
         index=index,
         head=Head(root=nodes[-1], size=size),

@@ -23,8 +23,8 @@ from anchor.store import side_file, sqlite
 from anchor.store.api_keys import Quota
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.evidence import NewEvidence, load_all
-from anchor.store.location import SqliteFile, StorePlace
-from anchor.store.quota import Taken
+from anchor.store.location import SqliteFile, StoreLocation
+from anchor.store.quota import Admitted
 from anchor.store.side_file import SideFile
 
 NO_LIMITS = Quota(per_day=None, per_minute=None)
@@ -165,7 +165,7 @@ def test_one_that_cannot_be_written_takes_none_with_it(path: Path, store: Databa
             waiting = [asyncio.ensure_future(intake.take(job)) for job in jobs]
             await asyncio.sleep(0.1)
         first, second, third = await asyncio.gather(*waiting, return_exceptions=True)
-        assert first == third == [Taken(is_new=True, leaf_index=None)]
+        assert first == third == [Admitted(is_new=True, leaf_index=None)]
         assert isinstance(second, AnchorError)
 
     run(store, work)
@@ -261,7 +261,7 @@ def test_a_side_file_that_takes_nothing_is_told_and_the_worker_goes_on(path: Pat
 
 
 def test_all_who_wait_are_told_once_when_another_process_holds_the_side_file(
-    place: StorePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: StoreLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`anchor erase` may rewrite it for long: each would wait as long again, after the others."""
     monkeypatch.setattr(side_file, "_PATIENCE", 0.3)

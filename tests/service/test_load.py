@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 from anchor.store.location import SqliteFile
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.append(str(ROOT / "scripts"))
 
 import bench_service
 

@@ -15,14 +15,14 @@ import httpx
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
-from support.command import ROOT
 from support.grown_logs import grow_log
 from support.memory_projects import OWNER, MemorySite
 from support.page_service import PageService, serve_pages
+from support.paths import ROOT
 from support.projects import Site
 from support.service import Served, serve
 
-from anchor.log.publication import open_target
+from anchor.log.publication import open_writer
 from anchor.monitor.alarm_rules import RULES
 from anchor.operate.publishing import publish_log
 
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
     site = grow_log(folder, [3, 1, 5], started=time.time() - 3 * 3_600)
     site.config = replace(site.config, publish=str(folder / "published"), budget=10**18)
     project = site.open()
-    publish_log(project, open_target(str(folder / "published")))
+    publish_log(project, open_writer(str(folder / "published")))
     project.database.close()
     return site
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import Case
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+from support.paths import ROOT
 from support.projects import make_site
 from support.service import Served, bearer, make_key, serve
 
@@ -71,7 +71,7 @@ def test_every_answer_is_as_the_document_says_at_length(case: Case, served: tupl
 
 
 def test_the_document_that_is_published_is_the_one_that_is_served(served: tuple[Served, str]):
-    page = Path(__file__).parents[2] / "docs" / "openapi.json"
+    page = ROOT / "docs" / "openapi.json"
     assert served[0].http.get("/openapi.json").json() == json.loads(page.read_text("utf-8"))
 
 

@@ -206,7 +206,11 @@ def test_a_session_ends_when_the_key_expires(site: MemorySite) -> None:
     with serve_pages(site) as served:
         with served.project.database.write() as connection:
             soon = create_key(
-                connection, "ops", ["admin"], now=utc_now(), expires_at="2026-01-01T00:00:00.000Z"
+                connection,
+                "ops",
+                ["admin"],
+                created_at=utc_now(),
+                expires_at="2026-01-01T00:00:00.000Z",
             )
         cookie = session_cookie.make_session(
             served.service.settings.session_secret, soon.split("_")[1], b"i" * 16, time.time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.command import ROOT
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -21,8 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from support.command import ROOT
 from support.nodes import ask
+from support.paths import ROOT
 
 from anchor.chain.devnet.accounts import (
     CREATE2_PROXY,

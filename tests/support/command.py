@@ -28,7 +28,6 @@ from typing import Any, Self
 
 from support.nursery import LENGTH
 
-ROOT = Path(__file__).resolve().parents[2]
 LAUNCHER = Path(__file__).with_name("launcher.py")
 NURSERY = Path(__file__).with_name("nursery.py")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
+from support.paths import TESTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / ".build" / "faults.json"
 
 _TIMES = pytest.StashKey[list[tuple[str, int]]]()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.command import ROOT
 from support.nodes import stop_the_clock
+from support.paths import ROOT
 from support.projects import Site, make_site
 
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet

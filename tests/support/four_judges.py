@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter
-from pathlib import Path
 
 import jsonschema_rs
 from support.bent_receipts import Given
 from support.page_script import PageScript, run_page_script
+from support.paths import ROOT
 from support.tries import keccak256
 from support.two_faults import Doubled, make_doubled
 from support.two_verifiers import Tally, judge_alone, judge_by_package
 
 from anchor.standalone import verify as standalone
 
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "receipt.json"
+SCHEMA = ROOT / "docs" / "schemas" / "receipt.json"
 # So many are put to the page's script in one question.
 _TOGETHER = 250
 

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 from support.chaos import HasUrl
-from support.command import ROOT
 from support.nodes import ask
+from support.paths import ROOT
 from support.projects import Site
 
 from anchor.chain.devnet import DEVNET_CHAIN_ID

@@ -2,8 +2,8 @@
 
 It implements ``RpcTransport`` for the methods that ``Node`` uses and no other: blocks with states
 and base fees, a pool with nonce order and replacement, reorganisations of any depth, finality that
-follows the head or stalls, and time that tests let pass.  ``tests/test_memory_chain.py`` holds it
-to anvil's answers.
+follows the head or stalls, and time that tests let pass.  ``tests/devnet/test_memory_chain.py``
+holds it to anvil's answers.
 """
 
 from __future__ import annotations

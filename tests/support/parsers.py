@@ -8,11 +8,11 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 from support.bent_receipts import honest_receipts, world
+from support.paths import VECTORS
 from support.tries import keccak256
 
 from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
@@ -31,7 +31,6 @@ from anchor.standalone import verify as standalone
 from anchor.types import Hash32, Head
 from anchor.verification.policy import encode_policy, parse_policy
 
-VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 ERRORS = (MalformedError, UnknownVersionError)
 
 
@@ -53,7 +52,7 @@ def parsers() -> dict[str, Parser]:
         "record": Parser(parse_record, ERRORS, world().records),
         "policy": Parser(parse_policy, ERRORS, [encode_policy(policy.entries)]),
         "rlp": Parser(
-            lambda data: decode_rlp(data, what="it", max_bytes=8_192), ERRORS[:1], _headers()
+            lambda data: decode_rlp(data, subject="it", max_bytes=8_192), ERRORS[:1], _headers()
         ),
         "header": Parser(parse_header, ERRORS, _headers()),
         "trie": Parser(_read_trie, (MalformedError, MismatchError), _proofs()),
@@ -65,7 +64,7 @@ def parsers() -> dict[str, Parser]:
             lambda data: parse_origin(_text(data)), ERRORS, _strings("origins", "origin")
         ),
         "list of anchors": Parser(
-            lambda data: parse_anchors(data, after=0, what="it"), ERRORS, [_heads()]
+            lambda data: parse_anchors(data, after=0, subject="it"), ERRORS, [_heads()]
         ),
         "tile's path": Parser(
             lambda data: parse_tile_path(_text(data)),
@@ -115,7 +114,7 @@ def _checksums() -> bytes:
 
 
 def _read_checksums(data: bytes) -> object:
-    return list(parse_checksum_lines(data.split(b"\n"), what="it"))
+    return list(parse_checksum_lines(data.split(b"\n"), subject="it"))
 
 
 _MARK = b"|next|"

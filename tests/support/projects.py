@@ -24,7 +24,7 @@ from anchor.evidence.record import source_of
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import make_manager
 from anchor.operate.deployment import deploy
-from anchor.operate.single_run import Round, anchor_round
+from anchor.operate.single_run import RunResult, anchor_round
 from anchor.project.allowlist import allow_project
 from anchor.project.config import WaitFor, load_config
 from anchor.project.creation import plan_dev_project, write_dev_key
@@ -32,7 +32,7 @@ from anchor.project.files import CONFIG
 from anchor.project.project import OpenProject, create_project, open_project
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
-from anchor.store.location import SqliteFile, StorePlace
+from anchor.store.location import SqliteFile, StoreLocation
 from anchor.system.clock import Clock, SystemClock
 from anchor.types import Address, Hash32, make_log_id
 
@@ -82,7 +82,7 @@ class Site:
         clock: Clock | None = None,
         wait_for: WaitFor = "included",
         report: Callable[[str], None] = lambda _: None,
-    ) -> Round:
+    ) -> RunResult:
         """Do what ``anchor run --once`` does, in this process and a fast time of its own."""
         self.wait_for_others()
         with self.lead() as project, reading(url or self.url) as reader:
@@ -179,7 +179,7 @@ class Site:
             return node.fetch_storage(config.registry, head_slot(config.log), "latest")
 
 
-def ask_store(place: StorePlace, query: str) -> list[tuple[Any, ...]]:
+def ask_store(place: StoreLocation, query: str) -> list[tuple[Any, ...]]:
     """Ask a store in SQL."""
     if isinstance(place, SqliteFile):
         with closing(sqlite3.connect(place.path)) as connection:
@@ -206,7 +206,7 @@ def make_site(
     *,
     number: int,
     deployed: bool = True,
-    store: StorePlace | None = None,
+    store: StoreLocation | None = None,
 ) -> Site:
     """Create a project as ``anchor init --devnet`` does, and deploy the registry."""
     with reading(node.url) as reader:

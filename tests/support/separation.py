@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
 
 SIGNER, SERVICE, GROUP = 10_001, 10_002, 10_010
 """Two users and their group, which need no names on this machine."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Self
 
 from support.command import ANCHOR, environment
+from support.paths import DEPLOY
 from support.units import Ended, Unit, read_unit
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 _POLL = 0.02
 # The unit's places, which are others here.
 _PROGRAM = "/opt/anchor/bin/anchor"

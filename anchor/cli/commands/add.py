@@ -16,7 +16,7 @@ from anchor.system.os_errors import explain_os_error
 
 if TYPE_CHECKING:
     from anchor.operate.acceptance import Acceptance, EvidenceInput
-    from anchor.operate.file_intake import Gathered
+    from anchor.operate.file_intake import IntakeResult
     from anchor.project.project import OpenProject
 
 NAME = "add"
@@ -162,13 +162,13 @@ def _read_checksums(path: Path) -> list[EvidenceInput]:
                     ),
                     listed,
                 )
-                for listed, algorithm, value in parse_checksum_lines(lines, what=str(path))
+                for listed, algorithm, value in parse_checksum_lines(lines, subject=str(path))
             ]
     except OSError as error:
         raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
 
 
-def _report(output: Output, gathered: Gathered, total: Acceptance) -> None:
+def _report(output: Output, gathered: IntakeResult, total: Acceptance) -> None:
     for problem in gathered.problems:
         output.note(f"{problem.path}: {problem.reason}", mark="not added ", colour=Colour.RED)
     for skipped in gathered.skipped:

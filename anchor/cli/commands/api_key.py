@@ -62,7 +62,7 @@ def create(
     """
     from datetime import UTC, datetime, timedelta
 
-    from anchor.operate.key_audit_trail import note_key_event
+    from anchor.operate.key_audit_trail import record_key_event
     from anchor.store.api_keys import Quota, create_key
     from anchor.system.clock import format_time
 
@@ -81,25 +81,25 @@ def create(
             connection,
             tenant,
             scope or _SCOPES,
-            now=format_time(now),
+            created_at=format_time(now),
             expires_at=expires_at,
             limits=limits,
         )
         id = token.split("_")[1]
-        note_key_event(
+        record_key_event(
             project.config,
             "key-created",
-            now=format_time(now),
+            at=format_time(now),
             key=id,
             tenant=tenant,
             scopes=sorted(scope or _SCOPES),
             expires_at=expires_at,
         )
         if limits is not None:
-            note_key_event(
+            record_key_event(
                 project.config,
                 "quota-changed",
-                now=format_time(now),
+                at=format_time(now),
                 tenant=tenant,
                 per_day=per_day,
                 per_minute=per_minute,
@@ -149,7 +149,7 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Let a key be used no more; running services know within two seconds."""
-    from anchor.operate.key_audit_trail import note_key_event
+    from anchor.operate.key_audit_trail import record_key_event
     from anchor.store.api_keys import revoke_key
     from anchor.system.clock import utc_now
 
@@ -157,7 +157,7 @@ def revoke(
     now = utc_now()
     with project_session(config_path) as project, project.database.write() as connection:
         revoke_key(connection, id, now)
-        note_key_event(project.config, "key-revoked", now=now, key=id)
+        record_key_event(project.config, "key-revoked", at=now, key=id)
     output.line(f"revoked {id}")
     output.result({"revoked": id})
 

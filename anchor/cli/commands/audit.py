@@ -109,7 +109,7 @@ def _audit_own(
     from anchor.recovery.store_audit import audit_project, rebuild_tiles
 
     with project_session(config_path, only_reads=not rebuild) as project:
-        with project.database.hold_still():
+        with project.database.pause_sequencing():
             if rebuild:
                 output.line(f"made the tiles of {rebuild_tiles(project):,} leaves again")
             audit = audit_project(project)

@@ -124,7 +124,7 @@ def command(
     chosen = None if no_pdf else choose_font(font)
     bench = Bench(config_path=config_path, trust=trust, offline=offline, tell=output.note)
     nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
-    named = {parse_hash(text, what="--block-hash") for text in block_hash or ()}
+    named = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
     chains = frozenset(map(ChainId, chain_id or ()))
 
     def judge_one(request: Request) -> Judged:

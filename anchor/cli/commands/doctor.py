@@ -17,7 +17,7 @@ NAME = "doctor"
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check configuration, store, key, node, chain and registry; change and send nothing."""
-    from anchor.monitor.doctor import Patient, diagnose, gravest_exit_code
+    from anchor.monitor.doctor import DoctorContext, diagnose, gravest_exit_code
     from anchor.monitor.doctor_checks import CHECKS
     from anchor.verification.report import Verdict
 
@@ -28,7 +28,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         Verdict.CANNOT_TELL: Colour.YELLOW,
     }
     findings = diagnose(
-        Patient(
+        DoctorContext(
             config_path=_find_config(config_path),
             open_node=open_node,
             now=time.time(),
@@ -66,12 +66,12 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
 
 def _find_config(option: Path | None) -> Path:
     """Return the project's configuration, one that cannot be read as well: that is a finding."""
-    from anchor.project.allowlist import discover_config, find_config, find_note
+    from anchor.project.allowlist import discover_config, find_allowed, find_config
 
     try:
         return find_config(option)
     except ConfigError:
         found = discover_config()
-        if found is None or find_note(found) is None:
+        if found is None or find_allowed(found) is None:
             raise
         return found

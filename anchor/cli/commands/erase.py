@@ -14,7 +14,7 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
-    from anchor.operate.erasure_cleanup import Finished
+    from anchor.operate.erasure_cleanup import CleanupResult
     from anchor.operate.evidence_selection import Selection
     from anchor.project.project import OpenProject
     from anchor.store.erasures import Piece
@@ -58,8 +58,8 @@ def command(
     is finished. docs/erasure.md says what is out of this command's reach.
     """
     from anchor.evidence.erasure_statement import check_words
-    from anchor.operate.erasing import Order, erase
-    from anchor.operate.erasure_cleanup import finish
+    from anchor.operate.erasing import ErasureOrder, erase
+    from anchor.operate.erasure_cleanup import clean_up
     from anchor.operate.key_audit_trail import find_user
 
     output = Output(as_json=as_json)
@@ -68,7 +68,7 @@ def command(
         if dry_run:
             _list(output, project, wanted)
             return
-        left = finish(project)
+        left = clean_up(project)
         if wanted.is_empty:
             if left is None:
                 raise UsageError("nothing to erase: name ids, files, --digest, --leaf or --tenant")
@@ -76,17 +76,17 @@ def command(
             return
         if basis is None or reason is None:
             raise UsageError("an erasure takes --basis and --reason: both go on record")
-        order = Order(basis=basis, by=by or find_user(), reason=reason)
+        order = ErasureOrder(basis=basis, by=by or find_user(), reason=reason)
         check_words(order.basis, {"--by": order.by, "--reason": order.reason})
         if not yes:
             _ask(output, project, wanted)
         pieces = erase(project, wanted, order)
-        _report(output, pieces, finish(project))
+        _report(output, pieces, clean_up(project))
 
 
 def _list(output: Output, project: OpenProject, wanted: Selection) -> None:
     from anchor.operate.erasing import check_erasable
-    from anchor.operate.evidence_selection import describe_pieces, find_pieces
+    from anchor.operate.evidence_selection import find_pieces, load_names
     from anchor.store.erasures import ERASED
     from anchor.store.file_origins import tenant_of
 
@@ -94,7 +94,7 @@ def _list(output: Output, project: OpenProject, wanted: Selection) -> None:
     with project.database.read() as connection:
         pieces = [item for item in find_pieces(connection, wanted) if item.source != ERASED]
         check_erasable(connection, pieces)
-        for item in describe_pieces(connection, pieces):
+        for item in load_names(connection, pieces):
             piece = item.piece
             owner = tenant_of(piece.source)
             place = "waiting" if piece.leaf_index is None else f"leaf {piece.leaf_index:,}"
@@ -126,7 +126,7 @@ def _ask(output: Output, project: OpenProject, wanted: Selection) -> None:
         raise UsageError("nothing was erased")
 
 
-def _report(output: Output, pieces: list[Piece], done: Finished | None) -> None:
+def _report(output: Output, pieces: list[Piece], done: CleanupResult | None) -> None:
     for piece in pieces:
         place = "waiting" if piece.leaf_index is None else f"leaf {piece.leaf_index:,}"
         output.line(f"{place:<12}  {piece.leaf.hex()}")

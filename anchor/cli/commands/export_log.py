@@ -31,8 +31,8 @@ def command(
     Only what is new is written. No records are published, only hashes. Works beside `anchor run`,
     which can publish by itself.
     """
-    from anchor.log.publication import open_target
-    from anchor.operate.anchoring import check_standing, record_anchors, refresh_anchors
+    from anchor.log.publication import open_writer
+    from anchor.operate.anchoring import check_standing, record_anchors, update_anchors
     from anchor.operate.publishing import publish_log
 
     output = Output(as_json=as_json)
@@ -43,12 +43,12 @@ def command(
                 "it is not said where to publish the log",
                 hint="name a folder or URL, or set [publish] target in anchor.toml",
             )
-        target = open_target(place)
+        target = open_writer(place)
         try:
             node = open_chain(project.config, output.note)
             check_standing(project, node)
             record_anchors(project, node)  # the published list has to be whole
-            refresh_anchors(project, node)
+            update_anchors(project, node)
         except CannotCheckError as error:
             output.note(f"{error.message}; going by what the store knew last")
         published = publish_log(project, target)

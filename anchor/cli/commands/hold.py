@@ -47,7 +47,7 @@ def add(
 
     from anchor.evidence.erasure_statement import check_words
     from anchor.operate.evidence_selection import find_pieces, is_tenant
-    from anchor.operate.key_audit_trail import find_user, note_key_event
+    from anchor.operate.key_audit_trail import find_user, record_key_event
     from anchor.store.erasures import ERASED, lock_holds
     from anchor.store.legal_holds import LegalHold, insert_holds
     from anchor.system.clock import utc_now
@@ -71,7 +71,7 @@ def add(
             raise UsageError("nothing was held: some of it was erased already")
         found = [replace(hold, leaf=piece.leaf, tenant=None) for piece in pieces]
         found += [] if tenant is None else [hold]
-        note_key_event(project.config, "hold-added", now=now, hold=name, scopes=len(found))
+        record_key_event(project.config, "hold-added", at=now, hold=name, scopes=len(found))
         count = insert_holds(connection, found)
     output.line(f"{name}: {count:,} held, {len(found) - count:,} were held already")
     output.result({"name": name, "added": count, "known": len(found) - count})
@@ -113,7 +113,7 @@ def remove(
     name: _NameArgument, config_path: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """End a hold; what it protected can be erased then, if no other hold protects it."""
-    from anchor.operate.key_audit_trail import note_key_event
+    from anchor.operate.key_audit_trail import record_key_event
     from anchor.store.erasures import lock_holds
     from anchor.store.legal_holds import load_holds, remove_holds
     from anchor.system.clock import utc_now
@@ -125,7 +125,7 @@ def remove(
             raise UsageError(
                 f"there is no hold {name!r}", hint="`anchor hold list` shows those there are"
             )
-        note_key_event(project.config, "hold-removed", now=utc_now(), hold=name)
+        record_key_event(project.config, "hold-removed", at=utc_now(), hold=name)
         count = remove_holds(connection, name)
     output.line(f"{name}: {count:,} no longer held")
     output.result({"name": name, "removed": count})

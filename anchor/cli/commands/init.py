@@ -91,14 +91,14 @@ def command(
     from anchor.project.creation import plan_dev_project, plan_project, write_dev_key
     from anchor.project.project import create_project
     from anchor.registry.artifact import registry_address
-    from anchor.store.location import holds_password, parse_place
+    from anchor.store.location import holds_password, parse_location
     from anchor.system.urls import is_plain_url
     from anchor.types import log_number, log_owner
 
     output = Output(as_json=as_json)
     folder = folder.resolve()
-    place = None if registry is None else parse_address(registry, what="--registry")
-    store_place = None if store is None else parse_place(store, folder)
+    place = None if registry is None else parse_address(registry, subject="--registry")
+    store_place = None if store is None else parse_location(store, folder)
     if devnet:
         if witness or quorum:
             raise UsageError("--witness and --quorum are for real chains: a devnet is one node")
@@ -193,12 +193,12 @@ def _check_devnet_options(given: dict[str, object]) -> None:
 
 def _describe_allowance(config: Config) -> str:
     from anchor.chain.fees import format_gwei
-    from anchor.units import spell_wei
+    from anchor.units import format_wei
 
     text = f"up to {format_gwei(config.fee_cap)} gwei a gas"
     if config.budget is None:
         return f"{text}, without a budget"
-    return f"{text}, and {spell_wei(config.budget)} in 30 days: change them in anchor.toml"
+    return f"{text}, and {format_wei(config.budget)} in 30 days: change them in anchor.toml"
 
 
 def _owner(owner: str | None, signer: SignerConfig) -> Address:
@@ -216,7 +216,7 @@ def _owner(owner: str | None, signer: SignerConfig) -> Address:
             "either --keystore or --ape-account must name the key that sends",
             hint="`anchor key new FILE` makes one; geth's, eth-account's and ape's files work, too",
         )
-    address = None if owner is None else parse_address(owner, what="--owner")
+    address = None if owner is None else parse_address(owner, subject="--owner")
     path = signer.keystore
     if signer.ape_account is not None:
         path = find_ape_keyfile(signer.ape_account)

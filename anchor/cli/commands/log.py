@@ -15,7 +15,7 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError
 
 if TYPE_CHECKING:
-    from anchor.monitor.chain_status import Outside
+    from anchor.monitor.chain_status import StatusPoller
     from anchor.project.project import OpenProject
 
 NAME = "log"
@@ -66,12 +66,12 @@ def command(
 def _show_leaf(output: Output, project: OpenProject, text: str) -> None:
     from anchor.cli.path_text import draw_path
     from anchor.monitor.log_lookup import locate_leaf
-    from anchor.monitor.overview_json import describe_place
+    from anchor.monitor.overview_json import build_position_json
 
     place = locate_leaf(project, _find_index(project, text))
     for line in draw_path(place):
         output.line(line)
-    output.result(describe_place(place), kind="leaf")
+    output.result(build_position_json(place), kind="leaf")
 
 
 def _find_index(project: OpenProject, text: str) -> int:
@@ -99,25 +99,25 @@ def _find_index(project: OpenProject, text: str) -> int:
 
 def _show_extension(output: Output, project: OpenProject, old: int, new: int) -> None:
     from anchor.cli.path_text import draw_extension
-    from anchor.monitor.log_lookup import prove_extension
-    from anchor.monitor.overview_json import describe_extension
+    from anchor.monitor.log_lookup import prove_consistency
+    from anchor.monitor.overview_json import build_consistency_json
 
-    extension = prove_extension(project, old, new)
+    extension = prove_consistency(project, old, new)
     for line in draw_extension(extension):
         output.line(line)
-    output.result(describe_extension(extension), kind="extension")
+    output.result(build_consistency_json(extension), kind="extension")
 
 
 def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from anchor.monitor.chain_status import Outside
+    from anchor.monitor.chain_status import StatusPoller
     from anchor.operate.anchor_watch import Watched
     from anchor.operate.clock_check import find_fault
     from anchor.system.clock import unix_now
 
-    outside = Outside(
+    outside = StatusPoller(
         project,
         open_chain(project.config, lambda _: None),
         time.time,
@@ -137,14 +137,14 @@ def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
             time.sleep(_PAUSE)
 
 
-def _take_picture(project: OpenProject, outside: Outside) -> tuple[Any, dict[str, Any]]:
+def _take_picture(project: OpenProject, outside: StatusPoller) -> tuple[Any, dict[str, Any]]:
     from anchor.cli.log_view import draw_overview
     from anchor.monitor.alarms import raise_alarms
     from anchor.monitor.overview import read_overview
-    from anchor.monitor.overview_json import describe_overview
+    from anchor.monitor.overview_json import build_overview_json
 
     config = project.config
-    overview, seen = read_overview(project, time.time()), outside.look()
+    overview, seen = read_overview(project, time.time()), outside.snapshot()
     alarms = raise_alarms(config, overview, seen)
     view = draw_overview(config, overview, seen, alarms)
-    return view, describe_overview(config, overview, seen, alarms)
+    return view, build_overview_json(config, overview, seen, alarms)

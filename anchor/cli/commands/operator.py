@@ -80,7 +80,7 @@ def add(
     from anchor.ethereum.keccak import parse_address
     from anchor.operate.operator_authorisation import plan_addition
 
-    key = parse_address(address, what="ADDRESS")
+    key = parse_address(address, subject="ADDRESS")
     output = Output(as_json=as_json)
     _change(
         output,
@@ -111,7 +111,7 @@ def remove(
     from anchor.operate.operator_authorisation import plan_removal
 
     is_id = operator.isascii() and operator.isdecimal() and len(operator) <= 22
-    key = None if is_id else parse_address(operator, what="ADDRESS|ID")
+    key = None if is_id else parse_address(operator, subject="ADDRESS|ID")
     number = int(operator) if is_id else 0
     if number >= 2**72:
         raise UsageError(f"an operator's id is below 2^72, not {operator}")

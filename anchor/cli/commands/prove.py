@@ -45,7 +45,7 @@ def command(
     output = Output(as_json=as_json)
     with project_session(config_path, only_reads=True) as project:
         config = project.config
-        if project.database.remark is not None and everything and out is None:
+        if project.database.read_only_note is not None and everything and out is None:
             raise UsageError("the project is read-only: say with --out where receipts go")
         prover = open_prover(project, lambda: open_chain(config, output.note), output.note)
         if everything:

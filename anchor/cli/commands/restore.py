@@ -15,8 +15,8 @@ from anchor.errors import ChainGuardError, UsageError
 
 if TYPE_CHECKING:
     from anchor.project.project import OpenProject
-    from anchor.recovery.restore import Restored
-    from anchor.store.location import StorePlace
+    from anchor.recovery.restore import RestoreResult
+    from anchor.store.location import StoreLocation
 
 NAME = "restore"
 # Lost pieces that are named on a terminal; ``--json`` names all.
@@ -92,7 +92,7 @@ def command(
     from anchor.project.config import load_config
     from anchor.recovery.remains import RestoreOptions, gather_remains
     from anchor.recovery.restore import restore_project
-    from anchor.store.database import is_taken, lock_place
+    from anchor.store.database import is_taken, lock_location
     from anchor.store.location import find_moved
 
     output = Output(as_json=as_json)
@@ -112,7 +112,7 @@ def command(
         raise UsageError("--without-store and --salvage contradict each other")
     with ExitStack() as stack:
         # Also against writers: what they added after it was read would stay behind.
-        stack.enter_context(lock_place(store))
+        stack.enter_context(lock_location(store))
         is_there = is_taken(store)
         if is_there:
             _check_replaceable(store, is_replacing=is_replacing)
@@ -148,7 +148,7 @@ def _tell_holds(output: Output, project: OpenProject) -> None:
             )
 
 
-def _show(output: Output, restored: Restored) -> None:
+def _show(output: Output, restored: RestoreResult) -> None:
     filled, lost = restored.filled, restored.filled.lost
     output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
     output.line(f"leaves from {restored.source}; {restored.anchors:,} anchors from the registry")
@@ -168,7 +168,7 @@ def _show(output: Output, restored: Restored) -> None:
         output.line(f"the store that was there is now {restored.moved}")
 
 
-def _describe(restored: Restored) -> dict[str, object]:
+def _describe(restored: RestoreResult) -> dict[str, object]:
     filled = restored.filled
     return {
         "size": restored.head.size,
@@ -200,7 +200,7 @@ def _find_own_config(config_path: Path | None) -> Path:
     return find_config(config_path)
 
 
-def _check_replaceable(store: StorePlace, *, is_replacing: bool) -> None:
+def _check_replaceable(store: StoreLocation, *, is_replacing: bool) -> None:
     """Refuse to write over a store: only a file can be moved aside, and only where that is told."""
     from anchor.store.location import SqliteFile
 

@@ -128,7 +128,7 @@ def _accept_incidents(output: Output, project: OpenProject) -> None:
 
 def _run_once(output: Output, project: OpenProject, wait: str | None) -> None:
     from anchor.operate.single_run import anchor_round
-    from anchor.units import spell_leaves
+    from anchor.units import format_leaves
 
     config = project.config
     result = anchor_round(
@@ -145,7 +145,7 @@ def _run_once(output: Output, project: OpenProject, wait: str | None) -> None:
     else:
         anchored = result.anchored
         output.line(
-            f"sealed {spell_leaves(result.sealed)}; the log's head has {anchored.head.size:,}, "
+            f"sealed {format_leaves(result.sealed)}; the log's head has {anchored.head.size:,}, "
             f"root {anchored.head.root.hex()}"
         )
         output.line(
@@ -165,17 +165,17 @@ def _run_once(output: Output, project: OpenProject, wait: str | None) -> None:
 
 
 def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, standby: bool) -> None:
-    from anchor.log.publication import open_target
+    from anchor.log.publication import open_writer
     from anchor.operate.daemon import Daemon
-    from anchor.operate.events import Happened
+    from anchor.operate.events import Event
     from anchor.operate.publisher import Publisher
-    from anchor.operate.store_outage import StoreWait, work_while_away
+    from anchor.operate.store_outage import StoreWait, run_through_outages
     from anchor.system.clock import unix_now, utc_now
     from anchor.system.stoppable_clock import StoppableClock, Stopped
 
     lines = EventLines(Output(as_json=as_json).note)
 
-    def tell(happened: Happened) -> None:
+    def tell(happened: Event) -> None:
         if as_json:
             document = {
                 "format": document_format("event"),
@@ -190,7 +190,7 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
 
     # Opened now, so that a wrong password is told at once.
     signer = open_signer(config)
-    target = None if place is None else open_target(place)
+    target = None if place is None else open_writer(place)
     jitter = SystemRandom().random
     clock = StoppableClock(SystemClock(), grace=_GRACE)
     for name in STOP_SIGNALS:
@@ -204,12 +204,12 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
     def work(project: OpenProject, note_open: Callable[[], None]) -> None:
         database = project.database
         if standby and database.is_leased():
-            tell(Happened(event="standby", text="another process runs for this log; waiting"))
+            tell(Event(event="standby", text="another process runs for this log; waiting"))
         finish_erasures(Output(as_json=False), project)
         with database.wait_for_lease(wait) if standby else database.hold_lease():
             note_open()
-            tell(Happened(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
-            node = open_chain(config, lambda text: tell(Happened(event="nodes", text=text)))
+            tell(Event(event="started", text=f"{pace}; stop it with Ctrl-C or SIGTERM"))
+            node = open_chain(config, lambda text: tell(Event(event="nodes", text=text)))
             publisher = None
             if target is not None:
                 publisher = Publisher(project, target, clock, tell=tell, jitter=jitter)
@@ -221,11 +221,11 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
 
     waiting = StoreWait(clock, tell, jitter)
     try:
-        work_while_away(waiting, lambda: _open_named(config), work)
+        run_through_outages(waiting, lambda: _open_named(config), work)
     except Stopped:
-        tell(Happened(event="stopped", text="it was still waiting"))
+        tell(Event(event="stopped", text="it was still waiting"))
         return
-    tell(Happened(event="stopped", text="what is added from now on waits for the next run"))
+    tell(Event(event="stopped", text="what is added from now on waits for the next run"))
 
 
 def _open_named(config: Config) -> OpenProject:

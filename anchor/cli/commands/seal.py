@@ -14,7 +14,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     from anchor.operate.anchoring import check_standing
     from anchor.store.sequencer import seal
     from anchor.system.clock import utc_now
-    from anchor.units import spell_leaves
+    from anchor.units import format_leaves
 
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():
@@ -26,5 +26,5 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         output.result({"sealed": 0})
         return
     head, count = sealed
-    output.line(f"sealed {spell_leaves(count)}; the log has {head.size:,}, root {head.root.hex()}")
+    output.line(f"sealed {format_leaves(count)}; the log has {head.size:,}, root {head.root.hex()}")
     output.result({"sealed": count, "size": head.size, "root": head.root.hex()})

@@ -30,7 +30,7 @@ def command(
     What is included but not final yet gets a promise, which `anchor upgrade` completes later.
     """
     from anchor.library.operating import Project
-    from anchor.operate.single_run import HeadStage
+    from anchor.operate.single_run import RunState
 
     output = Output(as_json=as_json)
     with (
@@ -54,7 +54,7 @@ def command(
             "failed": failed,
         }
     )
-    if done.state is not HeadStage.FINAL:
+    if done.state is not RunState.FINAL:
         output.note("included, not final yet: run `anchor upgrade` on the receipts later")
     if problems or failed:
         raise typer.Exit(ExitCode.USAGE)

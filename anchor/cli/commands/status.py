@@ -67,7 +67,7 @@ def _check_file(project: OpenProject) -> None:
 
 def _read_store(project: OpenProject, output: Output) -> StatusDocument:
     from anchor.cli.report_json import LogDocument, StatusDocument
-    from anchor.monitor.overview_json import describe_log
+    from anchor.monitor.overview_json import build_log_json
     from anchor.store.evidence import count_evidence
     from anchor.store.heads import newest_head
     from anchor.system.clock import utc_now
@@ -78,7 +78,7 @@ def _read_store(project: OpenProject, output: Output) -> StatusDocument:
     return StatusDocument(
         format="anchor-status/1",
         time=utc_now(),
-        log=LogDocument.model_validate(describe_log(project.config)),
+        log=LogDocument.model_validate(build_log_json(project.config)),
         accepted=total,
         waiting=waiting,
         head=None if newest is None else _describe_head(newest.head),
@@ -94,7 +94,7 @@ def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
     """Return how many servers hold the store, where there are to be several."""
     from anchor.cli.report_json import CopiesDocument
 
-    seen = project.database.look_at_copies()
+    seen = project.database.read_copies()
     if seen is None:
         return None
     if not seen.is_enough:
@@ -105,17 +105,17 @@ def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
 def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
     from anchor.cli.report_json import OnChainDocument, UnprovenDocument
     from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
-    from anchor.operate.anchoring import check_standing, refresh_anchors
-    from anchor.operate.funds import describe_shortage, find_key
+    from anchor.operate.anchoring import check_standing, update_anchors
+    from anchor.operate.funds import find_key, low_funds_warning
     from anchor.operate.state_proofs import review_proofs
     from anchor.store.heads import load_reversible_anchors, newest_final_anchor
     from anchor.system.clock import unix_now
 
     node = open_chain(project.config, output.note)
     state = check_standing(project, node)
-    is_kept = project.database.remark is None  # else it is on read-only media
+    is_kept = project.database.read_only_note is None  # else it is on read-only media
     if is_kept:
-        refresh_anchors(project, node)
+        update_anchors(project, node)
     # The newest block is read from one node; what is final, from as many as have to agree.
     newest, final_block = look_at_chain(project, node)
     fault = judge_clock_at(project, node, unix_now(), newest, final_block)
@@ -123,7 +123,7 @@ def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
         output.note(str(fault), mark="warning: ")
     unproven = review_proofs(project, node) if is_kept else None
     key = find_key(project.config)
-    shortage = None if key is None else describe_shortage(project, node, key)
+    shortage = None if key is None else low_funds_warning(project, node, key)
     if shortage is not None:
         output.note(shortage)
     if unproven is not None:

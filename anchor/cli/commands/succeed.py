@@ -80,16 +80,16 @@ def command(
     """
     from anchor.operate.anchoring import check_chain, check_registry
     from anchor.recovery.succession import plan_successor, prepare_call, succeed
-    from anchor.store.location import holds_password, parse_place
+    from anchor.store.location import holds_password, parse_location
     from anchor.types import Hash32, log_number, parse_hex
 
     output = Output(as_json=as_json)
     root = None
     if from_root is not None:
-        root = Hash32(parse_hex(from_root, length=32, what="--from-root", prefix=False))
+        root = Hash32(parse_hex(from_root, length=32, subject="--from-root", prefix=False))
     signer = _signer(keystore, ape_account, password_file)
     folder = into.resolve()
-    place = None if store is None else parse_place(store, folder)
+    place = None if store is None else parse_location(store, folder)
     with project_session(config_path) as project, project.database.hold_lease():
         config = plan_successor(project, folder, number=number, signer=signer, store=place)
         node = open_chain(config, output.note)

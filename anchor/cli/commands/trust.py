@@ -100,7 +100,7 @@ def pin(
     from anchor.system.durable_files import write_file
     from anchor.system.urls import is_plain_url
     from anchor.types import parse_hash
-    from anchor.verification.pinning import Wish, pin_registry
+    from anchor.verification.pinning import PinOptions, pin_registry
     from anchor.verification.policy import encode_policy
 
     output = Output(as_json=as_json)
@@ -108,16 +108,16 @@ def pin(
         raise UsageError("--rpc is missing", hint="name nodes of several operators")
     if out.exists():
         raise UsageError(f"{out} is there already", hint="name another file with --out")
-    here = registry_address() if registry is None else parse_address(registry, what="--registry")
-    wish = Wish(
+    here = registry_address() if registry is None else parse_address(registry, subject="--registry")
+    wish = PinOptions(
         registry=here,
-        code_hash=None if code_hash is None else parse_hash(code_hash, what="--code-hash"),
-        owner=parse_address(owner, what="--owner"),
+        code_hash=None if code_hash is None else parse_hash(code_hash, subject="--code-hash"),
+        owner=parse_address(owner, subject="--owner"),
         logs=tuple(log or (0,)),
         finality=parse_finality(finality),
         time_slack=time_slack,
         assurance=_parse_assurance(assurance),
-        block_hashes=tuple(parse_hash(text, what="--block-hash") for text in block_hash or ()),
+        block_hashes=tuple(parse_hash(text, subject="--block-hash") for text in block_hash or ()),
     )
     nodes = Nodes(rpc, quorum, lambda _: ((), 1), output.note)
     are_plain = all(map(is_plain_url, rpc))

@@ -89,7 +89,7 @@ def command(
     bench = Bench(config_path=config_path, trust=trust, offline=offline, tell=output.note)
     policies = bench.describe_policies()
     nodes = Nodes(rpc or (), quorum, bench.project_rpc, output.note)
-    named = {parse_hash(text, what="--block-hash") for text in block_hash or ()}
+    named = {parse_hash(text, subject="--block-hash") for text in block_hash or ()}
     connect = None if offline else nodes.connect
     chains = frozenset(map(ChainId, chain_id or ()))
 

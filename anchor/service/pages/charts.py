@@ -11,10 +11,10 @@ from anchor.monitor.timeline import AnchorLine
 from anchor.service.pages.axis_ticks import Tick, mark_amounts, mark_durations
 from anchor.service.pages.svg_chart import Chart, Mark, Scale, Series
 from anchor.units import (
-    spell_count,
-    spell_duration,
-    spell_gas_price,
-    spell_wei,
+    format_count,
+    format_duration,
+    format_gas_price,
+    format_wei,
 )
 
 _GWEI = 10**9
@@ -31,7 +31,7 @@ def chart_throughput(throughput: Throughput) -> Chart:
             at=throughput.start + number * width,
             until=throughput.start + (number + 1) * width,
             value=count,
-            text=f"{spell_count(count, 'leaf', 'leaves')} in {spell_duration(width)} from "
+            text=f"{format_count(count, 'leaf', 'leaves')} in {format_duration(width)} from "
             f"{_spell(throughput.start + number * width)}",
         )
         for number, count in enumerate(throughput.counts)
@@ -40,10 +40,10 @@ def chart_throughput(throughput: Throughput) -> Chart:
     total = sum(throughput.counts)
     return Chart(
         name="throughput",
-        title=f"Leaves sealed, every {spell_duration(width)}",
-        description=f"{spell_count(total, 'leaf', 'leaves')} since {_spell(throughput.start)}; "
-        f"{spell_count(max(throughput.counts, default=0), 'leaf', 'leaves')} in the busiest "
-        f"{spell_duration(width)}.",
+        title=f"Leaves sealed, every {format_duration(width)}",
+        description=f"{format_count(total, 'leaf', 'leaves')} since {_spell(throughput.start)}; "
+        f"{format_count(max(throughput.counts, default=0), 'leaf', 'leaves')} in the busiest "
+        f"{format_duration(width)}.",
         empty="Nothing was sealed lately",
         start=throughput.start,
         end=throughput.start + len(throughput.counts) * width,
@@ -70,7 +70,7 @@ def chart_latency(anchors: Sequence[AnchorLine], now: float) -> Chart:
                         at=item.sealed_at,
                         value=item.to_final or 0.0,
                         text=f"anchor {item.sequence}: final after "
-                        f"{spell_duration(item.to_final or 0.0)}",
+                        f"{format_duration(item.to_final or 0.0)}",
                     )
                     for item in final
                 ],
@@ -83,7 +83,7 @@ def chart_latency(anchors: Sequence[AnchorLine], now: float) -> Chart:
                         at=item.sealed_at,
                         value=item.to_included,
                         text=f"anchor {item.sequence}: included after "
-                        f"{spell_duration(item.to_included)}",
+                        f"{format_duration(item.to_included)}",
                     )
                     for item in anchors
                 ],
@@ -110,7 +110,7 @@ def chart_gas(anchors: Sequence[AnchorLine], now: float) -> Chart:
         now,
         name="gas",
         title="Gas used by an anchor",
-        description=f"{spell_count(len(marks), 'anchor', 'anchors')}. {middle}",
+        description=f"{format_count(len(marks), 'anchor', 'anchors')}. {middle}",
         series=[Series(name="gas", style="first", marks=marks)],
         scale=mark_amounts,
     )
@@ -122,8 +122,8 @@ def chart_price(anchors: Sequence[AnchorLine], now: float, cap: int) -> Chart:
         Mark(
             at=item.included_at,
             value=item.gas_price / _GWEI,
-            text=f"anchor {item.sequence}: {spell_gas_price(item.gas_price)} a gas, "
-            f"{spell_wei(item.wei or 0)} in all",
+            text=f"anchor {item.sequence}: {format_gas_price(item.gas_price)} a gas, "
+            f"{format_wei(item.wei or 0)} in all",
         )
         for item in anchors
         if item.gas_price is not None
@@ -134,11 +134,11 @@ def chart_price(anchors: Sequence[AnchorLine], now: float, cap: int) -> Chart:
         now,
         name="price",
         title="Price of a gas, in gwei",
-        description=f"{spell_count(len(marks), 'anchor', 'anchors')}. {middle} The most that may "
-        f"be paid is {spell_gas_price(cap)}.",
+        description=f"{format_count(len(marks), 'anchor', 'anchors')}. {middle} The most that may "
+        f"be paid is {format_gas_price(cap)}.",
         series=[Series(name="price", style="first", marks=marks)],
         scale=mark_amounts,
-        limit=Mark(at=now, value=cap / _GWEI, text=f"cap {spell_gas_price(cap)}"),
+        limit=Mark(at=now, value=cap / _GWEI, text=f"cap {format_gas_price(cap)}"),
     )
 
 
@@ -170,11 +170,13 @@ def _chart(
 def _describe_latency(anchors: Sequence[AnchorLine]) -> str:
     included = [item.to_included for item in anchors]
     final = [item.to_final for item in anchors if item.to_final is not None]
-    parts = [f"{spell_count(len(anchors), 'anchor', 'anchors')}."]
+    parts = [f"{format_count(len(anchors), 'anchor', 'anchors')}."]
     if included:
-        parts.append(f"Half of them were in a block after {spell_duration(median(included))}.")
+        parts.append(f"Half of them were in a block after {format_duration(median(included))}.")
     if final:
-        parts.append(f"Half of those that are final were so after {spell_duration(median(final))}.")
+        parts.append(
+            f"Half of those that are final were so after {format_duration(median(final))}."
+        )
     return " ".join(parts)
 
 

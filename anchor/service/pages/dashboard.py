@@ -15,7 +15,7 @@ from markupsafe import Markup
 from anchor.chain.tx_manager import BUDGET_DAYS
 from anchor.errors import AnchorError
 from anchor.monitor.alarms import Alarm, raise_alarms
-from anchor.monitor.chain_status import View
+from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import (
     SPENDING_DAYS,
     Overview,
@@ -66,7 +66,7 @@ async def dashboard(
         throughput = await service.read(lambda: read_throughput(project, now))
     except AnchorError as error:
         return answer_trouble(error, "dashboard")
-    outside = service.outside.look()
+    outside = service.outside.snapshot()
     alarms = raise_alarms(project.config, overview, outside)
     values = describe_dashboard(project.config, overview, throughput, outside, alarms)
     values |= {"can_sign_out": caller.has_session, "refreshes": _REFRESHES.get(refresh)}
@@ -81,18 +81,18 @@ def describe_dashboard(
     config: Config,
     overview: Overview,
     throughput: Throughput,
-    outside: View,
+    outside: ExternalStatus,
     alarms: Sequence[Alarm],
 ) -> dict[str, object]:
     """Return what the page's template needs."""
     final = [item.to_final for item in overview.anchors if item.to_final is not None]
     included = [item.to_included for item in overview.anchors]
-    balance = None if outside.chain.what is None else outside.chain.what.balance
+    balance = None if outside.chain.value is None else outside.chain.value.balance
     charts = (
         chart_throughput(throughput),
-        chart_latency(overview.anchors, overview.now),
-        chart_price(overview.anchors, overview.now, config.fee_cap),
-        chart_gas(overview.anchors, overview.now),
+        chart_latency(overview.anchors, overview.read_at),
+        chart_price(overview.anchors, overview.read_at, config.fee_cap),
+        chart_gas(overview.anchors, overview.read_at),
     )
     return {
         "here": "dashboard",

@@ -11,12 +11,12 @@ from markupsafe import Markup
 
 from anchor.errors import AnchorError, UsageError
 from anchor.monitor.log_lookup import (
-    Extension,
-    LeafPlace,
+    HeadConsistency,
+    LeafPosition,
     locate_leaf,
     parse_index,
     parse_leaf,
-    prove_extension,
+    prove_consistency,
     search_leaf,
 )
 from anchor.monitor.timeline import HeadLine, load_head_lines
@@ -62,11 +62,11 @@ async def leaf(service: TheService, of: str = "") -> Response:
 async def consistency(service: TheService, old: str = "", new: str = "") -> Response:
     """Show the proof that one head continues another."""
 
-    def prove() -> Extension:
+    def prove() -> HeadConsistency:
         sizes = [parse_index(text.strip()) for text in (old, new)]
         if sizes[0] is None or sizes[1] is None:
             raise UsageError("name two heads by their numbers of leaves")
-        return prove_extension(service.project, sizes[0], sizes[1])
+        return prove_consistency(service.project, sizes[0], sizes[1])
 
     try:
         extension = await service.exploring.run(prove)
@@ -77,7 +77,7 @@ async def consistency(service: TheService, old: str = "", new: str = "") -> Resp
     return answer_page("consistency.html", {"here": "log", "extension": extension})
 
 
-def _find_place(project: OpenProject, text: str) -> LeafPlace:
+def _find_place(project: OpenProject, text: str) -> LeafPosition:
     index = parse_index(text)
     if index is None:
         found = parse_leaf(text)
@@ -87,7 +87,7 @@ def _find_place(project: OpenProject, text: str) -> LeafPlace:
     return locate_leaf(project, index)
 
 
-def _draw(place: LeafPlace) -> Markup:
+def _draw(place: LeafPosition) -> Markup:
     return Markup(draw_path(place))
 
 

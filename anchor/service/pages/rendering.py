@@ -16,12 +16,12 @@ from anchor.monitor.timeline import HeadState
 from anchor.project.config import Config
 from anchor.types import log_number, log_owner
 from anchor.units import (
-    spell_count,
-    spell_duration,
-    spell_gas_price,
-    spell_gwei,
-    spell_time,
-    spell_wei,
+    format_count,
+    format_duration,
+    format_gas_price,
+    format_in_gwei,
+    format_timestamp,
+    format_wei,
 )
 
 POLICY = (
@@ -99,12 +99,12 @@ def _load_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "duration": spell_duration,
-        "moment": spell_time,
-        "wei": spell_wei,
-        "gas_price": spell_gas_price,
-        "gwei": spell_gwei,
-        "count": spell_count,
+        "duration": format_duration,
+        "moment": format_timestamp,
+        "wei": format_wei,
+        "gas_price": format_gas_price,
+        "gwei": format_in_gwei,
+        "count": format_count,
         "code": mark_code,
         "figure": mark_units,
         "state_class": lambda state: _STATES[state],

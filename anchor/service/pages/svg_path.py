@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anchor.monitor.log_lookup import LeafPlace, PathNode
+from anchor.monitor.log_lookup import LeafPosition, PathNode
 
 _WIDTH = 560
 _ROW = 62
@@ -12,7 +12,7 @@ _MIDDLE = _WIDTH // 2
 _ASIDE = 195
 
 
-def draw_path(place: LeafPlace) -> str:
+def draw_path(place: LeafPosition) -> str:
     """Return the root at the top, below it each node with its sibling, and at the end the leaf."""
     rows = len(place.steps)
     height = rows * _ROW + _BOX_HEIGHT + 34
@@ -34,7 +34,7 @@ def draw_path(place: LeafPlace) -> str:
     )
 
 
-def _draw_step(step: PathNode, row: int, place: LeafPlace) -> str:
+def _draw_step(step: PathNode, row: int, place: LeafPosition) -> str:
     """Draw what a step makes in the row above ``row``, and its sibling in ``row``."""
     side = -_ASIDE if step.sibling_is_left else _ASIDE
     above, below = _top(row - 1) + _BOX_HEIGHT, _top(row)

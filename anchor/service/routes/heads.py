@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from anchor.monitor.stage import load_reach
+from anchor.monitor.log_progress import load_log_progress
 from anchor.service.auth import Administrator, Reader
 from anchor.service.routes.status import describe_anchor
-from anchor.service.schemas import Heads, SealedHeadDocument, UsageDocument, name_state, problems
+from anchor.service.schemas import Heads, SealedHeadDocument, UsageDocument, name_stage, problems
 from anchor.service.worker import Service, service_of
 from anchor.store.api_keys import load_limits, load_usage
 from anchor.store.heads import find_anchored, load_heads_before
@@ -38,7 +38,7 @@ async def heads(
     chain_id = service.project.config.chain_id
 
     def load() -> list[SealedHeadDocument]:
-        reach = load_reach(service.project)
+        reach = load_log_progress(service.project)
         with service.project.database.read() as connection:
             found = load_heads_before(connection, before, limit)
             anchored = [find_anchored(connection, chain_id, head) for head, _ in found]
@@ -47,7 +47,7 @@ async def heads(
                 size=head.size,
                 root=head.root.hex(),
                 sealed_at=sealed_at,
-                state=name_state(reach.stage_of(head.size - 1)),
+                state=name_stage(reach.stage_of(head.size - 1)),
                 anchor=None if anchor is None else describe_anchor(anchor),
             )
             for (head, sealed_at), anchor in zip(found, anchored, strict=True)

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from anchor.monitor.alarm_rules import RULES
 from anchor.monitor.alarms import raise_alarms
-from anchor.monitor.chain_status import View
+from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import Overview, read_overview
 from anchor.monitor.timeline import parse_moment
 from anchor.project.config import Config
@@ -43,7 +43,7 @@ class LogFigures(Collector):
 
     config: Config
     overview: Overview
-    outside: View
+    outside: ExternalStatus
 
     def collect(self) -> Iterator[Metric]:
         """Yield them."""
@@ -66,7 +66,7 @@ class LogFigures(Collector):
         yield from self._chain()
 
     def _queue(self) -> Iterable[Figure]:
-        queue, now = self.overview.queue, self.overview.now
+        queue, now = self.overview.queue, self.overview.read_at
         oldest = None if queue.oldest_at is None else now - queue.oldest_at
         return (
             ("anchor_running", "Whether a process seals and anchors (1) or none does (0).",
@@ -90,15 +90,15 @@ class LogFigures(Collector):
         return (
             ("anchor_head_size", "Leaves in the log.", newest.head.size if newest else 0),
             ("anchor_head_age_seconds", "Age of the newest head.",
-             None if newest is None else overview.now - newest.sealed_at),
+             None if newest is None else overview.read_at - newest.sealed_at),
             ("anchor_final_size", "Leaves below the newest final anchor.", overview.final_size),
             ("anchor_unanchored_seconds", "Age of the first head that no anchor holds; 0: none.",
-             0.0 if unanchored is None else overview.now - unanchored),
+             0.0 if unanchored is None else overview.read_at - unanchored),
             ("anchor_tiles_size", "Leaves for which the tree on disk is whole.", overview.tiles),
         )  # fmt: skip
 
     def _anchors(self) -> Iterable[Figure]:
-        anchors, now = self.overview.anchors, self.overview.now
+        anchors, now = self.overview.anchors, self.overview.read_at
         waiting = [now - item.included_at for item in anchors if not item.final]
         yield (
             "anchor_reversible_seconds",
@@ -122,7 +122,7 @@ class LogFigures(Collector):
         yield "anchor_anchor_cost_wei", "What it cost.", newest.wei
 
     def _money(self) -> Iterable[Figure]:
-        spending, facts = self.overview.spending, self.outside.chain.what
+        spending, facts = self.overview.spending, self.outside.chain.value
         balance = None if facts is None else facts.balance
         days = None if balance is None else spending.days_left(balance)
         transaction = self.overview.transaction
@@ -138,7 +138,7 @@ class LogFigures(Collector):
             ("anchor_fee_cap_wei", "The most that may be paid for a gas.",
              self.config.fee_cap),
             ("anchor_transaction_seconds", "Age of the transaction on its way; 0: none is.",
-             0.0 if since is None else self.overview.now - since),
+             0.0 if since is None else self.overview.read_at - since),
         )  # fmt: skip
 
     def _chain(self) -> Iterable[Figure]:
@@ -147,12 +147,12 @@ class LogFigures(Collector):
             yield (
                 "anchor_published_size",
                 "Leaves published at the configured place.",
-                published.what,
+                published.value,
             )
-        facts = chain.what
+        facts = chain.value
         if facts is None or chain.seen_at is None:
             return
-        age = self.overview.now - chain.seen_at
+        age = self.overview.read_at - chain.seen_at
         yield "anchor_chain_seen_seconds", "Age of what is known of the chain.", age
         yield "anchor_chain_block", "The newest block's number.", facts.block
         yield "anchor_chain_final_block", "The newest final block's number.", facts.final_block
@@ -176,7 +176,7 @@ async def metrics(
 ) -> Response:
     """Return all of it in Prometheus's text format."""
     project = service.project
-    outside = service.outside.look()
+    outside = service.outside.snapshot()
 
     def read() -> bytes:
         overview = read_overview(project, time.time(), heads=1, anchors=_ANCHORS)

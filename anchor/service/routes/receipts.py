@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse, Response
 
-from anchor.monitor.stage import Stage
 from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
 from anchor.service.problems import Problem
@@ -20,6 +19,7 @@ from anchor.service.routes.status import (
 )
 from anchor.service.schemas import EvidenceStatusDocument, problems
 from anchor.service.worker import Service, service_of
+from anchor.types import Stage
 
 router = APIRouter(tags=["evidence"])
 

@@ -11,15 +11,13 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
 from anchor.errors import AnchorError
-from anchor.monitor.stage import Stage
 from anchor.service.auth import Reader
 from anchor.service.header_protection import Message, Receive, Send
 from anchor.service.problems import Problem, explain
 from anchor.service.schemas import (
     EvidenceStatusDocument,
     HeadAnchorDocument,
-    State,
-    name_state,
+    name_stage,
     problems,
 )
 from anchor.service.submission import DIGEST_PATTERN
@@ -29,6 +27,7 @@ from anchor.store.erasures import is_erased
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import AnchoredHead, find_covering_anchor
+from anchor.types import Stage, StageName
 
 router = APIRouter(tags=["evidence"])
 
@@ -51,7 +50,7 @@ async def status(
     key: Reader,
     service: Annotated[Service, Depends(service_of)],
     wait: WaitSeconds = 0,
-    until: Annotated[State, Query(description="What `wait` waits for.")] = "anchored",
+    until: Annotated[StageName, Query(description="What `wait` waits for.")] = "anchored",
 ) -> EvidenceStatusDocument:
     """Say it as the service's store knows it; with `wait`, once it is as far as `until`."""
     goal = Stage(until)
@@ -178,7 +177,7 @@ async def load_status(service: Service, key: ApiKey, id: str) -> EvidenceStatusD
         service.check_chain()
     return EvidenceStatusDocument(
         id=id,
-        state=name_state(_describe_stage(service, stored, anchored)),
+        state=name_stage(_describe_stage(service, stored, anchored)),
         leaf=stored.leaf.hex(),
         index=stored.leaf_index,
         anchor=None if anchored is None else describe_anchor(anchored),

@@ -15,14 +15,14 @@ from anchor.service.schemas import (
     AcceptedDocument,
     DigestSubmission,
     RecordSubmission,
-    name_state,
+    name_stage,
     problems,
 )
 from anchor.service.submission import KEY_PATTERN, Origin, read_submission
 from anchor.service.worker import Service, service_of
 from anchor.service.write_queue import Job
 from anchor.store.api_keys import ApiKey
-from anchor.store.quota import OtherEvidence, OverQuota, Taken
+from anchor.store.quota import Admitted, OtherEvidence, OverQuota
 from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["evidence"])
@@ -118,12 +118,12 @@ async def submit(
             "other evidence was submitted with this idempotency key",
             errors=[FieldError("Idempotency-Key", "used for something else")],
         )
-    assert isinstance(outcome, Taken)
+    assert isinstance(outcome, Admitted)
     if not outcome.is_new:
         response.status_code = 200
     id = item.identity.hex()
     response.headers["Location"] = f"/v1/evidence/{id}"
-    state = name_state(service.watch.reach.stage_of(outcome.leaf_index))
+    state = name_stage(service.watch.reach.stage_of(outcome.leaf_index))
     return AcceptedDocument(id=id, state=state, known=not outcome.is_new, copies=job.copies)
 
 

@@ -1,0 +1,120 @@
+"""Where a log's leaf hashes may still be when its store is gone: tiles, a publication, a backup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from anchor.errors import AnchorError
+from anchor.log.publication import PublicationReader, read_tile
+from anchor.log.tiles import TileReader
+from anchor.log.tiles import read_leaves as read_tiles
+from anchor.log.tree import BLOCK, RightEdge
+from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
+from anchor.store.database import Database
+from anchor.store.heads import load_heads
+from anchor.store.sequencer import read_leaves
+from anchor.store.tile_folder import TileFolder
+from anchor.types import LogId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafOrigin:
+    """``size`` leaf hashes, to be read in chunks from number ``start`` up to ``end``."""
+
+    name: str
+    size: int
+    read: Callable[[int, int], Iterator[bytes]]
+
+
+def leaves_of_tiles(name: str, size: int, read: TileReader) -> LeafOrigin:
+    """Return the leaves in tiles of level 0."""
+    return LeafOrigin(name=name, size=size, read=partial(read_tiles, read, size))
+
+
+def leaves_of_folder(folder: TileFolder, least: int) -> LeafOrigin:
+    """Return the leaves in a project's own tiles, of which there should be ``least``.
+
+    There may be more: leaves that were sealed and not anchored yet.
+    """
+    try:
+        size = folder.size
+    except AnchorError:
+        size = 0
+    size = max(size or _count_leaves(folder), least)
+    return leaves_of_tiles(f"the tiles in {folder.folder}", size, folder.read)
+
+
+def _count_leaves(folder: TileFolder) -> int:
+    """Return for how many leaves there are tiles, where the note of it is lost."""
+    widths: dict[int, int] = {}
+    for _, tile in folder.list_tiles():
+        if tile is not None and tile.level == 0:
+            widths[tile.number] = max(tile.width, widths.get(tile.number, 0))
+    size = 0
+    for number in count():
+        size += widths.get(number, 0)
+        if widths.get(number) != BLOCK:
+            break
+    return size
+
+
+def leaves_of_publication(source: PublicationReader, size: int, most: int) -> LeafOrigin:
+    """Return the leaves in a published log of ``size``; beyond ``most`` nobody vouches for them."""
+    tiles = leaves_of_tiles(source.name, size, lambda tile: read_tile(source, tile))
+    return replace(tiles, size=min(size, most))
+
+
+def leaves_of_store(name: str, database: Database) -> LeafOrigin:
+    """Return the leaves in another store."""
+    with database.read() as connection:
+        heads = load_heads(connection)
+    size = heads[-1].size if heads else 0
+    return LeafOrigin(
+        name=name, size=size, read=lambda start, end: read_leaves(database, start, end)
+    )
+
+
+def walk_edges(source: LeafOrigin, sizes: Collection[int]) -> Iterator[RightEdge]:
+    """Yield the right edge of the log at each of ``sizes``, smallest first, in one pass.
+
+    Raises:
+        AnchorError: a leaf cannot be read.
+    """
+    edge = RightEdge()
+    for size in sorted(size for size in sizes if 0 < size <= source.size):
+        for leaves in source.read(edge.size, size):
+            edge.extend(leaves)
+        yield RightEdge(edge.size, edge.nodes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundReceipts:
+    """Receipts of a log by the index they state, and the sizes of the heads that they speak of."""
+
+    by_index: dict[int, list[Path]]
+    sizes: frozenset[int]
+
+
+def find_receipts(folders: Collection[Path], log: LogId, suffix: str) -> FoundReceipts:
+    """Look for receipts of ``log`` in ``folders`` and below; whatever else is there is left."""
+    by_index: dict[int, list[Path]] = {}
+    sizes: set[int] = set()
+    for folder in folders:
+        for path in sorted(folder.rglob(f"*{suffix}")):
+            try:
+                if not path.is_file():
+                    continue
+                with path.open("rb") as file:
+                    receipt = parse_receipt(file.read(MAX_RECEIPT_BYTES + 1))
+            except (AnchorError, OSError):
+                continue
+            if receipt.log == log:
+                by_index.setdefault(receipt.index, []).append(path)
+                sizes |= {anchor.head.size for anchor in receipt.anchors}
+                if receipt.promise is not None:
+                    sizes.add(receipt.promise.head.size)
+    return FoundReceipts(by_index=by_index, sizes=frozenset(sizes))

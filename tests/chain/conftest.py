@@ -1,6 +1,0 @@
-"""The fixtures of these tests."""
-
-from support.fixtures import anvil_path, embedded, make, own_anvil
-from support.hardhat import hardhat, running_hardhat
-
-__all__ = ["anvil_path", "embedded", "hardhat", "make", "own_anvil", "running_hardhat"]

@@ -1,0 +1,238 @@
+"""The layers hold: who imports whom, who imports which third party, and what stays quick."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from support.paths import PACKAGE
+
+# Each may import from itself and from those before it; CONTRIBUTING.md says what lives in each.
+ORDER = (
+    "errors",
+    "types",
+    "units",
+    "canonical",
+    "system",
+    "ethereum",
+    "evidence",
+    "log",
+    "registry",
+    "receipt",
+    "verification",
+    "chain",
+    "store",
+    "project",
+    "operate",
+    "monitor",
+    "recovery",
+    "certificate",
+    "client",
+    "library",
+    "service",
+    "page",
+    "standalone",
+    "cli",
+    "__main__",
+)
+# File names that may be there twice: a command or a route is named after what it is about.
+NAMED_BY_SUBJECT = ("anchor.cli.commands", "anchor.service.routes")
+
+# Which module (or package) may import which third party; nobody else may.
+THIRD_PARTIES = {
+    "pydantic": (
+        "anchor.receipt.format",
+        "anchor.verification.policy",
+        "anchor.project.config",
+        "anchor.cli.report_json",
+        "anchor.service.schemas",
+        "anchor.certificate.statements",
+        "anchor.certificate.model",
+    ),
+    "pydantic_settings": ("anchor.project.config",),
+    "platformdirs": ("anchor.system.user_folder",),
+    "Crypto": ("anchor.ethereum.keccak", "anchor.log.signed_note"),
+    "eth_abi": ("anchor.registry.calldata",),
+    "web3": ("anchor.chain.json_rpc", "anchor.library.web3_registry"),
+    "requests": (
+        "anchor.system.http_deadline",
+        "anchor.system.http",
+        "anchor.chain.json_rpc",
+        "anchor.log.publication",
+    ),
+    "urllib3": ("anchor.system.http_deadline",),
+    "fsspec": ("anchor.log.publication",),
+    "eth_account": ("anchor.chain.signer.keystore", "anchor.chain.tx_decoding"),
+    "eth": ("anchor.chain.devnet",),
+    "eth_utils": ("anchor.chain.devnet",),
+    "eth_typing": ("anchor.chain.devnet",),
+    "eth_keys": ("anchor.chain.devnet",),
+    "rlp": ("anchor.chain.devnet",),
+    "sqlalchemy": (
+        "anchor.store",
+        "anchor.operate.erasing",
+        "anchor.monitor.overview",
+        "anchor.operate.evidence_selection",
+        "anchor.monitor.timeline",
+        "anchor.project.project",
+        "anchor.recovery.erasure_restoration",
+    ),
+    "alembic": ("anchor.store",),
+    "psycopg": ("anchor.store.postgresql", "anchor.store.postgresql_copy"),
+    "typst": ("anchor.certificate.fonts", "anchor.certificate.pdf"),
+    "fontTools": ("anchor.certificate.fonts",),
+    "segno": ("anchor.certificate.qr",),
+    "httpx": ("anchor.client",),
+    "fastapi": ("anchor.service",),
+    "starlette": ("anchor.service",),
+    "jinja2": ("anchor.service.pages.rendering", "anchor.certificate.html"),
+    "markupsafe": ("anchor.service.pages",),
+    "prometheus_client": ("anchor.service.routes.metrics", "anchor.service.request_metrics"),
+    "uvicorn": (
+        "anchor.service.server",
+        "anchor.service.supervisor",
+        "anchor.service.http_protocol",
+    ),
+    "_typeshed": ("anchor.cli.standard_streams",),
+    "typer": ("anchor.cli",),
+    "rich": ("anchor.cli",),
+}
+
+
+def modules() -> list[tuple[str, ast.Module]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found.append((name, ast.parse(path.read_text("utf-8"))))
+    return found
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Every module named in an import, wherever it stands, with `from a import b` as `a` too."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            module = node.module or ""
+            names.update(f"{module}.{alias.name}" for alias in node.names)
+            names.add(module)
+    return names
+
+
+def rank(name: str) -> int:
+    package = name.split(".")[1]
+    assert package in ORDER, f"{name} is in no known package: give it a place in ORDER"
+    return ORDER.index(package)
+
+
+def covers(prefix: str, name: str) -> bool:
+    return name == prefix or name.startswith(prefix + ".")
+
+
+ALL = modules()
+NAMES = {name for name, _ in ALL}
+
+
+@pytest.mark.parametrize(("name", "tree"), ALL, ids=[name for name, _ in ALL])
+def test_no_import_points_upwards(name: str, tree: ast.Module):
+    if name == "anchor":
+        names = {"importlib", "importlib.import_module"}
+        assert imported(tree) == names, "importing the package must stay cheap"
+        return
+    for target in imported(tree):
+        if target in NAMES and target != "anchor":
+            assert rank(target) <= rank(name), f"{name} imports {target}, which is above it"
+
+
+def test_at_most_six_modules_lie_loose():
+    loose = sorted(path.stem for path in PACKAGE.glob("*.py"))
+    assert len(loose) <= 6, loose
+
+
+def test_each_package_says_what_lives_in_it():
+    for path in PACKAGE.rglob("__init__.py"):
+        if "versions" not in path.parts:
+            docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            assert len(docstring) > 30, f"{path} says nothing"
+
+
+def test_no_public_class_name_is_there_twice():
+    seen: dict[str, str] = {}
+    for name, tree in ALL:
+        if name.startswith("anchor.standalone"):  # one file for itself, which nothing imports
+            continue
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                assert node.name not in seen, f"{node.name}: {name} and {seen[node.name]}"
+                seen[node.name] = name
+
+
+def test_no_file_name_is_there_twice():
+    seen: dict[str, str] = {}
+    for name, _ in ALL:
+        parent, _, base = name.rpartition(".")
+        if parent in NAMED_BY_SUBJECT or (PACKAGE.parent / name.replace(".", "/")).is_dir():
+            continue
+        assert base not in seen, f"{name} and {seen[base]}"
+        seen[base] = name
+
+
+@pytest.mark.parametrize(("name", "tree"), ALL, ids=[name for name, _ in ALL])
+def test_a_third_party_is_imported_in_its_one_place_only(name: str, tree: ast.Module):
+    for target in imported(tree):
+        top = target.split(".")[0]
+        if top == "anchor" or top in sys.stdlib_module_names or top == "":
+            continue
+        allowed = THIRD_PARTIES.get(top, ())
+        assert any(covers(prefix, name) for prefix in allowed), f"{name} imports {top}"
+
+
+def test_there_are_no_import_cycles():
+    graph = {
+        name: {
+            target
+            for target in imported(tree)
+            if target in NAMES and target != name and not name.startswith(target + ".")
+        }
+        for name, tree in ALL
+    }
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join((*trail, name))
+        if name not in done:
+            for target in sorted(graph[name]):
+                visit(target, (*trail, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import anchor", ("pydantic", "web3", "sqlalchemy", "typer", "json")),
+        ("import anchor.cli", ("pydantic", "web3", "sqlalchemy", "eth_account", "eth_abi")),
+        ("import anchor.log.checkpoint", ("Crypto", "pydantic")),
+        (
+            "import anchor.verification.verifier",
+            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests"),
+        ),
+        (
+            "import anchor.verification.explanation",
+            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests"),
+        ),
+    ],
+)
+def test_an_import_loads_nothing_heavier_than_it_needs(statement: str, absent: tuple[str, ...]):
+    script = f"import sys\n{statement}\nprint(*sorted(m for m in sys.modules if '.' not in m))"
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not set(absent) & set(loaded)

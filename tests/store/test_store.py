@@ -1,0 +1,661 @@
+"""The store's contract, on SQLite and PostgreSQL: creation, order, leases, concurrent writers."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select
+from support.stores import NOW, damage, make_item
+
+from anchor.chain.tx_state import Attempt
+from anchor.errors import (
+    ChainGuardError,
+    ConfigError,
+    StoreBusyError,
+    UnknownVersionError,
+    UsageError,
+)
+from anchor.evidence.digests import Digests
+from anchor.log.tree import Tree
+from anchor.operate import acceptance as pipeline
+from anchor.operate.acceptance import Acceptance, EvidenceInput
+from anchor.project.project import OpenProject
+from anchor.store import evidence as module
+from anchor.store import sequencer
+from anchor.store.database import (
+    MIGRATION_HEAD,
+    Database,
+    create_database,
+    is_taken,
+    open_database,
+)
+from anchor.store.evidence import (
+    NewEvidence,
+    assign_positions,
+    count_evidence,
+    estimate_waiting,
+    find_by_digest,
+    find_by_file,
+    load_leaves,
+    load_waiting,
+    make_identity,
+)
+from anchor.store.file_origins import load_files
+from anchor.store.heads import load_heads, newest_head
+from anchor.store.insertion import insert_evidence, insert_once
+from anchor.store.location import SqliteFile, StoreLocation
+from anchor.store.schema import evidence, heads, metadata, positions, waiting
+from anchor.store.staging import Writable, build_database
+from anchor.store.tx_journal import StoredJournal
+from anchor.types import Address, ChainId, Hash32, Head, LogId
+
+
+def accept(store: Database, *numbers: int) -> int:
+    with store.write() as connection:
+        return insert_evidence(connection, [make_item(number) for number in numbers])
+
+
+@pytest.fixture
+def store(place: StoreLocation) -> Iterator[Database]:
+    """A new store, whose lease this process has."""
+    created = create_database(place)
+    with created.hold_lease():
+        yield created
+    created.close()
+
+
+def indices(store: Database) -> list[tuple[int, int | None]]:
+    with store.read() as connection:
+        rows = connection.execute(
+            select(evidence.c.id, positions.c.leaf_index)
+            .select_from(evidence.outerjoin(positions, positions.c.evidence_id == evidence.c.id))
+            .order_by(evidence.c.id)
+        )
+        return [(row.id, row.leaf_index) for row in rows]
+
+
+# The schema
+
+
+def test_the_migrations_lead_to_the_schema(store: Database) -> None:
+    with store.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_newest_migration_is_the_one_this_release_works_with(store: Database) -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", "anchor.store:migrations")
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [MIGRATION_HEAD]
+
+
+# Creating and opening
+
+
+def test_only_one_of_two_creations_succeeds(place: StoreLocation, store: Database) -> None:
+    accept(store, 1)
+    with pytest.raises(ConfigError, match="already a store"):
+        create_database(place)
+    with store.read() as connection:
+        assert count_evidence(connection) == (1, 1)
+
+
+def test_a_store_is_there_when_it_is_opened_again(place: StoreLocation) -> None:
+    created = create_database(place)
+    accept(created, 1)
+    created.close()
+    opened = open_database(place)
+    with opened.read() as connection:
+        assert count_evidence(connection) == (1, 1)
+    opened.close()
+
+
+def test_what_is_filled_is_no_store_before_it_is_whole(place: StoreLocation) -> None:
+    def fill(database: Writable, *, fails: bool) -> str:
+        with database.write() as connection:
+            insert_evidence(connection, [make_item(1)])
+        with pytest.raises(ConfigError, match=r"is missing|is empty"):
+            open_database(place)
+        if fails:
+            raise KeyError
+        return "filled"
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            build_database(place, partial(fill, fails=True))
+        assert not is_taken(place)
+        if isinstance(place, SqliteFile):
+            assert list(place.path.parent.iterdir()) == []
+    assert build_database(place, partial(fill, fails=False)) == ("filled", None)
+    assert is_taken(place)
+    opened = open_database(place)
+    with opened.read() as connection:
+        assert count_evidence(connection) == (1, 1)
+    opened.close()
+
+
+@pytest.mark.parametrize("version", ["9999", "0001"])
+def test_opening_a_store_of_another_version_is_refused(
+    place: StoreLocation, store: Database, version: str
+) -> None:
+    damage(place, f"UPDATE alembic_version SET version_num = '{version}'")
+    with pytest.raises(UnknownVersionError, match=version):
+        open_database(place)
+
+
+# Sealing
+
+
+def test_a_seal_gives_indices_in_the_order_of_acceptance(store: Database) -> None:
+    accept(store, 3, 1, 2)
+    sealed = sequencer.seal(store, NOW)
+    accept(store, 9, 8)
+    assert sequencer.seal(store, NOW) is not None
+    assert indices(store) == [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4)]
+    leaves = b"".join(make_item(number).leaf for number in (3, 1, 2, 9, 8))
+    with store.read() as connection:
+        newest = newest_head(connection)
+        assert newest is not None
+        assert load_leaves(connection, 0, 5) == leaves
+    assert newest.head.root == Tree(leaves).root(5)
+    assert sealed is not None
+    assert sealed[0].root == Tree(leaves).root(3)
+
+
+def test_a_seal_without_anything_waiting_changes_nothing(store: Database) -> None:
+    assert sequencer.seal(store, NOW) is None
+    accept(store, 1)
+    sequencer.seal(store, NOW)
+    with store.read() as connection:
+        before = connection.execute(select(heads)).all()
+    assert sequencer.seal(store, NOW) is None
+    with store.read() as connection:
+        assert connection.execute(select(heads)).all() == before
+
+
+@pytest.mark.parametrize(
+    "breaks", ["load_waiting_records", "newest_head", "assign_positions", "insert_head"]
+)
+@pytest.mark.parametrize("applied", [False, True])
+def test_a_seal_that_fails_half_way_leaves_every_leaf_unsealed(
+    store: Database, monkeypatch: pytest.MonkeyPatch, breaks: str, applied: bool
+) -> None:
+    accept(store, 1, 2, 3)
+    original = getattr(sequencer, breaks)
+
+    def fails(*arguments: Any) -> Any:
+        if applied:
+            original(*arguments)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(sequencer, breaks, fails)
+        sequencer.seal(store, NOW)
+    assert indices(store) == [(1, None), (2, None), (3, None)]
+    with store.read() as connection:
+        assert newest_head(connection) is None
+    sealed = sequencer.seal(store, NOW)
+    assert sealed is not None
+    assert sealed[0].size == 3
+
+
+def test_a_seal_that_others_wait_for_is_done_in_parts(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "PART", 2)
+    accept(store, 1)
+    sequencer.seal(store, NOW)
+    accept(store, 2, 3, 4, 5, 6)
+    sealed = sequencer.seal(store, NOW)
+    tree = Tree(b"".join(make_item(number).leaf for number in range(1, 7)))
+    assert sealed == (Head(root=tree.root(6), size=6), 5)
+    assert indices(store) == [(number, number - 1) for number in range(1, 7)]
+    sizes = [1, 3, 5, 6] if store.has_one_writer else [1, 6]
+    with store.read() as connection:
+        assert load_heads(connection) == [Head(root=tree.root(size), size=size) for size in sizes]
+
+
+def test_what_comes_during_a_seal_waits_for_the_next_one(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "PART", 1)
+    accept(store, 1, 2)
+    original = sequencer.load_waiting_records
+
+    def accept_meanwhile(connection: Any) -> Iterator[Any]:
+        yield from original(connection)
+        accept(store, 3)
+
+    monkeypatch.setattr(sequencer, "load_waiting_records", accept_meanwhile)
+    sealed = sequencer.seal(store, NOW)
+    assert sealed is not None
+    assert (sealed[0].size, sealed[1]) == (2, 2)
+    assert indices(store) == [(1, 0), (2, 1), (3, None)]
+
+
+def test_what_waits_is_counted_where_it_is_little_and_else_not_underestimated(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.read() as connection:
+        assert estimate_waiting(connection) == 0
+    accept(store, 1, 2, 3)
+    sequencer.seal(store, NOW)
+    accept(store, *range(4, 10))
+    with store.write() as connection:
+        connection.execute(waiting.delete().where(waiting.c.evidence_id == 5))
+    with store.read() as connection:
+        assert estimate_waiting(connection) == 5
+        monkeypatch.setattr(module, "_COUNTED", 5)
+        assert estimate_waiting(connection) == 6
+
+
+def test_a_sealed_leaf_never_gets_another_index(store: Database) -> None:
+    accept(store, 1, 2)
+    sequencer.seal(store, NOW)
+    before = indices(store)
+    with pytest.raises(ChainGuardError, match=r"(?i)unique"), store.write() as connection:
+        connection.execute(waiting.insert().values(evidence_id=1))
+        assign_positions(connection, 7)
+    assert indices(store) == before
+
+
+def test_two_leaves_never_get_the_same_index(store: Database) -> None:
+    accept(store, 1, 2)
+    sequencer.seal(store, NOW)
+    accept(store, 3)
+    with pytest.raises(ChainGuardError, match=r"(?i)unique"), store.write() as connection:
+        assign_positions(connection, 1)
+    assert indices(store) == [(1, 0), (2, 1), (3, None)]
+
+
+@pytest.mark.parametrize(("lost", "left"), [("= 2", [(1, None), (3, None)]), ("> 0", [])])
+def test_a_seal_refuses_a_store_that_lost_waiting_leaves(
+    place: StoreLocation, store: Database, lost: str, left: list[tuple[int, int | None]]
+) -> None:
+    accept(store, 1, 2, 3)
+    damage(place, f"DELETE FROM evidence WHERE id {lost}")
+    with pytest.raises(ChainGuardError, match=f"{len(left)} of 3 leaves that wait"):
+        sequencer.seal(store, NOW)
+    assert indices(store) == left
+    with store.read() as connection:
+        assert newest_head(connection) is None
+
+
+def test_erasing_a_record_keeps_its_leaf_and_place(store: Database) -> None:
+    accept(store, 1, 2)
+    sequencer.seal(store, NOW)
+    with store.write() as connection:
+        connection.execute(evidence.update().where(evidence.c.id == 1).values(record=None))
+    accept(store, 3)
+    sealed = sequencer.seal(store, NOW)
+    assert sealed is not None
+    leaves = b"".join(make_item(number).leaf for number in (1, 2, 3))
+    assert sealed[0].root == Tree(leaves).root(3)
+
+
+def test_a_reader_sees_one_state_while_others_write(store: Database) -> None:
+    accept(store, 1)
+    with store.read() as connection:
+        assert count_evidence(connection) == (1, 1)
+        accept(store, 2)
+        sequencer.seal(store, NOW)
+        assert count_evidence(connection) == (1, 1)
+        assert load_waiting(connection) == make_item(1).leaf
+    with store.read() as connection:
+        assert count_evidence(connection) == (2, 0)
+
+
+# Accepting
+
+
+def test_what_is_accepted_twice_is_one_row_in_a_few_rows_and_in_thousands(store: Database) -> None:
+    assert accept(store, 1, 2, 1) == 2
+    assert accept(store, 2, 3) == 1
+    assert accept(store, *range(3, 3_000), *range(3, 10)) == 2_996
+    assert accept(store, *range(3_000)) == 1
+    with store.read() as connection:
+        assert count_evidence(connection) == (3_000, 3_000)
+        order = [1, 2, *range(3, 3_000), 0]
+        assert load_waiting(connection) == b"".join(make_item(number).leaf for number in order)
+
+
+def make_with(sha256: bytes | None, sm3: bytes | None, source: str) -> NewEvidence:
+    digests = Digests(sha256=sha256, sm3=sm3, size=None)
+    what = source.encode() + (sha256 or b"") + (sm3 or b"")
+    identity = make_identity(digests, what)
+    return make_item(0)._replace(identity=identity, source=source, sha256=sha256, sm3=sm3)
+
+
+def test_evidence_is_found_by_either_digest_and_by_its_file(store: Database) -> None:
+    one, other = hashlib.sha256(b"1").digest(), hashlib.sha256(b"2").digest()
+    alike = one[:16] + other[16:]  # found in the same stretch of the index, and is another digest
+    with store.write() as connection:
+        insert_evidence(
+            connection,
+            [
+                make_with(one, None, "/a"),
+                make_with(one, other, "/b"),
+                make_with(None, one, "digest:c"),
+                make_with(alike, None, "/a"),
+            ],
+        )
+
+    def found(sha256: bytes | None, sm3: bytes | None) -> list[str]:
+        with store.read() as connection:
+            digests = Digests(sha256=sha256, sm3=sm3, size=None)
+            return [item.source for item in find_by_digest(connection, digests)]
+
+    assert found(one, None) == ["/a", "/b"]
+    assert found(alike, None) == ["/a"]
+    assert found(None, one) == ["digest:c"]
+    assert found(None, other) == ["/b"]
+    assert found(one, one) == ["/a", "/b", "digest:c"]
+    assert found(other, None) == []
+    with store.read() as connection:
+        assert [item.id for item in find_by_file(connection, "/a")] == [1, 4]
+        assert find_by_file(connection, "digest:c") == []
+
+
+@pytest.mark.fault(
+    "G5",
+    how="one digest under two names, and under one name as two different calls",
+    then="two rows for the two names, one for the repeated call",
+)
+def test_files_come_in_pages_each_with_all_its_versions(store: Database) -> None:
+    items = [
+        make_item(number)._replace(source=source)
+        for number, source in enumerate(["/b", "label", "/a", "/c", "/a", "/d", "/a"])
+    ]
+    items[3] = items[3]._replace(sha256=None, sm3=None)
+    with store.write() as connection:
+        insert_evidence(connection, items)
+    with store.read() as connection:
+        first = load_files(connection, "", 2)
+        second = load_files(connection, "/b", 2)
+        assert load_files(connection, "/d", 2) == []
+    assert [name for name, _ in first + second] == ["/a", "/b", "/d"]
+    assert [version.sha256 for version in first[0][1]] == [items[at].sha256 for at in (2, 4, 6)]
+
+
+def test_one_content_under_two_names_is_two_pieces_of_evidence(store: Database) -> None:
+    config = SimpleNamespace(log=LogId(bytes(32)), chain_id=1, file=Path("none/anchor.toml"))
+    project = cast(OpenProject, SimpleNamespace(database=store, config=config))
+    digests = Digests(sha256=bytes(32), sm3=None, size=None)
+    named = [EvidenceInput(source=name, name=name, digests=digests) for name in ("a", "b", "a")]
+    assert pipeline.accept(project, named) == Acceptance(new=2, known=1)
+    with store.read() as connection:
+        found = find_by_digest(connection, digests)
+    assert [item.source for item in found] == ["a", "b"]
+    assert len({item.leaf for item in found}) == 2
+
+
+def test_an_idempotency_key_is_for_one_submission(store: Database) -> None:
+    def submit(number: int, key: bytes | None) -> tuple[str, bool]:
+        with store.write() as connection:
+            stored, is_new = insert_once(connection, make_item(number), key)
+            return stored.source, is_new
+
+    assert submit(1, b"k") == ("evidence 1", True)
+    assert submit(1, b"k") == ("evidence 1", False)
+    with pytest.raises(UsageError, match="idempotency key"):
+        submit(2, b"k")
+    assert submit(2, b"other") == ("evidence 2", True)
+    assert submit(3, None) == ("evidence 3", True)
+    assert submit(3, None) == ("evidence 3", False)
+    with store.read() as connection:
+        assert count_evidence(connection) == (3, 3)
+
+
+# The lease
+
+
+@pytest.mark.fault("G1", how="a second process takes the lease", then="it is refused; nothing else")
+def test_only_one_process_has_the_lease(place: StoreLocation, store: Database) -> None:
+    other = open_database(place)
+    assert other.is_leased()
+    with pytest.raises(ChainGuardError, match="another process is sealing"), other.hold_lease():
+        raise AssertionError
+    assert other.is_leased()
+    other.close()
+    # The first one goes on.
+    accept(store, 1)
+    assert sequencer.seal(store, NOW) is not None
+
+
+def test_a_lease_ends_with_its_block(place: StoreLocation) -> None:
+    created = create_database(place)
+    assert not created.is_leased()
+    for _ in range(2):
+        with created.hold_lease():
+            assert created.is_leased()
+        assert not created.is_leased()
+    with pytest.raises(RuntimeError, match="take the lease"), created.sequence():
+        raise AssertionError
+    created.close()
+
+
+HOLD_LEASE = """
+import sys, time
+from pathlib import Path
+from anchor.store.database import open_database
+from anchor.store.location import parse_location
+
+with open_database(parse_location(sys.argv[1], Path("/"))).hold_lease():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def url_of(place: StoreLocation) -> str:
+    return getattr(place, "url", str(place))
+
+
+@pytest.mark.fault("G1", how="kill -9 of the process with the lease", then="a standby takes over")
+def test_a_lease_ends_with_its_process(place: StoreLocation) -> None:
+    created = create_database(place)
+    command = [sys.executable, "-c", HOLD_LEASE, url_of(place)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert created.is_leased()
+        process.kill()
+    for _ in range(100):
+        if not created.is_leased():
+            break
+        threading.Event().wait(0.05)
+    with created.hold_lease():
+        pass
+    created.close()
+
+
+ATTEMPT = Attempt(tx_hash=Hash32(bytes(32)), raw=b"raw", head_size=None, max_fee=1, priority_fee=1)
+
+
+@pytest.mark.fault(
+    "G3",
+    how="the lease is taken behind its holder's back",
+    then="it can neither seal nor reserve, sign or settle a nonce",
+)
+def test_who_lost_the_lease_without_noticing_changes_nothing_any_more(
+    place: StoreLocation, store: Database
+) -> None:
+    accept(store, 1, 2)
+    journal = StoredJournal(store, lambda: NOW)
+    chain, sender = ChainId(1), Address(bytes(20))
+    slot = journal.reserve_slot(chain, sender, 7)
+    # As another process would, had the system taken the lock from this one.
+    damage(place, "UPDATE lease SET epoch = epoch + 1, holder = 'process 7 on elsewhere'")
+    for change in (
+        lambda: sequencer.seal(store, NOW),
+        lambda: journal.reserve_slot(chain, sender, 8),
+        lambda: journal.save_attempt(slot, ATTEMPT),
+        lambda: journal.settle_slot(slot, "included"),
+    ):
+        with pytest.raises(ChainGuardError, match="taken over this log: process 7 on elsewhere"):
+            change()
+    assert indices(store) == [(1, None), (2, None)]
+    found = journal.open_slot(chain)
+    assert found is not None
+    assert (found.nonce, found.attempts) == (7, ())
+    # It may still take evidence in.
+    accept(store, 3)
+
+
+def test_a_lease_cannot_be_taken_in_the_middle_of_a_seal(
+    place: StoreLocation, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is between the check and the commit goes first: the taker waits for it."""
+    accept(store, 1)
+    taken: list[str] = []
+    original = sequencer.assign_positions
+
+    def take() -> None:
+        damage(place, "UPDATE lease SET epoch = epoch + 1")
+        taken.append("taken")
+
+    taker = threading.Thread(target=take)
+
+    def place_slowly(*arguments: Any) -> int:
+        taker.start()
+        threading.Event().wait(0.3)
+        taken.append("placed")
+        return original(*arguments)
+
+    monkeypatch.setattr(sequencer, "assign_positions", place_slowly)
+    assert sequencer.seal(store, NOW) is not None
+    taker.join()
+    assert taken == ["placed", "taken"]
+    accept(store, 2)
+    with pytest.raises(ChainGuardError, match="taken over"):
+        sequencer.seal(store, NOW)
+
+
+# Concurrent writers
+
+ACCEPT_MANY = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from anchor.evidence.digests import Digests
+from anchor.operate.acceptance import EvidenceInput, accept_once
+from anchor.store.database import open_database
+from anchor.store.location import parse_location
+
+project = SimpleNamespace(
+    database=open_database(parse_location(sys.argv[1], Path("/"))),
+    config=SimpleNamespace(log=bytes(32), chain_id=1, file=Path("none/anchor.toml")),
+)
+key = sys.argv[2] or None
+digests = Digests(sha256=bytes(32), sm3=None, size=0)
+submission = EvidenceInput(source="here", name="evidence", digests=digests)
+
+with ThreadPoolExecutor(8) as pool:
+    for answer in pool.map(lambda _: accept_once(project, submission, key=key), range(50)):
+        print(answer.leaf.hex(), answer.record.hex(), answer.is_new)
+project.database.close()
+"""
+
+
+@pytest.mark.fault(
+    "G4",
+    how="the same evidence submitted 100 times at once by 16 threads in two processes",
+    then="one row, 100 equal answers",
+)
+@pytest.mark.parametrize("key", ["", "a key"])
+def test_the_same_submitted_a_hundred_times_at_once_is_one_row_and_gets_equal_answers(
+    place: StoreLocation, store: Database, key: str
+) -> None:
+    command = [sys.executable, "-W", "error", "-c", ACCEPT_MANY, url_of(place), key]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(
+            pool.map(
+                lambda _: subprocess.run(command, capture_output=True, text=True, check=False),
+                range(2),
+            )
+        )
+    assert [run.stderr for run in done] == ["", ""]
+    answers = [line.rsplit(" ", 1) for run in done for line in run.stdout.splitlines()]
+    assert len(answers) == 100
+    assert len({answer for answer, _ in answers}) == 1
+    assert sorted(is_new for _, is_new in answers) == ["False"] * 99 + ["True"]
+    with store.read() as connection:
+        assert count_evidence(connection) == (1, 1)
+
+
+@pytest.mark.fault(
+    "F17",
+    how="long lists of the same evidence taken in at once, in opposite orders",
+    then="whoever is in the way waits or begins again; each piece once",
+)
+def test_overlapping_lists_taken_in_at_once_are_each_accepted_once(store: Database) -> None:
+    numbers = list(range(4_000))
+    lists = [numbers, numbers[::-1], numbers[::2], numbers[::-3]]
+
+    def take(wanted: list[int]) -> int:
+        items = [make_item(number) for number in wanted]
+        return store.write_with_retry(lambda connection: insert_evidence(connection, items))
+
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(take, lists))
+    assert sum(counts) == 4_000
+    with store.read() as connection:
+        assert count_evidence(connection) == (4_000, 4_000)
+
+
+def test_evidence_comes_in_while_seals_go_on(store: Database) -> None:
+    """Whatever is committed in the middle of a seal waits for the next one."""
+    stop = threading.Event()
+
+    def take(first: int) -> int:
+        number = first
+        while not stop.is_set():
+            accept(store, number, number + 1)
+            number += 2
+        return number - first
+
+    with ThreadPoolExecutor(2) as pool:
+        taking = [pool.submit(take, first) for first in (0, 1_000_000)]
+        try:
+            for _ in range(15):
+                sequencer.seal(store, NOW)
+        finally:
+            stop.set()
+        count = sum(future.result() for future in taking)
+    sequencer.seal(store, NOW)
+    places = [index for _, index in indices(store)]
+    assert sorted(index for index in places if index is not None) == list(range(count))
+    with store.read() as connection:
+        newest = newest_head(connection)
+        assert newest is not None
+        leaves = load_leaves(connection, 0, count)
+    assert newest.head.root == Tree(leaves).root(count)
+
+
+def test_who_is_disturbed_again_and_again_says_so(store: Database) -> None:
+    calls: list[int] = []
+
+    def work(connection: object) -> None:
+        calls.append(1)
+        raise StoreBusyError("disturbed")
+
+    with pytest.raises(StoreBusyError):
+        store.write_with_retry(work)
+    assert len(calls) == store._backend.attempts

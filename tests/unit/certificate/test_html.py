@@ -1,0 +1,291 @@
+"""HTML and PDF show the certificate, whole, and nothing that a name could make them show."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import unicodedata
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from setuptools import Distribution
+from support.certificates import HOSTILE, Issued, issue, named, page_texts, read_code, recorded
+from support.paths import ROOT
+from support.world import INDEX, SIZE, World
+
+from anchor.certificate.detail_pages import build_sheets
+from anchor.certificate.fonts import Font
+from anchor.certificate.foreign_text import show_text
+from anchor.certificate.html import render_html
+from anchor.certificate.labels import describe_kind, describe_network
+from anchor.certificate.layout import Commands, Fields, JudgedTable, Value
+from anchor.certificate.model import Certificate, PathStep, encode_certificate
+from anchor.certificate.model import Path as TreePath
+from anchor.certificate.path_svg import draw_path
+from anchor.certificate.pdf import render_pdf
+from anchor.certificate.qr import draw_code
+from anchor.certificate.statements import Details
+from anchor.log.merkle import fold_path, path_sides
+from anchor.receipt.format import Receipt
+from anchor.types import Hash32
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements, attributes and text."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(data.decode("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+def values(issued: Issued) -> list[Value]:
+    return [
+        row.value
+        for sheet in build_sheets(issued.certificate)
+        for block in sheet.blocks
+        if isinstance(block, Fields)
+        for row in block.rows
+    ]
+
+
+def test_both_pages_show_every_value_finding_and_command(issued: Issued, pdf: bytes) -> None:
+    shown = {
+        "html": squeezed(Page(render_html(issued.certificate)).text),
+        "pdf": squeezed("".join(page_texts(pdf))),
+    }
+    texts = [line for value in values(issued) for line in value.lines]
+    for sheet in build_sheets(issued.certificate):
+        texts += [sheet.title.zh, sheet.title.en]
+        for block in sheet.blocks:
+            if isinstance(block, JudgedTable):
+                texts += [text for row in block.rows for text in (row.zh, row.en, row.reason)]
+            if isinstance(block, Commands):
+                texts += [text for row in block.rows for text in (row[1], row[2])]
+    texts += [issued.certificate.statement.zh, issued.certificate.statement.en]
+    texts += [text for item in issued.certificate.not_proven for text in (item.zh, item.en)]
+    for kind, text in shown.items():
+        missing = [item for item in texts if squeezed(item) not in text]
+        assert missing == [], kind
+
+
+def test_what_is_not_stated_is_printed_as_not_provided(font: Font) -> None:
+    world = World()
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    bare = issue(world, receipt, details=Details())
+    missing = sum("未提供 / not provided" in value.lines for value in values(bare))
+    assert missing >= 40
+    for text in (
+        Page(render_html(bare.certificate)).text,
+        "".join(page_texts(render_pdf(bare.certificate, font))),
+    ):
+        assert squeezed(text).count("未提供/notprovided") == missing
+        assert "未核验/notverified" in squeezed(text)
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_name_is_only_ever_text(what: str, font: Font, tmp_path: Path) -> None:
+    world = named(HOSTILE[what], INDEX, media_type=HOSTILE[what][:1000])
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    found = issue(world, receipt)
+    assert found.certificate.evidence.name == HOSTILE[what]
+    page = Page(render_html(found.certificate))
+    plain = World()
+    honest = Page(render_html(issue(plain, receipt_of(plain)).certificate))
+    assert page.tags == honest.tags
+    names = {name for name, _ in page.attributes}
+    assert not names & {"src", "href", "style"}
+    assert not any(name.startswith("on") for name in names)
+    assert squeezed(show_text(HOSTILE[what], 140)) in squeezed(page.text)
+    pages = page_texts(render_pdf(found.certificate, font))
+    assert len(pages) <= 8
+    assert "签章" in pages[0], "the judge's page is one"
+    assert not any("root:x:0" in text for text in pages)
+    for text in (page.text, *pages):
+        assert not re.search("[\u202a-\u202e\u2066-\u2069\u200e\u200f\x00-\x08\x1b]", text)
+
+
+def receipt_of(world: World) -> Receipt:
+    return world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+
+
+DIGESTS = World().evidence(INDEX)
+ODD = {
+    "sha256 alone": {"digests": dataclasses.replace(DIGESTS, sm3=None)},
+    "sm3 alone": {"digests": dataclasses.replace(DIGESTS, sha256=None)},
+    "a bare digest": {"digests": dataclasses.replace(DIGESTS, sm3=None, size=None)},
+    "no media type": {"media_type": None},
+    "an empty media type": {"media_type": ""},
+    "a long media type": {"name": "x", "media_type": "x" * 30_000},
+    "the first time": {"recorded_at": datetime(1, 1, 1, tzinfo=UTC)},
+    "the last time": {"recorded_at": datetime(2026, 9, 21, 14, 22, 50, tzinfo=UTC)},
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_whatever_a_record_holds_can_be_certified(what: str, font: Font) -> None:
+    world = recorded(INDEX, **ODD[what])
+    found = issue(world, receipt_of(world), details=Details()).certificate
+    Certificate.model_validate_json(encode_certificate(found), strict=True)
+    shown = squeezed(Page(render_html(found)).text)
+    pages = page_texts(render_pdf(found, font))
+    assert "签章" in pages[0]
+    for value in (found.evidence.sha256, found.evidence.sm3):
+        assert (value or "未提供") in shown
+        assert (value or "未提供") in pages[0]
+    # No command compares what the record does not hold.
+    asked = " ".join(check.command for check in found.checks.commands)
+    assert ("sha256sum < " in asked) == (found.evidence.sha256 is not None)
+    assert ("-sm3" in asked) == (found.evidence.sm3 is not None)
+
+
+def renamed(issued: Issued, name: str) -> Certificate:
+    evidence = issued.certificate.evidence.model_copy(update={"name": name, "media_type": name})
+    return issued.certificate.model_copy(update={"evidence": evidence})
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
+
+
+@given(name=TEXTS)
+@settings(max_examples=40, deadline=None)
+def test_no_name_adds_an_element_or_an_invisible_character(issued: Issued, name: str) -> None:
+    page = Page(render_html(renamed(issued, name)))
+    assert page.tags == Page(render_html(issued.certificate)).tags
+    for character in set(page.text) - {"\n"}:
+        assert character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@given(name=TEXTS)
+@settings(max_examples=200, deadline=None)
+def test_any_name_can_be_set_on_paper(issued: Issued, font: Font, name: str) -> None:
+    pages = page_texts(render_pdf(renamed(issued, name), font))
+    assert len(pages) <= 8
+
+
+def test_what_is_invisible_is_spelled_out() -> None:
+    assert show_text("a\u202egnp.exe", 100) == "a\\u{202e}gnp.exe"
+    assert show_text("a\x00b\u2028c\ufeff", 100) == "a\\u{0}b\\u{2028}c\\u{feff}"
+    assert show_text("e\u0301\u0302", 100) == "e\u0301\u0302"
+    assert show_text("e\u0301\u0302\u0303", 100) == "e\u0301\u0302\\u{303}"
+    assert show_text("证据\u3000一", 100) == "证据\u3000一"
+    assert show_text("x" * 500, 90) == "x" * 60 + " … " + "x" * 30
+
+
+def test_a_chain_of_no_value_is_told_beside_the_result(
+    issued: Issued, pdf: bytes, font: Font
+) -> None:
+    def first_pages(certificate: Certificate, paper: bytes) -> list[str]:
+        html = Page(render_html(certificate)).text
+        return [squeezed(html[: html.index("当事人")]), squeezed(page_texts(paper)[0])]
+
+    kind = describe_kind(issued.certificate.anchors[0])
+    assert kind is not None
+    warning = squeezed(kind.en)
+    headline = squeezed("Verified on a development chain (proves nothing about real time)")
+    assert all(headline in text for text in first_pages(issued.certificate, pdf))
+    assert all(warning in text for text in first_pages(issued.certificate, pdf))
+    anchor = issued.certificate.anchors[0].model_copy(
+        update={"chain": "eip155:1", "network": describe_network(1), "kind": "main"}
+    )
+    main = issued.certificate.model_copy(update={"anchors": [anchor]})
+    assert not any(warning in text for text in first_pages(main, render_pdf(main, font)))
+
+
+def test_html_loads_and_runs_nothing(issued: Issued) -> None:
+    data = render_html(issued.certificate)
+    page = Page(data)
+    assert not set(page.tags) & {"script", "link", "img", "iframe", "object", "form", "base", "a"}
+    assert not {"src", "href", "style"} & {name for name, _ in page.attributes}
+    assert b"url(" not in data
+    assert b"@import" not in data
+
+
+def test_a_draft_says_so_on_every_page(issued: Issued, font: Font, pdf: bytes) -> None:
+    draft = issue(issued.world, issued.receipt, draft=True).certificate
+    texts = page_texts(render_pdf(draft, font))
+    assert len(texts) >= 6
+    # Across the page, and in its head or in the result.
+    assert all(text.count("草稿") >= 2 and text.count("DRAFT") >= 2 for text in texts)
+    html = Page(render_html(draft)).text
+    assert "草稿 DRAFT" in html
+    assert "核验通过" not in html
+    assert "核验通过" not in "".join(texts)
+    assert not any("DRAFT" in text for text in page_texts(pdf))
+
+
+def test_the_code_reads_as_record_chain_and_root(issued: Issued, tmp_path: Path) -> None:
+    found = issued.certificate
+    assert found.anchor is not None
+    read = read_code(draw_code(found.qr_text), tmp_path)
+    assert read.splitlines() == [
+        "anchor-certificate/1",
+        f"record sha256:{found.place.record_sha256}",
+        f"chain {found.anchor.chain}:{found.anchor.registry}",
+        f"root {found.path.root}",
+    ]
+    assert "http" not in read
+
+
+@pytest.mark.parametrize("length", [0, 1, 4, 47])
+def test_the_picture_has_a_box_for_every_hash_on_its_side(length: int) -> None:
+    size = 2**length
+    index = (size - 1) & 0x2AAAAAAAAAAA
+    siblings = [Hash32(hashlib.sha256(bytes([level])).digest()) for level in range(length)]
+    sides = path_sides(index, size, length)
+    leaf = Hash32(hashlib.sha256(b"leaf").digest())
+    nodes = fold_path(leaf=leaf, index=index, size=size, path=siblings)
+    steps = [
+        PathStep(side="left" if is_left else "right", sibling=sibling.hex(), node=node.hex())
+        for sibling, is_left, node in zip(siblings, sides, nodes[1:], strict=True)
+    ]
+    path = TreePath(root=nodes[-1].hex(), size=size, steps=steps)
+    drawing = ElementTree.fromstring(draw_path(leaf.hex(), path))
+    boxes = drawing.findall("{*}rect")
+    labels = [label.text or "" for label in drawing.findall("{*}text")]
+    assert len(boxes) == len(labels) == 2 * length + 1
+    for value in (*siblings, *nodes):
+        short = f"{value.hex()[:8]}…{value.hex()[-8:]}"
+        assert sum(label.endswith(short) for label in labels) == 1
+    _, _, width, height = map(float, drawing.attrib["viewBox"].split())
+    for box in boxes:
+        x, y, wide, high = (float(box.attrib[name]) for name in ("x", "y", "width", "height"))
+        assert 0 <= x <= x + wide <= width
+        assert 0 <= y <= y + high <= height
+    left = [box for box in boxes if float(box.attrib["x"]) < 100]
+    assert len(left) == sum(sides)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_wheel_takes_the_templates_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    distribution = Distribution()
+    distribution.parse_config_files()
+    command = distribution.get_command_obj("build_py")
+    command.ensure_finalized()
+    files = {package: names for package, _, _, names in command.data_files}
+    folder = ROOT / "anchor" / "certificate"
+    assert sorted(files["anchor.certificate"]) == sorted(
+        str(path.relative_to(folder)) for path in (folder / "templates").iterdir()
+    )
