@@ -42,6 +42,12 @@ _HOMES = {
     "ChainGuardError": "anchor.errors",
     "StorageError": "anchor.errors",
 }
+_EXTRAS = {
+    "session": "client",
+    "async_session": "client",
+    "answers": "client",
+    "web3_registry": "rpc",
+}
 # `__init__.pyi` tells type checkers the same.
 __all__ = list(_HOMES)
 
@@ -50,7 +56,16 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(home), name)
+    try:
+        value = getattr(import_module(home), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("anchor"):
+            raise  # a bug of ours
+        extra = _EXTRAS.get(home.rpartition(".")[2], "operator")
+        raise ImportError(
+            f"anchor.{name} needs the package {error.name}: pip install 'anchor-evidence[{extra}]'"
+        ) from error
+    globals()[name] = value
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
@@ -83,7 +83,7 @@ class AsyncClient:
         *,
         idempotency_key: str | None = None,
         parallel: int = 2,
-    ) -> AsyncIterator[Accepted | Refused]:
+    ) -> AsyncGenerator[Accepted | Refused, None]:
         """Submit any number, and yield what became of each, in their order, as they are written.
 
         A few thousand are read ahead; ``parallel`` is how many requests are under way at once.

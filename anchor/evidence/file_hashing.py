@@ -123,17 +123,17 @@ def digest_file(file: Path, *, hint: str | None = None) -> Digests:
         # Not blocking: a pipe that was named by mistake must not wait for a writer.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise UsageError(f"the file {file} is missing", hint=hint) from error
+        raise UsageError(f"the file {file} is missing", hint=hint, path=file) from error
     except OSError as error:
         raise explain_os_error(f"{file} cannot be read", error, is_named=True) from error
     try:
         # Before open(), which refuses a folder's descriptor in words of its own.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UsageError(f"{file} is not a regular file")
+            raise UsageError(f"{file} is not a regular file", path=file)
         with open(descriptor, "rb", closefd=False) as stream:
             return digest_stream(stream, (SHA256, SM3))
     except OSError as error:  # it was opened: what is wrong is this file, as for `anchor add`
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{file} cannot be read: {error.strerror}", path=file) from error
     finally:
         os.close(descriptor)
 

@@ -294,6 +294,7 @@ class Project:
             raise UsageError(
                 f"{first.path} was not added: {first.reason}{more}",
                 hint="the others were added, and are the same evidence when they are added again",
+                path=first.path,
             )
         return added
 
