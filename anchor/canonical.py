@@ -41,7 +41,7 @@ def encode_canonical(value: JsonValue, *, subject: str) -> bytes:
     """Serialise ``value`` as RFC 8785 bytes.
 
     Raises:
-        MalformedError: a float, an integer beyond ±(2^53 - 1), or a lone surrogate.
+        MalformedError: ``value`` holds a float, an integer beyond ±(2^53 - 1), or a lone surrogate.
     """
     return _ENCODER.encode(_checked(value, subject)).encode("utf-8")
 
@@ -79,7 +79,7 @@ def parse_strict(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
 
 
 def parse_canonical(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
-    """Parse a document that must already be in its own RFC 8785 form, byte for byte."""
+    """Parse a document that must be in canonical form (RFC 8785), byte for byte."""
     value = parse_strict(data, subject=subject, max_bytes=max_bytes)
     if encode_canonical(value, subject=subject) != data:
         raise MalformedError(f"{subject} is not in canonical form (RFC 8785)")
@@ -137,7 +137,7 @@ def _checked(value: JsonValue, subject: str) -> JsonValue:
 
 
 def _sorted_names(members: dict[str, JsonValue], subject: str) -> list[str]:
-    """Sort as RFC 8785 section 3.2.3 says."""
+    """Return the members' names in the order of RFC 8785 section 3.2.3."""
     for name in members:
         _check_text(name, subject)
     if all(map(str.isascii, members)):

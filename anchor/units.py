@@ -14,9 +14,9 @@ def format_duration(seconds: float) -> str:
     """Format a duration by its two largest units: ``3 d 4 h``, ``2 min 5 s``, ``0 s``."""
     rest = max(round(seconds), 0)
     parts: list[str] = []
-    for place, (size, unit) in enumerate(_STEPS):
+    for index, (size, unit) in enumerate(_STEPS):
         count, rest = divmod(rest, size)
-        if count or (not parts and place == len(_STEPS) - 1):
+        if count or (not parts and index == len(_STEPS) - 1):
             parts.append(f"{count:,} {unit}")
         elif parts:
             break

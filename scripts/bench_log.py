@@ -402,7 +402,7 @@ def bench_log_on_disk(folder: Path, largest: int) -> None:
     for size in sizes:
         for leaves in leaf_chunks(edge.size, size):
             tiles.write(append_leaves(edge, leaves, tiles.read))
-        tiles.note_size(edge.size)
+        tiles.write_size(edge.size)
         if size < sizes[-1]:
             appended[size] = time_append(tiles, edge, added, restore=folder / "copy")
     head = Head(root=edge.root(), size=edge.size)
@@ -435,7 +435,7 @@ def time_append(
         started = time.perf_counter()
         tiles.write(append_leaves(edge, leaves, tiles.read))
         edge.root()
-        tiles.note_size(edge.size)
+        tiles.write_size(edge.size)
         seconds.append(time.perf_counter() - started)
     if restore is not None:
         shutil.rmtree(restore)
@@ -446,7 +446,7 @@ def time_append_and_undo(tiles: TileFolder, edge: RightEdge, count: int) -> tupl
     """Append to a log too large to copy; the same tiles are written again, with the same bytes."""
     size = edge.size
     found = time_append(tiles, edge, count, restore=None)
-    tiles.note_size(size)
+    tiles.write_size(size)
     return found
 
 

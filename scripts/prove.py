@@ -5,8 +5,8 @@
     python scripts/prove.py --unless-recorded   what continuous integration runs: nothing is proven
                                                 again that is recorded for these very files
 
-The proofs depend on nothing but the files that `hash_inputs` reads; proven.json holds the SHA-256
-of those for which they last ran to their end.
+The proofs depend on nothing but what `hash_inputs` reads; proven.json holds the SHA-256 of that for
+which they last ran to their end.  Where this script imports from is no part of it.
 
 Runs in .venv-analysis, which has Halmos, with forge and the compiler from scripts/foundry.sh.
 
@@ -50,7 +50,6 @@ INPUTS = (
     "foundry.toml",
     "package-lock.json",
     "requirements/analysis.txt",
-    "scripts/prove.py",
 )
 RECORD = ROOT / "tests" / "contracts" / "symbolic" / "proven.json"
 
@@ -197,12 +196,20 @@ def main() -> int:
 
 
 def hash_inputs() -> str:
-    """Return the SHA-256 of the names and bytes of every file that the proofs depend on."""
+    """Return the SHA-256 of every file that the proofs depend on, and of how this script proves."""
     digest = hashlib.sha256()
     for path in sorted({path for pattern in INPUTS for path in ROOT.glob(pattern)}):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{content}  {path.relative_to(ROOT).as_posix()}\n".encode())
+    digest.update(cut_method(Path(__file__).read_text("utf-8")).encode())
     return digest.hexdigest()
+
+
+def cut_method(source: str) -> str:
+    """Return the part of this script that decides what is proven and how."""
+    method = source[source.index("\nHALMOS = ") :]
+    before, _, rest = method.partition("\ndef hash_inputs()")
+    return before + rest[rest.index("\ndef describe(") :]
 
 
 def describe(run: Run, verdict: Verdict) -> str:

@@ -28,8 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.mkdtemp(prefix="anchor-tests-configuration-")
     os.environ["XDG_CONFIG_HOME"] = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    from support.examples import load_profile
     from support.faults import FaultRecorder
 
+    load_profile()
     config.pluginmanager.register(FaultRecorder(), "faults")
+    config.pluginmanager.import_plugin("support.needs")
     config.pluginmanager.import_plugin("support.stores")
     config.pluginmanager.import_plugin("support.browser")

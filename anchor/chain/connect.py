@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from anchor.errors import CannotCheckError, UsageError
 from anchor.system.urls import are_distinct, redact_url
-from anchor.verification.node_rules import find_fault, verifier_quorum
+from anchor.verification.node_rules import find_conflict, verifier_quorum
 
 if TYPE_CHECKING:
     from anchor.chain.node import Node
@@ -41,7 +41,7 @@ class Nodes:
     ) -> None:
         for url in rpc:
             redact_url(url)  # bad usage, and no finding about any evidence
-        fault = find_fault(rpc, quorum or 1) if rpc else None
+        fault = find_conflict(rpc, quorum or 1) if rpc else None
         if fault is not None:
             raise UsageError(f"--rpc {fault}", hint="each is to be another operator's")
         self._rpc = tuple(rpc)
@@ -152,9 +152,9 @@ class Nodes:
             group = NodeGroup(
                 nodes, needed=needed, chain_id=chain_id, genesis=genesis, report=self._report
             )
-            view = ChainReader(nodes[0] if len(nodes) == 1 else group)
-            self._views[key] = view, [node.name for node in nodes]
-        found, names = self._views[key]
+            reader = ChainReader(nodes[0] if len(nodes) == 1 else group)
+            self._views[key] = reader, [node.name for node in nodes]
+        view, names = self._views[key]
         for asked in (self.asked, self.asked_now):
             asked += [name for name in names if name not in asked]
-        return found
+        return view

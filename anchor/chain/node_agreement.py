@@ -72,8 +72,8 @@ def agree_on_block(node: Node) -> PricedBlock:
     for back in range(_BLOCKS_BACK):
         if agreed is not None:
             return agreed
-        there = max(number - back, 0)
-        blocks = node.ask_each(_read_block(there))
+        height = max(number - back, 0)
+        blocks = node.ask_each(_read_block(height))
         agreed = said_by_enough((block for block in blocks if block), node.needed)
     if agreed is not None:
         return agreed
@@ -100,7 +100,7 @@ def agree_on_final_nonce(node: Node, address: Address, rule: FinalityRule) -> in
         CannotCheckError: what is final is not known, or the nodes disagree about the nonce.
     """
     final = node.fetch_final_block(rule)
-    nonce = node.confirm(lambda one: one.fetch_nonce(address, final.hash))
+    nonce = node.read_with_quorum(lambda one: one.fetch_nonce(address, final.hash))
     if node.needed == 1:
         proven = _fetch_proven_nonce(node, address, final)
         if proven not in (None, nonce):

@@ -150,7 +150,7 @@ def _print_note(output: Output, note: AllowedProject) -> None:
     from anchor.project.allowlist import format_identity
 
     output.line(f"project  {note.config}")
-    for pins in note.pins:
+    for pins in note.identities:
         output.line(f"  {format_identity(pins)}")
 
 
@@ -183,6 +183,6 @@ def _describe_note(note: AllowedProject) -> dict[str, Any]:
                 "registry": format_address(pins.registry),
                 "log": "0x" + pins.log.hex(),
             }
-            for pins in note.pins
+            for pins in note.identities
         ],
     }

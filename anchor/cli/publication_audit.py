@@ -46,7 +46,7 @@ def audit_published(
     from anchor.types import ChainId
     from anchor.verification.log_audit import TITLES, check_log
     from anchor.verification.report import Verdict, gravest_code, verdict_of
-    from anchor.verification.targets import name_unpinned
+    from anchor.verification.targets import format_unpinned
 
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
@@ -79,7 +79,7 @@ def audit_published(
             raise NotTrustedError(f"the log is on chain {chain_id}, which is not one that you name")
         if bench.policy is None:
             unnamed = () if chain_ids else (chain_id,)
-            members["unpinned"] = list(name_unpinned(None if expected else owned, unnamed))
+            members["unpinned"] = list(format_unpinned(None if expected else owned, unnamed))
             _print_unpinned(output, members["unpinned"])
         checked = check_log(
             note,
@@ -87,7 +87,7 @@ def audit_published(
             policy=bench.policy,
             verifier=verifier,
             connect=nodes.connect,
-            tell=tell,
+            report_step=tell,
             anchored=lambda head: read_anchors(source, head),
             expected=expected,
             chain_ids=frozenset(map(ChainId, chain_ids)),

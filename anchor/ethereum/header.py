@@ -94,11 +94,11 @@ _ENCODED_SHAPES = (*_SHAPES, 22, 23)
 
 
 def parse_header(encoded: bytes) -> Header:
-    """Read a header's RLP; its hash is that of these very bytes.
+    """Parse a block header's RLP; its hash is that of ``encoded``.
 
     Raises:
-        MalformedError: no header: an item of the wrong type or length, or not RLP's only encoding.
-        UnknownVersionError: a number of items that no fork has.
+        MalformedError: An item has the wrong type or length, or ``encoded`` is not valid RLP.
+        UnknownVersionError: No known fork has headers of this many items.
     """
     items = decode_rlp(encoded, subject="the header", max_bytes=MAX_HEADER_BYTES)
     if not isinstance(items, tuple):

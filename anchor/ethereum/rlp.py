@@ -53,7 +53,7 @@ def encode_integer(value: int) -> bytes:
 
 
 def parse_integer(value: RlpItem, *, subject: str, max_bits: int) -> int:
-    """Read an integer below 2^``max_bits``.
+    """Return an integer below 2^``max_bits``.
 
     Raises:
         MalformedError: ``value`` is a list, has a leading zero, or too many bytes.
@@ -68,7 +68,7 @@ def parse_integer(value: RlpItem, *, subject: str, max_bits: int) -> int:
 
 
 def parse_bytes(value: RlpItem, *, subject: str, length: int) -> bytes:
-    """Read a string of exactly ``length`` bytes.
+    """Return a string of exactly ``length`` bytes.
 
     Raises:
         MalformedError: ``value`` is a list, or has another length.

@@ -145,7 +145,7 @@ class _Walk:
             raise self._malformed("holds a child that is long enough to be hashed")
 
     def _read_path(self, encoded: RlpItem) -> tuple[bool, str]:
-        """Decode the hex prefix (Yellow Paper, appendix C): is it a leaf, and the path in hex."""
+        """Decode a hex-prefix path (Yellow Paper, appendix C): is it a leaf's, and its digits."""
         digits = encoded.hex() if isinstance(encoded, bytes) else ""
         # The flags are 0 to 3; where the path is of even length, a zero fills the first byte.
         flag = int(digits[:1] or "f", 16)

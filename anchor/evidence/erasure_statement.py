@@ -54,8 +54,8 @@ class ErasureStatement:
         """The statement as a JSON object."""
         pieces: list[JsonValue] = []
         for piece in self.pieces:
-            place: dict[str, JsonValue] = {} if piece.index is None else {"index": piece.index}
-            pieces.append({**place, "leaf": piece.leaf.hex()})
+            index: dict[str, JsonValue] = {} if piece.index is None else {"index": piece.index}
+            pieces.append({**index, "leaf": piece.leaf.hex()})
         return {
             "format": FORMAT,
             "log": f"0x{self.log.hex()}",
@@ -67,7 +67,7 @@ class ErasureStatement:
         }
 
     def encode(self) -> bytes:
-        """Return the statement's bytes."""
+        """Return the statement's canonical bytes."""
         return encode_canonical(self.members, subject=_WHAT)
 
 
@@ -92,7 +92,7 @@ def check_words(basis: str, words: dict[str, str]) -> None:
 def build_record(
     statement: ErasureStatement, *, name: str, salt: bytes, algorithms: Sequence[str]
 ) -> Record:
-    """Return the record that makes a statement evidence."""
+    """Return the evidence record of a statement."""
     data = statement.encode()
     digests = digest_bytes(data, algorithms)
     known = {SHA256: digests.sha256, SM3: digests.sm3}
@@ -111,16 +111,16 @@ def build_record(
 
 
 def parse_statement(data: bytes) -> ErasureStatement:
-    """Read a statement from its file.
+    """Parse a statement from its file's bytes.
 
     Raises:
-        MalformedError: It is none.
+        MalformedError: ``data`` is no statement.
     """
     return _parse(parse_canonical(data, subject=_WHAT, max_bytes=MAX_RECORD_BYTES))
 
 
 def find_statement(record: bytes) -> ErasureStatement | None:
-    """Return the statement that a record makes evidence; None where it is of something else.
+    """Return the statement that a record is of; None where it is of other evidence.
 
     The statement is taken only where the record's digests are those of its bytes.
     """

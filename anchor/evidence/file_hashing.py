@@ -14,10 +14,11 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, TypeAlias, cast
 
 from anchor.errors import UsageError
@@ -32,7 +33,7 @@ from anchor.evidence.digests import (
 )
 from anchor.evidence.discovery import (
     PASS_FOLDER,
-    Found,
+    Discovered,
     IntakeProblem,
     Skipped,
     SourceFile,
@@ -61,6 +62,10 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _CHANGED = "it changed while it was read, twice in a row"
 
 
+FileIdentity: TypeAlias = tuple[int, int]
+"""A file under whatever name: its device and inode."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileDigest:
     """A file's digests and its modification time, in nanoseconds since 1970 (UTC)."""
@@ -74,20 +79,22 @@ Result: TypeAlias = FileDigest | IntakeProblem | Skipped
 
 
 def hash_sources(
-    sources: Iterable[Found],
+    sources: Iterable[Discovered],
     algorithms: Iterable[str],
     *,
     executor: Executor,
     on_done: Callable[[int, int], None] | None = None,
+    untouched: Mapping[FileIdentity, str] = MappingProxyType({}),
 ) -> Generator[Result, None, None]:
     """Digest ``sources`` on ``executor``; results come in the order of the sources.
 
-    A `Problem` or `Skipped` among the sources is handed through at its place.  A file that changes
-    while it is read is read once more before it becomes a `Problem`.  ``on_done(files, bytes)``
-    tells, in the caller's thread, how much each finished task adds, and with threads as workers
-    four times a second how much was read of large files meanwhile.  At most `MAX_TASKS` tasks
-    exist at a time.  When the caller stops early and closes this, also by KeyboardInterrupt, tasks
-    that wait are cancelled, and threads stop at their next read.
+    A `Problem` or `Skipped` among the sources is handed through at its place.  What is
+    ``untouched`` is not even opened: it comes back as `Skipped` for the reason given.  A file
+    that changes while it is read is read once more before it becomes a `Problem`.  ``on_done(files,
+    bytes)`` tells, in the caller's thread, how much each finished task adds, and with threads as
+    workers four times a second how much was read of large files meanwhile.  At most `MAX_TASKS`
+    tasks exist at a time.  When the caller stops early and closes this, also by KeyboardInterrupt,
+    tasks that wait are cancelled, and threads stop at their next read.
 
     Raises:
         UsageError, UnknownVersionError: algorithms that are not known or cannot be computed.
@@ -98,7 +105,7 @@ def hash_sources(
     read = None if stop is None or on_done is None else _Read()
     pending: deque[Future[list[Result]]] = deque()
     try:
-        for batch in _split_batches(sources):
+        for batch in _split_batches(sources, untouched):
             while pending and (len(pending) >= MAX_TASKS or pending[0].done()):
                 yield from _collect(pending.popleft(), on_done, read)
             pending.append(executor.submit(_hash_batch, batch, chosen, stop, read))
@@ -151,28 +158,23 @@ def hash_stdin(stream: BinaryIO, algorithms: Iterable[str]) -> Digests:
         raise UsageError(f"standard input {describe_error(error)}") from error
 
 
-def _split_batches(sources: Iterable[Found]) -> Iterator[tuple[Found, ...]]:
-    batch: list[Found] = []
+def _split_batches(
+    sources: Iterable[Discovered], untouched: Mapping[FileIdentity, str]
+) -> Iterator[tuple[Discovered, ...]]:
+    batch: list[Discovered] = []
     size = 0
-    for found in sources:
-        expected = _expect_size(found)
+    for source in sources:
+        status = source.look() if isinstance(source, SourceFile) else None
+        reason = None if status is None else untouched.get((status.st_dev, status.st_ino))
+        # About as much as a task will read for this; only the batches depend on it.
+        expected = 0 if status is None or reason is not None else status.st_size
         if batch and (len(batch) >= BATCH_FILES or size + expected > BATCH_BYTES):
             yield tuple(batch)
             batch, size = [], 0
-        batch.append(found)
+        batch.append(source if reason is None else Skipped(path=source.path, reason=reason))
         size += expected
     if batch:
         yield tuple(batch)
-
-
-def _expect_size(found: Found) -> int:
-    """Return about how many bytes a task will read for this; only the batches depend on it."""
-    if not isinstance(found, SourceFile):
-        return 0
-    try:
-        return os.stat(found.path, follow_symlinks=found.guarded == 0).st_size
-    except (OSError, ValueError):
-        return 0
 
 
 def _collect(
@@ -209,7 +211,7 @@ class _Read:
 
 
 def _hash_batch(
-    batch: tuple[Found, ...],
+    batch: tuple[Discovered, ...],
     algorithms: tuple[str, ...],
     stop: threading.Event | None,
     read: _Read | None,
@@ -217,7 +219,7 @@ def _hash_batch(
     """Digest one task's sources in order; the unit that runs on a worker."""
     task = _Task(algorithms, stop, read)
     try:
-        return [task.hash(found) if isinstance(found, SourceFile) else found for found in batch]
+        return [task.hash(each) if isinstance(each, SourceFile) else each for each in batch]
     finally:
         task.close()
 

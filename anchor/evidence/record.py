@@ -128,15 +128,14 @@ def encode_record(
 
 
 def parse_record(encoded: bytes) -> Record:
-    """Read a record from its exact bytes.
+    """Parse a record from its exact bytes.
 
     Members this version does not know are allowed: they are authenticated by the leaf like the
     rest, and later versions of the schema add some.
 
     Raises:
-        MalformedError: not canonical, a member missing or misshapen.
-        UnknownVersionError: another schema; or, of a record that is well formed, only digests of
-            unknown algorithms.
+        MalformedError: The bytes are not canonical, or a member is missing or has the wrong form.
+        UnknownVersionError: The record has another schema, or only digests of unknown algorithms.
     """
     value = parse_canonical(encoded, subject="the record", max_bytes=MAX_RECORD_BYTES)
     if not isinstance(value, dict):
@@ -239,11 +238,11 @@ def _check_member_names(value: Mapping[str, JsonValue]) -> None:
             pending.extend(nested)
 
 
-def source_of(path: Path) -> str:
+def source_of(path: Path, folder: str | None = None) -> str:
     """Return how the store names a file's place: its absolute path, links in its folder resolved.
 
-    A link to a file stays a name of its own.
+    A link to a file stays a name of its own.  ``folder`` is the resolved one, where it is known.
     """
-    place = os.path.join(os.path.realpath(path.parent), path.name)
+    resolved = os.path.join(os.path.realpath(path.parent) if folder is None else folder, path.name)
     # The store keeps text; bytes that are no text are escaped as they are in names.
-    return decode_name(os.fsencode(place))
+    return decode_name(os.fsencode(resolved))

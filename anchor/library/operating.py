@@ -16,7 +16,7 @@ from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.errors import MalformedError, SignerError, UsageError
 from anchor.evidence.digests import Digests
-from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile, find_sources
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.workers import open_executor
 from anchor.library.keystore_file import Keystore
@@ -270,7 +270,7 @@ class Project:
             ClockError: This machine's clock is far from the chain's.
         """
         paths, named, digests = _split(evidence)
-        sources: Iterable[Found] = chain(find_sources(paths, follow_symlinks=False), named)
+        sources: Iterable[Discovered] = chain(find_sources(paths, follow_symlinks=False), named)
         if beside:
             sources = leave_out_receipts(sources, self.config.log)
         with open_executor() as executor:

@@ -61,10 +61,11 @@ def encode_checkpoint(checkpoint: Checkpoint) -> str:
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """Read a note text as a checkpoint; extension lines are passed over.
+    """Parse a note's text as a checkpoint; extension lines are ignored.
 
     Raises:
-        MalformedError: any other form, an empty extension line, or a size of 2^48 or more.
+        MalformedError: The text has another form, an empty extension line, or a size of 2^48 or
+            more.
     """
     encode_text(text)
     # Only "\n" ends a line: str.splitlines knows ten more characters that do.
@@ -109,10 +110,10 @@ def log_origin(chain_id: ChainId, registry: Address, log: LogId) -> str:
 
 
 def parse_origin(text: str) -> tuple[ChainId, Address, LogId]:
-    """Read an origin that `log_origin` wrote.
+    """Parse an origin that `log_origin` wrote.
 
     Raises:
-        MalformedError: any other origin, such as that of a log that is not ours.
+        MalformedError: The origin has another form, as that of a log of other software.
     """
     chain, *rest = text.removeprefix(_ORIGIN_SCHEME).split("/", 3)
     if not text.startswith(_ORIGIN_SCHEME) or len(rest) != 2:

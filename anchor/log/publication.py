@@ -58,41 +58,41 @@ class PublicationWriter(PublicationReader, Protocol):
     def write(self, files: Mapping[str, bytes]) -> None: ...
 
 
-def open_reader(place: str) -> PublicationReader:
-    """Return the place to read a published log from; nothing is read yet."""
-    if place.startswith(("http://", "https://")):
-        return WebPublication(place)
-    return open_writer(place)
+def open_reader(location: str) -> PublicationReader:
+    """Return a reader of the log published at ``location``; nothing is read yet."""
+    if location.startswith(("http://", "https://")):
+        return WebPublication(location)
+    return open_writer(location)
 
 
-def open_writer(place: str) -> PublicationWriter:
-    """Return the place to publish a log in; nothing is written yet.
+def open_writer(location: str) -> PublicationWriter:
+    """Return a writer that publishes a log at ``location``; nothing is written yet.
 
     Raises:
-        UsageError: the URL's scheme cannot be written to, or its package is missing.
-        CannotCheckError: the store cannot be opened.
+        UsageError: The URL's scheme cannot be written to, or its package is missing.
+        CannotCheckError: The object store cannot be opened.
     """
-    if place.startswith(("http://", "https://")):
+    if location.startswith(("http://", "https://")):
         raise UsageError(
             "a log cannot be published to a web server's URL",
             hint="publish to the folder or object store that it serves",
         )
-    if "://" in place and not place.startswith("file://"):
-        return PublicationBucket(place)
+    if "://" in location and not location.startswith("file://"):
+        return PublicationBucket(location)
     # fsspec would write a local file in place and not wait for the disk.
-    return PublicationFolder(Path(place.removeprefix("file://")))
+    return PublicationFolder(Path(location.removeprefix("file://")))
 
 
-def read_tile(source: PublicationReader, tile: Tile) -> bytes:
+def read_tile(reader: PublicationReader, tile: Tile) -> bytes:
     """Return a tile's hashes; a partial one also from the full one that replaced it.
 
     Raises:
         CannotCheckError: it is not there.
         MismatchError: it has another length.
     """
-    data = source.read(tile.path)
+    data = reader.read(tile.path)
     if data is None and not tile.is_full:
-        data = source.read(tile._replace(width=256).path)
+        data = reader.read(tile._replace(width=256).path)
         data = None if data is None or len(data) != TILE_BYTES else data[: 32 * tile.width]
     if data is None:
         raise CannotCheckError(
@@ -134,19 +134,19 @@ def parse_anchors(data: bytes, *, after: int, subject: str) -> list[Head]:
     return heads
 
 
-def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
+def read_anchors(reader: PublicationReader, head: Head) -> Iterator[Head]:
     """Yield the anchored heads up to ``head``, smallest first; nothing where no list is published.
 
     Anchors behind ``head`` are passed over: they are published before the checkpoint is.
 
     Raises:
-        MalformedError: a part is not as it was written, or does not lead to ``head``.
-        CannotCheckError: a part is missing, or cannot be read.
+        MalformedError: A part is not as it was written, or does not lead to ``head``.
+        CannotCheckError: A part is missing, or cannot be read.
     """
     size, number = 0, 0
     while size < head.size:
         path = anchors_path(number)
-        data = source.read(path)
+        data = reader.read(path)
         if data is None:
             if number == 0:
                 return
@@ -166,7 +166,7 @@ def read_anchors(source: PublicationReader, head: Head) -> Iterator[Head]:
 
 
 class PublicationFolder:
-    """A folder that some web server serves, or that was copied from elsewhere."""
+    """A folder of published files: one that a web server serves, or a copy."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -204,7 +204,7 @@ class PublicationFolder:
 
 
 class WebPublication:
-    """Any web server that serves the files."""
+    """A web server that serves the published files."""
 
     def __init__(self, url: str) -> None:
         from anchor.system.urls import redact_url
@@ -254,7 +254,7 @@ class WebPublication:
 
 
 class PublicationBucket:
-    """A bucket, or whatever else fsspec reaches by URL.  Credentials are its own affair."""
+    """A bucket, or another store that fsspec reaches by URL and with its own credentials."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -305,9 +305,9 @@ class PublicationBucket:
 
 
 class _TranslatedErrors:
-    """Turns whatever an object store's package raises into an error of ours.
+    """Translate the errors of an object store's package.
 
-    Without its text, which may quote credentials.
+    The text of such an error is left out, because it may quote credentials.
     """
 
     def __init__(self, message: str) -> None:

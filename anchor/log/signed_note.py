@@ -163,11 +163,12 @@ def parse_private_key(text: str, *, name: str) -> NoteKey:
 
 
 def parse_verifier(text: str) -> NoteVerifier:
-    """Read a verifier key, ``name+id+key``.
+    """Parse a verifier key, ``name+id+key``.
 
     Raises:
-        MalformedError: any other form, an id that is not this key's, or no usable public key.
-        UnknownVersionError: a key of another signature type than Ed25519.
+        MalformedError: The text has another form, the id is not this key's, or the public key is
+            unusable.
+        UnknownVersionError: The key's signature type is not Ed25519.
     """
     # The name holds no plus and base64 may: the first two separate.
     parts = text.split("+", 2) if len(text) <= MAX_VERIFIER_CHARACTERS else []

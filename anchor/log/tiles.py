@@ -115,13 +115,13 @@ def right_tiles(size: int) -> list[Tile]:
 
 
 def append_leaves(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tuple[Tile, bytes]]:
-    """Append leaf hashes to ``edge`` and return the tiles that this fills or starts.
+    """Append leaf hashes to ``edge`` and return the tiles that they fill or start.
 
-    Of what is there already, only the right edge's partial tiles are read, and compared with
+    Of the tiles on disk, only the right edge's partial ones are read, to compare them with
     ``edge``.
 
     Raises:
-        MismatchError: one of those is not what it was.
+        MismatchError: A partial tile does not lead to ``edge``.
     """
     old_size = edge.size
     begun = [
@@ -219,8 +219,8 @@ class TileTree(MerkleTree):
     def node(self, height: int, index: int) -> Hash32:
         """Return the root of the complete subtree over leaves ``index · 2^height`` and on."""
         level, inner = divmod(height, BLOCK_HEIGHT)
-        tile, place = divmod(index, BLOCK >> inner)
-        return Hash32(self._levels(level, tile)[inner][place * HASH : (place + 1) * HASH])
+        tile, position = divmod(index, BLOCK >> inner)
+        return Hash32(self._levels(level, tile)[inner][position * HASH : (position + 1) * HASH])
 
     def block(self, index: int) -> Sequence[bytes]:
         """Return the levels of a complete block of 256 leaves: its leaf hashes, …, its root."""

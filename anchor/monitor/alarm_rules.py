@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
-from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.chain.tx_state import REPLACE_AFTER
 from anchor.monitor.background_poll import Seen, Sighting
 from anchor.monitor.chain_status import ChainFacts, ExternalStatus
@@ -89,7 +89,7 @@ def _find_copy_missing(now: Situation) -> str | None:
     effect = "is acknowledged all the same" if copies.rule.degrade else "nothing is acknowledged"
     return (
         f"what is committed is on {copies.count} of {copies.rule.copies} servers, and {effect}: "
-        f"{copies.describe()}"
+        f"{copies.format_standbys()}"
     )
 
 

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
 from anchor.errors import CannotCheckError, FinalityViolatedError, NodeFaultError
 from anchor.log.checkpoint import open_checkpoint
 from anchor.log.publication import CHECKPOINT, open_writer
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.operate.anchor_watch import Watched
-from anchor.operate.anchoring import check_chain
 from anchor.operate.funds import find_key
+from anchor.operate.guards import check_chain
 from anchor.project.project import OpenProject
-from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import find_head
 from anchor.store.statistics import load_newest_anchors
 from anchor.types import Address
@@ -40,7 +40,7 @@ class ChainFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalStatus:
-    """What was last seen: of the chain, and of how many leaves the log is published.
+    """What was last seen of the chain, and how many leaves are published.
 
     ``published`` is None where the configuration names no place, ``watched`` where nobody compares
     the log with the chain.
@@ -59,13 +59,13 @@ class StatusPoller:
         project: OpenProject,
         node: Node,
         current_time: Callable[[], float],
-        tell: Callable[[], Watched | None] = lambda: None,
+        read_watch: Callable[[], Watched | None] = lambda: None,
     ) -> None:
         """Prepare to poll; ``node`` is asked by one thread at a time.
 
-        ``tell`` returns how the anchor watch stands, without waiting.
+        ``read_watch`` returns how the anchor watch stands, without waiting.
         """
-        self._tell = tell
+        self._read_watch = read_watch
         self._chain = BackgroundPoll(
             lambda: fetch_chain_facts(project, node, find_sender(project)), current_time
         )
@@ -80,23 +80,23 @@ class StatusPoller:
         """Return what was seen last, and poll again where that is old."""
         published = None if self._published is None else self._published.snapshot()
         return ExternalStatus(
-            chain=self._chain.snapshot(), published=published, watched=self._tell()
+            chain=self._chain.snapshot(), published=published, watched=self._read_watch()
         )
 
     def wait(self, seconds: float) -> ExternalStatus:
         """Return what ``snapshot`` does, after waiting up to ``seconds`` for each of both."""
         published = None if self._published is None else self._published.wait(seconds)
         return ExternalStatus(
-            chain=self._chain.wait(seconds), published=published, watched=self._tell()
+            chain=self._chain.wait(seconds), published=published, watched=self._read_watch()
         )
 
 
 def fetch_published_size(target: str) -> int:
-    """Return of how many leaves the log is published at ``target``, by its checkpoint's own word.
+    """Return the size that the checkpoint published at ``target`` states.
 
     Raises:
-        CannotCheckError: it cannot be read.
-        MalformedError: what is there is no checkpoint.
+        CannotCheckError: The checkpoint cannot be read.
+        MalformedError: The file is no checkpoint.
     """
     note = open_writer(target).read(CHECKPOINT)
     return 0 if note is None else open_checkpoint(note, None).head.size
@@ -114,10 +114,11 @@ def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) 
     latest = node.fetch_block("latest")
     if latest is None:
         raise NodeFaultError(f"the node {node.name} has no latest block")
-    word = node.fetch_storage(config.registry, head_slot(config.log), latest.hash)
+    newest = RegistryReader(config.registry, config.log).newest_root(node, latest.hash)
     with project.database.read() as connection:
-        head = find_head(connection, word) if any(word) else None
-    size = 0 if not any(word) else None if head is None else head.size
+        head = None if newest.root is None else find_head(connection, newest.root)
+    is_empty = newest.root is None and not newest.is_closed
+    size = 0 if is_empty else None if head is None else head.size
     try:
         final_block = node.fetch_final_block(config.finality).number
     except CannotCheckError:
@@ -131,7 +132,7 @@ def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) 
         block_time=latest.timestamp,
         final_block=final_block,
         size=size,
-        is_closed=word == CLOSED_HEAD,
+        is_closed=newest.is_closed,
         balance=None if sender is None else node.fetch_balance(sender),
         base_fee=node.fetch_base_fee(),
     )

@@ -115,12 +115,12 @@ class Check:
     look: Callable[[DoctorContext], str | Remark]
 
 
-def diagnose(patient: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
+def diagnose(context: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
     """Make every check that can be made, in order."""
     try:
-        return [_examine(patient, check) for check in checks]
+        return [_examine(context, check) for check in checks]
     finally:
-        patient.close()
+        context.close()
 
 
 def gravest_exit_code(findings: Sequence[Finding]) -> ExitCode:
@@ -133,8 +133,8 @@ def _rank(code: ExitCode) -> int:
     return _GRAVITY.index(code) if code in _GRAVITY else len(_GRAVITY)
 
 
-def _examine(patient: DoctorContext, check: Check) -> Finding:
-    missing = [need for need in check.needs if need not in patient.passed]
+def _examine(context: DoctorContext, check: Check) -> Finding:
+    missing = [need for need in check.needs if need not in context.passed]
     if missing:
         return Finding(
             check=check.name,
@@ -144,7 +144,7 @@ def _examine(patient: DoctorContext, check: Check) -> Finding:
             exit_code=ExitCode.DONE,  # what is missing has a finding of its own
         )
     try:
-        found = check.look(patient)
+        found = check.look(context)
     except AnchorError as error:
         return Finding(
             check=check.name,
@@ -153,7 +153,7 @@ def _examine(patient: DoctorContext, check: Check) -> Finding:
             hint=error.hint,
             exit_code=error.exit_code,
         )
-    patient.passed.add(check.name)
+    context.passed.add(check.name)
     note = found if isinstance(found, Remark) else Remark(found, "")
     return Finding(
         check=check.name,

@@ -37,7 +37,7 @@ class PathNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafPosition:
-    """A leaf, and its verified path to ``head``; ``anchored`` None where no anchor holds it yet."""
+    """A leaf and its verified inclusion path to ``head``; ``anchored`` is None until it is."""
 
     leaf: Hash32
     index: int
@@ -48,7 +48,7 @@ class LeafPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadConsistency:
-    """The verified proof that the log at ``new`` begins with all leaves of ``old``."""
+    """A verified consistency proof: the log at ``new`` begins with all leaves of ``old``."""
 
     old: Head
     new: Head
@@ -56,13 +56,13 @@ class HeadConsistency:
 
 
 def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
-    """Return the path of the leaf at ``index`` to the first head that holds it.
+    """Return the leaf at ``index`` and its inclusion path to the first head that holds it.
 
     That is the head of a final anchor where there is one, else of an anchor, else the first sealed.
 
     Raises:
-        UsageError: no head holds that index.
-        ChainGuardError: the tree on disk does not lead to the head.
+        UsageError: No head holds that index.
+        ChainGuardError: The tiles on disk do not lead to the head.
     """
     with project.database.read() as connection:
         sealed = find_head_above(connection, index) if index >= 0 else None
@@ -78,9 +78,9 @@ def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
     try:
         nodes = fold_path(leaf=leaf, index=index, size=head.size, path=path)
     except MismatchError as error:
-        raise _broken(index, head) from error
+        raise _broken_log_error(index, head) from error
     if nodes[-1] != head.root:
-        raise _broken(index, head)
+        raise _broken_log_error(index, head)
     sides = path_sides(index, head.size, len(path))
     return LeafPosition(
         leaf=leaf,
@@ -112,18 +112,18 @@ def search_leaf(project: OpenProject, leaf: Hash32) -> int:
 def find_leaf(project: OpenProject, leaf: Hash32, *, most: int = MOST_SCANNED) -> int | None:
     """Return the largest index of a leaf hash among the newest ``most`` leaves.
 
-    No index has them: the tiles are read through, at some ten million leaves a second.
+    Leaf hashes have no index: this reads the tiles, at some ten million leaves a second.
 
     Raises:
-        ChainGuardError: a tile is missing, or cannot be read.
+        ChainGuardError: A tile is missing, or cannot be read.
     """
     size = write_tiles(project.database, project.tiles)
     last = max(size - most, 0)
     for number in range((size - 1) // BLOCK, last // BLOCK - 1, -1):
         data = project.tiles.read(Tile(0, number, min(BLOCK, size - number * BLOCK)))
-        place = _find_aligned(data, leaf)
-        if place is not None:
-            return number * BLOCK + place
+        position = _find_aligned(data, leaf)
+        if position is not None:
+            return number * BLOCK + position
     return None
 
 
@@ -137,11 +137,11 @@ def _find_aligned(data: bytes, leaf: Hash32) -> int | None:
 
 
 def prove_consistency(project: OpenProject, old_size: int, new_size: int) -> HeadConsistency:
-    """Return the proof that one head's log continues the other's.
+    """Return the consistency proof between the heads of two sizes.
 
     Raises:
-        UsageError: a size is no head's, or they are not in this order.
-        ChainGuardError: the tree on disk does not lead to the heads.
+        UsageError: A size is no head's, or ``old_size`` is the larger one.
+        ChainGuardError: The tiles on disk do not lead to the heads.
     """
     old, new = _find_head(project, old_size), _find_head(project, new_size)
     if old.size >= new.size:
@@ -175,7 +175,7 @@ def _find_head(project: OpenProject, size: int) -> Head:
     return rows[0].head
 
 
-def _broken(index: int, head: Head) -> ChainGuardError:
+def _broken_log_error(index: int, head: Head) -> ChainGuardError:
     return ChainGuardError(
         f"the path of leaf {index} does not lead to the head of {head.size} leaves",
         hint="find out with `anchor audit` what was damaged or altered",

@@ -13,12 +13,12 @@ from anchor.types import Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogProgress:
-    """The sizes of the largest heads of each kind, and how much evidence waits for its seal.
+    """The size of the largest head at each stage, and how much evidence waits for a seal.
 
-    ``waiting`` is exact while it is small; beyond that, no more waits than it says.
+    ``waiting`` is exact while it is small, and an upper bound beyond that.
 
-    ``submitted`` is that of a transaction on its way, ``included`` that of an anchor that is final
-    or not, ``anchored`` that of one that is.  0 where there is none.
+    ``submitted`` is the size of a transaction on its way, ``included`` of an anchor, final or not,
+    ``anchored`` of a final one. Each is 0 where there is none.
     """
 
     waiting: int
@@ -28,7 +28,7 @@ class LogProgress:
     anchored: int
 
     def stage_of(self, leaf_index: int | None) -> Stage:
-        """Return how far the evidence at this place in the log has come."""
+        """Return the stage of the evidence with this leaf index, or of evidence without one."""
         if leaf_index is None or leaf_index >= self.sealed:
             return Stage.ACCEPTED
         for size, stage in (

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import AnchorError
 from anchor.monitor.timeline import (
     AnchorLine,
@@ -122,7 +122,7 @@ class Overview:
 def read_overview(
     project: OpenProject, current_time: float, *, heads: int = 10, anchors: int = 200
 ) -> Overview:
-    """Read it, with so many of the newest heads and anchors."""
+    """Read the overview, with at most so many of the newest heads and anchors."""
     chain_id = project.config.chain_id
     is_running = project.database.is_leased()
     copies = project.database.read_copies()
@@ -152,7 +152,7 @@ def read_overview(
 
 
 def read_throughput(project: OpenProject, current_time: float) -> Throughput:
-    """Return what was sealed in the last day, or since as many heads ago as are looked at."""
+    """Return what was sealed in the last day, or in the newest heads where there are very many."""
     with project.database.read() as connection:
         rows = load_newest_heads(connection, _MOST_HEADS)
     sealed = [(parse_moment(row.sealed_at), row.added) for row in rows]
@@ -164,9 +164,9 @@ def read_throughput(project: OpenProject, current_time: float) -> Throughput:
     counts = [0] * _BARS
     start = end - _BARS * width
     for moment, added in sealed:
-        place = int((moment - start) // width)
-        if 0 <= place < _BARS:
-            counts[place] += added
+        bar = int((moment - start) // width)
+        if 0 <= bar < _BARS:
+            counts[bar] += added
     return Throughput(start=start, width=width, counts=tuple(counts))
 
 

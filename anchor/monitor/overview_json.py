@@ -22,9 +22,9 @@ from anchor.types import Head, log_number, log_owner
 
 
 def build_overview_json(
-    config: Config, overview: Overview, outside: ExternalStatus, alarms: Sequence[Alarm]
+    config: Config, overview: Overview, external: ExternalStatus, alarms: Sequence[Alarm]
 ) -> dict[str, Any]:
-    """Return everything that is shown of a log, as a document."""
+    """Return the whole overview as a JSON object."""
     queue, spending = overview.queue, overview.spending
     return {
         "time": _time(overview.read_at),
@@ -59,19 +59,19 @@ def build_overview_json(
             "first_sequence": overview.unproven.first,
             "reason": overview.unproven.trouble,
         },
-        **_describe_copies(overview),
-        "chain": _describe_chain(overview, outside),
+        **_build_copies_json(overview),
+        "chain": _build_chain_json(overview, external),
         "published": None
-        if outside.published is None
+        if external.published is None
         else {
-            "size": outside.published.value,
-            **_describe_seen(outside.published.seen_at, outside.published.trouble),
+            "size": external.published.value,
+            **_build_seen_json(external.published.seen_at, external.published.trouble),
         },
     }
 
 
 def build_log_json(config: Config) -> dict[str, Any]:
-    """Return which log it is."""
+    """Return the log's identity as a JSON object."""
     return {
         "owner": format_address(log_owner(config.log)),
         "number": log_number(config.log),
@@ -81,9 +81,9 @@ def build_log_json(config: Config) -> dict[str, Any]:
 
 
 def build_head_json(line: HeadLine) -> dict[str, Any]:
-    """Return a head and what became of it."""
+    """Return a head and its state as a JSON object."""
     return {
-        **_describe(line.head),
+        **_build_tree_head_json(line.head),
         "added": line.added,
         "sealed_at": _time(line.sealed_at),
         "state": line.state.value,
@@ -93,9 +93,9 @@ def build_head_json(line: HeadLine) -> dict[str, Any]:
 
 
 def build_anchor_json(line: AnchorLine) -> dict[str, Any]:
-    """Return an anchor with its cost and times."""
+    """Return an anchor with its cost and times as a JSON object."""
     return {
-        **_describe(line.head),
+        **_build_tree_head_json(line.head),
         "sequence": line.sequence,
         "covers": line.covers,
         "block_number": line.block_number,
@@ -109,20 +109,20 @@ def build_anchor_json(line: AnchorLine) -> dict[str, Any]:
     }
 
 
-def build_position_json(place: LeafPosition) -> dict[str, Any]:
-    """Return where a leaf is, and its path to the head."""
-    anchored = place.anchored
+def build_position_json(position: LeafPosition) -> dict[str, Any]:
+    """Return a leaf's index and inclusion path as a JSON object."""
+    anchored = position.anchored
     return {
-        "leaf": place.leaf.hex(),
-        "index": place.index,
-        "head": _describe(place.head),
+        "leaf": position.leaf.hex(),
+        "index": position.index,
+        "head": _build_tree_head_json(position.head),
         "path": [
             {
                 "sibling": step.sibling.hex(),
                 "side": "left" if step.sibling_is_left else "right",
                 "node": step.node.hex(),
             }
-            for step in place.steps
+            for step in position.steps
         ],
         "anchor": None
         if anchored is None
@@ -135,17 +135,17 @@ def build_position_json(place: LeafPosition) -> dict[str, Any]:
     }
 
 
-def build_consistency_json(extension: HeadConsistency) -> dict[str, Any]:
-    """Return two heads and the proof that the second continues the first."""
+def build_consistency_json(consistency: HeadConsistency) -> dict[str, Any]:
+    """Return two heads and their consistency proof as a JSON object."""
     return {
-        "old": _describe(extension.old),
-        "new": _describe(extension.new),
-        "proof": [node.hex() for node in extension.proof],
+        "old": _build_tree_head_json(consistency.old),
+        "new": _build_tree_head_json(consistency.new),
+        "proof": [node.hex() for node in consistency.proof],
         "verified": True,
     }
 
 
-def _describe_copies(overview: Overview) -> dict[str, Any]:
+def _build_copies_json(overview: Overview) -> dict[str, Any]:
     """Return how many servers hold the store, where there are to be several."""
     copies = overview.copies
     if copies is None:
@@ -153,13 +153,13 @@ def _describe_copies(overview: Overview) -> dict[str, Any]:
     return {"copies": {"count": copies.count, "wanted": copies.rule.copies}}
 
 
-def _describe_seen(seen_at: float | None, trouble: str | None) -> dict[str, Any]:
+def _build_seen_json(seen_at: float | None, trouble: str | None) -> dict[str, Any]:
     return {"seen_at": None if seen_at is None else _time(seen_at), "trouble": trouble}
 
 
-def _describe_chain(overview: Overview, outside: ExternalStatus) -> dict[str, Any]:
-    facts = outside.chain.value
-    seen = _describe_seen(outside.chain.seen_at, outside.chain.trouble)
+def _build_chain_json(overview: Overview, external: ExternalStatus) -> dict[str, Any]:
+    facts = external.chain.value
+    seen = _build_seen_json(external.chain.seen_at, external.chain.trouble)
     if facts is None:
         return seen
     days = None if facts.balance is None else overview.spending.days_left(facts.balance)
@@ -174,7 +174,7 @@ def _describe_chain(overview: Overview, outside: ExternalStatus) -> dict[str, An
     }
 
 
-def _describe(head: Head) -> dict[str, Any]:
+def _build_tree_head_json(head: Head) -> dict[str, Any]:
     return {"size": head.size, "root": head.root.hex()}
 
 

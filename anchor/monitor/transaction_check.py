@@ -23,17 +23,17 @@ from anchor.system.clock import utc_now
 
 
 def check_transactions(project: OpenProject, node: Node) -> tuple[str, str]:
-    """Return where the transaction on its way stands, and what is to be known beyond that.
+    """Return how the transaction on its way stands, and a note on other nonces, or "".
 
     Raises:
-        ChainGuardError: the chain waits for an earlier nonce, which nobody fills.
-        FundsError: the sender cannot pay for it.
-        CannotCheckError: the nodes do not say.
+        ChainGuardError: The chain waits for an earlier nonce, for which nothing is signed.
+        FundsError: The sender cannot pay for the transaction.
+        CannotCheckError: The nodes do not answer, or disagree.
     """
     chain_id = project.config.chain_id
     journal = StoredJournal(project.database, utc_now)
     slot = journal.open_slot(chain_id)
-    note = _describe_others(journal.list_slots(chain_id))
+    note = _format_other_nonces(journal.list_slots(chain_id))
     if slot is None or not slot.attempts:
         return "none is on its way", note
     nonces = node.ask_each(lambda one: one.fetch_nonce(slot.sender, "latest"))
@@ -58,7 +58,7 @@ def check_transactions(project: OpenProject, node: Node) -> tuple[str, str]:
     return f"{name} is on its way, signed {len(slot.attempts)} times", refusal or note
 
 
-def _describe_others(slots: Sequence[tuple[NonceSlot, str | None]]) -> str:
+def _format_other_nonces(slots: Sequence[tuple[NonceSlot, str | None]]) -> str:
     """Say which nonces were given up, and which a reorganisation took back."""
     texts = []
     for text, chosen in (("given up", GIVEN_UP), ("lost in a reorganisation", LOST)):

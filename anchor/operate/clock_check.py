@@ -73,7 +73,7 @@ class ClockFault:
 def judge_clock(
     wall_time: float, chain: ChainTime | None, anchored: int | None, *, elapsed: float | None = None
 ) -> ClockFault | None:
-    """Return by how much the clock is off, or None: it may be right.
+    """Return by how much the clock is off, or None where it may be right.
 
     ``anchored`` is the time of the newest final anchor that the store knows; ``elapsed`` the
     seconds since ``chain`` was seen by a steady clock, None where another process saw it.
@@ -114,8 +114,8 @@ def has_jumped(right: tuple[float, float] | None, wall_time: float, steady: floa
     return right is not None and abs((wall_time - right[0]) - (steady - right[1])) > TOLERANCE
 
 
-def explain_fault(fault: ClockFault) -> ClockError:
-    """Return the error of whoever would make a record by such a clock."""
+def clock_error(fault: ClockFault) -> ClockError:
+    """Return the error for making a record while the clock is off."""
     return ClockError(
         f"{fault}: nothing is taken in, because its record would state a wrong time",
         hint="set the clock right (NTP); if the chain's time is the one that is wrong, as on a "
@@ -129,15 +129,15 @@ def check_clock(project: OpenProject) -> None:
     Raises:
         ClockError: The clock is certainly far from the chain's.
     """
-    fault = find_fault(project, unix_now())
+    fault = find_clock_fault(project, unix_now())
     if fault is not None and fault.is_certain:
-        raise explain_fault(fault)
+        raise clock_error(fault)
 
 
-def find_fault(
+def find_clock_fault(
     project: OpenProject, wall_time: float, chain: ChainTime | None = None
 ) -> ClockFault | None:
-    """Judge the clock by the store, and by ``chain`` or what another process saw last."""
+    """Compare the clock with the store, and with ``chain`` or what another process saw last."""
     with project.database.read() as connection:
         anchored = newest_final_anchor(connection, project.config.chain_id)
     return judge_clock(
@@ -153,10 +153,10 @@ def chain_time_path(config: Config) -> Path:
 
 
 def save_chain_time(config: Config, seen: ChainTime) -> None:
-    """Leave what was seen for other processes; it is made again within a minute.
+    """Save the chain's time for other processes; it is written again within a minute.
 
     Raises:
-        AnchorError: It cannot be written.
+        AnchorError: The file cannot be written.
     """
     path = chain_time_path(config)
     members: dict[str, Any] = {"format": _FORMAT, **asdict(seen)}
@@ -165,7 +165,7 @@ def save_chain_time(config: Config, seen: ChainTime) -> None:
 
 
 def load_chain_time(config: Config) -> ChainTime | None:
-    """Return what was last seen; None where nobody did, or the file is none of this release's."""
+    """Return the chain's time as last saved; None without a file that this release can read."""
     try:
         with open(_open_plain(chain_time_path(config)), "rb") as file:
             members = parse_strict(

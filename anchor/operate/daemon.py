@@ -23,7 +23,7 @@ from anchor.errors import (
     StoreBusyError,
 )
 from anchor.operate.anchor_watch import ChainWatch, Clocks
-from anchor.operate.anchoring import check_chain, record_anchors, refresh_anchors
+from anchor.operate.anchoring import record_anchors
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import (
     Event,
@@ -35,7 +35,9 @@ from anchor.operate.events import (
     reorganisation_event,
     unwatched_event,
 )
+from anchor.operate.finality import refresh_anchors
 from anchor.operate.funds import low_funds_warning
+from anchor.operate.guards import check_chain
 from anchor.operate.publisher import Publisher
 from anchor.operate.single_run import anchor_round
 from anchor.project.project import OpenProject
@@ -130,26 +132,26 @@ class Daemon:
             OperatorActionError: the operator has to do something before going on is safe.
         """
         self._look_at_finality()
-        now = self._clock.monotonic()
+        time = self._clock.monotonic()
         # The first round is at once: an earlier process may have left something half done.
-        next_round = next_look = now
+        next_round = next_look = time
         is_first = True
         try:
             while not self._clock.stopping.is_set():
-                now = self._clock.monotonic()
+                time = self._clock.monotonic()
                 try:
                     if self._watch.is_due or self._is_contradicted:
                         self._watch_chain()
-                    if self._should_seal(now >= next_round, is_first=is_first):
+                    if self._should_seal(time >= next_round, is_first=is_first):
                         has_sealed = self._work()
                         is_first = False
                         pause = self._pace.seconds if has_sealed else 0.0
                         next_round = self._clock.monotonic() + pause
-                    if now >= next_look:
-                        next_look = now + _FINALITY_POLL
+                    if time >= next_look:
+                        next_look = time + _FINALITY_POLL
                         self._watch_copies()
                         if self._look_for_final():
-                            next_round = now  # a reorganisation took something back
+                            next_round = time  # a reorganisation took something back
                     self._backoff.reset()
                 except _PASSING as error:
                     self._is_contradicted = isinstance(error, IncidentError)
@@ -183,7 +185,7 @@ class Daemon:
     def _look_at_finality(self) -> None:
         """Say so where the chain's finality cannot be known as configured; anchoring goes on."""
         try:
-            self._node.choose()
+            self._node.select_primary()
             self._node.fetch_final_block(self._project.config.finality)
         except (NodeUnreachableError, QuorumError):
             pass  # the first round, or the first look at an anchor, says so and tries again
@@ -245,7 +247,7 @@ class Daemon:
         if copies is not None and not copies.is_enough:
             count = f"{copies.count} of {copies.rule.copies} servers"
             text = f"second-copy-missing: {count} hold the store"
-            hint = f"check the standby: {copies.describe()}"
+            hint = f"check the standby: {copies.format_standbys()}"
             warning = Event(event="warning", text=text, figures={"hint": hint})
         self._remind_while("copies", warning)
 
@@ -272,13 +274,13 @@ class Daemon:
         """Say what became of included anchors; return whether some are gone."""
         with self._project.database.read() as connection:
             chain_id = self._project.config.chain_id
-            now = [find_anchored(connection, chain_id, item.head) for item in before]
-        for old, new in zip(before, now, strict=True):
+            after = [find_anchored(connection, chain_id, anchored.head) for anchored in before]
+        for old, new in zip(before, after, strict=True):
             if new is None:
                 self._tell(reorganisation_event(old, "is not on chain any more: sending it again"))
             elif new.block_number != old.block_number:
                 self._tell(reorganisation_event(old, f"is in block {new.block_number} now"))
-        return None in now
+        return None in after
 
     def _load_reversible(self) -> list[AnchoredHead]:
         with self._project.database.read() as connection:
@@ -286,16 +288,16 @@ class Daemon:
 
     def _watch_age(self) -> None:
         """Say which anchors have been reversible for long; nothing is done about it."""
-        now = self._clock.monotonic()
+        time = self._clock.monotonic()
         reversible = self._load_reversible()
         since = self._reversible_since
         self._reversible_since = {
-            item.head.size: since.get(item.head.size, now) for item in reversible
+            anchored.head.size: since.get(anchored.head.size, time) for anchored in reversible
         }
-        for item in reversible:
-            age = now - self._reversible_since[item.head.size]
+        for anchored in reversible:
+            age = time - self._reversible_since[anchored.head.size]
             if age >= LATE:
-                self._remind(f"late {item.head.size}", late_event(item, age))
+                self._remind(f"late {anchored.head.size}", late_event(anchored, age))
 
     def _remind_while(self, about: str, happened: Event | None) -> None:
         """Emit a standing event once an hour while it lasts; None resets it."""
@@ -306,9 +308,9 @@ class Daemon:
 
     def _remind(self, about: str, happened: Event) -> None:
         """Emit the event, at most once in ``_REMIND`` seconds for each ``about``."""
-        now = self._clock.monotonic()
-        if now >= self._reminders.get(about, now):
-            self._reminders[about] = now + _REMIND
+        time = self._clock.monotonic()
+        if time >= self._reminders.get(about, time):
+            self._reminders[about] = time + _REMIND
             self._tell(happened)
 
     def _note_missing_anchors(self) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node, TransactionReceipt
 from anchor.chain.signer import Signer
-from anchor.chain.tx_manager import Intent
 from anchor.chain.tx_state import Inclusion
 from anchor.errors import ChainGuardError, UsageError
 from anchor.ethereum.keccak import format_address
-from anchor.operate.anchoring import check_chain, is_deployed, make_manager
+from anchor.operate.anchoring import make_manager
+from anchor.operate.guards import check_chain, is_deployed
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.project.relocation import check_movable, created_addresses, move_project

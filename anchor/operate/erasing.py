@@ -49,7 +49,7 @@ _TELLING = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureOrder:
-    """Why evidence is erased: one of ``erasure_statement.BASES``, and the operator's words."""
+    """Why evidence is erased: a legal basis out of ``BASES``, and the operator's words."""
 
     basis: str
     by: str
@@ -63,14 +63,14 @@ def erase(
     *,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> list[Piece]:
-    """Erase what is meant from the rows, and take in the statement of it; return what it was.
+    """Erase the selected evidence from the rows, add the statement of it, and return the pieces.
 
-    What was erased before is left out.  ``finish`` has to follow.
+    Pieces that were erased before are left out. The caller goes on with ``clean_up``.
 
     Raises:
-        UsageError: A piece is held, is itself the statement of an erasure, or is not there; or the
-            reason says what is to be erased.
-        StoreBusyError: Another process was in the way.
+        UsageError: A piece is held, is the statement of an erasure, or is not stored; or the reason
+            quotes what is to be erased.
+        StoreBusyError: Another process holds the store.
     """
 
     def work(connection: Connection) -> list[Piece]:
@@ -97,10 +97,10 @@ def erase(
 
 
 def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
-    """Check that nothing stands in the way of erasing ``pieces``.
+    """Check that ``pieces`` may be erased.
 
     Raises:
-        UsageError: One is held, or is the statement of an erasure.
+        UsageError: A piece is held, or is the statement of an erasure.
     """
     held = find_held(connection, pieces)
     if held is not None:
@@ -139,7 +139,7 @@ def _make_statements(
     erased_at: str,
     random_bytes: Callable[[int], bytes],
 ) -> list[tuple[NewEvidence, Sequence[Piece]]]:
-    """Return the statements' own evidence, each with the pieces that it names."""
+    """Return the evidence of each statement, with the pieces that the statement names."""
     made: list[tuple[NewEvidence, Sequence[Piece]]] = []
     mark = "".join(character for character in erased_at if character.isalnum())
     rest = iter(pieces)

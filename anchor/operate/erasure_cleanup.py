@@ -42,9 +42,9 @@ _STATEMENT = re.compile(r"erasure-[0-9A-Za-z]+-[0-9a-f]{16}\.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupResult:
-    """What was done about erasures of which something was left on disk.
+    """What a cleanup removed from disk after erasures.
 
-    ``remains`` are sentences: what this program cannot see to.
+    ``remains`` are sentences about what this program cannot remove.
     """
 
     leaves: int
@@ -54,11 +54,11 @@ class CleanupResult:
 
 
 def clean_up(project: OpenProject) -> CleanupResult | None:
-    """Take what was erased off the disk; return what was done, or None where nothing is left.
+    """Remove from disk what was erased; return what was done, or None where nothing is left.
 
     Raises:
-        StoreBusyError: Other processes use the store without end; it can be done again.
-        StorageError: The disk is full or fails; it can be done again.
+        StoreBusyError: Other processes keep the store busy; calling again goes on.
+        StorageError: The disk is full or fails; calling again goes on.
     """
     config, database = project.config, project.database
     with database.read() as connection:
@@ -118,9 +118,9 @@ def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
 def _clear_side_file(
     project: OpenProject, erasures: Sequence[Erasure], report: Callable[[str], None]
 ) -> None:
-    """Remove the entries of what was erased, also of tries that were never committed.
+    """Remove the side file's entries of erased evidence, also those that were never committed.
 
-    The same evidence may have been submitted again since: the entry of what is stored stays.
+    An entry of evidence that was submitted again since then stays.
     """
     side_file = SideFile(project.config.side_file)
     leaves = {erasure.leaf for erasure in erasures}
@@ -160,7 +160,7 @@ def _find_leaf(path: Path) -> Hash32 | None:
 
 
 def _list_old_stores(config: Config) -> list[str]:
-    """Return what to do about stores that `anchor restore` and `anchor upgrade-store` left."""
+    """Return a sentence for each store that `anchor restore` or `anchor upgrade-store` left."""
     stores = [copied.path for copied in find_copies(config.folder)]
     stores += list_generations(config.folder / BEFORE_UPGRADE)
     if isinstance(config.store, SqliteFile):

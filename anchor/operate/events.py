@@ -1,4 +1,4 @@
-"""What a daemon tells the operator's log: one thing it did or met at a time."""
+"""Events that the daemon writes to the operator's log."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from anchor.units import format_leaves
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing a daemon did or met: ``text`` and its figures."""
+    """One thing that the daemon did or met: a sentence and its figures."""
 
     event: str
     text: str
     figures: dict[str, int | str] = field(default_factory=dict)
 
 
-def anchoring_event(done: RunResult, anchored: AnchoredHead) -> Event:
-    """Tell of a round that anchored something new."""
+def anchoring_event(result: RunResult, anchored: AnchoredHead) -> Event:
+    """Return the event of a run that anchored something new."""
     return Event(
         event="anchored" if anchored.final else "included",
-        text=f"sealed {format_leaves(done.sealed)}; anchor {anchored.sequence} of "
-        f"{format_leaves(anchored.head.size)} in block {anchored.block_number}: {done.state.value}",
+        text=f"sealed {format_leaves(result.sealed)}; anchor {anchored.sequence} of "
+        f"{format_leaves(anchored.head.size)} in block {anchored.block_number}: "
+        f"{result.state.value}",
         figures={
-            "sealed": done.sealed,
+            "sealed": result.sealed,
             "size": anchored.head.size,
             "root": anchored.head.root.hex(),
             "sequence": anchored.sequence,
@@ -39,7 +40,7 @@ def anchoring_event(done: RunResult, anchored: AnchoredHead) -> Event:
 
 
 def finality_event(anchored: AnchoredHead) -> Event:
-    """Tell of an anchor that has become final."""
+    """Return the event of an anchor that has become final."""
     return Event(
         event="final",
         text=f"anchor {anchored.sequence} is final: {format_leaves(anchored.head.size)}",
@@ -48,7 +49,7 @@ def finality_event(anchored: AnchoredHead) -> Event:
 
 
 def reorganisation_event(anchored: AnchoredHead, fate: str) -> Event:
-    """Tell of an included anchor that a reorganisation moved or took back."""
+    """Return the event of an included anchor that a reorganisation moved or removed."""
     return Event(
         event="reorganised",
         text=f"anchor {anchored.sequence}, which was included in block {anchored.block_number}, "
@@ -58,7 +59,7 @@ def reorganisation_event(anchored: AnchoredHead, fate: str) -> Event:
 
 
 def late_event(anchored: AnchoredHead, age: float) -> Event:
-    """Tell of an anchor that has been reversible for ``age`` seconds."""
+    """Return the event of an anchor that has been reversible for ``age`` seconds."""
     return Event(
         event="late",
         text=f"anchor {anchored.sequence} in block {anchored.block_number} is not final after "
@@ -68,7 +69,7 @@ def late_event(anchored: AnchoredHead, age: float) -> Event:
 
 
 def unwatched_event(watched: Watched) -> Event:
-    """Tell that the newest final anchor could not be compared with the chain for long."""
+    """Return the warning that the newest final anchor could not be compared with the chain."""
     return Event(
         event="warning",
         text="whether the newest final anchor is where it was cannot be told for "
@@ -78,7 +79,7 @@ def unwatched_event(watched: Watched) -> Event:
 
 
 def clock_event(fault: ClockFault) -> Event:
-    """Tell that this machine's clock is far from the chain's."""
+    """Return the warning that this machine's clock is far from the chain's."""
     effect = "no record is made meanwhile" if fault.is_certain else "one node's word: set it right"
     return Event(
         event="warning",
@@ -88,7 +89,7 @@ def clock_event(fault: ClockFault) -> Event:
 
 
 def failure_event(error: AnchorError, wait: float) -> Event:
-    """Tell of a failure that is met by trying again after ``wait`` seconds."""
+    """Return the event of a failure after which the daemon tries again in ``wait`` seconds."""
     return Event(
         event="failed",
         text=f"{error.message}; trying again in {wait:.0f} seconds",
@@ -96,11 +97,11 @@ def failure_event(error: AnchorError, wait: float) -> Event:
     )
 
 
-def publication_event(published: Publication, place: str) -> Event:
-    """Tell what is published in ``place`` now."""
+def publication_event(published: Publication, target: str) -> Event:
+    """Return the event of a publication of the log in ``target``."""
     return Event(
         event="published",
-        text=f"published {published.head.size:,} leaves in {place}; wrote "
+        text=f"published {published.head.size:,} leaves in {target}; wrote "
         f"{published.tiles_written:,} tiles",
         figures={
             "size": published.head.size,
@@ -111,7 +112,7 @@ def publication_event(published: Publication, place: str) -> Event:
 
 
 def unpublished_event(error: AnchorError, wait: float) -> Event:
-    """Tell of a publication that failed and is tried again after ``wait`` seconds."""
+    """Return the event of a publication that failed and is tried again in ``wait`` seconds."""
     return Event(
         event="unpublished",
         text=f"the log was not published: {error.message}; trying again in {wait:.0f} seconds, "
@@ -120,10 +121,10 @@ def unpublished_event(error: AnchorError, wait: float) -> Event:
     )
 
 
-def long_publication_event(place: str, seconds: float) -> Event:
-    """Tell of a publication that has not ended after ``seconds``."""
+def long_publication_event(target: str, seconds: float) -> Event:
+    """Return the warning that a publication has not ended after ``seconds``."""
     return Event(
         event="warning",
-        text=f"publishing the log in {place} has taken {seconds / 60:.0f} minutes so far; "
+        text=f"publishing the log in {target} has taken {seconds / 60:.0f} minutes so far; "
         "anchoring goes on",
     )

@@ -51,13 +51,13 @@ class NamedPiece:
 
 
 def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
-    """Return the pieces that are meant, each once, in order of acceptance.
+    """Return the selected pieces, each once, in order of acceptance.
 
-    Whatever has the same record as one of them is one of them, whoever submitted it: their leaves
-    are equal, so that nothing tells them apart later.
+    Pieces with equal records have equal leaves, which nothing tells apart later: all of them are
+    selected, whoever submitted them.
 
     Raises:
-        UsageError: Something that is named is not there.
+        UsageError: The store holds nothing of that name.
     """
     pieces: list[Piece] = []
     for id in wanted.ids:
@@ -80,7 +80,7 @@ def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
 
 
 def load_names(connection: Connection, pieces: Sequence[Piece]) -> Iterator[NamedPiece]:
-    """Yield the pieces with their names."""
+    """Yield each piece with the name in its record."""
     for piece, record in load_records(connection, pieces):
         yield NamedPiece(piece=piece, name=None if record is None else _find_name(record))
 

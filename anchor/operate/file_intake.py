@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.evidence.digests import Digests
-from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile
-from anchor.evidence.file_hashing import FileDigest, hash_sources
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped
+from anchor.evidence.file_hashing import FileDigest, FileIdentity, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
 from anchor.operate.acceptance import (
     AcceptedEvidence,
@@ -27,6 +27,7 @@ from anchor.store.location import SqliteFile, StoreLocation
 
 # One transaction, and so one fsync, for this many files.
 _CHUNK = 1_000
+_OWN_STORE = "it is this project's own store"
 _LONG_NAME = f"its name is longer than the {MAX_NAME_CHARACTERS:,} characters of a record"
 
 
@@ -58,7 +59,7 @@ class IntakeResult:
 
 def gather(
     project: OpenProject,
-    found: Iterable[Found],
+    found: Iterable[Discovered],
     *,
     executor: Executor,
     again: bool = False,
@@ -81,7 +82,7 @@ def gather(
         nonlocal new, known, size, copies
         if not chunk:
             return
-        submissions = [_submission(hashed) for hashed in chunk]
+        submissions = _submissions(chunk)
         if keep_files:
             each = accept_each(project, submissions, again=again)
             files.extend(map(_accepted_file, chunk, each))
@@ -96,8 +97,13 @@ def gather(
         size += sum(hashed.digests.size or 0 for hashed in chunk)
         chunk.clear()
 
-    found = _leave_out_store(found, project.config.store)
-    results = hash_sources(found, project.config.digests, executor=executor, on_done=on_done)
+    results = hash_sources(
+        found,
+        project.config.digests,
+        executor=executor,
+        on_done=on_done,
+        untouched=dict.fromkeys(_list_own_files(project.config.store), _OWN_STORE),
+    )
     with closing(results):  # else an interrupt out here would wait until all is read
         for result in results:
             if isinstance(result, FileDigest) and len(result.source.name) > MAX_NAME_CHARACTERS:
@@ -122,33 +128,18 @@ def gather(
     )
 
 
-def _leave_out_store(found: Iterable[Found], store: StoreLocation) -> Iterator[Found]:
-    """Skip the files of the store that is open in this process, under whatever name.
+def _list_own_files(store: StoreLocation) -> Iterator[FileIdentity]:
+    """Yield the files of the store that is open in this process.
 
     Closing any of them, were it only to read it, would drop all locks that SQLite has in this
     process (https://www.sqlite.org/howtocorrupt.html), and with them what it commits afterwards.
     """
     if not isinstance(store, SqliteFile):
-        yield from found
         return
-    ours = {
-        (status.st_dev, status.st_ino)
-        for suffix in ("", "-wal", "-shm")
-        if (status := _stat(store.path.with_name(store.path.name + suffix))) is not None
-    }
-    for source in found:
-        status = _stat(source.path) if isinstance(source, SourceFile) else None
-        if status is not None and (status.st_dev, status.st_ino) in ours:
-            yield Skipped(path=source.path, reason="it is this project's own store")
-        else:
-            yield source
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except (OSError, ValueError):
-        return None
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(OSError):
+            status = store.path.with_name(store.path.name + suffix).stat()
+            yield status.st_dev, status.st_ino
 
 
 def _accepted_file(hashed: FileDigest, evidence: AcceptedEvidence) -> AcceptedFile:
@@ -158,7 +149,18 @@ def _accepted_file(hashed: FileDigest, evidence: AcceptedEvidence) -> AcceptedFi
     )
 
 
-def _submission(hashed: FileDigest) -> EvidenceInput:
-    return EvidenceInput(
-        source=source_of(hashed.source.path), name=hashed.source.name, digests=hashed.digests
-    )
+def _submissions(chunk: Iterable[FileDigest]) -> list[EvidenceInput]:
+    folders: dict[Path, str] = {}
+    submissions = []
+    for hashed in chunk:
+        path = hashed.source.path
+        if path.parent not in folders:
+            folders[path.parent] = os.path.realpath(path.parent)
+        submissions.append(
+            EvidenceInput(
+                source=source_of(path, folders[path.parent]),
+                name=hashed.source.name,
+                digests=hashed.digests,
+            )
+        )
+    return submissions

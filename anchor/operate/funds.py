@@ -5,7 +5,7 @@ from __future__ import annotations
 from anchor.chain.fees import ANCHOR_GAS, gas_limit
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import find_ape_keyfile, find_keystore_address
-from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import NodeFaultError, SignerError
 from anchor.ethereum.keccak import format_address
 from anchor.project.config import Config

@@ -42,18 +42,18 @@ def check_no_incident(project: OpenProject) -> None:
         IncidentError: one was.
     """
     with project.database.read() as connection:
-        found = load_open_incidents(connection, project.config.chain_id)
-    error = explain_incidents(found)
+        incidents = load_open_incidents(connection, project.config.chain_id)
+    error = explain_incidents(incidents)
     if error is not None:
         raise error
 
 
-def explain_incidents(found: Sequence[Incident]) -> IncidentError | None:
+def explain_incidents(incidents: Sequence[Incident]) -> IncidentError | None:
     """Return the error that open incidents, the largest head first, are; None where none is."""
-    if not found:
+    if not incidents:
         return None
     return IncidentError(
-        f"finality was violated: {describe_incident(found[0])}",
+        f"finality was violated: {describe_incident(incidents[0])}",
         hint="nothing is sealed, sent or issued meanwhile. Once a later final block shows the "
         "anchor where it was, work goes on by itself. Else find out what happened to the "
         "chain and its nodes; if the chain is right, raise chain.finality, go on with `anchor "
@@ -63,8 +63,8 @@ def explain_incidents(found: Sequence[Incident]) -> IncidentError | None:
 
 def describe_incident(incident: Incident) -> str:
     """Return what was seen, and in which block: what is so now is another question."""
-    before, now = incident.before, incident.current
-    then = "was not in the registry" if now is None else f"was in block {now.block_number}"
+    before, after = incident.before, incident.current
+    then = "was not in the registry" if after is None else f"was in block {after.block_number}"
     seen = "" if incident.seen_block is None else f" in final block {incident.seen_block}"
     return (
         f"anchor {before.sequence} was final in block {before.block_number}, and {then}{seen} "
@@ -94,12 +94,12 @@ def review_incidents(project: OpenProject, node: Node) -> None:
     """
     config = project.config
     with project.database.read() as connection:
-        found = load_open_incidents(connection, config.chain_id)
-    if not found:
+        incidents = load_open_incidents(connection, config.chain_id)
+    if not incidents:
         return
     final = fetch_final(project, node)
     # The largest head first: the registry only grows, so that it has the smaller ones, too.
-    for incident in found:
+    for incident in incidents:
         if is_behind(final, incident.before) or final.number < (incident.seen_block or 0):
             return
         read = partial(
@@ -107,7 +107,7 @@ def review_incidents(project: OpenProject, node: Node) -> None:
             root=incident.head.root,
             block=final.hash,
         )
-        stored = node.confirm(read)
+        stored = node.read_with_quorum(read)
         if stored is None or place_of(stored) != incident.before:
             return
         if project.database.read_only_note is not None:
@@ -196,4 +196,4 @@ def _read_final(
         root=anchored.head.root,
         block=final.hash,
     )
-    return FinalReading(anchored=anchored, stored=node.confirm(read), final=final)
+    return FinalReading(anchored=anchored, stored=node.read_with_quorum(read), final=final)

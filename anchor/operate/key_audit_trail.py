@@ -18,7 +18,7 @@ NAME = "audit.jsonl"
 
 
 def record_key_event(config: Config, event: str, *, at: str, **members: object) -> None:
-    """Append an event with the time and the user's name; never a key itself.
+    """Append an event with the time and the user's name to the trail; no key is ever written.
 
     Raises:
         StorageError: The line cannot be written.

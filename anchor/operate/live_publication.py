@@ -12,8 +12,8 @@ from anchor.log.publication import ANCHORS_PER_FILE, CHECKPOINT, anchors_path, e
 from anchor.log.signed_note import NoteKey
 from anchor.log.tiles import Tile, TileTree, parse_tile_path
 from anchor.log.tree import BLOCK, BLOCK_HEIGHT, HASH
-from anchor.operate.publishing import find_gap
-from anchor.project.log_key import origin_of
+from anchor.operate.publishing import find_anchor_gap
+from anchor.project.log_key import checkpoint_origin
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors, newest_final_anchor
 from anchor.store.sequencer import open_tree
@@ -25,7 +25,7 @@ _ANCHORS = re.compile(r"anchors/([0-9]{3,9})")
 class LivePublication:
     """A published log's files, up to the newest head whose anchor is final.
 
-    Implements ``anchor.log.publication.Source``.  Not for several threads at once.
+    Implements ``PublicationReader``; not safe for several threads at once.
     """
 
     def __init__(self, project: OpenProject, key: NoteKey) -> None:
@@ -69,7 +69,7 @@ class LivePublication:
                 return
             anchors = load_anchors(connection, self._project.config.chain_id)
         self._final = [anchored for anchored in anchors if anchored.final]
-        checkpoint = Checkpoint(origin=origin_of(self._project.config), head=newest.head)
+        checkpoint = Checkpoint(origin=checkpoint_origin(self._project.config), head=newest.head)
         self._note = sign_checkpoint(checkpoint, self._key)
         self._tree = None
         self._head = newest.head
@@ -87,7 +87,7 @@ class LivePublication:
         return open_tree(self._project.database, self._project.tiles, head)
 
     def _read_anchors(self, number: int, path: str) -> bytes | None:
-        if path != anchors_path(number) or find_gap(self._final):
+        if path != anchors_path(number) or find_anchor_gap(self._final):
             return None  # a list with a gap would prove nothing
         part = self._final[number * ANCHORS_PER_FILE : (number + 1) * ANCHORS_PER_FILE]
         return encode_anchors([anchored.head for anchored in part]) if part else None

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer, UnsignedTransaction
-from anchor.chain.tx_manager import Intent
 from anchor.errors import ChainGuardError, NotFinalError, SignerError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.operate.anchoring import make_manager
@@ -27,7 +28,6 @@ from anchor.operate.operators import (
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.registry.calldata import encode_set_operator_call
-from anchor.registry.storage import CLOSED_HEAD, head_slot
 from anchor.store.heads import newest_anchored
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
 from anchor.system.clock import Clock, utc_now
@@ -271,7 +271,7 @@ def check_owner(config: Config, key: Address) -> None:
 
 
 def _check_open(config: Config, node: Node) -> None:
-    if node.fetch_storage(config.registry, head_slot(config.log), "latest") == CLOSED_HEAD:
+    if RegistryReader(config.registry, config.log).newest_root(node, "latest").is_closed:
         raise ChainGuardError(
             "this log was closed with `succeed`: nobody anchors in it any more",
             hint="operators are per log: run this in its successor's project",
@@ -293,7 +293,7 @@ def _wait_until_final(config: Config, node: Node, change: KeyChange, clock: Cloc
     while True:
         final = node.fetch_final_block(config.finality)
         read = partial(fetch_operator_id, config, key=change.key, block=final.hash)
-        if node.confirm(read) == change.id:
+        if node.read_with_quorum(read) == change.id:
             return final.number
         if clock.monotonic() >= deadline or not is_done(config, node, change):
             return None

@@ -30,7 +30,7 @@ def find_own_nonces(project: OpenProject, node: Node, sender: Address, missing: 
 
     A block that nodes do not have, or disagree about, explains none.
     """
-    found: set[int] = set()
+    own: set[int] = set()
     for anchored in _load_unknown(project, len(missing)):
         read = partial(_fetch_calls, config=project.config, number=anchored.block_number)
         try:
@@ -40,10 +40,10 @@ def find_own_nonces(project: OpenProject, node: Node, sender: Address, missing: 
         for call in calls or ():
             is_theirs = call.sender != sender or call.nonce not in missing
             if not is_theirs and _is_of(project.config.log, anchored.head, call.data):
-                found.add(call.nonce)
-        if len(found) == len(missing):
+                own.add(call.nonce)
+        if len(own) == len(missing):
             break
-    return found
+    return own
 
 
 def _load_unknown(project: OpenProject, missing: int) -> Iterator[AnchoredHead]:

@@ -9,7 +9,8 @@ from anchor.chain.node import Node
 from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError, UsageError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree
-from anchor.operate.anchoring import check_standing, update_anchors
+from anchor.operate.finality import update_anchors
+from anchor.operate.guards import check_standing
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.project import OpenProject
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor
@@ -35,16 +36,16 @@ def open_prover(
     Raises:
         ChainGuardError: The chain is not the one that the store was made for, or contradicts it.
     """
-    states: StateProofs | None = None
     try:
         node = open_node()
         check_standing(project, node)
+        proofs = StateProofs(project.config, node, report)
         if project.database.read_only_note is None:  # else it is on read-only media
-            update_anchors(project, node)
-        states = StateProofs(project.config, node, report)
+            update_anchors(project, node, proofs)
     except CannotCheckError as error:
         report(f"{error.message}; going by what the store knew last")
-    return Prover(project, states)
+        return Prover(project)
+    return Prover(project, proofs)
 
 
 class Prover:

@@ -39,13 +39,13 @@ class Publisher:
         target: PublicationWriter,
         clock: Clock,
         *,
-        tell: Callable[[Event], None],
+        emit: Callable[[Event], None],
         jitter: Callable[[], float],
     ) -> None:
         self._project = project
         self._target = target
         self._clock = clock
-        self._tell = tell
+        self._emit = emit
         self._backoff = Backoff(jitter)
         self._outcome: SimpleQueue[Publication | AnchorError] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -101,14 +101,14 @@ class Publisher:
         if isinstance(outcome, AnchorError):
             wait = self._backoff.next_wait()
             self._next_try = current_time + wait
-            self._tell(unpublished_event(outcome, wait))
+            self._emit(unpublished_event(outcome, wait))
             return
         self._published = outcome.head
         self._backoff.reset()
         if outcome.is_new:
-            self._tell(publication_event(outcome, self._target.name))
+            self._emit(publication_event(outcome, self._target.name))
 
     def _watch_duration(self, current_time: float) -> None:
         if current_time >= self._next_word:
             self._next_word = current_time + _LONG
-            self._tell(long_publication_event(self._target.name, current_time - self._started))
+            self._emit(long_publication_event(self._target.name, current_time - self._started))

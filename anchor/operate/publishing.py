@@ -27,7 +27,7 @@ from anchor.log.publication import (
 )
 from anchor.log.signed_note import NoteKey
 from anchor.log.tiles import Tile, TileTree, tiles_of
-from anchor.project.log_key import load_log_key, origin_of
+from anchor.project.log_key import checkpoint_origin, load_log_key
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors
 from anchor.store.sequencer import open_tree
@@ -81,7 +81,7 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
     key = load_log_key(config)
     tree = open_tree(project.database, project.tiles, head)
     published = _find_published(target, key, tree)
-    unknown = find_gap(final)
+    unknown = find_anchor_gap(final)
     if unknown and published != head and target.read(anchors_path(0)) is not None:
         raise CannotCheckError(
             f"anchor {unknown} of this log is not known, so the published list of anchors cannot "
@@ -101,7 +101,7 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
         target.write(batch)
     if not unknown:
         _publish_anchors(target, [anchored.head for anchored in final], published)
-    origin = origin_of(config)
+    origin = checkpoint_origin(config)
     if published != head:
         # A crash before this: readers go on with the old checkpoint, whose tiles are all there.
         checkpoint = Checkpoint(origin=origin, head=head)
@@ -115,10 +115,10 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
     )
 
 
-def find_gap(final: list[AnchoredHead]) -> int | None:
-    """Return the number of the first anchor that the store does not know to be final.
+def find_anchor_gap(final: list[AnchoredHead]) -> int | None:
+    """Return the sequence number of the first anchor that is missing in ``final``, or None.
 
-    Then it publishes no list of anchors: one with a gap would prove nothing.
+    A list of anchors with a gap would prove nothing, and is not published.
     """
     for expected, anchored in enumerate(final, start=1):
         if anchored.sequence != expected:
@@ -127,7 +127,7 @@ def find_gap(final: list[AnchoredHead]) -> int | None:
 
 
 def _publish_anchors(target: PublicationWriter, heads: list[Head], published: Head | None) -> None:
-    """Bring the list of anchored heads up to the newest final one."""
+    """Publish the list of anchored heads up to the newest final one."""
     first = (
         sum(head.size < published.size for head in heads) // ANCHORS_PER_FILE if published else 0
     )
@@ -139,9 +139,9 @@ def _publish_anchors(target: PublicationWriter, heads: list[Head], published: He
 
 
 def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> Head | None:
-    """Return the head that is published; None in an empty place.
+    """Return the head that is published; None where nothing is.
 
-    A published tile must never change, so what is there has to be the beginning of this log.
+    A published tile must never change: what is published has to be a beginning of this log.
     """
     note = target.read(CHECKPOINT)
     if note is None:
@@ -149,14 +149,14 @@ def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> 
         first = Tile(0, 0)
         stored = target.read(first.path)
         if stored is not None and (tree.size < first.width or stored != tree.tile(first)):
-            raise _other_log("there are tiles of another log, and no checkpoint")
+            raise _other_log_error("there are tiles of another log, and no checkpoint")
         return None
     try:
         checkpoint = open_checkpoint(note, key.verifier())
     except MalformedError as error:
-        raise _other_log(f"its checkpoint is damaged: {error.message}") from error
+        raise _other_log_error(f"its checkpoint is damaged: {error.message}") from error
     except AnchorError as error:
-        raise _other_log(
+        raise _other_log_error(
             f"its checkpoint is not signed by this log's key: {error.message}"
         ) from error
     published = checkpoint.head
@@ -167,11 +167,13 @@ def _find_published(target: PublicationWriter, key: NoteKey, tree: TileTree) -> 
             hint="the store is older than what was published: rebuild it with `anchor restore`",
         )
     if tree.root(published.size) != published.root:
-        raise _other_log(f"its root of {published.size} leaves is not the one this log has there")
+        raise _other_log_error(
+            f"its root of {published.size} leaves is not the one this log has there"
+        )
     return published
 
 
-def _other_log(reason: str) -> ChainGuardError:
+def _other_log_error(reason: str) -> ChainGuardError:
     return ChainGuardError(
         f"the place to publish to holds something else: {reason}",
         hint="choose an empty place; nothing was written",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from anchor.errors import UsageError
-from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.record import parse_record
 from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
 from anchor.receipt.format import Receipt, check_receipt_path
@@ -46,7 +46,7 @@ class ReceiptFolder:
         return path, receipt.save(path, durable=durable)
 
 
-def leave_out_receipts(sources: Iterable[Found], log: LogId) -> Iterator[Found]:
+def leave_out_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discovered]:
     """Skip the receipts of ``log`` that lie beside their files; refuse files without a free place.
 
     So it is known before anything is recorded that a receipt can be written beside each file.

@@ -10,13 +10,9 @@ from enum import Enum
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
-from anchor.operate.anchoring import (
-    anchor_newest,
-    check_standing,
-    refresh_anchors,
-    update_anchors,
-    wait_until_final,
-)
+from anchor.operate.anchoring import anchor_newest
+from anchor.operate.finality import refresh_anchors, update_anchors, wait_until_final
+from anchor.operate.guards import check_standing
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.config import WaitFor
 from anchor.project.project import OpenProject

@@ -23,7 +23,7 @@ from anchor.store.heads import (
     clear_proof_trouble,
     find_unproven,
     newest_final_anchor,
-    note_proof_trouble,
+    save_proof_trouble,
 )
 from anchor.types import Anchor, Block, Hash32, LogId
 
@@ -131,7 +131,7 @@ def watch_proofs(
         if trouble is None:
             clear_proof_trouble(connection, chain_id)
         else:
-            note_proof_trouble(connection, chain_id, anchored, trouble)
+            save_proof_trouble(connection, chain_id, anchored, trouble)
 
 
 def review_proofs(project: OpenProject, node: Node) -> Unproven | None:

@@ -28,7 +28,7 @@ from anchor.errors import ConfigError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.evidence.digests import parse_algorithms
 from anchor.project.allowlist import MAX_CONFIG_BYTES
-from anchor.project.environment import list_variables, name_member
+from anchor.project.environment import format_member, list_variables
 from anchor.project.files import ERASURES, SIDE_FILE, TRUST_POLICY, deployment_record_path
 from anchor.store.location import SqliteFile, StoreLocation, holds_password, parse_location
 from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
@@ -36,7 +36,7 @@ from anchor.system.file_ownership import read_own_file
 from anchor.system.toml import format_toml_string
 from anchor.system.urls import is_plain_url, redact_url
 from anchor.types import Address, ChainId, Hash32, LogId, make_log_id, parse_hex
-from anchor.verification.node_rules import find_fault, operator_quorum
+from anchor.verification.node_rules import find_conflict, operator_quorum
 from anchor.verification.policy import FinalityRule
 
 FORMAT = "anchor-config/1"
@@ -161,7 +161,7 @@ def _explain(path: Path, error: ValidationError) -> ConfigError:
         )
     where = ".".join(str(part) for part in first["loc"])
     reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
-    return ConfigError(f"{name_member(where, f'{path}, member {where}')}: {reason}")
+    return ConfigError(f"{format_member(where, f'{path}, member {where}')}: {reason}")
 
 
 def encode_config(config: Config) -> str:
@@ -240,10 +240,11 @@ def resolve_quorum(rpc: str, witnesses: Sequence[str], quorum: int | None) -> in
     for url in witnesses:
         redact_url(url)
     needed = operator_quorum(len(nodes)) if quorum is None else quorum
-    fault = find_fault(nodes, needed)
+    fault = find_conflict(nodes, needed)
     if fault is not None:
         raise ConfigError(
-            f"{name_member('chain.rpc')} together with {name_member('chain.witnesses')} {fault}",
+            f"{format_member('chain.rpc')} together with {format_member('chain.witnesses')} "
+            f"{fault}",
             hint="each is to be another operator's; URLs that hold secrets are not in the file: "
             "set ANCHOR_CHAIN__WITNESSES to a JSON list of all witnesses",
         )
@@ -442,7 +443,7 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         quorum=resolve_quorum(chain.rpc, chain.witnesses, chain.quorum),
         chain_id=ChainId(chain.chain_id),
         genesis=_hash(chain.genesis, "chain.genesis"),
-        registry=parse_address(chain.registry, subject=name_member("chain.registry")),
+        registry=parse_address(chain.registry, subject=format_member("chain.registry")),
         code_hash=_hash(chain.code_hash, "chain.code_hash"),
         finality=chain.finality,
         wait=chain.wait,
@@ -452,7 +453,8 @@ def _from_document(document: _ConfigDocument, file: Path) -> Config:
         legacy_fees=chain.legacy_fees,
         budget=None if chain.budget_ether is None else int(Decimal(chain.budget_ether) * 10**18),
         log=make_log_id(
-            parse_address(document.log.owner, subject=name_member("log.owner")), document.log.number
+            parse_address(document.log.owner, subject=format_member("log.owner")),
+            document.log.number,
         ),
         signer=SignerConfig(
             keystore=None if signer.keystore is None else folder / signer.keystore,
@@ -493,4 +495,4 @@ def _place(target: str | None, folder: Path) -> str | None:
 
 
 def _hash(text: str, member: str) -> Hash32:
-    return Hash32(parse_hex(text, length=32, subject=name_member(member), prefix=True))
+    return Hash32(parse_hex(text, length=32, subject=format_member(member), prefix=True))

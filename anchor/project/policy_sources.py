@@ -64,7 +64,7 @@ class PolicyFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnusedProject:
-    """A project that was found and does not count, and why."""
+    """A project near the working directory that is not allowed, and why."""
 
     config: Path
     reason: NotTrustedError
@@ -72,9 +72,9 @@ class UnusedProject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChoice:
-    """What the verifier chose: a policy, and a project whose nodes and store may be used.
+    """The policy to verify by, and a project whose nodes and store may be used.
 
-    ``policy`` None: none was chosen.  ``files`` are what it was read from.
+    ``policy`` is None where none was chosen; ``files`` are those it was read from.
     """
 
     policy: TrustPolicy | None
@@ -84,13 +84,13 @@ class PolicyChoice:
 
 
 def choose_policy(*, trust: Path | None, config: Path | None) -> PolicyChoice:
-    """Return what the options and the environment name, else what the user keeps.
+    """Return the policy that the options or the environment name, else those that the user keeps.
 
-    With ``trust`` the project around is left alone, unless it is named as well.
+    With ``trust`` a project is used only where it is named as well.
 
     Raises:
-        NotTrustedError: a file that is named can be written by others than the caller and root.
-        UsageError: one cannot be read, or breaks its format, or two contradict each other.
+        NotTrustedError: A named file can be written by others than the caller and root.
+        UsageError: A policy cannot be read or breaks its format, or two contradict each other.
     """
     if trust is not None:
         return _choice([load_policy(trust, "option")], config, None)
@@ -213,9 +213,9 @@ def _is_said_already(
         ConfigError: it contradicts one of them.
     """
     for known, origin in merged:
-        place = (known.chain_id, known.registry, known.owner)
+        subject = (known.chain_id, known.registry, known.owner)
         # Within a file, whoever wrote it meant all of what it says to hold.
-        if origin is file or place != (entry.chain_id, entry.registry, entry.owner):
+        if origin is file or subject != (entry.chain_id, entry.registry, entry.owner):
             continue
         if replace(known, logs=entry.logs) == entry:
             if set(entry.logs) <= set(known.logs):
@@ -248,7 +248,7 @@ def _choice(
 
 
 def _find_own_project() -> tuple[Path | None, UnusedProject | None]:
-    """Return the project that is named or the user's own, or else the one that does not count."""
+    """Return the named or allowed project; or the one nearby that is not allowed."""
     config = named_config(None)
     if config is not None:
         return config, None

@@ -175,11 +175,11 @@ def _read_file(path: Path) -> bytes:
 
 
 def parse_receipt(data: bytes) -> Receipt:
-    """Read a receipt's bytes, strictly and within bounds.
+    """Parse a receipt's bytes, strictly and within bounds.
 
     Raises:
-        MalformedError: anything but the format; the message names the member.
-        UnknownVersionError: another format or version.
+        MalformedError: The bytes break the format. The message names the member.
+        UnknownVersionError: The bytes have another format or version.
     """
     value = parse_strict(data, subject="the receipt", max_bytes=MAX_RECEIPT_BYTES)
     if not isinstance(value, dict) or "format" not in value:

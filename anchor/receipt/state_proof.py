@@ -131,7 +131,7 @@ def check_anchor(
     log: LogId,
     root: Hash32,
 ) -> Anchor | None:
-    """Return what a registry of that storage root holds for ``root`` in ``log``; None: nothing.
+    """Return the anchor of ``root`` in ``log`` under a storage root; None where there is none.
 
     Raises as ``check_state`` does.
     """
@@ -139,7 +139,7 @@ def check_anchor(
     anchor = _decode_anchor(word, registry)
     # Not the number: on some rollups the registry's block.number is the parent chain's.
     if anchor is not None and anchor.timestamp > header.timestamp:
-        raise _foreign_storage(
+        raise _foreign_storage_error(
             registry, f"an anchor of a later time, {anchor.timestamp}, than its block's"
         )
     return anchor
@@ -149,7 +149,7 @@ def _decode_anchor(word: Hash32, registry: Address) -> Anchor | None:
     try:
         return decode_anchor(word)
     except NodeFaultError as error:
-        raise _foreign_storage(registry, "a word that it never writes") from error
+        raise _foreign_storage_error(registry, "a word that it never writes") from error
 
 
 def prove_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[bytes, ...]) -> Hash32:
@@ -161,10 +161,10 @@ def prove_word(which: str, storage_root: Hash32, slot: Hash32, nodes: tuple[byte
 def check_submitter(
     proof: StateProof, storage_root: Hash32, *, registry: Address, log: LogId, operator_id: int
 ) -> Address:
-    """Return who anchored in ``log`` under ``operator_id``: the log's owner (0), or an operator.
+    """Return the address that anchored in ``log``: its owner (operator id 0), or an operator.
 
     Raises as ``check_state`` does, and
-        CannotCheckError: the operator's key is not proven.
+        CannotCheckError: The receipt does not prove the operator's key.
     """
     if operator_id == 0:
         if proof.operator_proof:
@@ -178,7 +178,9 @@ def check_submitter(
     slot = operator_key_slot(log, operator_id)
     key = decode_key(prove_word("operator", storage_root, slot, proof.operator_proof))
     if key is None:
-        raise _foreign_storage(registry, f"an anchor of operator {operator_id}, who has no key")
+        raise _foreign_storage_error(
+            registry, f"an anchor of operator {operator_id}, who has no key"
+        )
     return key
 
 
@@ -276,7 +278,7 @@ def _decode_word(value: bytes) -> Hash32:
     return Hash32(number.to_bytes(32, "big"))
 
 
-def _foreign_storage(registry: Address, content: str) -> NotTrustedError:
+def _foreign_storage_error(registry: Address, content: str) -> NotTrustedError:
     return NotTrustedError(
         f"the registry {format_address(registry)} holds {content}: its storage was filled by others"
     )

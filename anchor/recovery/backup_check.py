@@ -71,7 +71,7 @@ def check_contents(folder: Path, manifest: Manifest) -> CheckedBackup:
 
 
 def _find_damage(path: Path) -> list[str]:
-    """Read the side file, where there is one; an entry that cannot be read is one sentence."""
+    """Read the side file if there is one; return a sentence for each entry that cannot be read."""
     damages: list[str] = []
     try:
         for _ in SideFile(path).read_entries(damages.append):

@@ -41,13 +41,13 @@ class BackupFolder:
 
 
 def check_backup_folder(folder: Path, config: Config) -> BackupFolder:
-    """Compare each file of a backup, or of the newest one in a folder, with its hash.
+    """Compare each file of a backup, or of a folder's newest backup, with its hash.
 
     Raises:
         ConfigError: The folder is no backup and holds none.
         MismatchError: A file is missing or damaged.
-        ChainGuardError: It is the backup of another log.
-        UnknownVersionError: A newer release made it.
+        ChainGuardError: The backup is of another log.
+        UnknownVersionError: A newer release made the backup.
     """
     folder = find_backup(folder)
     manifest = read_manifest(folder)

@@ -17,8 +17,8 @@ from anchor.chain.node_agreement import reached_by_enough
 from anchor.chain.registry_reader import RegistryHead, RegistryReader
 from anchor.errors import CannotCheckError, QuorumError
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
-from anchor.operate.anchoring import check_chain, check_registry
 from anchor.operate.contradiction import is_behind
+from anchor.operate.guards import check_chain, check_registry
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
@@ -42,12 +42,12 @@ class ChainAudit:
 
 
 def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
-    """Compare heads, anchors and nonces with the newest final block.
+    """Compare the store's heads, anchors and nonces with the newest final block.
 
     Raises:
-        CannotCheckError: the node cannot be asked, does not say what is final, or not as late as
-            this project saw an anchor final; or nodes disagree.
-        ChainGuardError: it is on another chain, or foreign code is in the registry's place.
+        CannotCheckError: The node does not answer, or its newest final block is older than one that
+            this project saw; or nodes disagree.
+        ChainGuardError: The node is on another chain, or other code is at the registry's address.
     """
     config = project.config
     check_chain(config, node)
@@ -56,7 +56,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
         heads = load_heads(connection)
         stored = load_anchors(connection, config.chain_id)
         slots = load_slot_rows(connection)
-    code_hash = node.confirm(lambda one: one.fetch_code_hash(config.registry, final.hash))
+    code_hash = node.read_with_quorum(lambda one: one.fetch_code_hash(config.registry, final.hash))
     if code_hash == EMPTY_CODE_HASH:
         head, anchored = None, dict[int, tuple[Head, Anchor]]()
     else:
@@ -66,7 +66,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
             head = RegistryReader(config.registry, config.log).head(one, final.hash)
             return head, find_anchors(config, one, final, head, heads, stored)
 
-        head, anchored = node.confirm(read)
+        head, anchored = node.read_with_quorum(read)
     roots = {sealed.root: anchor for sealed, anchor in anchored.values()}
     _check_not_behind(node, final, stored, roots)
     foreign, nonces = _audit_nonces(project, node, slots)
@@ -87,10 +87,10 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
 def _check_not_behind(
     node: Node, final: Block, stored: list[AnchoredHead], by_root: dict[Hash32, Anchor]
 ) -> None:
-    """Check that what ``final`` lacks of the final anchors is no younger than it.
+    """Check that the node's final block is not older than a final anchor that it lacks.
 
     Raises:
-        CannotCheckError: one is.
+        CannotCheckError: The final block is older.
     """
     for known in stored:
         if known.final and known.head.root not in by_root and is_behind(final, known):
@@ -110,10 +110,10 @@ def find_anchors(
     heads: list[Head],
     stored: list[AnchoredHead],
 ) -> dict[int, tuple[Head, Anchor]]:
-    """Return by sequence which of ``heads`` the registry holds in ``final``.
+    """Return the heads that the registry holds in block ``final``, by their anchors' sequence.
 
-    Those that the store knows to be anchored are asked for first; if they are all there can be,
-    the others are not asked for at all.
+    Heads that the store knows to be anchored are asked for first, the others only if the registry
+    counts more anchors.
     """
     anchored: dict[int, tuple[Head, Anchor]] = {}
     stored_roots = {sealed.head.root for sealed in stored}
@@ -133,7 +133,7 @@ def find_anchors(
 def _audit_sequence(
     head: RegistryHead | None, anchored: dict[int, tuple[Head, Anchor]]
 ) -> Iterator[str]:
-    """See that the anchors are 1 … N without a gap, of growing size, each with its head's size."""
+    """Check that the anchors are 1 … N, of growing size, each with its head's size."""
     count = head.anchor.sequence if head else 0
     within = [number for number in sorted(anchored) if number <= count]
     missing = list(_gaps([0, *within, count + 1]))
@@ -163,7 +163,7 @@ def _audit_sequence(
 def _audit_stored(
     final: Block, stored: list[AnchoredHead], by_root: dict[Hash32, Anchor]
 ) -> Iterator[str]:
-    """See that what the store calls final is in the final block, and as the store says."""
+    """Check that the anchors that the store calls final are in the final block as stored."""
     for known in stored:
         if not known.final:
             continue
@@ -208,10 +208,10 @@ def _audit_latest(project: OpenProject, node: Node) -> Iterator[str]:
 
 
 def _check_shared(node: Node, count: int, deviation: str) -> None:
-    """Check that enough nodes show ``deviation``, each by its newest block, before it is a breach.
+    """Check that enough nodes show ``deviation`` in their newest block for it to be a breach.
 
     Raises:
-        QuorumError: too few do.
+        QuorumError: Too few nodes show it.
     """
     if count < node.needed:
         raise QuorumError(
@@ -221,9 +221,9 @@ def _check_shared(node: Node, count: int, deviation: str) -> None:
 
 
 def _audit_nonces(project: OpenProject, node: Node, slots: list[SlotRow]) -> tuple[int, list[str]]:
-    """Count the nonces between ours that were used elsewhere; one that was not is a breach.
+    """Count the nonces between ours that others used; report each that nobody used as a breach.
 
-    This log's own anchors whose journal was lost are none of them.
+    Nonces of this log's own anchors whose journal was lost are not counted.
     """
     foreign = 0
     breaches: list[str] = []

@@ -37,9 +37,9 @@ from anchor.types import Hash32
 
 
 class KnownErasures:
-    """What is known to be erased before rows are written: none of them takes an erased id again.
+    """The erasures that are known before rows are written, so that no row takes an erased id.
 
-    ``found`` are the erasures, those first that say whose it was.
+    ``erasures`` begins with those that say whose evidence it was.
     """
 
     def __init__(self, erasures: Sequence[Erasure]) -> None:
@@ -48,9 +48,9 @@ class KnownErasures:
         self.leaves = frozenset(self._by_leaf)
 
     def blank(self, row: EvidenceRow) -> EvidenceRow:
-        """Return the row as its erasure left it; of others, the row itself.
+        """Return the row as its erasure left it, or the row itself where nothing was erased.
 
-        Evidence that was submitted again has the id of what was erased, and keeps it.
+        Evidence that was submitted again after its erasure keeps its id.
         """
         known = self._by_leaf.get(row.leaf)
         if known is None:
@@ -70,7 +70,7 @@ class KnownErasures:
 
 
 def load_known_erasures(stores: Sequence[Database], folders: Sequence[Path]) -> KnownErasures:
-    """Return what stores, and the statements in ``folders``, say of erasures."""
+    """Return the erasures that the stores, and the statements in ``folders``, tell of."""
     erasures: list[Erasure] = []
     for store in stores:
         with store.read() as source:
@@ -78,14 +78,14 @@ def load_known_erasures(stores: Sequence[Database], folders: Sequence[Path]) -> 
     return KnownErasures([*erasures, *_read_folders(folders)])
 
 
-def reapply_erasures(database: Writable, stores: Sequence[Database], erased: KnownErasures) -> int:
-    """Erase from a new store what was erased before, and take over all holds.
+def reapply_erasures(database: Writable, stores: Sequence[Database], known: KnownErasures) -> int:
+    """Erase from a new store what was erased before, and copy all legal holds into it.
 
     Returns how many leaves of the log had a record until then.
-    A hold that was ended after one of ``stores`` was saved is there again: what is held too long
-    can be let go, what is erased cannot be brought back.
+    A hold that was ended after one of ``stores`` was saved is in force again: it can be ended once
+    more, but what is erased cannot be brought back.
     """
-    erasures = erased.erasures
+    erasures = known.erasures
     for store in stores:
         with store.read() as source:
             holds = load_holds(source)

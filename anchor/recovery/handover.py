@@ -50,22 +50,24 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
             rows = [placed[index] for index in sorted(placed)]
             insert_rows(connection, rows)
             assign_positions(connection, start)
-            _note(side_file, rows)
+            _append_to_side_file(side_file, rows)
     with project.database.read() as source, database.write() as connection:
         for sealed, sealed_at in load_sealed_heads(source, head.size):
             insert_head(connection, sealed, sealed_at)
-    take_new(project, database, head, side_file)
+    enqueue_unplaced(project, database, head, side_file)
 
 
-def _note(side_file: SideFile, rows: Iterable[EvidenceRow]) -> None:
-    """Let the successor's side file have what comes into its store, before it is committed."""
+def _append_to_side_file(side_file: SideFile, rows: Iterable[EvidenceRow]) -> None:
+    """Append the copied evidence to the successor's side file, before the store is committed."""
     side_file.append(
         Entry(row.leaf, row.identity, tenant_of(row.source) or "", None) for row in rows
     )
 
 
-def take_new(project: OpenProject, database: Writable, head: Head, side_file: SideFile) -> int:
-    """Let all evidence that has no place up to ``head`` wait; return how much waits in all."""
+def enqueue_unplaced(
+    project: OpenProject, database: Writable, head: Head, side_file: SideFile
+) -> int:
+    """Queue all evidence that is not in the log up to ``head``; return the queue's length."""
     count = 0
     with project.database.read() as source:
         rows = load_rows_after(source, head.size)
@@ -74,7 +76,7 @@ def take_new(project: OpenProject, database: Writable, head: Head, side_file: Si
                 known = known_identities(connection, [row.identity for row in batch])
                 new = [row for row in batch if row.identity not in known]
                 insert_rows(connection, new)
-                _note(side_file, new)
+                _append_to_side_file(side_file, new)
             count += len(batch)
     stores = [project.database]
     reapply_erasures(database, stores, load_known_erasures(stores, [project.config.erasures]))

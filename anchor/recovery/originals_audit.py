@@ -12,7 +12,7 @@ from pathlib import Path
 
 from anchor.evidence.checksums import encode_name
 from anchor.evidence.digests import SHA256, SM3, Digests
-from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile, describe_error
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, describe_error
 from anchor.evidence.file_hashing import FileDigest, hash_sources
 from anchor.project.project import OpenProject
 from anchor.store.file_origins import load_files
@@ -62,7 +62,7 @@ def audit_originals(
 
 def _list_files(
     project: OpenProject, expected: dict[str, list[Digests]], originals: Originals
-) -> Iterator[Found]:
+) -> Iterator[Discovered]:
     for name, versions in _load_pages(project):
         path = Path(fsdecode(encode_name(name)))
         try:

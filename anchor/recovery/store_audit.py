@@ -94,7 +94,7 @@ def _audit(log: Readable, *others: Iterator[str]) -> Audit:
 
 
 def limit_breaches(sentences: Iterable[str]) -> tuple[str, ...]:
-    """Take the first of them, and say so if there may be more."""
+    """Return the first ``MAX_BREACHES`` sentences, and say so if there may be more."""
     breaches = tuple(islice(sentences, MAX_BREACHES))
     if len(breaches) == MAX_BREACHES:
         breaches = (*breaches, f"… and perhaps more: the audit stopped after {MAX_BREACHES}")
@@ -102,7 +102,7 @@ def limit_breaches(sentences: Iterable[str]) -> tuple[str, ...]:
 
 
 def _as_breach(check: Iterator[str]) -> Iterator[str]:
-    """Let a store that cannot be read any further be a breach, not the end of the audit."""
+    """Run a check, and report an unreadable store as a breach instead of raising."""
     try:
         yield from check
     except ConfigError as error:
@@ -164,7 +164,7 @@ def _audit_places(log: Readable) -> Iterator[str]:
 
 
 def _audit_incidents(project: OpenProject) -> Iterator[str]:
-    """See that no final anchor was contradicted without the operator's having acted."""
+    """Check that no incident is open."""
     with project.database.read() as connection:
         incidents = load_open_incidents(connection, project.config.chain_id)
     for incident in incidents:
@@ -206,7 +206,7 @@ def _audit_edge(log: Readable, edge: RightEdge) -> Iterator[str]:
 
 
 def _audit_tiles(log: Readable, size: int) -> Iterator[str]:
-    """Make every tile again and compare; report what lies between them, too."""
+    """Recompute every tile and compare; report files that are no tiles as well."""
     folder = log.tiles
     try:
         written_size = folder.size
@@ -225,15 +225,15 @@ def _audit_tiles(log: Readable, size: int) -> Iterator[str]:
     needed = {(tile.level, tile.number): tile for tile in tiles_of(written_size)}
     try:
         for tile, expected in _remake_tiles(log, size):
-            place = (tile.level, tile.number)
+            position = (tile.level, tile.number)
             # After a crash there may be tiles of more leaves than are noted, and narrower ones.
-            widths = [width for width in unchecked.get(place, ()) if width <= tile.width]
+            widths = [width for width in unchecked.get(position, ()) if width <= tile.width]
             for width in widths:
                 narrower = tile._replace(width=width)
                 yield from _compare_tile(folder, narrower, expected[: width * HASH])
-                unchecked[place].remove(width)
-            if place in needed and needed[place].width > max(widths, default=0):
-                yield f"{folder.folder / needed[place].path} is missing"
+                unchecked[position].remove(width)
+            if position in needed and needed[position].width > max(widths, default=0):
+                yield f"{folder.folder / needed[position].path} is missing"
     except ChainGuardError as error:
         yield f"the tiles cannot be made again: {error.message}"
         return

@@ -16,7 +16,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from anchor.monitor.chain_status import StatusPoller
-from anchor.operate.clock_check import explain_fault
+from anchor.operate.clock_check import clock_error
 from anchor.operate.incident_handling import check_no_incident, explain_incidents
 from anchor.operate.live_publication import LivePublication
 from anchor.project.log_key import load_log_key
@@ -161,7 +161,7 @@ class Service:
         """
         fault = self.lookout.judge_clock(self.watch.anchored_at)
         if fault is not None and fault.is_certain:
-            raise explain_fault(fault)
+            raise clock_error(fault)
 
     def check_intake(self) -> None:
         """Check that evidence can be taken in.

@@ -47,7 +47,7 @@ class ApiKey:
     limits: Quota
 
     def stands_at(self, at: str) -> bool:
-        """Return whether the key can be used: neither revoked nor expired."""
+        """Return whether the key can be used at that time: neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
@@ -83,12 +83,12 @@ def create_key(
     limits: Quota | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
-    """Create a key and return it; this is the only time that it can be shown.
+    """Create an API key and return it; it cannot be shown again.
 
-    A new tenant comes with it; ``limits`` replaces those of one that is there.
+    A new tenant is created with it; ``limits`` replaces those of an existing tenant.
 
     Raises:
-        UsageError: the name is none for a tenant, or a scope is not known.
+        UsageError: The tenant's name is not allowed, or a scope is unknown.
     """
     check_tenant(tenant)
     wanted = set(scopes)
@@ -153,10 +153,10 @@ def load_keys(connection: Connection) -> list[ApiKey]:
 
 
 def revoke_key(connection: Connection, id: str, revoked_at: str) -> None:
-    """Let a key be used no more; one that was revoked stays as it is.
+    """Revoke a key; one that was revoked before stays as it is.
 
     Raises:
-        UsageError: there is no such key.
+        UsageError: There is no such key.
     """
     row = connection.execute(select(api_keys.c.id).where(api_keys.c.id == id)).one_or_none()
     if row is None:
@@ -186,9 +186,9 @@ def load_usage(connection: Connection, day: str, tenant: str | None = None) -> l
 
 
 def measure_allowance(connection: Connection, tenant: str, limits: Quota, at: str) -> int | None:
-    """Return how much more new evidence a tenant may submit now; None: any amount.
+    """Return how much more new evidence a tenant may submit; None without a limit.
 
-    Others who take evidence in for this tenant wait until the transaction ends.
+    Other transactions that take in this tenant's evidence wait until this one ends.
     """
     if limits.per_day is None and limits.per_minute is None:
         return None
@@ -205,7 +205,7 @@ def measure_allowance(connection: Connection, tenant: str, limits: Quota, at: st
 
 
 def count_usage(connection: Connection, tenant: str, count: int, at: str) -> None:
-    """Note that ``count`` new pieces of evidence were taken in for a tenant."""
+    """Count new evidence against a tenant's limits."""
     if count:
         _count(connection, tenant, count, at)
 

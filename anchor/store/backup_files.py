@@ -52,7 +52,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         ConfigError: The folder is no backup.
         MismatchError: The file is damaged.
-        UnknownVersionError: It is of another format.
+        UnknownVersionError: The file has another format.
         StorageError: The disk fails.
     """
     path = folder / MANIFEST
@@ -65,15 +65,15 @@ def read_manifest(folder: Path) -> Manifest:
                 f"{folder} is no backup: it has no {MANIFEST}",
                 hint="name a folder that `anchor backup` made; one that it did not finish is none",
             ) from error
-        raise place_failure(path, error) from error
+        raise location_error(path, error) from error
     try:
         return parse_manifest(data, str(path))
     except MalformedError as error:
         raise MismatchError(f"the backup is damaged: {error.message}", hint=OTHER_BACKUP) from error
 
 
-def settle(folder: Path) -> dict[str, FileEntry]:
-    """Make every file durable and private to its owner; return what each is, by its path.
+def make_durable(folder: Path) -> dict[str, FileEntry]:
+    """Sync every file and make it private to its owner; return its size and hash by its path.
 
     Raises:
         StorageError: The disk is full or failing.
@@ -92,7 +92,7 @@ def settle(folder: Path) -> dict[str, FileEntry]:
             os.chmod(parent, 0o700)
             sync_folder(Path(parent))
     except OSError as error:
-        raise disk_failure(folder, error) from error
+        raise disk_error(folder, error) from error
     return entries
 
 
@@ -102,7 +102,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """Read every file of a backup again; yield a sentence for each that is not as it was made.
+    """Read every file of a backup again; yield a sentence for each that has changed.
 
     Raises:
         StorageError: The disk fails.
@@ -121,7 +121,7 @@ def find_changes(folder: Path, manifest: Manifest) -> Iterator[str]:
         try:
             current = _read_entry(path)
         except OSError as error:
-            raise disk_failure(path, error) from error
+            raise disk_error(path, error) from error
         if current.size != entry.size:
             yield f"{name} has {current.size:,} bytes instead of {entry.size:,}"
         elif current != entry:
@@ -139,15 +139,15 @@ def _read_entry(path: Path) -> FileEntry:
     return FileEntry(size=size, sha256=digest.digest())
 
 
-def place_failure(path: Path, error: OSError) -> AnchorError:
-    """Return what it means that nothing can be made at a place that was just named."""
+def location_error(path: Path, error: OSError) -> AnchorError:
+    """Return the error for a location that the user named and where nothing can be made."""
     if error.errno in _WRONG_PLACE:
         return UsageError(f"{path} cannot be written: {error.strerror}")
-    return disk_failure(path, error)
+    return disk_error(path, error)
 
 
-def disk_failure(path: Path, error: OSError) -> StorageError:
-    """Return what it means that a file that has to be there cannot be read or written."""
+def disk_error(path: Path, error: OSError) -> StorageError:
+    """Return the error for a file that must exist and cannot be read or written."""
     return StorageError(
         f"{error.filename or path} cannot be read or written: {error.strerror}",
         hint="look after the disk (`df`, `dmesg`), then run the same again",

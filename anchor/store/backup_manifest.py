@@ -76,8 +76,8 @@ def parse_manifest(data: bytes, subject: str) -> Manifest:
     """Parse ``backup.json``.
 
     Raises:
-        MalformedError: It breaks its format.
-        UnknownVersionError: It is of another one.
+        MalformedError: The manifest breaks its format.
+        UnknownVersionError: The manifest has another format.
     """
     document = parse_strict(data, subject=subject, max_bytes=MAX_MANIFEST_BYTES)
     if not isinstance(document, dict):

@@ -101,7 +101,7 @@ class Backend(Protocol):
         """Return what a database error means; None where it is our own bug."""
 
     def write_lock(self) -> AbstractContextManager[object]:
-        """Stand around each transaction that writes; StoreBusyError where others do not end."""
+        """Hold the writers' lock around a transaction; StoreBusyError where others keep it."""
 
     def check_room(self, size: int) -> None:
         """Raise StorageError where ``size`` bytes would fill the disk that transactions need."""
@@ -213,7 +213,7 @@ class Database:
         return self.write_counted(work).result
 
     def write_counted(self, work: Callable[[Connection], T]) -> Written[T]:
-        """Do what ``write_with_retry`` does, and count the servers that hold it."""
+        """Do what ``write_with_retry`` does, and count the servers that hold the commit."""
         for _ in range(self._backend.attempts - 1):
             try:
                 return self._write_once(work)
@@ -248,7 +248,7 @@ class Database:
         """Return how many servers hold what is committed; None where one is enough.
 
         Raises:
-            CopyMissingError: The store's role may not see it any more.
+            CopyMissingError: The store's role may no longer see who follows the server.
         """
         if self._copies is None:
             return None
@@ -258,16 +258,16 @@ class Database:
             return wait_for_copies(connection, self._copies.rule)
 
     def check_copies(self) -> None:
-        """See that what is written now can be acknowledged.
+        """Check that enough servers hold what is committed.
 
         Raises:
-            CopyMissingError: It cannot: copies are missing.
+            CopyMissingError: Too few servers hold it.
         """
         seen = self.read_copies()
         if seen is not None and not seen.is_enough and not seen.rule.degrade:
             raise CopyMissingError(
                 f"{seen.count} of {seen.rule.copies} servers hold what is committed: "
-                f"{seen.describe()}"
+                f"{seen.format_standbys()}"
             )
 
     def check_room(self, size: int) -> None:
@@ -283,8 +283,8 @@ class Database:
         """Run reads against one consistent snapshot.
 
         Raises:
-            StoreReplacedError: Another store is in the place of the one that was opened.
-            StoreAwayError: It cannot be reached.
+            StoreReplacedError: Another store has replaced the one that was opened.
+            StoreAwayError: The store cannot be reached.
         """
         with self.translate_errors():
             self._backend.check_same()
@@ -325,10 +325,10 @@ class Database:
 
     @contextmanager
     def sequence(self) -> Iterator[Connection]:
-        """Run a transaction of the process that holds the lease; it sees one state throughout.
+        """Run a transaction of the process that holds the lease, against one snapshot.
 
         Raises:
-            ChainGuardError: another process has taken the lease since; nothing was changed.
+            ChainGuardError: Another process has taken the lease since; nothing was changed.
         """
         if self._epoch is None:
             raise RuntimeError("sealing and sending take the lease")
@@ -357,7 +357,7 @@ class Database:
         """
         with self._backend.lock():
             with self.write() as connection:
-                taken = update(lease).values(epoch=lease.c.epoch + 1, holder=_describe_process())
+                taken = update(lease).values(epoch=lease.c.epoch + 1, holder=_format_process())
                 self._epoch = connection.execute(taken.returning(lease.c.epoch)).scalar_one()
             try:
                 yield
@@ -413,7 +413,7 @@ class Database:
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
-        """Let the database's errors come out as what they mean."""
+        """Translate the database's errors into the package's own."""
         known: tuple[type[Exception], ...] = (DBAPIError, *self._backend.errors)
         try:
             yield
@@ -434,45 +434,45 @@ class Database:
 
 
 @contextmanager
-def lock_location(place: StoreLocation) -> Iterator[None]:
-    """Be the one process that may make the store at ``place``; nobody writes to one that is there.
+def lock_location(location: StoreLocation) -> Iterator[None]:
+    """Lock the location of a store, so that no other process makes one there or writes to it.
 
     Raises:
-        LeaseHeldError: another process seals and sends in it.
-        StoreBusyError: another one writes to it, and does not end.
+        LeaseHeldError: Another process holds the lease of a store there.
+        StoreBusyError: Another process keeps writing to it.
     """
-    backend = _choose_backend(place)
+    backend = _choose_backend(location)
     with backend.lock(), backend.write_lock():
         yield
 
 
-def is_taken(place: StoreLocation) -> bool:
-    """Say whether there is a store at ``place``, or something of one.
+def is_taken(location: StoreLocation) -> bool:
+    """Return whether there is a store at ``location``, or a part of one.
 
     Raises:
-        StorageError: it does not answer.
+        StorageError: The database does not answer.
     """
-    return _choose_backend(place).is_taken()
+    return _choose_backend(location).is_taken()
 
 
-def create_database(place: StoreLocation) -> Database:
-    """Create a new, empty store at ``place`` through the migrations.
+def create_database(location: StoreLocation) -> Database:
+    """Create a new, empty store at ``location`` through the migrations.
 
     Raises:
-        ConfigError: something is there already.
+        ConfigError: Something is at ``location`` already.
     """
-    return create_filled(place, lambda _: None)[0]
+    return create_filled(location, lambda _: None)[0]
 
 
 def create_filled(
-    place: StoreLocation, fill: Callable[[Connection], T], side_file: SideFile | None = None
+    location: StoreLocation, fill: Callable[[Connection], T], side_file: SideFile | None = None
 ) -> tuple[Database, T]:
-    """Create a new store at ``place``, and let ``fill`` work in the transaction that does it.
+    """Create a new store at ``location``, and call ``fill`` in the same transaction.
 
     Raises:
-        ConfigError: something is there already.
+        ConfigError: Something is at ``location`` already.
     """
-    backend = _choose_backend(place)
+    backend = _choose_backend(location)
     engine = backend.create()
     database = Database(backend, engine, side_file)
     try:
@@ -492,31 +492,31 @@ def create_filled(
 
 
 def open_database(
-    place: StoreLocation,
+    location: StoreLocation,
     side_file: SideFile | None = None,
     copies: CopyRule | None = None,
     *,
     only_reads: bool = False,
 ) -> Database:
-    """Open the store at ``place``, which must exist and have this release's schema.
+    """Open the store at ``location``, which must exist and have this release's schema.
 
-    What is taken in through it is noted in ``side_file``.  With ``copies`` a transaction returns
-    when it is on as many PostgreSQL servers.  ``only_reads`` also takes a store on read-only media,
-    beside which nothing is written then.
+    Evidence that is inserted is also appended to ``side_file``. With ``copies`` a transaction
+    returns when that many PostgreSQL servers hold it. ``only_reads`` also opens a store on
+    read-only media, and writes nothing beside it.
 
     Raises:
-        ConfigError: it is not there, or is no store, or who follows it cannot be seen.
-        UnknownVersionError: another schema version.
-        StorageError: it does not answer.
+        ConfigError: There is no store, or its role may not see who follows the server.
+        UnknownVersionError: The store has another schema version.
+        StorageError: The database does not answer.
     """
-    backend = _choose_backend(place, only_reads=only_reads)
+    backend = _choose_backend(location, only_reads=only_reads)
     engine = backend.open()
-    standbys = _watch_standbys(place, copies)
+    standbys = _watch_standbys(location, copies)
     database = Database(backend, engine, side_file, standbys)
     try:
         with database.read() as connection:
             version = read_schema_version(connection)
-        check_schema(place, version)
+        check_schema(location, version)
         with database.translate_errors():
             backend.prepare(engine)
         if standbys is not None:
@@ -528,59 +528,59 @@ def open_database(
     return database
 
 
-def load_schema_version(place: StoreLocation) -> str | None:
-    """Return the schema version of the store at ``place``; None where it is empty.
+def load_schema_version(location: StoreLocation) -> str | None:
+    """Return the schema version of the store at ``location``; None where it is empty.
 
     Raises:
-        ConfigError: It is not there.
-        StorageError: It does not answer.
+        ConfigError: There is no database.
+        StorageError: The database does not answer.
     """
-    backend = _choose_backend(place)
+    backend = _choose_backend(location)
     with closing(Database(backend, backend.open())) as database, database.read() as connection:
         return read_schema_version(connection)
 
 
-def check_schema(place: StoreLocation, version: str | None) -> None:
+def check_schema(location: StoreLocation, version: str | None) -> None:
     """Check that a store has this release's schema.
 
     Raises:
-        ConfigError: It is empty.
-        UnknownVersionError: It has another one.
+        ConfigError: The database is empty.
+        UnknownVersionError: The store has another schema.
     """
     if version is None:
         raise ConfigError(
-            f"the store {place} is empty",
+            f"the store {location} is empty",
             hint="`anchor restore` rebuilds one that was lost; only `anchor init` creates one, in "
             "a new folder",
         )
     if version != MIGRATION_HEAD:
         raise UnknownVersionError(
-            f"the store {place} has schema {version}; this release works with {MIGRATION_HEAD}",
+            f"the store {location} has schema {version}; this release works with {MIGRATION_HEAD}",
             hint="`anchor upgrade-store` makes a backup and brings it up to date"
             if is_outdated(version, MIGRATION_HEAD)
             else "a newer release made it: use that one, or a newer one still",
         )
 
 
-def _watch_standbys(place: StoreLocation, rule: CopyRule | None) -> StandbyCopies | None:
+def _watch_standbys(location: StoreLocation, rule: CopyRule | None) -> StandbyCopies | None:
     if rule is None:
         return None
-    if isinstance(place, SqliteFile):
+    if isinstance(location, SqliteFile):
         raise ConfigError(SECOND_SERVER_NEEDED)
     from anchor.store.standby_confirmation import StandbyCopies
 
     return StandbyCopies(rule)
 
 
-def _choose_backend(place: StoreLocation, *, only_reads: bool = False) -> Backend:
-    if isinstance(place, SqliteFile):
+def _choose_backend(location: StoreLocation, *, only_reads: bool = False) -> Backend:
+    if isinstance(location, SqliteFile):
         from anchor.store.sqlite import SqliteBackend
 
-        return SqliteBackend(place.path, only_reads=only_reads)
+        return SqliteBackend(location.path, only_reads=only_reads)
     from anchor.store.postgresql import PostgresBackend
 
-    return PostgresBackend(place)
+    return PostgresBackend(location)
 
 
-def _describe_process() -> str:
+def _format_process() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"

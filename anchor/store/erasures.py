@@ -151,7 +151,7 @@ def erase_rows(
 
 
 def insert_erasures(connection: Connection, added: Sequence[Erasure]) -> None:
-    """Take over erasures that another store, or a statement, knows of; known ones are left out."""
+    """Insert erasures of another store or a statement, except those that are known already."""
     known = {(erasure.leaf, erasure.id_hash) for erasure in load_erasures(connection)}
     leaves = {leaf for leaf, _ in known}
     new: dict[tuple[Hash32, bytes | None], Erasure] = {}
@@ -175,7 +175,7 @@ def load_unfinished(connection: Connection) -> list[Erasure]:
 
 
 def finish_erasures(connection: Connection, leaves: Collection[Hash32], finished_at: str) -> None:
-    """Note of these leaves that nothing of them is left on disk."""
+    """Store that nothing of these leaves is left on disk."""
     finish = update(erasures).where(
         erasures.c.leaf == bindparam("erased"), erasures.c.finished_at.is_(None)
     )
@@ -206,12 +206,12 @@ def load_statement_records(connection: Connection) -> Iterator[tuple[Hash32, byt
     encoded = evidence.c.record
     member: BindParameter[bytes] = bindparam("member", _MEMBER)
     if connection.dialect.name == "postgresql":
-        place = func.position(member.op("IN")(encoded))
+        position = func.position(member.op("IN")(encoded))
     else:
-        place = func.instr(encoded, member)
+        position = func.instr(encoded, member)
     rows = connection.execute(
         select(evidence.c.leaf, evidence.c.record, evidence.c.source)
-        .where(encoded.is_not(None), place > 0)
+        .where(encoded.is_not(None), position > 0)
         .execution_options(yield_per=1_000)
     )
     for row in rows:

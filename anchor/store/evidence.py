@@ -167,9 +167,9 @@ def load_waiting_records(
 
 
 def assign_positions(connection: Connection, first_index: int, last: int | None = None) -> int:
-    """Give the rows without a place, up to number ``last``, those from ``first_index`` on.
+    """Give the waiting rows, up to number ``last``, the leaf indices from ``first_index`` on.
 
-    Returns how many they were.
+    Returns how many rows they were.
     """
     places = func.row_number().over(order_by=waiting.c.evidence_id) - 1 + literal(first_index)
     connection.execute(
@@ -242,7 +242,7 @@ def load_by_identity(
 
 
 def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
-    """Return the leaf index of each identity that is stored; None for those that are not sealed."""
+    """Return the leaf index of each stored identity, None where it is not sealed."""
     places: dict[bytes, int | None] = {}
     for start in range(0, len(identities), _LOOKUP_CHUNK):
         chunk = identities[start : start + _LOOKUP_CHUNK]
@@ -311,13 +311,13 @@ def count_lost_waiting(connection: Connection) -> int:
 def find_evidence(
     connection: Connection, file: Path, digests: Digests, *, or_changed: bool = False
 ) -> StoredEvidence:
-    """Return the evidence that is ``file``, or else one that has its digests.
+    """Return the evidence accepted from ``file``, or else evidence with the same digests.
 
-    Of several the one that is longest in the log.  ``or_changed`` takes what was last recorded of
-    a file whose digests are not in the log any more, so that a verification can say what differs.
+    Of several, the first in the log is taken. ``or_changed`` takes what was last recorded of a file
+    whose digests are not stored, so that a verification can say what differs.
 
     Raises:
-        UsageError: nothing in this project's log has these digests.
+        UsageError: Nothing in this project's log has these digests.
     """
     here = source_of(file)
     stored = find_by_digest(connection, digests)

@@ -186,10 +186,10 @@ class Unproven:
     trouble: str
 
 
-def note_proof_trouble(
+def save_proof_trouble(
     connection: Connection, chain_id: ChainId, anchored: Sequence[AnchoredHead], trouble: str
 ) -> None:
-    """Note why no state proof of these anchors could be made."""
+    """Store why no state proof of these anchors could be made."""
     sizes = [each.head.size for each in anchored]
     connection.execute(
         update(anchors)

@@ -58,7 +58,7 @@ def open_incident(
     seen_block: int,
     at: str,
 ) -> None:
-    """Store that a final anchor is contradicted; once for each head while it is open."""
+    """Store that the chain contradicts a final anchor, unless an incident of its head is open."""
     same = _open(chain_id) & (incidents.c.head_size == anchored.head.size)
     if connection.execute(select(incidents.c.id).where(same)).first() is not None:
         return
@@ -81,7 +81,7 @@ def open_incident(
 
 
 def load_open_incidents(connection: Connection, chain_id: ChainId) -> list[Incident]:
-    """Return the open ones, the largest head first."""
+    """Return the open incidents, the largest head first."""
     rows = connection.execute(
         select(incidents, heads.c.root)
         .join(heads, heads.c.size == incidents.c.head_size)
@@ -118,7 +118,7 @@ def count_changes(connection: Connection, chain_id: ChainId) -> tuple[int, int]:
 
 
 def accept_incidents(connection: Connection, chain_id: ChainId, at: str) -> int:
-    """Close the open ones: their anchors are what the chain says now, and reversible again."""
+    """Close the open incidents: their anchors become what the chain says now, not yet final."""
     accepted = load_open_incidents(connection, chain_id)
     for incident in accepted:
         key = (anchors.c.chain_id == chain_id) & (anchors.c.head_size == incident.head.size)

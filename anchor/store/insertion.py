@@ -21,7 +21,7 @@ _WORTH_A_COPY = 1_000
 
 
 def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None = None) -> int:
-    """Insert those whose identity is new, in this order, and let them wait; return how many.
+    """Insert the evidence whose identity is new and queue it, in this order; return how much.
 
     ``key`` is the hash of an idempotency key, which goes with a single piece.
     """
@@ -31,14 +31,14 @@ def insert_evidence(connection: Connection, items: Batch, *, key: bytes | None =
         new = _insert_into_postgresql(connection, items)
     else:
         new = _insert_into_sqlite(connection, list(items))
-    _note(connection, new, key)
+    _note_in_side_file(connection, new, key)
     return len(new)
 
 
 def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> list[bool]:
-    """Insert those whose identity is new, in this order, and let them wait; say which were.
+    """Insert the evidence whose identity is new and queue it; return for each whether it was new.
 
-    Of equal ones the first is new.  Meant for up to some thousand at a time.
+    Of equal identities the first is new. Meant for up to some thousand at a time.
     """
     if not items:
         return []
@@ -46,7 +46,7 @@ def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> li
         new = _insert_into_postgresql(connection, items)
     else:
         new = _insert_chunks(connection, items)
-    _note(connection, new)
+    _note_in_side_file(connection, new)
     if len(new) == len(items):
         return [True] * len(items)
     rest = {submitted.identity for submitted in new}
@@ -57,8 +57,10 @@ def insert_reporting(connection: Connection, items: Sequence[NewEvidence]) -> li
     return is_new
 
 
-def _note(connection: Connection, new: Sequence[Entry], key: bytes | None = None) -> None:
-    """Let the side file have the entries of what was inserted, before it is committed."""
+def _note_in_side_file(
+    connection: Connection, new: Sequence[Entry], key: bytes | None = None
+) -> None:
+    """Append the entries of inserted evidence to the side file, before the commit."""
     noted = noted_entries(connection)
     if noted is not None:
         noted += new if key is None else [entry._replace(key=key) for entry in new]
@@ -77,17 +79,17 @@ _ROWS_AT_ONCE = 100
 
 
 def _insert_into_sqlite(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
-    """Insert, and return the entries of those that were new."""
+    """Insert the evidence that is new, and return its entries."""
     # The driver's: SQLAlchemy takes longer for a statement than SQLite does.
     cursor = connection.connection.cursor()
     cursor.execute(_LAST_ID)
     last = cursor.fetchone()
     cursor.executemany(_INSERT_NEW, items)
-    return _let_wait(cursor, last, items)
+    return _enqueue(cursor, last, items)
 
 
 def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list[Entry]:
-    """Insert, and return the entries of those that were new."""
+    """Insert the evidence that is new, and return its entries."""
     cursor = connection.connection.cursor()
     cursor.execute(_LAST_ID)
     last = cursor.fetchone()
@@ -96,11 +98,11 @@ def _insert_chunks(connection: Connection, items: Sequence[NewEvidence]) -> list
         cursor.execute(
             _insert_rows(len(chunk)), [value for submitted in chunk for value in submitted]
         )
-    return _let_wait(cursor, last, items)
+    return _enqueue(cursor, last, items)
 
 
-def _let_wait(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> list[Entry]:
-    """Let the rows that came after row ``last`` wait; return their entries."""
+def _enqueue(cursor: DBAPICursor, last: Any, items: Sequence[NewEvidence]) -> list[Entry]:
+    """Queue the rows that came after row ``last``; return their entries."""
     # The transaction has the only writer, so that these are the rows above and no others.
     cursor.execute(_LET_WAIT, last)
     if cursor.rowcount == len(items):
@@ -127,7 +129,7 @@ def _insert_rows(count: int) -> str:
 
 
 def _insert_into_postgresql(connection: Connection, items: Batch) -> list[Entry]:
-    """Insert, and return the entries of those that were new."""
+    """Insert the evidence that is new, and return its entries."""
     from sqlalchemy.dialects.postgresql import insert as insert_or_not
 
     from anchor.store.postgresql_copy import copy_new
@@ -147,13 +149,13 @@ def _insert_into_postgresql(connection: Connection, items: Batch) -> list[Entry]
 def insert_once(
     connection: Connection, submitted: NewEvidence, key: bytes | None
 ) -> tuple[NewEvidence | StoredEvidence, bool]:
-    """Insert ``submitted`` unless it is there; return what is there, and whether it is new.
+    """Insert ``submitted`` unless it is stored; return what is stored, and whether it is new.
 
-    ``key`` is the hash of an idempotency key, under which only this very item may be submitted.
+    ``key`` is the hash of an idempotency key, which belongs to this evidence alone.
 
     Raises:
-        UsageError: another was.
-        StoreBusyError: another process uses the key right now.
+        UsageError: The key was used for other evidence.
+        StoreBusyError: Another process uses the key at this moment.
     """
     if key is not None:
         known = find_by_key(connection, key)

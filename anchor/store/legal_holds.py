@@ -43,7 +43,7 @@ def load_holds(connection: Connection, name: str | None = None) -> list[LegalHol
 
 
 def insert_holds(connection: Connection, added: Iterable[LegalHold]) -> int:
-    """Insert those of name and scope that are new; return how many."""
+    """Insert the holds whose name and scope are new; return how many."""
     known = {(hold.name, hold.leaf, hold.tenant) for hold in load_holds(connection)}
     new: dict[tuple[str, Hash32 | None, str | None], LegalHold] = {}
     for hold in added:
@@ -78,7 +78,7 @@ def remove_holds(connection: Connection, name: str) -> int:
 
 
 def find_held(connection: Connection, pieces: Sequence[Piece]) -> tuple[Piece, LegalHold] | None:
-    """Return the first piece that is held, and by which hold."""
+    """Return the first piece that is held, and its hold; None where none is."""
     in_force = load_holds(connection)
     if not in_force:
         return None

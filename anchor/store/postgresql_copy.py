@@ -54,7 +54,7 @@ def copy_new(connection: Connection, items: Batch) -> list[Entry]:
     """
     connection.execute(_TURN)
     step = max(1, len(items) // _SAMPLE)
-    sample = [items[place].identity for place in range(0, len(items), step)]
+    sample = [items[index].identity for index in range(0, len(items), step)]
     picked = _pick_new(connection, items) if _find_known(connection, sample) else items
     for _ in range(_ATTEMPTS):
         entries = _copy(connection, picked)
@@ -65,7 +65,7 @@ def copy_new(connection: Connection, items: Batch) -> list[Entry]:
 
 
 def _pick_new(connection: Connection, items: Batch) -> list[NewEvidence]:
-    """Return those that are not stored, each once."""
+    """Return the evidence that is not stored, each identity once."""
     by_identity: dict[bytes, NewEvidence] = {}
     for submitted in items:
         by_identity.setdefault(submitted.identity, submitted)
@@ -87,7 +87,7 @@ def _driver_of(connection: Connection) -> DriverConnection[Any]:
 
 
 def _copy(connection: Connection, items: Batch) -> list[Entry] | None:
-    """Insert ``items``; change nothing and return None where one is there, or in them twice."""
+    """Insert ``items``; change nothing and return None if one is stored already, or given twice."""
     entries: list[Entry] = []
     with _driver_of(connection).cursor(binary=True) as cursor:
         cursor.execute(_RESERVE_IDS, (len(items),))

@@ -16,7 +16,7 @@ from anchor.store.insertion import insert_once, insert_reporting
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What became of one piece of evidence: it is durable."""
+    """The outcome for evidence that is stored durably."""
 
     is_new: bool
     # Its place in the log; None while it is not sealed, as everything new is.
@@ -24,11 +24,11 @@ class Admitted:
 
 
 class OverQuota:
-    """What became of one piece of evidence: the tenant's quota is used up."""
+    """The outcome for evidence beyond the tenant's quota."""
 
 
 class OtherEvidence:
-    """What became of one piece of evidence: its idempotency key was used for another."""
+    """The outcome for evidence whose idempotency key was used for other evidence."""
 
 
 Outcome: TypeAlias = Admitted | OverQuota | OtherEvidence
@@ -44,12 +44,12 @@ def admit(
     key: bytes | None,
     at: str,
 ) -> list[Outcome]:
-    """Insert a tenant's evidence, what is new of it only up to its limits; say what became of each.
+    """Insert a tenant's evidence, new evidence only up to its limits; return each one's outcome.
 
     ``key`` is the hash of an idempotency key, which goes with a single piece.
 
     Raises:
-        StoreBusyError: another process was in the way; the transaction can be done again.
+        StoreBusyError: Another process interfered; the transaction can be repeated.
     """
     allowance = measure_allowance(connection, tenant, limits, at)
     outcomes: list[Outcome] = []
@@ -65,16 +65,16 @@ def admit(
                 return [OtherEvidence()]
         else:
             is_new = insert_reporting(connection, part)
-        outcomes += _describe(connection, part, is_new)
+        outcomes += _list_outcomes(connection, part, is_new)
         new += sum(is_new)
         items = items[len(part) :]
     if items:
-        outcomes += _describe_rest(connection, items)
+        outcomes += _list_outcomes_beyond(connection, items)
     count_usage(connection, tenant, new, at)
     return outcomes
 
 
-def _describe(
+def _list_outcomes(
     connection: Connection, items: Sequence[NewEvidence], is_new: Sequence[bool]
 ) -> list[Outcome]:
     if all(is_new):
@@ -89,8 +89,8 @@ def _describe(
     ]
 
 
-def _describe_rest(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
-    """Say of what is beyond the quota which is known all the same."""
+def _list_outcomes_beyond(connection: Connection, items: Sequence[NewEvidence]) -> list[Outcome]:
+    """Return the outcomes of evidence beyond the quota, part of which may be stored already."""
     places = find_positions(connection, [submitted.identity for submitted in items])
     return [
         Admitted(is_new=False, leaf_index=places[submitted.identity])

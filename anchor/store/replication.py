@@ -55,11 +55,11 @@ class Position:
     """A place in the write-ahead log of the server on this timeline."""
 
     timeline: str
-    place: int
+    lsn: int
 
     def continues(self, earlier: Position) -> bool:
         """Say whether the log of ``earlier`` is part of this one's, as after no fail-over."""
-        return self.timeline == earlier.timeline and self.place >= earlier.place
+        return self.timeline == earlier.timeline and self.lsn >= earlier.lsn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Copies:
             for standby in self.standbys
             if is_counted(self.rule, standby)
             and standby.flushed is not None
-            and standby.flushed >= position.place
+            and standby.flushed >= position.lsn
         ]
         return min(1 + len(holding), self.rule.copies)
 
@@ -95,8 +95,8 @@ class Copies:
         """Whether as many hold it as the rule wants."""
         return self.count >= self.rule.copies
 
-    def describe(self) -> str:
-        """Say who follows, and what of it counts."""
+    def format_standbys(self) -> str:
+        """Return which standbys are connected, and which of them count."""
         if not self.standbys:
             return "no standby is connected"
         named = [
@@ -107,7 +107,7 @@ class Copies:
 
 
 def is_counted(rule: CopyRule, standby: Standby) -> bool:
-    """Say whether what this standby has flushed is a copy."""
+    """Return whether this standby counts as a copy."""
     if standby.is_logical or standby.is_backup:
         return False
     if rule.standbys:

@@ -163,7 +163,7 @@ def load_keys(
 
 
 def insert_keys(connection: Connection, idempotency_keys: Sequence[tuple[bytes, bytes]]) -> None:
-    """Insert those keys that are new and whose evidence is there."""
+    """Insert the idempotency keys that are new and whose evidence is stored."""
     for key, identity in idempotency_keys:
         is_known = exists().where(keys.c.key == key)
         connection.execute(

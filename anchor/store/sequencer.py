@@ -35,11 +35,11 @@ _REBUILD = "find out with `anchor audit`; `anchor audit --rebuild` makes the til
 def seal(database: Database, sealed_at: str) -> tuple[Head, int] | None:
     """Append every accepted leaf to the log; return the new head and how many leaves were added.
 
-    What is accepted meanwhile waits for the next seal.  None where nothing was waiting.  Leaves
-    keep the order in which they were accepted.
+    Returns None where nothing waited. Leaves keep the order of acceptance; evidence that is
+    accepted meanwhile waits for the next seal.
 
     Raises:
-        ChainGuardError: of what waits, something was altered or lost; that is not sealed.
+        ChainGuardError: Waiting evidence was altered or lost; nothing of that part is sealed.
     """
     parts = _read_waiting(database)
     if not parts:
@@ -83,7 +83,7 @@ def _read_waiting(database: Database) -> list[tuple[int, bytes]]:
 def _append(
     database: Database, last: int, sealed_at: str, leaves: bytes | None = None
 ) -> tuple[Head, int]:
-    """Seal the rows up to number ``last``, whose leaves are these, or are read first."""
+    """Seal the rows up to number ``last``; read their leaves where they are not given."""
     with database.sequence() as connection:
         if leaves is None:
             leaves = load_waiting(connection, last)
@@ -108,21 +108,21 @@ def _append(
 
 
 def open_tree(database: Database, tiles: TileFolder, head: Head) -> TileTree:
-    """Return the tree of a sealed head, read from tiles; those that are missing are made first.
+    """Return the tree of a sealed head, read from tiles; missing tiles are made first.
 
     Raises:
-        ChainGuardError: stored leaves or tiles do not lead to the log's roots.  The tree raises the
-            same whenever it meets a tile that does not.
+        ChainGuardError: Stored leaves or tiles do not lead to the log's roots. The tree raises the
+            same when it reads such a tile later.
     """
     write_tiles(database, tiles)
-    return TileTree(head, tiles.read, mismatch=lambda text: _damaged(tiles, text))
+    return TileTree(head, tiles.read, mismatch=lambda text: _damaged_error(tiles, text))
 
 
 def write_tiles(database: Database, tiles: TileFolder) -> int:
-    """Bring the tiles up to the newest sealed head; return for how many leaves they are now.
+    """Write the tiles up to the newest sealed head; return how many leaves they hold.
 
     Raises:
-        ChainGuardError: the tiles are of another log, or the stored leaves do not lead to the head.
+        ChainGuardError: The tiles are of another log, or the stored leaves do not lead to the head.
     """
     size = tiles.size
     with database.read() as connection:
@@ -141,12 +141,12 @@ def write_tiles(database: Database, tiles: TileFolder) -> int:
         for leaves in read_leaves(database, size, newest.head.size):
             grown = append_leaves(edge, leaves, tiles.read)
             if edge.size == newest.head.size and edge.root() != newest.head.root:
-                raise _altered(edge.size)
+                raise _altered_error(edge.size)
             tiles.write(grown)
             # A crash here: the next time the same tiles are written again, with the same bytes.
     except MismatchError as error:
-        raise _damaged(tiles, error.message) from error
-    tiles.note_size(edge.size)
+        raise _damaged_error(tiles, error.message) from error
+    tiles.write_size(edge.size)
     return edge.size
 
 
@@ -154,23 +154,23 @@ def check_leaves(database: Database, head: Head) -> None:
     """Check that the stored leaves lead to ``head``.
 
     Raises:
-        ChainGuardError: they do not.
+        ChainGuardError: The leaves do not lead to ``head``.
     """
     edge = RightEdge()
     for leaves in read_leaves(database, 0, head.size):
         edge.extend(leaves)
     if edge.root() != head.root:
-        raise _altered(head.size)
+        raise _altered_error(head.size)
 
 
-def _altered(size: int) -> ChainGuardError:
+def _altered_error(size: int) -> ChainGuardError:
     return ChainGuardError(
         f"the stored leaves no longer lead to the root of size {size}",
         hint="the store was damaged or altered: restore it from a backup",
     )
 
 
-def _damaged(tiles: TileFolder, text: str) -> ChainGuardError:
+def _damaged_error(tiles: TileFolder, text: str) -> ChainGuardError:
     return ChainGuardError(f"in {tiles.folder}, {text}", hint=_REBUILD)
 
 

@@ -57,7 +57,7 @@ class SideFile:
         self._sound: tuple[int, int] | None = None
 
     def append(self, entries: Iterable[Entry]) -> None:
-        """Add entries; on return they are synced to disk.
+        """Append entries and sync them to disk.
 
         Raises:
             WriteRefusedError: The disk is full or fails; the file is as it was.
@@ -81,9 +81,9 @@ class SideFile:
             self._sound = os.fstat(descriptor).st_ino, end + len(data)
 
     def try_appending(self) -> None:
-        """Try whether the file can be written, and whether its disk takes and syncs more.
+        """Check that the file can be written and that its disk accepts and syncs more.
 
-        Nothing is written to it: who copies it meanwhile must not find what goes again.
+        Nothing is written to the file itself, which may be copied at the same time.
 
         Raises:
             As ``append``.
@@ -94,14 +94,14 @@ class SideFile:
             _try_folder(self.path.parent)
 
     def read_entries(self, on_damage: OnDamage | None = None) -> Iterator[Entry]:
-        """Yield every entry, oldest first; none where there is no file.
+        """Yield every entry, oldest first, and none if there is no file.
 
-        What a crash left of the last append is passed over.  ``on_damage`` is told of anything else
-        that cannot be read, and reading goes on behind it.
+        A last entry that a crash cut off is skipped. Any other damage is passed to ``on_damage``,
+        and reading goes on behind it.
 
         Raises:
             StorageError: The file is damaged and ``on_damage`` is None, or it cannot be read.
-            UnknownVersionError: A newer release wrote it.
+            UnknownVersionError: A newer release wrote the file.
         """
         with self._translate_errors():
             try:

@@ -96,7 +96,7 @@ class SqliteBackend:
         """Create an empty file.
 
         Raises:
-            ConfigError: something is there already.
+            ConfigError: Something is at the path already.
         """
         try:
             # O_EXCL: two `init` at once must not both succeed.  Private: records hold salts.
@@ -124,7 +124,7 @@ class SqliteBackend:
             StoreMissingError: It does not.
             StoreAwayError: It cannot be looked at.
         """
-        status = self._look()
+        status = self._stat()
         if status is None or not stat.S_ISREG(status.st_mode):
             raise StoreMissingError(
                 f"the store {self._path} is missing",
@@ -194,24 +194,24 @@ class SqliteBackend:
 
     @contextmanager
     def write_lock(self) -> Iterator[None]:
-        """Hold the lock file of writers, for which others are waited as long as SQLite would.
+        """Hold the writers' lock file, and wait for it as long as SQLite would.
 
-        Whoever waits stands in a queue, which is a second file: who had its turn and wants another
-        one at once comes after those who wait.
+        Waiting processes queue in a second lock file, so that a process that writes again at once
+        comes after those that wait.
 
         Raises:
-            StoreBusyError: they took longer.
+            StoreBusyError: Another process held it for longer.
             StoreAwayError: The lock files cannot be opened.
-            StoreReplacedError: There is another file now than was opened.
-            StorageError: It is on read-only media.
+            StoreReplacedError: Another file has replaced the one that was opened.
+            StorageError: The store is on read-only media.
         """
         self._check_writable()
         deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
         path = self._path.with_name(f"{self._path.name}-turn.lock")
         queue = path.with_name(f"{self._path.name}-queue.lock")
-        with _opened(path) as descriptor:
-            with _opened(queue) as place:
-                _wait_for(place, queue, deadline)
+        with _open_lock_file(path) as descriptor:
+            with _open_lock_file(queue) as turn:
+                _wait_for(turn, queue, deadline)
                 _wait_for(descriptor, path, deadline)
             self.check_same()
             yield
@@ -235,10 +235,10 @@ class SqliteBackend:
             )
 
     def purge(self, engine: Engine) -> Sequence[str]:
-        """Rewrite the file and empty the write-ahead log; others wait for their turn meanwhile.
+        """Rewrite the file and empty the write-ahead log, while other writers wait.
 
         Raises:
-            StoreBusyError: A process goes on reading what was there before.
+            StoreBusyError: A process keeps reading an earlier state.
         """
         with self.write_lock(), closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
@@ -274,13 +274,13 @@ class SqliteBackend:
             yield
 
     def is_locked(self) -> bool:
-        """Say whether some process holds the lock; creates nothing.
+        """Return whether some process holds the lock, without creating a file.
 
-        Asking takes the lock for an instant, shared: two askers never disturb each other.
+        This takes a shared lock for an instant, so that two callers never disturb each other.
 
         Raises:
             StoreAwayError: The lock file cannot be opened.
-            StoreReplacedError: There is another file now than was opened.
+            StoreReplacedError: Another file has replaced the one that was opened.
         """
         self.check_same()
         path = self._lock_path
@@ -307,7 +307,7 @@ class SqliteBackend:
         """
         if self._file is None:
             return
-        status = self._look()
+        status = self._stat()
         if status is None or _identify(status) != self._file:
             raise self._replaced()
 
@@ -327,7 +327,7 @@ class SqliteBackend:
                 hint="copy the project to a disk that can be written",
             )
 
-    def _look(self) -> os.stat_result | None:
+    def _stat(self) -> os.stat_result | None:
         """Return the file's status; None where nothing is there."""
         try:
             return self._path.stat()
@@ -364,8 +364,8 @@ class SqliteBackend:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """Open a lock file; whoever locks it meanwhile has it no longer at the end of the block."""
+def _open_lock_file(path: Path) -> Iterator[int]:
+    """Open a lock file for the block, whose end drops any lock on it."""
     descriptor = open_lock(path)
     try:
         yield descriptor

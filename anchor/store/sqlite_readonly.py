@@ -52,7 +52,7 @@ def choose_source(path: Path) -> ReadOnlySource:
     """Return how to open the store at ``path``, on read-only media.
 
     Raises:
-        StorageError: It has to be copied, and cannot be.
+        StorageError: The store has to be copied, and cannot be.
     """
     log, shared = (path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
     has_log = log.exists() and log.stat().st_size > 0

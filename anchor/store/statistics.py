@@ -109,7 +109,7 @@ def count_accepted_since(connection: Connection, moment: str, size: int, waits: 
 
 
 def _find_first_since(connection: Connection, moment: str) -> int | None:
-    """Return the first row accepted then or later; rows are numbered as they come in."""
+    """Return the number of the first row accepted at ``moment`` or later, by bisection."""
     # One by one: both at once would read the whole table.
     low = connection.execute(select(func.min(evidence.c.id))).scalar_one()
     high = connection.execute(select(func.max(evidence.c.id))).scalar_one()

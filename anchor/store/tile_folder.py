@@ -30,11 +30,11 @@ class TileFolder:
 
     @property
     def size(self) -> int:
-        """For how many leaves all tiles are there; 0 for an empty folder.
+        """Return the size of the tree whose tiles are all present; 0 for an empty folder.
 
         Raises:
-            ChainGuardError: the folder's note of it is damaged.
-            StorageError: It cannot be read.
+            ChainGuardError: The folder's size file is damaged.
+            StorageError: The size file cannot be read.
         """
         try:
             text = (self.folder / _SIZE).read_bytes()[:32]
@@ -84,7 +84,7 @@ class TileFolder:
         for tile, _ in tiles:
             self._drop_narrower(tile)
 
-    def note_size(self, size: int) -> None:
+    def write_size(self, size: int) -> None:
         """Note durably that all tiles of ``size`` leaves are there.
 
         Raises:
@@ -103,14 +103,14 @@ class TileFolder:
                 yield name, parse_tile_path(name)
 
     def clear(self) -> None:
-        """Remove every tile, and what crashes left of some; other people's files stay.
+        """Remove every tile and every partly written one; other files stay.
 
         Raises:
             StorageError: A file cannot be removed.
         """
         if not self.folder.is_dir():
             return
-        self.note_size(0)
+        self.write_size(0)
         for path in list(self._list_files()):
             name = path.relative_to(self.folder).as_posix()
             if is_temporary(path.name) or parse_tile_path(name) is not None:

@@ -148,7 +148,7 @@ class StoredJournal:
     def load_unsettled(self, chain_id: ChainId) -> list[Unsettled]:
         """Return the nonces included or lost, of any key, that no final block has settled.
 
-        The highest nonce of each key comes first; of very many, those that are lost and the newest.
+        The highest nonce of each key comes first; of very many, only the lost ones and the newest.
         """
         query = (
             select(slots)
@@ -206,9 +206,9 @@ class StoredJournal:
             return [(_parse_slot(connection, row), row.outcome) for row in rows]
 
     def find_signed(self, slot: NonceSlot, since: int) -> int | None:
-        """Return the lowest nonce from ``since`` on, below the slot's, that bytes are kept for.
+        """Return the lowest nonce from ``since`` on, below the slot's, with a stored transaction.
 
-        Those that were given up are passed over.
+        Nonces that were given up are skipped.
         """
         same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
         with self._database.read() as connection:
@@ -302,7 +302,7 @@ def _parse_attempt(row: Row[Any]) -> Attempt:
 
 
 def find_submitted_size(connection: Connection, chain_id: ChainId) -> int | None:
-    """Return the size of the largest head that a transaction on its way anchors, if one is."""
+    """Return the size of the largest head that a pending transaction anchors, or None."""
     is_open = (slots.c.chain_id == chain_id) & slots.c.outcome.is_(None)
     same = [attempts.c[name] == slots.c[name] for name in ("chain_id", "sender", "nonce")]
     size: int | None = connection.execute(

@@ -119,7 +119,7 @@ class BoundedSession(requests.Session):
 
 
 def format_failure(error: Exception) -> str:
-    """Say why without quoting the exception, whose text holds the URL."""
+    """Return why a request failed, without the exception's text, which holds the URL."""
     if isinstance(error, requests.Timeout):
         return "timed out"
     if isinstance(error, requests.exceptions.ProxyError):
@@ -130,9 +130,9 @@ def format_failure(error: Exception) -> str:
 
 
 def read_retry_after(response: requests.Response | None) -> float | None:
-    """Return the seconds for which a busy server wants to be left alone, an hour at most.
+    """Return the seconds in a busy server's ``Retry-After``, an hour at most; None without it.
 
-    None where it does not say.  A date counts from the server's own, not from our clock.
+    A date counts from the response's own ``Date``, not from our clock.
     """
     if response is None or response.status_code not in _COME_AGAIN:
         return None

@@ -40,8 +40,7 @@ def explain_os_error(
 ) -> AnchorError:
     """Return the error for ``failure``, the sentence that says what could not be done.
 
-    ``is_named`` says that the caller named the place just now; ``hint`` goes with a place that is
-    wrong.
+    ``is_named`` says that the user named the path, so that the path may be wrong.
     """
     message = f"{failure}: {error.strerror or type(error).__name__}"
     if is_named and error.errno in _OF_THE_PLACE:

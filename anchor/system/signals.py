@@ -15,7 +15,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def exit_on_signal() -> None:
-    """Let the signals to stop end this process with 0, until other handlers are set."""
+    """Exit with 0 on the signals to stop, until other handlers are set."""
     for name in STOP_SIGNALS:
         signal.signal(name, _end)
 

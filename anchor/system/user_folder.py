@@ -35,13 +35,13 @@ def user_folder() -> Path:
 
 
 def list_files(name: str, suffix: str) -> list[Path]:
-    """Return the files with that suffix in the user's folder ``name``, by their names.
+    """Return the files with that suffix in the user's folder ``name``, sorted by name.
 
     A user without a configuration folder has none.
 
     Raises:
-        NotTrustedError: the folder is another user's, or others may write there.
-        UsageError: it cannot be read.
+        NotTrustedError: The folder is another user's, or others may write there.
+        UsageError: The folder cannot be read.
     """
     try:
         folder = user_folder() / name
@@ -61,9 +61,9 @@ def save_file(name: str, file: str, data: bytes) -> Path:
     """Write a file of the user's folder ``name``, readable by the user alone.
 
     Raises:
-        ConfigError: the user has no configuration folder.
-        UsageError: it cannot be written.
-        StorageError: the disk is full, or fails.
+        ConfigError: The user has no configuration folder.
+        UsageError: The file cannot be written.
+        StorageError: The disk is full or failing.
     """
     from anchor.system.durable_files import write_file
 

@@ -63,7 +63,7 @@ def read_links(view: ChainView, target: VerificationTarget, final: Block) -> Log
 def format_operators(
     view: ChainView, target: VerificationTarget, final: Block, anchors: Sequence[Anchor]
 ) -> str:
-    """Say which operator sent how many anchors, with the key that the registry keeps of each."""
+    """Return which operator sent how many anchors, with each one's key in the registry."""
     counts: dict[int, int] = {}
     for anchor in anchors:
         counts[anchor.operator_id] = counts.get(anchor.operator_id, 0) + 1
@@ -85,9 +85,9 @@ def format_links(
     links: LogLinks,
     heads: Sequence[Head],
 ) -> tuple[str, AbandonedError | None]:
-    """Say what is before and after the log; ``heads`` are its anchored heads, oldest first.
+    """Return what precedes and succeeds the log; ``heads`` are its anchored heads, oldest first.
 
-    Where the owner abandoned the newest of them, that is returned as a finding.
+    Where the owner abandoned the newest head, the error is returned as well.
     """
     abandoned: AbandonedError | None = None
     parts = []
@@ -145,10 +145,10 @@ def _find_taken_over(
     view: ChainView, successor: VerificationTarget, final: Block, heads: Sequence[Head]
 ) -> int | None:
     """Return the place of the head that the successor begins with."""
-    for place in reversed(range(len(heads))):
-        anchor = read_stored(view, successor, final, heads[place].root)
+    for index in reversed(range(len(heads))):
+        anchor = read_stored(view, successor, final, heads[index].root)
         if anchor is not None and anchor.sequence == 1:
-            return place
+            return index
     return None
 
 

@@ -15,7 +15,7 @@ from anchor.verification.steps import ChainView, assurance_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinOptions:
-    """What the verifier wants pinned; ``code_hash`` None stands for this release's own contract.
+    """What the verifier pins; ``code_hash`` None stands for this release's own contract.
 
     ``assurance`` None asks for as much as the nodes are worth, and ``time_slack`` None for the
     chain's rule, where the release has one.
@@ -32,13 +32,13 @@ class PinOptions:
 
 
 def pin_registry(
-    view: ChainView, wish: PinOptions, *, rpc: tuple[str, ...], quorum: int
+    view: ChainView, options: PinOptions, *, rpc: tuple[str, ...], quorum: int
 ) -> TrustEntry:
-    """Return the entry that pins the registry as it is in the newest final block.
+    """Return the policy entry that pins the registry as of the newest final block.
 
     Raises:
-        NotTrustedError: other code is there, or none.
-        CannotCheckError: the nodes do not answer, or not alike.
+        NotTrustedError: The address has other code, or none.
+        CannotCheckError: The nodes do not answer, or disagree.
     """
     chain_id = view.fetch_chain_id()
     genesis = view.fetch_genesis()
@@ -49,29 +49,29 @@ def pin_registry(
             "another chain with the same chain id",
             hint="point --rpc at a node of the right chain",
         )
-    final = view.fetch_final_block(wish.finality)
-    found = view.fetch_code_hash(wish.registry, final)
-    expected = wish.code_hash or expected_code_hash(chain_id)
-    if found != expected:
-        whose = "the one you name" if wish.code_hash else "that of this release's registry"
+    final = view.fetch_final_block(options.finality)
+    code_hash = view.fetch_code_hash(options.registry, final)
+    expected = options.code_hash or expected_code_hash(chain_id)
+    if code_hash != expected:
+        whose = "the one you name" if options.code_hash else "that of this release's registry"
         raise NotTrustedError(
-            f"the code at {format_address(wish.registry)} in final block {final.number} of chain "
-            f"{chain_id} has hash 0x{found.hex()}, not 0x{expected.hex()}, {whose}",
+            f"the code at {format_address(options.registry)} in final block {final.number} of "
+            f"chain {chain_id} has hash 0x{code_hash.hex()}, not 0x{expected.hex()}, {whose}",
             hint="check the address and the chain; another contract that you checked yourself is "
             "pinned with --code-hash",
         )
     return TrustEntry(
         chain_id=chain_id,
         genesis=genesis,
-        registry=wish.registry,
-        code_hash=found,
-        owner=wish.owner,
-        logs=wish.logs,
+        registry=options.registry,
+        code_hash=code_hash,
+        owner=options.owner,
+        logs=options.logs,
         operators=None,
-        time_slack=chain.time_slack if wish.time_slack is None else wish.time_slack,
-        finality=wish.finality,
+        time_slack=chain.time_slack if options.time_slack is None else options.time_slack,
+        finality=options.finality,
         rpc=rpc,
         quorum=quorum,
-        assurance=wish.assurance or assurance_of(view),
-        block_hashes=wish.block_hashes,
+        assurance=options.assurance or assurance_of(view),
+        block_hashes=options.block_hashes,
     )

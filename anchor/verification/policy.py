@@ -20,7 +20,7 @@ from anchor.ethereum.keccak import format_address, parse_address
 from anchor.system.file_ownership import read_own_file
 from anchor.system.toml import format_toml_string
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
-from anchor.verification.node_rules import MAX_NODES, find_fault, verifier_quorum
+from anchor.verification.node_rules import MAX_NODES, find_conflict, verifier_quorum
 
 FORMAT = "anchor-trust/1"
 # A hand-written file; this keeps a wrong path (a disk image, say) from being read whole.
@@ -250,7 +250,7 @@ def _entry(document: _EntryDocument) -> TrustEntry:
             f"knows {', '.join(get_args(Assurance))}"
         )
     quorum = document.quorum or verifier_quorum(len(document.rpc))
-    fault = find_fault(document.rpc, quorum) if document.rpc else None
+    fault = find_conflict(document.rpc, quorum) if document.rpc else None
     if fault is not None:
         raise MalformedError(f"the trust policy's member 'rpc' {fault}")
     operators = document.operators

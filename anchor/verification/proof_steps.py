@@ -61,18 +61,18 @@ def check_block(
     named: Collection[Hash32],
     connect: Connect | None,
 ) -> tuple[ProvenBlock, str]:
-    """Step 5: find who answers for the hash of the proof's block, as one that is final.
+    """Step 5: find who vouches for the proof's block as final.
 
     ``named`` are hashes that the verifier names, beside the policy's; without ``connect`` no node
     is asked.
 
     Raises:
-        CannotCheckError: nobody does, or the nodes know another block of that number.
-        NotFinalError: it is not final yet.
+        CannotCheckError: Nobody does, or the nodes have another block of that number.
+        NotFinalError: The block is not final yet.
     """
     header = parse_header(proof.header)
     shown = f"block {header.number}, 0x{header.hash.hex()}"
-    later = _describe_unknown_items(header)
+    later = _format_unknown_items(header)
     by: tuple[Assurance, str] | None = None
     if header.hash in target.block_hashes:
         by = "proof", "the policy names"
@@ -121,7 +121,7 @@ def check_block(
     return proven, f"{chain}; {shown}, is final to them{later}"
 
 
-def _describe_unknown_items(header: Header) -> str:
+def _format_unknown_items(header: Header) -> str:
     count = header.unknown_items
     if not count:
         return ""
@@ -179,7 +179,7 @@ class Submitter:
     note: str | None = None
 
     def describe(self, operator_id: int) -> str:
-        """Return the line of step 9."""
+        """Return the line about step 9."""
         said = "" if self.standing is None else f"; {self.standing}"
         return f"{format_submitter(operator_id, self.key)}{said}"
 

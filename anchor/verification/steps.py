@@ -162,14 +162,14 @@ def check_paths(receipt: Receipt, record: Record) -> tuple[bool, str]:
     places = [("anchor", anchor.head, anchor.path) for anchor in receipt.anchors]
     if receipt.promise is not None:
         places = [("promise", receipt.promise.head, receipt.promise.path)]
-    for place, head, path in places:
+    for member, head, path in places:
         try:
             merkle.verify_inclusion(
                 leaf=leaf, index=receipt.index, size=head.size, path=path, root=head.root
             )
         except MismatchError as error:
             raise MismatchError(
-                f"the record does not lead to the root of the {place} of size {head.size}: "
+                f"the record does not lead to the root of the {member} of size {head.size}: "
                 f"{error.message}",
                 hint="the record, the index, the path or the root was changed",
                 expected=error.expected,
@@ -207,7 +207,7 @@ def _compare_log(record: Record, log: LogId) -> str:
 
 
 def assurance_of(view: ChainView) -> Assurance:
-    """Return what the view's answers amount to."""
+    """Return the assurance of the view's answers: one node's word, or a quorum's."""
     return "rpc" if view.needed == 1 else "quorum"
 
 
@@ -216,10 +216,10 @@ def check_chain(
 ) -> tuple[ChainView, str]:
     """Step 5: compare the node's chain id, and its genesis block where that is pinned.
 
-    ``assurance`` is what this amounts to, where it is not the nodes' word alone.
+    ``assurance`` is that of the whole verification, where it is more than the nodes' word.
 
     Raises:
-        CannotCheckError: it is less than the policy asks for.
+        CannotCheckError: The assurance is lower than the policy asks for.
     """
     reached = assurance or assurance_of(view)
     if _WORTH.index(reached) < _WORTH.index(target.assurance):
@@ -379,7 +379,7 @@ def check_submitter(
 
 
 def format_submitter(operator_id: int, key: Address) -> str:
-    """Return a line about who anchored; 0 is the log's owner."""
+    """Return a line about who anchored; operator id 0 is the log's owner."""
     who = f"operator {operator_id}, key" if operator_id else "the log's owner"
     return f"{who} {format_address(key)}"
 

@@ -66,9 +66,9 @@ from anchor.verification.steps import (
 )
 from anchor.verification.targets import (
     choose_target,
-    describe_unpinned,
-    doubt_unpinned,
+    format_unpinned_claims,
     list_candidates,
+    unpinned_error,
 )
 
 __all__ = ["Block", "ChainView", "Connect", "judge", "verify"]
@@ -141,8 +141,8 @@ def judge(
     run.index = document.index
     run.step(2, lambda: check_file(evidence, record))
     is_logged = run.step(3, lambda: check_paths(document, record))
-    unpinned = () if policy else describe_unpinned(document, chain_ids)
-    doubt = None if policy or accept_unpinned else doubt_unpinned(unpinned)
+    unpinned = () if policy else format_unpinned_claims(document, chain_ids)
+    doubt = None if policy or accept_unpinned else unpinned_error(unpinned)
     for target in _choose_targets(run, document, policy, chain_ids, doubt):
         proof = None if target.anchor is None else target.anchor.state
         if proof is not None:

@@ -14,12 +14,12 @@ from support.crashes import crashing
 from support.nodes import ask, nonce
 from support.projects import Site, reading
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.devnet.accounts import CREATE2_PROXY, CREATE2_PROXY_CODE
 from anchor.chain.fees import Fees
 from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.chain.signer.keystore import open_keystore, write_keystore
-from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
 from anchor.errors import AnchorError, ExitCode
 from anchor.ethereum.keccak import format_address

@@ -12,9 +12,9 @@ from support import fixtures
 from support.bent_nodes import anvil_with
 from support.projects import Site, make_site, reading
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.registry_reader import RegistryReader
-from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
 from anchor.operate.anchoring import make_manager
 from anchor.operate.deployment import deploy

@@ -25,7 +25,7 @@ from anchor.chain.devnet import Devnet
 from anchor.project.config import load_config
 from anchor.recovery.backup_check import check_backup
 from anchor.recovery.store_audit import audit_project
-from anchor.store.backup_files import read_manifest, settle, write_manifest
+from anchor.store.backup_files import make_durable, read_manifest, write_manifest
 from anchor.store.backup_folder import list_generations
 from anchor.store.backup_manifest import Manifest
 from anchor.store.database import MIGRATION_HEAD, lock_location
@@ -277,7 +277,7 @@ def test_a_backup_that_an_older_release_made_is_restored(
     live.run("backup", place).expect(0)
     downgrade(place / "store.db", version)
     (place / "backup.json").unlink()
-    manifest = replace(read_manifest_of(live, tmp_path), schema=version, files=settle(place))
+    manifest = replace(read_manifest_of(live, tmp_path), schema=version, files=make_durable(place))
     write_manifest(place, manifest)
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
     lose_store(live)

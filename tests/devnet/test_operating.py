@@ -23,13 +23,13 @@ from support.nodes import nonce, send, serve
 from support.paths import TESTS
 from support.projects import Site, make_site, reading
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer.keystore import write_keystore
-from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
 from anchor.errors import (
     AnchorError,
@@ -42,7 +42,7 @@ from anchor.evidence import file_hashing
 from anchor.evidence.digests import digest_bytes
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.workers import open_executor
-from anchor.operate import anchoring, file_intake
+from anchor.operate import file_intake, finality
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import make_manager
 from anchor.operate.proving import Prover
@@ -414,7 +414,7 @@ from support.projects import Site
 site = Site(folder=Path(sys.argv[1]), url="", number=0)
 from anchor.evidence.workers import open_executor
 from anchor.evidence.discovery import find_sources
-from anchor.operate import anchoring
+from anchor.operate import finality
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.file_intake import gather
 from anchor.evidence.digests import Digests
@@ -532,5 +532,5 @@ def test_a_slower_look_does_not_take_finality_back(
             return read(registry, node, root, block)
 
         monkeypatch.setattr(RegistryReader, "anchor", not_final_yet)
-        anchoring.refresh_anchors(project, node)
+        finality.refresh_anchors(project, node)
     assert site.rows("SELECT final FROM anchors") == [(1,)]

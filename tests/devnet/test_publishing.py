@@ -57,7 +57,7 @@ from anchor.log.tree import Tree
 from anchor.operate.acceptance import accept
 from anchor.operate.publishing import publish_log
 from anchor.project.config import load_config
-from anchor.project.log_key import load_log_key, origin_of
+from anchor.project.log_key import checkpoint_origin, load_log_key
 from anchor.project.project import trust_entry
 from anchor.recovery.store_audit import audit_project, rebuild_tiles
 from anchor.store.heads import load_heads
@@ -103,7 +103,7 @@ class Reader:
                 policy=policy,
                 verifier=None if vkey is None else parse_verifier(vkey),
                 connect=lambda _: ChainReader(node),
-                tell=lambda number, *_: self.told.append(number),
+                report_step=lambda number, *_: self.told.append(number),
                 anchored=partial(read_anchors, source),
                 chain_ids=(DEV_CHAIN,),
                 accept_unpinned=True,
@@ -135,7 +135,7 @@ def test_a_log_is_published_as_its_tiles_and_one_signed_checkpoint(site: Site, p
     checkpoint = open_checkpoint((place / CHECKPOINT).read_bytes(), verifier)
     assert checkpoint.head == published.head
     with site.open() as project:
-        assert checkpoint.origin == verifier.name == origin_of(project.config)
+        assert checkpoint.origin == verifier.name == checkpoint_origin(project.config)
         with project.database.read() as connection:
             assert load_heads(connection)[-1] == published.head
 
@@ -286,7 +286,7 @@ def test_a_place_that_holds_something_else_is_never_written_to(
     publish(other, place)
     grow(site, 3)
     with site.open() as project:
-        key, origin = load_log_key(project.config), origin_of(project.config)
+        key, origin = load_log_key(project.config), checkpoint_origin(project.config)
         with project.database.read() as connection:
             (own,) = load_heads(connection)
     genuine = (place / CHECKPOINT).read_bytes()
@@ -551,7 +551,7 @@ def test_each_step_of_a_reading_can_fail(
     published = publish(site, place)
     with site.open() as project:
         config = project.config
-        key, origin, entry = load_log_key(config), origin_of(config), trust_entry(config)
+        key, origin, entry = load_log_key(config), checkpoint_origin(config), trust_entry(config)
 
     def signed(head: Head, name: str = origin) -> bytes:
         return sign_checkpoint(Checkpoint(origin=name, head=head), replace(key, name=name))

@@ -17,7 +17,7 @@ from support.projects import Site, reading
 
 from anchor.chain.devnet import Devnet
 from anchor.errors import NodeUnreachableError
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.project.files import SIDE_FILE
 from anchor.receipt.format import parse_receipt
 from anchor.store.side_file import SideFile

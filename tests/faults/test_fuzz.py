@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.chaos import SEND, Call, edits, open_proxy
+from support.examples import examples
 from support.faulty import Faulty
 from support.nodes import DEV, ask, nonce, send, serve
 from support.projects import make_site
@@ -80,7 +81,7 @@ class Says:
     then="a value within its bounds, or exit code 20",
 )
 @given(result=JSON)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_any_result_is_a_value_or_cannot_be_checked(result: Any) -> None:
     for question in QUESTIONS.values():
         try:
@@ -123,7 +124,7 @@ _ANSWERS = st.one_of(
     then="a result that is the answer to this request, or exit code 20",
 )
 @given(answer=_ANSWERS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 def test_any_answer_is_a_result_or_cannot_be_checked(
     mirror: tuple[list[bytes], str], answer: bytes
 ) -> None:
@@ -223,14 +224,14 @@ def check_all(faulty: Faulty) -> None:
     "three times over",
     then="an exit code of the table; the next honest run finishes; one anchor for each head",
 )
-@pytest.mark.parametrize("examples", [12, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [12, pytest.param(100, marks=pytest.mark.slow)])
 def test_no_answer_breaks_the_transaction_manager(
-    meddled: Faulty, injected: Callable[[int], None], examples: int
+    meddled: Faulty, injected: Callable[[int], None], number: int
 ) -> None:
     done = 0
 
     @given(method=st.sampled_from(METHODS), count=st.integers(0, 3), member=_MEMBERS, value=JSON)
-    @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=number, suppress_health_check=[HealthCheck.too_slow])
     def meddle(method: str, count: int, member: str, value: Any) -> None:
         nonlocal done
         if not is_plausible_gas(method, value):

@@ -19,7 +19,7 @@ from anchor.chain.devnet import Devnet
 from anchor.cli.context import open_chain
 from anchor.errors import AnchorError, ExitCode
 from anchor.evidence.file_hashing import digest_file
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.operate.single_run import RunState
 from anchor.project.config import load_config
 from anchor.project.files import RECEIPT_SUFFIX

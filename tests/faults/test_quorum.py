@@ -24,7 +24,7 @@ from anchor.chain.node_quorum import NodeGroup
 from anchor.cli.context import open_chain
 from anchor.errors import CannotCheckError, ChainGuardError, QuorumError
 from anchor.operate import backoff, daemon
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.operate.single_run import RunResult, RunState
 from anchor.project.config import WaitFor
 from anchor.project.project import trust_entry
@@ -309,7 +309,7 @@ def test_nodes_that_are_all_busy_are_asked_again_when_the_first_of_them_wants(
         )
         for _ in range(2):
             with pytest.raises(QuorumError) as caught:
-                chain.choose()
+                chain.select_primary()
         assert caught.value.retry_after == expected
         # Those that said when were asked once.
         assert [len(proxy.calls) for proxy, _ in proxies] == [1 if wait else 2 for wait in asked]
@@ -325,20 +325,20 @@ def test_a_node_with_a_stale_head_is_not_read(trio: Trio) -> None:
     trio.run(chain)
     trio.mine(10)
     trio.rpc.bend["eth_getBlockByNumber"] = shifted("latest", 0, trio.site.url)
-    chain.choose()
+    chain.select_primary()
     stale = ask(trio.site.url, "eth_getBlockByNumber", "0x2", False)
     trio.rpc.bend["eth_getBlockByNumber"] = lambda params, right: (
         stale if params[0] == "latest" else right
     )
-    chain.choose()
+    chain.select_primary()
     assert trio.told("left out", trio.rpc.url, "is at block 2, and block")
     assert chain.name == trio.nodes[1].url
     for node in trio.nodes:
         node.bend = trio.rpc.bend
     with pytest.raises(QuorumError, match="no node can be read"):
-        chain.choose()
+        chain.select_primary()
     trio.rpc.bend = {}
-    chain.choose()
+    chain.select_primary()
     assert chain.name == trio.rpc.url
 
 

@@ -23,7 +23,7 @@ from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.operate import daemon
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.operate.single_run import RunResult
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now

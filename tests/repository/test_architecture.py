@@ -40,6 +40,21 @@ ORDER = (
 # File names that may be there twice: a command or a route is named after what it is about.
 NAMED_BY_SUBJECT = ("anchor.cli.commands", "anchor.service.routes")
 
+# What says nothing about a value is no name for one, in these packages.
+EMPTY_NAMES = {"there", "now", "found", "item", "what"}
+NAMED_THROUGHOUT = (
+    "anchor.canonical",
+    "anchor.types",
+    "anchor.units",
+    "anchor.errors",
+    "anchor.system",
+    "anchor.ethereum",
+    "anchor.log",
+    "anchor.receipt",
+    "anchor.store",
+    "anchor.recovery",
+)
+
 # Which module (or package) may import which third party; nobody else may.
 THIRD_PARTIES = {
     "pydantic": (
@@ -124,6 +139,21 @@ def imported(tree: ast.Module) -> set[str]:
     return names
 
 
+def names_of_values(tree: ast.Module) -> set[str]:
+    """Every name that is assigned, looped over, a parameter or a keyword."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, (ast.arg, ast.keyword)):
+            names.add(node.arg or "")
+        elif isinstance(node, ast.ExceptHandler):
+            names.add(node.name or "")
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+    return names
+
+
 def rank(name: str) -> int:
     package = name.split(".")[1]
     assert package in ORDER, f"{name} is in no known package: give it a place in ORDER"
@@ -180,6 +210,13 @@ def test_no_file_name_is_there_twice():
             continue
         assert base not in seen, f"{name} and {seen[base]}"
         seen[base] = name
+
+
+def test_a_value_is_named_for_what_it_holds():
+    for name, tree in ALL:
+        if any(covers(prefix, name) for prefix in NAMED_THROUGHOUT):
+            empty = names_of_values(tree) & EMPTY_NAMES
+            assert not empty, f"{name} calls a value {', '.join(sorted(empty))}"
 
 
 @pytest.mark.parametrize(("name", "tree"), ALL, ids=[name for name, _ in ALL])

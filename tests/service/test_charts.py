@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from anchor.errors import MismatchError
 from anchor.log.merkle import fold_path, path_sides
@@ -73,7 +74,7 @@ def chart_of(marks: list[Mark], **changes: object) -> Chart:
 numbers = st.floats(min_value=0, max_value=1e15, allow_nan=False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(most=numbers, count=st.integers(2, 8))
 def test_marks_of_amounts_begin_at_nought_and_reach_the_most(most: float, count: int) -> None:
     ticks = mark_amounts(most, count)
@@ -86,7 +87,7 @@ def test_marks_of_amounts_begin_at_nought_and_reach_the_most(most: float, count:
         assert len({tick.text for tick in ticks}) == len(ticks), "no two marks say the same"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(most=st.floats(min_value=0, max_value=1e9), count=st.integers(2, 8))
 def test_marks_of_durations_begin_at_nought_and_reach_the_most(most: float, count: int) -> None:
     ticks = mark_durations(most, count)
@@ -98,7 +99,7 @@ def test_marks_of_durations_begin_at_nought_and_reach_the_most(most: float, coun
     assert len({tick.text for tick in ticks}) == len(ticks)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(start=st.integers(0, 2 * 10**9), span=st.integers(60, 400 * DAY), count=st.integers(2, 8))
 def test_marks_of_times_lie_between_the_ends(start: int, span: int, count: int) -> None:
     ticks = mark_times(start, start + span, count)
@@ -122,7 +123,7 @@ def test_amounts_are_spelled_shortly(value: float, text: str) -> None:
     assert spell_amount(value) == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(
     marks=st.lists(
         st.tuples(st.floats(NOW - 2 * DAY, NOW + DAY), numbers, st.text(max_size=20)), max_size=30

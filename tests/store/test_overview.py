@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, event
 from support import fixtures
+from support.examples import examples
 from support.grown_logs import grow, grow_log
 from support.memory_projects import OWNER, MemorySite
 from support.projects import make_site
@@ -243,7 +244,7 @@ def test_every_query_takes_few_rows_by_an_index(grown: MemorySite) -> None:
     assert [step for step, _ in unbounded if not step.startswith(allowed)] == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     ages=st.lists(st.integers(0, 3 * HOUR), max_size=40),
     sealed=st.integers(0, 40),

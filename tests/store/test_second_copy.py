@@ -347,10 +347,10 @@ def test_a_logical_subscription_is_no_copy_by_whatever_name() -> None:
     )
     assert not is_counted(RULE, standby)
     assert not is_counted(UNNAMED, standby)
-    position = Position(timeline="00000001", place=1)
+    position = Position(timeline="00000001", lsn=1)
     seen = Copies(rule=RULE, position=position, standbys=(standby,), waited_for="*")
     assert seen.count == 1
-    assert "a logical subscription" in seen.describe()
+    assert "a logical subscription" in seen.format_standbys()
 
 
 def test_a_role_that_may_not_see_the_standbys_is_refused(

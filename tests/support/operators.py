@@ -51,7 +51,7 @@ class Operator:
             signer = open_signer(project.config)
             publisher = None
             if target is not None:
-                publisher = Publisher(project, target, stoppable, tell=tell, jitter=jitter)
+                publisher = Publisher(project, target, stoppable, emit=tell, jitter=jitter)
             Daemon(
                 project, chain or node, signer, stoppable, pace, tell=tell, jitter=jitter,
                 wall=unix_now, publisher=publisher,

@@ -14,10 +14,10 @@ from support.clocks import FastClock
 from support.command import Ran, run_anchor
 from support.nodes import ask, nonce
 
+from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.chain.tx_manager import Intent
 from anchor.cli.context import open_signer
 from anchor.evidence.digests import digest_bytes
 from anchor.evidence.record import source_of

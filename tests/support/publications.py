@@ -20,7 +20,7 @@ from anchor.log.publication import (
     read_tile,
 )
 from anchor.operate.acceptance import EvidenceInput, accept
-from anchor.operate.anchoring import refresh_anchors
+from anchor.operate.finality import refresh_anchors
 from anchor.operate.publishing import Publication, publish_log
 from anchor.project.project import trust_entry
 from anchor.types import ChainId, LogId
@@ -88,7 +88,7 @@ def check_all(
         policy=policy(*entries) if entries else None,
         verifier=None,
         connect=connect,
-        tell=tell,
+        report_step=tell,
         anchored=partial(read_anchors, PublicationFolder(place)),
         **{"chain_ids": (DEV_CHAIN,), "accept_unpinned": True} | given,
     )

@@ -70,7 +70,7 @@ def _make(
 
     from anchor.cli.context import project_session
     from anchor.recovery.backup import make_backup
-    from anchor.store.backup_folder import forget_generations, name_generation, open_generations
+    from anchor.store.backup_folder import backup_path, forget_generations, open_generations
     from anchor.store.snapshot import copy_store
 
     with project_session(config_path, only_reads=True) as project:
@@ -78,7 +78,7 @@ def _make(
         if keep is None:
             return make_backup(project.config, copy, folder, output.note)
         unfinished = open_generations(folder)
-        place = name_generation(folder, datetime.now(UTC))
+        place = backup_path(folder, datetime.now(UTC))
         checked = make_backup(project.config, copy, place, output.note, partial=unfinished)
     for old in forget_generations(folder, keep):
         output.note(f"removed {old}")

@@ -32,7 +32,9 @@ def command(
     which can publish by itself.
     """
     from anchor.log.publication import open_writer
-    from anchor.operate.anchoring import check_standing, record_anchors, update_anchors
+    from anchor.operate.anchoring import record_anchors
+    from anchor.operate.finality import update_anchors
+    from anchor.operate.guards import check_standing
     from anchor.operate.publishing import publish_log
 
     output = Output(as_json=as_json)

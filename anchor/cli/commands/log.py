@@ -114,14 +114,14 @@ def _show_log(output: Output, project: OpenProject, *, once: bool) -> None:
 
     from anchor.monitor.chain_status import StatusPoller
     from anchor.operate.anchor_watch import Watched
-    from anchor.operate.clock_check import find_fault
+    from anchor.operate.clock_check import find_clock_fault
     from anchor.system.clock import unix_now
 
     outside = StatusPoller(
         project,
         open_chain(project.config, lambda _: None),
         time.time,
-        lambda: Watched(clock=find_fault(project, unix_now())),
+        lambda: Watched(clock=find_clock_fault(project, unix_now())),
     )
     outside.wait(_PATIENCE)
     if output.as_json:

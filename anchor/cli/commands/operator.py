@@ -133,8 +133,8 @@ def show(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """
     from anchor.cli.operator_view import describe_operators, show_operators
     from anchor.ethereum.keccak import format_address
-    from anchor.operate.anchoring import check_chain, check_registry
     from anchor.operate.funds import find_key
+    from anchor.operate.guards import check_chain, check_registry
     from anchor.operate.operator_authorisation import find_unsettled
     from anchor.operate.operators import load_operators
 
@@ -187,8 +187,8 @@ def _change(
     is_call_only: bool,
 ) -> None:
     from anchor.cli.operator_view import describe_operators
-    from anchor.operate.anchoring import check_chain, check_registry
     from anchor.operate.funds import find_key
+    from anchor.operate.guards import check_chain, check_registry
     from anchor.operate.operator_authorisation import apply_change, check_owner, is_done
     from anchor.operate.operators import load_operators
 

@@ -88,12 +88,12 @@ def command(
     The registry decides: leaves are taken only if they lead to its head. Records come from the
     backup and from receipts; a leaf whose record is lost stays as its hash.
     """
-    from anchor.operate.anchoring import check_chain, check_registry
+    from anchor.operate.guards import check_chain, check_registry
     from anchor.project.config import load_config
     from anchor.recovery.remains import RestoreOptions, gather_remains
     from anchor.recovery.restore import restore_project
     from anchor.store.database import is_taken, lock_location
-    from anchor.store.location import find_moved
+    from anchor.store.location import find_replaced_store
 
     output = Output(as_json=as_json)
     file = _find_own_config(config_path)
@@ -120,7 +120,7 @@ def command(
         check_chain(config, node)
         check_registry(config, node)
         # After a crash between two renames, the store is the one that was moved aside.
-        left = store if is_there else find_moved(store)
+        left = store if is_there else find_replaced_store(store)
         remains = gather_remains(stack, config, node, wanted, left, output.note)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     note_project(output, file)
@@ -151,7 +151,7 @@ def _tell_holds(output: Output, project: OpenProject) -> None:
 def _show(output: Output, restored: RestoreResult) -> None:
     filled, lost = restored.filled, restored.filled.lost
     output.line(f"{restored.head.size:,} leaves, root {restored.head.root.hex()}")
-    output.line(f"leaves from {restored.source}; {restored.anchors:,} anchors from the registry")
+    output.line(f"leaves from {restored.origin}; {restored.anchors:,} anchors from the registry")
     output.line(
         f"{filled.records:,} leaves with their records, {filled.hashes_only:,} as hashes only"
     )
@@ -173,7 +173,7 @@ def _describe(restored: RestoreResult) -> dict[str, object]:
     return {
         "size": restored.head.size,
         "root": restored.head.root.hex(),
-        "source": restored.source,
+        "source": restored.origin,
         "anchors": restored.anchors,
         "records": filled.records,
         "hashes_only": filled.hashes_only,

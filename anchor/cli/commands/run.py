@@ -212,7 +212,7 @@ def _run_on(as_json: bool, config: Config, pace: Pace, place: str | None, *, sta
             node = open_chain(config, lambda text: tell(Event(event="nodes", text=text)))
             publisher = None
             if target is not None:
-                publisher = Publisher(project, target, clock, tell=tell, jitter=jitter)
+                publisher = Publisher(project, target, clock, emit=tell, jitter=jitter)
             daemon = Daemon(
                 project, node, signer, clock, pace,
                 tell=tell, jitter=jitter, wall=unix_now, publisher=publisher,

@@ -11,7 +11,7 @@ NAME = "seal"
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Append what was added to the log, without anchoring it yet."""
-    from anchor.operate.anchoring import check_standing
+    from anchor.operate.guards import check_standing
     from anchor.store.sequencer import seal
     from anchor.system.clock import utc_now
     from anchor.units import format_leaves

@@ -98,15 +98,16 @@ def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
     if seen is None:
         return None
     if not seen.is_enough:
-        output.note(f"second-copy-missing: {seen.describe()}", mark="alarm: ")
+        output.note(f"second-copy-missing: {seen.format_standbys()}", mark="alarm: ")
     return CopiesDocument(count=seen.count, required=seen.rule.copies)
 
 
 def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
     from anchor.cli.report_json import OnChainDocument, UnprovenDocument
     from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
-    from anchor.operate.anchoring import check_standing, update_anchors
+    from anchor.operate.finality import update_anchors
     from anchor.operate.funds import find_key, low_funds_warning
+    from anchor.operate.guards import check_standing
     from anchor.operate.state_proofs import review_proofs
     from anchor.store.heads import load_reversible_anchors, newest_final_anchor
     from anchor.system.clock import unix_now

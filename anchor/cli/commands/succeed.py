@@ -78,7 +78,7 @@ def command(
     decides. What was anchored up to that root stays valid; what came after is abandoned, and its
     evidence waits for a place in the new log.
     """
-    from anchor.operate.anchoring import check_chain, check_registry
+    from anchor.operate.guards import check_chain, check_registry
     from anchor.recovery.succession import plan_successor, prepare_call, succeed
     from anchor.store.location import holds_password, parse_location
     from anchor.types import Hash32, log_number, parse_hex

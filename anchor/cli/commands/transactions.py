@@ -66,7 +66,7 @@ def give_up(
     """
     from anchor.ethereum.keccak import format_address
     from anchor.operate import tx_abandonment
-    from anchor.operate.anchoring import check_chain
+    from anchor.operate.guards import check_chain
 
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():

@@ -30,7 +30,7 @@ def command(
     Puts in the anchor, and the proof of the chain's state with which it can be verified offline.
     """
     from anchor.cli.input_files import read_receipt, receipt_path
-    from anchor.operate.anchoring import refresh_anchors
+    from anchor.operate.finality import refresh_anchors
     from anchor.operate.proving import Prover
     from anchor.operate.state_proofs import StateProofs
     from anchor.receipt.format import parse_receipt
@@ -39,8 +39,9 @@ def command(
     results: list[dict[str, Any]] = []
     with project_session(config_path) as project:
         node = open_chain(project.config, output.note)
-        refresh_anchors(project, node)
-        prover, states = Prover(project), StateProofs(project.config, node, output.note)
+        states = StateProofs(project.config, node, output.note)
+        refresh_anchors(project, node, states)
+        prover = Prover(project)
         for argument in receipts:
             path = receipt_path(argument)
             old = parse_receipt(read_receipt(path))

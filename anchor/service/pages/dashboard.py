@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
-from anchor.chain.tx_manager import BUDGET_DAYS
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import AnchorError
 from anchor.monitor.alarms import Alarm, raise_alarms
 from anchor.monitor.chain_status import ExternalStatus

@@ -38,7 +38,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.operate.anchoring import check_authority, check_chain, check_sender, is_deployed
+from anchor.operate.guards import check_authority, check_chain, check_sender, is_deployed
 from anchor.operate.operator_authorisation import plan_removal
 from anchor.operate.operators import _look_at
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, size_allowance

@@ -11,7 +11,7 @@ from eth.vm.forks.cancun.blocks import CancunBlockHeader
 from eth.vm.forks.london.blocks import LondonBlockHeader
 from eth.vm.forks.prague.blocks import PragueBlockHeader
 from eth.vm.forks.shanghai.blocks import ShanghaiBlockHeader
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.tries import keccak256
 from support.vectors.headers import INTEGERS, ITEMS, LATER, NAMES, VALUES, as_node_says
@@ -71,7 +71,6 @@ def test_the_first_header_of_ethereum_has_the_hash_that_everybody_knows() -> Non
 
 
 @pytest.mark.parametrize("count", FORKS)
-@settings(deadline=None)
 @given(data=st.data())
 def test_a_header_is_read_as_py_evm_reads_it(count: int, data: st.DataObject) -> None:
     items = data.draw(values(count))
@@ -84,7 +83,6 @@ def test_a_header_is_read_as_py_evm_reads_it(count: int, data: st.DataObject) ->
     assert encode_header(as_node_says(items)) == encoded
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_no_altered_header_has_the_same_hash_or_crashes(data: st.DataObject) -> None:
     encoded = rlp.encode(VALUES)

@@ -9,6 +9,7 @@ import rlp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rlp.exceptions import RLPException
+from support.examples import examples
 
 from anchor.errors import MalformedError
 from anchor.ethereum.rlp import (
@@ -62,7 +63,6 @@ def oracle(data: bytes) -> RlpItem | None:
     return as_tuples(item) if rlp.encode(item) == data else None
 
 
-@settings(deadline=None)
 @given(ITEMS.filter(lambda item: depth_of(item) <= MAX_DEPTH))
 def test_an_item_is_written_as_the_package_rlp_writes_it_and_read_back(item: RlpItem) -> None:
     data = encode_rlp(item)
@@ -70,7 +70,7 @@ def test_an_item_is_written_as_the_package_rlp_writes_it_and_read_back(item: Rlp
     assert decode(data) == item
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(ITEMS, st.data())
 def test_no_altered_encoding_is_read_otherwise_than_by_the_package_rlp(
     item: RlpItem, draw: st.DataObject
@@ -88,7 +88,7 @@ def test_no_altered_encoding_is_read_otherwise_than_by_the_package_rlp(
     assert encode_rlp(found) == data, "nothing is read that would be written otherwise"
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(st.binary(max_size=12))
 def test_no_bytes_are_read_otherwise_than_by_the_package_rlp(data: bytes) -> None:
     expected = oracle(data)

@@ -9,6 +9,7 @@ import pytest
 import rlp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.tries import keccak256, make_trie, prove
 from support.vectors.tries import DIGITS, KEY, LONG, branch, chain, extension, leaf, longest_chain
 from trie import HexaryTrie
@@ -39,7 +40,7 @@ def refusal(root: bytes, key: bytes, nodes: Sequence[bytes]) -> str:
     return caught.value.message
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(TRIES, KEYS)
 def test_what_a_trie_holds_and_lacks_is_proven_as_the_package_trie_says(
     content: dict[bytes, bytes], other: bytes
@@ -52,7 +53,7 @@ def test_what_a_trie_holds_and_lacks_is_proven_as_the_package_trie_says(
         assert oracle == content.get(key, b"")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(TRIES, KEYS, st.data())
 def test_no_altered_proof_is_one(
     content: dict[bytes, bytes], other: bytes, draw: st.DataObject
@@ -82,7 +83,6 @@ def test_no_altered_proof_is_one(
                 verify(trie.root_hash, key, nodes)
 
 
-@settings(deadline=None)
 @given(TRIES, KEYS, KEYS)
 def test_a_proof_for_one_key_never_says_anything_false_of_another(
     content: dict[bytes, bytes], one: bytes, other: bytes
@@ -96,7 +96,6 @@ def test_a_proof_for_one_key_never_says_anything_false_of_another(
         assert found == content.get(other)
 
 
-@settings(deadline=None)
 @given(TRIES, TRIES, KEYS)
 def test_a_proof_from_another_trie_does_not_lead_to_the_root(
     content: dict[bytes, bytes], different: dict[bytes, bytes], key: bytes

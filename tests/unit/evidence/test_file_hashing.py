@@ -24,7 +24,7 @@ from anchor.errors import UnknownVersionError, UsageError
 from anchor.evidence import file_hashing
 from anchor.evidence.checksums import encode_name
 from anchor.evidence.digests import CHUNK_BYTES, SHA256, SM3, digest_bytes, digest_stream
-from anchor.evidence.discovery import Found, IntakeProblem, Skipped, SourceFile, find_sources
+from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.file_hashing import (
     BATCH_BYTES,
     BATCH_FILES,
@@ -74,11 +74,11 @@ def write(path: str | Path, content: bytes = b"evidence") -> Path:
     return target
 
 
-def find(*arguments: str | Path, follow: bool = False) -> list[Found]:
+def find(*arguments: str | Path, follow: bool = False) -> list[Discovered]:
     return list(find_sources([Path(item) for item in arguments], follow_symlinks=follow))
 
 
-def show(found: Sequence[Found | Result]) -> list[str]:
+def show(found: Sequence[Discovered | Result]) -> list[str]:
     """Write each item as one short line, with ! for a problem and - for what was skipped."""
     lines = []
     for item in found:
@@ -91,7 +91,7 @@ def show(found: Sequence[Found | Result]) -> list[str]:
     return lines
 
 
-def hash_all(found: Sequence[Found], workers: int = 2, **options: Any) -> list[Result]:
+def hash_all(found: Sequence[Discovered], workers: int = 2, **options: Any) -> list[Result]:
     with open_executor(workers) as executor:
         return list(hash_sources(found, BOTH, executor=executor, **options))
 
@@ -101,7 +101,7 @@ def hash_one(path: Path, guarded: int = 1) -> Result:
     return result
 
 
-def reason(result: Result | Found) -> str:
+def reason(result: Result | Discovered) -> str:
     assert isinstance(result, IntakeProblem), result
     return result.reason
 
@@ -419,7 +419,7 @@ def test_a_folder_above_replaced_by_a_link_is_not_followed_either(place: Path) -
 
 
 def test_folders_nest_deeper_than_paths_or_python_do(place: Path) -> None:
-    depth = 1500
+    depth = 1_100
     home = os.open(".", os.O_RDONLY)
     try:
         for _ in range(depth):
@@ -489,7 +489,7 @@ def test_processes_can_take_the_place_of_threads(place: Path) -> None:
 
 def test_problems_and_skips_are_handed_through_at_their_place(place: Path) -> None:
     a, b = write("a"), write("b")
-    found: list[Found] = [
+    found: list[Discovered] = [
         Skipped(path=Path("s"), reason="by rule"),
         SourceFile(path=a, name="a"),
         IntakeProblem(path=Path("p"), reason="bad"),
@@ -753,7 +753,7 @@ class _CountingExecutor(Executor):
 def test_few_tasks_exist_at_a_time_whatever_the_number_of_sources() -> None:
     taken = 0
 
-    def endless() -> Iterator[Found]:
+    def endless() -> Iterator[Discovered]:
         nonlocal taken
         while True:
             taken += 1
@@ -787,7 +787,7 @@ def test_an_interrupt_cancels_the_tasks_that_wait(
         write(f"top/{n}")
     reads = _change_while_read(monkeypatch, place, lambda path: None, times=0)
 
-    def interrupted() -> Iterator[Found]:
+    def interrupted() -> Iterator[Discovered]:
         yield from find("top")
         raise KeyboardInterrupt
 
@@ -811,7 +811,7 @@ def test_tasks_of_any_executor_are_cancelled_when_the_caller_stops(place: Path) 
             self.tasks.append(Future())
             return self.tasks[-1]
 
-    def interrupted() -> Iterator[Found]:
+    def interrupted() -> Iterator[Discovered]:
         for _ in range(5 * BATCH_FILES):
             yield IntakeProblem(path=Path("x"), reason="bad")
         raise KeyboardInterrupt
@@ -846,7 +846,7 @@ def test_a_large_file_is_not_read_to_its_end_when_nobody_waits(
 
     monkeypatch.setattr(file_hashing, "digest_stream", streamed)
 
-    def sources() -> Iterator[Found]:
+    def sources() -> Iterator[Discovered]:
         yield from find("large")
         # The first task is handed over when the second begins.
         yield SourceFile(path=Path("large"), name="again")
@@ -874,6 +874,70 @@ def test_no_descriptor_stays_open(place: Path) -> None:
         hash_all([*found, SourceFile(path=Path("top/pipe"), name="x", guarded=2)])
         hash_all([SourceFile(path=Path("top/a/gone"), name="x", guarded=3)])
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+@contextmanager
+def counting(monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[list[str]]:
+    """Note each call of ``os`` by its name and the last component of what it is about."""
+    calls: list[str] = []
+    opened: dict[int, str] = {}
+
+    def patch(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(target: Any, *arguments: Any, **options: Any) -> Any:
+            base = opened.get(target) if isinstance(target, int) else os.path.basename(target)
+            calls.append(f"{name} {os.fsdecode(base or '')}")
+            result = real(target, *arguments, **options)
+            if name == "open":
+                opened[result] = str(base)
+            return result
+
+        context.setattr(os, name, call)
+
+    with monkeypatch.context() as context:
+        for name in names:
+            patch(name)
+        yield calls
+
+
+def test_a_file_is_opened_once_and_its_status_asked_for_three_times(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once to find it, and before and after it is read: the two that show an exchange stay."""
+    write("alone.txt")
+    write("folder/below.txt")
+    with counting(monkeypatch, "stat", "lstat", "fstat", "open") as calls:
+        results = list(
+            hash_sources(
+                find_sources([Path("alone.txt"), Path("folder")], follow_symlinks=False),
+                BOTH,
+                executor=open_executor(1),
+            )
+        )
+    assert all(isinstance(result, FileDigest) for result in results)
+    about = {name: [call for call in calls if call.endswith(f" {name}")] for name in
+             ("alone.txt", "below.txt")}  # fmt: skip
+    assert about["alone.txt"] == [
+        "lstat alone.txt", "open alone.txt", "fstat alone.txt", "fstat alone.txt"
+    ]  # fmt: skip
+    assert about["below.txt"] == [
+        "stat below.txt", "open below.txt", "fstat below.txt", "fstat below.txt"
+    ]  # fmt: skip
+
+
+def test_what_is_not_to_be_touched_is_not_even_opened(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = write("store.db").stat()
+    os.link("store.db", "another name.db")
+    untouched = {(status.st_dev, status.st_ino): "it is ours"}
+    with counting(monkeypatch, "open") as calls:
+        results = hash_all(find("."), untouched=untouched)
+    assert results == [
+        Skipped(path=Path(name), reason="it is ours") for name in ("another name.db", "store.db")
+    ]
+    assert not [call for call in calls if call.endswith(".db")]
 
 
 def test_an_unknown_algorithm_is_the_callers_error_not_a_problem(place: Path) -> None:

@@ -9,7 +9,6 @@ import array
 import hashlib
 import mmap
 import random
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -21,6 +20,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
+from support.needs import check_program
 
 from anchor.log import batch_sha256
 
@@ -75,9 +76,7 @@ def expected_levels(level: bytes, count: int) -> list[bytes]:
 
 
 def test_the_extension_is_built_wherever_there_is_a_compiler():
-    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not installed")
+    check_program((sysconfig.get_config_var("CC") or "cc").split()[0], "install a C compiler")
     assert NATIVE
 
 
@@ -138,7 +137,7 @@ def test_every_width_and_number_of_rows_gives_what_hashlib_gives(implementation:
 
 
 @pytest.mark.parametrize("implementation", ALL)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(
     prefix=st.integers(0, 255),
     width=st.integers(1, 2000) | st.sampled_from([32, 64, 65536]),

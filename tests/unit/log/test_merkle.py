@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import rfc9162_reference as rfc
+from support.examples import examples
 
 from anchor.errors import ExitCode, MismatchError
 from anchor.log import merkle
@@ -393,7 +394,7 @@ def test_folding_a_path_shows_each_hash_from_the_leaf_to_the_root() -> None:
     assert len(hashes) == len(path) + 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(st.integers(2, 5_000), st.data())
 def test_trees_of_any_size_agree_with_the_reference(size: int, data: st.DataObject) -> None:
     inputs = tuple(index.to_bytes(3, "big") for index in range(size))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sigstore._internal.merkle import verify_merkle_inclusion
 from sigstore._internal.rekor.checkpoint import SignedCheckpoint
 from sigstore.errors import VerificationError
+from support.examples import examples
 
 from anchor.errors import MismatchError
 from anchor.log.checkpoint import Checkpoint, sign_checkpoint
@@ -95,7 +96,7 @@ def test_pymerkle_agrees_on_how_a_log_grows(new_size: int) -> None:
         check_growth(old_size, new_size)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.integers(2, MANY), st.data())
 def test_pymerkle_agrees_at_larger_sizes(size: int, data: st.DataObject) -> None:
     check_path(TREE, data.draw(st.integers(0, size - 1)), size)
@@ -135,7 +136,7 @@ def test_sigstore_accepts_every_path(size: int) -> None:
         assert sigstore_accepts(RECORDS[index], index, size, path, TREE.root(size))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(st.integers(1, MANY), st.data())
 def test_sigstore_agrees_about_bent_paths(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))

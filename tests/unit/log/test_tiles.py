@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from anchor.errors import ChainGuardError, MismatchError, StorageError, UsageError
 from anchor.log.merkle import hash_leaf, hash_node, verify_consistency, verify_inclusion
@@ -79,7 +80,7 @@ def test_any_other_spelling_is_no_tile(path: str) -> None:
     assert parse_tile_path(path) is None
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.integers(0, 5), st.integers(0, 2**40), st.integers(1, 256))
 def test_every_name_reads_back(level: int, index: int, width: int) -> None:
     tile = Tile(level, index, width)
@@ -99,14 +100,14 @@ def test_the_tiles_of_c2sps_example() -> None:
     ]  # fmt: skip
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.integers(0, 200_000), st.integers(0, 200_000))
 def test_what_is_new_is_what_the_smaller_log_does_not_have(one: int, other: int) -> None:
     after, size = sorted((one, other))
     assert set(tiles_of(size, after=after)) == set(tiles_of(size)) - set(tiles_of(after))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 @given(st.lists(st.sampled_from([0, 1, 2, 100, 255, 256, 257, 40_000, 65_536]), max_size=8))
 def test_batches_of_any_size_grow_the_same_tiles(batches: list[int]) -> None:
     tiles: dict[Tile, bytes] = {}
@@ -246,7 +247,7 @@ def flip(data: bytes, bit: int) -> bytes:
     return bytes(bent)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_a_flipped_bit_in_any_tile_is_found_by_name(data: st.DataObject) -> None:
     size = data.draw(st.sampled_from([s for s in EDGES if s > 256]), label="size")
@@ -297,7 +298,7 @@ def fill(folder: TileFolder, sizes: list[int]) -> None:
     edge = RightEdge()
     for size in sizes:
         folder.write(append_leaves(edge, LEAVES[32 * edge.size : 32 * size], folder.read))
-        folder.note_size(size)
+        folder.write_size(size)
 
 
 def test_a_folder_holds_the_tiles_of_its_size_and_nothing_else(tmp_path: Path) -> None:
@@ -382,7 +383,7 @@ def test_a_folder_in_a_files_place_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_folder_can_hold_as_many_leaves_as_the_registry_can_count(tmp_path: Path) -> None:
     folder = TileFolder(tmp_path)
-    folder.note_size(MAX_LOG_SIZE)
+    folder.write_size(MAX_LOG_SIZE)
     assert folder.size == MAX_LOG_SIZE
 
 
@@ -422,13 +423,13 @@ def test_a_crash_while_tiles_are_written_leaves_a_folder_that_goes_on(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(Path, "replace", fails)
         folder.write(append_leaves(edge, LEAVES[32 * 70_000 : 32 * 70_500], folder.read))
-        folder.note_size(70_500)
+        folder.write_size(70_500)
     assert folder.size == 70_000
     TileTree(head(70_000), folder.read)
     edge = RightEdge()
     edge.extend(LEAVES[: 32 * 70_000])
     folder.write(append_leaves(edge, LEAVES[32 * 70_000 : 32 * 71_000], folder.read))
-    folder.note_size(71_000)
+    folder.write_size(71_000)
     assert TileTree(head(71_000), folder.read).inclusion_path(70_900, 71_000) == (
         TREE.inclusion_path(70_900, 71_000)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 from anchor.log.merkle import EMPTY_ROOT, hash_leaf
 from anchor.log.tree import RightEdge, Tree
@@ -57,7 +58,7 @@ def test_the_right_edge_of_nothing_is_the_empty_tree() -> None:
     assert edge.root() == EMPTY_ROOT
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=6))
 def test_a_batch_completes_the_nodes_that_the_tree_has_and_no_others(batches: list[int]) -> None:
     edge = RightEdge()
@@ -97,7 +98,7 @@ def test_leaves_of_another_length_are_refused_and_change_nothing(length: int) ->
     assert (edge.size, edge.nodes) == (0, [])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.integers(0, len(LEAVES)), st.data())
 def test_bulk_paths_are_the_paths_one_by_one(size: int, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, size), label="start")

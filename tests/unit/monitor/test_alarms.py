@@ -116,7 +116,7 @@ def followed_to(place: int) -> Copies:
     )
     return Copies(
         rule=CopyRule(copies=2),
-        position=Position(timeline="00000001", place=10),
+        position=Position(timeline="00000001", lsn=10),
         standbys=(standby,),
         waited_for="b",
     )

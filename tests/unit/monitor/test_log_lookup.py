@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 
@@ -64,7 +65,7 @@ def leaf_of(tree: Tree, index: int) -> Hash32:
     return tree.node(0, index)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(index=st.integers(0, SEALED - 1))
 def test_a_leafs_path_is_that_of_the_first_head_that_holds_it(
     index: int, project: OpenProject, tree: Tree
@@ -123,7 +124,7 @@ def test_an_index_that_the_log_has_not_is_refused(index: int, project: OpenProje
         locate_leaf(project, index)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(index=st.integers(0, SEALED - 1))
 def test_a_leaf_is_found_by_its_hash(index: int, project: OpenProject, tree: Tree) -> None:
     assert find_leaf(project, leaf_of(tree, index)) == index

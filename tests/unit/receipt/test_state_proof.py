@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.vectors.states import (
     ABSENT,
     CODE,
@@ -126,7 +127,7 @@ def in_member(name: str) -> Bend:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.data())
 @pytest.mark.parametrize(
     ("bend", "errors"),

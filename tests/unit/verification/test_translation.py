@@ -10,6 +10,7 @@ from string import Formatter
 
 import pytest
 from support.bent_receipts import honest_receipts, make_cases, world
+from support.examples import examples
 from support.paths import PACKAGE
 from support.world import MAIN, World, expect, hash_of, judged
 
@@ -78,8 +79,8 @@ ELSEWHERE = {
     "build_record", "encode_record", "encode_header", "_encode_member", "verify_consistency",
     "make_log_id", "__init__", "hash_tree", "send_raw_transaction", "fetch_receipt", "fetch_nonce",
     "fetch_gas_price", "estimate_gas", "fetch_state_proof", "fetch_header", "fetch_base_fee",
-    "choose", "_decode_receipt", "fetch_transaction_hashes", "fetch_calls", "_check_lengths",
-    "encode_canonical",
+    "select_primary", "_decode_receipt", "fetch_transaction_hashes", "fetch_calls",
+    "_check_lengths", "encode_canonical",
 }  # fmt: skip
 SOURCES = (
     "verification/steps", "verification/targets", "verification/abandonment",
@@ -89,10 +90,11 @@ SOURCES = (
     "chain/chain_reader", "registry/storage",
 )  # fmt: skip
 VALUES = {
-    "what": "the record",
+    "subject": "the record",
+    "label": "the node http://n's block hash",
     "above": "the root is",
     "error": "a member twice",
-    "self._what(what)": "the node http://n's block hash",
+    "self._label(part)": "the node http://n's block hash",
     "str(error)": "a member twice",
     "error.message": "the path leads to another root",
 }
@@ -178,7 +180,7 @@ def test_the_reports_of_honest_receipts_are_in_chinese(capsys: pytest.CaptureFix
 
 def test_the_reports_of_bent_receipts_are_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:
     codes, said = set(), set()
-    for case in make_cases(6, 0, 1_500):
+    for case in make_cases(6, 0, examples(1_500, ordinary=800)):
         given = case.honest.given
         report = judge(
             case.receipt,

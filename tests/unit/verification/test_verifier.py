@@ -1,9 +1,8 @@
 """Verification, one lie at a time in the evidence and the receipt.
 
 Each case states the exit code, the steps that do not pass, and the verdicts of C1 C2 C3 C4 C6
-(P passed, F failed, ? cannot tell).  Lies about positions in the log are in
-``test_verifier_policy.py``, those of nodes in ``test_verifier_chain.py``, and several anchors at
-once in ``test_verifier_anchors.py``.
+(P passed, F failed, ? cannot tell).  The lies about places are in ``test_verifier_policy.py``, of
+nodes in ``test_verifier_chain.py``, and several anchors at once in ``test_verifier_anchors.py``.
 """
 
 from __future__ import annotations
@@ -506,7 +505,7 @@ def _recorded(time: datetime) -> World:
     records = list(plain.records)
     members = json.loads(records[INDEX])
     members["recorded_at"] = time.isoformat().replace("+00:00", "Z")
-    records[INDEX] = encode_canonical(members, subject="the record")
+    records[INDEX] = encode_canonical(members, what="the record")
     return World(records)
 
 
@@ -589,7 +588,7 @@ def _with_members(**members: object) -> World:
     plain = World()
     records = list(plain.records)
     record = json.loads(records[INDEX]) | members
-    records[INDEX] = encode_canonical(record, subject="the record")
+    records[INDEX] = encode_canonical(record, what="the record")
     return World(records)
 
 

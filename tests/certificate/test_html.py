@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from setuptools import Distribution
 from support.certificates import HOSTILE, Issued, issue, named, page_texts, read_code, recorded
+from support.examples import examples
 from support.paths import ROOT
 from support.world import INDEX, SIZE, World
 
@@ -167,7 +168,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
 
 
 @given(name=TEXTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 def test_no_name_adds_an_element_or_an_invisible_character(issued: Issued, name: str) -> None:
     page = Page(render_html(renamed(issued, name)))
     assert page.tags == Page(render_html(issued.certificate)).tags
@@ -178,7 +179,7 @@ def test_no_name_adds_an_element_or_an_invisible_character(issued: Issued, name:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @given(name=TEXTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 def test_any_name_can_be_set_on_paper(issued: Issued, font: Font, name: str) -> None:
     pages = page_texts(render_pdf(renamed(issued, name), font))
     assert len(pages) <= 8
