@@ -187,12 +187,14 @@ class Project:
         node = open_node(rpc)
         try:
             config = plan_dev_project(folder.resolve(), node, url=rpc, number=number)
-        finally:
+            config.folder.mkdir(parents=True, exist_ok=True)
+            project = cls(create_project(config), report=report)
+        except BaseException:
             node.close()
-        config.folder.mkdir(parents=True, exist_ok=True)
-        opened = create_project(config)
+            raise
+        project._own_node = node  # there is no other one that could be read instead
         write_dev_key(config)
-        return cls(opened, report=report)
+        return project
 
     def __enter__(self) -> Self:
         return self
