@@ -57,7 +57,7 @@ def parse_strict(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
         raise MalformedError(
             f"{subject} has {len(data):,} bytes; at most {max_bytes:,} are allowed"
         )
-    _check_depth(data, subject=subject)
+    check_depth(data, subject=subject)
     try:
         value: JsonValue = json.loads(
             data.decode("utf-8"),
@@ -86,9 +86,15 @@ def parse_canonical(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
     return value
 
 
-def _check_depth(data: bytes, *, subject: str) -> None:
-    # Before json.loads, whose own guard is the recursion limit: py-evm raises that to 100,000, and
-    # then a tower of brackets crashes the process.
+def check_depth(data: bytes, *, subject: str) -> None:
+    """Refuse what nests too deeply, before ``json.loads`` recurses into it.
+
+    Its own guard is the recursion limit: py-evm raises that to 100,000, and then a tower of
+    brackets crashes the process.
+
+    Raises:
+        MalformedError: more than ``MAX_DEPTH`` levels.
+    """
     depth = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
         depth += 1 if bracket in b"[{" else -1

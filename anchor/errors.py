@@ -40,6 +40,7 @@ it.  Neither ever holds a key, a password or an RPC URL's credentials.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -71,6 +72,15 @@ class ExitCode(IntEnum):
     STORAGE = 33, "the operator must act: disk full or failing, or the store's server away"
     INTERRUPTED = 130, "interrupted"
     OUTPUT_CLOSED = 141, "standard output was closed before all was printed"
+
+
+def severest(codes: Iterable[ExitCode], order: Sequence[ExitCode]) -> ExitCode:
+    """Return the code that comes last in ``order``; one that is not in it outranks all that are.
+
+    Of several that rank alike the first is returned, and ``DONE`` where there is none.
+    """
+    ranks = {code: rank for rank, code in enumerate(order)}
+    return max(codes, key=lambda code: ranks.get(code, len(order)), default=ExitCode.DONE)
 
 
 class AnchorError(Exception):

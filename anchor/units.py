@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-_ETHER = 10**18
-_GWEI = 10**9
+# In wei.
+GWEI = 10**9
+ETHER = 10**18
+
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -39,19 +41,19 @@ def format_wei(wei: int) -> str:
     """Format an amount in ether, or in gwei where it is below a millionth of one."""
     if wei == 0:
         return "0 ether"
-    if wei < _ETHER // 10**6:
-        return f"{_significant(wei / _GWEI)} gwei"
-    return f"{_significant(wei / _ETHER)} ether"
+    if wei < ETHER // 10**6:
+        return f"{_significant(wei / GWEI)} gwei"
+    return f"{_significant(wei / ETHER)} ether"
 
 
 def format_in_gwei(wei: int) -> str:
     """Format an amount in gwei, however large, for a column of amounts."""
-    return f"{_significant(wei / _GWEI)} gwei"
+    return f"{_significant(wei / GWEI)} gwei"
 
 
 def format_gas_price(wei: int) -> str:
     """Format the price of a unit of gas."""
-    return f"{_significant(wei / _GWEI)} gwei"
+    return f"{_significant(wei / GWEI)} gwei"
 
 
 def format_count(count: int, one: str, many: str) -> str:

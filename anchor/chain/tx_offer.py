@@ -13,9 +13,8 @@ from anchor.chain.tx_cost import BUDGET_DAYS, fetch_l1_fee
 from anchor.chain.tx_state import NonceSlot
 from anchor.errors import FundsError
 from anchor.types import Address, ChainId
+from anchor.units import ETHER
 from anchor.verification.policy import FinalityRule
-
-_ETHER = 10**18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +92,7 @@ class Pricing:
         """
         if agree_on_balance(self._node, self._sender) < offer.most:
             raise FundsError(
-                f"{lacks_funds(self._sender)}: up to {offer.most / _ETHER:.6f} ether needed",
+                f"{lacks_funds(self._sender)}: up to {offer.most / ETHER:.6f} ether needed",
                 hint=FUNDS_HINT,
             )
 
@@ -110,9 +109,9 @@ class Pricing:
         spent = self._journal.sum_costs(self._chain_id, since, but=but)
         if spent + cost > budget:
             raise FundsError(
-                f"the budget of {budget / _ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
-                f"next transaction: {spent / _ETHER:.6f} are spent, and it may take "
-                f"{cost / _ETHER:.6f}",
+                f"the budget of {budget / ETHER:g} ether in {BUDGET_DAYS} days does not cover the "
+                f"next transaction: {spent / ETHER:.6f} are spent, and it may take "
+                f"{cost / ETHER:.6f}",
                 hint="what is recorded and sealed stays: raise chain.budget_ether, or run again "
                 "when earlier transactions are older than that",
             )

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 from anchor.errors import UsageError
+from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
+from anchor.receipt.format import MAX_RECEIPT_BYTES
 from anchor.system.os_errors import explain_os_error
 
 
@@ -15,20 +17,16 @@ def receipt_path(argument: Path) -> Path:
     Raises:
         UsageError: what lies there is no regular file; a pipe there would be waited for.
     """
-    from anchor.project.files import RECEIPT_SUFFIX, sidecar_path
-
     if argument.name.endswith(RECEIPT_SUFFIX):
         return argument
     path = sidecar_path(argument)
-    if os.path.lexists(path) and not is_there(path):
+    if os.path.lexists(path) and not is_regular_file(path):
         raise UsageError(f"{path} is not a regular file", hint="name the receipt itself")
     return path
 
 
 def read_receipt(path: Path) -> bytes:
     """Read a receipt's bytes, within its bound."""
-    from anchor.receipt.format import MAX_RECEIPT_BYTES
-
     return read_bounded(path, MAX_RECEIPT_BYTES + 1)
 
 
@@ -45,8 +43,8 @@ def read_bounded(path: Path, most: int) -> bytes:
         raise explain_os_error(f"{path} cannot be read", error, is_named=True) from error
 
 
-def is_there(path: Path) -> bool:
-    """Say whether a file is at ``path``; a name that no file can have is not there."""
+def is_regular_file(path: Path) -> bool:
+    """Return whether ``path`` is a regular file; a name that no file can have is none."""
     try:
         return path.is_file()
     except OSError:

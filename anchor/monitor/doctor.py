@@ -5,7 +5,7 @@ would end with: an unanswered question (``CannotCheckError``) makes it "cannot t
 "fail".  A check whose needs did not pass is not made.  The checks are in
 ``anchor.monitor.doctor_checks``.
 
-The whole ends with the code of the gravest finding, by what it keeps the operator from: 32 (going
+The whole ends with the code of the severest finding, by what it keeps the operator from: 32 (going
 on could do harm), 2 (nothing works), 33, 22, 12 (verifiers would refuse), 31, 30, 20, 21.
 """
 
@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anchor.chain.node import Node
-from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError
+from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError, severest
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.types import Address
 from anchor.verification.report import Verdict
 
 _UNANSWERED = (CannotCheckError, NotFinalError)
-_GRAVITY = (
+_SEVERITY = (
     ExitCode.DONE,
     ExitCode.NOT_FINAL,
     ExitCode.CANNOT_CHECK,
@@ -123,14 +123,9 @@ def diagnose(context: DoctorContext, checks: Sequence[Check]) -> list[Finding]:
         context.close()
 
 
-def gravest_exit_code(findings: Sequence[Finding]) -> ExitCode:
+def exit_code_of(findings: Sequence[Finding]) -> ExitCode:
     """Return the code the whole diagnosis ends with."""
-    codes = [finding.exit_code for finding in findings]
-    return max(codes, key=_rank, default=ExitCode.DONE)
-
-
-def _rank(code: ExitCode) -> int:
-    return _GRAVITY.index(code) if code in _GRAVITY else len(_GRAVITY)
+    return severest([finding.exit_code for finding in findings], _SEVERITY)
 
 
 def _examine(context: DoctorContext, check: Check) -> Finding:

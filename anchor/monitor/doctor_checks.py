@@ -45,6 +45,7 @@ from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry
 from anchor.store.database import MIGRATION_HEAD
 from anchor.system.os_errors import explain_os_error
 from anchor.types import Block
+from anchor.units import ETHER
 from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
 
 # Seconds; a node this far behind, or a clock this far off, is worth a word.
@@ -339,12 +340,12 @@ def _look_at_funds(context: DoctorContext) -> str | Remark:
     cost = gas_limit(ANCHOR_GAS) * fees.max_fee
     if balance < cost:
         raise FundsError(
-            f"{format_address(context.key)} has {balance / 10**18:.6f} ether, and one anchor may "
-            f"take up to {cost / 10**18:.6f} now",
+            f"{format_address(context.key)} has {balance / ETHER:.6f} ether, and one anchor may "
+            f"take up to {cost / ETHER:.6f} now",
             hint="send ether to that address",
         )
     times = f"{balance // cost:,}" if cost else "any number of"
-    text = f"{balance / 10**18:.6f} ether: {times} anchors at today's price"
+    text = f"{balance / ETHER:.6f} ether: {times} anchors at today's price"
     shortage = low_funds_warning(context.project, context.node, context.key)
     return Remark(text, shortage) if shortage else text
 
@@ -358,7 +359,7 @@ def _look_at_budget(context: DoctorContext) -> str | Remark:
     config = context.config
     cap = f"up to {format_gwei(config.fee_cap)} gwei a gas"
     if config.budget is not None:
-        return f"{cap}, {config.budget / 10**18:g} ether in {BUDGET_DAYS} days"
+        return f"{cap}, {config.budget / ETHER:g} ether in {BUDGET_DAYS} days"
     if config.chain_id == DEVNET_CHAIN_ID:
         return f"{cap}, without a budget: this is a development chain"
     return Remark(

@@ -20,6 +20,7 @@ from anchor.ethereum.keccak import format_address
 from anchor.project.project import OpenProject
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
 from anchor.system.clock import utc_now
+from anchor.units import ETHER
 
 
 def check_transactions(project: OpenProject, node: Node) -> tuple[str, str]:
@@ -84,8 +85,8 @@ def _find_refusal(node: Node, slot: NonceSlot) -> str | None:
     balance = agree_on_balance(node, slot.sender)
     if balance < cost:
         raise FundsError(
-            f"{format_address(slot.sender)} has {balance / 10**18:.6f} ether, and the transaction "
-            f"on its way may take {cost / 10**18:.6f}",
+            f"{format_address(slot.sender)} has {balance / ETHER:.6f} ether, and the transaction "
+            f"on its way may take {cost / ETHER:.6f}",
             hint="send ether to that address",
         )
     return None

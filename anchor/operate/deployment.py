@@ -25,12 +25,12 @@ from anchor.project.relocation import check_movable, created_addresses, move_pro
 from anchor.registry.artifact import (
     CREATE2_PROXY,
     CREATE2_PROXY_CODE_HASH,
+    create_address,
     expected_code_hash,
     load_artifact,
     registry_address,
 )
 from anchor.registry.calldata import encode_deployment
-from anchor.registry.create_address import create_address
 from anchor.registry.deployment_record import (
     MAX_RECORD_BYTES,
     DeployingTransaction,

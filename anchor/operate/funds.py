@@ -13,8 +13,7 @@ from anchor.project.project import OpenProject
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
 from anchor.types import Address
-
-_ETHER = 10**18
+from anchor.units import ETHER
 
 # What is left for fewer anchors than this, at the fee cap, is worth a word.
 FEW = 10
@@ -38,7 +37,7 @@ def low_funds_warning(project: OpenProject, node: Node, key: Address) -> str | N
     balance = node.fetch_balance(key)
     if balance < FEW * each:
         return (
-            f"{format_address(key)} has {balance / _ETHER:.6f} ether left: {balance // each} "
+            f"{format_address(key)} has {balance / ETHER:.6f} ether left: {balance // each} "
             "anchors at the fee cap. Send ether to that address in time"
         )
     if config.budget is None:
@@ -51,7 +50,7 @@ def low_funds_warning(project: OpenProject, node: Node, key: Address) -> str | N
     left = max(config.budget - spent, 0)
     if left < FEW * each:
         return (
-            f"{left / _ETHER:.6f} ether of the budget for {BUDGET_DAYS} days are left: "
+            f"{left / ETHER:.6f} ether of the budget for {BUDGET_DAYS} days are left: "
             f"{left // each} anchors at the fee cap"
         )
     return None

@@ -37,7 +37,8 @@ from anchor.registry.calldata import decode_set_operator_call
 from anchor.store.tx_journal import StoredJournal
 from anchor.system.clock import utc_now
 from anchor.types import Address, Block, LogId
-from anchor.verification.policy import TrustedOperator, encode_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import TrustedOperator
 
 FIRST_IDS = 16
 """Ids up to this one are looked at whatever the hints say."""

@@ -28,7 +28,8 @@ from anchor.system.durable_files import write_file
 from anchor.system.urls import is_plain_url
 from anchor.types import Address, ChainId, LogId, log_number, log_owner
 from anchor.verification.node_rules import MAX_NODES
-from anchor.verification.policy import TrustEntry, encode_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import TrustEntry
 
 T = TypeVar("T")
 

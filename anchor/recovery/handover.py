@@ -23,7 +23,8 @@ from anchor.store.side_file import SideFile
 from anchor.store.side_file_frames import Entry
 from anchor.store.staging import Writable
 from anchor.types import Head, log_number
-from anchor.verification.policy import encode_policy, parse_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import parse_policy
 
 # Rows in one transaction, each with a record of a KiB or so.
 _BATCH = 10_000

@@ -1,16 +1,24 @@
-"""A trust policy's entry: a registry that the verifier checked, pinned as nodes show it."""
+"""Writing trust policies: a registry that the verifier checked is pinned as nodes show it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
-from anchor.errors import NotTrustedError
+import tomlkit
+
+from anchor.errors import MalformedError, NotTrustedError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.registry.artifact import expected_code_hash
 from anchor.types import Address, Assurance, Hash32
-from anchor.verification.policy import FinalityRule, TrustEntry
+from anchor.verification.policy import FORMAT, FinalityRule, TrustEntry
 from anchor.verification.steps import ChainView, assurance_of
+
+_ADVICE = """\
+# What this verifier trusts, independent of any receipt.  Check each value against a
+# source of your own before you rely on it: docs/trust-policy.md says how.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +83,43 @@ def pin_registry(
         assurance=options.assurance or assurance_of(view),
         block_hashes=options.block_hashes,
     )
+
+
+def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
+    """Write a policy file that ``parse_policy`` reads back.
+
+    Raises:
+        MalformedError: the URL of a node holds what cannot be printed.
+    """
+    if not all(url.isprintable() for entry in entries for url in entry.rpc):
+        raise MalformedError("a node's URL holds a character that cannot be printed")
+    document = {"format": FORMAT, "trust": [_list_members(entry) for entry in entries]}
+    return (_ADVICE + tomlkit.dumps(document)).encode("utf-8")
+
+
+def _list_members(entry: TrustEntry) -> dict[str, object]:
+    members: dict[str, object] = {
+        "chain_id": entry.chain_id,
+        "genesis": f"0x{entry.genesis.hex()}",
+        "registry": format_address(entry.registry),
+        "code_hash": f"0x{entry.code_hash.hex()}",
+        "owner": format_address(entry.owner),
+        "logs": list(entry.logs),
+        "time_slack": entry.time_slack,
+        "recorded_at_tolerance": entry.recorded_at_tolerance,
+        "exclusive_logs": entry.exclusive_logs or None,
+        "finality": entry.finality,
+        "rpc": list(entry.rpc),
+        "quorum": entry.quorum,
+        "assurance": entry.assurance,
+        "block_hashes": [f"0x{known.hex()}" for known in entry.block_hashes] or None,
+        # An empty list accepts nobody; left out, the member would mean everybody.
+        "operators": None
+        if entry.operators is None
+        else [_leave_out_none(asdict(operator)) for operator in entry.operators],
+    }
+    return _leave_out_none(members)
+
+
+def _leave_out_none(members: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if value is not None}

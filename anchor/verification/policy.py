@@ -8,7 +8,6 @@ chain, and how to ask that chain.  A receipt must fit an entry; it can never wid
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
@@ -16,9 +15,8 @@ from typing import Annotated, Literal, cast, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from anchor.errors import MalformedError, UnknownVersionError
-from anchor.ethereum.keccak import format_address, parse_address
+from anchor.ethereum.keccak import parse_address
 from anchor.system.file_ownership import read_own_file
-from anchor.system.toml import format_toml_string
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
 from anchor.verification.node_rules import MAX_NODES, find_conflict, verifier_quorum
 
@@ -162,45 +160,6 @@ def parse_policy(data: bytes) -> TrustPolicy:
         where = ".".join(str(part) for part in first["loc"])
         raise MalformedError(f"the trust policy's member {where[:80]!r}: {first['msg']}") from error
     return TrustPolicy(entries=tuple(_entry(entry) for entry in document.trust))
-
-
-def encode_policy(entries: Sequence[TrustEntry]) -> bytes:
-    """Write a policy file that ``parse_policy`` reads back."""
-    lines = [
-        "# What this verifier trusts, independent of any receipt.  Check each value against a",
-        "# source of your own before you rely on it: docs/trust-policy.md says how.",
-        f'format = "{FORMAT}"',
-    ]
-    for entry in entries:
-        finality = entry.finality if isinstance(entry.finality, int) else f'"{entry.finality}"'
-        lines += [
-            "",
-            "[[trust]]",
-            f"chain_id = {entry.chain_id}",
-            f'genesis = "0x{entry.genesis.hex()}"',
-            f'registry = "{format_address(entry.registry)}"',
-            f'code_hash = "0x{entry.code_hash.hex()}"',
-            f'owner = "{format_address(entry.owner)}"',
-            f"logs = [{', '.join(str(number) for number in entry.logs)}]",
-            *([] if entry.time_slack is None else [f"time_slack = {entry.time_slack}"]),
-            f"recorded_at_tolerance = {entry.recorded_at_tolerance}",
-            *(["exclusive_logs = true"] if entry.exclusive_logs else []),
-            f"finality = {finality}",
-            f"rpc = [{', '.join(format_toml_string(url) for url in entry.rpc)}]",
-            f"quorum = {entry.quorum}",
-            f'assurance = "{entry.assurance}"',
-        ]
-        if entry.block_hashes:
-            hashes = ", ".join(f'"0x{block_hash.hex()}"' for block_hash in entry.block_hashes)
-            lines.append(f"block_hashes = [{hashes}]")
-        if entry.operators == ():
-            lines.append("operators = []")  # nobody: left out, it would mean everybody
-        for operator in entry.operators or ():
-            lines += ["", "[[trust.operators]]", f"id = {operator.id}"]
-            lines.append(f"from_block = {operator.from_block}")
-            if operator.until_block is not None:
-                lines.append(f"until_block = {operator.until_block}")
-    return ("\n".join(lines) + "\n").encode("utf-8")
 
 
 class _Document(BaseModel):

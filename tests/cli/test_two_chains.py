@@ -26,7 +26,8 @@ from anchor.project.project import create_project, trust_entry
 from anchor.receipt.format import Receipt, ReceiptAnchor, encode_receipt, parse_receipt
 from anchor.registry.calldata import encode_anchor_call
 from anchor.system.clock import SystemClock
-from anchor.verification.policy import TrustEntry, encode_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import TrustEntry
 
 SECOND = 4242
 _numbers = itertools.count(7_000)

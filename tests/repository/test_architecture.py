@@ -31,8 +31,8 @@ ORDER = (
     "certificate",
     "client",
     "library",
-    "service",
     "page",
+    "service",
     "standalone",
     "cli",
     "__main__",
@@ -67,6 +67,11 @@ THIRD_PARTIES = {
         "anchor.certificate.model",
     ),
     "pydantic_settings": ("anchor.project.config",),
+    "tomlkit": (
+        "anchor.verification.pinning",
+        "anchor.project.config",
+        "anchor.project.relocation",
+    ),
     "platformdirs": ("anchor.system.user_folder",),
     "Crypto": ("anchor.ethereum.keccak", "anchor.log.signed_note"),
     "eth_abi": ("anchor.registry.calldata",),
@@ -85,6 +90,7 @@ THIRD_PARTIES = {
     "eth_typing": ("anchor.chain.devnet",),
     "eth_keys": ("anchor.chain.devnet",),
     "rlp": ("anchor.chain.devnet",),
+    "trie": ("anchor.chain.devnet",),
     "sqlalchemy": (
         "anchor.store",
         "anchor.operate.erasing",
@@ -104,7 +110,7 @@ THIRD_PARTIES = {
     "starlette": ("anchor.service",),
     "jinja2": ("anchor.service.pages.rendering", "anchor.certificate.html"),
     "markupsafe": ("anchor.service.pages",),
-    "prometheus_client": ("anchor.service.routes.metrics", "anchor.service.request_metrics"),
+    "prometheus_client": ("anchor.service.routes.metrics", "anchor.service.middleware"),
     "uvicorn": (
         "anchor.service.server",
         "anchor.service.supervisor",
@@ -154,6 +160,12 @@ def names_of_values(tree: ast.Module) -> set[str]:
     return names
 
 
+def packages_of(name: str) -> list[str]:
+    """The packages a module lies in, which are loaded before it."""
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
+
+
 def rank(name: str) -> int:
     package = name.split(".")[1]
     assert package in ORDER, f"{name} is in no known package: give it a place in ORDER"
@@ -177,6 +189,12 @@ def test_no_import_points_upwards(name: str, tree: ast.Module):
     for target in imported(tree):
         if target in NAMES and target != "anchor":
             assert rank(target) <= rank(name), f"{name} imports {target}, which is above it"
+
+
+def test_no_route_imports_another():
+    for name, tree in ALL:
+        if covers("anchor.service.routes", name):
+            assert not [target for target in imported(tree) if ".routes." in target], name
 
 
 def test_at_most_six_modules_lie_loose():
@@ -233,7 +251,8 @@ def test_there_are_no_import_cycles():
     graph = {
         name: {
             target
-            for target in imported(tree)
+            for part in imported(tree)
+            for target in (part, *packages_of(part))
             if target in NAMES and target != name and not name.startswith(target + ".")
         }
         for name, tree in ALL
@@ -259,11 +278,11 @@ def test_there_are_no_import_cycles():
         ("import anchor.log.checkpoint", ("Crypto", "pydantic")),
         (
             "import anchor.verification.verifier",
-            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests"),
+            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests", "tomlkit"),
         ),
         (
             "import anchor.verification.explanation",
-            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests"),
+            ("web3", "sqlalchemy", "eth_account", "eth_abi", "requests", "tomlkit"),
         ),
     ],
 )

@@ -23,7 +23,7 @@ from support.projects import Site
 from support.service import Served, serve
 
 from anchor.log.publication import open_writer
-from anchor.monitor.alarm_rules import RULES
+from anchor.monitor.alarms import RULES
 from anchor.operate.publishing import publish_log
 
 ALERTS = (ROOT / "deploy" / "prometheus-alerts.yml").read_text("utf-8")

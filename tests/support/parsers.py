@@ -29,7 +29,8 @@ from anchor.log.tiles import parse_tile_path
 from anchor.receipt.format import parse_receipt
 from anchor.standalone import verify as standalone
 from anchor.types import Hash32, Head
-from anchor.verification.policy import encode_policy, parse_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import parse_policy
 
 ERRORS = (MalformedError, UnknownVersionError)
 

@@ -9,27 +9,25 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated
 
 import typer
 
+import anchor
+from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 from anchor.cli.console import Colour, Output
+from anchor.cli.progress_bar import show_hashing
 from anchor.errors import MismatchError, UsageError
+from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES
-
-if TYPE_CHECKING:
-    from anchor.chain.devnet import Devnet
-    from anchor.evidence.discovery import SourceFile
-    from anchor.library.operating import Project
-    from anchor.library.verifying import Verifier
-    from anchor.verification.report import Report
-
-NAME = "demo"
+from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
+from anchor.operate.receipt_files import ReceiptFolder
+from anchor.project.files import find_checkout
 
 
 def command(
     folder: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Argument(help="What to anchor; by default this program's own files."),
     ] = None,
     embedded: Annotated[
@@ -37,36 +35,32 @@ def command(
     ] = False,
 ) -> None:
     """Anchor a folder on an embedded chain, verify every file, and show an altered one refused."""
-    from anchor.chain.devnet import find_anvil, open_devnet
-    from anchor.library.verifying import Verifier
-    from anchor.project.files import find_checkout
-    from anchor.verification.policy import TrustPolicy
-
     output = Output(as_json=False)
     started = time.monotonic()
-    work = Path(tempfile.mkdtemp(prefix="anchor-demo-"))
+    scratch = Path(tempfile.mkdtemp(prefix="anchor-demo-"))
     checkout = find_checkout()
     anvil = None if embedded else find_anvil(checkout)
     with open_devnet(anvil=anvil) as chain:
         output.line(f"1. a chain of its own: {chain.kind}, chain {chain.chain_id}, at {chain.url}")
         if not chain.has_finality:
             output.line("   (its blocks never become final; the latest one counts as final here)")
-        with _create(output, work / "project", chain) as project:
+        with _create(output, scratch / "project", chain) as project:
             receipts = _anchor(output, project, _sources(folder, checkout))
         output.line(f"6. verified from the receipts alone, against {chain.url}")
         output.line(f"   ({KIND_SENTENCES['development']}):")
-        policy = TrustPolicy.load(project.config.trust)
-        with Verifier(policy=policy, rpc=[chain.url]) as verifier:
-            refused = _verify_all(output, work, verifier, receipts)
+        policy = anchor.TrustPolicy.load(project.config.trust)
+        with anchor.Verifier(policy=policy, rpc=[chain.url]) as verifier:
+            refused = _verify_all(output, verifier, receipts)
+            _tamper(output, verifier, scratch, *receipts[0])
     if refused:
         raise MismatchError(f"{refused} of {len(receipts)} files did not verify")
     seconds = time.monotonic() - started
     output.line()
     output.line(f"{len(receipts):,} files recorded, anchored and verified in {seconds:.1f} s.")
-    _say_what_is_next(output, project.config.receipts, receipts[0][1])
+    _print_next_steps(output, project.config.receipts, receipts[0][1])
 
 
-def _say_what_is_next(output: Output, folder: Path, receipt: Path) -> None:
+def _print_next_steps(output: Output, folder: Path, receipt: Path) -> None:
     output.line(f"The receipts are below {folder}")
     output.line("Next:")
     activate = Path(sys.executable).with_name("activate")
@@ -78,67 +72,60 @@ def _say_what_is_next(output: Output, folder: Path, receipt: Path) -> None:
     output.line("  anchor stamp FILE && anchor verify FILE")
 
 
-def _create(output: Output, folder: Path, chain: Devnet) -> Project:
-    from anchor.ethereum.keccak import format_address
-    from anchor.library.operating import Project
-
-    project = Project.create_on_devnet(folder, rpc=chain.url)
-    done = project.deploy()
-    output.line(f"2. registry deployed at {format_address(done.registry)} ({done.gas_used:,} gas)")
+def _create(output: Output, folder: Path, chain: Devnet) -> anchor.Project:
+    project = anchor.Project.create_on_devnet(folder, rpc=chain.url)
+    deployed = project.deploy()
+    output.line(
+        f"2. registry deployed at {format_address(deployed.registry)} ({deployed.gas_used:,} gas)"
+    )
     return project
 
 
 def _anchor(
-    output: Output, project: Project, files: Sequence[Path | SourceFile]
+    output: Output, project: anchor.Project, files: Sequence[Path | SourceFile]
 ) -> list[tuple[Path, Path]]:
     """Record, seal, anchor and write the receipts; return each file with its receipt."""
-    from anchor.evidence.discovery import IntakeProblem, Skipped
-    from anchor.operate.receipt_files import ReceiptFolder
 
-    left_out: list[IntakeProblem | Skipped] = []
-    with output.progress("hashing") as progress:
-        added = project.add(files, on_left_out=left_out.append, on_progress=progress.advance)
-    for problem in left_out:
-        if isinstance(problem, IntakeProblem):
-            note = f"{problem.path}: {problem.reason}"
-            output.note(note, mark="not added ", colour=Colour.RED)
+    def note_left_out(path: IntakeProblem | Skipped) -> None:
+        if isinstance(path, IntakeProblem):
+            output.note(f"{path.path}: {path.reason}", mark="not added ", colour=Colour.RED)
+
+    with show_hashing(output) as count:
+        added = project.add(files, on_left_out=note_left_out, on_progress=count)
     if not added:
         raise UsageError("there are no files in there to anchor")
     size = sum(piece.digests.size or 0 for piece in added)
     output.line(f"3. recorded {len(added):,} files, {size:,} bytes")
-    done = project.run_once(wait="final")
-    assert done.anchored is not None
-    head = done.anchored.head
-    output.line(f"4. sealed {done.sealed:,} leaves under root {head.root.hex()}")
+    result = project.run_once(wait="final")
+    assert result.anchored is not None
+    head = result.anchored.head
+    output.line(f"4. sealed {result.sealed:,} leaves under root {head.root.hex()}")
     output.line(
-        f"5. anchor {done.anchored.sequence} in block {done.anchored.block_number}: "
-        f"{done.state.value}"
+        f"5. anchor {result.anchored.sequence} in block {result.anchored.block_number}: "
+        f"{result.state.value}"
     )
     folder = ReceiptFolder(project.config.receipts)
     receipts = []
     for piece, receipt in project.receipts(added):
-        assert piece.path is not None
+        assert piece.path is not None, "files alone are added"
         path, _ = folder.save(receipt, durable=False)
         receipts.append((piece.path, path))
     return receipts
 
 
 def _verify_all(
-    output: Output, work: Path, verifier: Verifier, receipts: list[tuple[Path, Path]]
+    output: Output, verifier: anchor.Verifier, receipts: list[tuple[Path, Path]]
 ) -> int:
-    """Verify each file by its receipt, and an altered one; return how many were refused."""
-    from anchor.receipt.format import Receipt
-
+    """Verify each file by its receipt; return how many were refused."""
     refused = 0
     for file, receipt in receipts:
-        report = verifier.judge(file, Receipt.load(receipt))
+        report = verifier.judge(file, anchor.Receipt.load(receipt))
         refused += report.error is not None
         _show(output, report.record.name if report.record else str(file), report)
-    _tamper(output, verifier, work, *receipts[0])
     return refused
 
 
-def _show(output: Output, name: str, report: Report) -> None:
+def _show(output: Output, name: str, report: anchor.Report) -> None:
     error = report.error
     if error is None:
         time = report.proven[0].existed_by
@@ -155,16 +142,16 @@ def _show(output: Output, name: str, report: Report) -> None:
         )
 
 
-def _tamper(output: Output, verifier: Verifier, work: Path, file: Path, receipt: Path) -> None:
+def _tamper(
+    output: Output, verifier: anchor.Verifier, scratch: Path, file: Path, receipt: Path
+) -> None:
     """Alter a copy of ``file`` and show that its receipt does not verify it."""
-    from anchor.receipt.format import Receipt
-
-    altered = work / f"altered-{file.name}"
+    altered = scratch / f"altered-{file.name}"
     shutil.copyfile(file, altered)
     with altered.open("ab") as copy:
         copy.write(b"\0")
     output.line("7. the same receipt, with a copy that has one byte more:")
-    report = verifier.judge(altered, Receipt.load(receipt))
+    report = verifier.judge(altered, anchor.Receipt.load(receipt))
     _show(output, altered.name, report)
     if report.error is None:
         raise MismatchError("the altered copy was verified: this program is broken")
@@ -172,8 +159,6 @@ def _tamper(output: Output, verifier: Verifier, work: Path, file: Path, receipt:
 
 def _sources(folder: Path | None, checkout: Path | None) -> Sequence[Path | SourceFile]:
     """Return what to anchor: a folder, or the files git tracks in this checkout."""
-    from anchor.evidence.discovery import SourceFile
-
     if folder is not None:
         return [folder]
     if checkout is not None and (checkout / ".git").exists() and shutil.which("git"):

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+import anchor
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import ProjectKey, choose_wait, project_session
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
+from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from anchor.evidence.discovery import IntakeProblem, Skipped
-    from anchor.library.operating import Added, Project
-
-NAME = "stamp"
+from anchor.evidence.discovery import IntakeProblem, Skipped
+from anchor.operate.single_run import RunState
+from anchor.project.files import sidecar_path
 
 
 def command(
@@ -29,44 +28,39 @@ def command(
 
     What is included but not final yet gets a promise, which `anchor upgrade` completes later.
     """
-    from anchor.library.operating import Project
-    from anchor.operate.single_run import RunState
-
     output = Output(as_json=as_json)
     with (
         project_session(config_path) as opened,
-        Project(opened, report=output.note) as project,
+        anchor.Project(opened, report=output.note) as project,
         project.lead(),
     ):
         added, problems, skipped = _add(output, project, files)
         if not added:
             raise UsageError("there is nothing to stamp in there")
-        done = project.run_once(
+        result = project.run_once(
             signer=ProjectKey(project.config), wait=choose_wait(project.config, wait)
         )
         written, failed = _write_beside(output, project, added)
     output.result(
         {
-            "state": done.state.value,
+            "state": result.state.value,
             "receipts": written,
             "problems": [{"path": str(p.path), "reason": p.reason} for p in problems],
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in skipped],
             "failed": failed,
         }
     )
-    if done.state is not RunState.FINAL:
+    if result.state is not RunState.FINAL:
         output.note("included, not final yet: run `anchor upgrade` on the receipts later")
     if problems or failed:
         raise typer.Exit(ExitCode.USAGE)
-    if done.timed_out:
+    if result.timed_out:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
 
 def _add(
-    output: Output, project: Project, files: list[Path]
-) -> tuple[list[Added], list[IntakeProblem], list[Skipped]]:
-    from anchor.evidence.discovery import IntakeProblem
-
+    output: Output, project: anchor.Project, files: list[Path]
+) -> tuple[list[anchor.Added], list[IntakeProblem], list[Skipped]]:
     problems: list[IntakeProblem] = []
     skipped: list[Skipped] = []
 
@@ -78,22 +72,18 @@ def _add(
             skipped.append(path)
             output.note(f"{path.path}: {path.reason}", mark="skipped ", colour=Colour.YELLOW)
 
-    with output.progress("hashing") as progress:
-        added = project.add(
-            files, beside=True, on_left_out=note_left_out, on_progress=progress.advance
-        )
+    with show_hashing(output) as count:
+        added = project.add(files, beside=True, on_left_out=note_left_out, on_progress=count)
     return added, problems, skipped
 
 
 def _write_beside(
-    output: Output, project: Project, added: list[Added]
+    output: Output, project: anchor.Project, added: list[anchor.Added]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    from anchor.project.files import sidecar_path
-
     written: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
 
-    def note_failure(piece: Added, error: UsageError) -> None:
+    def note_failure(piece: anchor.Added, error: UsageError) -> None:
         # Anchored all the same: the other receipts are written, this one can be later.
         output.note(f"{piece.path}: {error.message}", mark="no receipt ", colour=Colour.RED)
         failed.append({"file": str(piece.path), "reason": error.message})

@@ -15,9 +15,8 @@ from support.troubles import Effects, TroubledTransport
 from anchor.chain.node import Node
 from anchor.errors import ChainGuardError, MalformedError, NodeUnreachableError
 from anchor.log.publication import open_writer
-from anchor.monitor import alarm_rules, background_poll
-from anchor.monitor.alarm_rules import RULES, Severity
-from anchor.monitor.alarms import raise_alarms
+from anchor.monitor import alarms, background_poll
+from anchor.monitor.alarms import RULES, Severity, raise_alarms
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
 from anchor.monitor.chain_status import (
     ChainFacts,
@@ -164,10 +163,10 @@ TROUBLES: list[tuple[str, Change]] = [
     ("chain-ahead", of_facts(size=None)),
     ("log-closed", of_facts(size=None, is_closed=True)),
     ("not-running", of_overview(lambda it: replace(it, is_running=False))),
-    ("not-sealing", of_overview(lambda it: waits(it, alarm_rules.UNSEALED))),
+    ("not-sealing", of_overview(lambda it: waits(it, alarms.UNSEALED))),
     (
         "not-anchoring",
-        of_overview(lambda it: replace(it, unanchored_since=it.read_at - alarm_rules.UNANCHORED)),
+        of_overview(lambda it: replace(it, unanchored_since=it.read_at - alarms.UNANCHORED)),
     ),
     ("fee-cap", of_facts(base_fee=101 * GWEI)),
     ("fee-cap", of_overview(lambda it: sends(it, 90 * GWEI, 61))),
@@ -189,8 +188,8 @@ TROUBLES: list[tuple[str, Change]] = [
 QUIET: list[Change] = [
     of_overview(lambda it: it),
     of_overview(lambda it: replace(it, copies=followed_to(10))),
-    of_overview(lambda it: waits(it, alarm_rules.UNSEALED - 1)),
-    of_overview(lambda it: replace(it, unanchored_since=it.read_at - alarm_rules.UNANCHORED + 1)),
+    of_overview(lambda it: waits(it, alarms.UNSEALED - 1)),
+    of_overview(lambda it: replace(it, unanchored_since=it.read_at - alarms.UNANCHORED + 1)),
     of_overview(lambda it: ages(it, LATE - 1)),
     of_overview(lambda it: sends(it, 90 * GWEI, 59)),
     of_overview(lambda it: sends(it, 80 * GWEI, 3_000)),
@@ -290,7 +289,7 @@ def test_a_published_log_that_stays_behind_is_told(
     size: int | None, trouble: str | None, names: list[str], project: OpenProject, healthy: Overview
 ) -> None:
     final = tuple(
-        replace(item, final=True, final_at=healthy.read_at - alarm_rules.UNPUBLISHED)
+        replace(item, final=True, final_at=healthy.read_at - alarms.UNPUBLISHED)
         for item in healthy.anchors
     )
     overview = replace(healthy, anchors=final)
@@ -299,7 +298,7 @@ def test_a_published_log_that_stays_behind_is_told(
     published = Sighting(value=size, seen_at=seen_at, trouble=trouble)
     view = ExternalStatus(chain=chain, published=published)
     assert [each.name for each in raise_alarms(project.config, overview, view)] == names
-    fresh = replace(final[0], final_at=overview.read_at - alarm_rules.UNPUBLISHED + 1)
+    fresh = replace(final[0], final_at=overview.read_at - alarms.UNPUBLISHED + 1)
     overview = replace(overview, anchors=(fresh, *final[1:]))
     found = [each.name for each in raise_alarms(project.config, overview, view)]
     assert found == (names if size != 4 else []), "there was no time yet to publish it"

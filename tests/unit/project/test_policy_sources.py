@@ -27,7 +27,8 @@ from anchor.project.policy_sources import add_policy, choose_policy, list_polici
 from anchor.system.file_ownership import read_own_file
 from anchor.system.user_folder import user_folder
 from anchor.types import Address, ChainId, Hash32
-from anchor.verification.policy import TrustEntry, encode_policy
+from anchor.verification.pinning import encode_policy
+from anchor.verification.policy import TrustEntry
 
 OTHER = 12_345
 OWNER = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"

@@ -16,12 +16,12 @@ from anchor.errors import AnchorError, ExitCode
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.registry.artifact import (
     CREATE2_PROXY,
+    create_address,
     expected_code_hash,
     load_artifact,
     load_standard_input,
     registry_address,
 )
-from anchor.registry.create_address import create_address
 from anchor.registry.deployment_record import (
     MAX_RECORD_BYTES,
     DeployingTransaction,
