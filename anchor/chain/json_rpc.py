@@ -234,9 +234,11 @@ def _find_secrets(url: str) -> list[str]:
     parts = urlsplit(url)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     basic = b64encode(f"{user}:{password}".encode()).decode()
-    found = {user, password, parts.query, basic, *parts.path.split("/")}
-    found |= {value for _, value in parse_qsl(parts.query)}
-    return sorted((part for part in found if len(part) >= _SHORTEST_SECRET), key=len, reverse=True)
+    secrets = {user, password, parts.query, basic, *parts.path.split("/")}
+    secrets |= {value for _, value in parse_qsl(parts.query)}
+    return sorted(
+        (part for part in secrets if len(part) >= _SHORTEST_SECRET), key=len, reverse=True
+    )
 
 
 def _printable(text: str) -> str:

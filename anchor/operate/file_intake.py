@@ -59,7 +59,7 @@ class IntakeResult:
 
 def gather(
     project: OpenProject,
-    found: Iterable[Discovered],
+    sources: Iterable[Discovered],
     *,
     executor: Executor,
     again: bool = False,
@@ -98,7 +98,7 @@ def gather(
         chunk.clear()
 
     results = hash_sources(
-        found,
+        sources,
         project.config.digests,
         executor=executor,
         on_done=on_done,
